@@ -1,0 +1,71 @@
+/* agent_lock.c - an agent's .lock, polled, behind a turnstile.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "agent_lock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <kaizen/plugin.h>
+
+#include "base/clock.h"
+#include "base/directory.h"
+
+#define LOCK_FILE ".lock"
+#define TURNSTILE_FILE ".next"
+#define POLL_NS INT64_C(20000)
+
+int agent_lock_open(struct agent_lock *lock, int agent_fd, struct error *error) {
+  *lock = (struct agent_lock){.lock_fd = -1, .next_fd = -1};
+  if (directory_open_file(agent_fd, LOCK_FILE, O_RDWR | O_CREAT, &lock->lock_fd, error) == 0 &&
+      directory_open_file(agent_fd, TURNSTILE_FILE, O_RDWR | O_CREAT, &lock->next_fd, error) == 0)
+    return 0;
+  agent_lock_close(lock);
+  return -1;
+}
+
+void agent_lock_close(struct agent_lock *lock) {
+  if (lock->lock_fd >= 0) (void)close(lock->lock_fd);
+  if (lock->next_fd >= 0) (void)close(lock->next_fd);
+  *lock = (struct agent_lock){.lock_fd = -1, .next_fd = -1};
+}
+
+/* 0, 1 at the deadline, -1 with *error. */
+static int take(int fd, int operation, const char *name, int64_t deadline_ns, struct error *error) {
+  while (flock(fd, operation | LOCK_NB) != 0) {
+    if (errno != EWOULDBLOCK && errno != EINTR)
+      return error_set_errno(error, KAIZEN_E_IO, errno, "%s: flock", name);
+    if (clock_monotonic_ns() >= deadline_ns) return 1;
+    clock_pause_ns(POLL_NS);
+  }
+  return 0;
+}
+
+static int pass_turnstile(struct agent_lock *lock, int operation, int64_t deadline_ns, struct error *error) {
+  int result = take(lock->next_fd, LOCK_EX, TURNSTILE_FILE, deadline_ns, error);
+
+  if (result != 0) return result;
+  result = take(lock->lock_fd, operation, LOCK_FILE, deadline_ns, error);
+  (void)flock(lock->next_fd, LOCK_UN);
+  return result;
+}
+
+int agent_lock_exclusive(struct agent_lock *lock, int64_t deadline_ns, struct error *error) {
+  return pass_turnstile(lock, LOCK_EX, deadline_ns, error);
+}
+
+int agent_lock_shared(struct agent_lock *lock, int64_t deadline_ns, struct error *error) {
+  return pass_turnstile(lock, LOCK_SH, deadline_ns, error);
+}
+
+void agent_lock_release(struct agent_lock *lock) { (void)flock(lock->lock_fd, LOCK_UN); }
+
+bool agent_lock_in_place(const struct agent_lock *lock, int agent_fd) {
+  struct stat held, named;
+
+  return fstat(lock->lock_fd, &held) == 0 && fstatat(agent_fd, LOCK_FILE, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+         held.st_ino == named.st_ino && held.st_dev == named.st_dev;
+}

@@ -1,0 +1,28 @@
+/* clock.c - the two clocks.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "base/clock.h"
+
+#include <errno.h>
+#include <time.h>
+
+#define NS_PER_S INT64_C(1000000000)
+
+static int64_t read_clock(clockid_t id) {
+  struct timespec now;
+
+  if (clock_gettime(id, &now) != 0) return 0;
+  return (int64_t)now.tv_sec * NS_PER_S + now.tv_nsec;
+}
+
+int64_t clock_monotonic_ns(void) { return read_clock(CLOCK_MONOTONIC); }
+
+int64_t clock_wall_ns(void) { return read_clock(CLOCK_REALTIME); }
+
+void clock_pause_ns(int64_t ns) {
+  struct timespec pause = {.tv_sec = ns / NS_PER_S, .tv_nsec = ns % NS_PER_S};
+  int saved_errno = errno;
+
+  (void)clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, NULL);
+  errno = saved_errno;
+}

@@ -1,0 +1,13 @@
+/* clock.h - the two clocks: elapsed time for deadlines, wall time for records.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef KAIZEN_BASE_CLOCK_H
+#define KAIZEN_BASE_CLOCK_H
+
+#include <stdint.h>
+
+int64_t clock_monotonic_ns(void); /* CLOCK_MONOTONIC: every deadline */
+int64_t clock_wall_ns(void);      /* CLOCK_REALTIME: what is written */
+void clock_pause_ns(int64_t ns);  /* sleeps; signals do not cut it short by returning an error */
+
+#endif
