@@ -1,0 +1,39 @@
+/* buffer.h - a growable run of bytes.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * Failure to allocate is sticky: later appends do nothing, and the one check is `buffer->failed` at the
+ * end.  A zeroed struct is an empty buffer. */
+#ifndef KAIZEN_BASE_BUFFER_H
+#define KAIZEN_BASE_BUFFER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Borrowed bytes; ptr NULL: absent. */
+struct span {
+  const char *ptr;
+  size_t len;
+};
+
+struct buffer {
+  char *data;
+  size_t len, cap;
+  bool failed;
+};
+
+void buffer_fini(struct buffer *buffer);                /* frees; the struct is empty again */
+void buffer_clear(struct buffer *buffer);               /* len = 0, failed = false, memory kept */
+char *buffer_reserve(struct buffer *buffer, size_t more); /* room for `more` after len, or NULL */
+void buffer_append(struct buffer *buffer, const void *bytes, size_t len);
+void buffer_append_text(struct buffer *buffer, const char *text);
+void buffer_append_byte(struct buffer *buffer, char byte);
+
+static inline struct span buffer_span(const struct buffer *buffer) {
+  return (struct span){buffer->data, buffer->len};
+}
+bool span_equal(struct span a, struct span b);
+bool span_is(struct span span, const char *text);
+
+#endif

@@ -1,0 +1,49 @@
+/* json_names.c - finds duplicate names in the objects of one text.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "base/json_names.h"
+
+#include <string.h>
+
+#include "base/json_bytes.h"
+
+/* A member takes at least 5 bytes ("":0,), so a table of a third of the text is never more than two thirds full. */
+enum { BYTES_PER_SLOT = 3, SLOTS_MIN = 16 };
+
+void json_names_start(struct json_names *names, const char *begin, size_t len, uint32_t pass,
+                      uint32_t passes) {
+  uint32_t slots = SLOTS_MIN;
+  while (slots < JSON_NAMES_SLOTS && slots < len / BYTES_PER_SLOT)
+    slots *= 2;
+  names->begin = begin;
+  names->slots = slots;
+  names->used = 0;
+  names->pass = pass;
+  names->passes = passes;
+  memset(names->entries, 0, slots * sizeof names->entries[0]);
+}
+
+static uint32_t hash_name(uint32_t object, struct span name) {
+  uint64_t hash = json_text_hash(name) + object * UINT64_C(0xD6E8FEB86659FD93);
+  hash ^= hash >> 32;
+  return (uint32_t)((hash * UINT64_C(0x9E3779B97F4A7C15)) >> 32);
+}
+
+enum json_names_result json_names_add(struct json_names *names, uint32_t object, struct span name) {
+  uint32_t hash = hash_name(object, name), mask = names->slots - 1;
+  if ((hash >> 16 & (names->passes - 1)) != names->pass)
+    return JSON_NAMES_NEW;
+  uint32_t slot = hash & mask;
+  for (; names->entries[slot].object; slot = (slot + 1) & mask) {
+    const struct json_names_entry *seen = &names->entries[slot];
+    if (seen->hash == hash && seen->object == object + 1 &&
+        json_text_equal(name, (struct span){names->begin + seen->name, seen->len}))
+      return JSON_NAMES_DUPLICATE;
+  }
+  if (names->used >= names->slots / 4 * 3)
+    return JSON_NAMES_FULL;
+  names->used++;
+  names->entries[slot] = (struct json_names_entry){hash, object + 1, (uint32_t)(name.ptr - names->begin),
+                                                   (uint32_t)name.len};
+  return JSON_NAMES_NEW;
+}
