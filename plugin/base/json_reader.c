@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "base/json_reader.h"
 
+#include <math.h>
 #include <string.h>
 
 #include <kaizen/plugin.h>
@@ -108,8 +109,15 @@ static bool pass_digits(struct json_cursor *c) {
   return c->at > from;
 }
 
+/* 1e999 is grammatical and reads as infinity: what Python would then write back is no JSON. */
+static bool is_beyond_double(struct json_cursor *c, const char *from) {
+  struct span raw = {from, (size_t)(c->at - from)};
+  return isinf(json_number((struct json_value){JSON_NUMBER, raw}));
+}
+
 static int pass_number(struct json_cursor *c) {
   const char *from = c->at;
+  bool exponent = false;
   c->at += *c->at == '-';
   const char *digits = c->at;
   if (!pass_digits(c))
@@ -123,6 +131,7 @@ static int pass_number(struct json_cursor *c) {
   }
   if (c->at < c->end && (*c->at == 'e' || *c->at == 'E')) {
     c->at++;
+    exponent = true;
     if (c->at < c->end && (*c->at == '+' || *c->at == '-'))
       c->at++;
     if (!pass_digits(c))
@@ -130,6 +139,10 @@ static int pass_number(struct json_cursor *c) {
   }
   if (c->at - from > JSON_NUMBER_MAX)
     return fail(c, "a number is longer than 512 characters");
+  if (exponent && c->dialect == JSON_STRICT && is_beyond_double(c, from)) {
+    c->at = from;
+    return fail(c, "the number is too large for a double; give a finite one");
+  }
   return 0;
 }
 

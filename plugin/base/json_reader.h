@@ -4,7 +4,7 @@
  *
  * Values are spans of the text they stand in, so key order and number texts survive, which no tree-building
  * parser at hand offers (docs/design.md, "Why records are not read with json-c").  Two dialects:
- *   strict   RFC 8259; valid UTF-8; no lone surrogates, also as \u escapes; no duplicate names in an object, compared
+ *   strict   RFC 8259; valid UTF-8; no exponent beyond a double's range; no lone surrogates, also as \u escapes; no duplicate names in an object, compared
  *            decoded, at any depth; at most some 90,000 names a text (its memory is a fixed piece of the stack).
  *   lenient  what Python's json.loads() takes: also NaN, Infinity and -Infinity, lone surrogate escapes, and
  *            duplicate names (the last wins).  Bytes that are no UTF-8 are refused here too: Python cannot read such a file.

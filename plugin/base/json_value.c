@@ -134,7 +134,10 @@ bool json_text_equal(struct span a, struct span b) {
 }
 
 bool json_name_is(const struct json_member *member, const char *name) {
-  return json_text_equal(member->name, (struct span){name, strlen(name)});
+  struct span plain = {name, strlen(name)};
+  if (member->name.len <= plain.len) /* with escapes it would be longer than what it stands for */
+    return span_equal(member->name, plain);
+  return has_escape(member->name) && equal_decoded(member->name, plain);
 }
 
 /* Numbers. */

@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "base/json_writer.h"
 
+#include <float.h>
 #include <math.h>
 
 #include "base/decimal.h"
@@ -108,6 +109,8 @@ static size_t put_plain(char *out, const char *digits, size_t count, int point) 
 
 void json_writer_double(struct buffer *out, double value) {
   char text[32], digits[20], *digits_end = digits + sizeof digits;
+  if (!isfinite(value))
+    value = isnan(value) ? 0.0 : copysign(DBL_MAX, value);
   struct decimal number = decimal_shortest(value);
   const char *first = digits_before(digits_end, number.digits);
   size_t count = (size_t)(digits_end - first), len = 0;
