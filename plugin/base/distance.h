@@ -1,0 +1,18 @@
+/* distance.h - the known word a mistyped one was probably meant to be.  Pure.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef KAIZEN_BASE_DISTANCE_H
+#define KAIZEN_BASE_DISTANCE_H
+
+#include "base/buffer.h"
+
+/* How much typing lies between `a` and `b`, 0 when they are equal but for the case of ASCII
+ * letters.  A byte too few, too many or swapped with its neighbour costs 2, a wrong one 3: a
+ * shortened word stays nearer to the long one than to an unrelated one of its own length.  Only the
+ * first 64 bytes of each are compared. */
+unsigned distance_between(struct span a, struct span b);
+
+/* The nearest of `words` (the first among equals); NULL only when count is 0. */
+const char *distance_nearest(struct span word, const char *const *words, size_t count);
+
+#endif
