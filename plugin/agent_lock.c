@@ -19,10 +19,18 @@
 #define POLL_NS INT64_C(20000)
 
 int agent_lock_open(struct agent_lock *lock, int agent_fd, struct error *error) {
+  struct stat status;
+
   *lock = (struct agent_lock){.lock_fd = -1, .next_fd = -1};
   if (directory_open_file(agent_fd, LOCK_FILE, O_RDWR | O_CREAT, &lock->lock_fd, error) == 0 &&
-      directory_open_file(agent_fd, TURNSTILE_FILE, O_RDWR | O_CREAT, &lock->next_fd, error) == 0)
-    return 0;
+      directory_open_file(agent_fd, TURNSTILE_FILE, O_RDWR | O_CREAT, &lock->next_fd, error) == 0) {
+    if (fstat(lock->lock_fd, &status) == 0) {
+      lock->device = status.st_dev;
+      lock->inode = status.st_ino;
+      return 0;
+    }
+    (void)error_set_errno(error, KAIZEN_E_IO, errno, LOCK_FILE ": fstat");
+  }
   agent_lock_close(lock);
   return -1;
 }
@@ -64,8 +72,8 @@ int agent_lock_shared(struct agent_lock *lock, int64_t deadline_ns, struct error
 void agent_lock_release(struct agent_lock *lock) { (void)flock(lock->lock_fd, LOCK_UN); }
 
 bool agent_lock_in_place(const struct agent_lock *lock, int agent_fd) {
-  struct stat held, named;
+  struct stat named;
 
-  return fstat(lock->lock_fd, &held) == 0 && fstatat(agent_fd, LOCK_FILE, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
-         held.st_ino == named.st_ino && held.st_dev == named.st_dev;
+  return fstatat(agent_fd, LOCK_FILE, &named, AT_SYMLINK_NOFOLLOW) == 0 && named.st_ino == lock->inode &&
+         named.st_dev == lock->device;
 }

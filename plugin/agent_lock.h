@@ -10,11 +10,14 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/error.h"
 
 struct agent_lock {
   int lock_fd, next_fd; /* -1: closed */
+  dev_t device;         /* of the lock file, to be compared with what its name means later */
+  ino_t inode;
 };
 
 /* Opens (makes when missing) both files in the agent's folder.  0 or -1 with *error. */

@@ -280,3 +280,18 @@ int project_identity(const struct project *project, unsigned char id[PROJECT_ID_
   (void)close(metrics_fd);
   return result == 0 ? 0 : -1;
 }
+
+bool project_identity_known(const struct project *project, unsigned char id[PROJECT_ID_SIZE]) {
+  struct folder_mark mark;
+  int metrics_fd, fd;
+  bool known = false;
+
+  if (project_metrics_folder(project, false, &metrics_fd, NULL) != 0) return false;
+  if (mark_folder(metrics_fd, &mark, NULL) == 0 &&
+      directory_open_file(metrics_fd, IDENTITY_FILE, O_RDONLY, &fd, NULL) == 0) {
+    known = read_identity(fd, &mark, id);
+    (void)close(fd);
+  }
+  (void)close(metrics_fd);
+  return known;
+}

@@ -34,5 +34,7 @@ int project_each_agent(const struct project *project, bool sorted, int (*each)(v
  * missing (the metrics folder must exist), and made anew when the folder is not the one it was written for: the tree was copied,
  * restored or cloned, and every agent's .state that names another id belongs to the original.  -1 with *error. */
 int project_identity(const struct project *project, unsigned char id[PROJECT_ID_SIZE], struct error *error);
+/* The same without writing: false when it is missing or another folder's. */
+bool project_identity_known(const struct project *project, unsigned char id[PROJECT_ID_SIZE]);
 
 #endif

@@ -1,0 +1,26 @@
+/* agent_view.h - one agent's log as it stands now, read without writing anything.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * For reports, statistics and the publisher.  Only committed bytes are read: what the log held at a moment when nobody held
+ * its lock exclusively. */
+#ifndef KAIZEN_AGENT_VIEW_H
+#define KAIZEN_AGENT_VIEW_H
+
+#include "agent_state.h"
+#include "base/error.h"
+#include "fold.h"
+#include "project.h"
+
+struct agent_view {
+  struct fold fold;
+  struct agent_state state; /* zeroed when there is none */
+  bool has_state;
+  uint64_t committed_end;   /* offset behind the last committed newline */
+  uint64_t acknowledged, pending, held, dead_lettered; /* of the marked lines in the log; held is part of pending */
+};
+
+/* 0; 1 when the agent has no log; -1 with *error. */
+int agent_view_read(const struct project *project, const char *agent, struct agent_view *view, struct error *error);
+
+#endif

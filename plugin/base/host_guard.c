@@ -1,0 +1,40 @@
+/* host_guard.c - keeps a call into the plugin from changing its host.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "base/host_guard.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <sys/resource.h>
+#include <time.h>
+
+static void only_file_size_signal(sigset_t *set) {
+  (void)sigemptyset(set);
+  (void)sigaddset(set, SIGXFSZ);
+}
+
+void host_guard_enter(struct host_guard *guard) {
+  struct rlimit limit;
+  sigset_t blocked;
+
+  guard->saved_errno = errno;
+  guard->signal_blocked = false;
+  (void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &guard->cancel_state);
+  if (getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return;
+  only_file_size_signal(&blocked);
+  guard->signal_blocked = pthread_sigmask(SIG_BLOCK, &blocked, &guard->saved_mask) == 0;
+}
+
+void host_guard_leave(const struct host_guard *guard) {
+  if (guard->signal_blocked && sigismember(&guard->saved_mask, SIGXFSZ) == 0) {
+    struct timespec at_once = {0, 0};
+    sigset_t pending;
+
+    /* raised by our own write on this thread: taken away before the mask lets it through */
+    only_file_size_signal(&pending);
+    while (sigtimedwait(&pending, NULL, &at_once) < 0 && errno == EINTR) continue;
+    (void)pthread_sigmask(SIG_SETMASK, &guard->saved_mask, NULL);
+  }
+  (void)pthread_setcancelstate(guard->cancel_state, NULL);
+  errno = guard->saved_errno;
+}

@@ -1,0 +1,287 @@
+/* recorder.c - the pipeline from a validated execution to the log: who leads, who waits, what follows a batch.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "recorder.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <kaizen/plugin.h>
+
+#include "base/clock.h"
+#include "base/host_guard.h"
+#include "retention.h"
+#include "seats.h"
+
+#define NS_PER_MS INT64_C(1000000)
+/* Jobs one batch commits for. */
+#define BATCH_JOBS_MAX 256
+/* How often a leader looks whether the log has something to prune. */
+#define PRUNE_LOOK_S 3600
+
+struct job { /* one call of recorder_record(), on its stack; in its seat's queue until taken */
+  struct recorder_request *requests;
+  size_t count, bytes;
+  int64_t deadline_ns;
+  pthread_cond_t wake;
+  bool taken, done;
+  struct job *next;
+  struct summary summary;
+  struct error error;
+};
+
+struct recorder {
+  struct recorder_options options;
+  struct seats seats;
+};
+
+struct recorder *recorder_new(const struct recorder_options *options) {
+  struct recorder *recorder = malloc(sizeof *recorder);
+
+  if (!recorder) return NULL;
+  recorder->options = *options;
+  seats_init(&recorder->seats, &recorder->options);
+  return recorder;
+}
+
+void recorder_free(struct recorder *recorder) {
+  if (!recorder) return;
+  seats_fini(&recorder->seats);
+  free(recorder);
+}
+
+static void fail_job(struct job *job, const struct error *error) {
+  size_t i;
+
+  for (i = 0; i < job->count; i++) job->requests[i].code = error->code;
+  if (error != &job->error) job->error = *error;
+  job->done = true;
+}
+
+static void enqueue(struct seat *seat, struct job *job) {
+  *seat->last = job;
+  seat->last = &job->next;
+}
+
+static void withdraw(struct seat *seat, struct job *job) {
+  struct job **at = &seat->first;
+
+  while (*at != job) at = &(*at)->next;
+  *at = job->next;
+  if (!*at) seat->last = at;
+}
+
+/* Takes from the head of the queue what fits one batch, at least one job.  Queue mutex held. */
+static size_t take_jobs(struct seat *seat, struct job *jobs[BATCH_JOBS_MAX], size_t *requests) {
+  size_t count = 0, bytes = 0;
+
+  *requests = 0;
+  while (seat->first && count < BATCH_JOBS_MAX && (count == 0 || bytes + seat->first->bytes <= RECORDER_BATCH_BYTES)) {
+    struct job *job = seat->first;
+
+    bytes += job->bytes;
+    *requests += job->count;
+    job->taken = true;
+    jobs[count++] = job;
+    withdraw(seat, job);
+  }
+  return count;
+}
+
+/* One batch for all `jobs`; the agent is acquired. */
+static void commit_jobs(const struct recorder *recorder, struct seat *seat, struct job *jobs[], size_t count,
+                        size_t requests) {
+  struct commit *commit = &seat->commit;
+  struct summary summary;
+  struct error error = {0};
+  size_t i, r;
+
+  commit->count = 0;
+  commit->requests = malloc(requests * sizeof(struct recorder_request *));
+  if (!commit->requests) {
+    (void)error_set(&error, KAIZEN_E_NOMEM, "out of memory");
+    for (i = 0; i < count; i++) fail_job(jobs[i], &error);
+    return;
+  }
+  for (i = 0; i < count; i++)
+    for (r = 0; r < jobs[i]->count; r++) commit->requests[commit->count++] = &jobs[i]->requests[r];
+  commit_batch(commit, &seat->agent, &error);
+  summary_of(&seat->agent.fold, recorder->options.trend_window, &summary);
+  for (i = 0; i < count; i++) {
+    jobs[i]->summary = summary;
+    jobs[i]->error = error;
+  }
+  free(commit->requests);
+}
+
+static int acquire(struct recorder *recorder, struct seat *seat, int64_t deadline_ns, struct error *error) {
+  int result = agent_acquire(&seat->agent, deadline_ns, error);
+
+  if (result < 0 && (error->os_error == EMFILE || error->os_error == ENFILE)) {
+    seats_close_idle(&recorder->seats);
+    agent_close(&seat->agent);
+    *error = (struct error){0};
+    result = agent_acquire(&seat->agent, deadline_ns, error);
+  }
+  if (result == 1)
+    return error_set(error, KAIZEN_E_BUSY, "agent %s: its lock was not free within %lld ms", seat->agent.name,
+                     (long long)recorder->options.lock_timeout_ms);
+  return result;
+}
+
+/* The leader's turn: one batch.  Queue mutex not held; `own` is still in the queue. */
+static void lead(struct recorder *recorder, struct seat *seat, struct job *own) {
+  struct job *jobs[BATCH_JOBS_MAX];
+  size_t count, requests, i;
+  struct error error = {0};
+
+  if (acquire(recorder, seat, own->deadline_ns, &error) != 0) {
+    (void)pthread_mutex_lock(&seat->mutex);
+    withdraw(seat, own);
+    (void)pthread_mutex_unlock(&seat->mutex);
+    fail_job(own, &error);
+    return;
+  }
+  (void)pthread_mutex_lock(&seat->mutex);
+  count = take_jobs(seat, jobs, &requests);
+  (void)pthread_mutex_unlock(&seat->mutex);
+  commit_jobs(recorder, seat, jobs, count, requests);
+  agent_release(&seat->agent);
+  (void)pthread_mutex_lock(&seat->mutex);
+  for (i = 0; i < count; i++) {
+    jobs[i]->done = true;
+    if (jobs[i] != own) (void)pthread_cond_signal(&jobs[i]->wake);
+  }
+  (void)pthread_mutex_unlock(&seat->mutex);
+}
+
+/* Waits to be served or to become the leader; a job nobody has taken withdraws at its deadline.  Queue mutex held. */
+static void wait_turn(const struct recorder *recorder, struct seat *seat, struct job *job) {
+  struct timespec deadline = {.tv_sec = job->deadline_ns / (1000 * NS_PER_MS),
+                              .tv_nsec = job->deadline_ns % (1000 * NS_PER_MS)};
+  struct error error = {0};
+
+  if (job->taken) {
+    (void)pthread_cond_wait(&job->wake, &seat->mutex);
+  } else if (pthread_cond_clockwait(&job->wake, &seat->mutex, CLOCK_MONOTONIC, &deadline) == ETIMEDOUT && !job->taken &&
+             !job->done) {
+    withdraw(seat, job);
+    (void)error_set(&error, KAIZEN_E_BUSY, "agent %s: its lock was not free within %lld ms", seat->agent.name,
+                    (long long)recorder->options.lock_timeout_ms);
+    fail_job(job, &error);
+  }
+}
+
+static void run_job(struct recorder *recorder, struct seat *seat, struct job *job) {
+  (void)pthread_mutex_lock(&seat->mutex);
+  enqueue(seat, job);
+  while (!job->done) {
+    if (seat->led) {
+      wait_turn(recorder, seat, job);
+      continue;
+    }
+    seat->led = true;
+    (void)pthread_mutex_unlock(&seat->mutex);
+    lead(recorder, seat, job);
+    (void)pthread_mutex_lock(&seat->mutex);
+    seat->led = false;
+  }
+  if (!seat->led && seat->first) (void)pthread_cond_signal(&seat->first->wake);
+  (void)pthread_mutex_unlock(&seat->mutex);
+}
+
+static void send_message(const struct recorder *recorder, int32_t level, int32_t id, const char *agent, const char *text) {
+  char message[ERROR_TEXT_MAX + EXECUTION_AGENT_MAX + 8];
+
+  (void)snprintf(message, sizeof message, "%s: %s", agent, text);
+  recorder->options.messages.send(recorder->options.messages.ctx, level, id, message);
+}
+
+static void prune(const struct recorder *recorder, const char *agent, int64_t now_s) {
+  const struct recorder_options *options = &recorder->options;
+  struct error error = {0};
+  uint64_t dropped;
+  char text[64];
+  int result = retention_prune(options->project, agent, options->retention_days, now_s, options->lock_timeout_ms,
+                               options->sync, &dropped, &error);
+
+  if (result < 0) send_message(recorder, KAIZEN_LOG_WARNING, MESSAGE_PRUNE_FAILED, agent, error.text);
+  if (result != 1) return;
+  (void)snprintf(text, sizeof text, "%llu expired lines taken out of the log", (unsigned long long)dropped);
+  send_message(recorder, KAIZEN_LOG_NOTICE, MESSAGE_PRUNED, agent, text);
+}
+
+/* Is it this call's turn to look for expired lines?  As leader, so that one thread does. */
+static bool prune_is_due(const struct recorder *recorder, struct seat *seat, int64_t now_s) {
+  int64_t days = recorder->options.retention_days;
+  bool due = false;
+
+  if (days == 0) return false;
+  (void)pthread_mutex_lock(&seat->mutex);
+  if (!seat->led && seat->agent.loaded && seat->agent.fold.oldest_s < now_s - days * RETENTION_INTERVAL_S &&
+      now_s >= seat->next_prune_look_s) {
+    seat->next_prune_look_s = now_s + PRUNE_LOOK_S;
+    due = true;
+  }
+  (void)pthread_mutex_unlock(&seat->mutex);
+  return due;
+}
+
+static int make_event_ids(const struct recorder *recorder, struct recorder_request *requests, size_t count,
+                          struct error *error) {
+  struct span slug = {recorder->options.slug, strlen(recorder->options.slug)};
+  size_t i;
+
+  for (i = 0; i < count; i++) {
+    const struct execution *execution = requests[i].execution;
+    struct span agent = {execution->agent, strlen(execution->agent)};
+
+    requests[i].marked = execution->marked;
+    requests[i].key_conflict = false;
+    requests[i].event_id[0] = '\0';
+    if (!execution->marked) continue;
+    if (execution->key.len == 0)
+      uuid_random(requests[i].event_id);
+    else if (uuid_from_key(slug, agent, buffer_span(&execution->key), requests[i].event_id) != 0)
+      return error_set(error, KAIZEN_E_NOMEM, "out of memory");
+  }
+  return 0;
+}
+
+static bool any_new_mark(const struct recorder_request *requests, size_t count) {
+  size_t i;
+
+  for (i = 0; i < count; i++)
+    if (requests[i].marked && requests[i].code == KAIZEN_RECORDED) return true;
+  return false;
+}
+
+void recorder_record(struct recorder *recorder, struct recorder_request *requests, size_t count, int64_t now_s,
+                     struct summary *summary, struct error *error) {
+  struct job job = {.requests = requests, .count = count, .wake = PTHREAD_COND_INITIALIZER};
+  const char *agent = requests[0].execution->agent;
+  struct host_guard guard;
+  struct seat *seat;
+  size_t i;
+
+  host_guard_enter(&guard);
+  job.deadline_ns = clock_monotonic_ns() + recorder->options.lock_timeout_ms * NS_PER_MS;
+  for (i = 0; i < count; i++) job.bytes += requests[i].execution->line.len;
+  seat = seats_take(&recorder->seats, agent);
+  if (!seat) (void)error_set(&job.error, KAIZEN_E_NOMEM, "out of memory");
+  if (seat && make_event_ids(recorder, requests, count, &job.error) == 0) {
+    run_job(recorder, seat, &job);
+    if (prune_is_due(recorder, seat, now_s)) prune(recorder, agent, now_s);
+  } else {
+    fail_job(&job, &job.error);
+  }
+  if (seat) seats_give_back(&recorder->seats, seat);
+  if (any_new_mark(requests, count) && recorder->options.marked) recorder->options.marked(recorder->options.marked_ctx, agent);
+  if (summary) *summary = job.summary;
+  *error = job.error;
+  (void)pthread_cond_destroy(&job.wake);
+  host_guard_leave(&guard);
+}
