@@ -1,0 +1,9 @@
+/* command_list.c - the commands in the order of the help.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "command_list.h"
+
+const struct command *const command_list[] = {
+    &command_record, &command_replay, &command_show,  &command_list_agents, &command_export, &command_status,
+    &command_drain,  &command_broker, &command_watch, &command_info,        NULL,
+};

@@ -1,0 +1,20 @@
+/* command_list.h - the commands, one file each.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef KAIZEN_HOST_COMMAND_LIST_H
+#define KAIZEN_HOST_COMMAND_LIST_H
+
+#include "command.h"
+
+extern const struct command command_record;
+extern const struct command command_replay;
+extern const struct command command_show;
+extern const struct command command_list_agents;
+extern const struct command command_export;
+extern const struct command command_status;
+extern const struct command command_drain;
+extern const struct command command_broker;
+extern const struct command command_watch;
+extern const struct command command_info;
+
+#endif

@@ -1,0 +1,171 @@
+/* command_status.c - what is recorded, what is sent, and what keeps the rest.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "broker_report.h"
+#include "command.h"
+#include "command_list.h"
+#include "output.h"
+#include "report_text.h"
+#include "table.h"
+#include "time_text.h"
+
+static const double BROKER_TIMEOUT_S = 2;
+
+static const struct option_spec own_options[] = {
+    {"no-broker", 0, OPTION_FLAG, NULL, "do not ask the broker"},
+    {NULL, 0, OPTION_FLAG, NULL, NULL},
+};
+
+static const struct command_example examples[] = {
+    {"status", "recorded, sent and pending, by agent"},
+    {"status --no-broker -o json", "for a program, from the files alone"},
+    {NULL, NULL},
+};
+
+struct totals {
+  uint64_t recorded, marked, acknowledged, pending, held, dead_lettered, skipped_lines;
+  const char *oldest_pending; /* borrowed from the report; NULL */
+};
+
+static struct totals sum_up(struct json_object *agents, size_t count) {
+  struct totals totals = {.recorded = 0};
+  for (size_t i = 0; i < count; i++) {
+    struct json_object *agent = json_object_array_get_idx(agents, i);
+    const char *oldest = report_text_string(agent, "oldest_pending", NULL);
+    totals.recorded += report_text_count(agent, "execution_count");
+    totals.marked += report_text_count(agent, "marked");
+    totals.acknowledged += report_text_count(agent, "acknowledged");
+    totals.pending += report_text_count(agent, "pending");
+    totals.held += report_text_count(agent, "held");
+    totals.dead_lettered += report_text_count(agent, "dead_lettered");
+    totals.skipped_lines += report_text_count(agent, "skipped_lines");
+    if (oldest != NULL && (totals.oldest_pending == NULL || strcmp(oldest, totals.oldest_pending) < 0))
+      totals.oldest_pending = oldest;
+  }
+  return totals;
+}
+
+static void print_age(const char *timestamp) {
+  int64_t then_ns = 0;
+  char age[TIME_TEXT_MAX];
+  if (timestamp == NULL || time_text_parse(timestamp, &then_ns) < 0)
+    return;
+  double seconds = (double)(time_text_now_ns() - then_ns) / 1e9;
+  time_text_duration(seconds > 0 ? seconds : 0, age);
+  printf(", the oldest since %s", age);
+}
+
+/* What matters first stands first. */
+static void print_headline(struct json_object *report, const struct totals *totals) {
+  bool emits = json_object_get_boolean(report_text_member(report, "emit_event"));
+  if (totals->held > 0)
+    printf("%s%" PRIu64 " events are held%s because the project was copied or restored; 'drain --resend-all' or "
+           "'drain --assume-sent' decides\n", output_style(OUTPUT_YELLOW), totals->held, output_style_end());
+  if (totals->dead_lettered > 0)
+    printf("%s%" PRIu64 " dead letters%s; 'dead-letters list' says why\n", output_style(OUTPUT_RED),
+           totals->dead_lettered, output_style_end());
+  if (totals->pending > totals->held) {
+    printf("%s%" PRIu64 " events are pending%s", output_style(OUTPUT_YELLOW), totals->pending - totals->held,
+           output_style_end());
+    print_age(totals->oldest_pending);
+    putchar('\n');
+  }
+  if (!emits)
+    printf("emission is off, %" PRIu64 " of %" PRIu64 " records marked\n", totals->marked, totals->recorded);
+  else if (totals->pending == 0)
+    printf("%severything is sent%s: %" PRIu64 " events acknowledged, %" PRIu64 " of %" PRIu64 " records marked\n",
+           output_style(OUTPUT_GREEN), output_style_end(), totals->acknowledged, totals->marked, totals->recorded);
+  if (totals->skipped_lines > 0)
+    printf("%" PRIu64 " lines of the logs are no records; 'verify' shows them\n", totals->skipped_lines);
+}
+
+static void print_agents(struct json_object *agents, size_t count) {
+  static const char *const headings[] = {"agent",  ">records", ">marked", ">acknowledged", ">pending",
+                                         ">held", ">dead",    NULL};
+  static const char *const members[] = {"execution_count", "marked", "acknowledged", "pending", "held", "dead_lettered"};
+  struct table table;
+  table_init(&table, headings);
+  for (size_t i = 0; i < count; i++) {
+    struct json_object *agent = json_object_array_get_idx(agents, i);
+    table_cell(&table, "%s", report_text_string(agent, "agent", ""));
+    for (size_t column = 0; column < sizeof members / sizeof members[0]; column++)
+      table_cell(&table, "%" PRIu64, report_text_count(agent, members[column]));
+  }
+  if (count > 0)
+    putchar('\n');
+  if (count > 0)
+    table_print(&table);
+}
+
+static void print_publisher(struct json_object *report, struct json_object *broker) {
+  uint64_t holder = report_text_count(report_text_member(report, "publisher"), "holder_pid");
+  if (holder > 0)
+    printf("\npublisher  process %" PRIu64 "\n", holder);
+  else
+    puts("\npublisher  none at present; the next emitting process or 'drain' sends what is pending");
+  if (broker != NULL)
+    broker_report_print(broker);
+}
+
+static void print_text(struct json_object *report, struct json_object *broker, const struct totals *totals) {
+  struct json_object *agents = report_text_member(report, "agents");
+  printf("%s%s%s  %s\n", output_style(OUTPUT_BOLD), report_text_string(report, "project", ""), output_style_end(),
+         report_text_string(report, "project_root", ""));
+  print_headline(report, totals);
+  print_agents(agents, json_object_array_length(agents));
+  print_publisher(report, broker);
+}
+
+static bool wants_broker(const struct host *host, struct json_object *report, const struct totals *totals) {
+  return !options_given(host->arguments, "no-broker") &&
+         (totals->pending > 0 || json_object_get_boolean(report_text_member(report, "emit_event")));
+}
+
+static int report_status(const struct host *host, struct session *session, struct problem *problem) {
+  struct json_object *report = NULL, *broker = NULL;
+  if (report_text_delivery(session, &report, problem) < 0)
+    return output_problem(problem);
+  if (!json_object_is_type(report_text_member(report, "agents"), json_type_array))
+    json_object_object_add(report, "agents", json_object_new_array());
+  struct json_object *agents = report_text_member(report, "agents");
+  struct totals totals = sum_up(agents, json_object_array_length(agents));
+  bool usable = true;
+  if (wants_broker(host, report, &totals))
+    usable = broker_report_check(session, BROKER_TIMEOUT_S, &broker, problem) == 0;
+  if (output_is_json()) {
+    json_object_object_add(report, "broker", json_object_get(broker));
+    output_json(json_object_get(report));
+  } else {
+    print_text(report, broker, &totals);
+  }
+  if (!usable && broker == NULL)
+    output_note("%s", problem->text);
+  json_object_put(broker);
+  json_object_put(report);
+  return totals.held > 0 || totals.dead_lettered > 0 || !usable ? EXIT_CODE_UNDELIVERABLE : EXIT_CODE_OK;
+}
+
+static int run(const struct host *host) {
+  struct session session;
+  struct problem problem;
+  if (session_open(host, &session, &problem) < 0)
+    return output_problem(&problem);
+  int status = report_status(host, &session, &problem);
+  session_close(&session);
+  return status;
+}
+
+const struct command command_status = {
+    .name = "status",
+    .synopsis = "[OPTIONS]",
+    .summary = "what is recorded, what is sent, what keeps the rest",
+    .details = "The broker is asked when events are emitted or pending.  Status 6: held events, dead letters, or a broker\n"
+               "that cannot be used.",
+    .examples = examples,
+    .option_groups = {own_options},
+    .run = run,
+};

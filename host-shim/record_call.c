@@ -1,0 +1,216 @@
+/* record_call.c - the call that records one execution, its wait for the broker, and what is said about it.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "record_call.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "delivery_wait.h"
+#include "json_text.h"
+#include "output.h"
+#include "report_text.h"
+#include "table.h"
+#include "utf8_text.h"
+
+static const double WAIT_DEFAULT_S = 1.0;
+
+void record_call_init(struct record_call *call, const struct host *host) {
+  memset(call, 0, sizeof *call);
+  call->host = host;
+}
+
+void record_call_close(struct record_call *call) { session_close(&call->session); }
+
+static void take_project(struct record_call *call) {
+  struct problem ignored;
+  struct json_object *config = NULL;
+  if (report_text_config(&call->session, &config, &ignored) < 0)
+    return;
+  snprintf(call->project, sizeof call->project, "%s",
+           report_text_string(report_text_member(config, "project"), "value", ""));
+  json_object_put(config);
+}
+
+/* A call with a JSON text has no flags: what the options say of the event becomes the instance's setting. */
+static int apply_emission(struct record_call *call, const struct record_request *request, struct problem *problem) {
+  if (!options_given(call->host->arguments, "json"))
+    return 0;
+  if ((request->execution.flags & KAIZEN_EXEC_EMIT) != 0)
+    return session_set(&call->session, "emit_event", "true", problem);
+  if ((request->execution.flags & KAIZEN_EXEC_NO_EMIT) != 0)
+    return session_set(&call->session, "emit_event", "false", problem);
+  return 0;
+}
+
+int record_call_open(struct record_call *call, struct record_request *request, struct problem *problem) {
+  if (session_open(call->host, &call->session, problem) < 0 || apply_emission(call, request, problem) < 0)
+    return -1;
+  if (options_given(call->host->arguments, "map-agent") &&
+      record_request_map_agent(request, &call->session, problem) < 0)
+    return -1;
+  if (record_request_finish(request, problem) < 0)
+    return -1;
+  if (output_is_json())
+    take_project(call);
+  return session_start(&call->session, problem);
+}
+
+static const char *agent_name(const struct record_call *call, const struct record_request *request) {
+  return request->execution.agent.ptr != NULL ? request->execution.agent.ptr : call->json_agent;
+}
+
+/* Whether this agent's pending events are only held ones, that nobody sends before an operator decides. */
+static bool is_held(struct record_call *call, const struct record_request *request) {
+  struct delivery_counts counts;
+  return delivery_counts(&call->session, agent_name(call, request), &counts) == 0 && counts.held > 0 &&
+         counts.held == counts.pending;
+}
+
+static void wait_for_event(struct record_call *call, const struct record_request *request) {
+  struct problem problem;
+  struct kaizen_stats stats = {.struct_size = sizeof stats};
+  const struct delivery_wait wait = {
+      .timeout_s = options_number(call->host->arguments, "wait", WAIT_DEFAULT_S),
+      .until_deadline = false,
+      .show_progress = false,
+  };
+  if ((call->receipt.flags & KAIZEN_RECEIPT_MARKED) == 0)
+    return;
+  enum delivery_end end = delivery_wait(&call->session, &wait, &stats, &problem);
+  call->event = end == DELIVERY_DONE ? RECORD_EVENT_ACKNOWLEDGED : RECORD_EVENT_PENDING;
+  if (call->result == KAIZEN_DUPLICATE && is_held(call, request))
+    call->event = RECORD_EVENT_HELD;
+  snprintf(call->event_reason, sizeof call->event_reason, "%s", stats.publisher_reason);
+}
+
+static void prepare_answer(struct record_call *call) {
+  call->receipt = (struct kaizen_receipt){.struct_size = sizeof call->receipt};
+  call->summary = (struct kaizen_summary){.struct_size = sizeof call->summary};
+}
+
+static void take_answer(struct record_call *call, const struct record_request *request, int32_t result) {
+  call->called = true;
+  call->result = result;
+  if (result >= 0)
+    wait_for_event(call, request);
+  session_stop(&call->session, 0);
+}
+
+int record_call_execution(struct record_call *call, struct record_request *request, struct problem *problem) {
+  (void)problem;
+  prepare_answer(call);
+  take_answer(call, request,
+              call->session.plugin.table->on_execution_end(call->session.instance, &request->execution, &call->receipt,
+                                                           &call->summary));
+  return 0;
+}
+
+static void take_json_agent(struct record_call *call, const char *json) {
+  size_t len = 0, at = 0;
+  const char *description = NULL;
+  const char *value = json_text_value(json, strlen(json), "agent", &len);
+  struct json_object *agent = value != NULL ? json_text_parse(value, len, &at, &description) : NULL;
+  if (json_object_is_type(agent, json_type_string))
+    snprintf(call->json_agent, sizeof call->json_agent, "%s", json_object_get_string(agent));
+  json_object_put(agent);
+}
+
+int record_call_json(struct record_call *call, struct record_request *request, const char *json,
+                     struct problem *problem) {
+  (void)problem;
+  prepare_answer(call);
+  take_json_agent(call, json);
+  take_answer(call, request,
+              call->session.plugin.table->on_execution_end_json(call->session.instance, json, strlen(json),
+                                                                &call->receipt, &call->summary));
+  return 0;
+}
+
+static const char *event_word(enum record_event event) {
+  static const char *const words[] = {"off", "pending", "acknowledged", "held"};
+  return words[event];
+}
+
+static struct json_object *optional_text(const char *text) {
+  return text != NULL && *text != '\0' ? json_text_new_string(text) : NULL;
+}
+
+static void print_json(const struct record_call *call, const struct record_request *request, const char *result,
+                       const char *reason) {
+  struct json_object *document = json_object_new_object();
+  json_object_object_add(document, "result", json_text_new_string(result));
+  json_object_object_add(document, "agent", optional_text(agent_name(call, request)));
+  json_object_object_add(document, "project", optional_text(call->project));
+  json_object_object_add(document, "project_root", optional_text(call->session.project_root));
+  json_object_object_add(document, "event", json_object_new_string(event_word(call->event)));
+  json_object_object_add(document, "event_id", optional_text(call->receipt.event_id));
+  json_object_object_add(document, "reason", optional_text(reason));
+  json_object_object_add(document, "summary",
+                         call->called && call->result >= 0 ? report_text_summary(&call->summary) : NULL);
+  output_json(document);
+}
+
+static void print_text(const struct record_call *call, const struct record_request *request) {
+  const struct kaizen_summary *summary = &call->summary;
+  if (output_is_quiet())
+    return;
+  fputs(call->result == KAIZEN_DUPLICATE ? "duplicate of a record of " : "recorded ", stdout);
+  utf8_text_print(stdout, agent_name(call, request));
+  printf(": %llu execution%s, %.1f %% success %s", (unsigned long long)summary->execution_count,
+         summary->execution_count == 1 ? "" : "s", summary->success_rate * 100,
+         table_trend_arrow(report_text_trend(summary->trend_success_rate)));
+  if ((summary->flags & KAIZEN_SUMMARY_HAS_QUALITY) != 0)
+    printf(", quality %.2f %s", summary->avg_quality_score,
+           table_trend_arrow(report_text_trend(summary->trend_quality_score)));
+  putchar('\n');
+  if (call->event != RECORD_EVENT_OFF)
+    printf("event %s: %s\n", call->receipt.event_id, event_word(call->event));
+}
+
+static void print_event_note(const struct record_call *call) {
+  if (call->event == RECORD_EVENT_PENDING)
+    output_note("the event stays in the log and is sent later%s%s", call->event_reason[0] != '\0' ? ": " : "",
+                call->event_reason);
+  if (call->event == RECORD_EVENT_HELD)
+    output_note("the event is held, because the project was copied or restored; "
+                "'drain --resend-all' or 'drain --assume-sent' decides");
+  if ((call->receipt.flags & KAIZEN_RECEIPT_KEY_CONFLICT) != 0)
+    output_warning("the first record with this idempotency key differs from this one; the first one stays");
+}
+
+static int recorded_status(const struct record_call *call) {
+  if (!options_given(call->host->arguments, "wait"))
+    return EXIT_CODE_OK;
+  return call->event == RECORD_EVENT_HELD      ? EXIT_CODE_UNDELIVERABLE
+         : call->event == RECORD_EVENT_PENDING ? EXIT_CODE_UNSENT
+                                               : EXIT_CODE_OK;
+}
+
+int record_call_report(struct record_call *call, const struct record_request *request) {
+  const char *name = call->session.plugin.table->code_name(call->result);
+  name = name != NULL ? name : "UNKNOWN";
+  if (output_is_json())
+    print_json(call, request, name, call->receipt.reason);
+  else if (call->result >= 0)
+    print_text(call, request);
+  if (call->result >= 0) {
+    print_event_note(call);
+    return recorded_status(call);
+  }
+  output_error("not recorded: %s%s%s", call->receipt.reason[0] != '\0' ? call->receipt.reason : name,
+               problem_exit_code(call->result) == EXIT_CODE_UNKNOWN
+                   ? "; it may be in the log all the same: retry only with the same --idempotency-key"
+                   : "",
+               call->result <= -64 && call->result >= -95 ? "; try again" : "");
+  return problem_exit_code(call->result);
+}
+
+int record_call_report_problem(struct record_call *call, const struct record_request *request,
+                               const struct problem *problem) {
+  output_error("%s", problem->text);
+  if (output_is_json())
+    print_json(call, request, "NOT_RECORDED", problem->text);
+  return problem->exit_code;
+}

@@ -1,0 +1,19 @@
+/* utf8_text.h - text that goes to a terminal or into a document, whatever bytes it came from.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef KAIZEN_HOST_UTF8_TEXT_H
+#define KAIZEN_HOST_UTF8_TEXT_H
+
+#include <stddef.h>
+#include <stdio.h>
+
+/* Length of the valid UTF-8 character at `text`, or 0. */
+size_t utf8_text_character(const char *text);
+/* A copy with U+FFFD for each byte that is no UTF-8; NULL without memory. */
+char *utf8_text_valid(const char *text);
+/* Prints with '?' for control characters and invalid bytes: a name from a file must not drive the terminal. */
+void utf8_text_print(FILE *out, const char *text);
+/* Columns the text takes as printed (one a character). */
+size_t utf8_text_columns(const char *text);
+
+#endif
