@@ -57,7 +57,7 @@ int json_check(struct span text, enum json_dialect dialect, unsigned max_depth, 
 void json_decode_string(struct json_value value, struct buffer *out);
 /* The same into `cap` bytes, no NUL added; answers the decoded length, which may be more than `cap`. */
 size_t json_decode_bounded(struct json_value value, char *out, size_t cap);
-bool json_name_is(const struct json_member *member, const char *name); /* decodes escapes where there are any */
+bool json_name_is(const struct json_member *member, const char *name); /* compared decoded; `name` has no \ */
 
 /* The number as the nearest double (round to even), whatever the locale.  Infinite when it overflows, NaN for
  * NaN.  Never sets errno. */

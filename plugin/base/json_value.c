@@ -18,8 +18,8 @@
 static uint32_t hex4(const char *digits) {
   uint32_t value = 0;
   for (int i = 0; i < 4; i++) {
-    unsigned char c = (unsigned char)digits[i];
-    value = value << 4 | (c <= '9' ? c - '0' : (c | 0x20u) - 'a' + 10u);
+    uint32_t c = (unsigned char)digits[i];
+    value = value << 4 | (c <= '9' ? c - (uint32_t)'0' : (c | 0x20) - (uint32_t)'a' + 10);
   }
   return value;
 }
