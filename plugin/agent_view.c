@@ -143,6 +143,26 @@ static int fold_log(struct agent_view *view, const struct snapshot *snapshot, st
   return fold_rest(view, snapshot->log.fd, anchor.end, snapshot->size, error);
 }
 
+/* The first marked line after the cursor, or after where holding began. */
+static int find_oldest_pending(struct agent_view *view, int log_fd, struct error *error) {
+  uint64_t from = view->state.held_count > 0 ? view->state.held_from_end : view->state.cursor_end;
+  struct line_reader reader;
+  struct record record;
+  struct line line;
+  int result;
+
+  view->oldest_pending_s = -1;
+  if (view->pending == 0) return 0;
+  line_reader_init(&reader, log_fd, from, view->committed_end);
+  while ((result = line_reader_next(&reader, &line, error)) == 1)
+    if (!line.too_long && record_read(line.text, &record, NULL) == RECORD_OK && record.marked) {
+      view->oldest_pending_s = record.timestamp_s;
+      break;
+    }
+  line_reader_fini(&reader);
+  return result < 0 ? -1 : 0;
+}
+
 static int count_delivery(struct agent_view *view, const struct project *project, int log_fd, struct error *error) {
   struct agent_state *state = &view->state;
   unsigned char id[PROJECT_ID_SIZE];
@@ -161,7 +181,7 @@ static int count_delivery(struct agent_view *view, const struct project *project
     view->held = view->pending;
   view->dead_lettered = state->dead_lettered < marked - view->pending ? state->dead_lettered : marked - view->pending;
   view->acknowledged = marked - view->pending - view->dead_lettered;
-  return 0;
+  return find_oldest_pending(view, log_fd, error);
 }
 
 int agent_view_read(const struct project *project, const char *agent, struct agent_view *view, struct error *error) {

@@ -16,8 +16,7 @@
 #include "base/directory.h"
 #include "base/hash.h"
 
-#define INDEX_FILE ".index-1"
-#define SPARE_FILE ".index-1.new"
+#define SPARE_FILE CHECKPOINT_FILE ".new"
 #define MAGIC UINT64_C(0x31584449495a414b) /* "KAZIIDX1" */
 #define VERSION 1
 #define PAGE 4096
@@ -66,13 +65,13 @@ static int read_header(int fd, const unsigned char boot_id[16], struct header *h
 
   if (directory_read_at(fd, header, sizeof *header, 0, &got, error) != 0) return -1;
   if (got < sizeof *header || !header_valid(header, boot_id)) return 1;
-  if (fstat(fd, &status) != 0) return error_set_errno(error, KAIZEN_E_IO, errno, INDEX_FILE ": fstat");
+  if (fstat(fd, &status) != 0) return error_set_errno(error, KAIZEN_E_IO, errno, CHECKPOINT_FILE ": fstat");
   return (uint64_t)status.st_size >= file_size_for((unsigned)header->page_bits) ? 0 : 1;
 }
 
 static int open_and_read(int agent_fd, int flags, const unsigned char boot_id[16], int *fd, struct header *header,
                          struct error *error) {
-  int result = directory_open_file(agent_fd, INDEX_FILE, flags, fd, error);
+  int result = directory_open_file(agent_fd, CHECKPOINT_FILE, flags, fd, error);
 
   if (result != 0) return result;
   result = read_header(*fd, boot_id, header, error);
@@ -146,12 +145,12 @@ static int open_spare(int agent_fd, unsigned page_bits, int *fd, struct error *e
   if (failed == 0) return 0;
   (void)close(*fd);
   (void)unlinkat(agent_fd, SPARE_FILE, 0);
-  return error_set_errno(error, KAIZEN_E_IO, failed, "%s: cannot make room", INDEX_FILE);
+  return error_set_errno(error, KAIZEN_E_IO, failed, "%s: cannot make room", CHECKPOINT_FILE);
 }
 
 static int put_in_place(struct checkpoint *checkpoint, int fd, struct error *error) {
-  if (renameat(checkpoint->agent_fd, SPARE_FILE, checkpoint->agent_fd, INDEX_FILE) != 0)
-    return error_set_errno(error, KAIZEN_E_IO, errno, INDEX_FILE ": cannot replace");
+  if (renameat(checkpoint->agent_fd, SPARE_FILE, checkpoint->agent_fd, CHECKPOINT_FILE) != 0)
+    return error_set_errno(error, KAIZEN_E_IO, errno, CHECKPOINT_FILE ": cannot replace");
   checkpoint_close(checkpoint);
   checkpoint->fd = fd;
   return 0;
@@ -179,7 +178,7 @@ int checkpoint_store(struct checkpoint *checkpoint, const struct log_anchor *anc
   struct stat held, named;
 
   if (fstat(checkpoint->fd, &held) != 0 ||
-      fstatat(checkpoint->agent_fd, INDEX_FILE, &named, AT_SYMLINK_NOFOLLOW) != 0 || held.st_ino != named.st_ino ||
+      fstatat(checkpoint->agent_fd, CHECKPOINT_FILE, &named, AT_SYMLINK_NOFOLLOW) != 0 || held.st_ino != named.st_ino ||
       held.st_dev != named.st_dev)
     return 1;
   return write_header(checkpoint, checkpoint->fd, anchor, fold, error);
@@ -194,7 +193,7 @@ static int read_page(const struct checkpoint *checkpoint, uint64_t page, struct 
   size_t got;
 
   if (directory_read_at(checkpoint->fd, entries, PAGE, page_offset(page), &got, error) != 0) return -1;
-  if (got < PAGE) return error_set(error, KAIZEN_E_IO, INDEX_FILE ": was cut short");
+  if (got < PAGE) return error_set(error, KAIZEN_E_IO, CHECKPOINT_FILE ": was cut short");
   return 0;
 }
 
@@ -245,10 +244,10 @@ static int grow(struct checkpoint *checkpoint, struct error *error) {
   struct header header;
   int fd, result;
 
-  if (checkpoint->page_bits == PAGE_BITS_MAX) return error_set(error, KAIZEN_E_IO, INDEX_FILE ": is full");
+  if (checkpoint->page_bits == PAGE_BITS_MAX) return error_set(error, KAIZEN_E_IO, CHECKPOINT_FILE ": is full");
   /* the new header says no more than the old one did: keys behind it are only hints */
   result = read_header(checkpoint->fd, checkpoint->boot_id, &header, error);
-  if (result != 0) return result == 1 ? error_set(error, KAIZEN_E_IO, INDEX_FILE ": is damaged") : -1;
+  if (result != 0) return result == 1 ? error_set(error, KAIZEN_E_IO, CHECKPOINT_FILE ": is damaged") : -1;
   anchor = header.anchor;
   fold = header.fold;
   if (open_spare(checkpoint->agent_fd, checkpoint->page_bits + 1, &fd, error) != 0) return -1;

@@ -15,6 +15,8 @@
 #include "base/error.h"
 #include "fold.h"
 
+#define CHECKPOINT_FILE ".index-1"
+
 /* The last folded line, by content: inode numbers are handed out again and sizes come back (invariants, schedule 2). */
 struct log_anchor {
   uint64_t end;    /* offset behind its newline; 0: nothing is folded */

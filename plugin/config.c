@@ -96,6 +96,22 @@ void config_fini(struct config *config) {
       free_text(text_field(config, &config_keys[i]));
 }
 
+int config_copy(struct config *copy, const struct config *config, struct error *error) {
+  *copy = *config;
+  for (int i = 0; i < CONFIG_KEY_COUNT; i++)
+    if (config_key_is_text(&config_keys[i]))
+      *text_field(copy, &config_keys[i]) = unset;
+  for (int i = 0; i < CONFIG_KEY_COUNT; i++) {
+    const struct config_key *key = &config_keys[i];
+    if (config_key_is_text(key) &&
+        set_text(text_field(copy, key), span_of(*text_field((struct config *)config, key)), error) != 0) {
+      config_fini(copy);
+      return -1;
+    }
+  }
+  return 0;
+}
+
 /* ---- merging --------------------------------------------------------------------------------- */
 
 int config_merge_text(struct config *config, struct config_origins *origins, const char *key,

@@ -42,6 +42,8 @@ struct config_origins {
 
 void config_init(struct config *config, struct config_origins *origins);
 void config_fini(struct config *config);
+/* 0, or -1 with *error (KAIZEN_E_NOMEM); *copy needs no config_fini() then. */
+int config_copy(struct config *copy, const struct config *config, struct error *error);
 /* Merges the keys of one JSON object over *config.  -1 with *error (KAIZEN_E_CONFIG names key,
  * value and what is allowed; unknown key: the nearest known one; duplicate key) or KAIZEN_E_NOMEM;
  * *config may then be partly merged. */

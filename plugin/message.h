@@ -17,6 +17,7 @@ enum message_id {
   MESSAGE_RECORD_FAILED = 106,
   MESSAGE_REJECTED = 107,
   MESSAGE_FOREIGN_BYTES = 108,
+  MESSAGE_NO_PUBLISHER = 109,
   /* 201 and up belong to the publisher */
 };
 
