@@ -42,6 +42,7 @@ struct command {
   bool takes_agent;           /* its first positional argument is an agent: for the completions */
   size_t words_min, words_max; /* positional arguments */
   bool takes_rest;            /* a command line behind "--" */
+  int usage_status;           /* exit status for a wrong command line; 0: EXIT_CODE_USAGE */
   int (*run)(const struct host *host); /* answers the exit status */
 };
 

@@ -7,6 +7,7 @@
 #include "command.h"
 
 extern const struct command command_record;
+extern const struct command command_exec;
 extern const struct command command_replay;
 extern const struct command command_show;
 extern const struct command command_list_agents;
@@ -16,5 +17,11 @@ extern const struct command command_drain;
 extern const struct command command_broker;
 extern const struct command command_watch;
 extern const struct command command_info;
+extern const struct command command_doctor;
+extern const struct command command_verify;
+extern const struct command command_dead_letters;
+extern const struct command command_report;
+extern const struct command command_openmetrics;
+extern const struct command command_config;
 
 #endif

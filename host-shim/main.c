@@ -31,6 +31,11 @@ static int check_words(const struct command *command, const struct arguments *ar
   return 0;
 }
 
+static int usage_problem(const struct command *command, const struct problem *problem) {
+  int status = output_problem(problem);
+  return command->usage_status != 0 ? command->usage_status : status;
+}
+
 static int run_command(const struct command *command, struct arguments *arguments) {
   struct problem problem;
   struct host host = {
@@ -43,7 +48,7 @@ static int run_command(const struct command *command, struct arguments *argument
     help_print_command(stdout, command);
     return EXIT_CODE_OK;
   }
-  return check_words(command, arguments, &problem) < 0 ? output_problem(&problem) : command->run(&host);
+  return check_words(command, arguments, &problem) < 0 ? usage_problem(command, &problem) : command->run(&host);
 }
 
 /* "help record" for those who try that first. */
@@ -102,6 +107,8 @@ static int run(int argc, char **argv, struct arguments *arguments) {
   if (result == 0)
     result = take_command(&parser, &command, &problem);
   configure_output(arguments);
+  if (result < 0 && command != NULL)
+    return usage_problem(command, &problem);
   return result < 0 ? output_problem(&problem) : run_command(command, arguments);
 }
 

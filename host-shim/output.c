@@ -118,10 +118,13 @@ int output_problem(const struct problem *problem) {
   return problem->exit_code;
 }
 
-void output_json(struct json_object *document) {
-  puts(json_object_to_json_string_ext(document, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+void output_json_to(FILE *out, struct json_object *document) {
+  fprintf(out, "%s\n",
+          json_object_to_json_string_ext(document, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
   json_object_put(document);
 }
+
+void output_json(struct json_object *document) { output_json_to(stdout, document); }
 
 const char *output_style(enum output_style style) {
   static const char *const codes[] = {

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include <json-c/json.h>
 
@@ -38,6 +39,7 @@ void output_progress_end(void);
 int output_problem(const struct problem *problem);
 /* One document on one line of standard output; takes the object over. */
 void output_json(struct json_object *document);
+void output_json_to(FILE *out, struct json_object *document);
 /* Start and end of a style on standard output; "" without colour. */
 const char *output_style(enum output_style style);
 const char *output_style_end(void);

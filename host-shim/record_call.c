@@ -19,6 +19,7 @@ static const double WAIT_DEFAULT_S = 1.0;
 void record_call_init(struct record_call *call, const struct host *host) {
   memset(call, 0, sizeof *call);
   call->host = host;
+  call->out = stdout;
 }
 
 void record_call_close(struct record_call *call) { session_close(&call->session); }
@@ -149,24 +150,25 @@ static void print_json(const struct record_call *call, const struct record_reque
   json_object_object_add(document, "reason", optional_text(reason));
   json_object_object_add(document, "summary",
                          call->called && call->result >= 0 ? report_text_summary(&call->summary) : NULL);
-  output_json(document);
+  output_json_to(call->out, document);
 }
 
 static void print_text(const struct record_call *call, const struct record_request *request) {
   const struct kaizen_summary *summary = &call->summary;
-  if (output_is_quiet())
+  /* A command under exec has standard error for itself, unless something went wrong. */
+  if (output_is_quiet() || (call->out != stdout && !output_is_verbose()))
     return;
-  fputs(call->result == KAIZEN_DUPLICATE ? "duplicate of a record of " : "recorded ", stdout);
-  utf8_text_print(stdout, agent_name(call, request));
-  printf(": %llu execution%s, %.1f %% success %s", (unsigned long long)summary->execution_count,
+  fputs(call->result == KAIZEN_DUPLICATE ? "duplicate of a record of " : "recorded ", call->out);
+  utf8_text_print(call->out, agent_name(call, request));
+  fprintf(call->out, ": %llu execution%s, %.1f %% success %s", (unsigned long long)summary->execution_count,
          summary->execution_count == 1 ? "" : "s", summary->success_rate * 100,
          table_trend_arrow(report_text_trend(summary->trend_success_rate)));
   if ((summary->flags & KAIZEN_SUMMARY_HAS_QUALITY) != 0)
-    printf(", quality %.2f %s", summary->avg_quality_score,
+    fprintf(call->out, ", quality %.2f %s", summary->avg_quality_score,
            table_trend_arrow(report_text_trend(summary->trend_quality_score)));
-  putchar('\n');
+  putc('\n', call->out);
   if (call->event != RECORD_EVENT_OFF)
-    printf("event %s: %s\n", call->receipt.event_id, event_word(call->event));
+    fprintf(call->out, "event %s: %s\n", call->receipt.event_id, event_word(call->event));
 }
 
 static void print_event_note(const struct record_call *call) {
@@ -209,7 +211,7 @@ int record_call_report(struct record_call *call, const struct record_request *re
 
 int record_call_report_problem(struct record_call *call, const struct record_request *request,
                                const struct problem *problem) {
-  output_error("%s", problem->text);
+  output_error("not recorded: %s", problem->text);
   if (output_is_json())
     print_json(call, request, "NOT_RECORDED", problem->text);
   return problem->exit_code;

@@ -4,6 +4,8 @@
 #ifndef KAIZEN_HOST_RECORD_CALL_H
 #define KAIZEN_HOST_RECORD_CALL_H
 
+#include <stdio.h>
+
 #include "command.h"
 #include "record_request.h"
 #include "session.h"
@@ -12,6 +14,7 @@ enum record_event { RECORD_EVENT_OFF, RECORD_EVENT_PENDING, RECORD_EVENT_ACKNOWL
 
 struct record_call {
   const struct host *host;
+  FILE *out; /* where the result goes: stdout */
   struct session session;
   bool called;     /* the plugin has answered */
   int32_t result;  /* its answer */
