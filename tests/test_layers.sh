@@ -1,0 +1,33 @@
+#!/bin/sh
+# test_layers.sh - the includes of the source follow qa/layers.allowed, and the check can fail.
+#
+# SPDX-License-Identifier: Apache-2.0
+set -u
+srcdir=$(cd "$(dirname "$0")/.." && pwd)
+layers="${PYTHON:-python3} $srcdir/qa/layers"
+failed=0
+
+$layers "$srcdir" || failed=1
+
+refuses() { # NAME FILE LINE: with LINE at the end of a copy of FILE, the check fails
+  rm -rf "$TMPDIR/copy"
+  mkdir "$TMPDIR/copy"
+  cp -R "$srcdir/plugin" "$srcdir/host-shim" "$srcdir/qa" "$TMPDIR/copy"
+  chmod -R u+w "$TMPDIR/copy"
+  echo "$3" >>"$TMPDIR/copy/$2"
+  if $layers "$TMPDIR/copy" >"$TMPDIR/said"; then
+    echo "FAILED: $1 was not refused"
+    failed=1
+  else
+    echo "ok: $1 is refused"
+  fi
+}
+
+refuses 'a lower layer that includes an upper one' plugin/base/buffer.c '#include "config.h"'
+refuses 'a plugin that includes the host' plugin/config.c '#include "../host-shim/options.h"'
+refuses 'a host that includes the plugin' host-shim/main.c '#include "config.h"'
+refuses 'NATS outside the transport' plugin/config.c '#include <nats/nats.h>'
+refuses 'a file nobody listed' plugin/utils.c '/* nothing */'
+refuses 'an allowance nobody needs' qa/layers.allowed 'unknown: base/error'
+
+exit "$failed"
