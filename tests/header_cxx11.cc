@@ -6,12 +6,10 @@
 
 #include <kaizen/extensions.h>
 
-bool header_has_stop(const kaizen_plugin_v1 *plugin);
 bool header_has_stop(const struct kaizen_plugin_v1 *plugin) {
   return KAIZEN_HAS(plugin, struct kaizen_plugin_v1, stop);
 }
 
-bool header_may_retry(int32_t code);
 bool header_may_retry(int32_t code) {
   kaizen_str text = {"text", KAIZEN_NTS};
   kaizen_plugin_v1_fn entry = kaizen_plugin_v1;
