@@ -43,6 +43,15 @@ static void attach(struct engine *engine) {
   messages_send(engine->messages, KAIZEN_LOG_ERROR, MESSAGE_NO_PUBLISHER, error.text);
 }
 
+static bool is_running(struct engine *engine) {
+  bool running;
+
+  (void)pthread_mutex_lock(&engine->mutex);
+  running = engine->running;
+  (void)pthread_mutex_unlock(&engine->mutex);
+  return running;
+}
+
 /* The attachment for a moment's use, NULL when there is none; engine_stop() takes it away only between uses. */
 static struct publisher_attachment *borrow_attachment(struct engine *engine, bool wanted) {
   struct publisher_attachment *attachment = NULL;
@@ -198,7 +207,7 @@ int engine_flush(struct engine *engine, int64_t deadline_ns, uint64_t *pending, 
     } else {
       result = count_pending(engine, pending, error);
     }
-    if (result != 1 || !engine->running || clock_monotonic_ns() >= deadline_ns) return result;
+    if (result != 1 || !is_running(engine) || clock_monotonic_ns() >= deadline_ns) return result;
     if (!attachment) clock_pause_ns(FLUSH_POLL_NS);
   }
 }

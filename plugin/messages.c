@@ -85,6 +85,6 @@ void messages_deliver(struct messages *messages) {
   char text[MESSAGES_TEXT_MAX];
   int32_t level, id;
 
-  if (__atomic_load_n(&messages->count, __ATOMIC_RELAXED) == 0) return;
+  if (atomic_load_explicit(&messages->count, memory_order_relaxed) == 0) return;
   while (take(messages, &level, &id, text)) messages->host->log(messages->host->ctx, level, id, text, strlen(text));
 }

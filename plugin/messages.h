@@ -3,13 +3,13 @@
  * SPDX-License-Identifier: Apache-2.0
  *
  * Queued by any thread with any lock held; handed over on a thread that is inside a call and holds none, because the host's callback
- * may take locks of its own (plugin.h, kaizen_host_v1).  Bounded: when the queue is full the oldest stay and the number lost is
- * told.  Of one id at most one message in ten seconds is queued, with the count of those left out. */
+ * may take locks of its own (plugin.h, kaizen_host_v1).  Bounded: when the queue is full the oldest stay.  Of one id at most one message in ten seconds is queued, with the count of those left out. */
 #ifndef KAIZEN_MESSAGES_H
 #define KAIZEN_MESSAGES_H
 
 #include <kaizen/plugin.h>
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "message.h"
 
@@ -20,7 +20,7 @@
 struct messages {
   pthread_mutex_t mutex;
   const struct kaizen_host_v1 *host; /* borrowed */
-  unsigned count;
+  atomic_uint count; /* written under the mutex; read without it to pass by an empty queue */
   struct {
     int32_t level, id;
     char text[MESSAGES_TEXT_MAX];
