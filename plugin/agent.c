@@ -15,8 +15,8 @@
 #include "base/line_reader.h"
 #include "record.h"
 
-#define STORE_EVERY_LINES 64          /* a restart folds at most that many again */
-#define STORE_EVERY_LINES_FAR 65536   /* during a long catch-up: a killed rebuild goes on there */
+#define STORE_EVERY_LINES 64        /* a restart folds at most that many again */
+#define STORE_EVERY_LINES_FAR 65536 /* during a long catch-up: a killed rebuild goes on there */
 #define REOPEN_TRIES 8
 #define KEY_CANDIDATES 8
 
@@ -37,7 +37,8 @@ static void close_files(struct agent *agent) {
   unload(agent);
   agent_log_close(&agent->log);
   agent_lock_close(&agent->lock);
-  if (agent->fd >= 0) (void)close(agent->fd);
+  if (agent->fd >= 0)
+    (void)close(agent->fd);
   agent->fd = -1;
   agent->path_synced = agent->state_claimed = false;
 }
@@ -55,7 +56,8 @@ void agent_close(struct agent *agent) {
 }
 
 static int open_files(struct agent *agent, struct error *error) {
-  if (agent->fd >= 0) return 0;
+  if (agent->fd >= 0)
+    return 0;
   if (project_agent_folder(agent->project, agent->name, true, &agent->fd, error) == 0 &&
       agent_lock_open(&agent->lock, agent->fd, error) == 0)
     return 0;
@@ -65,10 +67,13 @@ static int open_files(struct agent *agent, struct error *error) {
 
 /* Loads the checkpoint, or begins an empty one. */
 static int load(struct agent *agent, struct error *error) {
-  int result = checkpoint_open(&agent->checkpoint, agent->fd, agent->project->boot_id, &agent->anchor, &agent->fold, error);
+  int result = checkpoint_open(&agent->checkpoint, agent->fd, agent->project->boot_id,
+                               &agent->anchor, &agent->fold, error);
 
-  if (result < 0) return -1;
-  if (result == 0) result = agent_log_check_anchor(&agent->log, &agent->anchor, error);
+  if (result < 0)
+    return -1;
+  if (result == 0)
+    result = agent_log_check_anchor(&agent->log, &agent->anchor, error);
   agent->loaded = result == 0;
   agent->unstored = 0;
   return result < 0 ? -1 : 0;
@@ -76,7 +81,8 @@ static int load(struct agent *agent, struct error *error) {
 
 static int begin_again(struct agent *agent, uint64_t size, struct error *error) {
   unload(agent);
-  if (checkpoint_reset(&agent->checkpoint, agent->fd, agent->project->boot_id, error) != 0) return -1;
+  if (checkpoint_reset(&agent->checkpoint, agent->fd, agent->project->boot_id, error) != 0)
+    return -1;
   agent->anchor = (struct log_anchor){0};
   fold_init(&agent->fold);
   agent->unstored = 0;
@@ -86,18 +92,21 @@ static int begin_again(struct agent *agent, uint64_t size, struct error *error) 
   return 0;
 }
 
-/* Does a record stand in the log at one of `offsets` that carries `key`?  1 yes, with *line and *offset. */
-static int confirm_key(struct agent *agent, struct span key, const uint64_t *offsets, size_t count, struct buffer *line,
-                       uint64_t *offset, struct error *error) {
+/* Does a record stand in the log at one of `offsets` that carries `key`?  1 yes, with *line and
+ * *offset. */
+static int confirm_key(struct agent *agent, struct span key, const uint64_t *offsets, size_t count,
+                       struct buffer *line, uint64_t *offset, struct error *error) {
   struct buffer found = {0};
   struct record record;
   int result = 0;
   size_t i;
 
   for (i = 0; result == 0 && i < count; i++) {
-    if (offsets[i] >= agent->anchor.end) continue;
+    if (offsets[i] >= agent->anchor.end)
+      continue;
     result = agent_log_read_line(agent->log.fd, offsets[i], line, error);
-    if (result == 0 && record_read(buffer_span(line), &record, NULL) == RECORD_OK && record_key(&record, &found))
+    if (result == 0 && record_read(buffer_span(line), &record, NULL) == RECORD_OK &&
+        record_key(&record, &found))
       result = found.failed ? error_set(error, KAIZEN_E_NOMEM, "out of memory")
                             : (span_equal(buffer_span(&found), key) ? 2 : 0);
     else if (result > 0)
@@ -108,34 +117,43 @@ static int confirm_key(struct agent *agent, struct span key, const uint64_t *off
   return result == 2 ? 1 : result;
 }
 
-int agent_find_key(struct agent *agent, struct span key, struct buffer *line, uint64_t *offset, struct error *error) {
+int agent_find_key(struct agent *agent, struct span key, struct buffer *line, uint64_t *offset,
+                   struct error *error) {
   uint64_t offsets[KEY_CANDIDATES];
   size_t count;
 
-  if (checkpoint_find(&agent->checkpoint, key, offsets, KEY_CANDIDATES, &count, error) != 0) return -1;
+  if (checkpoint_find(&agent->checkpoint, key, offsets, KEY_CANDIDATES, &count, error) != 0)
+    return -1;
   return count == 0 ? 0 : confirm_key(agent, key, offsets, count, line, offset, error);
 }
 
 /* The key of a line somebody else wrote; the first line that carries it keeps it. */
-static int take_key(struct agent *agent, const struct record *record, uint64_t offset, struct buffer *key, struct error *error) {
+static int take_key(struct agent *agent, const struct record *record, uint64_t offset,
+                    struct buffer *key, struct error *error) {
   struct buffer line = {0};
   uint64_t first;
   int found;
 
-  if (!record_key(record, key)) return 0;
-  if (key->failed) return error_set(error, KAIZEN_E_NOMEM, "out of memory");
-  if (key->len == 0) return 0;
+  if (!record_key(record, key))
+    return 0;
+  if (key->failed)
+    return error_set(error, KAIZEN_E_NOMEM, "out of memory");
+  if (key->len == 0)
+    return 0;
   found = agent_find_key(agent, buffer_span(key), &line, &first, error);
   buffer_fini(&line);
-  return found != 0 ? (found < 0 ? -1 : 0) : checkpoint_add(&agent->checkpoint, buffer_span(key), offset, error);
+  return found != 0 ? (found < 0 ? -1 : 0)
+                    : checkpoint_add(&agent->checkpoint, buffer_span(key), offset, error);
 }
 
-static int fold_line(struct agent *agent, const struct line *line, struct buffer *key, struct error *error) {
+static int fold_line(struct agent *agent, const struct line *line, struct buffer *key,
+                     struct error *error) {
   struct record record;
   enum record_kind kind = line->too_long ? RECORD_GARBAGE : record_read(line->text, &record, NULL);
 
   if (kind == RECORD_OK) {
-    if (take_key(agent, &record, line->offset, key, error) != 0) return -1;
+    if (take_key(agent, &record, line->offset, key, error) != 0)
+      return -1;
     fold_add(&agent->fold, &record, line->end);
   } else if (kind == RECORD_GARBAGE) {
     fold_skip(&agent->fold);
@@ -155,7 +173,8 @@ static int set_anchor(struct agent *agent, const struct line *line, struct error
   if (!line->too_long) {
     anchor.hash = agent_log_anchor_hash((struct span){line->text.ptr, line->text.len + 1});
   } else {
-    if (directory_read_at(agent->log.fd, bytes, kept, anchor.end - kept, &got, error) != 0) return -1;
+    if (directory_read_at(agent->log.fd, bytes, kept, anchor.end - kept, &got, error) != 0)
+      return -1;
     anchor.hash = hash_bytes(bytes, got, len);
   }
   agent->anchor = anchor;
@@ -174,20 +193,25 @@ int agent_catch_up(struct agent *agent, struct error *error) {
       result = -1;
       break;
     }
-    if (agent->unstored >= STORE_EVERY_LINES_FAR) agent_store_checkpoint(agent, true);
-    if (!agent->loaded) break; /* 1: another process has put its own checkpoint there */
+    if (agent->unstored >= STORE_EVERY_LINES_FAR)
+      agent_store_checkpoint(agent, true);
+    if (!agent->loaded)
+      break; /* 1: another process has put its own checkpoint there */
   }
   line_reader_fini(&reader);
   buffer_fini(&key);
-  if (result < 0) unload(agent);
+  if (result < 0)
+    unload(agent);
   return result;
 }
 
-/* Ends an unfinished last line, whoever left it: it then is a line like any other, and costs no other record. */
+/* Ends an unfinished last line, whoever left it: it then is a line like any other, and costs no
+ * other record. */
 static int end_torn_tail(struct agent *agent, struct error *error) {
   enum agent_log_outcome outcome;
 
-  if (agent_log_append(&agent->log, (struct span){"\n", 1}, 0, &outcome, error) != 0) return -1;
+  if (agent_log_append(&agent->log, (struct span){"\n", 1}, 0, &outcome, error) != 0)
+    return -1;
   return agent_catch_up(agent, error);
 }
 
@@ -196,21 +220,29 @@ static int bring_up_to_date(struct agent *agent, struct error *error) {
   uint64_t size = 0;
   int result;
 
-  if (agent->log.fd < 0 && agent_log_open(&agent->log, agent->fd, true, error) != 0) return -1;
+  if (agent->log.fd < 0 && agent_log_open(&agent->log, agent->fd, true, error) != 0)
+    return -1;
   if (!agent_lock_in_place(&agent->lock, agent->fd) ||
       agent_log_in_place(&agent->log, agent->project->root_fd, agent->name, &size) != 0)
     return 1;
-  if (!agent->loaded && load(agent, error) != 0) return -1;
+  if (!agent->loaded && load(agent, error) != 0)
+    return -1;
   if (agent->loaded) {
-    result = size < agent->anchor.end ? 1 : agent_log_check_anchor(&agent->log, &agent->anchor, error);
-    if (result < 0) return -1;
+    result =
+        size < agent->anchor.end ? 1 : agent_log_check_anchor(&agent->log, &agent->anchor, error);
+    if (result < 0)
+      return -1;
     agent->loaded = result == 0;
   }
-  if (!agent->loaded && begin_again(agent, size, error) != 0) return -1;
-  if (size == agent->anchor.end) return 0;
+  if (!agent->loaded && begin_again(agent, size, error) != 0)
+    return -1;
+  if (size == agent->anchor.end)
+    return 0;
   result = agent_catch_up(agent, error);
-  if (result != 0) return result;
-  if (agent_log_in_place(&agent->log, agent->project->root_fd, agent->name, &size) != 0) return 1;
+  if (result != 0)
+    return result;
+  if (agent_log_in_place(&agent->log, agent->project->root_fd, agent->name, &size) != 0)
+    return 1;
   return size > agent->anchor.end ? end_torn_tail(agent, error) : 0;
 }
 
@@ -218,42 +250,58 @@ int agent_acquire(struct agent *agent, int64_t deadline_ns, struct error *error)
   int tries, result = -1;
 
   for (tries = 0; tries < REOPEN_TRIES; tries++) {
-    if (open_files(agent, error) != 0) return -1;
+    if (open_files(agent, error) != 0)
+      return -1;
     result = agent_lock_exclusive(&agent->lock, deadline_ns, error);
-    if (result != 0) return result;
+    if (result != 0)
+      return result;
     result = bring_up_to_date(agent, error);
-    if (result == 0) return 0;
+    if (result == 0)
+      return 0;
     agent_lock_release(&agent->lock);
-    if (result < 0) return -1;
-    /* someone removed or replaced the files under their names: what we hold is no longer the agent's */
+    if (result < 0)
+      return -1;
+    /* someone removed or replaced the files under their names: what we hold is no longer the
+     * agent's */
     close_files(agent);
   }
-  return error_set(error, KAIZEN_E_IO, ".kaizen/metrics/%s: its files are replaced again and again by another program",
+  return error_set(error, KAIZEN_E_IO,
+                   ".kaizen/metrics/%s: its files are replaced again and again by another program",
                    agent->name);
 }
 
-void agent_release(struct agent *agent) { agent_lock_release(&agent->lock); }
+void agent_release(struct agent *agent) {
+  agent_lock_release(&agent->lock);
+}
 
 void agent_store_checkpoint(struct agent *agent, bool now) {
   int result;
 
-  if (agent->unstored == 0 || (!now && agent->unstored < STORE_EVERY_LINES)) return;
+  if (agent->unstored == 0 || (!now && agent->unstored < STORE_EVERY_LINES))
+    return;
   result = checkpoint_store(&agent->checkpoint, &agent->anchor, &agent->fold, NULL);
-  agent->unstored = 0; /* after a failure too: it is tried again when as many more have been folded */
-  if (result == 1) unload(agent);
+  agent->unstored =
+      0; /* after a failure too: it is tried again when as many more have been folded */
+  if (result == 1)
+    unload(agent);
 }
 
 int agent_sync_path(struct agent *agent, struct error *error) {
   int metrics_fd, kaizen_fd = -1;
 
-  if (agent->path_synced) return 0;
-  if (project_metrics_folder(agent->project, false, &metrics_fd, error) != 0) return -1;
-  if (directory_open_folder(agent->project->root_fd, ".kaizen", &kaizen_fd, error) == 0 && fsync(agent->fd) == 0 &&
-      fsync(metrics_fd) == 0 && fsync(kaizen_fd) == 0 && fsync(agent->project->root_fd) == 0)
+  if (agent->path_synced)
+    return 0;
+  if (project_metrics_folder(agent->project, false, &metrics_fd, error) != 0)
+    return -1;
+  if (directory_open_folder(agent->project->root_fd, ".kaizen", &kaizen_fd, error) == 0 &&
+      fsync(agent->fd) == 0 && fsync(metrics_fd) == 0 && fsync(kaizen_fd) == 0 &&
+      fsync(agent->project->root_fd) == 0)
     agent->path_synced = true;
   else
-    (void)error_set_errno(error, KAIZEN_E_INDETERMINATE, errno, "the folders of %s cannot be made durable", agent->name);
-  if (kaizen_fd >= 0) (void)close(kaizen_fd);
+    (void)error_set_errno(error, KAIZEN_E_INDETERMINATE, errno,
+                          "the folders of %s cannot be made durable", agent->name);
+  if (kaizen_fd >= 0)
+    (void)close(kaizen_fd);
   (void)close(metrics_fd);
   return agent->path_synced ? 0 : -1;
 }

@@ -1,4 +1,5 @@
-/* agent.h - one agent's folder, held open for recording: lock, log, checkpoint and what they add up to.
+/* agent.h - one agent's folder, held open for recording: lock, log, checkpoint and what they add up
+ * to.
  *
  * SPDX-License-Identifier: Apache-2.0
  *
@@ -22,29 +23,33 @@ struct agent {
   struct checkpoint checkpoint;
   struct log_anchor anchor; /* fold covers the log up to anchor.end */
   struct fold fold;
-  uint64_t unstored;   /* lines folded since the checkpoint was stored */
-  bool loaded;         /* checkpoint, anchor and fold can be used */
-  bool path_synced;    /* the folders up to the project root are durable */
-  bool state_claimed;  /* .state belongs to this tree (agent_state_claim) */
-  bool summary_stale;  /* lines were folded that summary.json does not show */
-  uint64_t rebuilt;    /* times the checkpoint had to be rebuilt from a log that was not empty */
+  uint64_t unstored;  /* lines folded since the checkpoint was stored */
+  bool loaded;        /* checkpoint, anchor and fold can be used */
+  bool path_synced;   /* the folders up to the project root are durable */
+  bool state_claimed; /* .state belongs to this tree (agent_state_claim) */
+  bool summary_stale; /* lines were folded that summary.json does not show */
+  uint64_t rebuilt;   /* times the checkpoint had to be rebuilt from a log that was not empty */
 };
 
 /* Nothing is opened yet. */
 void agent_init(struct agent *agent, const struct project *project, const char *name);
-/* Stores the checkpoint when that needs no waiting, closes everything; may be used again afterwards. */
+/* Stores the checkpoint when that needs no waiting, closes everything; may be used again
+ * afterwards. */
 void agent_close(struct agent *agent);
 
-/* Opens what is not open, takes the lock, makes sure that it and the log are still the files of those names, folds what
- * others appended.  When it answers 0, agent->anchor.end is the size of the log and its last byte a newline.
- * 1: the deadline passed; -1 with *error.  In both cases the lock is not held. */
+/* Opens what is not open, takes the lock, makes sure that it and the log are still the files of
+ * those names, folds what others appended.  When it answers 0, agent->anchor.end is the size of the
+ * log and its last byte a newline. 1: the deadline passed; -1 with *error.  In both cases the lock
+ * is not held. */
 int agent_acquire(struct agent *agent, int64_t deadline_ns, struct error *error);
 void agent_release(struct agent *agent);
 
 /* The rest under the lock. */
 /* 1 with *line (the first record that carries `key`) and its offset, 0 when there is none, -1. */
-int agent_find_key(struct agent *agent, struct span key, struct buffer *line, uint64_t *offset, struct error *error);
-/* Folds what stands behind the anchor.  1: the checkpoint was replaced under its name; acquire again. */
+int agent_find_key(struct agent *agent, struct span key, struct buffer *line, uint64_t *offset,
+                   struct error *error);
+/* Folds what stands behind the anchor.  1: the checkpoint was replaced under its name; acquire
+ * again. */
 int agent_catch_up(struct agent *agent, struct error *error);
 /* Stores the checkpoint when enough lines have been folded since, or `now`. */
 void agent_store_checkpoint(struct agent *agent, bool now);

@@ -36,8 +36,10 @@ int agent_lock_open(struct agent_lock *lock, int agent_fd, struct error *error) 
 }
 
 void agent_lock_close(struct agent_lock *lock) {
-  if (lock->lock_fd >= 0) (void)close(lock->lock_fd);
-  if (lock->next_fd >= 0) (void)close(lock->next_fd);
+  if (lock->lock_fd >= 0)
+    (void)close(lock->lock_fd);
+  if (lock->next_fd >= 0)
+    (void)close(lock->next_fd);
   *lock = (struct agent_lock){.lock_fd = -1, .next_fd = -1};
 }
 
@@ -46,16 +48,19 @@ static int take(int fd, int operation, const char *name, int64_t deadline_ns, st
   while (flock(fd, operation | LOCK_NB) != 0) {
     if (errno != EWOULDBLOCK && errno != EINTR)
       return error_set_errno(error, KAIZEN_E_IO, errno, "%s: flock", name);
-    if (clock_monotonic_ns() >= deadline_ns) return 1;
+    if (clock_monotonic_ns() >= deadline_ns)
+      return 1;
     clock_pause_ns(POLL_NS);
   }
   return 0;
 }
 
-static int pass_turnstile(struct agent_lock *lock, int operation, int64_t deadline_ns, struct error *error) {
+static int pass_turnstile(struct agent_lock *lock, int operation, int64_t deadline_ns,
+                          struct error *error) {
   int result = take(lock->next_fd, LOCK_EX, TURNSTILE_FILE, deadline_ns, error);
 
-  if (result != 0) return result;
+  if (result != 0)
+    return result;
   result = take(lock->lock_fd, operation, LOCK_FILE, deadline_ns, error);
   (void)flock(lock->next_fd, LOCK_UN);
   return result;
@@ -69,11 +74,13 @@ int agent_lock_shared(struct agent_lock *lock, int64_t deadline_ns, struct error
   return pass_turnstile(lock, LOCK_SH, deadline_ns, error);
 }
 
-void agent_lock_release(struct agent_lock *lock) { (void)flock(lock->lock_fd, LOCK_UN); }
+void agent_lock_release(struct agent_lock *lock) {
+  (void)flock(lock->lock_fd, LOCK_UN);
+}
 
 bool agent_lock_in_place(const struct agent_lock *lock, int agent_fd) {
   struct stat named;
 
-  return fstatat(agent_fd, LOCK_FILE, &named, AT_SYMLINK_NOFOLLOW) == 0 && named.st_ino == lock->inode &&
-         named.st_dev == lock->device;
+  return fstatat(agent_fd, LOCK_FILE, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+         named.st_ino == lock->inode && named.st_dev == lock->device;
 }

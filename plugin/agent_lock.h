@@ -1,10 +1,12 @@
-/* agent_lock.h - an agent's .lock: exclusive for writers of its log and state, shared for readers of committed bytes.
+/* agent_lock.h - an agent's .lock: exclusive for writers of its log and state, shared for readers
+ * of committed bytes.
  *
  * SPDX-License-Identifier: Apache-2.0
  *
- * flock(2) on the agent folder's `.lock`, polled (a blocking flock has no deadline), exclusive takers queue behind a turnstile
- * (`.next`) so that a process that records in a loop cannot starve the others.  The protocol other programs may adopt is in
- * docs/format.md. */
+ * flock(2) on the agent folder's `.lock`, polled (a blocking flock has no deadline), exclusive
+ * takers queue behind a turnstile
+ * (`.next`) so that a process that records in a loop cannot starve the others.  The protocol other
+ * programs may adopt is in docs/format.md. */
 #ifndef KAIZEN_AGENT_LOCK_H
 #define KAIZEN_AGENT_LOCK_H
 
@@ -27,7 +29,8 @@ void agent_lock_close(struct agent_lock *lock);
 int agent_lock_exclusive(struct agent_lock *lock, int64_t deadline_ns, struct error *error);
 int agent_lock_shared(struct agent_lock *lock, int64_t deadline_ns, struct error *error);
 void agent_lock_release(struct agent_lock *lock);
-/* False when the lock file was removed or replaced under its name: the lock then protects nothing, reopen. */
+/* False when the lock file was removed or replaced under its name: the lock then protects nothing,
+ * reopen. */
 bool agent_lock_in_place(const struct agent_lock *lock, int agent_fd);
 
 #endif

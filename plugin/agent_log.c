@@ -27,7 +27,8 @@ int agent_log_open(struct agent_log *log, int agent_fd, bool writable, struct er
 
   *log = (struct agent_log){.agent_fd = agent_fd, .fd = -1};
   result = directory_open_file(agent_fd, AGENT_LOG_FILE, flags, &log->fd, error);
-  if (result != 0) return result;
+  if (result != 0)
+    return result;
   if (fstat(log->fd, &status) != 0) {
     (void)error_set_errno(error, KAIZEN_E_IO, errno, AGENT_LOG_FILE ": fstat");
     agent_log_close(log);
@@ -39,17 +40,21 @@ int agent_log_open(struct agent_log *log, int agent_fd, bool writable, struct er
 }
 
 void agent_log_close(struct agent_log *log) {
-  if (log->fd >= 0) (void)close(log->fd);
+  if (log->fd >= 0)
+    (void)close(log->fd);
   log->fd = -1;
 }
 
-int agent_log_in_place(const struct agent_log *log, int root_fd, const char *agent, uint64_t *size) {
+int agent_log_in_place(const struct agent_log *log, int root_fd, const char *agent,
+                       uint64_t *size) {
   char path[sizeof ".kaizen/metrics//" AGENT_LOG_FILE + EXECUTION_AGENT_MAX];
   struct stat status;
 
   (void)snprintf(path, sizeof path, ".kaizen/metrics/%s/" AGENT_LOG_FILE, agent);
-  if (fstatat(root_fd, path, &status, AT_SYMLINK_NOFOLLOW) != 0) return 1;
-  if (status.st_ino != log->inode || status.st_dev != log->device) return 1;
+  if (fstatat(root_fd, path, &status, AT_SYMLINK_NOFOLLOW) != 0)
+    return 1;
+  if (status.st_ino != log->inode || status.st_dev != log->device)
+    return 1;
   *size = (uint64_t)status.st_size;
   return 0;
 }
@@ -60,14 +65,17 @@ uint64_t agent_log_anchor_hash(struct span line) {
   return hash_bytes(line.ptr + (line.len - len), len, line.len);
 }
 
-int agent_log_check_anchor(const struct agent_log *log, const struct log_anchor *anchor, struct error *error) {
+int agent_log_check_anchor(const struct agent_log *log, const struct log_anchor *anchor,
+                           struct error *error) {
   char bytes[ANCHOR_BYTES];
   uint64_t line_len = anchor->end - anchor->offset;
   size_t len = line_len < ANCHOR_BYTES ? (size_t)line_len : ANCHOR_BYTES;
   size_t got;
 
-  if (anchor->end == 0) return 0;
-  if (directory_read_at(log->fd, bytes, len, anchor->end - len, &got, error) != 0) return -1;
+  if (anchor->end == 0)
+    return 0;
+  if (directory_read_at(log->fd, bytes, len, anchor->end - len, &got, error) != 0)
+    return -1;
   return got == len && hash_bytes(bytes, len, line_len) == anchor->hash ? 0 : 1;
 }
 
@@ -79,8 +87,10 @@ int agent_log_read_line(int log_fd, uint64_t offset, struct buffer *out, struct 
     char *room = buffer_reserve(out, want);
     const char *newline;
 
-    if (!room) return error_set(error, KAIZEN_E_NOMEM, "out of memory");
-    if (directory_read_at(log_fd, room, want, offset + out->len, &got, error) != 0) return -1;
+    if (!room)
+      return error_set(error, KAIZEN_E_NOMEM, "out of memory");
+    if (directory_read_at(log_fd, room, want, offset + out->len, &got, error) != 0)
+      return -1;
     newline = memchr(room, '\n', got);
     if (newline) {
       out->len = (size_t)(newline - out->data);
@@ -92,8 +102,9 @@ int agent_log_read_line(int log_fd, uint64_t offset, struct buffer *out, struct 
   return 1;
 }
 
-/* Blanks our own bytes through a descriptor without O_APPEND (pwrite on one with it appends), then takes them away where
- * nobody appended behind them: a plain ftruncate to the old size would cut the line of a writer without our lock. */
+/* Blanks our own bytes through a descriptor without O_APPEND (pwrite on one with it appends), then
+ * takes them away where nobody appended behind them: a plain ftruncate to the old size would cut
+ * the line of a writer without our lock. */
 static int blank_piece(int fd, const struct agent_log_piece *piece, struct error *error) {
   char blank[4096];
   uint64_t at = piece->start, end = piece->start + piece->len;
@@ -103,11 +114,14 @@ static int blank_piece(int fd, const struct agent_log_piece *piece, struct error
   while (at < end) {
     size_t len = end - at < sizeof blank ? (size_t)(end - at) : sizeof blank;
 
-    if (at + len == end) blank[len - 1] = '\n';
-    if (directory_write_at(fd, blank, len, at, error) != 0) return -1;
+    if (at + len == end)
+      blank[len - 1] = '\n';
+    if (directory_write_at(fd, blank, len, at, error) != 0)
+      return -1;
     at += len;
   }
-  if (fstat(fd, &status) == 0 && (uint64_t)status.st_size == end) (void)ftruncate(fd, (off_t)piece->start);
+  if (fstat(fd, &status) == 0 && (uint64_t)status.st_size == end)
+    (void)ftruncate(fd, (off_t)piece->start);
   return 0;
 }
 
@@ -115,12 +129,16 @@ static int take_back(struct agent_log *log) {
   int fd = -1, result = 0;
   struct stat status;
 
-  if (log->piece_count == 0) return 0;
-  if (directory_open_file(log->agent_fd, AGENT_LOG_FILE, O_WRONLY, &fd, NULL) != 0) return -1;
-  if (fstat(fd, &status) != 0 || status.st_ino != log->inode || status.st_dev != log->device) result = -1;
+  if (log->piece_count == 0)
+    return 0;
+  if (directory_open_file(log->agent_fd, AGENT_LOG_FILE, O_WRONLY, &fd, NULL) != 0)
+    return -1;
+  if (fstat(fd, &status) != 0 || status.st_ino != log->inode || status.st_dev != log->device)
+    result = -1;
   while (result == 0 && log->piece_count > 0) {
     result = blank_piece(fd, &log->pieces[log->piece_count - 1], NULL);
-    if (result == 0) log->piece_count--;
+    if (result == 0)
+      log->piece_count--;
   }
   (void)close(fd);
   return result;
@@ -134,8 +152,10 @@ static int fail_append(struct agent_log *log, int os_error, struct error *error)
                          AGENT_LOG_FILE ": part of a record may have been left behind");
 }
 
-/* All of `text` at the end of the file; *start is where it landed.  Each write is remembered as a piece. */
-static int write_all(struct agent_log *log, struct span text, uint64_t *start, struct error *error) {
+/* All of `text` at the end of the file; *start is where it landed.  Each write is remembered as a
+ * piece. */
+static int write_all(struct agent_log *log, struct span text, uint64_t *start,
+                     struct error *error) {
   size_t done = 0;
   uint64_t expected = 0;
 
@@ -143,23 +163,31 @@ static int write_all(struct agent_log *log, struct span text, uint64_t *start, s
     ssize_t n = write(log->fd, text.ptr + done, text.len - done);
     off_t end;
 
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) return fail_append(log, n < 0 ? errno : ENOSPC, error);
+    if (n < 0 && errno == EINTR)
+      continue;
+    if (n <= 0)
+      return fail_append(log, n < 0 ? errno : ENOSPC, error);
     end = lseek(log->fd, 0, SEEK_CUR);
-    if (end < n) return fail_append(log, errno, error);
-    if (log->piece_count == AGENT_LOG_PIECES) return fail_append(log, EIO, error);
+    if (end < n)
+      return fail_append(log, errno, error);
+    if (log->piece_count == AGENT_LOG_PIECES)
+      return fail_append(log, EIO, error);
     log->pieces[log->piece_count++] = (struct agent_log_piece){(uint64_t)(end - n), (uint64_t)n};
     /* a foreign line between two pieces of one of ours: neither is whole */
-    if (done > 0 && (uint64_t)(end - n) != expected) return fail_append(log, EAGAIN, error);
-    if (done == 0) *start = (uint64_t)(end - n);
+    if (done > 0 && (uint64_t)(end - n) != expected)
+      return fail_append(log, EAGAIN, error);
+    if (done == 0)
+      *start = (uint64_t)(end - n);
     expected = (uint64_t)end;
     done += (size_t)n;
   }
   return 0;
 }
 
-/* 1 when the line that our first line landed in, begun by someone else after `size`, cannot be read as a record. */
-static int first_line_fused(struct agent_log *log, struct span text, uint64_t size, uint64_t start, struct error *error) {
+/* 1 when the line that our first line landed in, begun by someone else after `size`, cannot be read
+ * as a record. */
+static int first_line_fused(struct agent_log *log, struct span text, uint64_t size, uint64_t start,
+                            struct error *error) {
   struct buffer line = {0};
   struct record record;
   uint64_t begin = start;
@@ -167,14 +195,19 @@ static int first_line_fused(struct agent_log *log, struct span text, uint64_t si
   size_t got;
   int result;
 
-  if (start == 0 || text.ptr[0] == '\n') return 0;
+  if (start == 0 || text.ptr[0] == '\n')
+    return 0;
   for (; begin > size; begin--) {
-    if (directory_read_at(log->fd, &byte, 1, begin - 1, &got, error) != 0) return -1;
-    if (got == 1 && byte == '\n') break;
+    if (directory_read_at(log->fd, &byte, 1, begin - 1, &got, error) != 0)
+      return -1;
+    if (got == 1 && byte == '\n')
+      break;
   }
-  if (begin == start) return 0;
+  if (begin == start)
+    return 0;
   result = agent_log_read_line(log->fd, begin, &line, error);
-  if (result == 0) result = record_read(buffer_span(&line), &record, NULL) == RECORD_OK ? 0 : 1;
+  if (result == 0)
+    result = record_read(buffer_span(&line), &record, NULL) == RECORD_OK ? 0 : 1;
   buffer_fini(&line);
   return result;
 }
@@ -188,23 +221,27 @@ static int append_first_line_again(struct agent_log *log, struct span text, stru
 
   buffer_append_byte(&again, '\n');
   buffer_append(&again, text.ptr, (size_t)(newline - text.ptr) + 1);
-  result = again.failed ? fail_append(log, ENOMEM, error) : write_all(log, buffer_span(&again), &start, error);
+  result = again.failed ? fail_append(log, ENOMEM, error)
+                        : write_all(log, buffer_span(&again), &start, error);
   buffer_fini(&again);
   return result;
 }
 
-int agent_log_append(struct agent_log *log, struct span text, uint64_t size, enum agent_log_outcome *outcome,
-                     struct error *error) {
+int agent_log_append(struct agent_log *log, struct span text, uint64_t size,
+                     enum agent_log_outcome *outcome, struct error *error) {
   uint64_t start;
   int fused;
 
   log->piece_count = 0;
   *outcome = AGENT_LOG_APPENDED;
-  if (write_all(log, text, &start, error) != 0) return -1;
-  if (start == size) return 0;
+  if (write_all(log, text, &start, error) != 0)
+    return -1;
+  if (start == size)
+    return 0;
   *outcome = AGENT_LOG_DISPLACED;
   fused = first_line_fused(log, text, size, start, error);
-  if (fused < 0) return fail_append(log, EIO, error);
+  if (fused < 0)
+    return fail_append(log, EIO, error);
   return fused ? append_first_line_again(log, text, error) : 0;
 }
 
@@ -218,5 +255,6 @@ int agent_log_sync(struct agent_log *log, uint64_t end, struct error *error) {
   os_error = errno;
   (void)take_back(log);
   return error_set_errno(error, KAIZEN_E_INDETERMINATE, os_error,
-                         AGENT_LOG_FILE ": cannot be made durable; retry with the same idempotency key");
+                         AGENT_LOG_FILE
+                         ": cannot be made durable; retry with the same idempotency key");
 }

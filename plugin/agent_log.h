@@ -31,30 +31,36 @@ struct agent_log {
   unsigned piece_count;
 };
 
-/* Writable: made when missing, and opened to append.  Else only to be read: 1 when there is none. */
+/* Writable: made when missing, and opened to append.  Else only to be read: 1 when there is
+ * none. */
 int agent_log_open(struct agent_log *log, int agent_fd, bool writable, struct error *error);
 void agent_log_close(struct agent_log *log);
-/* Is the file of that name, reached from the project root, the one we hold?  *size of it then.  0 yes, 1 no. */
+/* Is the file of that name, reached from the project root, the one we hold?  *size of it then.  0
+ * yes, 1 no. */
 int agent_log_in_place(const struct agent_log *log, int root_fd, const char *agent, uint64_t *size);
 
 /* Hash of the last line, by which it is known again. */
 uint64_t agent_log_anchor_hash(struct span line_with_newline);
 /* 0 the anchor's line stands where it did, 1 not, -1 with *error. */
-int agent_log_check_anchor(const struct agent_log *log, const struct log_anchor *anchor, struct error *error);
-/* The line that begins at `offset`, without its newline, put into *out; 1: there is no whole line. Any lock or none. */
+int agent_log_check_anchor(const struct agent_log *log, const struct log_anchor *anchor,
+                           struct error *error);
+/* The line that begins at `offset`, without its newline, put into *out; 1: there is no whole line.
+ * Any lock or none. */
 int agent_log_read_line(int log_fd, uint64_t offset, struct buffer *out, struct error *error);
 
 enum agent_log_outcome {
-  AGENT_LOG_APPENDED,   /* exactly at the size that was expected */
-  AGENT_LOG_DISPLACED,  /* whole, but behind bytes that a writer without our lock put there meanwhile */
+  AGENT_LOG_APPENDED,  /* exactly at the size that was expected */
+  AGENT_LOG_DISPLACED, /* whole, but behind bytes that a writer without our lock put there
+                        * meanwhile */
 };
-/* Appends whole lines at `size`, the end of the file as just seen; `text` begins with the newline that ends a torn tail
- * where there is one.  *outcome as above.  -1 with *error: KAIZEN_E_IO nothing is left of it, KAIZEN_E_INDETERMINATE
- * something may be. */
-int agent_log_append(struct agent_log *log, struct span text, uint64_t size, enum agent_log_outcome *outcome,
-                     struct error *error);
-/* Makes the log durable up to `end`, its size after the last append.  -1: KAIZEN_E_INDETERMINATE; what the last append wrote
- * has been blanked again, because a later sync that succeeds says nothing about it (invariants, promise 4). */
+/* Appends whole lines at `size`, the end of the file as just seen; `text` begins with the newline
+ * that ends a torn tail where there is one.  *outcome as above.  -1 with *error: KAIZEN_E_IO
+ * nothing is left of it, KAIZEN_E_INDETERMINATE something may be. */
+int agent_log_append(struct agent_log *log, struct span text, uint64_t size,
+                     enum agent_log_outcome *outcome, struct error *error);
+/* Makes the log durable up to `end`, its size after the last append.  -1: KAIZEN_E_INDETERMINATE;
+ * what the last append wrote has been blanked again, because a later sync that succeeds says
+ * nothing about it (invariants, promise 4). */
 int agent_log_sync(struct agent_log *log, uint64_t end, struct error *error);
 
 #endif

@@ -28,7 +28,8 @@ static int lock_shared(int agent_fd, int *fd, struct error *error) {
   int64_t deadline_ns = clock_monotonic_ns() + LOCK_WAIT_NS;
   int result = directory_open_file(agent_fd, ".lock", O_RDONLY, fd, error);
 
-  if (result != 0) return result == 1 ? 0 : -1;
+  if (result != 0)
+    return result == 1 ? 0 : -1;
   while (flock(*fd, LOCK_SH | LOCK_NB) != 0) {
     if (clock_monotonic_ns() < deadline_ns) {
       clock_pause_ns(LOCK_POLL_NS);
@@ -41,7 +42,8 @@ static int lock_shared(int agent_fd, int *fd, struct error *error) {
   return 0;
 }
 
-static int fold_rest(struct agent_view *view, int log_fd, uint64_t from, uint64_t size, struct error *error) {
+static int fold_rest(struct agent_view *view, int log_fd, uint64_t from, uint64_t size,
+                     struct error *error) {
   struct line_reader reader;
   struct record record;
   struct line line;
@@ -52,8 +54,10 @@ static int fold_rest(struct agent_view *view, int log_fd, uint64_t from, uint64_
   while ((result = line_reader_next(&reader, &line, error)) == 1) {
     enum record_kind kind = line.too_long ? RECORD_GARBAGE : record_read(line.text, &record, NULL);
 
-    if (kind == RECORD_OK) fold_add(&view->fold, &record, line.end);
-    if (kind == RECORD_GARBAGE) fold_skip(&view->fold);
+    if (kind == RECORD_OK)
+      fold_add(&view->fold, &record, line.end);
+    if (kind == RECORD_GARBAGE)
+      fold_skip(&view->fold);
     view->committed_end = line.end;
   }
   line_reader_fini(&reader);
@@ -66,8 +70,10 @@ static bool line_carries(int log_fd, uint64_t end, const unsigned char id[16]) {
   size_t len = end < sizeof bytes ? (size_t)end : sizeof bytes, got;
   const char *begin;
 
-  if (end == 0 || directory_read_at(log_fd, bytes, len, end - len, &got, NULL) != 0 || got < len) return false;
-  if (bytes[len - 1] != '\n') return false;
+  if (end == 0 || directory_read_at(log_fd, bytes, len, end - len, &got, NULL) != 0 || got < len)
+    return false;
+  if (bytes[len - 1] != '\n')
+    return false;
   begin = memrchr(bytes, '\n', len - 1);
   begin = begin ? begin + 1 : bytes;
   uuid_unpack(id, text);
@@ -90,11 +96,14 @@ static int find_cursor(struct agent_view *view, int log_fd, struct error *error)
     unsigned char id[16];
     uint32_t i;
 
-    if (line.too_long || record_read(line.text, &record, NULL) != RECORD_OK || !record.marked) continue;
+    if (line.too_long || record_read(line.text, &record, NULL) != RECORD_OK || !record.marked)
+      continue;
     marked++;
     uuid_pack(record.event_id, id);
-    for (i = 0; i < best && memcmp(state->recent[i], id, 16) != 0;) i++;
-    if (i == best) continue;
+    for (i = 0; i < best && memcmp(state->recent[i], id, 16) != 0;)
+      i++;
+    if (i == best)
+      continue;
     best = i;
     state->cursor_end = line.end;
     state->cursor_marked = marked;
@@ -111,18 +120,21 @@ struct snapshot {
   bool checkpointed;
 };
 
-static int take_snapshot(struct agent_view *view, const struct project *project, int agent_fd, struct snapshot *snapshot,
-                         struct error *error) {
+static int take_snapshot(struct agent_view *view, const struct project *project, int agent_fd,
+                         struct snapshot *snapshot, struct error *error) {
   struct stat status;
   bool damaged;
   int result = checkpoint_peek(agent_fd, project->boot_id, &snapshot->anchor, &view->fold, error);
 
-  if (result < 0) return -1;
+  if (result < 0)
+    return -1;
   snapshot->checkpointed = result == 0;
   result = agent_state_load(agent_fd, &view->state, &damaged, error);
-  if (result < 0) return -1;
+  if (result < 0)
+    return -1;
   view->has_state = result == 0;
-  if (!view->has_state) memset(&view->state, 0, sizeof view->state);
+  if (!view->has_state)
+    memset(&view->state, 0, sizeof view->state);
   if (fstat(snapshot->log.fd, &status) != 0)
     return error_set_errno(error, KAIZEN_E_IO, errno, AGENT_LOG_FILE ": fstat");
   snapshot->size = (uint64_t)status.st_size;
@@ -135,7 +147,8 @@ static int fold_log(struct agent_view *view, const struct snapshot *snapshot, st
                    ? agent_log_check_anchor(&snapshot->log, &anchor, error)
                    : 1;
 
-  if (usable < 0) return -1;
+  if (usable < 0)
+    return -1;
   if (usable == 1) {
     anchor = (struct log_anchor){0};
     fold_init(&view->fold);
@@ -152,7 +165,8 @@ static int find_oldest_pending(struct agent_view *view, int log_fd, struct error
   int result;
 
   view->oldest_pending_s = -1;
-  if (view->pending == 0) return 0;
+  if (view->pending == 0)
+    return 0;
   line_reader_init(&reader, log_fd, from, view->committed_end);
   while ((result = line_reader_next(&reader, &line, error)) == 1)
     if (!line.too_long && record_read(line.text, &record, NULL) == RECORD_OK && record.marked) {
@@ -163,7 +177,8 @@ static int find_oldest_pending(struct agent_view *view, int log_fd, struct error
   return result < 0 ? -1 : 0;
 }
 
-static int count_delivery(struct agent_view *view, const struct project *project, int log_fd, struct error *error) {
+static int count_delivery(struct agent_view *view, const struct project *project, int log_fd,
+                          struct error *error) {
   struct agent_state *state = &view->state;
   unsigned char id[PROJECT_ID_SIZE];
   uint64_t marked = view->fold.marked;
@@ -171,37 +186,48 @@ static int count_delivery(struct agent_view *view, const struct project *project
   if (state->recent_count > 0 && !line_carries(log_fd, state->cursor_end, state->recent[0]) &&
       find_cursor(view, log_fd, error) != 0)
     return -1;
-  if (state->cursor_marked > marked) state->cursor_marked = marked;
+  if (state->cursor_marked > marked)
+    state->cursor_marked = marked;
   view->pending = marked - state->cursor_marked + state->held_count;
-  if (view->pending > marked) view->pending = marked;
+  if (view->pending > marked)
+    view->pending = marked;
   view->held = state->held_count;
-  /* what a copied tree brought with it is held as soon as somebody writes here: to a reader it already is */
+  /* what a copied tree brought with it is held as soon as somebody writes here: to a reader it
+   * already is */
   if (view->pending > 0 && (!view->has_state || !project_identity_known(project, id) ||
                             memcmp(state->project_id, id, PROJECT_ID_SIZE) != 0))
     view->held = view->pending;
-  view->dead_lettered = state->dead_lettered < marked - view->pending ? state->dead_lettered : marked - view->pending;
+  view->dead_lettered =
+      state->dead_lettered < marked - view->pending ? state->dead_lettered : marked - view->pending;
   view->acknowledged = marked - view->pending - view->dead_lettered;
   return find_oldest_pending(view, log_fd, error);
 }
 
-int agent_view_read(const struct project *project, const char *agent, struct agent_view *view, struct error *error) {
+int agent_view_read(const struct project *project, const char *agent, struct agent_view *view,
+                    struct error *error) {
   struct snapshot snapshot = {.log = {.fd = -1}};
   int agent_fd = -1, lock_fd = -1, result;
 
   memset(view, 0, sizeof *view);
   fold_init(&view->fold);
   result = project_agent_folder(project, agent, false, &agent_fd, error);
-  if (result != 0) return result;
+  if (result != 0)
+    return result;
   result = agent_log_open(&snapshot.log, agent_fd, false, error);
-  if (result == 0) result = lock_shared(agent_fd, &lock_fd, error);
+  if (result == 0)
+    result = lock_shared(agent_fd, &lock_fd, error);
   if (result == 0) {
     result = take_snapshot(view, project, agent_fd, &snapshot, error);
-    if (lock_fd >= 0) (void)close(lock_fd);
+    if (lock_fd >= 0)
+      (void)close(lock_fd);
   }
-  if (result == 0) result = fold_log(view, &snapshot, error);
-  if (result == 0) result = count_delivery(view, project, snapshot.log.fd, error);
+  if (result == 0)
+    result = fold_log(view, &snapshot, error);
+  if (result == 0)
+    result = count_delivery(view, project, snapshot.log.fd, error);
   agent_log_close(&snapshot.log);
   (void)close(agent_fd);
-  if (result < 0) error_prefix(error, "%s", agent);
+  if (result < 0)
+    error_prefix(error, "%s", agent);
   return result;
 }

@@ -2,8 +2,8 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  *
- * For reports, statistics and the publisher.  Only committed bytes are read: what the log held at a moment when nobody held
- * its lock exclusively. */
+ * For reports, statistics and the publisher.  Only committed bytes are read: what the log held at a
+ * moment when nobody held its lock exclusively. */
 #ifndef KAIZEN_AGENT_VIEW_H
 #define KAIZEN_AGENT_VIEW_H
 
@@ -18,10 +18,12 @@ struct agent_view {
   bool has_state;
   uint64_t committed_end;   /* offset behind the last committed newline */
   int64_t oldest_pending_s; /* timestamp of the first pending line, -1: none */
-  uint64_t acknowledged, pending, held, dead_lettered; /* of the marked lines in the log; held is part of pending */
+  uint64_t acknowledged, pending, held,
+      dead_lettered; /* of the marked lines in the log; held is part of pending */
 };
 
 /* 0; 1 when the agent has no log; -1 with *error. */
-int agent_view_read(const struct project *project, const char *agent, struct agent_view *view, struct error *error);
+int agent_view_read(const struct project *project, const char *agent, struct agent_view *view,
+                    struct error *error);
 
 #endif

@@ -29,17 +29,22 @@ struct batch {
 };
 
 static void tell(struct batch *batch, uint64_t line, int32_t code, const char *reason) {
-  if (batch->refusal) batch->refusal(batch->ctx, line, code, reason);
+  if (batch->refusal)
+    batch->refusal(batch->ctx, line, code, reason);
 }
 
-/* Records the run.  0, or the code of a transient or unknown failure: none of its lines then counts as dealt with. */
+/* Records the run.  0, or the code of a transient or unknown failure: none of its lines then counts
+ * as dealt with. */
 static int32_t commit_run(struct batch *batch) {
   struct error error = {0};
   size_t i;
 
-  if (batch->count == 0) return 0;
-  for (i = 0; i < batch->count; i++) batch->requests[i] = (struct recorder_request){.execution = &batch->executions[i]};
-  recorder_record(batch->call.engine->recorder, batch->requests, batch->count, batch->limits.now_s, NULL, &error);
+  if (batch->count == 0)
+    return 0;
+  for (i = 0; i < batch->count; i++)
+    batch->requests[i] = (struct recorder_request){.execution = &batch->executions[i]};
+  recorder_record(batch->call.engine->recorder, batch->requests, batch->count, batch->limits.now_s,
+                  NULL, &error);
   for (i = 0; i < batch->count; i++) {
     int32_t code = batch->requests[i].code;
 
@@ -50,32 +55,39 @@ static int32_t commit_run(struct batch *batch) {
     }
     batch->result->recorded += code == KAIZEN_RECORDED;
     batch->result->duplicates += code == KAIZEN_DUPLICATE;
-    if (code == KAIZEN_DUPLICATE) tell(batch, batch->line_numbers[i], code, "its key is in the log");
+    if (code == KAIZEN_DUPLICATE)
+      tell(batch, batch->line_numbers[i], code, "its key is in the log");
   }
   batch->count = batch->bytes = 0;
   return 0;
 }
 
 /* A key from the line's own bytes: the same line is the same execution wherever a replay begins. */
-static int parse_with_derived_key(struct batch *batch, struct execution *execution, struct span line, struct error *error) {
+static int parse_with_derived_key(struct batch *batch, struct execution *execution,
+                                  struct span line, struct error *error) {
   struct span none = {"", 0};
   const char *brace = memrchr(line.ptr, '}', line.len);
   char id[UUID_TEXT_SIZE];
 
-  if (uuid_from_key(none, none, line, id) != 0) return error_set(error, KAIZEN_E_NOMEM, "out of memory");
+  if (uuid_from_key(none, none, line, id) != 0)
+    return error_set(error, KAIZEN_E_NOMEM, "out of memory");
   buffer_clear(&batch->keyed);
   buffer_append(&batch->keyed, line.ptr, (size_t)(brace - line.ptr));
   buffer_append_text(&batch->keyed, ",\"idempotency_key\":\"" DERIVED_PREFIX);
   buffer_append_text(&batch->keyed, id);
   buffer_append_text(&batch->keyed, "\"}");
-  if (batch->keyed.failed) return error_set(error, KAIZEN_E_NOMEM, "out of memory");
-  return execution_from_json(execution, buffer_span(&batch->keyed), batch->exec_flags, &batch->limits, error);
+  if (batch->keyed.failed)
+    return error_set(error, KAIZEN_E_NOMEM, "out of memory");
+  return execution_from_json(execution, buffer_span(&batch->keyed), batch->exec_flags,
+                             &batch->limits, error);
 }
 
-static int parse(struct batch *batch, struct execution *execution, struct span line, struct error *error) {
+static int parse(struct batch *batch, struct execution *execution, struct span line,
+                 struct error *error) {
   int result = execution_from_json(execution, line, batch->exec_flags, &batch->limits, error);
 
-  if (result != 0 || execution->key.len > 0 || !(batch->batch_flags & KAIZEN_BATCH_DERIVE_KEYS)) return result;
+  if (result != 0 || execution->key.len > 0 || !(batch->batch_flags & KAIZEN_BATCH_DERIVE_KEYS))
+    return result;
   return parse_with_derived_key(batch, execution, line, error);
 }
 
@@ -86,10 +98,12 @@ static int32_t take_line(struct batch *batch, struct span line, uint64_t number,
   int32_t code;
 
   if (parse(batch, execution, line, &error) != 0) {
-    if (error.code <= -64) return error.code;
+    if (error.code <= -64)
+      return error.code;
     instance_count(batch->call.instance, error.code);
     batch->result->rejected++;
-    batch->result->older_than_retention += execution->timestamp_s < batch->limits.oldest_s && execution->timestamp_s >= 0;
+    batch->result->older_than_retention +=
+        execution->timestamp_s < batch->limits.oldest_s && execution->timestamp_s >= 0;
     tell(batch, number, error.code, error.text);
     return 0;
   }
@@ -98,7 +112,8 @@ static int32_t take_line(struct batch *batch, struct span line, uint64_t number,
     struct execution swap = batch->executions[0];
 
     code = commit_run(batch);
-    if (code < 0) return code;
+    if (code < 0)
+      return code;
     batch->result->consumed = offset;
     batch->executions[0] = *execution;
     *execution = swap;
@@ -113,7 +128,8 @@ static bool is_blank(struct span line) {
   size_t i;
 
   for (i = 0; i < line.len; i++)
-    if (!memchr(" \t\r", line.ptr[i], 3)) return false;
+    if (!memchr(" \t\r", line.ptr[i], 3))
+      return false;
   return true;
 }
 
@@ -133,11 +149,15 @@ static int32_t take_lines(struct batch *batch, struct span lines) {
       batch->result->lines += code == 0;
     }
     at = newline ? end + 1 : end;
-    if (code == 0 && batch->count == RUN_MAX) code = commit_run(batch);
-    if (code == 0 && batch->count == 0) batch->result->consumed = at;
+    if (code == 0 && batch->count == RUN_MAX)
+      code = commit_run(batch);
+    if (code == 0 && batch->count == 0)
+      batch->result->consumed = at;
   }
-  if (code == 0) code = commit_run(batch);
-  if (code == 0) batch->result->consumed = lines.len;
+  if (code == 0)
+    code = commit_run(batch);
+  if (code == 0)
+    batch->result->consumed = lines.len;
   return code;
 }
 
@@ -151,28 +171,37 @@ static int make_room(struct batch *batch) {
 static void free_room(struct batch *batch) {
   size_t i;
 
-  for (i = 0; batch->executions && i < RUN_MAX; i++) execution_fini(&batch->executions[i]);
+  for (i = 0; batch->executions && i < RUN_MAX; i++)
+    execution_fini(&batch->executions[i]);
   free(batch->executions);
   free(batch->requests);
   free(batch->line_numbers);
   buffer_fini(&batch->keyed);
 }
 
-static int32_t batch_record(struct kaizen_instance *instance, const char *lines, size_t len, uint32_t exec_flags,
-                            uint32_t batch_flags, kaizen_batch_refusal refusal, void *ctx,
-                            struct kaizen_batch_result *result) {
-  struct batch batch = {.exec_flags = exec_flags, .batch_flags = batch_flags, .refusal = refusal, .ctx = ctx, .result = result};
+static int32_t batch_record(struct kaizen_instance *instance, const char *lines, size_t len,
+                            uint32_t exec_flags, uint32_t batch_flags, kaizen_batch_refusal refusal,
+                            void *ctx, struct kaizen_batch_result *result) {
+  struct batch batch = {.exec_flags = exec_flags,
+                        .batch_flags = batch_flags,
+                        .refusal = refusal,
+                        .ctx = ctx,
+                        .result = result};
   int32_t code;
 
-  if (!result || !lines) return KAIZEN_E_ARGUMENT;
+  if (!result || !lines)
+    return KAIZEN_E_ARGUMENT;
   *result = (struct kaizen_batch_result){0};
-  if ((exec_flags & ~(unsigned)(KAIZEN_EXEC_EMIT | KAIZEN_EXEC_NO_EMIT)) || (batch_flags & ~(unsigned)KAIZEN_BATCH_DERIVE_KEYS))
+  if ((exec_flags & ~(unsigned)(KAIZEN_EXEC_EMIT | KAIZEN_EXEC_NO_EMIT)) ||
+      (batch_flags & ~(unsigned)KAIZEN_BATCH_DERIVE_KEYS))
     return KAIZEN_E_UNSUPPORTED;
   code = call_enter(&batch.call, instance, IN_STATE(INSTANCE_RUNNING));
-  if (code != KAIZEN_OK) return code;
+  if (code != KAIZEN_OK)
+    return code;
   instance_limits(&batch.call, instance_now_ns(instance), &batch.limits);
-  code = make_room(&batch) == 0 ? take_lines(&batch, (struct span){lines, len == KAIZEN_NTS ? strlen(lines) : len})
-                                : KAIZEN_E_NOMEM;
+  code = make_room(&batch) == 0
+             ? take_lines(&batch, (struct span){lines, len == KAIZEN_NTS ? strlen(lines) : len})
+             : KAIZEN_E_NOMEM;
   free_room(&batch);
   call_leave(&batch.call);
   return code;

@@ -23,7 +23,8 @@ void commit_fini(struct commit *commit) {
   commit->room = 0;
 }
 
-static void send_message(const struct commit *commit, const struct agent *agent, int32_t level, int32_t id, const char *text) {
+static void send_message(const struct commit *commit, const struct agent *agent, int32_t level,
+                         int32_t id, const char *text) {
   char message[ERROR_TEXT_MAX + EXECUTION_AGENT_MAX + 8];
 
   (void)snprintf(message, sizeof message, "%s: %s", agent->name, text);
@@ -33,7 +34,8 @@ static void send_message(const struct commit *commit, const struct agent *agent,
 static size_t slots_for(size_t count) {
   size_t slots = 4;
 
-  while (slots < 2 * count) slots *= 2;
+  while (slots < 2 * count)
+    slots *= 2;
   return slots;
 }
 
@@ -46,14 +48,16 @@ static int make_room(struct commit *commit, struct error *error) {
     commit->room = 0;
     commit->offsets = malloc(commit->count * sizeof *commit->offsets);
     commit->seen = malloc(slots * sizeof *commit->seen);
-    if (!commit->offsets || !commit->seen) return error_set(error, KAIZEN_E_NOMEM, "out of memory");
+    if (!commit->offsets || !commit->seen)
+      return error_set(error, KAIZEN_E_NOMEM, "out of memory");
     commit->room = commit->count;
   }
   memset(commit->seen, 0, slots * sizeof *commit->seen);
   return 0;
 }
 
-/* The request of this batch that brings the same key; NULL when there is none, and `i` then stands for it. */
+/* The request of this batch that brings the same key; NULL when there is none, and `i` then stands
+ * for it. */
 static struct recorder_request *seen_in_batch(struct commit *commit, size_t i) {
   struct span key = buffer_span(&commit->requests[i]->execution->key);
   size_t slots = slots_for(commit->count);
@@ -62,15 +66,17 @@ static struct recorder_request *seen_in_batch(struct commit *commit, size_t i) {
   for (; commit->seen[at] != 0; at = (at + 1) & (slots - 1)) {
     struct recorder_request *other = commit->requests[commit->seen[at] - 1];
 
-    if (span_equal(buffer_span(&other->execution->key), key)) return other;
+    if (span_equal(buffer_span(&other->execution->key), key))
+      return other;
   }
   commit->seen[at] = i + 1;
   return NULL;
 }
 
-static bool says_something_else(const struct execution *execution, bool success, bool has_quality, double quality_score,
-                                bool has_time, double execution_time_s) {
-  return execution->success != success || execution->has_quality != has_quality || execution->has_time != has_time ||
+static bool says_something_else(const struct execution *execution, bool success, bool has_quality,
+                                double quality_score, bool has_time, double execution_time_s) {
+  return execution->success != success || execution->has_quality != has_quality ||
+         execution->has_time != has_time ||
          (has_quality && execution->quality_score != quality_score) ||
          (has_time && execution->execution_time_s != execution_time_s);
 }
@@ -80,24 +86,28 @@ static void answer_duplicate_of_line(struct recorder_request *request, struct sp
 
   request->code = KAIZEN_DUPLICATE;
   request->marked = false;
-  if (record_read(line, &first, NULL) != RECORD_OK) return;
-  request->key_conflict = says_something_else(request->execution, first.success, first.has_quality, first.quality_score,
-                                              first.has_time, first.execution_time_s);
+  if (record_read(line, &first, NULL) != RECORD_OK)
+    return;
+  request->key_conflict =
+      says_something_else(request->execution, first.success, first.has_quality, first.quality_score,
+                          first.has_time, first.execution_time_s);
   request->marked = first.marked;
   memcpy(request->event_id, first.event_id, sizeof request->event_id);
 }
 
-static void answer_duplicate_of_request(struct recorder_request *request, const struct recorder_request *first) {
+static void answer_duplicate_of_request(struct recorder_request *request,
+                                        const struct recorder_request *first) {
   const struct execution *execution = first->execution;
 
-  request->key_conflict =
-      says_something_else(request->execution, execution->success, execution->has_quality, execution->quality_score,
-                          execution->has_time, execution->execution_time_s);
+  request->key_conflict = says_something_else(request->execution, execution->success,
+                                              execution->has_quality, execution->quality_score,
+                                              execution->has_time, execution->execution_time_s);
   request->marked = first->marked;
   memcpy(request->event_id, first->event_id, sizeof request->event_id);
 }
 
-static void fold_execution(struct fold *fold, const struct execution *execution, const char *event_id, uint64_t end) {
+static void fold_execution(struct fold *fold, const struct execution *execution,
+                           const char *event_id, uint64_t end) {
   struct record record = {
       .timestamp_s = execution->timestamp_s,
       .quality_score = execution->quality_score,
@@ -108,7 +118,8 @@ static void fold_execution(struct fold *fold, const struct execution *execution,
       .marked = event_id != NULL,
   };
 
-  if (event_id) memcpy(record.event_id, event_id, sizeof record.event_id);
+  if (event_id)
+    memcpy(record.event_id, event_id, sizeof record.event_id);
   fold_add(fold, &record, end);
 }
 
@@ -143,7 +154,8 @@ static int plan_request(struct commit *commit, struct agent *agent, size_t i, st
   request->code = KAIZEN_RECORDED;
   if (key.len > 0) {
     found = agent_find_key(agent, key, &commit->scratch, &offset, error);
-    if (found < 0) return -1;
+    if (found < 0)
+      return -1;
     if (found == 1) {
       answer_duplicate_of_line(request, buffer_span(&commit->scratch));
       commit->durable_needed |= offset + commit->scratch.len >= agent->log.synced_end;
@@ -160,16 +172,18 @@ static int plan_request(struct commit *commit, struct agent *agent, size_t i, st
   return 0;
 }
 
-/* The .state must exist, and belong to this tree, before the first marked line does: without it the line would be taken
- * for one of a copied tree, and held. */
+/* The .state must exist, and belong to this tree, before the first marked line does: without it the
+ * line would be taken for one of a copied tree, and held. */
 static int claim_state(const struct commit *commit, struct agent *agent, struct error *error) {
   unsigned char id[PROJECT_ID_SIZE];
   struct agent_state state;
   bool changed;
 
-  if (!commit->marks || agent->state_claimed) return 0;
+  if (!commit->marks || agent->state_claimed)
+    return 0;
   if (project_identity(agent->project, id, error) != 0 ||
-      agent_state_claim(agent->fd, id, &agent->fold, commit->options->sync, &state, &changed, error) != 0)
+      agent_state_claim(agent->fd, id, &agent->fold, commit->options->sync, &state, &changed,
+                        error) != 0)
     return -1;
   agent->state_claimed = true;
   return 0;
@@ -181,17 +195,20 @@ static int write_lines(struct commit *commit, struct agent *agent, struct error 
   struct span lines = buffer_span(&commit->lines);
   size_t last = commit->lines.len - 1;
 
-  if (claim_state(commit, agent, error) != 0) return -1;
-  if (agent_log_append(&agent->log, lines, size, &outcome, error) != 0) return -1;
-  if (commit->options->sync &&
-      (agent_log_sync(&agent->log, size + lines.len, error) != 0 || agent_sync_path(agent, error) != 0))
+  if (claim_state(commit, agent, error) != 0)
+    return -1;
+  if (agent_log_append(&agent->log, lines, size, &outcome, error) != 0)
+    return -1;
+  if (commit->options->sync && (agent_log_sync(&agent->log, size + lines.len, error) != 0 ||
+                                agent_sync_path(agent, error) != 0))
     return -1;
   if (outcome == AGENT_LOG_DISPLACED) {
     send_message(commit, agent, KAIZEN_LOG_WARNING, MESSAGE_FOREIGN_BYTES,
                  "another program appended without taking the lock");
     return 1;
   }
-  while (last > 0 && lines.ptr[last - 1] != '\n') last--;
+  while (last > 0 && lines.ptr[last - 1] != '\n')
+    last--;
   agent->anchor = (struct log_anchor){
       .end = size + lines.len,
       .offset = size + last,
@@ -200,18 +217,20 @@ static int write_lines(struct commit *commit, struct agent *agent, struct error 
   return 0;
 }
 
-/* The new keys, once their lines are committed.  A failure costs the checkpoint, not a record: it is taken up again from its last
- * stored state. */
-static int add_keys(struct commit *commit, struct agent *agent, uint64_t start, struct error *error) {
+/* The new keys, once their lines are committed.  A failure costs the checkpoint, not a record: it
+ * is taken up again from its last stored state. */
+static int add_keys(struct commit *commit, struct agent *agent, uint64_t start,
+                    struct error *error) {
   size_t i;
 
   for (i = 0; i < commit->count; i++) {
     const struct buffer *key = &commit->requests[i]->execution->key;
 
-    if (commit->offsets[i] == COMMIT_NOT_NEW) continue;
+    if (commit->offsets[i] == COMMIT_NOT_NEW)
+      continue;
     agent->unstored++;
-    if (key->len > 0 &&
-        checkpoint_add(&agent->checkpoint, buffer_span(key), start + commit->offsets[i], error) != 0)
+    if (key->len > 0 && checkpoint_add(&agent->checkpoint, buffer_span(key),
+                                       start + commit->offsets[i], error) != 0)
       return -1;
   }
   return 0;
@@ -221,12 +240,15 @@ static void replace_summary(struct commit *commit, struct agent *agent) {
   struct error error = {0};
   struct summary summary;
 
-  if (!agent->summary_stale) return;
+  if (!agent->summary_stale)
+    return;
   summary_of(&agent->fold, commit->options->trend_window, &summary);
   buffer_clear(&commit->scratch);
   summary_append_json(&summary, &commit->scratch);
-  if (commit->scratch.failed) (void)error_set(&error, KAIZEN_E_NOMEM, "out of memory");
-  if (commit->scratch.failed || summary_replace(agent->fd, buffer_span(&commit->scratch), &error) != 0)
+  if (commit->scratch.failed)
+    (void)error_set(&error, KAIZEN_E_NOMEM, "out of memory");
+  if (commit->scratch.failed ||
+      summary_replace(agent->fd, buffer_span(&commit->scratch), &error) != 0)
     send_message(commit, agent, KAIZEN_LOG_WARNING, MESSAGE_SUMMARY_NOT_WRITTEN, error.text);
   else
     agent->summary_stale = false;
@@ -257,14 +279,18 @@ static void derive(struct commit *commit, struct agent *agent, uint64_t start, b
 static void fail_all(struct commit *commit, const struct error *error) {
   size_t i;
 
-  for (i = 0; i < commit->count; i++) commit->requests[i]->code = error->code;
+  for (i = 0; i < commit->count; i++)
+    commit->requests[i]->code = error->code;
 }
 
-/* A duplicate answered from a line that a killed process may have left unsynced (invariants, schedule 10). */
+/* A duplicate answered from a line that a killed process may have left unsynced (invariants,
+ * schedule 10). */
 static int sync_for_duplicates(struct commit *commit, struct agent *agent, struct error *error) {
-  if (!commit->options->sync || !commit->durable_needed || commit->lines.len > 0) return 0;
+  if (!commit->options->sync || !commit->durable_needed || commit->lines.len > 0)
+    return 0;
   agent->log.piece_count = 0;
-  if (agent_log_sync(&agent->log, agent->anchor.end, error) != 0) return -1;
+  if (agent_log_sync(&agent->log, agent->anchor.end, error) != 0)
+    return -1;
   return agent_sync_path(agent, error);
 }
 
@@ -277,14 +303,19 @@ void commit_batch(struct commit *commit, struct agent *agent, struct error *erro
   commit->next = agent->fold;
   commit->marks = commit->durable_needed = false;
   result = make_room(commit, error);
-  for (i = 0; result == 0 && i < commit->count; i++) result = plan_request(commit, agent, i, error);
-  if (result == 0 && commit->lines.failed) result = error_set(error, KAIZEN_E_NOMEM, "out of memory");
-  if (result == 0) result = sync_for_duplicates(commit, agent, error);
+  for (i = 0; result == 0 && i < commit->count; i++)
+    result = plan_request(commit, agent, i, error);
+  if (result == 0 && commit->lines.failed)
+    result = error_set(error, KAIZEN_E_NOMEM, "out of memory");
+  if (result == 0)
+    result = sync_for_duplicates(commit, agent, error);
   if (result == 0 && commit->lines.len > 0) {
     result = write_lines(commit, agent, error);
-    if (result >= 0) derive(commit, agent, start, result == 1);
+    if (result >= 0)
+      derive(commit, agent, start, result == 1);
   } else if (result == 0) {
     replace_summary(commit, agent);
   }
-  if (result < 0) fail_all(commit, error);
+  if (result < 0)
+    fail_all(commit, error);
 }

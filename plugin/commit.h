@@ -11,16 +11,16 @@
 
 struct commit { /* zero it, reuse it for any number of batches of one agent, then commit_fini() */
   const struct recorder_options *options;
-  struct buffer lines;     /* what will be appended */
-  struct buffer scratch;   /* an earlier line, the summary's text */
+  struct buffer lines;                /* what will be appended */
+  struct buffer scratch;              /* an earlier line, the summary's text */
   struct recorder_request **requests; /* the batch; borrowed */
   size_t count;
-  struct fold next;        /* the fold once `lines` is in the log */
-  uint64_t *offsets;       /* where in `lines` request i begins; COMMIT_NOT_NEW for a duplicate */
-  size_t *seen;            /* keys of this batch: hash table of request numbers + 1 */
-  size_t room;             /* requests that offsets and seen are large enough for */
-  bool marks;              /* something in `lines` is marked */
-  bool durable_needed;     /* a duplicate is answered from a line that may not be synced yet */
+  struct fold next;    /* the fold once `lines` is in the log */
+  uint64_t *offsets;   /* where in `lines` request i begins; COMMIT_NOT_NEW for a duplicate */
+  size_t *seen;        /* keys of this batch: hash table of request numbers + 1 */
+  size_t room;         /* requests that offsets and seen are large enough for */
+  bool marks;          /* something in `lines` is marked */
+  bool durable_needed; /* a duplicate is answered from a line that may not be synced yet */
 };
 
 /* The agent is acquired and stays so.  Answers every request; *error explains codes < 0. */

@@ -34,10 +34,12 @@ static void attach(struct engine *engine) {
   struct publisher_settings settings;
   struct error error = {0};
 
-  if (engine->attachment || engine->dormant || engine->config.delivery != CONFIG_DELIVERY_IN_PROCESS) return;
+  if (engine->attachment || engine->dormant ||
+      engine->config.delivery != CONFIG_DELIVERY_IN_PROCESS)
+    return;
   engine_publisher_settings(engine, &settings);
-  if (publisher_attach(&settings, &engine->project, engine->config.fsync == CONFIG_FSYNC_ALWAYS, messages_send,
-                       engine->messages, &engine->attachment, &error) == 0)
+  if (publisher_attach(&settings, &engine->project, engine->config.fsync == CONFIG_FSYNC_ALWAYS,
+                       messages_send, engine->messages, &engine->attachment, &error) == 0)
     return;
   engine->dormant = true;
   messages_send(engine->messages, KAIZEN_LOG_ERROR, MESSAGE_NO_PUBLISHER, error.text);
@@ -52,21 +54,26 @@ static bool is_running(struct engine *engine) {
   return running;
 }
 
-/* The attachment for a moment's use, NULL when there is none; engine_stop() takes it away only between uses. */
+/* The attachment for a moment's use, NULL when there is none; engine_stop() takes it away only
+ * between uses. */
 static struct publisher_attachment *borrow_attachment(struct engine *engine, bool wanted) {
   struct publisher_attachment *attachment = NULL;
 
   (void)pthread_mutex_lock(&engine->mutex);
-  if (engine->running && wanted) attach(engine);
-  if (engine->running) attachment = engine->attachment;
-  if (attachment) engine->attachment_users++;
+  if (engine->running && wanted)
+    attach(engine);
+  if (engine->running)
+    attachment = engine->attachment;
+  if (attachment)
+    engine->attachment_users++;
   (void)pthread_mutex_unlock(&engine->mutex);
   return attachment;
 }
 
 static void return_attachment(struct engine *engine) {
   (void)pthread_mutex_lock(&engine->mutex);
-  if (--engine->attachment_users == 0) (void)pthread_cond_signal(&engine->returned);
+  if (--engine->attachment_users == 0)
+    (void)pthread_cond_signal(&engine->returned);
   (void)pthread_mutex_unlock(&engine->mutex);
 }
 
@@ -82,8 +89,8 @@ static void tell_publisher(void *ctx, const char *agent) {
   return_attachment(engine);
 }
 
-struct engine *engine_new(const struct config *config, const struct config_origins *origins, struct messages *messages,
-                          struct error *error) {
+struct engine *engine_new(const struct config *config, const struct config_origins *origins,
+                          struct messages *messages, struct error *error) {
   struct engine *engine = calloc(1, sizeof *engine);
   struct recorder_options options;
 
@@ -92,8 +99,8 @@ struct engine *engine_new(const struct config *config, const struct config_origi
     return NULL;
   }
   engine->messages = messages;
-  if (project_open(&engine->project, config->project_root, config->allow_network_fs, config->fsync == CONFIG_FSYNC_ALWAYS,
-                   error) != 0) {
+  if (project_open(&engine->project, config->project_root, config->allow_network_fs,
+                   config->fsync == CONFIG_FSYNC_ALWAYS, error) != 0) {
     free(engine);
     return NULL;
   }
@@ -123,7 +130,8 @@ struct engine *engine_new(const struct config *config, const struct config_origi
 }
 
 void engine_free(struct engine *engine) {
-  if (!engine) return;
+  if (!engine)
+    return;
   recorder_free(engine->recorder);
   project_close(&engine->project);
   config_fini(&engine->config);
@@ -136,7 +144,8 @@ void engine_start(struct engine *engine) {
   (void)pthread_mutex_lock(&engine->mutex);
   engine->running = true;
   engine->dormant = false;
-  if (engine->config.emit_event) attach(engine);
+  if (engine->config.emit_event)
+    attach(engine);
   (void)pthread_mutex_unlock(&engine->mutex);
 }
 
@@ -147,11 +156,13 @@ int engine_stop(struct engine *engine, int64_t deadline_ns) {
 
   (void)pthread_mutex_lock(&engine->mutex);
   engine->running = false;
-  while (engine->attachment_users > 0) (void)pthread_cond_wait(&engine->returned, &engine->mutex);
+  while (engine->attachment_users > 0)
+    (void)pthread_cond_wait(&engine->returned, &engine->mutex);
   attachment = engine->attachment;
   engine->attachment = NULL;
   (void)pthread_mutex_unlock(&engine->mutex);
-  if (!attachment) return 0;
+  if (!attachment)
+    return 0;
   result = publisher_flush(attachment, deadline_ns, &pending);
   publisher_detach(attachment, deadline_ns);
   return result;
@@ -168,7 +179,8 @@ static int add_agent(void *ctx, const char *agent) {
   struct agent_view view;
 
   /* one agent that cannot be read does not hide the others */
-  if (agent_view_read(gauges->project, agent, &view, NULL) != 0) return 0;
+  if (agent_view_read(gauges->project, agent, &view, NULL) != 0)
+    return 0;
   gauges->marked += view.fold.marked;
   gauges->acknowledged += view.acknowledged;
   gauges->pending += view.pending;
@@ -188,27 +200,33 @@ static int read_gauges(const struct engine *engine, struct gauges *gauges, struc
 static int count_pending(struct engine *engine, uint64_t *pending, struct error *error) {
   struct gauges gauges;
 
-  if (read_gauges(engine, &gauges, error) != 0) return -1;
+  if (read_gauges(engine, &gauges, error) != 0)
+    return -1;
   *pending = gauges.pending - gauges.held;
   /* emission is off and done here: nobody will publish, so there is nothing to wait for */
-  if (engine->config.delivery == CONFIG_DELIVERY_IN_PROCESS && !engine->config.emit_event) return 0;
+  if (engine->config.delivery == CONFIG_DELIVERY_IN_PROCESS && !engine->config.emit_event)
+    return 0;
   return *pending > 0;
 }
 
-int engine_flush(struct engine *engine, int64_t deadline_ns, uint64_t *pending, struct error *error) {
+int engine_flush(struct engine *engine, int64_t deadline_ns, uint64_t *pending,
+                 struct error *error) {
   for (;;) {
     struct publisher_attachment *attachment = borrow_attachment(engine, false);
     int64_t slice_ns = clock_monotonic_ns() + FLUSH_SLICE_NS;
     int result;
 
     if (attachment) {
-      result = publisher_flush(attachment, slice_ns < deadline_ns ? slice_ns : deadline_ns, pending);
+      result =
+          publisher_flush(attachment, slice_ns < deadline_ns ? slice_ns : deadline_ns, pending);
       return_attachment(engine);
     } else {
       result = count_pending(engine, pending, error);
     }
-    if (result != 1 || !is_running(engine) || clock_monotonic_ns() >= deadline_ns) return result;
-    if (!attachment) clock_pause_ns(FLUSH_POLL_NS);
+    if (result != 1 || !is_running(engine) || clock_monotonic_ns() >= deadline_ns)
+      return result;
+    if (!attachment)
+      clock_pause_ns(FLUSH_POLL_NS);
   }
 }
 
@@ -219,11 +237,14 @@ void engine_publisher_status(struct engine *engine, struct publisher_status *sta
     publisher_status(engine->attachment, status);
   } else if (engine->config.delivery == CONFIG_DELIVERY_RELAY) {
     status->state = KAIZEN_PUBLISHER_ELSEWHERE;
-    (void)snprintf(status->reason, sizeof status->reason, "delivery is \"relay\": kaizen-host drain --follow publishes");
+    (void)snprintf(status->reason, sizeof status->reason,
+                   "delivery is \"relay\": kaizen-host drain --follow publishes");
   } else {
     status->state = KAIZEN_PUBLISHER_OFF;
     (void)snprintf(status->reason, sizeof status->reason, "%s",
-                   !engine->running ? "not started" : !engine->config.emit_event ? "emit_event is false" : "no thread");
+                   !engine->running             ? "not started"
+                   : !engine->config.emit_event ? "emit_event is false"
+                                                : "no thread");
   }
   (void)pthread_mutex_unlock(&engine->mutex);
 }

@@ -2,7 +2,8 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  *
- * Counted, so that a control call never waits for a recording in progress: the last user frees it. */
+ * Counted, so that a control call never waits for a recording in progress: the last user frees
+ * it. */
 #ifndef KAIZEN_ENGINE_H
 #define KAIZEN_ENGINE_H
 
@@ -20,24 +21,26 @@ struct engine {
   struct config_origins origins;
   struct project project;
   struct recorder *recorder;
-  struct messages *messages; /* the instance's */
-  pthread_mutex_t mutex;     /* of what follows */
-  pthread_cond_t returned;   /* attachment_users fell to 0 */
+  struct messages *messages;               /* the instance's */
+  pthread_mutex_t mutex;                   /* of what follows */
+  pthread_cond_t returned;                 /* attachment_users fell to 0 */
   struct publisher_attachment *attachment; /* NULL: nothing is published from here */
   unsigned attachment_users;
-  bool running, dormant;     /* dormant: attaching failed, the reason has been told */
+  bool running, dormant; /* dormant: attaching failed, the reason has been told */
 };
 
-/* Takes the configuration over (its strings too), opens the project; touches nothing in it.  NULL with *error. */
-struct engine *engine_new(const struct config *config, const struct config_origins *origins, struct messages *messages,
-                          struct error *error);
+/* Takes the configuration over (its strings too), opens the project; touches nothing in it.  NULL
+ * with *error. */
+struct engine *engine_new(const struct config *config, const struct config_origins *origins,
+                          struct messages *messages, struct error *error);
 void engine_free(struct engine *engine);
 /* From here on records may come; publishing begins when emission is on and done in this process. */
 void engine_start(struct engine *engine);
 /* 0, or 1 when events are pending at the deadline (CLOCK_MONOTONIC). */
 int engine_stop(struct engine *engine, int64_t deadline_ns);
 /* 0, or 1 when *pending events are left at the deadline; -1 with *error. */
-int engine_flush(struct engine *engine, int64_t deadline_ns, uint64_t *pending, struct error *error);
+int engine_flush(struct engine *engine, int64_t deadline_ns, uint64_t *pending,
+                 struct error *error);
 /* The gauges of the project's logs, and the publisher's state, into *stats. */
 void engine_stats(struct engine *engine, struct kaizen_stats *stats);
 void engine_publisher_settings(const struct engine *engine, struct publisher_settings *settings);

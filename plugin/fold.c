@@ -33,10 +33,15 @@ void fold_add(struct fold *fold, const struct record *record, uint64_t end) {
     fold->time_sum += record->execution_time_s;
   }
   if (record->timestamp_s >= 0) {
-    if (record->timestamp_s > fold->last_execution_s) fold->last_execution_s = record->timestamp_s;
-    if (record->timestamp_s < fold->oldest_s) fold->oldest_s = record->timestamp_s;
+    if (record->timestamp_s > fold->last_execution_s)
+      fold->last_execution_s = record->timestamp_s;
+    if (record->timestamp_s < fold->oldest_s)
+      fold->oldest_s = record->timestamp_s;
   }
-  if (record->marked) add_mark(fold, record, end);
+  if (record->marked)
+    add_mark(fold, record, end);
 }
 
-void fold_skip(struct fold *fold) { fold->skipped_lines++; }
+void fold_skip(struct fold *fold) {
+  fold->skipped_lines++;
+}

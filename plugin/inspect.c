@@ -12,14 +12,16 @@
 #include "base/timestamp.h"
 #include "instance.h"
 
-#define READY (IN_STATE(INSTANCE_CONFIGURED) | IN_STATE(INSTANCE_RUNNING) | IN_STATE(INSTANCE_STOPPED))
+#define READY                                                                                      \
+  (IN_STATE(INSTANCE_CONFIGURED) | IN_STATE(INSTANCE_RUNNING) | IN_STATE(INSTANCE_STOPPED))
 
 static int32_t no_such_agent(struct error *error, const char *name) {
   (void)error_set(error, KAIZEN_E_REJECTED, "agent %s: nothing has been recorded", name);
   return KAIZEN_E_REJECTED;
 }
 
-static int32_t inspect_summary(struct kaizen_instance *instance, struct kaizen_str agent, struct kaizen_summary *out) {
+static int32_t inspect_summary(struct kaizen_instance *instance, struct kaizen_str agent,
+                               struct kaizen_summary *out) {
   char name[EXECUTION_AGENT_MAX + 1];
   struct agent_view view;
   struct summary summary;
@@ -28,11 +30,14 @@ static int32_t inspect_summary(struct kaizen_instance *instance, struct kaizen_s
   int32_t code;
   int result;
 
-  if (!out || out->struct_size < sizeof *out) return KAIZEN_E_ARGUMENT;
+  if (!out || out->struct_size < sizeof *out)
+    return KAIZEN_E_ARGUMENT;
   code = call_enter(&call, instance, READY);
-  if (code != KAIZEN_OK) return code;
+  if (code != KAIZEN_OK)
+    return code;
   result = instance_take_name(agent, name, &error);
-  if (result == 0) result = agent_view_read(&call.engine->project, name, &view, &error);
+  if (result == 0)
+    result = agent_view_read(&call.engine->project, name, &view, &error);
   if (result == 0) {
     summary_of(&view.fold, (unsigned)call.engine->config.trend_window, &summary);
     out_write_summary(out, &summary);
@@ -50,17 +55,20 @@ static int find_recent(int fd, uint64_t end, uint64_t max, uint64_t *from, struc
   struct line line;
   int result;
 
-  if (!ring) return error_set(error, KAIZEN_E_NOMEM, "out of memory");
+  if (!ring)
+    return error_set(error, KAIZEN_E_NOMEM, "out of memory");
   line_reader_init(&reader, fd, 0, end);
   while ((result = line_reader_next(&reader, &line, error)) == 1)
-    if (!line.too_long && record_read(line.text, &record, NULL) == RECORD_OK) ring[count++ % max] = line.offset;
+    if (!line.too_long && record_read(line.text, &record, NULL) == RECORD_OK)
+      ring[count++ % max] = line.offset;
   line_reader_fini(&reader);
   *from = count <= max ? 0 : ring[count % max];
   free(ring);
   return result;
 }
 
-static int send_lines(int fd, uint64_t from, uint64_t end, kaizen_sink sink, void *ctx, struct error *error) {
+static int send_lines(int fd, uint64_t from, uint64_t end, kaizen_sink sink, void *ctx,
+                      struct error *error) {
   struct line_reader reader;
   struct record record;
   struct line line;
@@ -68,7 +76,8 @@ static int send_lines(int fd, uint64_t from, uint64_t end, kaizen_sink sink, voi
 
   line_reader_init(&reader, fd, from, end);
   while ((result = line_reader_next(&reader, &line, error)) == 1) {
-    if (line.too_long || record_read(line.text, &record, NULL) != RECORD_OK) continue;
+    if (line.too_long || record_read(line.text, &record, NULL) != RECORD_OK)
+      continue;
     if (sink(ctx, line.text.ptr, line.text.len + 1) != 0) {
       result = error_set(error, KAIZEN_E_IO, "the sink ended the output");
       break;
@@ -78,39 +87,45 @@ static int send_lines(int fd, uint64_t from, uint64_t end, kaizen_sink sink, voi
   return result;
 }
 
-static int read_recent(const struct project *project, const char *name, uint64_t max, kaizen_sink sink, void *ctx,
-                       struct error *error) {
+static int read_recent(const struct project *project, const char *name, uint64_t max,
+                       kaizen_sink sink, void *ctx, struct error *error) {
   struct agent_log log = {.fd = -1};
   struct agent_view view;
   uint64_t from = 0;
   int agent_fd = -1;
   int result = agent_view_read(project, name, &view, error);
 
-  if (result != 0) return result;
+  if (result != 0)
+    return result;
   result = project_agent_folder(project, name, false, &agent_fd, error);
-  if (result != 0) return result;
+  if (result != 0)
+    return result;
   result = agent_log_open(&log, agent_fd, false, error);
   if (result == 0 && max > 0 && max < view.fold.execution_count)
     result = find_recent(log.fd, view.committed_end, max, &from, error);
-  if (result == 0) result = send_lines(log.fd, from, view.committed_end, sink, ctx, error);
+  if (result == 0)
+    result = send_lines(log.fd, from, view.committed_end, sink, ctx, error);
   agent_log_close(&log);
   (void)close(agent_fd);
   return result;
 }
 
-static int32_t inspect_recent(struct kaizen_instance *instance, struct kaizen_str agent, uint64_t max, kaizen_sink sink,
-                              void *ctx) {
+static int32_t inspect_recent(struct kaizen_instance *instance, struct kaizen_str agent,
+                              uint64_t max, kaizen_sink sink, void *ctx) {
   char name[EXECUTION_AGENT_MAX + 1];
   struct error error = {0};
   struct call call;
   int32_t code;
   int result;
 
-  if (!sink) return KAIZEN_E_ARGUMENT;
+  if (!sink)
+    return KAIZEN_E_ARGUMENT;
   code = call_enter(&call, instance, READY);
-  if (code != KAIZEN_OK) return code;
+  if (code != KAIZEN_OK)
+    return code;
   result = instance_take_name(agent, name, &error);
-  if (result == 0) result = read_recent(&call.engine->project, name, max, sink, ctx, &error);
+  if (result == 0)
+    result = read_recent(&call.engine->project, name, max, sink, ctx, &error);
   code = result == 0 ? KAIZEN_OK : result == 1 ? no_such_agent(&error, name) : error.code;
   call_leave(&call);
   return code;
@@ -157,7 +172,8 @@ static int add_agent(void *ctx, const char *agent) {
   struct error error = {0};
   int result = agent_view_read(&report->engine->project, agent, &view, &error);
 
-  if (result == 1) return 0;
+  if (result == 1)
+    return 0;
   buffer_append_text(out, report->first ? "" : ",");
   report->first = false;
   add_text(out, "{\"agent\":", agent);
@@ -203,20 +219,24 @@ static int make_delivery(struct engine *engine, struct report *report, struct er
   engine_publisher_status(engine, &status);
   add_text(out, "{\"project\":", engine->config.project);
   add_text(out, ",\"project_root\":", engine->project.root);
-  buffer_append_text(out, engine->config.emit_event ? ",\"emit_event\":true" : ",\"emit_event\":false");
+  buffer_append_text(out,
+                     engine->config.emit_event ? ",\"emit_event\":true" : ",\"emit_event\":false");
   add_text(out, ",\"publisher\":{\"state\":", publisher_state_name(status.state));
   add_text(out, ",\"reason\":", status.reason);
   add_count(out, ",\"holder_pid\":", (uint64_t)status.holder_pid);
   buffer_append_text(out, "},\"agents\":[");
-  if (project_each_agent(&engine->project, true, add_agent, report, error) != 0) return -1;
+  if (project_each_agent(&engine->project, true, add_agent, report, error) != 0)
+    return -1;
   buffer_append_text(out, "]}");
   return out->failed ? error_set(error, KAIZEN_E_NOMEM, "out of memory") : 0;
 }
 
-static int32_t send_report(struct buffer *out, int result, const struct error *error, kaizen_sink sink, void *ctx) {
+static int32_t send_report(struct buffer *out, int result, const struct error *error,
+                           kaizen_sink sink, void *ctx) {
   int32_t code = result != 0 ? error->code : out->failed ? KAIZEN_E_NOMEM : KAIZEN_OK;
 
-  if (code == KAIZEN_OK && sink(ctx, out->data, out->len) != 0) code = KAIZEN_E_IO;
+  if (code == KAIZEN_OK && sink(ctx, out->data, out->len) != 0)
+    code = KAIZEN_E_IO;
   buffer_fini(out);
   return code;
 }
@@ -228,9 +248,11 @@ static int32_t inspect_delivery(struct kaizen_instance *instance, kaizen_sink si
   int32_t code;
   int result;
 
-  if (!sink) return KAIZEN_E_ARGUMENT;
+  if (!sink)
+    return KAIZEN_E_ARGUMENT;
   code = call_enter(&call, instance, READY);
-  if (code != KAIZEN_OK) return code;
+  if (code != KAIZEN_OK)
+    return code;
   report.engine = call.engine;
   result = make_delivery(call.engine, &report, &error);
   code = send_report(&report.out, result, &error, sink, ctx);
@@ -243,9 +265,11 @@ static int32_t inspect_config(struct kaizen_instance *instance, kaizen_sink sink
   struct call call;
   int32_t code;
 
-  if (!sink) return KAIZEN_E_ARGUMENT;
+  if (!sink)
+    return KAIZEN_E_ARGUMENT;
   code = call_enter(&call, instance, READY);
-  if (code != KAIZEN_OK) return code;
+  if (code != KAIZEN_OK)
+    return code;
   config_report(&call.engine->config, &call.engine->origins, &out);
   code = send_report(&out, 0, NULL, sink, ctx);
   call_leave(&call);

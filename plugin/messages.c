@@ -19,20 +19,26 @@ void messages_init(struct messages *messages, const struct kaizen_host_v1 *host)
   (void)pthread_mutex_init(&messages->mutex, NULL);
 }
 
-void messages_fini(struct messages *messages) { (void)pthread_mutex_destroy(&messages->mutex); }
+void messages_fini(struct messages *messages) {
+  (void)pthread_mutex_destroy(&messages->mutex);
+}
 
-/* False when a message of this id went out a moment ago; else *left_out is how many were kept back since. */
+/* False when a message of this id went out a moment ago; else *left_out is how many were kept back
+ * since. */
 static bool may_send(struct messages *messages, int32_t id, uint64_t *left_out) {
   int64_t now_ns = clock_monotonic_ns();
   size_t i;
 
   *left_out = 0;
-  for (i = 0; i < MESSAGES_IDS_MAX - 1 && messages->recent[i].id != 0 && messages->recent[i].id != id;) i++;
+  for (i = 0;
+       i < MESSAGES_IDS_MAX - 1 && messages->recent[i].id != 0 && messages->recent[i].id != id;)
+    i++;
   if (messages->recent[i].id == id && now_ns < messages->recent[i].next_ns) {
     messages->recent[i].left_out++;
     return false;
   }
-  if (messages->recent[i].id == id) *left_out = messages->recent[i].left_out;
+  if (messages->recent[i].id == id)
+    *left_out = messages->recent[i].left_out;
   messages->recent[i].id = id;
   messages->recent[i].next_ns = now_ns + QUIET_NS;
   messages->recent[i].left_out = 0;
@@ -53,7 +59,8 @@ void messages_send(void *ctx, int32_t level, int32_t id, const char *text) {
   struct messages *messages = ctx;
   uint64_t left_out;
 
-  if (!messages->host->log || (uint32_t)level > messages->host->log_level) return;
+  if (!messages->host->log || (uint32_t)level > messages->host->log_level)
+    return;
   (void)pthread_mutex_lock(&messages->mutex);
   if (messages->count < MESSAGES_QUEUED_MAX && may_send(messages, id, &left_out)) {
     messages->queued[messages->count].level = level;
@@ -65,7 +72,8 @@ void messages_send(void *ctx, int32_t level, int32_t id, const char *text) {
 }
 
 /* Takes the oldest one; false when there is none. */
-static bool take(struct messages *messages, int32_t *level, int32_t *id, char text[MESSAGES_TEXT_MAX]) {
+static bool take(struct messages *messages, int32_t *level, int32_t *id,
+                 char text[MESSAGES_TEXT_MAX]) {
   bool taken;
 
   (void)pthread_mutex_lock(&messages->mutex);
@@ -75,7 +83,8 @@ static bool take(struct messages *messages, int32_t *level, int32_t *id, char te
     *id = messages->queued[0].id;
     memcpy(text, messages->queued[0].text, MESSAGES_TEXT_MAX);
     messages->count--;
-    memmove(&messages->queued[0], &messages->queued[1], messages->count * sizeof messages->queued[0]);
+    memmove(&messages->queued[0], &messages->queued[1],
+            messages->count * sizeof messages->queued[0]);
   }
   (void)pthread_mutex_unlock(&messages->mutex);
   return taken;
@@ -85,6 +94,8 @@ void messages_deliver(struct messages *messages) {
   char text[MESSAGES_TEXT_MAX];
   int32_t level, id;
 
-  if (atomic_load_explicit(&messages->count, memory_order_relaxed) == 0) return;
-  while (take(messages, &level, &id, text)) messages->host->log(messages->host->ctx, level, id, text, strlen(text));
+  if (atomic_load_explicit(&messages->count, memory_order_relaxed) == 0)
+    return;
+  while (take(messages, &level, &id, text))
+    messages->host->log(messages->host->ctx, level, id, text, strlen(text));
 }

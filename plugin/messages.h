@@ -2,8 +2,10 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  *
- * Queued by any thread with any lock held; handed over on a thread that is inside a call and holds none, because the host's callback
- * may take locks of its own (plugin.h, kaizen_host_v1).  Bounded: when the queue is full the oldest stay.  Of one id at most one message in ten seconds is queued, with the count of those left out. */
+ * Queued by any thread with any lock held; handed over on a thread that is inside a call and holds
+ * none, because the host's callback may take locks of its own (plugin.h, kaizen_host_v1).  Bounded:
+ * when the queue is full the oldest stay.  Of one id at most one message in ten seconds is queued,
+ * with the count of those left out. */
 #ifndef KAIZEN_MESSAGES_H
 #define KAIZEN_MESSAGES_H
 

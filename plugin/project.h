@@ -13,27 +13,33 @@
 struct project { /* read-only after project_open(), but for the lazily made identity */
   char *root;    /* real path */
   int root_fd;
-  bool sync;     /* make new folders durable up to the root */
+  bool sync;                 /* make new folders durable up to the root */
   unsigned char boot_id[16]; /* of this boot; all zero when it cannot be read */
 };
 
-/* 0 or -1 with *error (KAIZEN_E_CONFIG: not there, no folder, foreign owner, not writable, network file system). */
-int project_open(struct project *project, const char *root, bool allow_network_fs, bool sync, struct error *error);
+/* 0 or -1 with *error (KAIZEN_E_CONFIG: not there, no folder, foreign owner, not writable, network
+ * file system). */
+int project_open(struct project *project, const char *root, bool allow_network_fs, bool sync,
+                 struct error *error);
 void project_close(struct project *project);
 
-/* .kaizen/metrics: 0 with *fd to be closed by the caller, 1 when it is not there (create false), -1. */
-int project_metrics_folder(const struct project *project, bool create, int *fd, struct error *error);
+/* .kaizen/metrics: 0 with *fd to be closed by the caller, 1 when it is not there (create false),
+ * -1. */
+int project_metrics_folder(const struct project *project, bool create, int *fd,
+                           struct error *error);
 /* .kaizen/metrics/<agent>, the same way.  `agent` is legal (execution_check_agent). */
 int project_agent_folder(const struct project *project, const char *agent, bool create, int *fd,
                          struct error *error);
-/* Calls `each` with every legal agent name that has a folder, until it answers non-zero (returned).  -1 with *error.
- * Sorted when `sorted`. */
-int project_each_agent(const struct project *project, bool sorted, int (*each)(void *ctx, const char *agent),
-                       void *ctx, struct error *error);
-/* The identity of this tree (.kaizen/metrics/.id): a random id beside the folder's inode and birth time.  Made when
- * missing (the metrics folder must exist), and made anew when the folder is not the one it was written for: the tree was copied,
- * restored or cloned, and every agent's .state that names another id belongs to the original.  -1 with *error. */
-int project_identity(const struct project *project, unsigned char id[PROJECT_ID_SIZE], struct error *error);
+/* Calls `each` with every legal agent name that has a folder, until it answers non-zero (returned).
+ * -1 with *error. Sorted when `sorted`. */
+int project_each_agent(const struct project *project, bool sorted,
+                       int (*each)(void *ctx, const char *agent), void *ctx, struct error *error);
+/* The identity of this tree (.kaizen/metrics/.id): a random id beside the folder's inode and birth
+ * time.  Made when missing (the metrics folder must exist), and made anew when the folder is not
+ * the one it was written for: the tree was copied, restored or cloned, and every agent's .state
+ * that names another id belongs to the original.  -1 with *error. */
+int project_identity(const struct project *project, unsigned char id[PROJECT_ID_SIZE],
+                     struct error *error);
 /* The same without writing: false when it is missing or another folder's. */
 bool project_identity_known(const struct project *project, unsigned char id[PROJECT_ID_SIZE]);
 

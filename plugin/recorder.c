@@ -1,4 +1,5 @@
-/* recorder.c - the pipeline from a validated execution to the log: who leads, who waits, what follows a batch.
+/* recorder.c - the pipeline from a validated execution to the log: who leads, who waits, what
+ * follows a batch.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "recorder.h"
@@ -41,14 +42,16 @@ struct recorder {
 struct recorder *recorder_new(const struct recorder_options *options) {
   struct recorder *recorder = malloc(sizeof *recorder);
 
-  if (!recorder) return NULL;
+  if (!recorder)
+    return NULL;
   recorder->options = *options;
   seats_init(&recorder->seats, &recorder->options);
   return recorder;
 }
 
 void recorder_free(struct recorder *recorder) {
-  if (!recorder) return;
+  if (!recorder)
+    return;
   seats_fini(&recorder->seats);
   free(recorder);
 }
@@ -56,8 +59,10 @@ void recorder_free(struct recorder *recorder) {
 static void fail_job(struct job *job, const struct error *error) {
   size_t i;
 
-  for (i = 0; i < job->count; i++) job->requests[i].code = error->code;
-  if (error != &job->error) job->error = *error;
+  for (i = 0; i < job->count; i++)
+    job->requests[i].code = error->code;
+  if (error != &job->error)
+    job->error = *error;
   job->done = true;
 }
 
@@ -69,9 +74,11 @@ static void enqueue(struct seat *seat, struct job *job) {
 static void withdraw(struct seat *seat, struct job *job) {
   struct job **at = &seat->first;
 
-  while (*at != job) at = &(*at)->next;
+  while (*at != job)
+    at = &(*at)->next;
   *at = job->next;
-  if (!*at) seat->last = at;
+  if (!*at)
+    seat->last = at;
 }
 
 /* Takes from the head of the queue what fits one batch, at least one job.  Queue mutex held. */
@@ -79,7 +86,8 @@ static size_t take_jobs(struct seat *seat, struct job *jobs[BATCH_JOBS_MAX], siz
   size_t count = 0, bytes = 0;
 
   *requests = 0;
-  while (seat->first && count < BATCH_JOBS_MAX && (count == 0 || bytes + seat->first->bytes <= RECORDER_BATCH_BYTES)) {
+  while (seat->first && count < BATCH_JOBS_MAX &&
+         (count == 0 || bytes + seat->first->bytes <= RECORDER_BATCH_BYTES)) {
     struct job *job = seat->first;
 
     bytes += job->bytes;
@@ -92,8 +100,8 @@ static size_t take_jobs(struct seat *seat, struct job *jobs[BATCH_JOBS_MAX], siz
 }
 
 /* One batch for all `jobs`; the agent is acquired. */
-static void commit_jobs(const struct recorder *recorder, struct seat *seat, struct job *jobs[], size_t count,
-                        size_t requests) {
+static void commit_jobs(const struct recorder *recorder, struct seat *seat, struct job *jobs[],
+                        size_t count, size_t requests) {
   struct commit *commit = &seat->commit;
   struct summary summary;
   struct error error = {0};
@@ -103,11 +111,13 @@ static void commit_jobs(const struct recorder *recorder, struct seat *seat, stru
   commit->requests = malloc(requests * sizeof(struct recorder_request *));
   if (!commit->requests) {
     (void)error_set(&error, KAIZEN_E_NOMEM, "out of memory");
-    for (i = 0; i < count; i++) fail_job(jobs[i], &error);
+    for (i = 0; i < count; i++)
+      fail_job(jobs[i], &error);
     return;
   }
   for (i = 0; i < count; i++)
-    for (r = 0; r < jobs[i]->count; r++) commit->requests[commit->count++] = &jobs[i]->requests[r];
+    for (r = 0; r < jobs[i]->count; r++)
+      commit->requests[commit->count++] = &jobs[i]->requests[r];
   commit_batch(commit, &seat->agent, &error);
   summary_of(&seat->agent.fold, recorder->options.trend_window, &summary);
   for (i = 0; i < count; i++) {
@@ -117,7 +127,8 @@ static void commit_jobs(const struct recorder *recorder, struct seat *seat, stru
   free(commit->requests);
 }
 
-static int acquire(struct recorder *recorder, struct seat *seat, int64_t deadline_ns, struct error *error) {
+static int acquire(struct recorder *recorder, struct seat *seat, int64_t deadline_ns,
+                   struct error *error) {
   int result = agent_acquire(&seat->agent, deadline_ns, error);
 
   if (result < 0 && (error->os_error == EMFILE || error->os_error == ENFILE)) {
@@ -127,8 +138,8 @@ static int acquire(struct recorder *recorder, struct seat *seat, int64_t deadlin
     result = agent_acquire(&seat->agent, deadline_ns, error);
   }
   if (result == 1)
-    return error_set(error, KAIZEN_E_BUSY, "agent %s: its lock was not free within %lld ms", seat->agent.name,
-                     (long long)recorder->options.lock_timeout_ms);
+    return error_set(error, KAIZEN_E_BUSY, "agent %s: its lock was not free within %lld ms",
+                     seat->agent.name, (long long)recorder->options.lock_timeout_ms);
   return result;
 }
 
@@ -153,12 +164,14 @@ static void lead(struct recorder *recorder, struct seat *seat, struct job *own) 
   (void)pthread_mutex_lock(&seat->mutex);
   for (i = 0; i < count; i++) {
     jobs[i]->done = true;
-    if (jobs[i] != own) (void)pthread_cond_signal(&jobs[i]->wake);
+    if (jobs[i] != own)
+      (void)pthread_cond_signal(&jobs[i]->wake);
   }
   (void)pthread_mutex_unlock(&seat->mutex);
 }
 
-/* Waits to be served or to become the leader; a job nobody has taken withdraws at its deadline.  Queue mutex held. */
+/* Waits to be served or to become the leader; a job nobody has taken withdraws at its deadline.
+ * Queue mutex held. */
 static void wait_turn(const struct recorder *recorder, struct seat *seat, struct job *job) {
   struct timespec deadline = {.tv_sec = job->deadline_ns / (1000 * NS_PER_MS),
                               .tv_nsec = job->deadline_ns % (1000 * NS_PER_MS)};
@@ -166,11 +179,12 @@ static void wait_turn(const struct recorder *recorder, struct seat *seat, struct
 
   if (job->taken) {
     (void)pthread_cond_wait(&job->wake, &seat->mutex);
-  } else if (pthread_cond_clockwait(&job->wake, &seat->mutex, CLOCK_MONOTONIC, &deadline) == ETIMEDOUT && !job->taken &&
-             !job->done) {
+  } else if (pthread_cond_clockwait(&job->wake, &seat->mutex, CLOCK_MONOTONIC, &deadline) ==
+                 ETIMEDOUT &&
+             !job->taken && !job->done) {
     withdraw(seat, job);
-    (void)error_set(&error, KAIZEN_E_BUSY, "agent %s: its lock was not free within %lld ms", seat->agent.name,
-                    (long long)recorder->options.lock_timeout_ms);
+    (void)error_set(&error, KAIZEN_E_BUSY, "agent %s: its lock was not free within %lld ms",
+                    seat->agent.name, (long long)recorder->options.lock_timeout_ms);
     fail_job(job, &error);
   }
 }
@@ -189,11 +203,13 @@ static void run_job(struct recorder *recorder, struct seat *seat, struct job *jo
     (void)pthread_mutex_lock(&seat->mutex);
     seat->led = false;
   }
-  if (!seat->led && seat->first) (void)pthread_cond_signal(&seat->first->wake);
+  if (!seat->led && seat->first)
+    (void)pthread_cond_signal(&seat->first->wake);
   (void)pthread_mutex_unlock(&seat->mutex);
 }
 
-static void send_message(const struct recorder *recorder, int32_t level, int32_t id, const char *agent, const char *text) {
+static void send_message(const struct recorder *recorder, int32_t level, int32_t id,
+                         const char *agent, const char *text) {
   char message[ERROR_TEXT_MAX + EXECUTION_AGENT_MAX + 8];
 
   (void)snprintf(message, sizeof message, "%s: %s", agent, text);
@@ -205,12 +221,15 @@ static void prune(const struct recorder *recorder, const char *agent, int64_t no
   struct error error = {0};
   uint64_t dropped;
   char text[64];
-  int result = retention_prune(options->project, agent, options->retention_days, now_s, options->lock_timeout_ms,
-                               options->sync, &dropped, &error);
+  int result = retention_prune(options->project, agent, options->retention_days, now_s,
+                               options->lock_timeout_ms, options->sync, &dropped, &error);
 
-  if (result < 0) send_message(recorder, KAIZEN_LOG_WARNING, MESSAGE_PRUNE_FAILED, agent, error.text);
-  if (result != 1) return;
-  (void)snprintf(text, sizeof text, "%llu expired lines taken out of the log", (unsigned long long)dropped);
+  if (result < 0)
+    send_message(recorder, KAIZEN_LOG_WARNING, MESSAGE_PRUNE_FAILED, agent, error.text);
+  if (result != 1)
+    return;
+  (void)snprintf(text, sizeof text, "%llu expired lines taken out of the log",
+                 (unsigned long long)dropped);
   send_message(recorder, KAIZEN_LOG_NOTICE, MESSAGE_PRUNED, agent, text);
 }
 
@@ -219,9 +238,11 @@ static bool prune_is_due(const struct recorder *recorder, struct seat *seat, int
   int64_t days = recorder->options.retention_days;
   bool due = false;
 
-  if (days == 0) return false;
+  if (days == 0)
+    return false;
   (void)pthread_mutex_lock(&seat->mutex);
-  if (!seat->led && seat->agent.loaded && seat->agent.fold.oldest_s < now_s - days * RETENTION_INTERVAL_S &&
+  if (!seat->led && seat->agent.loaded &&
+      seat->agent.fold.oldest_s < now_s - days * RETENTION_INTERVAL_S &&
       now_s >= seat->next_prune_look_s) {
     seat->next_prune_look_s = now_s + PRUNE_LOOK_S;
     due = true;
@@ -230,8 +251,8 @@ static bool prune_is_due(const struct recorder *recorder, struct seat *seat, int
   return due;
 }
 
-static int make_event_ids(const struct recorder *recorder, struct recorder_request *requests, size_t count,
-                          struct error *error) {
+static int make_event_ids(const struct recorder *recorder, struct recorder_request *requests,
+                          size_t count, struct error *error) {
   struct span slug = {recorder->options.slug, strlen(recorder->options.slug)};
   size_t i;
 
@@ -242,7 +263,8 @@ static int make_event_ids(const struct recorder *recorder, struct recorder_reque
     requests[i].marked = execution->marked;
     requests[i].key_conflict = false;
     requests[i].event_id[0] = '\0';
-    if (!execution->marked) continue;
+    if (!execution->marked)
+      continue;
     if (execution->key.len == 0)
       uuid_random(requests[i].event_id);
     else if (uuid_from_key(slug, agent, buffer_span(&execution->key), requests[i].event_id) != 0)
@@ -255,12 +277,13 @@ static bool any_new_mark(const struct recorder_request *requests, size_t count) 
   size_t i;
 
   for (i = 0; i < count; i++)
-    if (requests[i].marked && requests[i].code == KAIZEN_RECORDED) return true;
+    if (requests[i].marked && requests[i].code == KAIZEN_RECORDED)
+      return true;
   return false;
 }
 
-void recorder_record(struct recorder *recorder, struct recorder_request *requests, size_t count, int64_t now_s,
-                     struct summary *summary, struct error *error) {
+void recorder_record(struct recorder *recorder, struct recorder_request *requests, size_t count,
+                     int64_t now_s, struct summary *summary, struct error *error) {
   struct job job = {.requests = requests, .count = count, .wake = PTHREAD_COND_INITIALIZER};
   const char *agent = requests[0].execution->agent;
   struct host_guard guard;
@@ -269,18 +292,24 @@ void recorder_record(struct recorder *recorder, struct recorder_request *request
 
   host_guard_enter(&guard);
   job.deadline_ns = clock_monotonic_ns() + recorder->options.lock_timeout_ms * NS_PER_MS;
-  for (i = 0; i < count; i++) job.bytes += requests[i].execution->line.len;
+  for (i = 0; i < count; i++)
+    job.bytes += requests[i].execution->line.len;
   seat = seats_take(&recorder->seats, agent);
-  if (!seat) (void)error_set(&job.error, KAIZEN_E_NOMEM, "out of memory");
+  if (!seat)
+    (void)error_set(&job.error, KAIZEN_E_NOMEM, "out of memory");
   if (seat && make_event_ids(recorder, requests, count, &job.error) == 0) {
     run_job(recorder, seat, &job);
-    if (prune_is_due(recorder, seat, now_s)) prune(recorder, agent, now_s);
+    if (prune_is_due(recorder, seat, now_s))
+      prune(recorder, agent, now_s);
   } else {
     fail_job(&job, &job.error);
   }
-  if (seat) seats_give_back(&recorder->seats, seat);
-  if (any_new_mark(requests, count) && recorder->options.marked) recorder->options.marked(recorder->options.marked_ctx, agent);
-  if (summary) *summary = job.summary;
+  if (seat)
+    seats_give_back(&recorder->seats, seat);
+  if (any_new_mark(requests, count) && recorder->options.marked)
+    recorder->options.marked(recorder->options.marked_ctx, agent);
+  if (summary)
+    *summary = job.summary;
   *error = job.error;
   (void)pthread_cond_destroy(&job.wake);
   host_guard_leave(&guard);

@@ -2,8 +2,8 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  *
- * Threads of one process that record for the same agent at the same time share one lock, write, sync and summary
- * (group commit): the first becomes the leader, the others wait for it. */
+ * Threads of one process that record for the same agent at the same time share one lock, write,
+ * sync and summary (group commit): the first becomes the leader, the others wait for it. */
 #ifndef KAIZEN_RECORDER_H
 #define KAIZEN_RECORDER_H
 
@@ -43,9 +43,10 @@ struct recorder_request {
 struct recorder *recorder_new(const struct recorder_options *options); /* NULL: out of memory */
 void recorder_free(struct recorder *recorder);                         /* no call in progress */
 
-/* Records `count` executions of one agent.  Any thread.  `now_s`: wall time, for retention.  Each request is answered;
- * *summary (may be NULL) is the agent's after the call, filled unless a code is < 0; *error explains the codes < 0. */
-void recorder_record(struct recorder *recorder, struct recorder_request *requests, size_t count, int64_t now_s,
-                     struct summary *summary, struct error *error);
+/* Records `count` executions of one agent.  Any thread.  `now_s`: wall time, for retention.  Each
+ * request is answered; *summary (may be NULL) is the agent's after the call, filled unless a code
+ * is < 0; *error explains the codes < 0. */
+void recorder_record(struct recorder *recorder, struct recorder_request *requests, size_t count,
+                     int64_t now_s, struct summary *summary, struct error *error);
 
 #endif

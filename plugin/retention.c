@@ -2,8 +2,9 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  *
- * The clock it goes by is its own, kept in .state: it never runs faster than two days a prune, so that a host whose clock stands
- * at 2099 for a minute does not empty the log (invariants, schedule 7). */
+ * The clock it goes by is its own, kept in .state: it never runs faster than two days a prune, so
+ * that a host whose clock stands at 2099 for a minute does not empty the log (invariants, schedule
+ * 7). */
 #include "retention.h"
 
 #include <string.h>
@@ -30,7 +31,8 @@ struct prune {
 };
 
 static int acquire(struct prune *prune, struct error *error) {
-  int result = agent_acquire(&prune->agent, clock_monotonic_ns() + prune->lock_timeout_ms * NS_PER_MS, error);
+  int result = agent_acquire(&prune->agent,
+                             clock_monotonic_ns() + prune->lock_timeout_ms * NS_PER_MS, error);
 
   return result == 1 ? error_set(error, KAIZEN_E_BUSY, "the lock was not free") : result;
 }
@@ -42,7 +44,8 @@ static int64_t step_clock(int64_t clock_s, int64_t newest_s, int64_t now_s) {
 }
 
 /* Lock held.  1 when it is time; the day then is taken, so that no other process prunes too. */
-static int take_the_day(struct prune *prune, int64_t retention_days, int64_t now_s, struct error *error) {
+static int take_the_day(struct prune *prune, int64_t retention_days, int64_t now_s,
+                        struct error *error) {
   struct agent *agent = &prune->agent;
   struct agent_state *state = &prune->state;
   unsigned char id[PROJECT_ID_SIZE];
@@ -53,22 +56,29 @@ static int take_the_day(struct prune *prune, int64_t retention_days, int64_t now
       agent_state_claim(agent->fd, id, &agent->fold, prune->sync, state, &changed, error) != 0)
     return -1;
   clock_s = step_clock(state->retention_clock_s, agent->fold.last_execution_s, now_s);
-  if (clock_s <= state->retention_clock_s || clock_s < state->last_prune_s + RETENTION_INTERVAL_S) return 0;
+  if (clock_s <= state->retention_clock_s || clock_s < state->last_prune_s + RETENTION_INTERVAL_S)
+    return 0;
   state->retention_clock_s = state->last_prune_s = clock_s;
-  if (agent_state_store(agent->fd, state, prune->sync, error) != 0) return -1;
+  if (agent_state_store(agent->fd, state, prune->sync, error) != 0)
+    return -1;
   prune->cutoff_s = clock_s - retention_days * RETENTION_INTERVAL_S;
   prune->end = agent->anchor.end;
   return agent->fold.oldest_s < prune->cutoff_s;
 }
 
 /* The cursor's own line stays: it is how the cursor is found again. */
-static int is_expired(void *ctx, const struct line *line, const struct record *record, struct error *error) {
+static int is_expired(void *ctx, const struct line *line, const struct record *record,
+                      struct error *error) {
   const struct prune *prune = ctx;
 
   (void)error;
-  if (!record || record->timestamp_s < 0 || record->timestamp_s >= prune->cutoff_s || line->offset >= prune->end) return 0;
-  if (!record->marked) return 1;
-  return line->offset < prune->protected_from && !rewrite_carries_id(record, prune->state.recent[0]);
+  if (!record || record->timestamp_s < 0 || record->timestamp_s >= prune->cutoff_s ||
+      line->offset >= prune->end)
+    return 0;
+  if (!record->marked)
+    return 1;
+  return line->offset < prune->protected_from &&
+         !rewrite_carries_id(record, prune->state.recent[0]);
 }
 
 /* One pass: where the protected lines begin, by the ids in .state (its offsets are hints only). */
@@ -81,10 +91,12 @@ static int find_protected(struct prune *prune, struct error *error) {
   struct line line;
   int result;
 
-  if ((state->held_count == 0 && state->recent_count == 0) || memcmp(id, zero, sizeof zero) == 0) return 0;
+  if ((state->held_count == 0 && state->recent_count == 0) || memcmp(id, zero, sizeof zero) == 0)
+    return 0;
   line_reader_init(&reader, prune->agent.log.fd, 0, prune->end);
   while ((result = line_reader_next(&reader, &line, error)) == 1)
-    if (!line.too_long && record_read(line.text, &record, NULL) == RECORD_OK && rewrite_carries_id(&record, id))
+    if (!line.too_long && record_read(line.text, &record, NULL) == RECORD_OK &&
+        rewrite_carries_id(&record, id))
       prune->protected_from = line.end;
   line_reader_fini(&reader);
   return result;
@@ -98,10 +110,12 @@ static int is_worth_it(struct prune *prune, struct error *error) {
   struct line line;
   int result;
 
-  if (find_protected(prune, error) != 0) return -1;
+  if (find_protected(prune, error) != 0)
+    return -1;
   line_reader_init(&reader, prune->agent.log.fd, 0, prune->end);
   while ((result = line_reader_next(&reader, &line, error)) == 1)
-    if (!line.too_long && record_read(line.text, &record, NULL) == RECORD_OK && is_expired(prune, &line, &record, NULL))
+    if (!line.too_long && record_read(line.text, &record, NULL) == RECORD_OK &&
+        is_expired(prune, &line, &record, NULL))
       expired_bytes += line.end - line.offset;
   line_reader_fini(&reader);
   return result < 0 ? -1 : expired_bytes * WORTH_IT >= prune->end;
@@ -120,13 +134,17 @@ static int rewrite_log(struct prune *prune, uint64_t *dropped, struct error *err
   uint64_t rebuilt = agent->rebuilt;
   int result = rewrite_begin(&rewrite, error);
 
-  if (result == 0) result = rewrite_copy(&rewrite, 0, prune->end, error);
-  if (result == 0) result = acquire(prune, error);
+  if (result == 0)
+    result = rewrite_copy(&rewrite, 0, prune->end, error);
+  if (result == 0)
+    result = acquire(prune, error);
   if (result == 0) {
     if (agent->log.inode != inode || agent->rebuilt != rebuilt || agent->anchor.end < prune->end)
       result = error_set(error, KAIZEN_E_BUSY, "another program rewrote the log meanwhile");
-    if (result == 0) result = rewrite_copy(&rewrite, prune->end, agent->anchor.end, error);
-    if (result == 0) result = rewrite_finish(&rewrite, error);
+    if (result == 0)
+      result = rewrite_copy(&rewrite, prune->end, agent->anchor.end, error);
+    if (result == 0)
+      result = rewrite_finish(&rewrite, error);
     agent_release(agent);
   }
   rewrite_end(&rewrite);
@@ -134,8 +152,9 @@ static int rewrite_log(struct prune *prune, uint64_t *dropped, struct error *err
   return result == 0 ? 0 : -1;
 }
 
-int retention_prune(const struct project *project, const char *agent, int64_t retention_days, int64_t now_s,
-                    int64_t lock_timeout_ms, bool sync, uint64_t *dropped, struct error *error) {
+int retention_prune(const struct project *project, const char *agent, int64_t retention_days,
+                    int64_t now_s, int64_t lock_timeout_ms, bool sync, uint64_t *dropped,
+                    struct error *error) {
   struct prune prune = {.sync = sync, .lock_timeout_ms = lock_timeout_ms};
   int result;
 
@@ -146,8 +165,10 @@ int retention_prune(const struct project *project, const char *agent, int64_t re
     result = take_the_day(&prune, retention_days, now_s, error);
     agent_release(&prune.agent);
   }
-  if (result == 1) result = is_worth_it(&prune, error);
-  if (result == 1) result = rewrite_log(&prune, dropped, error) == 0 ? 1 : -1;
+  if (result == 1)
+    result = is_worth_it(&prune, error);
+  if (result == 1)
+    result = rewrite_log(&prune, dropped, error) == 0 ? 1 : -1;
   agent_close(&prune.agent);
   return result;
 }

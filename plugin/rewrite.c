@@ -20,7 +20,8 @@
 bool rewrite_carries_id(const struct record *record, const unsigned char id[16]) {
   unsigned char packed[16];
 
-  if (!record->marked) return false;
+  if (!record->marked)
+    return false;
   uuid_pack(record->event_id, packed);
   return memcmp(packed, id, 16) == 0;
 }
@@ -32,21 +33,27 @@ int rewrite_begin(struct rewrite *rewrite, struct error *error) {
   rewrite->moved = rewrite->state;
   if (unlinkat(agent_fd, SPARE_FILE, 0) != 0 && errno != ENOENT)
     return error_set_errno(error, KAIZEN_E_IO, errno, SPARE_FILE ": cannot remove");
-  return directory_open_file(agent_fd, SPARE_FILE, O_WRONLY | O_CREAT | O_EXCL, &rewrite->spare_fd, error);
+  return directory_open_file(agent_fd, SPARE_FILE, O_WRONLY | O_CREAT | O_EXCL, &rewrite->spare_fd,
+                             error);
 }
 
 static int write_out(struct rewrite *rewrite, uint64_t least, struct error *error) {
   struct buffer *out = &rewrite->out;
 
-  if (out->failed) return error_set(error, KAIZEN_E_NOMEM, "out of memory");
-  if (out->len < least || out->len == 0) return 0;
-  if (directory_write_at(rewrite->spare_fd, out->data, out->len, rewrite->new_size - out->len, error) != 0) return -1;
+  if (out->failed)
+    return error_set(error, KAIZEN_E_NOMEM, "out of memory");
+  if (out->len < least || out->len == 0)
+    return 0;
+  if (directory_write_at(rewrite->spare_fd, out->data, out->len, rewrite->new_size - out->len,
+                         error) != 0)
+    return -1;
   buffer_clear(out);
   return 0;
 }
 
 static void follow_state(struct rewrite *rewrite, const struct record *record) {
-  if (!record || !record->marked) return;
+  if (!record || !record->marked)
+    return;
   rewrite->new_marked++;
   if (rewrite->state.recent_count > 0 && rewrite_carries_id(record, rewrite->state.recent[0])) {
     rewrite->moved.cursor_end = rewrite->new_size;
@@ -66,13 +73,17 @@ static int copy_long_line(struct rewrite *rewrite, const struct line *line, stru
     size_t len = line->end - at < WRITE_CHUNK ? (size_t)(line->end - at) : WRITE_CHUNK, got;
     char *room = buffer_reserve(&rewrite->out, len);
 
-    if (!room) return error_set(error, KAIZEN_E_NOMEM, "out of memory");
-    if (directory_read_at(rewrite->agent->log.fd, room, len, at, &got, error) != 0) return -1;
-    if (got < len) return error_set(error, KAIZEN_E_IO, AGENT_LOG_FILE ": was cut short");
+    if (!room)
+      return error_set(error, KAIZEN_E_NOMEM, "out of memory");
+    if (directory_read_at(rewrite->agent->log.fd, room, len, at, &got, error) != 0)
+      return -1;
+    if (got < len)
+      return error_set(error, KAIZEN_E_IO, AGENT_LOG_FILE ": was cut short");
     rewrite->out.len += len;
     rewrite->new_size += len;
     at += len;
-    if (write_out(rewrite, 0, error) != 0) return -1;
+    if (write_out(rewrite, 0, error) != 0)
+      return -1;
   }
   return 0;
 }
@@ -81,13 +92,15 @@ static int copy_line(struct rewrite *rewrite, const struct line *line, struct er
   struct record read, *record = NULL;
   int result;
 
-  if (!line->too_long && record_read(line->text, &read, NULL) == RECORD_OK) record = &read;
+  if (!line->too_long && record_read(line->text, &read, NULL) == RECORD_OK)
+    record = &read;
   result = rewrite->leave_out(rewrite->ctx, line, record, error);
   if (result != 0) {
     rewrite->dropped += result > 0;
     return result < 0 ? -1 : 0;
   }
-  if (line->too_long) return copy_long_line(rewrite, line, error);
+  if (line->too_long)
+    return copy_long_line(rewrite, line, error);
   buffer_append(&rewrite->out, line->text.ptr, line->text.len + 1);
   rewrite->new_size += line->text.len + 1;
   follow_state(rewrite, record);
@@ -109,14 +122,18 @@ int rewrite_copy(struct rewrite *rewrite, uint64_t from, uint64_t to, struct err
   return result < 0 ? -1 : write_out(rewrite, 0, error);
 }
 
-/* Only hints are mended, and only when nobody moved the cursor meanwhile: its ids find it in any case. */
+/* Only hints are mended, and only when nobody moved the cursor meanwhile: its ids find it in any
+ * case. */
 static void store_state(const struct rewrite *rewrite) {
   int agent_fd = rewrite->agent->fd;
   struct agent_state current;
   bool damaged;
 
-  if (!rewrite->has_state || agent_state_load(agent_fd, &current, &damaged, NULL) != 0) return;
-  if (memcmp(current.recent[0], rewrite->state.recent[0], 16) != 0 || current.epoch != rewrite->state.epoch) return;
+  if (!rewrite->has_state || agent_state_load(agent_fd, &current, &damaged, NULL) != 0)
+    return;
+  if (memcmp(current.recent[0], rewrite->state.recent[0], 16) != 0 ||
+      current.epoch != rewrite->state.epoch)
+    return;
   current.cursor_end = rewrite->moved.cursor_end;
   current.cursor_marked = rewrite->moved.cursor_marked;
   current.held_from_end = rewrite->moved.held_from_end;
@@ -127,12 +144,14 @@ static void store_state(const struct rewrite *rewrite) {
 int rewrite_finish(struct rewrite *rewrite, struct error *error) {
   int agent_fd = rewrite->agent->fd;
 
-  if (fsync(rewrite->spare_fd) != 0) return error_set_errno(error, KAIZEN_E_IO, errno, SPARE_FILE ": cannot sync");
+  if (fsync(rewrite->spare_fd) != 0)
+    return error_set_errno(error, KAIZEN_E_IO, errno, SPARE_FILE ": cannot sync");
   if (renameat(agent_fd, SPARE_FILE, agent_fd, AGENT_LOG_FILE) != 0)
     return error_set_errno(error, KAIZEN_E_IO, errno, AGENT_LOG_FILE ": cannot replace");
   (void)close(rewrite->spare_fd);
   rewrite->spare_fd = -1;
-  (void)fsync(agent_fd); /* until it is on disk a power loss brings the old log back, which is whole */
+  (void)fsync(
+      agent_fd); /* until it is on disk a power loss brings the old log back, which is whole */
   store_state(rewrite);
   return 0;
 }

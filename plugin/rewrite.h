@@ -1,8 +1,10 @@
-/* rewrite.h - an agent's log without some of its lines: a new file, put under the old name in one step.
+/* rewrite.h - an agent's log without some of its lines: a new file, put under the old name in one
+ * step.
  *
  * SPDX-License-Identifier: Apache-2.0
  *
- * Pruning and repair share it.  Copying a prefix needs no lock, since what is committed does not change; finishing does. */
+ * Pruning and repair share it.  Copying a prefix needs no lock, since what is committed does not
+ * change; finishing does. */
 #ifndef KAIZEN_REWRITE_H
 #define KAIZEN_REWRITE_H
 
@@ -17,8 +19,10 @@ struct rewrite {
   struct agent *agent;
   struct agent_state state; /* as it was when the rewrite began; zeroed when there is none */
   bool has_state, sync;
-  /* Is the line to be left out?  `record` is NULL for a line that is none.  1 yes, 0 no, -1 with *error. */
-  int (*leave_out)(void *ctx, const struct line *line, const struct record *record, struct error *error);
+  /* Is the line to be left out?  `record` is NULL for a line that is none.  1 yes, 0 no, -1 with
+   * *error. */
+  int (*leave_out)(void *ctx, const struct line *line, const struct record *record,
+                   struct error *error);
   void *ctx;
   uint64_t dropped;
   /* kept by this module */

@@ -20,7 +20,8 @@ static struct seat **bucket_of(struct seats *seats, const char *agent) {
 static struct seat *new_seat(const struct seats *seats, const char *agent) {
   struct seat *seat = calloc(1, sizeof *seat);
 
-  if (!seat) return NULL;
+  if (!seat)
+    return NULL;
   agent_init(&seat->agent, seats->options->project, agent);
   seat->commit.options = seats->options;
   seat->last = &seat->first;
@@ -50,13 +51,15 @@ static void enter_idle_list(struct seats *seats, struct seat *seat) {
   seats->idle++;
 }
 
-/* Takes the least recently used idle seat out of the table, for the caller to free without the mutex. */
+/* Takes the least recently used idle seat out of the table, for the caller to free without the
+ * mutex. */
 static struct seat *remove_oldest(struct seats *seats) {
   struct seat *seat = seats->oldest;
   struct seat **at = bucket_of(seats, seat->agent.name);
 
   leave_idle_list(seats, seat);
-  while (*at != seat) at = &(*at)->next_in_bucket;
+  while (*at != seat)
+    at = &(*at)->next_in_bucket;
   *at = seat->next_in_bucket;
   return seat;
 }
@@ -65,14 +68,17 @@ struct seat *seats_take(struct seats *seats, const char *agent) {
   struct seat **bucket = bucket_of(seats, agent), *seat;
 
   (void)pthread_mutex_lock(&seats->mutex);
-  for (seat = *bucket; seat && strcmp(seat->agent.name, agent) != 0;) seat = seat->next_in_bucket;
+  for (seat = *bucket; seat && strcmp(seat->agent.name, agent) != 0;)
+    seat = seat->next_in_bucket;
   if (seat) {
-    if (seat->users == 0) leave_idle_list(seats, seat);
+    if (seat->users == 0)
+      leave_idle_list(seats, seat);
   } else if ((seat = new_seat(seats, agent)) != NULL) {
     seat->next_in_bucket = *bucket;
     *bucket = seat;
   }
-  if (seat) seat->users++;
+  if (seat)
+    seat->users++;
   (void)pthread_mutex_unlock(&seats->mutex);
   return seat;
 }
@@ -83,10 +89,12 @@ void seats_give_back(struct seats *seats, struct seat *seat) {
   (void)pthread_mutex_lock(&seats->mutex);
   if (--seat->users == 0) {
     enter_idle_list(seats, seat);
-    if (seats->idle > SEATS_IDLE_MAX) surplus = remove_oldest(seats);
+    if (seats->idle > SEATS_IDLE_MAX)
+      surplus = remove_oldest(seats);
   }
   (void)pthread_mutex_unlock(&seats->mutex);
-  if (surplus) free_seat(surplus);
+  if (surplus)
+    free_seat(surplus);
 }
 
 void seats_close_idle(struct seats *seats) {
@@ -96,7 +104,8 @@ void seats_close_idle(struct seats *seats) {
     (void)pthread_mutex_lock(&seats->mutex);
     seat = seats->oldest ? remove_oldest(seats) : NULL;
     (void)pthread_mutex_unlock(&seats->mutex);
-    if (seat) free_seat(seat);
+    if (seat)
+      free_seat(seat);
   } while (seat);
 }
 

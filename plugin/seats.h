@@ -15,11 +15,11 @@
 
 struct job;
 
-struct seat { /* one agent, and the threads that record for it */
-  struct agent agent;   /* used by the leader only */
-  struct commit commit; /* likewise */
+struct seat {                /* one agent, and the threads that record for it */
+  struct agent agent;        /* used by the leader only */
+  struct commit commit;      /* likewise */
   int64_t next_prune_look_s; /* likewise */
-  pthread_mutex_t mutex; /* of the queue */
+  pthread_mutex_t mutex;     /* of the queue */
   struct job *first, **last;
   bool led;
   /* guarded by the table's mutex */

@@ -21,40 +21,55 @@
 
 /* A foreign log may hold numbers whose sum overflows; JSON has no infinity to say so with. */
 static double finite_or_bound(double value) {
-  if (isnan(value)) return 0.0;
+  if (isnan(value))
+    return 0.0;
   return value > DBL_MAX ? DBL_MAX : value < -DBL_MAX ? -DBL_MAX : value;
 }
 
-static double mean(double sum, uint64_t count) { return count ? finite_or_bound(sum / (double)count) : 0.0; }
+static double mean(double sum, uint64_t count) {
+  return count ? finite_or_bound(sum / (double)count) : 0.0;
+}
 
-double summary_success_rate(const struct fold *fold) { return mean((double)fold->successes, fold->execution_count); }
+double summary_success_rate(const struct fold *fold) {
+  return mean((double)fold->successes, fold->execution_count);
+}
 
-double summary_average_quality(const struct fold *fold) { return mean(fold->quality_sum, fold->quality_count); }
+double summary_average_quality(const struct fold *fold) {
+  return mean(fold->quality_sum, fold->quality_count);
+}
 
-static double success_value(const struct fold *fold, uint64_t i) { return fold->success_ring[i % FOLD_RING]; }
+static double success_value(const struct fold *fold, uint64_t i) {
+  return fold->success_ring[i % FOLD_RING];
+}
 
-static double quality_value(const struct fold *fold, uint64_t i) { return fold->quality_ring[i % FOLD_RING]; }
+static double quality_value(const struct fold *fold, uint64_t i) {
+  return fold->quality_ring[i % FOLD_RING];
+}
 
 /* Mean of the values first..end-1 in log order, added left to right. */
-static double mean_of(const struct fold *fold, double (*value)(const struct fold *, uint64_t), uint64_t first,
-                      uint64_t end) {
+static double mean_of(const struct fold *fold, double (*value)(const struct fold *, uint64_t),
+                      uint64_t first, uint64_t end) {
   double sum = 0.0;
   uint64_t i;
 
-  for (i = first; i < end; i++) sum += value(fold, i);
+  for (i = first; i < end; i++)
+    sum += value(fold, i);
   return sum / (double)(end - first);
 }
 
-static int32_t trend_of(const struct fold *fold, double (*value)(const struct fold *, uint64_t), uint64_t count,
-                        unsigned window) {
+static int32_t trend_of(const struct fold *fold, double (*value)(const struct fold *, uint64_t),
+                        uint64_t count, unsigned window) {
   uint64_t recent = count > window ? count - window : 0;
   uint64_t prior = recent > window ? recent - window : 0;
   double change;
 
-  if (count == 0) return KAIZEN_TREND_UNKNOWN;
-  if (recent == 0) return KAIZEN_TREND_STABLE;
+  if (count == 0)
+    return KAIZEN_TREND_UNKNOWN;
+  if (recent == 0)
+    return KAIZEN_TREND_STABLE;
   change = mean_of(fold, value, recent, count) - mean_of(fold, value, prior, recent);
-  if (!(fabs(change) >= TREND_THRESHOLD)) return KAIZEN_TREND_STABLE;
+  if (!(fabs(change) >= TREND_THRESHOLD))
+    return KAIZEN_TREND_STABLE;
   return change > 0 ? KAIZEN_TREND_UP : KAIZEN_TREND_DOWN;
 }
 
@@ -117,7 +132,8 @@ static int open_spare(int agent_fd, struct error *error) {
 
   if (fd < 0 && errno == EEXIST && unlinkat(agent_fd, SPARE_FILE, 0) == 0)
     fd = openat(agent_fd, SPARE_FILE, flags, 0600);
-  if (fd < 0) (void)error_set_errno(error, KAIZEN_E_IO, errno, SPARE_FILE ": cannot make");
+  if (fd < 0)
+    (void)error_set_errno(error, KAIZEN_E_IO, errno, SPARE_FILE ": cannot make");
   return fd;
 }
 
@@ -125,10 +141,12 @@ int summary_replace(int agent_fd, struct span text, struct error *error) {
   int fd = open_spare(agent_fd, error);
   int result;
 
-  if (fd < 0) return -1;
+  if (fd < 0)
+    return -1;
   result = directory_write_at(fd, text.ptr, text.len, 0, error);
   (void)close(fd);
-  if (result == 0) result = directory_replace_file(agent_fd, SPARE_FILE, SUMMARY_FILE, error);
+  if (result == 0)
+    result = directory_replace_file(agent_fd, SPARE_FILE, SUMMARY_FILE, error);
   if (result != 0) {
     (void)unlinkat(agent_fd, SPARE_FILE, 0);
     error_prefix(error, SUMMARY_FILE);

@@ -12,9 +12,10 @@
 
 struct summary { /* contract, "summary.json" */
   uint64_t execution_count;
-  double success_rate, avg_quality_score, avg_execution_time_s; /* 0.0 when nothing carries the field */
+  double success_rate, avg_quality_score,
+      avg_execution_time_s; /* 0.0 when nothing carries the field */
   bool has_quality, has_time;
-  int64_t last_execution_s; /* -1: none */
+  int64_t last_execution_s;                        /* -1: none */
   int32_t trend_success_rate, trend_quality_score; /* KAIZEN_TREND_* */
 };
 
@@ -26,7 +27,8 @@ double summary_average_quality(const struct fold *fold);
 /* The document: two spaces of indent, a newline at its end. */
 void summary_append_json(const struct summary *summary, struct buffer *out);
 const char *summary_trend_name(int32_t trend);
-/* Puts `text` in the place of summary.json in one step: a reader sees the whole old or the whole new document. */
+/* Puts `text` in the place of summary.json in one step: a reader sees the whole old or the whole
+ * new document. */
 int summary_replace(int agent_fd, struct span text, struct error *error);
 
 #endif

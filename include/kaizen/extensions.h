@@ -2,10 +2,11 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  *
- * Each extension is a static table, valid for the life of the process.  An id names one frozen layout:
- * a table never changes under its id, a new layout gets a new id.  Thread tags, memory rules and result
- * codes are those of kaizen/plugin.h.  Reports are JSON text handed to a sink, so that they can gain
- * members without a new layout; docs/schemas/ describes them.  A host takes only what it needs:
+ * Each extension is a static table, valid for the life of the process.  An id names one frozen
+ * layout: a table never changes under its id, a new layout gets a new id.  Thread tags, memory
+ * rules and result codes are those of kaizen/plugin.h.  Reports are JSON text handed to a sink, so
+ * that they can gain members without a new layout; docs/schemas/ describes them.  A host takes only
+ * what it needs:
  *
  *   const struct kaizen_inspect_1 *inspect = plugin->get_extension(KAIZEN_INSPECT_1);
  *   if (inspect) inspect->delivery(instance, sink, ctx);
@@ -19,18 +20,19 @@
 extern "C" {
 #endif
 
-/* Receives a piece of output; `data` is borrowed until the sink returns.  Called on the calling thread,
- * with no lock of the plugin held.  A result other than 0 ends the output; the call then answers
- * KAIZEN_E_IO. */
+/* Receives a piece of output; `data` is borrowed until the sink returns.  Called on the calling
+ * thread, with no lock of the plugin held.  A result other than 0 ends the output; the call then
+ * answers KAIZEN_E_IO. */
 typedef int32_t (*kaizen_sink)(void *ctx, const char *data, size_t len);
 
 #define KAIZEN_INSPECT_1 "kaizen.inspect/1"
-struct kaizen_inspect_1 { /* reading without recording: configured, running or stopped; writes no file */
+struct kaizen_inspect_1 { /* reading without recording: configured, running or stopped; writes no
+                             file */
   /* [shared] this agent's summary as its log stands now.  KAIZEN_E_REJECTED: no such agent, or no
    * legal name. */
   int32_t (*summary)(struct kaizen_instance *, struct kaizen_str agent, struct kaizen_summary *);
-  /* [shared] the agent's last `max` records (0: all), oldest first, as the log's own lines, each with
-   * its newline, one line a sink call. */
+  /* [shared] the agent's last `max` records (0: all), oldest first, as the log's own lines, each
+   * with its newline, one line a sink call. */
   int32_t (*recent)(struct kaizen_instance *, struct kaizen_str agent, uint64_t max, kaizen_sink,
                     void *ctx);
   /* [shared] one JSON object in one sink call:
@@ -40,76 +42,88 @@ struct kaizen_inspect_1 { /* reading without recording: configured, running or s
    *  "dead_lettered","oldest_pending","skipped_lines"}...]}, agents by name. */
   int32_t (*delivery)(struct kaizen_instance *, kaizen_sink, void *ctx);
   /* [shared] one JSON object in one sink call: each configuration key with its value in force and
-   * where it came from: {"KEY":{"value":...,"origin":"configured|environment|default"}...}.  Credentials in
-   * a URL are replaced by "***". */
+   * where it came from: {"KEY":{"value":...,"origin":"configured|environment|default"}...}.
+   * Credentials in a URL are replaced by "***". */
   int32_t (*config)(struct kaizen_instance *, kaizen_sink, void *ctx);
 };
 
 #define KAIZEN_BATCH_1 "kaizen.batch/1"
-enum { KAIZEN_BATCH_DERIVE_KEYS = 1u << 0 /* a line without a key gets one made from its own bytes */ };
+enum {
+  KAIZEN_BATCH_DERIVE_KEYS = 1u << 0 /* a line without a key gets one made from its own bytes */
+};
 struct kaizen_batch_result { /* zeroed by the call first */
-  uint64_t lines, recorded, duplicates, rejected, older_than_retention; /* blank lines are not counted */
+  uint64_t lines, recorded, duplicates, rejected,
+      older_than_retention; /* blank lines are not counted */
   uint64_t consumed; /* bytes taken: always whole lines, all of them unless the result is < 0 */
 };
-/* One line that was not newly recorded: `line` counts from 1 within this call; code as on_execution_end's. */
+/* One line that was not newly recorded: `line` counts from 1 within this call; code as
+ * on_execution_end's. */
 typedef void (*kaizen_batch_refusal)(void *ctx, uint64_t line, int32_t code, const char *reason);
-struct kaizen_batch_1 { /* many records with one lock, write, sync and summary for each agent in it */
-  /* [shared] running only.  `lines`: JSON Lines, each record with its "agent"; the last line may lack its
-   * newline.  exec_flags: KAIZEN_EXEC_EMIT or KAIZEN_EXEC_NO_EMIT for all of them, or 0.  A rejected or
-   * duplicate line does not stop the batch.  A result < 0 is a transient or unknown failure: what lies
-   * before `consumed` has been dealt with, the rest can be given again. */
+struct kaizen_batch_1 { /* many records with one lock, write, sync and summary for each agent in
+                         * it */
+  /* [shared] running only.  `lines`: JSON Lines, each record with its "agent"; the last line may
+   * lack its newline.  exec_flags: KAIZEN_EXEC_EMIT or KAIZEN_EXEC_NO_EMIT for all of them, or 0.
+   * A rejected or duplicate line does not stop the batch.  A result < 0 is a transient or unknown
+   * failure: what lies before `consumed` has been dealt with, the rest can be given again. */
   int32_t (*record)(struct kaizen_instance *, const char *lines, size_t len, uint32_t exec_flags,
-                    uint32_t batch_flags, kaizen_batch_refusal, void *ctx, struct kaizen_batch_result *);
+                    uint32_t batch_flags, kaizen_batch_refusal, void *ctx,
+                    struct kaizen_batch_result *);
 };
 
 #define KAIZEN_DELIVERY_1 "kaizen.delivery/1"
 struct kaizen_delivery_1 { /* decisions an operator takes about events; running or stopped */
-  /* [shared] every marked event acknowledged at or after `since_unix_ns` (0: every marked event in the
-   * logs, held ones included) becomes pending again, with its own id.  *count: how many. */
+  /* [shared] every marked event acknowledged at or after `since_unix_ns` (0: every marked event in
+   * the logs, held ones included) becomes pending again, with its own id.  *count: how many. */
   int32_t (*resend)(struct kaizen_instance *, int64_t since_unix_ns, uint64_t *count);
   /* [shared] held events (a copied or restored tree) are taken as sent. */
   int32_t (*assume_sent)(struct kaizen_instance *, uint64_t *count);
-  /* [shared] each dead letter as one JSON line: {"event_id","agent","reason","time","event":{...}}. */
+  /* [shared] each dead letter as one JSON line:
+   * {"event_id","agent","reason","time","event":{...}}. */
   int32_t (*dead_letters)(struct kaizen_instance *, kaizen_sink, void *ctx);
   /* [shared] every dead letter becomes pending again. */
   int32_t (*retry_dead_letters)(struct kaizen_instance *, uint64_t *count);
 };
 
 #define KAIZEN_BROKER_1 "kaizen.broker/1"
-struct kaizen_broker_1 { /* set-up of the broker this instance is configured for; waits for the network */
-  /* [control] configured or running.  Connects, looks for the stream that takes our subject.  One JSON object in
-   * one sink call: {"url","connected","server_version","jetstream","stream","subjects","replicas",
+struct kaizen_broker_1 { /* set-up of the broker this instance is configured for; waits for the
+                            network */
+  /* [control] configured or running.  Connects, looks for the stream that takes our subject.  One
+   * JSON object in one sink call:
+   * {"url","connected","server_version","jetstream","stream","subjects","replicas",
    *  "duplicate_window_s","ok","reason"}.  KAIZEN_OK when events can be published. */
   int32_t (*check)(struct kaizen_instance *, uint32_t timeout_ms, kaizen_sink, void *ctx);
-  /* [control] makes the stream (file storage, subjects activity.> and org.>, a day of deduplication)
-   * unless it is there; refuses when another stream covers the subject.  name NULL: ACTIVITY_EVENTS;
-   * replicas 1-5; dry_run != 0: only says what it would do.  The report is as check's, with "action"
-   * "created|exists|would-create|refused". */
+  /* [control] makes the stream (file storage, subjects activity.> and org.>, a day of
+   * deduplication) unless it is there; refuses when another stream covers the subject.  name NULL:
+   * ACTIVITY_EVENTS; replicas 1-5; dry_run != 0: only says what it would do.  The report is as
+   * check's, with "action" "created|exists|would-create|refused". */
   int32_t (*init)(struct kaizen_instance *, const char *name, uint32_t replicas, uint32_t dry_run,
                   uint32_t timeout_ms, kaizen_sink, void *ctx);
-  /* [control] a plain subscription to our subject: each event's payload, one a sink call, until the sink returns
-   * non-zero or timeout_ms (0: none) has passed without one.  The sink is also called with len 0 at least
-   * every 100 ms, so that a host can end a quiet wait. */
+  /* [control] a plain subscription to our subject: each event's payload, one a sink call, until the
+   * sink returns non-zero or timeout_ms (0: none) has passed without one.  The sink is also called
+   * with len 0 at least every 100 ms, so that a host can end a quiet wait. */
   int32_t (*watch)(struct kaizen_instance *, uint32_t timeout_ms, kaizen_sink, void *ctx);
 };
 
 #define KAIZEN_REPAIR_1 "kaizen.repair/1"
 struct kaizen_repair_1 { /* the log against everything derived from it */
   /* [shared] configured, running or stopped; writes nothing.  One JSON object in one sink call:
-   * {"agent","consistent","records","bad_lines":[{"line","offset","reason"}...first 100],"bad_line_count",
-   *  "torn_tail","summary","checkpoint","state"} where the last three are "ok", "missing" or what differs. */
+   * {"agent","consistent","records","bad_lines":[{"line","offset","reason"}...first
+   * 100],"bad_line_count", "torn_tail","summary","checkpoint","state"} where the last three are
+   * "ok", "missing" or what differs. */
   int32_t (*verify)(struct kaizen_instance *, struct kaizen_str agent, kaizen_sink, void *ctx);
-  /* [shared] takes bad lines out of the log under its lock (saved first to .salvage-<time>.jsonl beside
-   * it, named in the report as "saved_to") and rebuilds what is derived.  Report as verify's, after the repair. */
+  /* [shared] takes bad lines out of the log under its lock (saved first to .salvage-<time>.jsonl
+   * beside it, named in the report as "saved_to") and rebuilds what is derived.  Report as
+   * verify's, after the repair. */
   int32_t (*repair)(struct kaizen_instance *, struct kaizen_str agent, kaizen_sink, void *ctx);
 };
 
 #define KAIZEN_NAMES_1 "kaizen.names/1"
 enum { KAIZEN_NAME_MAX = 64 };
 struct kaizen_names_1 {
-  /* [pure] a legal agent name for any name: itself when legal, else its legal characters and a hash of the
-   * whole, lower case ("Triage Agent" -> "triage-agent-1f3a9c").  `out` takes KAIZEN_NAME_MAX + 1 bytes.
-   * Answers 1 when the name was changed, 0 when not, KAIZEN_E_REJECTED when it is empty or no UTF-8. */
+  /* [pure] a legal agent name for any name: itself when legal, else its legal characters and a hash
+   * of the whole, lower case ("Triage Agent" -> "triage-agent-1f3a9c").  `out` takes
+   * KAIZEN_NAME_MAX + 1 bytes. Answers 1 when the name was changed, 0 when not, KAIZEN_E_REJECTED
+   * when it is empty or no UTF-8. */
   int32_t (*map)(struct kaizen_str name, char *out);
 };
 

@@ -11,13 +11,18 @@
 static int64_t read_clock(clockid_t id) {
   struct timespec now;
 
-  if (clock_gettime(id, &now) != 0) return 0;
+  if (clock_gettime(id, &now) != 0)
+    return 0;
   return (int64_t)now.tv_sec * NS_PER_S + now.tv_nsec;
 }
 
-int64_t clock_monotonic_ns(void) { return read_clock(CLOCK_MONOTONIC); }
+int64_t clock_monotonic_ns(void) {
+  return read_clock(CLOCK_MONOTONIC);
+}
 
-int64_t clock_wall_ns(void) { return read_clock(CLOCK_REALTIME); }
+int64_t clock_wall_ns(void) {
+  return read_clock(CLOCK_REALTIME);
+}
 
 void clock_pause_ns(int64_t ns) {
   struct timespec pause = {.tv_sec = ns / NS_PER_S, .tv_nsec = ns % NS_PER_S};

@@ -34,13 +34,15 @@ static int open_by_component(int directory_fd, const char *path, int flags, mode
       memcpy(name, path, len);
       name[len] = '\0';
       fd = strcmp(name, "..") == 0 ? (errno = EXDEV, -1)
-           : slash ? openat(at, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
-                   : openat(at, name, flags | O_NOFOLLOW, mode);
+           : slash                 ? openat(at, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+                                   : openat(at, name, flags | O_NOFOLLOW, mode);
     }
     saved_errno = errno;
-    if (at != directory_fd) (void)close(at);
+    if (at != directory_fd)
+      (void)close(at);
     errno = saved_errno;
-    if (fd < 0 || !slash) return fd;
+    if (fd < 0 || !slash)
+      return fd;
     at = fd;
     path = slash + 1;
   }
@@ -54,10 +56,12 @@ static int open_beneath(int directory_fd, const char *path, int flags) {
   };
   int fd;
 
-  do fd = (int)syscall(SYS_openat2, directory_fd, path, &how, sizeof how);
+  do
+    fd = (int)syscall(SYS_openat2, directory_fd, path, &how, sizeof how);
   while (fd < 0 && (errno == EINTR || errno == EAGAIN));
   if (fd < 0 && (errno == ENOSYS || errno == EPERM)) {
-    do fd = open_by_component(directory_fd, path, flags | O_CLOEXEC | O_NOCTTY, FILE_MODE);
+    do
+      fd = open_by_component(directory_fd, path, flags | O_CLOEXEC | O_NOCTTY, FILE_MODE);
     while (fd < 0 && errno == EINTR);
   }
   return fd;
@@ -66,19 +70,25 @@ static int open_beneath(int directory_fd, const char *path, int flags) {
 static int refuse_open(const char *path, struct error *error) {
   int os_error = errno;
 
-  if (os_error == ENOENT) return 1;
+  if (os_error == ENOENT)
+    return 1;
   if (os_error == ELOOP)
-    return error_set(error, KAIZEN_E_IO, "%s: a symbolic link; only regular files and folders are used here, "
-                     "remove it", path);
+    return error_set(error, KAIZEN_E_IO,
+                     "%s: a symbolic link; only regular files and folders are used here, "
+                     "remove it",
+                     path);
   return error_set_errno(error, KAIZEN_E_IO, os_error, "%s: cannot open", path);
 }
 
 static int refuse_owner(const char *path, uid_t owner, struct error *error) {
-  return error_set(error, KAIZEN_E_IO, "%s: belongs to user %ld, this process runs as %ld; run as its owner or "
-                   "give it to this user", path, (long)owner, (long)geteuid());
+  return error_set(error, KAIZEN_E_IO,
+                   "%s: belongs to user %ld, this process runs as %ld; run as its owner or "
+                   "give it to this user",
+                   path, (long)owner, (long)geteuid());
 }
 
-int directory_open_file(int directory_fd, const char *path, int open_flags, int *fd, struct error *error) {
+int directory_open_file(int directory_fd, const char *path, int open_flags, int *fd,
+                        struct error *error) {
   struct stat status;
   int opened = open_beneath(directory_fd, path, open_flags | O_NONBLOCK);
   int result;
@@ -86,7 +96,8 @@ int directory_open_file(int directory_fd, const char *path, int open_flags, int 
   *fd = -1;
   if (opened < 0 && (errno == ENXIO || errno == ENODEV))
     return error_set(error, KAIZEN_E_IO, "%s: no regular file; remove it", path);
-  if (opened < 0) return refuse_open(path, error);
+  if (opened < 0)
+    return refuse_open(path, error);
   if (fstat(opened, &status) != 0)
     result = error_set_errno(error, KAIZEN_E_IO, errno, "%s: fstat", path);
   else if (!S_ISREG(status.st_mode))
@@ -94,8 +105,9 @@ int directory_open_file(int directory_fd, const char *path, int open_flags, int 
   else if (status.st_uid != geteuid())
     result = refuse_owner(path, status.st_uid, error);
   else if (status.st_nlink > 1)
-    result = error_set(error, KAIZEN_E_IO, "%s: has %lu hard links, one is allowed; remove the others", path,
-                       (unsigned long)status.st_nlink);
+    result =
+        error_set(error, KAIZEN_E_IO, "%s: has %lu hard links, one is allowed; remove the others",
+                  path, (unsigned long)status.st_nlink);
   else
     result = 0;
   if (result != 0) {
@@ -112,7 +124,8 @@ int directory_open_folder(int directory_fd, const char *path, int *fd, struct er
   int result = 0;
 
   *fd = -1;
-  if (opened < 0) return refuse_open(path, error);
+  if (opened < 0)
+    return refuse_open(path, error);
   if (fstat(opened, &status) != 0)
     result = error_set_errno(error, KAIZEN_E_IO, errno, "%s: fstat", path);
   else if (status.st_uid != geteuid())
@@ -125,7 +138,8 @@ int directory_open_folder(int directory_fd, const char *path, int *fd, struct er
   return 0;
 }
 
-int directory_make_folder(int directory_fd, const char *name, bool *made, int *fd, struct error *error) {
+int directory_make_folder(int directory_fd, const char *name, bool *made, int *fd,
+                          struct error *error) {
   *made = false;
   *fd = -1;
   if (mkdirat(directory_fd, name, FOLDER_MODE) == 0)
@@ -135,40 +149,52 @@ int directory_make_folder(int directory_fd, const char *name, bool *made, int *f
   return directory_open_folder(directory_fd, name, fd, error);
 }
 
-int directory_replace_file(int directory_fd, const char *from, const char *to, struct error *error) {
+int directory_replace_file(int directory_fd, const char *from, const char *to,
+                           struct error *error) {
   if (renameat2(directory_fd, from, directory_fd, to, RENAME_EXCHANGE) == 0) {
     /* `from` is the old file now; one that stays is overwritten by the next replacement */
     (void)unlinkat(directory_fd, from, 0);
     return 0;
   }
-  if (renameat(directory_fd, from, directory_fd, to) == 0) return 0;
+  if (renameat(directory_fd, from, directory_fd, to) == 0)
+    return 0;
   return error_set_errno(error, KAIZEN_E_IO, errno, "%s: cannot replace", to);
 }
 
-int directory_read_at(int fd, void *bytes, size_t len, uint64_t offset, size_t *got, struct error *error) {
+int directory_read_at(int fd, void *bytes, size_t len, uint64_t offset, size_t *got,
+                      struct error *error) {
   size_t done = 0;
 
   while (done < len) {
     ssize_t n = pread(fd, (char *)bytes + done, len - done, (off_t)(offset + done));
 
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return error_set_errno(error, KAIZEN_E_IO, errno, "read at %llu", (unsigned long long)offset);
-    if (n == 0) break;
+    if (n < 0 && errno == EINTR)
+      continue;
+    if (n < 0)
+      return error_set_errno(error, KAIZEN_E_IO, errno, "read at %llu", (unsigned long long)offset);
+    if (n == 0)
+      break;
     done += (size_t)n;
   }
   *got = done;
   return 0;
 }
 
-int directory_write_at(int fd, const void *bytes, size_t len, uint64_t offset, struct error *error) {
+int directory_write_at(int fd, const void *bytes, size_t len, uint64_t offset,
+                       struct error *error) {
   size_t done = 0;
 
   while (done < len) {
     ssize_t n = pwrite(fd, (const char *)bytes + done, len - done, (off_t)(offset + done));
 
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return error_set_errno(error, KAIZEN_E_IO, errno, "write at %llu", (unsigned long long)offset);
-    if (n == 0) return error_set_errno(error, KAIZEN_E_IO, ENOSPC, "write at %llu", (unsigned long long)offset);
+    if (n < 0 && errno == EINTR)
+      continue;
+    if (n < 0)
+      return error_set_errno(error, KAIZEN_E_IO, errno, "write at %llu",
+                             (unsigned long long)offset);
+    if (n == 0)
+      return error_set_errno(error, KAIZEN_E_IO, ENOSPC, "write at %llu",
+                             (unsigned long long)offset);
     done += (size_t)n;
   }
   return 0;

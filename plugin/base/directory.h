@@ -2,10 +2,10 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  *
- * openat2(2) with RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS; where that is missing (ENOSYS) or filtered (EPERM under
- * seccomp), each component with O_NOFOLLOW.  What is opened is a regular file with one link, or a folder, and
- * belongs to the effective user, or it is refused: links, FIFOs, sockets and devices never are opened for use
- * (promise 23).  Descriptors are close-on-exec. */
+ * openat2(2) with RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS; where that is missing (ENOSYS) or filtered
+ * (EPERM under seccomp), each component with O_NOFOLLOW.  What is opened is a regular file with one
+ * link, or a folder, and belongs to the effective user, or it is refused: links, FIFOs, sockets and
+ * devices never are opened for use (promise 23).  Descriptors are close-on-exec. */
 #ifndef KAIZEN_BASE_DIRECTORY_H
 #define KAIZEN_BASE_DIRECTORY_H
 
@@ -15,18 +15,22 @@
 
 #include "base/error.h"
 
-/* All answer 0, 1 when nothing of that name exists, -1 with *error (KAIZEN_E_IO; text names `path`). */
-int directory_open_file(int directory_fd, const char *path, int open_flags, int *fd, struct error *error);
+/* All answer 0, 1 when nothing of that name exists, -1 with *error (KAIZEN_E_IO; text names
+ * `path`). */
+int directory_open_file(int directory_fd, const char *path, int open_flags, int *fd,
+                        struct error *error);
 int directory_open_folder(int directory_fd, const char *path, int *fd, struct error *error);
 /* Makes one folder (0700) unless it is there, and opens it; *made says whether it did. */
-int directory_make_folder(int directory_fd, const char *name, bool *made, int *fd, struct error *error);
-/* Moves `from` over `to` in one step: RENAME_EXCHANGE and unlink of the old file where the file system can, which
- * spares the flush a plain rename costs (docs/performance.md), else rename. */
+int directory_make_folder(int directory_fd, const char *name, bool *made, int *fd,
+                          struct error *error);
+/* Moves `from` over `to` in one step: RENAME_EXCHANGE and unlink of the old file where the file
+ * system can, which spares the flush a plain rename costs (docs/performance.md), else rename. */
 int directory_replace_file(int directory_fd, const char *from, const char *to, struct error *error);
 
-/* Reads or writes all of `len` at `offset`, whatever the kernel cuts; EINTR is retried.  read: *got < len only at the
- * end of the file. */
-int directory_read_at(int fd, void *bytes, size_t len, uint64_t offset, size_t *got, struct error *error);
+/* Reads or writes all of `len` at `offset`, whatever the kernel cuts; EINTR is retried.  read: *got
+ * < len only at the end of the file. */
+int directory_read_at(int fd, void *bytes, size_t len, uint64_t offset, size_t *got,
+                      struct error *error);
 int directory_write_at(int fd, const void *bytes, size_t len, uint64_t offset, struct error *error);
 
 #endif

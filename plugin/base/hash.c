@@ -2,8 +2,8 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  *
- * The files that hold these values are derived and rebuilt when their version differs, so the function may change with
- * the version number of those files. */
+ * The files that hold these values are derived and rebuilt when their version differs, so the
+ * function may change with the version number of those files. */
 #include "base/hash.h"
 
 #include <string.h>
@@ -29,6 +29,7 @@ uint64_t hash_bytes(const void *bytes, size_t len, uint64_t seed) {
     hash = mix(hash ^ word ^ MULTIPLIER_B, MULTIPLIER_A);
   }
   word = 0;
-  if (left > 0) memcpy(&word, at, left);
+  if (left > 0)
+    memcpy(&word, at, left);
   return mix(hash ^ word, MULTIPLIER_B) ^ hash;
 }

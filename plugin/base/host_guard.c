@@ -20,7 +20,8 @@ void host_guard_enter(struct host_guard *guard) {
   guard->saved_errno = errno;
   guard->signal_blocked = false;
   (void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &guard->cancel_state);
-  if (getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return;
+  if (getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
+    return;
   only_file_size_signal(&blocked);
   guard->signal_blocked = pthread_sigmask(SIG_BLOCK, &blocked, &guard->saved_mask) == 0;
 }
@@ -32,7 +33,8 @@ void host_guard_leave(const struct host_guard *guard) {
 
     /* raised by our own write on this thread: taken away before the mask lets it through */
     only_file_size_signal(&pending);
-    while (sigtimedwait(&pending, NULL, &at_once) < 0 && errno == EINTR) continue;
+    while (sigtimedwait(&pending, NULL, &at_once) < 0 && errno == EINTR)
+      continue;
     (void)pthread_sigmask(SIG_SETMASK, &guard->saved_mask, NULL);
   }
   (void)pthread_setcancelstate(guard->cancel_state, NULL);

@@ -1,9 +1,10 @@
-/* host_guard.h - keeps a call into the plugin from changing its host: around everything that may block or write.
+/* host_guard.h - keeps a call into the plugin from changing its host: around everything that may
+ * block or write.
  *
  * SPDX-License-Identifier: Apache-2.0
  *
- * A cancelled thread would leave locks behind; a write past RLIMIT_FSIZE would raise SIGXFSZ, which ends the process; errno
- * belongs to the caller (promise 21). */
+ * A cancelled thread would leave locks behind; a write past RLIMIT_FSIZE would raise SIGXFSZ, which
+ * ends the process; errno belongs to the caller (promise 21). */
 #ifndef KAIZEN_BASE_HOST_GUARD_H
 #define KAIZEN_BASE_HOST_GUARD_H
 

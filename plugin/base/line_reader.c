@@ -15,9 +15,13 @@ void line_reader_init(struct line_reader *reader, int fd, uint64_t offset, uint6
   *reader = (struct line_reader){.fd = fd, .offset = offset, .end = end, .window_offset = offset};
 }
 
-void line_reader_fini(struct line_reader *reader) { buffer_fini(&reader->window); }
+void line_reader_fini(struct line_reader *reader) {
+  buffer_fini(&reader->window);
+}
 
-static uint64_t window_end(const struct line_reader *reader) { return reader->window_offset + reader->window.len; }
+static uint64_t window_end(const struct line_reader *reader) {
+  return reader->window_offset + reader->window.len;
+}
 
 /* Takes more of the file into the window.  1 when it grew, 0 at the end, -1 with *error. */
 static int take_more(struct line_reader *reader, struct error *error) {
@@ -25,21 +29,26 @@ static int take_more(struct line_reader *reader, struct error *error) {
   size_t got, used = (size_t)(reader->offset - reader->window_offset);
   char *room;
 
-  if (want == 0) return 0;
+  if (want == 0)
+    return 0;
   if (used > 0) {
     memmove(reader->window.data, reader->window.data + used, reader->window.len - used);
     reader->window.len -= used;
     reader->window_offset = reader->offset;
   }
-  if (want > CHUNK) want = CHUNK;
+  if (want > CHUNK)
+    want = CHUNK;
   room = buffer_reserve(&reader->window, (size_t)want);
-  if (!room) return error_set(error, KAIZEN_E_NOMEM, "out of memory");
-  if (directory_read_at(reader->fd, room, (size_t)want, from, &got, error) != 0) return -1;
+  if (!room)
+    return error_set(error, KAIZEN_E_NOMEM, "out of memory");
+  if (directory_read_at(reader->fd, room, (size_t)want, from, &got, error) != 0)
+    return -1;
   reader->window.len += got;
   return got > 0;
 }
 
-/* The line that begins at reader->offset is longer than is kept: its newline is looked for window by window. */
+/* The line that begins at reader->offset is longer than is kept: its newline is looked for window
+ * by window. */
 static int skip_long_line(struct line_reader *reader, struct line *line, struct error *error) {
   uint64_t begin = reader->offset;
   int more;
@@ -49,7 +58,8 @@ static int skip_long_line(struct line_reader *reader, struct line *line, struct 
 
     if (newline) {
       reader->offset = reader->window_offset + (uint64_t)(newline - reader->window.data) + 1;
-      *line = (struct line){.text = {"", 0}, .offset = begin, .end = reader->offset, .too_long = true};
+      *line =
+          (struct line){.text = {"", 0}, .offset = begin, .end = reader->offset, .too_long = true};
       return 1;
     }
     reader->offset = window_end(reader);
@@ -72,13 +82,16 @@ int line_reader_next(struct line_reader *reader, struct line *line, struct error
     if (newline) {
       size_t len = (size_t)(newline - begin);
 
-      *line = (struct line){.text = {begin, len}, .offset = reader->offset, .end = reader->offset + len + 1};
+      *line = (struct line){
+          .text = {begin, len}, .offset = reader->offset, .end = reader->offset + len + 1};
       reader->offset = line->end;
       return 1;
     }
-    if (held > LINE_READER_LINE_MAX) return skip_long_line(reader, line, error);
+    if (held > LINE_READER_LINE_MAX)
+      return skip_long_line(reader, line, error);
     searched = held;
     more = take_more(reader, error);
-    if (more != 1) return more;
+    if (more != 1)
+      return more;
   }
 }

@@ -19,15 +19,15 @@ struct line_reader {
   uint64_t window_offset;
 };
 struct line {
-  struct span text; /* without its newline; valid until the next call */
+  struct span text;     /* without its newline; valid until the next call */
   uint64_t offset, end; /* end: behind the newline */
   bool too_long;
 };
 
 void line_reader_init(struct line_reader *reader, int fd, uint64_t offset, uint64_t end);
 void line_reader_fini(struct line_reader *reader);
-/* 1 with a line that has its newline before `end`, 0 when there is no more (reader->offset then is where an unfinished line
- * begins, or `end`), -1 with *error. */
+/* 1 with a line that has its newline before `end`, 0 when there is no more (reader->offset then is
+ * where an unfinished line begins, or `end`), -1 with *error. */
 int line_reader_next(struct line_reader *reader, struct line *line, struct error *error);
 
 #endif
