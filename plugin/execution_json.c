@@ -49,14 +49,15 @@ static int collect(const char *object, struct span text, const char *const *name
                    struct json_value *values, struct error *error) {
   struct json_cursor cursor;
   struct json_member member;
+  size_t place = 0;
   int found = json_cursor_open(&cursor, text, JSON_LENIENT, JSON_DEPTH_MAX, error);
   while (found == 0 && (found = json_cursor_next(&cursor, &member, error)) > 0) {
-    size_t i = 0;
-    while (i < count && !json_name_is(&member, names[i]))
-      i++;
-    if (i == count)
+    size_t tried = 0; /* members mostly come in the table's order: each search goes on where the last one ended */
+    for (; tried < count && !json_name_is(&member, names[place]); tried++)
+      place = place + 1 < count ? place + 1 : 0;
+    if (tried == count)
       return refuse_name(object, member.name, names, count, error);
-    values[i] = member.value;
+    values[place] = member.value;
     found = 0;
   }
   return found;

@@ -97,14 +97,13 @@ static struct json_value key_in_metadata(const struct json_value *metadata) {
 
 static void read_mark(const struct json_value *values, struct record *record) {
   char decoded[UUID_TEXT_SIZE];
-  unsigned char bytes[16];
   if (!is_given(&values[FIELD_EVENT_ID], JSON_STRING) || !is_given(&values[FIELD_EVENT], JSON_OBJECT))
     return;
   struct span id = short_text(&values[FIELD_EVENT_ID], decoded, sizeof decoded);
   if (!uuid_text_valid(id))
     return;
-  uuid_pack(id.ptr, bytes);
-  uuid_unpack(bytes, record->event_id);
+  for (size_t i = 0; i < id.len; i++)
+    record->event_id[i] = (char)(id.ptr[i] | 0x20); /* lower case; digits and hyphens have that bit */
   record->marked = true;
   record->event = values[FIELD_EVENT];
 }

@@ -1,8 +1,8 @@
-/* decimal.c - the shortest decimal digits of a double.
+/* decimal.c - between doubles and decimal digits, exactly.
  *
  * SPDX-License-Identifier: Apache-2.0
  *
- * Three ways, tried in this order:
+ * Three ways to the shortest digits, tried in this order:
  *   short     v = n / 10^k with n of at most 15 digits, found by trying; most scores and times people give
  *   exact     integer arithmetic in 128 bits, for 1e-10 <= v < 1e16; means and rates
  *   library   snprintf() and strtod() until a text reads back equal; the rest
@@ -11,7 +11,7 @@
 
 #include <errno.h>
 #include <float.h>
-#include <stdbool.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -172,4 +172,42 @@ struct decimal decimal_shortest(double value) {
   if (magnitude >= 1e-10 && magnitude < 1e16)
     return shortest_exact(magnitude);
   return shortest_by_library(magnitude);
+}
+
+/* Back. */
+
+static int bit_length(uint128 number) {
+  uint64_t high = (uint64_t)(number >> 64), low = (uint64_t)number;
+  return high ? 128 - __builtin_clzll(high) : low ? 64 - __builtin_clzll(low) : 0;
+}
+
+/* number * 2^exponent, and `more`: a little above that.  Far from the ends of a double's range. */
+static double round_binary(uint128 number, bool more, int exponent) {
+  int drop = bit_length(number) - (FRACTION_BITS + 1);
+  if (drop <= 0)
+    return ldexp((double)(uint64_t)number, exponent);
+  uint128 half = (uint128)1 << (drop - 1), rest = number & ((half << 1) - 1);
+  uint64_t mantissa = (uint64_t)(number >> drop);
+  if (rest > half || (rest == half && (more || mantissa % 2 == 1)))
+    mantissa++;
+  return ldexp((double)mantissa, exponent + drop);
+}
+
+bool decimal_nearest(uint64_t digits, int exponent, double *out) {
+  const int power_max = 19; /* 10^19 < 2^64 */
+  uint64_t power = 1;
+  if (exponent < -power_max || exponent > power_max)
+    return false;
+  for (int k = exponent < 0 ? -exponent : exponent; k > 0; k--)
+    power *= 10;
+  if (digits == 0) {
+    *out = 0;
+  } else if (exponent >= 0) {
+    *out = round_binary((uint128)digits * power, false, 0);
+  } else { /* 128 bits over 64 leave at least 63: more than a double has, and a rest that decides ties */
+    int shift = 64 + __builtin_clzll(digits);
+    uint128 number = (uint128)digits << shift;
+    *out = round_binary(number / power, number % power != 0, -shift);
+  }
+  return true;
 }

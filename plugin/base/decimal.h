@@ -1,9 +1,10 @@
-/* decimal.h - the shortest decimal digits of a double.  Pure, independent of locale.
+/* decimal.h - between doubles and decimal digits, exactly.  Pure, independent of locale.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KAIZEN_BASE_DECIMAL_H
 #define KAIZEN_BASE_DECIMAL_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* |value| = digits * 10^exponent, digits without trailing zeros. */
@@ -15,5 +16,8 @@ struct decimal {
 /* Of all decimals that read back as `value` (nearest, ties to even) those with the fewest digits, of these the closest,
  * of two equally close ones the even: the digits of Python's repr().  `value` is finite; its sign is ignored. */
 struct decimal decimal_shortest(double value);
+
+/* digits * 10^exponent as the nearest double, ties to even.  False: the exponent is not within -19..19, *out untouched. */
+bool decimal_nearest(uint64_t digits, int exponent, double *out);
 
 #endif

@@ -16,11 +16,11 @@ void json_names_start(struct json_names *names, const char *begin, size_t len, u
   while (slots < JSON_NAMES_SLOTS && slots < len / BYTES_PER_SLOT)
     slots *= 2;
   names->begin = begin;
-  names->slots = slots;
-  names->used = 0;
+  names->count = 0;
+  names->mask = slots - 1;
   names->pass = pass;
   names->passes = passes;
-  memset(names->entries, 0, slots * sizeof names->entries[0]);
+  memset(names->slots, 0, slots * sizeof names->slots[0]);
 }
 
 static uint32_t hash_name(uint32_t object, struct span name) {
@@ -30,20 +30,19 @@ static uint32_t hash_name(uint32_t object, struct span name) {
 }
 
 enum json_names_result json_names_add(struct json_names *names, uint32_t object, struct span name) {
-  uint32_t hash = hash_name(object, name), mask = names->slots - 1;
+  uint32_t hash = hash_name(object, name), slot = hash & names->mask;
   if ((hash >> 16 & (names->passes - 1)) != names->pass)
     return JSON_NAMES_NEW;
-  uint32_t slot = hash & mask;
-  for (; names->entries[slot].object; slot = (slot + 1) & mask) {
-    const struct json_names_entry *seen = &names->entries[slot];
-    if (seen->hash == hash && seen->object == object + 1 &&
+  for (; names->slots[slot]; slot = (slot + 1) & names->mask) {
+    const struct json_names_entry *seen = &names->entries[names->slots[slot] - 1];
+    if (seen->hash == hash && seen->object == object &&
         json_text_equal(name, (struct span){names->begin + seen->name, seen->len}))
       return JSON_NAMES_DUPLICATE;
   }
-  if (names->used >= names->slots / 4 * 3)
+  if (names->count == JSON_NAMES_MAX)
     return JSON_NAMES_FULL;
-  names->used++;
-  names->entries[slot] = (struct json_names_entry){hash, object + 1, (uint32_t)(name.ptr - names->begin),
-                                                   (uint32_t)name.len};
+  names->entries[names->count++] =
+      (struct json_names_entry){hash, object, (uint32_t)(name.ptr - names->begin), (uint32_t)name.len};
+  names->slots[slot] = (uint16_t)names->count;
   return JSON_NAMES_NEW;
 }

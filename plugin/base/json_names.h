@@ -11,15 +11,17 @@
 
 #include "base/buffer.h"
 
-enum { JSON_NAMES_SLOTS = 2048, JSON_NAMES_PASSES_MAX = 64 };
+enum { JSON_NAMES_SLOTS = 2048, JSON_NAMES_MAX = JSON_NAMES_SLOTS / 4 * 3, JSON_NAMES_PASSES_MAX = 64 };
 
 struct json_names {
   const char *begin;     /* of the text; offsets are counted from here */
-  uint32_t slots, used;  /* slots: a power of two */
+  uint32_t count;        /* of entries */
+  uint32_t mask;         /* slots in use, less 1 */
   uint32_t pass, passes; /* passes: a power of two */
+  uint16_t slots[JSON_NAMES_SLOTS]; /* index of an entry + 1; 0: free.  All that has to be cleared */
   struct json_names_entry {
-    uint32_t hash, object, name, len; /* object: offset + 1; 0: free */
-  } entries[JSON_NAMES_SLOTS];
+    uint32_t hash, object, name, len; /* object, name: offsets */
+  } entries[JSON_NAMES_MAX];
 };
 
 enum json_names_result { JSON_NAMES_NEW, JSON_NAMES_DUPLICATE, JSON_NAMES_FULL };

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/decimal.h"
 #include "base/json_bytes.h"
 #include "base/json_reader.h"
 #include "base/utf8.h"
@@ -166,7 +167,7 @@ static struct decimal_text take_apart(struct span raw) {
     number.digits = number.digits * 10 + (uint64_t)(*at - '0');
     fraction += in_fraction;
     significant += number.digits != 0;
-    if (significant > 18) {
+    if (significant > 19) {
       number.fits = false;
       return number;
     }
@@ -211,6 +212,9 @@ double json_number(struct json_value value) {
     double result = number.exponent < 0 ? digits / powers[-number.exponent] : digits * powers[number.exponent];
     return number.negative ? -result : result;
   }
+  double nearest;
+  if (number.fits && decimal_nearest(number.digits, number.exponent, &nearest))
+    return number.negative ? -nearest : nearest;
   return number_by_library(value.raw);
 }
 
