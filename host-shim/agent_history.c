@@ -28,16 +28,19 @@ static int32_t take_line(void *ctx, const char *data, size_t len) {
   return 0;
 }
 
-int agent_history_each(struct session *session, int (*visit)(void *ctx, const char *agent, struct problem *problem),
-                    void *ctx, struct problem *problem) {
+int agent_history_each(struct session *session,
+                       int (*visit)(void *ctx, const char *agent, struct problem *problem),
+                       void *ctx, struct problem *problem) {
   struct json_object *report = NULL;
   int result = report_text_delivery(session, &report, problem);
   if (result < 0)
     return -1;
   struct json_object *agents = report_text_member(report, "agents");
-  size_t count = json_object_is_type(agents, json_type_array) ? json_object_array_length(agents) : 0;
+  size_t count =
+      json_object_is_type(agents, json_type_array) ? json_object_array_length(agents) : 0;
   for (size_t i = 0; result == 0 && i < count; i++)
-    result = visit(ctx, report_text_string(json_object_array_get_idx(agents, i), "agent", ""), problem);
+    result =
+        visit(ctx, report_text_string(json_object_array_get_idx(agents, i), "agent", ""), problem);
   json_object_put(report);
   return result;
 }
@@ -65,12 +68,13 @@ int agent_history_unknown(struct session *session, const char *agent, struct pro
   if (search.best[0] != '\0')
     return problem_set(problem, EXIT_CODE_FAILED, "no agent '%s' in %s; did you mean '%s'?", agent,
                        session->project_root, search.best);
-  return problem_set(problem, EXIT_CODE_FAILED, "no agent '%s' in %s; 'kaizen-host list' shows the agents", agent,
+  return problem_set(problem, EXIT_CODE_FAILED,
+                     "no agent '%s' in %s; 'kaizen-host list' shows the agents", agent,
                      session->project_root);
 }
 
-int agent_history_read(struct session *session, const char *agent, uint64_t max, struct agent_history *view,
-                    struct problem *problem) {
+int agent_history_read(struct session *session, const char *agent, uint64_t max,
+                       struct agent_history *view, struct problem *problem) {
   const struct kaizen_inspect_1 *inspect = session_extension(session, KAIZEN_INSPECT_1, problem);
   *view = (struct agent_history){.summary.struct_size = sizeof view->summary};
   if (inspect == NULL)

@@ -15,15 +15,18 @@ struct agent_history {
   size_t line_count, line_room;
 };
 
-/* `max` as kaizen_inspect_1.recent's, but 0 means none.  -1: no such agent (EXIT_CODE_FAILED, near names given). */
-int agent_history_read(struct session *session, const char *agent, uint64_t max, struct agent_history *view,
-                    struct problem *problem);
+/* `max` as kaizen_inspect_1.recent's, but 0 means none.  -1: no such agent (EXIT_CODE_FAILED,
+ * near names given). */
+int agent_history_read(struct session *session, const char *agent, uint64_t max,
+                       struct agent_history *view, struct problem *problem);
 void agent_history_free(struct agent_history *view);
 /* "no agent 'cuach' in ROOT; did you mean 'coach'?"; -1. */
 int agent_history_unknown(struct session *session, const char *agent, struct problem *problem);
 
-/* Calls visit for each agent of the project by name; a result other than 0 ends it and is handed on. */
-int agent_history_each(struct session *session, int (*visit)(void *ctx, const char *agent, struct problem *problem),
-                    void *ctx, struct problem *problem);
+/* Calls visit for each agent of the project by name; a result other than 0 ends it and is handed
+ * on. */
+int agent_history_each(struct session *session,
+                       int (*visit)(void *ctx, const char *agent, struct problem *problem),
+                       void *ctx, struct problem *problem);
 
 #endif

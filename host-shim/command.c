@@ -12,7 +12,8 @@ const struct option_spec command_global_options[] = {
     {"directory", 'C', OPTION_DIRECTORY, "DIR", "the project's root folder"},
     {"config", 0, OPTION_FILE, "FILE", "the host's configuration file"},
     {"plugin", 0, OPTION_FILE, "FILE", "the plugin to load"},
-    {"set", 0, OPTION_PAIR, "KEY=VALUE", "one setting of the plugin, over the file's; may be repeated"},
+    {"set", 0, OPTION_PAIR, "KEY=VALUE",
+     "one setting of the plugin, over the file's; may be repeated"},
     {"output", 'o', OPTION_CHOICE, "text|json", "how results are printed"},
     {"quiet", 'q', OPTION_FLAG, NULL, "only errors, and data that was asked for"},
     {"verbose", 'v', OPTION_FLAG, NULL, "what the plugin has to say, too"},
@@ -33,15 +34,18 @@ int command_unknown(const char *name, struct problem *problem) {
   for (const struct command *const *command = command_list; *command != NULL; command++)
     nearest_offer(&nearest, (*command)->name);
   if (nearest.best != NULL)
-    return problem_set(problem, EXIT_CODE_USAGE, "unknown command '%s'; did you mean '%s'?", name, nearest.best);
-  return problem_set(problem, EXIT_CODE_USAGE, "unknown command '%s'; kaizen-host -h lists them", name);
+    return problem_set(problem, EXIT_CODE_USAGE, "unknown command '%s'; did you mean '%s'?", name,
+                       nearest.best);
+  return problem_set(problem, EXIT_CODE_USAGE, "unknown command '%s'; kaizen-host -h lists them",
+                     name);
 }
 
 const char *command_word(const struct host *host, size_t i) {
   return i < host->arguments->word_count ? host->arguments->words[i] : NULL;
 }
 
-int command_choose_word(const struct command *command, const struct host *host, struct problem *problem) {
+int command_choose_word(const struct command *command, const struct host *host,
+                        struct problem *problem) {
   const char *word = command_word(host, 0);
   struct nearest nearest = nearest_to(word);
   for (int i = 0; command->words[i] != NULL; i++) {
@@ -49,7 +53,8 @@ int command_choose_word(const struct command *command, const struct host *host, 
       return i;
     nearest_offer(&nearest, command->words[i]);
   }
-  return problem_set(problem, EXIT_CODE_USAGE, "%s: unknown '%s'%s%s%s; usage: kaizen-host %s %s", command->name, word,
-                     nearest.best != NULL ? ", did you mean '" : "", nearest.best != NULL ? nearest.best : "",
-                     nearest.best != NULL ? "'?" : "", command->name, command->synopsis);
+  return problem_set(problem, EXIT_CODE_USAGE, "%s: unknown '%s'%s%s%s; usage: kaizen-host %s %s",
+                     command->name, word, nearest.best != NULL ? ", did you mean '" : "",
+                     nearest.best != NULL ? nearest.best : "", nearest.best != NULL ? "'?" : "",
+                     command->name, command->synopsis);
 }

@@ -29,13 +29,16 @@ static int check_given(const struct host *host, int word, struct problem *proble
   double replicas = options_number(host->arguments, "replicas", 1);
   for (size_t i = 0; word == WORD_CHECK && i < sizeof init_only / sizeof init_only[0]; i++)
     if (options_given(host->arguments, init_only[i]))
-      return problem_set(problem, EXIT_CODE_USAGE, "broker check takes no --%s; that is for broker init", init_only[i]);
+      return problem_set(problem, EXIT_CODE_USAGE,
+                         "broker check takes no --%s; that is for broker init", init_only[i]);
   if (replicas < 1 || replicas > REPLICAS_MAX)
-    return problem_set(problem, EXIT_CODE_USAGE, "--replicas: %.0f is not from 1 to %d", replicas, REPLICAS_MAX);
+    return problem_set(problem, EXIT_CODE_USAGE, "--replicas: %.0f is not from 1 to %d", replicas,
+                       REPLICAS_MAX);
   return 0;
 }
 
-static int run_opened(const struct host *host, int word, struct session *session, struct problem *problem) {
+static int run_opened(const struct host *host, int word, struct session *session,
+                      struct problem *problem) {
   const struct arguments *arguments = host->arguments;
   const struct broker_report_init init = {
       .stream = options_text(arguments, "stream", NULL),
@@ -62,7 +65,8 @@ static int run(const struct host *host) {
   struct session session;
   struct problem problem;
   int word = command_choose_word(&command_broker, host, &problem);
-  if (word < 0 || check_given(host, word, &problem) < 0 || session_open(host, &session, &problem) < 0)
+  if (word < 0 || check_given(host, word, &problem) < 0 ||
+      session_open(host, &session, &problem) < 0)
     return output_problem(&problem);
   int status = run_opened(host, word, &session, &problem);
   session_close(&session);
@@ -73,7 +77,8 @@ const struct command command_broker = {
     .name = "broker",
     .synopsis = "check|init [OPTIONS]",
     .summary = "look at the broker, make its stream",
-    .details = "init makes the stream ACTIVITY_EVENTS with the subjects activity.> and org.>, file storage and a day of\n"
+    .details = "init makes the stream ACTIVITY_EVENTS with the subjects activity.> and org.>, file "
+               "storage and a day of\n"
                "deduplication, unless a stream takes the subject already.",
     .examples = examples,
     .option_groups = {own_options},

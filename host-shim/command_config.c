@@ -19,7 +19,8 @@ enum { WORD_PATH, WORD_SHOW, WORD_GET, WORD_SET, WORD_UNSET };
 
 static const struct command_example examples[] = {
     {"config show", "every setting, its value and where that comes from"},
-    {"config set nats_url nats://broker.example:4222", "in the file that is in force, or the user's"},
+    {"config set nats_url nats://broker.example:4222",
+     "in the file that is in force, or the user's"},
     {"config set emit_event true", "checked by the plugin before the file is written"},
     {"config path", "which file is read"},
     {NULL, NULL},
@@ -29,7 +30,8 @@ static void visit_json(void *ctx, const char *origin, const char *file) {
   struct json_object *entry = json_object_new_object();
   json_object_object_add(entry, "origin", json_object_new_string(origin));
   json_object_object_add(entry, "file", file != NULL ? json_text_new_string(file) : NULL);
-  json_object_object_add(entry, "exists", json_object_new_boolean(file != NULL && access(file, F_OK) == 0));
+  json_object_object_add(entry, "exists",
+                         json_object_new_boolean(file != NULL && access(file, F_OK) == 0));
   json_object_array_add(ctx, entry);
 }
 
@@ -48,7 +50,8 @@ static int show_path(const struct host *host, struct problem *problem) {
     struct json_object *document = json_object_new_object();
     struct json_object *candidates = json_object_new_array();
     host_config_each_candidate(host->config_file, visit_json, candidates);
-    json_object_object_add(document, "file", config.file != NULL ? json_text_new_string(config.file) : NULL);
+    json_object_object_add(document, "file",
+                           config.file != NULL ? json_text_new_string(config.file) : NULL);
     json_object_object_add(document, "candidates", candidates);
     output_json(document);
   } else {
@@ -65,10 +68,12 @@ static int show_path(const struct host *host, struct problem *problem) {
 static int refuse_key(struct json_object *report, const char *key, struct problem *problem) {
   struct nearest nearest = nearest_to(key);
   struct json_object_iter member;
-  json_object_object_foreachC(report, member) { nearest_offer(&nearest, member.key); }
+  json_object_object_foreachC(report, member) {
+    nearest_offer(&nearest, member.key);
+  }
   return problem_set(problem, EXIT_CODE_FAILED, "config: no setting '%s'%s%s%s", key,
-                     nearest.best != NULL ? "; did you mean '" : "", nearest.best != NULL ? nearest.best : "",
-                     nearest.best != NULL ? "'?" : "");
+                     nearest.best != NULL ? "; did you mean '" : "",
+                     nearest.best != NULL ? nearest.best : "", nearest.best != NULL ? "'?" : "");
 }
 
 static const char *value_text(struct json_object *entry) {
@@ -92,18 +97,21 @@ static int show_all(const struct host *host, struct session *session, struct pro
     const char *origin = report_text_string(member.val, "origin", "?");
     table_cell(&table, "%s", member.key);
     table_cell(&table, "%s", value_text(member.val));
-    table_cell_styled(&table, strcmp(origin, "default") == 0 ? OUTPUT_DIM : OUTPUT_PLAIN, "%s", origin);
+    table_cell_styled(&table, strcmp(origin, "default") == 0 ? OUTPUT_DIM : OUTPUT_PLAIN, "%s",
+                      origin);
   }
   table_print(&table);
   json_object_put(report);
   return 0;
 }
 
-static int get(const struct host *host, struct session *session, const char *key, struct problem *problem) {
+static int get(const struct host *host, struct session *session, const char *key,
+               struct problem *problem) {
   struct json_object *report = NULL, *entry = NULL;
   if (config_edit_report(host, session, &report, problem) < 0)
     return -1;
-  int result = json_object_object_get_ex(report, key, &entry) ? 0 : refuse_key(report, key, problem);
+  int result =
+      json_object_object_get_ex(report, key, &entry) ? 0 : refuse_key(report, key, problem);
   if (result == 0 && output_is_json())
     output_json(json_object_get(entry));
   else if (result == 0)
@@ -112,21 +120,28 @@ static int get(const struct host *host, struct session *session, const char *key
   return result;
 }
 
-static int run_opened(const struct host *host, int word, struct session *session, struct problem *problem) {
+static int run_opened(const struct host *host, int word, struct session *session,
+                      struct problem *problem) {
   if (word == WORD_SHOW)
     return show_all(host, session, problem);
   if (word == WORD_GET)
     return get(host, session, command_word(host, 1), problem);
-  return config_edit_apply(session, command_word(host, 1), word == WORD_SET ? command_word(host, 2) : NULL, problem);
+  return config_edit_apply(session, command_word(host, 1),
+                           word == WORD_SET ? command_word(host, 2) : NULL, problem);
 }
 
 static int check_given(const struct host *host, int word, struct problem *problem) {
   static const struct {
     size_t words;
     const char *usage;
-  } wanted[] = {{1, "config path"}, {1, "config show"}, {2, "config get KEY"}, {3, "config set KEY VALUE"}, {2, "config unset KEY"}};
+  } wanted[] = {{1, "config path"},
+                {1, "config show"},
+                {2, "config get KEY"},
+                {3, "config set KEY VALUE"},
+                {2, "config unset KEY"}};
   if (host->arguments->word_count != wanted[word].words)
-    return problem_set(problem, EXIT_CODE_USAGE, "config: usage: kaizen-host %s", wanted[word].usage);
+    return problem_set(problem, EXIT_CODE_USAGE, "config: usage: kaizen-host %s",
+                       wanted[word].usage);
   return 0;
 }
 
@@ -151,7 +166,8 @@ const struct command command_config = {
     .synopsis = "path|show|get KEY|set KEY VALUE|unset KEY",
     .summary = "look at and change the host's configuration",
     .details = "The first of these files that exists is read: --config FILE, $KAIZEN_HOST_CONFIG,\n"
-               "$XDG_CONFIG_HOME/kaizen-host/config.json, /etc/kaizen-host/config.json; never one in a project.",
+               "$XDG_CONFIG_HOME/kaizen-host/config.json, /etc/kaizen-host/config.json; never one "
+               "in a project.",
     .examples = examples,
     .words = {"path", "show", "get", "set", "unset", NULL},
     .words_min = 1,

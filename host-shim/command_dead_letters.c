@@ -31,17 +31,22 @@ static int32_t take_letter(void *ctx, const char *data, size_t len) {
   const char *description = NULL;
   letters->count++;
   if (output_is_json())
-    return fwrite(data, 1, len, stdout) == len && (len == 0 || data[len - 1] == '\n' || putchar('\n') != EOF) ? 0 : -1;
+    return fwrite(data, 1, len, stdout) == len &&
+                   (len == 0 || data[len - 1] == '\n' || putchar('\n') != EOF)
+               ? 0
+               : -1;
   struct json_object *letter = json_text_parse(data, len, &at, &description);
   table_cell(&letters->table, "%s", report_text_string(letter, "time", "?"));
   table_cell(&letters->table, "%s", report_text_string(letter, "agent", "?"));
   table_cell(&letters->table, "%s", report_text_string(letter, "event_id", "?"));
-  table_cell(&letters->table, "%s", report_text_string(letter, "reason", letter == NULL ? description : "?"));
+  table_cell(&letters->table, "%s",
+             report_text_string(letter, "reason", letter == NULL ? description : "?"));
   json_object_put(letter);
   return 0;
 }
 
-static int list(struct session *session, const struct kaizen_delivery_1 *delivery, struct problem *problem) {
+static int list(struct session *session, const struct kaizen_delivery_1 *delivery,
+                struct problem *problem) {
   static const char *const headings[] = {"time", "agent", "event", "reason", NULL};
   struct letters letters = {.count = 0};
   table_init(&letters.table, headings);
@@ -55,7 +60,8 @@ static int list(struct session *session, const struct kaizen_delivery_1 *deliver
   return letters.count > 0 ? EXIT_CODE_UNDELIVERABLE : EXIT_CODE_OK;
 }
 
-static int retry(struct session *session, const struct kaizen_delivery_1 *delivery, struct problem *problem) {
+static int retry(struct session *session, const struct kaizen_delivery_1 *delivery,
+                 struct problem *problem) {
   uint64_t count = 0;
   if (session_start(session, problem) < 0)
     return -1;
@@ -78,8 +84,9 @@ static int run(const struct host *host) {
   int word = command_choose_word(&command_dead_letters, host, &problem);
   if (word < 0 || session_open(host, &session, &problem) < 0)
     return output_problem(&problem);
-  const struct kaizen_delivery_1 *delivery = session_extension(&session, KAIZEN_DELIVERY_1, &problem);
-  int status = delivery == NULL     ? -1
+  const struct kaizen_delivery_1 *delivery =
+      session_extension(&session, KAIZEN_DELIVERY_1, &problem);
+  int status = delivery == NULL    ? -1
                : word == WORD_LIST ? list(&session, delivery, &problem)
                                    : retry(&session, delivery, &problem);
   session_close(&session);
@@ -90,7 +97,8 @@ const struct command command_dead_letters = {
     .name = "dead-letters",
     .synopsis = "list|retry",
     .summary = "events the broker refused for good",
-    .details = "With -o json, list prints one JSON object a line.  Status 6: there are dead letters.",
+    .details =
+        "With -o json, list prints one JSON object a line.  Status 6: there are dead letters.",
     .examples = examples,
     .words = {"list", "retry", NULL},
     .words_min = 1,

@@ -37,16 +37,19 @@ static const double BROKER_TIMEOUT_S = 3;
 static void check_plugin(struct doctor_findings *findings, const struct session *session) {
   const struct kaizen_plugin_v1 *plugin = session->plugin.table;
   doctor_findings_add(findings, FINDING_OK, "host config", NULL, "%s",
-                      session->config.file != NULL ? session->config.file : "no file, built-in defaults");
-  doctor_findings_add(findings, FINDING_OK, "plugin", NULL, "%s %s, %s", plugin->id, plugin->version,
-                      session->plugin.file);
-  doctor_findings_add(findings, FINDING_OK, "ABI", NULL, "plugin %u.%u, host %u.%u", plugin->abi_version >> 16,
-                      plugin->abi_version & 0xFFFFu, KAIZEN_ABI_MAJOR, KAIZEN_ABI_MINOR);
+                      session->config.file != NULL ? session->config.file
+                                                   : "no file, built-in defaults");
+  doctor_findings_add(findings, FINDING_OK, "plugin", NULL, "%s %s, %s", plugin->id,
+                      plugin->version, session->plugin.file);
+  doctor_findings_add(findings, FINDING_OK, "ABI", NULL, "plugin %u.%u, host %u.%u",
+                      plugin->abi_version >> 16, plugin->abi_version & 0xFFFFu, KAIZEN_ABI_MAJOR,
+                      KAIZEN_ABI_MINOR);
 }
 
 static bool is_network(long type) {
-  static const long magics[] = {NFS_SUPER_MAGIC, SMB_SUPER_MAGIC, 0xFF534D42L /* CIFS */, 0xFE534D42L /* SMB2 */,
-                                V9FS_MAGIC,      FUSE_SUPER_MAGIC, 0x00C36400L /* Ceph */, AFS_SUPER_MAGIC};
+  static const long magics[] = {NFS_SUPER_MAGIC,        SMB_SUPER_MAGIC, 0xFF534D42L /* CIFS */,
+                                0xFE534D42L /* SMB2 */, V9FS_MAGIC,      FUSE_SUPER_MAGIC,
+                                0x00C36400L /* Ceph */, AFS_SUPER_MAGIC};
   for (size_t i = 0; i < sizeof magics / sizeof magics[0]; i++)
     if ((unsigned long)type == (unsigned long)magics[i])
       return true;
@@ -59,10 +62,12 @@ static void check_file_system(struct doctor_findings *findings, const char *root
     return;
   if (is_network((long)fs.f_type))
     doctor_findings_add(findings, FINDING_WARNING, "file system",
-                        "keep the project on a local disk, or set allow_network_fs true and accept lost or doubled records",
+                        "keep the project on a local disk, or set allow_network_fs true and accept "
+                        "lost or doubled records",
                         "%s lies on a network file system, whose locks cannot be relied on", root);
   else if ((unsigned long)fs.f_type == TMPFS_MAGIC)
-    doctor_findings_add(findings, FINDING_WARNING, "file system", "use a project on a disk if the records are to last",
+    doctor_findings_add(findings, FINDING_WARNING, "file system",
+                        "use a project on a disk if the records are to last",
                         "%s lies in memory (tmpfs); a restart of the machine empties it", root);
   else
     doctor_findings_add(findings, FINDING_OK, "file system", NULL, "local");
@@ -77,13 +82,15 @@ static void check_writable(struct doctor_findings *findings, const char *root) {
     if (lstat(path, &entry) < 0)
       continue;
     if (!S_ISDIR(entry.st_mode))
-      doctor_findings_fail(findings, EXIT_CODE_FAILED, "project", "remove or rename it; only real folders are used",
-                           "%s is no folder", path);
+      doctor_findings_fail(findings, EXIT_CODE_FAILED, "project",
+                           "remove or rename it; only real folders are used", "%s is no folder",
+                           path);
     else if (i < 2 && entry.st_uid != geteuid())
       doctor_findings_fail(findings, EXIT_CODE_FAILED, "project", "run as its owner, or chown it",
                            "%s belongs to user %u, this is user %u", path, entry.st_uid, geteuid());
     else if (access(path, W_OK | X_OK) < 0)
-      doctor_findings_fail(findings, EXIT_CODE_FAILED, "project", "change its permissions, or name another project with -C",
+      doctor_findings_fail(findings, EXIT_CODE_FAILED, "project",
+                           "change its permissions, or name another project with -C",
                            "%s cannot be written: %s", path, strerror(errno));
     else
       doctor_findings_add(findings, FINDING_OK, "project", NULL, "%s", root);
@@ -93,8 +100,9 @@ static void check_writable(struct doctor_findings *findings, const char *root) {
 
 /* Such folder names are the same on every machine, and ids made from keys contain the slug. */
 static bool is_generic_slug(const char *slug) {
-  static const char *const generic[] = {"workspace", "workspaces", "project", "repo", "src",  "app",  "code",
-                                        "work",      "main",       "build",   "tmp",  "test", "data", "checkout"};
+  static const char *const generic[] = {"workspace", "workspaces", "project", "repo",    "src",
+                                        "app",       "code",       "work",    "main",    "build",
+                                        "tmp",       "test",       "data",    "checkout"};
   for (size_t i = 0; i < sizeof generic / sizeof generic[0]; i++)
     if (strcmp(slug, generic[i]) == 0)
       return true;
@@ -107,11 +115,14 @@ static const char *value_of(struct json_object *config, const char *key) {
 
 static void check_slug(struct doctor_findings *findings, struct json_object *config) {
   const char *slug = value_of(config, "project");
-  bool is_default = strcmp(report_text_string(report_text_member(config, "project"), "origin", ""), "default") == 0;
+  bool is_default = strcmp(report_text_string(report_text_member(config, "project"), "origin", ""),
+                           "default") == 0;
   if (is_default && is_generic_slug(slug))
-    doctor_findings_add(findings, FINDING_WARNING, "project name",
-                        "kaizen-host config set project NAME, or KAIZEN_PROJECT_SLUG in the environment",
-                        "\"%s\" is only the folder's name; another project of that name would share event ids", slug);
+    doctor_findings_add(
+        findings, FINDING_WARNING, "project name",
+        "kaizen-host config set project NAME, or KAIZEN_PROJECT_SLUG in the environment",
+        "\"%s\" is only the folder's name; another project of that name would share event ids",
+        slug);
   else
     doctor_findings_add(findings, FINDING_OK, "project name", NULL, "%s", slug);
 }
@@ -125,23 +136,26 @@ static void check_settings(struct doctor_findings *findings, struct json_object 
     struct json_object *value = report_text_member(member.val, "value");
     if (strcmp(origin, "default") == 0 || value == NULL || used >= sizeof text - 1)
       continue;
-    int written = snprintf(text + used, sizeof text - used, "%s%s = %s (%s)", used > 0 ? "; " : "", member.key,
-                           json_object_get_string(value), origin);
+    int written = snprintf(text + used, sizeof text - used, "%s%s = %s (%s)", used > 0 ? "; " : "",
+                           member.key, json_object_get_string(value), origin);
     used += written > 0 ? (size_t)written : 0;
   }
-  doctor_findings_add(findings, FINDING_OK, "settings", NULL, "%s", used > 0 ? text : "all defaults");
+  doctor_findings_add(findings, FINDING_OK, "settings", NULL, "%s",
+                      used > 0 ? text : "all defaults");
 }
 
 static void check_ci(struct doctor_findings *findings, bool emits) {
-  static const char *const variables[] = {"CI", "GITHUB_ACTIONS", "GITLAB_CI", "JENKINS_URL", "BUILDKITE"};
+  static const char *const variables[] = {"CI", "GITHUB_ACTIONS", "GITLAB_CI", "JENKINS_URL",
+                                          "BUILDKITE"};
   for (size_t i = 0; i < sizeof variables / sizeof variables[0]; i++) {
     const char *value = getenv(variables[i]);
     if (value == NULL || *value == '\0' || strcmp(value, "false") == 0)
       continue;
-    doctor_findings_add(findings, FINDING_WARNING, "CI job",
-                        emits ? "end the job with 'drain', or keep .kaizen/ as an artifact or cache"
-                              : "publish events (emit_event) and end the job with 'drain', or keep .kaizen/",
-                        "%s is set: the log may end with this job", variables[i]);
+    doctor_findings_add(
+        findings, FINDING_WARNING, "CI job",
+        emits ? "end the job with 'drain', or keep .kaizen/ as an artifact or cache"
+              : "publish events (emit_event) and end the job with 'drain', or keep .kaizen/",
+        "%s is set: the log may end with this job", variables[i]);
     return;
   }
 }
@@ -151,13 +165,16 @@ static void check_clock(struct doctor_findings *findings, struct session *sessio
   struct stat entry;
   int64_t now_ns = time_text_now_ns();
   time_text_format(now_ns, now);
-  bool before_program = stat("/proc/self/exe", &entry) == 0 && entry.st_mtim.tv_sec > now_ns / 1000000000 + 3600;
+  bool before_program =
+      stat("/proc/self/exe", &entry) == 0 && entry.st_mtim.tv_sec > now_ns / 1000000000 + 3600;
   struct problem ignored;
   struct json_object *report = NULL;
   const char *ahead = NULL;
   if (report_text_delivery(session, &report, &ignored) == 0) {
     struct json_object *agents = report_text_member(report, "agents");
-    for (size_t i = 0; json_object_is_type(agents, json_type_array) && i < json_object_array_length(agents); i++) {
+    for (size_t i = 0;
+         json_object_is_type(agents, json_type_array) && i < json_object_array_length(agents);
+         i++) {
       struct json_object *agent = json_object_array_get_idx(agents, i);
       int64_t last_ns = 0;
       if (time_text_parse(report_text_string(agent, "last_execution", ""), &last_ns) == 0 &&
@@ -166,9 +183,10 @@ static void check_clock(struct doctor_findings *findings, struct session *sessio
     }
   }
   if (before_program || ahead != NULL)
-    doctor_findings_add(findings, FINDING_WARNING, "clock", "set the clock; nothing is lost by it meanwhile",
-                        "it says %s, but %s%s is later", now, ahead != NULL ? "the log of " : "this program",
-                        ahead != NULL ? ahead : "");
+    doctor_findings_add(findings, FINDING_WARNING, "clock",
+                        "set the clock; nothing is lost by it meanwhile",
+                        "it says %s, but %s%s is later", now,
+                        ahead != NULL ? "the log of " : "this program", ahead != NULL ? ahead : "");
   else
     doctor_findings_add(findings, FINDING_OK, "clock", NULL, "%s", now);
   json_object_put(report);
@@ -179,33 +197,38 @@ static void check_broker(struct doctor_findings *findings, struct session *sessi
   struct problem problem;
   int result = broker_report_check(session, BROKER_TIMEOUT_S, &report, &problem);
   if (result == 0)
-    doctor_findings_add(findings, FINDING_OK, "broker", NULL, "%s, stream %s", report_text_string(report, "url", "?"),
+    doctor_findings_add(findings, FINDING_OK, "broker", NULL, "%s, stream %s",
+                        report_text_string(report, "url", "?"),
                         report_text_string(report, "stream", "?"));
   else if (emits)
-    doctor_findings_fail(findings, EXIT_CODE_UNDELIVERABLE, "broker",
-                         report != NULL && json_object_get_boolean(report_text_member(report, "connected"))
-                             ? "kaizen-host broker init makes the stream; events stay in the log meanwhile"
-                             : "set nats_url or start the broker; events stay in the log meanwhile",
-                         "%s", problem.text);
+    doctor_findings_fail(
+        findings, EXIT_CODE_UNDELIVERABLE, "broker",
+        report != NULL && json_object_get_boolean(report_text_member(report, "connected"))
+            ? "kaizen-host broker init makes the stream; events stay in the log meanwhile"
+            : "set nats_url or start the broker; events stay in the log meanwhile",
+        "%s", problem.text);
   else
-    doctor_findings_add(findings, FINDING_OK, "broker", NULL, "not usable (%s), and not needed: emission is off",
-                        problem.text);
+    doctor_findings_add(findings, FINDING_OK, "broker", NULL,
+                        "not usable (%s), and not needed: emission is off", problem.text);
   json_object_put(report);
 }
 
-static void check_instance(const struct host *host, struct session *session, struct doctor_findings *findings) {
+static void check_instance(const struct host *host, struct session *session,
+                           struct doctor_findings *findings) {
   struct json_object *config = NULL;
   struct problem problem;
   if (config_edit_report(host, session, &config, &problem) < 0) {
     doctor_findings_fail(findings, problem.exit_code, "settings", NULL, "%s", problem.text);
     return;
   }
-  bool emits = json_object_get_boolean(report_text_member(report_text_member(config, "emit_event"), "value"));
+  bool emits = json_object_get_boolean(
+      report_text_member(report_text_member(config, "emit_event"), "value"));
   check_settings(findings, config);
   check_slug(findings, config);
   check_ci(findings, emits);
   check_clock(findings, session);
-  doctor_findings_add(findings, FINDING_OK, "events", NULL, "emission is %s by default", emits ? "on" : "off");
+  doctor_findings_add(findings, FINDING_OK, "events", NULL, "emission is %s by default",
+                      emits ? "on" : "off");
   if (!options_given(host->arguments, "no-broker"))
     check_broker(findings, session, emits);
   json_object_put(config);

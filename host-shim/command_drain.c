@@ -16,11 +16,15 @@
 static const double TIMEOUT_DEFAULT_S = 30;
 
 static const struct option_spec own_options[] = {
-    {"timeout", 't', OPTION_SECONDS, "S", "how long to try; 30, but an unreachable broker ends it at once"},
+    {"timeout", 't', OPTION_SECONDS, "S",
+     "how long to try; 30, but an unreachable broker ends it at once"},
     {"follow", 0, OPTION_FLAG, NULL, "stay and publish what comes, until SIGTERM or Ctrl-C"},
-    {"roots", 0, OPTION_FILE, "FILE", "with --follow: many projects, one root folder a line; read again when it changes"},
-    {"resend-since", 0, OPTION_TEXT, "T", "first make pending again what was acknowledged at or after T"},
-    {"resend-all", 0, OPTION_FLAG, NULL, "first make every marked event pending again, held ones too"},
+    {"roots", 0, OPTION_FILE, "FILE",
+     "with --follow: many projects, one root folder a line; read again when it changes"},
+    {"resend-since", 0, OPTION_TEXT, "T",
+     "first make pending again what was acknowledged at or after T"},
+    {"resend-all", 0, OPTION_FLAG, NULL,
+     "first make every marked event pending again, held ones too"},
     {"assume-sent", 0, OPTION_FLAG, NULL, "take held events as sent"},
     {NULL, 0, OPTION_FLAG, NULL, NULL},
 };
@@ -43,8 +47,8 @@ struct drain_result {
 
 static int check_given(const struct host *host, struct problem *problem) {
   const struct arguments *arguments = host->arguments;
-  int decisions = options_given(arguments, "resend-since") + options_given(arguments, "resend-all") +
-                  options_given(arguments, "assume-sent");
+  int decisions = options_given(arguments, "resend-since") +
+                  options_given(arguments, "resend-all") + options_given(arguments, "assume-sent");
   bool follow = options_given(arguments, "follow");
   if (decisions > 1)
     return problem_set(problem, EXIT_CODE_USAGE,
@@ -61,14 +65,16 @@ static int resend_since(const struct host *host, int64_t *since_ns, struct probl
   const char *since = options_text(host->arguments, "resend-since", NULL);
   *since_ns = 0;
   if (since != NULL && time_text_parse(since, since_ns) < 0)
-    return problem_set(problem, EXIT_CODE_USAGE, "--resend-since: '%s' is no time such as 2026-01-02T03:04:05Z", since);
+    return problem_set(problem, EXIT_CODE_USAGE,
+                       "--resend-since: '%s' is no time such as 2026-01-02T03:04:05Z", since);
   return 0;
 }
 
-static int decide(const struct host *host, struct session *session, int64_t since_ns, uint64_t *changed,
-                  struct problem *problem) {
+static int decide(const struct host *host, struct session *session, int64_t since_ns,
+                  uint64_t *changed, struct problem *problem) {
   bool assume = options_given(host->arguments, "assume-sent");
-  bool resend = options_given(host->arguments, "resend-all") || options_given(host->arguments, "resend-since");
+  bool resend = options_given(host->arguments, "resend-all") ||
+                options_given(host->arguments, "resend-since");
   if (!assume && !resend)
     return 0;
   const struct kaizen_delivery_1 *delivery = session_extension(session, KAIZEN_DELIVERY_1, problem);
@@ -86,7 +92,8 @@ static uint64_t count_held(struct session *session) {
   if (report_text_delivery(session, &report, &ignored) < 0)
     return 0;
   struct json_object *agents = report_text_member(report, "agents");
-  for (size_t i = 0; json_object_is_type(agents, json_type_array) && i < json_object_array_length(agents); i++)
+  for (size_t i = 0;
+       json_object_is_type(agents, json_type_array) && i < json_object_array_length(agents); i++)
     held += report_text_count(json_object_array_get_idx(agents, i), "held");
   json_object_put(report);
   return held;
@@ -98,7 +105,7 @@ static void take_end(struct drain_result *result, enum delivery_end end) {
                   : end == DELIVERY_TIMEOUT     ? "timeout"
                   : end == DELIVERY_INTERRUPTED ? "interrupted"
                                                 : "broker";
-  result->status = end == DELIVERY_DONE          ? (needs_hands ? EXIT_CODE_UNDELIVERABLE : EXIT_CODE_OK)
+  result->status = end == DELIVERY_DONE ? (needs_hands ? EXIT_CODE_UNDELIVERABLE : EXIT_CODE_OK)
                    : end == DELIVERY_TIMEOUT     ? EXIT_CODE_UNSENT
                    : end == DELIVERY_INTERRUPTED ? EXIT_CODE_SIGNALLED + signals_pending()
                                                  : EXIT_CODE_UNDELIVERABLE;
@@ -115,18 +122,21 @@ static void print_json(const struct drain_result *result) {
                                  : 0));
   json_object_object_add(document, "changed", json_object_new_uint64(result->changed));
   json_object_object_add(document, "marked", json_object_new_uint64(result->stats.marked));
-  json_object_object_add(document, "acknowledged", json_object_new_uint64(result->stats.acknowledged));
+  json_object_object_add(document, "acknowledged",
+                         json_object_new_uint64(result->stats.acknowledged));
   json_object_object_add(document, "pending", json_object_new_uint64(result->stats.pending));
   json_object_object_add(document, "held", json_object_new_uint64(result->held));
-  json_object_object_add(document, "dead_lettered", json_object_new_uint64(result->stats.dead_lettered));
-  json_object_object_add(document, "reason", *reason != '\0' ? json_object_new_string(reason) : NULL);
+  json_object_object_add(document, "dead_lettered",
+                         json_object_new_uint64(result->stats.dead_lettered));
+  json_object_object_add(document, "reason",
+                         *reason != '\0' ? json_object_new_string(reason) : NULL);
   output_json(document);
 }
 
 static void print_text(const struct drain_result *result) {
   const struct kaizen_stats *stats = &result->stats;
-  printf("%" PRIu64 " events acknowledged of %" PRIu64 ", %" PRIu64 " pending", stats->acknowledged, stats->marked,
-         stats->pending);
+  printf("%" PRIu64 " events acknowledged of %" PRIu64 ", %" PRIu64 " pending", stats->acknowledged,
+         stats->marked, stats->pending);
   if (result->held > 0)
     printf(" (%" PRIu64 " of them held)", result->held);
   printf(", %" PRIu64 " dead letters\n", stats->dead_lettered);
@@ -184,8 +194,10 @@ const struct command command_drain = {
     .name = "drain",
     .synopsis = "[OPTIONS]",
     .summary = "publish what is pending",
-    .details = "Events keep their ids, so that sending one again opens nothing twice.  Status 5: not everything was\n"
-               "acknowledged in time; 6: held events, dead letters, or a broker that cannot be used.",
+    .details =
+        "Events keep their ids, so that sending one again opens nothing twice.  Status 5: not "
+        "everything was\n"
+        "acknowledged in time; 6: held events, dead letters, or a broker that cannot be used.",
     .examples = examples,
     .option_groups = {own_options},
     .run = run,

@@ -2,6 +2,7 @@
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
+#include <math.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,8 +16,10 @@
 #include "record_request.h"
 
 static const struct option_spec own_options[] = {
-    {"aborted", 0, OPTION_CHOICE, "skip|failure", "what a command ended by Ctrl-C or SIGTERM counts as; skip: nothing"},
-    {"require-record", 0, OPTION_FLAG, NULL, "status 125 when the command succeeded but was not recorded"},
+    {"aborted", 0, OPTION_CHOICE, "skip|failure",
+     "what a command ended by Ctrl-C or SIGTERM counts as; skip: nothing"},
+    {"require-record", 0, OPTION_FLAG, NULL,
+     "status 125 when the command succeeded but was not recorded"},
     {NULL, 0, OPTION_FLAG, NULL, NULL},
 };
 
@@ -43,7 +46,9 @@ static bool is_aborted(const struct child_result *result) {
 
 static int describe_end(struct record_request *request, const struct child_result *result) {
   bool signalled = WIFSIGNALED(result->wait_status);
-  const char *outcome = is_aborted(result) ? "aborted" : exit_status(result) == 0 ? "completed" : "failed";
+  const char *outcome = is_aborted(result)         ? "aborted"
+                        : exit_status(result) == 0 ? "completed"
+                                                   : "failed";
   char text[32];
   if (json_members_find(&request->metadata, "outcome") == NULL &&
       json_members_add_text(&request->metadata, "outcome", outcome) < 0)
@@ -57,18 +62,20 @@ static int describe_end(struct record_request *request, const struct child_resul
   return json_members_add_text(&request->metadata, "error_type", text);
 }
 
-static int take_end(struct record_request *request, const struct child_result *result, struct problem *problem) {
+static int take_end(struct record_request *request, const struct child_result *result,
+                    struct problem *problem) {
   struct kaizen_execution *execution = &request->execution;
   if (execution->outcome == 0)
     execution->outcome = exit_status(result) == 0 ? KAIZEN_SUCCESS : KAIZEN_FAILURE;
   if ((execution->flags & KAIZEN_EXEC_HAS_TIME) == 0)
-    execution->execution_time_s = result->elapsed_s;
+    execution->execution_time_s = round(result->elapsed_s * 1e6) / 1e6;
   execution->flags |= KAIZEN_EXEC_HAS_TIME;
   return describe_end(request, result) < 0 ? problem_no_memory(problem) : 0;
 }
 
 /* The exit status of the recording alone. */
-static int record(const struct host *host, struct record_request *request, const struct child_result *result) {
+static int record(const struct host *host, struct record_request *request,
+                  const struct child_result *result) {
   struct record_call call;
   struct problem problem;
   record_call_init(&call, host);
@@ -78,7 +85,8 @@ static int record(const struct host *host, struct record_request *request, const
     failed = record_call_open(&call, request, &problem);
   if (failed == 0)
     failed = record_call_execution(&call, request, &problem);
-  int status = failed < 0 ? record_call_report_problem(&call, request, &problem) : record_call_report(&call, request);
+  int status = failed < 0 ? record_call_report_problem(&call, request, &problem)
+                          : record_call_report(&call, request);
   record_call_close(&call);
   return status;
 }
@@ -87,7 +95,8 @@ static int check_given(const struct host *host, struct problem *problem) {
   char **rest = host->arguments->rest;
   if (rest == NULL || *rest == NULL)
     return problem_set(problem, EXIT_CODE_EXEC,
-                       "exec: the command is missing; write it behind --, as in: kaizen-host exec coach -- make test");
+                       "exec: the command is missing; write it behind --, as in: kaizen-host exec "
+                       "coach -- make test");
   return 0;
 }
 
@@ -102,7 +111,8 @@ static int check_recording(const struct host *host, struct problem *problem) {
   return 0;
 }
 
-static int run_and_record(const struct host *host, struct record_request *request, struct problem *problem) {
+static int run_and_record(const struct host *host, struct record_request *request,
+                          struct problem *problem) {
   struct child_result result;
   char **command = host->arguments->rest;
   bool skips = strcmp(options_text(host->arguments, "aborted", "skip"), "skip") == 0;
@@ -120,8 +130,11 @@ static int run_and_record(const struct host *host, struct record_request *reques
     return status;
   }
   int recorded = record(host, request, &result);
-  bool is_recorded = recorded == EXIT_CODE_OK || recorded == EXIT_CODE_UNSENT || recorded == EXIT_CODE_UNDELIVERABLE;
-  return status == 0 && !is_recorded && options_given(host->arguments, "require-record") ? EXIT_CODE_EXEC : status;
+  bool is_recorded = recorded == EXIT_CODE_OK || recorded == EXIT_CODE_UNSENT ||
+                     recorded == EXIT_CODE_UNDELIVERABLE;
+  return status == 0 && !is_recorded && options_given(host->arguments, "require-record")
+             ? EXIT_CODE_EXEC
+             : status;
 }
 
 static int run(const struct host *host) {
@@ -145,8 +158,10 @@ const struct command command_exec = {
     .name = "exec",
     .synopsis = "AGENT [OPTIONS] -- COMMAND [ARGUMENT...]",
     .summary = "run a command, record how long it took and how it ended",
-    .details = "The command's status is passed through, 128 plus the number for a signal; exec's own are 125, 126 (cannot be\n"
-               "run) and 127 (not found).  A recording that fails is said on standard error and changes nothing else,\n"
+    .details = "The command's status is passed through, 128 plus the number for a signal; exec's "
+               "own are 125, 126 (cannot be\n"
+               "run) and 127 (not found).  A recording that fails is said on standard error and "
+               "changes nothing else,\n"
                "unless --require-record is given.  With -o json the result goes to standard error.",
     .examples = examples,
     .option_groups = {record_request_options, own_options},

@@ -33,7 +33,8 @@ static int32_t write_line(void *ctx, const char *data, size_t len) {
 
 static int export_agent(void *ctx, const char *agent, struct problem *problem) {
   struct export *export = ctx;
-  int32_t result = export->inspect->recent(export->session.instance, session_text(agent), export->last, write_line, NULL);
+  int32_t result = export->inspect->recent(export->session.instance, session_text(agent),
+                                           export->last, write_line, NULL);
   if (result == KAIZEN_E_REJECTED)
     return agent_history_unknown(&export->session, agent, problem);
   if (ferror(stdout))
@@ -55,8 +56,9 @@ static int run(const struct host *host) {
     return output_problem(&problem);
   export.inspect = session_extension(&export.session, KAIZEN_INSPECT_1, &problem);
   int result = export.inspect == NULL ? -1
-               : agent != NULL        ? export_agent(&export, agent, &problem)
-                                      : agent_history_each(&export.session, export_agent, &export, &problem);
+               : agent != NULL
+                   ? export_agent(&export, agent, &problem)
+                   : agent_history_each(&export.session, export_agent, &export, &problem);
   session_close(&export.session);
   return result < 0 ? output_problem(&problem) : EXIT_CODE_OK;
 }
@@ -65,7 +67,8 @@ const struct command command_export = {
     .name = "export",
     .synopsis = "AGENT|--all [OPTIONS]",
     .summary = "the log as JSON Lines",
-    .details = "The records come out as the log has them, with -o json as well; 'replay' takes them back.",
+    .details =
+        "The records come out as the log has them, with -o json as well; 'replay' takes them back.",
     .examples = examples,
     .option_groups = {own_options},
     .takes_agent = true,

@@ -20,8 +20,13 @@ static const struct command_example examples[] = {
     {NULL, NULL},
 };
 
-static const char *const extensions[] = {KAIZEN_INSPECT_1, KAIZEN_BATCH_1,  KAIZEN_DELIVERY_1, KAIZEN_BROKER_1,
-                                         KAIZEN_REPAIR_1,  KAIZEN_NAMES_1, NULL};
+static const char *const extensions[] = {KAIZEN_INSPECT_1,
+                                         KAIZEN_BATCH_1,
+                                         KAIZEN_DELIVERY_1,
+                                         KAIZEN_BROKER_1,
+                                         KAIZEN_REPAIR_1,
+                                         KAIZEN_NAMES_1,
+                                         NULL};
 
 static struct json_object *abi_text(uint32_t abi_version) {
   char text[32];
@@ -45,17 +50,19 @@ static void print_json(const struct session *session) {
   json_object_object_add(document, "host_version", json_object_new_string(KAIZEN_HOST_VERSION));
   json_object_object_add(document, "host_abi_version", abi_text(KAIZEN_ABI_VERSION));
   json_object_object_add(document, "config_file",
-                         session->config.file != NULL ? json_text_new_string(session->config.file) : NULL);
+                         session->config.file != NULL ? json_text_new_string(session->config.file)
+                                                      : NULL);
   json_object_object_add(document, "plugin", entry);
   output_json(document);
 }
 
 static void print_text(const struct session *session) {
   const struct kaizen_plugin_v1 *plugin = session->plugin.table;
-  printf("plugin      %s %s\nfile        %s\nABI         %u.%u (this host: %u.%u)\n", plugin->id, plugin->version,
-         session->plugin.file, plugin->abi_version >> 16, plugin->abi_version & 0xFFFFu, KAIZEN_ABI_MAJOR,
-         KAIZEN_ABI_MINOR);
-  printf("config      %s\nextensions ", session->config.file != NULL ? session->config.file : "built-in defaults");
+  printf("plugin      %s %s\nfile        %s\nABI         %u.%u (this host: %u.%u)\n", plugin->id,
+         plugin->version, session->plugin.file, plugin->abi_version >> 16,
+         plugin->abi_version & 0xFFFFu, KAIZEN_ABI_MAJOR, KAIZEN_ABI_MINOR);
+  printf("config      %s\nextensions ",
+         session->config.file != NULL ? session->config.file : "built-in defaults");
   for (const char *const *id = extensions; *id != NULL; id++)
     if (plugin->get_extension(*id) != NULL)
       printf(" %s", *id);

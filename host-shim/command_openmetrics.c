@@ -15,7 +15,8 @@
 #include "time_text.h"
 
 static const struct option_spec own_options[] = {
-    {"textfile", 0, OPTION_FILE, "FILE", "replace this file as a whole; for node_exporter its name ends in .prom"},
+    {"textfile", 0, OPTION_FILE, "FILE",
+     "replace this file as a whole; for node_exporter its name ends in .prom"},
     {NULL, 0, OPTION_FLAG, NULL, NULL},
 };
 
@@ -33,17 +34,26 @@ static const struct metric {
 } metrics[] = {
     {"kaizen_executions", "execution_count", "Executions in the agent's log.", METRIC_NUMBER},
     {"kaizen_success_ratio", "success_rate", "Share of them that succeeded.", METRIC_NUMBER},
-    {"kaizen_quality_score", "avg_quality_score", "Mean quality of those that carry one, 0 to 1.", METRIC_NUMBER},
-    {"kaizen_execution_duration_mean_seconds", "avg_execution_time_s", "Mean duration of those that carry one.",
+    {"kaizen_quality_score", "avg_quality_score", "Mean quality of those that carry one, 0 to 1.",
      METRIC_NUMBER},
-    {"kaizen_last_execution_timestamp_seconds", "last_execution", "End of the latest execution.", METRIC_TIME},
-    {"kaizen_events_marked", "marked", "Records in the log that are to be published.", METRIC_NUMBER},
-    {"kaizen_events_acknowledged", "acknowledged", "Marked records that the broker acknowledged.", METRIC_NUMBER},
-    {"kaizen_events_pending", "pending", "Marked records still to be acknowledged, held ones included.", METRIC_NUMBER},
-    {"kaizen_events_held", "held", "Pending records that wait for an operator's decision.", METRIC_NUMBER},
-    {"kaizen_events_dead_lettered", "dead_lettered", "Marked records that the broker refused for good.", METRIC_NUMBER},
-    {"kaizen_oldest_pending_timestamp_seconds", "oldest_pending", "Time of the oldest pending record.", METRIC_TIME},
-    {"kaizen_skipped_lines", "skipped_lines", "Lines of the log that are no records.", METRIC_NUMBER},
+    {"kaizen_execution_duration_mean_seconds", "avg_execution_time_s",
+     "Mean duration of those that carry one.", METRIC_NUMBER},
+    {"kaizen_last_execution_timestamp_seconds", "last_execution", "End of the latest execution.",
+     METRIC_TIME},
+    {"kaizen_events_marked", "marked", "Records in the log that are to be published.",
+     METRIC_NUMBER},
+    {"kaizen_events_acknowledged", "acknowledged", "Marked records that the broker acknowledged.",
+     METRIC_NUMBER},
+    {"kaizen_events_pending", "pending",
+     "Marked records still to be acknowledged, held ones included.", METRIC_NUMBER},
+    {"kaizen_events_held", "held", "Pending records that wait for an operator's decision.",
+     METRIC_NUMBER},
+    {"kaizen_events_dead_lettered", "dead_lettered",
+     "Marked records that the broker refused for good.", METRIC_NUMBER},
+    {"kaizen_oldest_pending_timestamp_seconds", "oldest_pending",
+     "Time of the oldest pending record.", METRIC_TIME},
+    {"kaizen_skipped_lines", "skipped_lines", "Lines of the log that are no records.",
+     METRIC_NUMBER},
 };
 
 static void print_label(FILE *out, const char *name, const char *value, const char *end) {
@@ -75,13 +85,17 @@ static bool read_value(struct json_object *agent, const struct metric *metric, d
 static void print_metric(FILE *out, const struct metric *metric, struct json_object *report) {
   struct json_object *agents = report_text_member(report, "agents");
   fprintf(out, "# HELP %s %s\n# TYPE %s gauge\n", metric->name, metric->help, metric->name);
-  for (size_t i = 0; json_object_is_type(agents, json_type_array) && i < json_object_array_length(agents); i++) {
+  for (size_t i = 0;
+       json_object_is_type(agents, json_type_array) && i < json_object_array_length(agents); i++) {
     struct json_object *agent = json_object_array_get_idx(agents, i);
     double value = 0;
     char text[32];
     if (!read_value(agent, metric, &value))
       continue;
     json_text_double(value, text);
+    char *point = strstr(text, ".0");
+    if (point != NULL && point[2] == '\0')
+      *point = '\0'; /* a count */
     fprintf(out, "%s{", metric->name);
     print_label(out, "project", report_text_string(report, "project", ""), ",");
     print_label(out, "agent", report_text_string(agent, "agent", ""), "} ");
@@ -93,14 +107,16 @@ static void print_all(FILE *out, const struct session *session, struct json_obje
   const struct kaizen_plugin_v1 *plugin = session->plugin.table;
   for (size_t i = 0; i < sizeof metrics / sizeof metrics[0]; i++)
     print_metric(out, &metrics[i], report);
-  fputs("# HELP kaizen_plugin_info The plugin that read these numbers.\n# TYPE kaizen_plugin_info gauge\n"
-        "kaizen_plugin_info{", out);
+  fputs("# HELP kaizen_plugin_info The plugin that read these numbers.\n# TYPE kaizen_plugin_info "
+        "gauge\n"
+        "kaizen_plugin_info{",
+        out);
   print_label(out, "id", plugin->id, ",");
   print_label(out, "version", plugin->version, "} 1\n# EOF\n");
 }
 
-static int write_metrics(const struct session *session, struct json_object *report, const char *file,
-                         struct problem *problem) {
+static int write_metrics(const struct session *session, struct json_object *report,
+                         const char *file, struct problem *problem) {
   char *text = NULL;
   size_t len = 0;
   FILE *out = open_memstream(&text, &len);
@@ -125,7 +141,8 @@ static int run(const struct host *host) {
     return output_problem(&problem);
   int result = report_text_delivery(&session, &report, &problem);
   if (result == 0)
-    result = write_metrics(&session, report, options_text(host->arguments, "textfile", NULL), &problem);
+    result =
+        write_metrics(&session, report, options_text(host->arguments, "textfile", NULL), &problem);
   json_object_put(report);
   session_close(&session);
   return result < 0 ? output_problem(&problem) : EXIT_CODE_OK;
@@ -135,7 +152,8 @@ const struct command command_openmetrics = {
     .name = "openmetrics",
     .synopsis = "[OPTIONS]",
     .summary = "the project's numbers for Prometheus",
-    .details = "Every number is a gauge: retention takes old records out of the log, and out of every count.",
+    .details = "Every number is a gauge: retention takes old records out of the log, and out of "
+               "every count.",
     .examples = examples,
     .option_groups = {own_options},
     .run = run,

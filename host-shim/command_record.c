@@ -15,15 +15,18 @@
 static const size_t STDIN_BYTES_MAX = 16 * 1024 * 1024; /* the plugin's own bound is far below */
 
 static const struct option_spec own_options[] = {
-    {"json", 0, OPTION_FLAG, NULL, "the record is a JSON object on standard input; options win over its members"},
+    {"json", 0, OPTION_FLAG, NULL,
+     "the record is a JSON object on standard input; options win over its members"},
     {NULL, 0, OPTION_FLAG, NULL, NULL},
 };
 
 static const struct command_example examples[] = {
     {"record coach --success --time 120 --quality 0.9", "it went well"},
     {"record coach --failure --metadata error_type=timeout", "it did not"},
-    {"record coach --success --emit-event --wait 5", "publish an event, wait up to 5 s for the broker"},
-    {"record coach --json --idempotency-key run-17 < record.json", "a record made elsewhere, at most once"},
+    {"record coach --success --emit-event --wait 5",
+     "publish an event, wait up to 5 s for the broker"},
+    {"record coach --json --idempotency-key run-17 < record.json",
+     "a record made elsewhere, at most once"},
     {NULL, NULL},
 };
 
@@ -31,15 +34,17 @@ static int check_given(const struct host *host, const struct record_request *req
                        struct problem *problem) {
   bool maps = options_given(host->arguments, "map-agent");
   if (request->agent_as_given == NULL && (!is_json || maps))
-    return problem_set(problem, EXIT_CODE_USAGE, "record: the agent is missing; usage: kaizen-host record %s",
+    return problem_set(problem, EXIT_CODE_USAGE,
+                       "record: the agent is missing; usage: kaizen-host record %s",
                        command_record.synopsis);
   if (request->execution.outcome == 0 && !is_json)
-    return problem_set(problem, EXIT_CODE_USAGE, "record: one of --success and --failure is needed");
+    return problem_set(problem, EXIT_CODE_USAGE,
+                       "record: one of --success and --failure is needed");
   return 0;
 }
 
-static int call_plugin(const struct host *host, struct record_call *call, struct record_request *request,
-                       bool is_json, struct problem *problem) {
+static int call_plugin(const struct host *host, struct record_call *call,
+                       struct record_request *request, bool is_json, struct problem *problem) {
   if (!is_json)
     return record_call_execution(call, request, problem);
   char *text = NULL;
@@ -68,7 +73,8 @@ static int run(const struct host *host) {
     result = record_call_open(&call, &request, &problem);
   if (result == 0)
     result = call_plugin(host, &call, &request, is_json, &problem);
-  int status = result < 0 ? record_call_report_problem(&call, &request, &problem) : record_call_report(&call, &request);
+  int status = result < 0 ? record_call_report_problem(&call, &request, &problem)
+                          : record_call_report(&call, &request);
   record_call_close(&call);
   record_request_fini(&request);
   return status;
@@ -76,10 +82,13 @@ static int run(const struct host *host) {
 
 const struct command command_record = {
     .name = "record",
-    .synopsis = "AGENT --success|--failure [OPTIONS]\n  kaizen-host record [AGENT] --json [OPTIONS] < RECORD",
+    .synopsis = "AGENT --success|--failure [OPTIONS]\n  kaizen-host record [AGENT] --json "
+                "[OPTIONS] < RECORD",
     .summary = "record one execution of an agent",
-    .details = "HELIX_SESSION_UID, HELIX_REPO, HELIX_FLAVOR, HELIX_TOKENS and HELIX_INFRA_OVERHEAD_SHARE are taken\n"
-               "into the record; what is given explicitly wins.  Without --wait, a record whose event is still\n"
+    .details = "HELIX_SESSION_UID, HELIX_REPO, HELIX_FLAVOR, HELIX_TOKENS and "
+               "HELIX_INFRA_OVERHEAD_SHARE are taken\n"
+               "into the record; what is given explicitly wins.  Without --wait, a record whose "
+               "event is still\n"
                "on its way ends with status 0: the event stays in the log and is sent later.",
     .examples = examples,
     .option_groups = {record_request_options, own_options},

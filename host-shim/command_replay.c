@@ -17,7 +17,8 @@ static const struct option_spec own_options[] = {
     {"derive-keys", 0, OPTION_FLAG, NULL, "make a key of a line's bytes for lines without one"},
     {"skip", 0, OPTION_COUNT, "N", "leave out the first N lines"},
     {"emit-event", 'e', OPTION_FLAG, NULL, "publish an event for each record; else none is"},
-    {"wait", 'w', OPTION_SECONDS, "S", "with --emit-event: how long to wait for the broker at the end; 1"},
+    {"wait", 'w', OPTION_SECONDS, "S",
+     "with --emit-event: how long to wait for the broker at the end; 1"},
     {NULL, 0, OPTION_FLAG, NULL, NULL},
 };
 
@@ -32,8 +33,9 @@ static const struct command_example examples[] = {
 static enum exit_code wait_for_events(const struct host *host, struct session *session) {
   struct problem problem;
   struct kaizen_stats stats;
-  const struct delivery_wait wait = {
-      .timeout_s = options_number(host->arguments, "wait", 1), .until_deadline = false, .show_progress = true};
+  const struct delivery_wait wait = {.timeout_s = options_number(host->arguments, "wait", 1),
+                                     .until_deadline = false,
+                                     .show_progress = true};
   if (!options_given(host->arguments, "emit-event"))
     return EXIT_CODE_OK;
   enum delivery_end end = delivery_wait(session, &wait, &stats, &problem);
@@ -41,8 +43,9 @@ static enum exit_code wait_for_events(const struct host *host, struct session *s
     return (enum exit_code)output_problem(&problem);
   if (end == DELIVERY_DONE)
     return EXIT_CODE_OK;
-  output_note("%llu events are still pending; they stay in the log%s%s", (unsigned long long)stats.pending,
-              stats.publisher_reason[0] != '\0' ? ": " : "", stats.publisher_reason);
+  output_note("%llu events are still pending; they stay in the log%s%s",
+              (unsigned long long)stats.pending, stats.publisher_reason[0] != '\0' ? ": " : "",
+              stats.publisher_reason);
   return options_given(host->arguments, "wait") ? EXIT_CODE_UNSENT : EXIT_CODE_OK;
 }
 
@@ -50,7 +53,8 @@ static int run_opened(const struct host *host, struct session *session, struct p
   struct replay replay;
   const struct arguments *arguments = host->arguments;
   replay_init(&replay, session);
-  replay.exec_flags = options_given(arguments, "emit-event") ? KAIZEN_EXEC_EMIT : KAIZEN_EXEC_NO_EMIT;
+  replay.exec_flags =
+      options_given(arguments, "emit-event") ? KAIZEN_EXEC_EMIT : KAIZEN_EXEC_NO_EMIT;
   replay.batch_flags = options_given(arguments, "derive-keys") ? KAIZEN_BATCH_DERIVE_KEYS : 0u;
   replay.lines_to_skip = (uint64_t)options_number(arguments, "skip", 0);
   int result = replay_open(&replay, command_word(host, 0), problem);
@@ -81,8 +85,10 @@ const struct command command_replay = {
     .name = "replay",
     .synopsis = "[FILE|-] [OPTIONS]",
     .summary = "record many executions from JSON Lines",
-    .details = "Each line is one record as in executions.jsonl, with its \"agent\".  Without a file, or with -, standard\n"
-               "input is read.  A line that is rejected or a duplicate does not stop the rest.  Nothing is published\n"
+    .details = "Each line is one record as in executions.jsonl, with its \"agent\".  Without a "
+               "file, or with -, standard\n"
+               "input is read.  A line that is rejected or a duplicate does not stop the rest.  "
+               "Nothing is published\n"
                "unless --emit-event asks for it: a backfill would open a task for each bad record.",
     .examples = examples,
     .option_groups = {own_options},

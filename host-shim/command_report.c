@@ -31,8 +31,8 @@ static const struct command_example examples[] = {
 
 struct report {
   struct session session;
-  FILE *html;                  /* NULL: none asked for */
-  struct json_object *agents;  /* for -o json */
+  FILE *html;                 /* NULL: none asked for */
+  struct json_object *agents; /* for -o json */
   size_t count;
 };
 
@@ -43,8 +43,9 @@ static void print_text(const char *agent, const struct report_data *data) {
   size_t first = data->sample_count > SPARK_MAX ? data->sample_count - SPARK_MAX : 0;
   printf("%s", output_style(OUTPUT_BOLD));
   utf8_text_print(stdout, agent);
-  printf("%s  %" PRIu64 " executions, %.1f %% success %s\n  ", output_style_end(), summary->execution_count,
-         summary->success_rate * 100, table_trend_arrow(report_text_trend(summary->trend_success_rate)));
+  printf("%s  %" PRIu64 " executions, %.1f %% success %s\n  ", output_style_end(),
+         summary->execution_count, summary->success_rate * 100,
+         table_trend_arrow(report_text_trend(summary->trend_success_rate)));
   for (size_t i = first; i < data->sample_count; i++)
     fputs(table_spark(data->samples[i].success), stdout);
   putchar('\n');
@@ -61,7 +62,8 @@ static struct json_object *failures_json(const struct report_data *data) {
     struct json_object *failure = json_object_new_object();
     json_object_object_add(failure, "timestamp", json_text_new_string(data->failures[i].ended));
     json_object_object_add(failure, "reason", json_text_new_string(data->failures[i].reason));
-    json_object_object_add(failure, "session_id", json_text_new_string(data->failures[i].session_id));
+    json_object_object_add(failure, "session_id",
+                           json_text_new_string(data->failures[i].session_id));
     json_object_array_add(failures, failure);
   }
   return failures;
@@ -139,7 +141,8 @@ static int run(const struct host *host) {
   struct problem problem;
   const char *file = options_text(host->arguments, "html", NULL);
   if (file != NULL && strcmp(file, "-") == 0 && output_is_json()) {
-    problem_set(&problem, EXIT_CODE_USAGE, "report: --html - and -o json both want standard output");
+    problem_set(&problem, EXIT_CODE_USAGE,
+                "report: --html - and -o json both want standard output");
     return output_problem(&problem);
   }
   if (session_open(host, &report.session, &problem) < 0)

@@ -69,7 +69,8 @@ static void add_row(struct table *table, struct json_object *record) {
   if (time_s >= 0)
     time_text_duration(time_s, duration);
   table_cell(table, "%s", report_text_string(record, "timestamp", ""));
-  table_cell_styled(table, success ? OUTPUT_GREEN : OUTPUT_RED, "%s", success ? "success" : "failure");
+  table_cell_styled(table, success ? OUTPUT_GREEN : OUTPUT_RED, "%s",
+                    success ? "success" : "failure");
   table_cell(table, "%s", duration);
   if (quality >= 0)
     table_cell(table, "%.2f", quality);
@@ -99,7 +100,8 @@ static void print_recent(const struct agent_history *view) {
   for (size_t i = 0; i < view->line_count; i++) {
     size_t at = 0;
     const char *description = NULL;
-    struct json_object *record = json_text_parse(view->lines[i], strlen(view->lines[i]), &at, &description);
+    struct json_object *record =
+        json_text_parse(view->lines[i], strlen(view->lines[i]), &at, &description);
     if (record == NULL)
       continue;
     add_row(&table, record);

@@ -43,7 +43,8 @@ static struct totals sum_up(struct json_object *agents, size_t count) {
     totals.held += report_text_count(agent, "held");
     totals.dead_lettered += report_text_count(agent, "dead_lettered");
     totals.skipped_lines += report_text_count(agent, "skipped_lines");
-    if (oldest != NULL && (totals.oldest_pending == NULL || strcmp(oldest, totals.oldest_pending) < 0))
+    if (oldest != NULL &&
+        (totals.oldest_pending == NULL || strcmp(oldest, totals.oldest_pending) < 0))
       totals.oldest_pending = oldest;
   }
   return totals;
@@ -63,30 +64,40 @@ static void print_age(const char *timestamp) {
 static void print_headline(struct json_object *report, const struct totals *totals) {
   bool emits = json_object_get_boolean(report_text_member(report, "emit_event"));
   if (totals->held > 0)
-    printf("%s%" PRIu64 " events are held%s because the project was copied or restored; 'drain --resend-all' or "
-           "'drain --assume-sent' decides\n", output_style(OUTPUT_YELLOW), totals->held, output_style_end());
+    printf("%s%" PRIu64
+           " event%s held%s, because the project was copied or restored; 'drain --resend-all' or "
+           "'drain --assume-sent' decides\n",
+           output_style(OUTPUT_YELLOW), totals->held, totals->held == 1 ? "" : "s",
+           output_style_end());
   if (totals->dead_lettered > 0)
-    printf("%s%" PRIu64 " dead letters%s; 'dead-letters list' says why\n", output_style(OUTPUT_RED),
-           totals->dead_lettered, output_style_end());
+    printf("%s%" PRIu64 " dead letter%s%s; 'dead-letters list' says why\n",
+           output_style(OUTPUT_RED), totals->dead_lettered, totals->dead_lettered == 1 ? "" : "s",
+           output_style_end());
   if (totals->pending > totals->held) {
-    printf("%s%" PRIu64 " events are pending%s", output_style(OUTPUT_YELLOW), totals->pending - totals->held,
+    printf("%s%" PRIu64 " event%s pending%s", output_style(OUTPUT_YELLOW),
+           totals->pending - totals->held, totals->pending - totals->held == 1 ? "" : "s",
            output_style_end());
     print_age(totals->oldest_pending);
     putchar('\n');
   }
   if (!emits)
-    printf("emission is off, %" PRIu64 " of %" PRIu64 " records marked\n", totals->marked, totals->recorded);
+    printf("emission is off, %" PRIu64 " of %" PRIu64 " records marked\n", totals->marked,
+           totals->recorded);
   else if (totals->pending == 0)
-    printf("%severything is sent%s: %" PRIu64 " events acknowledged, %" PRIu64 " of %" PRIu64 " records marked\n",
-           output_style(OUTPUT_GREEN), output_style_end(), totals->acknowledged, totals->marked, totals->recorded);
+    printf("%severything is sent%s: %" PRIu64 " events acknowledged, %" PRIu64 " of %" PRIu64
+           " records marked\n",
+           output_style(OUTPUT_GREEN), output_style_end(), totals->acknowledged, totals->marked,
+           totals->recorded);
   if (totals->skipped_lines > 0)
-    printf("%" PRIu64 " lines of the logs are no records; 'verify' shows them\n", totals->skipped_lines);
+    printf("%" PRIu64 " lines of the logs are no records; 'verify' shows them\n",
+           totals->skipped_lines);
 }
 
 static void print_agents(struct json_object *agents, size_t count) {
-  static const char *const headings[] = {"agent",  ">records", ">marked", ">acknowledged", ">pending",
-                                         ">held", ">dead",    NULL};
-  static const char *const members[] = {"execution_count", "marked", "acknowledged", "pending", "held", "dead_lettered"};
+  static const char *const headings[] = {"agent",    ">records", ">marked", ">acknowledged",
+                                         ">pending", ">held",    ">dead",   NULL};
+  static const char *const members[] = {"execution_count", "marked", "acknowledged",
+                                        "pending",         "held",   "dead_lettered"};
   struct table table;
   table_init(&table, headings);
   for (size_t i = 0; i < count; i++) {
@@ -106,26 +117,30 @@ static void print_publisher(struct json_object *report, struct json_object *brok
   if (holder > 0)
     printf("\npublisher  process %" PRIu64 "\n", holder);
   else
-    puts("\npublisher  none at present; the next emitting process or 'drain' sends what is pending");
+    puts(
+        "\npublisher  none at present; the next emitting process or 'drain' sends what is pending");
   if (broker != NULL)
     broker_report_print(broker);
 }
 
-static void print_text(struct json_object *report, struct json_object *broker, const struct totals *totals) {
+static void print_text(struct json_object *report, struct json_object *broker,
+                       const struct totals *totals) {
   struct json_object *agents = report_text_member(report, "agents");
-  printf("%s%s%s  %s\n", output_style(OUTPUT_BOLD), report_text_string(report, "project", ""), output_style_end(),
-         report_text_string(report, "project_root", ""));
+  printf("%s%s%s  %s\n", output_style(OUTPUT_BOLD), report_text_string(report, "project", ""),
+         output_style_end(), report_text_string(report, "project_root", ""));
   print_headline(report, totals);
   print_agents(agents, json_object_array_length(agents));
   print_publisher(report, broker);
 }
 
-static bool wants_broker(const struct host *host, struct json_object *report, const struct totals *totals) {
+static bool wants_broker(const struct host *host, struct json_object *report,
+                         const struct totals *totals) {
   return !options_given(host->arguments, "no-broker") &&
          (totals->pending > 0 || json_object_get_boolean(report_text_member(report, "emit_event")));
 }
 
-static int report_status(const struct host *host, struct session *session, struct problem *problem) {
+static int report_status(const struct host *host, struct session *session,
+                         struct problem *problem) {
   struct json_object *report = NULL, *broker = NULL;
   if (report_text_delivery(session, &report, problem) < 0)
     return output_problem(problem);
@@ -146,7 +161,8 @@ static int report_status(const struct host *host, struct session *session, struc
     output_note("%s", problem->text);
   json_object_put(broker);
   json_object_put(report);
-  return totals.held > 0 || totals.dead_lettered > 0 || !usable ? EXIT_CODE_UNDELIVERABLE : EXIT_CODE_OK;
+  return totals.held > 0 || totals.dead_lettered > 0 || !usable ? EXIT_CODE_UNDELIVERABLE
+                                                                : EXIT_CODE_OK;
 }
 
 static int run(const struct host *host) {
@@ -163,7 +179,8 @@ const struct command command_status = {
     .name = "status",
     .synopsis = "[OPTIONS]",
     .summary = "what is recorded, what is sent, what keeps the rest",
-    .details = "The broker is asked when events are emitted or pending.  Status 6: held events, dead letters, or a broker\n"
+    .details = "The broker is asked when events are emitted or pending.  Status 6: held events, "
+               "dead letters, or a broker\n"
                "that cannot be used.",
     .examples = examples,
     .option_groups = {own_options},

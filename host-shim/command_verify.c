@@ -14,7 +14,8 @@
 #include "utf8_text.h"
 
 static const struct option_spec own_options[] = {
-    {"repair", 0, OPTION_FLAG, NULL, "take bad lines out (they are saved first) and rebuild what is derived"},
+    {"repair", 0, OPTION_FLAG, NULL,
+     "take bad lines out (they are saved first) and rebuild what is derived"},
     {"dry-run", 0, OPTION_FLAG, NULL, "with --repair: only say what it would do"},
     {NULL, 0, OPTION_FLAG, NULL, NULL},
 };
@@ -52,11 +53,14 @@ static void print_bad_lines(struct json_object *report) {
     printf("  ... and %" PRIu64 " more\n", count - listed);
 }
 
-static void print_report(const struct verify *verify, const char *agent, struct json_object *report) {
+static void print_report(const struct verify *verify, const char *agent,
+                         struct json_object *report) {
+  static const char *const parts[] = {"summary", "checkpoint", "state"};
   bool consistent = json_object_get_boolean(report_text_member(report, "consistent"));
   const char *saved_to = report_text_string(report, "saved_to", "");
   utf8_text_print(stdout, agent);
-  printf(": %" PRIu64 " records, %s%s%s\n", report_text_count(report, "records"),
+  printf(": %" PRIu64 " record%s, %s%s%s\n", report_text_count(report, "records"),
+         report_text_count(report, "records") == 1 ? "" : "s",
          output_style(consistent ? OUTPUT_GREEN : OUTPUT_RED),
          !consistent       ? "not consistent"
          : verify->repairs ? "consistent after the repair"
@@ -65,9 +69,8 @@ static void print_report(const struct verify *verify, const char *agent, struct 
   print_bad_lines(report);
   if (json_object_get_boolean(report_text_member(report, "torn_tail")))
     puts("  the last line is torn; the next record begins behind it");
-  print_part("summary", report_text_string(report, "summary", "ok"));
-  print_part("checkpoint", report_text_string(report, "checkpoint", "ok"));
-  print_part("state", report_text_string(report, "state", "ok"));
+  for (size_t i = 0; !consistent && i < sizeof parts / sizeof parts[0]; i++)
+    print_part(parts[i], report_text_string(report, parts[i], "ok"));
   if (*saved_to != '\0')
     printf("  what was taken out is in %s\n", saved_to);
   if (verify->dry_run && !consistent)
@@ -108,7 +111,8 @@ static int verify_opened(struct verify *verify, const char *agent, struct proble
     return -1;
   if (output_is_json()) {
     struct json_object *document = json_object_new_object();
-    json_object_object_add(document, "consistent", json_object_new_boolean(verify->inconsistent == 0));
+    json_object_object_add(document, "consistent",
+                           json_object_new_boolean(verify->inconsistent == 0));
     json_object_object_add(document, "agents", json_object_get(verify->reports));
     output_json(document);
   } else if (verify->agents == 0) {
@@ -124,7 +128,8 @@ static int run(const struct host *host) {
       .dry_run = options_given(host->arguments, "dry-run"),
   };
   if (verify.dry_run && !verify.repairs) {
-    problem_set(&problem, EXIT_CODE_USAGE, "verify: --dry-run goes with --repair; without it nothing is changed");
+    problem_set(&problem, EXIT_CODE_USAGE,
+                "verify: --dry-run goes with --repair; without it nothing is changed");
     return output_problem(&problem);
   }
   if (session_open(host, &verify.session, &problem) < 0)

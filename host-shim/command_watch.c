@@ -44,9 +44,10 @@ static void print_event(const char *data, size_t len) {
   utf8_text_print(stdout, report_text_string(attributes, "project", "?"));
   putchar(' ');
   utf8_text_print(stdout, report_text_string(attributes, "agent", "?"));
-  printf("  %.1f %% of %" PRIu64 ", quality %.2f  %s\n", report_text_number(summary, "success_rate", 0) * 100,
-         report_text_count(summary, "execution_count"), report_text_number(summary, "avg_quality", 0),
-         report_text_string(event, "id", "?"));
+  printf("  %.1f %% of %" PRIu64 ", quality %.2f  %s\n",
+         report_text_number(summary, "success_rate", 0) * 100,
+         report_text_count(summary, "execution_count"),
+         report_text_number(summary, "avg_quality", 0), report_text_string(event, "id", "?"));
   json_object_put(event);
 }
 
@@ -75,7 +76,8 @@ static int watch_opened(const struct host *host, struct session *session, struct
     watch.left = (uint64_t)options_number(host->arguments, "count", 0);
   signals_note();
   output_note("waiting for events; Ctrl-C ends");
-  int32_t result = broker->watch(session->instance, (uint32_t)(timeout_s * 1000), take_event, &watch);
+  int32_t result =
+      broker->watch(session->instance, (uint32_t)(timeout_s * 1000), take_event, &watch);
   if (result >= 0 || watch.seen >= watch.left || signals_pending() != 0)
     return 0;
   session_failed(session, "watch", result, problem);

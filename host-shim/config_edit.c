@@ -32,14 +32,16 @@ static bool is_set(const struct host *host, const char *key) {
   size_t len = strlen(key);
   for (size_t i = 0; i < host->arguments->value_count; i++) {
     const struct option_value *value = &host->arguments->values[i];
-    if (strcmp(value->spec->name, "set") == 0 && strncmp(value->text, key, len) == 0 && value->text[len] == '=')
+    if (strcmp(value->spec->name, "set") == 0 && strncmp(value->text, key, len) == 0 &&
+        value->text[len] == '=')
       return true;
   }
   return false;
 }
 
 /* The plugin only knows that somebody configured it. */
-static struct json_object *origin_of(const struct host *host, const struct session *session, const char *key) {
+static struct json_object *origin_of(const struct host *host, const struct session *session,
+                                     const char *key) {
   char text[PATH_MAX + 8];
   bool is_root = strcmp(key, "project_root") == 0;
   if (is_root && host->directory != NULL)
@@ -53,8 +55,8 @@ static struct json_object *origin_of(const struct host *host, const struct sessi
   return json_object_new_string(is_root ? "working directory" : "configured");
 }
 
-int config_edit_report(const struct host *host, struct session *session, struct json_object **report,
-                       struct problem *problem) {
+int config_edit_report(const struct host *host, struct session *session,
+                       struct json_object **report, struct problem *problem) {
   struct json_object_iter member;
   if (report_text_config(session, report, problem) < 0)
     return -1;
@@ -65,8 +67,10 @@ int config_edit_report(const struct host *host, struct session *session, struct 
   return 0;
 }
 
-/* The value as the type the plugin's schema gives the key; it has passed configure_key() already. */
-static struct json_object *typed_value(const struct session *session, const char *key, const char *value) {
+/* The value as the type the plugin's schema gives the key; it has passed configure_key()
+ * already. */
+static struct json_object *typed_value(const struct session *session, const char *key,
+                                       const char *value) {
   size_t at = 0;
   const char *description = NULL;
   const char *schema_text = session->plugin.table->config_schema;
@@ -95,7 +99,8 @@ static int write_document(struct json_object *document, const char *file, struct
   const char *text = json_object_to_json_string_ext(
       document, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED | JSON_C_TO_STRING_NOSLASHESCAPE);
   snprintf(text_file, sizeof text_file, "%s", realpath(file, target) != NULL ? target : file);
-  mode_t mode = stat(text_file, &entry) == 0 ? entry.st_mode & 0777 : 0600; /* it may come to hold a password */
+  mode_t mode = stat(text_file, &entry) == 0 ? entry.st_mode & 0777
+                                             : 0600; /* it may come to hold a password */
   char *with_newline = NULL;
   int len = asprintf(&with_newline, "%s\n", text);
   if (len < 0)
@@ -105,9 +110,10 @@ static int write_document(struct json_object *document, const char *file, struct
   return result;
 }
 
-static int change(struct session *session, struct json_object *document, const char *key, const char *value,
-                  struct problem *problem) {
-  struct json_object *config = config_in(session->config.plugin != NULL ? session->config.plugin : document);
+static int change(struct session *session, struct json_object *document, const char *key,
+                  const char *value, struct problem *problem) {
+  struct json_object *config =
+      config_in(session->config.plugin != NULL ? session->config.plugin : document);
   if (value == NULL && !json_object_object_get_ex(config, key, NULL))
     return problem_set(problem, EXIT_CODE_FAILED, "config: '%s' is not set in %s", key,
                        session->config.file != NULL ? session->config.file : "any file");
@@ -118,12 +124,16 @@ static int change(struct session *session, struct json_object *document, const c
   return 0;
 }
 
-int config_edit_apply(struct session *session, const char *key, const char *value, struct problem *problem) {
-  char *file = session->config.file != NULL ? strdup(session->config.file) : host_config_user_file();
+int config_edit_apply(struct session *session, const char *key, const char *value,
+                      struct problem *problem) {
+  char *file =
+      session->config.file != NULL ? strdup(session->config.file) : host_config_user_file();
   if (file == NULL)
-    return problem_set(problem, EXIT_CODE_FAILED, "config: there is no home folder; name a file with --config");
-  struct json_object *document =
-      session->config.document != NULL ? json_object_get(session->config.document) : json_object_new_object();
+    return problem_set(problem, EXIT_CODE_FAILED,
+                       "config: there is no home folder; name a file with --config");
+  struct json_object *document = session->config.document != NULL
+                                     ? json_object_get(session->config.document)
+                                     : json_object_new_object();
   int result = value != NULL ? session_set(session, key, value, problem) : 0;
   if (result == 0)
     result = change(session, document, key, value, problem);

@@ -19,12 +19,13 @@ static bool is_hopeless(const struct kaizen_stats *stats) {
 }
 
 static void show_progress(const struct kaizen_stats *stats) {
-  output_progress("%llu of %llu events acknowledged, %llu pending  %s", (unsigned long long)stats->acknowledged,
-                  (unsigned long long)stats->marked, (unsigned long long)stats->pending, stats->publisher_reason);
+  output_progress("%llu of %llu events acknowledged, %llu pending  %s",
+                  (unsigned long long)stats->acknowledged, (unsigned long long)stats->marked,
+                  (unsigned long long)stats->pending, stats->publisher_reason);
 }
 
-enum delivery_end delivery_wait(struct session *session, const struct delivery_wait *wait, struct kaizen_stats *stats,
-                                struct problem *problem) {
+enum delivery_end delivery_wait(struct session *session, const struct delivery_wait *wait,
+                                struct kaizen_stats *stats, struct problem *problem) {
   const struct kaizen_plugin_v1 *plugin = session->plugin.table;
   double deadline_s = time_text_monotonic_s() + wait->timeout_s;
   for (;;) {
@@ -65,7 +66,8 @@ int delivery_counts(struct session *session, const char *agent, struct delivery_
   for (size_t i = 0; agents != NULL && i < json_object_array_length(agents); i++) {
     struct json_object *entry = json_object_array_get_idx(agents, i);
     struct json_object *name = NULL;
-    if (json_object_object_get_ex(entry, "agent", &name) && strcmp(json_object_get_string(name), agent) == 0)
+    if (json_object_object_get_ex(entry, "agent", &name) &&
+        strcmp(json_object_get_string(name), agent) == 0)
       *counts = (struct delivery_counts){
           .marked = count_of(entry, "marked"),
           .acknowledged = count_of(entry, "acknowledged"),

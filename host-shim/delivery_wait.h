@@ -10,20 +10,21 @@
 #include "session.h"
 
 struct delivery_wait {
-  double timeout_s;    /* negative: none */
-  bool until_deadline; /* also while the broker cannot be reached; else that ends the wait at once */
+  double timeout_s; /* negative: none */
+  bool
+      until_deadline; /* also while the broker cannot be reached; else that ends the wait at once */
   bool show_progress;
 };
 enum delivery_end {
-  DELIVERY_DONE,        /* every marked event is acknowledged or a dead letter, held ones excepted */
+  DELIVERY_DONE, /* every marked event is acknowledged or a dead letter, held ones excepted */
   DELIVERY_TIMEOUT,
   DELIVERY_HOPELESS,    /* the broker cannot be used: kaizen_stats.publisher_reason says why */
   DELIVERY_INTERRUPTED, /* signals_pending() */
   DELIVERY_FAILED       /* *problem */
 };
 /* *stats: as of the end of the wait. */
-enum delivery_end delivery_wait(struct session *session, const struct delivery_wait *wait, struct kaizen_stats *stats,
-                                struct problem *problem);
+enum delivery_end delivery_wait(struct session *session, const struct delivery_wait *wait,
+                                struct kaizen_stats *stats, struct problem *problem);
 
 /* What became of the marked events of one agent: for the word that record and exec print. */
 struct delivery_counts {

@@ -16,20 +16,23 @@ void doctor_findings_init(struct doctor_findings *findings) {
   *findings = (struct doctor_findings){.list = output_is_json() ? json_object_new_array() : NULL};
 }
 
-static void print(enum finding_level level, const char *subject, const char *text, const char *way_out) {
+static void print(enum finding_level level, const char *subject, const char *text,
+                  const char *way_out) {
   static const enum output_style styles[] = {OUTPUT_GREEN, OUTPUT_YELLOW, OUTPUT_RED};
-  printf("%s%-8s%s %-12s ", output_style(styles[level]), level_words[level], output_style_end(), subject);
+  printf("%s%-8s%s %-12s ", output_style(styles[level]), level_words[level], output_style_end(),
+         subject);
   utf8_text_print(stdout, text);
   putchar('\n');
   if (way_out != NULL)
     printf("%22s-> %s\n", "", way_out);
 }
 
-static void add(struct doctor_findings *findings, enum finding_level level, const char *subject, const char *way_out,
-                const char *format, va_list arguments) __attribute__((format(printf, 5, 0)));
+static void add(struct doctor_findings *findings, enum finding_level level, const char *subject,
+                const char *way_out, const char *format, va_list arguments)
+    __attribute__((format(printf, 5, 0)));
 
-static void add(struct doctor_findings *findings, enum finding_level level, const char *subject, const char *way_out,
-                const char *format, va_list arguments) {
+static void add(struct doctor_findings *findings, enum finding_level level, const char *subject,
+                const char *way_out, const char *format, va_list arguments) {
   char text[1200];
   vsnprintf(text, sizeof text, format, arguments);
   findings->warnings += level == FINDING_WARNING;
@@ -46,16 +49,16 @@ static void add(struct doctor_findings *findings, enum finding_level level, cons
   json_object_array_add(findings->list, entry);
 }
 
-void doctor_findings_add(struct doctor_findings *findings, enum finding_level level, const char *subject,
-                         const char *way_out, const char *format, ...) {
+void doctor_findings_add(struct doctor_findings *findings, enum finding_level level,
+                         const char *subject, const char *way_out, const char *format, ...) {
   va_list arguments;
   va_start(arguments, format);
   add(findings, level, subject, way_out, format, arguments);
   va_end(arguments);
 }
 
-void doctor_findings_fail(struct doctor_findings *findings, enum exit_code status, const char *subject,
-                          const char *way_out, const char *format, ...) {
+void doctor_findings_fail(struct doctor_findings *findings, enum exit_code status,
+                          const char *subject, const char *way_out, const char *format, ...) {
   va_list arguments;
   va_start(arguments, format);
   add(findings, FINDING_PROBLEM, subject, way_out, format, arguments);

@@ -5,18 +5,18 @@
 #define KAIZEN_HOST_EXIT_CODE_H
 
 enum exit_code {
-  EXIT_CODE_OK = 0,           /* recorded, a duplicate, or simply done */
-  EXIT_CODE_FAILED = 1,       /* not recorded, not found, not consistent */
-  EXIT_CODE_USAGE = 2,        /* the command line is wrong */
-  EXIT_CODE_REFUSED = 3,      /* the plugin or the configuration is refused */
-  EXIT_CODE_REJECTED = 4,     /* the execution is invalid for good */
-  EXIT_CODE_UNSENT = 5,       /* recorded, but not acknowledged within an explicit --wait or --timeout */
+  EXIT_CODE_OK = 0,       /* recorded, a duplicate, or simply done */
+  EXIT_CODE_FAILED = 1,   /* not recorded, not found, not consistent */
+  EXIT_CODE_USAGE = 2,    /* the command line is wrong */
+  EXIT_CODE_REFUSED = 3,  /* the plugin or the configuration is refused */
+  EXIT_CODE_REJECTED = 4, /* the execution is invalid for good */
+  EXIT_CODE_UNSENT = 5, /* recorded, but not acknowledged within an explicit --wait or --timeout */
   EXIT_CODE_UNDELIVERABLE = 6, /* held, dead letters, or the broker cannot be used */
-  EXIT_CODE_UNKNOWN = 7,      /* may or may not be recorded: retry with the same key */
-  EXIT_CODE_EXEC = 125,       /* exec's own failure, as env(1) and timeout(1) have it */
+  EXIT_CODE_UNKNOWN = 7,       /* may or may not be recorded: retry with the same key */
+  EXIT_CODE_EXEC = 125,        /* exec's own failure, as env(1) and timeout(1) have it */
   EXIT_CODE_NOT_EXECUTABLE = 126,
   EXIT_CODE_NOT_FOUND = 127,
-  EXIT_CODE_SIGNALLED = 128   /* plus the signal's number */
+  EXIT_CODE_SIGNALLED = 128 /* plus the signal's number */
 };
 
 #endif

@@ -12,7 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static int read_stream(FILE *in, const char *name, size_t max, char **text, size_t *len, struct problem *problem) {
+static int read_stream(FILE *in, const char *name, size_t max, char **text, size_t *len,
+                       struct problem *problem) {
   size_t room = 16384;
   size_t used = 0;
   char *bytes = malloc(room);
@@ -30,8 +31,10 @@ static int read_stream(FILE *in, const char *name, size_t max, char **text, size
   }
   if (ferror(in) || used > max || used == room - 1) {
     free(bytes);
-    return ferror(in) ? problem_set(problem, EXIT_CODE_FAILED, "%s: cannot be read: %s", name, strerror(errno))
-                      : problem_set(problem, EXIT_CODE_FAILED, "%s: it has more than %zu bytes", name, max);
+    return ferror(in) ? problem_set(problem, EXIT_CODE_FAILED, "%s: cannot be read: %s", name,
+                                    strerror(errno))
+                      : problem_set(problem, EXIT_CODE_FAILED, "%s: it has more than %zu bytes",
+                                    name, max);
   }
   bytes[used] = '\0';
   *text = bytes;
@@ -39,13 +42,15 @@ static int read_stream(FILE *in, const char *name, size_t max, char **text, size
   return 0;
 }
 
-int file_text_read(const char *file, size_t max, char **text, size_t *len, struct problem *problem) {
+int file_text_read(const char *file, size_t max, char **text, size_t *len,
+                   struct problem *problem) {
   struct stat entry;
   if (strcmp(file, "-") == 0)
     return read_stream(stdin, "standard input", max, text, len, problem);
   FILE *in = fopen(file, "re");
   if (in == NULL)
-    return problem_set(problem, EXIT_CODE_FAILED, "%s: cannot be opened: %s", file, strerror(errno));
+    return problem_set(problem, EXIT_CODE_FAILED, "%s: cannot be opened: %s", file,
+                       strerror(errno));
   int result = fstat(fileno(in), &entry) == 0 && S_ISDIR(entry.st_mode)
                    ? problem_set(problem, EXIT_CODE_FAILED, "%s: it is a folder", file)
                    : read_stream(in, file, max, text, len, problem);
@@ -76,14 +81,16 @@ static int write_all(int fd, const char *text, size_t len) {
   return 0;
 }
 
-int file_text_replace(const char *file, mode_t mode, const char *text, size_t len, struct problem *problem) {
+int file_text_replace(const char *file, mode_t mode, const char *text, size_t len,
+                      struct problem *problem) {
   char temporary[PATH_MAX];
   make_folders(file);
   if ((size_t)snprintf(temporary, sizeof temporary, "%s.XXXXXX", file) >= sizeof temporary)
     return problem_set(problem, EXIT_CODE_FAILED, "%s: the name is too long", file);
   int fd = mkostemp(temporary, O_CLOEXEC);
   if (fd < 0)
-    return problem_set(problem, EXIT_CODE_FAILED, "%s: cannot be written: %s", file, strerror(errno));
+    return problem_set(problem, EXIT_CODE_FAILED, "%s: cannot be written: %s", file,
+                       strerror(errno));
   int failed = write_all(fd, text, len) < 0 || fchmod(fd, mode) < 0 || fdatasync(fd) < 0;
   failed = close(fd) < 0 || failed;
   if (failed || rename(temporary, file) < 0) {

@@ -14,9 +14,10 @@
 #include "time_text.h"
 
 enum { ROOTS_BYTES_MAX = 4 * 1024 * 1024 };
-static const uint32_t STOP_MS = 5000;   /* to let what is in flight end */
-static const double LOOK_EVERY_S = 5;   /* at the file and at roots that could not be opened */
-static const long TICK_NS = 100000000;  /* how soon messages of the plugin come out and signals are seen */
+static const uint32_t STOP_MS = 5000; /* to let what is in flight end */
+static const double LOOK_EVERY_S = 5; /* at the file and at roots that could not be opened */
+static const long TICK_NS =
+    100000000; /* how soon messages of the plugin come out and signals are seen */
 
 struct followed {
   char *root;
@@ -38,7 +39,8 @@ int follow_publish_here(struct session *session, struct problem *problem) {
   return session_set(session, "delivery", "in-process", problem);
 }
 
-static int open_root(const struct follow *follow, struct followed *followed, struct problem *problem) {
+static int open_root(const struct follow *follow, struct followed *followed,
+                     struct problem *problem) {
   struct host host = *follow->host;
   struct session *session = calloc(1, sizeof *session);
   if (session == NULL)
@@ -46,7 +48,8 @@ static int open_root(const struct follow *follow, struct followed *followed, str
   if (followed->root != NULL)
     host.directory = followed->root;
   int result = session_open(&host, session, problem);
-  if (result == 0 && (follow_publish_here(session, problem) < 0 || session_start(session, problem) < 0)) {
+  if (result == 0 &&
+      (follow_publish_here(session, problem) < 0 || session_start(session, problem) < 0)) {
     session_close(session);
     result = -1;
   }
@@ -88,7 +91,8 @@ static int add_root(struct follow *follow, const char *root) {
   char *copy = strdup(root);
   if (copy == NULL)
     return -1;
-  list[follow->count++] = (struct followed){.root = copy, .session = NULL, .listed = true, .complained = false};
+  list[follow->count++] =
+      (struct followed){.root = copy, .session = NULL, .listed = true, .complained = false};
   return 0;
 }
 
@@ -130,7 +134,8 @@ static int read_roots(struct follow *follow, struct problem *problem) {
   struct stat entry;
   char *text = NULL;
   size_t len = 0;
-  if (stat(follow->roots_file, &entry) == 0 && entry.st_mtim.tv_sec == follow->roots_modified.tv_sec &&
+  if (stat(follow->roots_file, &entry) == 0 &&
+      entry.st_mtim.tv_sec == follow->roots_modified.tv_sec &&
       entry.st_mtim.tv_nsec == follow->roots_modified.tv_nsec)
     return 0;
   if (file_text_read(follow->roots_file, ROOTS_BYTES_MAX, &text, &len, problem) < 0)
@@ -153,7 +158,8 @@ static void open_missing(struct follow *follow) {
   }
 }
 
-/* Any call lets the plugin hand over the messages of its own thread; flush with 0 ms only counts. */
+/* Any call lets the plugin hand over the messages of its own thread; flush with 0 ms only
+ * counts. */
 static void tick(struct follow *follow) {
   const struct timespec pause = {.tv_sec = 0, .tv_nsec = TICK_NS};
   for (size_t i = 0; i < follow->count; i++) {

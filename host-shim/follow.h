@@ -8,8 +8,9 @@
 
 /* Makes this process publish whatever the configuration says: that is what it was called for. */
 int follow_publish_here(struct session *session, struct problem *problem);
-/* Publishes for the project of `host`, or for each root in the file, until SIGINT, SIGTERM or SIGHUP.  A root that cannot be
- * opened is reported and tried again; the file is read again when it changes.  Answers the exit status. */
+/* Publishes for the project of `host`, or for each root in the file, until SIGINT, SIGTERM or
+ * SIGHUP.  A root that cannot be opened is reported and tried again; the file is read again when
+ * it changes.  Answers the exit status. */
 int follow_run(const struct host *host, const char *roots_file);
 
 #endif

@@ -15,7 +15,8 @@ static void print_heading(FILE *out, const char *heading) {
 
 static void print_options(FILE *out, const struct option_spec *spec) {
   for (; spec->name != NULL; spec++) {
-    int columns = spec->letter != 0 ? fprintf(out, "  -%c, ", spec->letter) : fprintf(out, "      ");
+    int columns =
+        spec->letter != 0 ? fprintf(out, "  -%c, ", spec->letter) : fprintf(out, "      ");
     columns += fprintf(out, "--%s%s%s", spec->name, spec->metavar != NULL ? " " : "",
                        spec->metavar != NULL ? spec->metavar : "");
     if (columns >= OPTION_COLUMNS)
@@ -27,12 +28,13 @@ static void print_options(FILE *out, const struct option_spec *spec) {
 static void print_examples(FILE *out, const struct command_example *example) {
   print_heading(out, "Examples");
   for (; example->line != NULL; example++)
-    fprintf(out, "  %s# %s%s\n  kaizen-host %s\n", output_style(OUTPUT_DIM), example->what, output_style_end(),
-            example->line);
+    fprintf(out, "  %s# %s%s\n  kaizen-host %s\n", output_style(OUTPUT_DIM), example->what,
+            output_style_end(), example->line);
 }
 
 static const struct command_example program_examples[] = {
-    {"record coach --success --time 120 --quality 0.9", "one execution of the agent \"coach\" went well"},
+    {"record coach --success --time 120 --quality 0.9",
+     "one execution of the agent \"coach\" went well"},
     {"exec coach -- make test", "run a command, record how long it took and how it ended"},
     {"show coach", "the summary and the recent executions"},
     {"status", "what has been recorded, what has been sent"},
@@ -40,14 +42,18 @@ static const struct command_example program_examples[] = {
 };
 
 void help_print_program(FILE *out) {
-  fputs("kaizen-host - record what an agent did: into the project's metrics log, its summary, and NATS\n", out);
+  fputs("kaizen-host - record what an agent did: into the project's metrics log, its summary, and "
+        "NATS\n",
+        out);
   print_examples(out, program_examples);
   print_heading(out, "Usage");
   fputs("  kaizen-host [OPTIONS] COMMAND [ARGUMENTS] [OPTIONS]\n", out);
   print_heading(out, "Commands");
   for (const struct command *const *command = command_list; *command != NULL; command++)
     fprintf(out, "  %-16s %s\n", (*command)->name, (*command)->summary);
-  fputs("  kaizen-host COMMAND -h explains a command.  \"metrics\" before a command is accepted and ignored.\n", out);
+  fputs("  kaizen-host COMMAND -h explains a command.  \"metrics\" before a command is accepted "
+        "and ignored.\n",
+        out);
   print_heading(out, "Options, before or behind the command");
   print_options(out, command_global_options);
   print_heading(out, "Exit status");
@@ -63,7 +69,8 @@ void help_print_command(FILE *out, const struct command *command) {
   fprintf(out, "kaizen-host %s - %s\n", command->name, command->summary);
   print_examples(out, command->examples);
   print_heading(out, "Usage");
-  fprintf(out, "  kaizen-host %s%s%s\n", command->name, *command->synopsis != '\0' ? " " : "", command->synopsis);
+  fprintf(out, "  kaizen-host %s%s%s\n", command->name, *command->synopsis != '\0' ? " " : "",
+          command->synopsis);
   if (command->option_groups[0] != NULL)
     print_heading(out, "Options");
   for (const struct option_spec *const *group = command->option_groups; *group != NULL; group++)

@@ -34,7 +34,8 @@ char *host_config_user_file(void) {
 }
 
 void host_config_each_candidate(const char *given,
-                                void (*visit)(void *ctx, const char *origin, const char *file), void *ctx) {
+                                void (*visit)(void *ctx, const char *origin, const char *file),
+                                void *ctx) {
   const char *variable = secure_getenv("KAIZEN_HOST_CONFIG");
   char *user = host_config_user_file();
   visit(ctx, "--config", given);
@@ -60,8 +61,9 @@ static void take_first(void *ctx, const char *origin, const char *file) {
   }
 }
 
-static int refuse_unknown(const struct host_config *config, const char *where, struct json_object *object,
-                          const char *const *known, struct problem *problem) {
+static int refuse_unknown(const struct host_config *config, const char *where,
+                          struct json_object *object, const char *const *known,
+                          struct problem *problem) {
   struct json_object_iter member;
   json_object_object_foreachC(object, member) {
     const char *key = member.key;
@@ -72,32 +74,36 @@ static int refuse_unknown(const struct host_config *config, const char *where, s
       nearest_offer(&nearest, *name);
     }
     if (!is_known)
-      return problem_set(problem, EXIT_CODE_REFUSED, "%s: %s has an unknown member \"%s\"%s%s%s", config->file, where,
-                         key, nearest.best != NULL ? "; did you mean \"" : "",
-                         nearest.best != NULL ? nearest.best : "", nearest.best != NULL ? "\"?" : "");
+      return problem_set(problem, EXIT_CODE_REFUSED, "%s: %s has an unknown member \"%s\"%s%s%s",
+                         config->file, where, key, nearest.best != NULL ? "; did you mean \"" : "",
+                         nearest.best != NULL ? nearest.best : "",
+                         nearest.best != NULL ? "\"?" : "");
   }
   return 0;
 }
 
 static int wrong_type(const struct host_config *config, const char *where, const char *wanted,
                       struct json_object *value, struct problem *problem) {
-  return problem_set(problem, EXIT_CODE_REFUSED, "%s: %s must be %s, but is %s", config->file, where, wanted,
+  return problem_set(problem, EXIT_CODE_REFUSED, "%s: %s must be %s, but is %s", config->file,
+                     where, wanted,
                      value == NULL ? "null" : json_type_to_name(json_object_get_type(value)));
 }
 
-/* A name with a slash is meant from where the file lies: the working directory belongs to a project. */
+/* A name with a slash is meant from where the file lies: the working directory belongs to a
+ * project. */
 static int take_path(struct host_config *config, const char *path, struct problem *problem) {
   const char *slash = strrchr(config->file, '/');
   bool beside = *path != '/' && strchr(path, '/') != NULL && slash != NULL;
-  int result = beside ? asprintf(&config->plugin_path, "%.*s/%s", (int)(slash - config->file), config->file, path)
+  int result = beside ? asprintf(&config->plugin_path, "%.*s/%s", (int)(slash - config->file),
+                                 config->file, path)
                       : asprintf(&config->plugin_path, "%s", path);
   if (result < 0)
     config->plugin_path = NULL;
   return result < 0 ? problem_no_memory(problem) : 0;
 }
 
-static int check_entry(struct host_config *config, size_t index, struct json_object *entry, bool *enabled,
-                       struct problem *problem) {
+static int check_entry(struct host_config *config, size_t index, struct json_object *entry,
+                       bool *enabled, struct problem *problem) {
   static const char *const known[] = {"path", "enabled", "config", NULL};
   struct json_object *member = NULL;
   char where[64];
@@ -112,7 +118,8 @@ static int check_entry(struct host_config *config, size_t index, struct json_obj
   if (!json_object_is_type(member, json_type_string) || json_object_get_string_len(member) == 0)
     return wrong_type(config, where, "a file's name", member, problem);
   snprintf(where, sizeof where, "\"config\" of plugin %zu", index + 1);
-  if (json_object_object_get_ex(entry, "config", &member) && !json_object_is_type(member, json_type_object))
+  if (json_object_object_get_ex(entry, "config", &member) &&
+      !json_object_is_type(member, json_type_object))
     return wrong_type(config, where, "an object", member, problem);
   snprintf(where, sizeof where, "\"enabled\" of plugin %zu", index + 1);
   *enabled = true;
@@ -124,7 +131,8 @@ static int check_entry(struct host_config *config, size_t index, struct json_obj
   return 0;
 }
 
-static int take_plugins(struct host_config *config, struct json_object *list, struct problem *problem) {
+static int take_plugins(struct host_config *config, struct json_object *list,
+                        struct problem *problem) {
   size_t chosen = 0;
   if (!json_object_is_type(list, json_type_array))
     return wrong_type(config, "\"plugins\"", "an array", list, problem);
@@ -134,7 +142,8 @@ static int take_plugins(struct host_config *config, struct json_object *list, st
     if (check_entry(config, i, entry, &enabled, problem) < 0)
       return -1;
     if (enabled && config->plugin != NULL)
-      return problem_set(problem, EXIT_CODE_REFUSED, "%s: plugins %zu and %zu are both enabled; this host loads one",
+      return problem_set(problem, EXIT_CODE_REFUSED,
+                         "%s: plugins %zu and %zu are both enabled; this host loads one",
                          config->file, chosen + 1, i + 1);
     if (enabled) {
       config->plugin = entry;
@@ -142,10 +151,12 @@ static int take_plugins(struct host_config *config, struct json_object *list, st
     }
   }
   if (config->plugin == NULL)
-    return problem_set(problem, EXIT_CODE_REFUSED, "%s: \"plugins\" has no enabled entry; set \"enabled\" to true",
+    return problem_set(problem, EXIT_CODE_REFUSED,
+                       "%s: \"plugins\" has no enabled entry; set \"enabled\" to true",
                        config->file);
   json_object_object_get_ex(config->plugin, "config", &config->config);
-  return take_path(config, json_object_get_string(json_object_object_get(config->plugin, "path")), problem);
+  return take_path(config, json_object_get_string(json_object_object_get(config->plugin, "path")),
+                   problem);
 }
 
 static int take_document(struct host_config *config, struct problem *problem) {
@@ -159,9 +170,10 @@ static int take_document(struct host_config *config, struct problem *problem) {
   bool has_plugins = json_object_object_get_ex(config->document, "plugins", &plugins);
   bool has_settings = json_object_object_get_ex(config->document, "config", &settings);
   if (has_plugins && has_settings)
-    return problem_set(problem, EXIT_CODE_REFUSED,
-                       "%s: it has both \"plugins\" and \"config\"; put the settings into the plugin's entry",
-                       config->file);
+    return problem_set(
+        problem, EXIT_CODE_REFUSED,
+        "%s: it has both \"plugins\" and \"config\"; put the settings into the plugin's entry",
+        config->file);
   if (has_settings && !json_object_is_type(settings, json_type_object))
     return wrong_type(config, "\"config\"", "an object", settings, problem);
   config->config = settings;
@@ -175,8 +187,8 @@ static int refuse_text(const char *file, const char *text, size_t at, const char
     line += text[i] == '\n';
     column = text[i] == '\n' ? 1 : column + 1;
   }
-  return problem_set(problem, EXIT_CODE_REFUSED, "%s: no valid JSON at line %zu, column %zu: %s", file, line, column,
-                     description);
+  return problem_set(problem, EXIT_CODE_REFUSED, "%s: no valid JSON at line %zu, column %zu: %s",
+                     file, line, column, description);
 }
 
 static int read_document(struct host_config *config, struct problem *problem) {
@@ -188,7 +200,8 @@ static int read_document(struct host_config *config, struct problem *problem) {
     return -1;
   }
   config->document = json_text_parse(text, len, &at, &description);
-  int result = config->document == NULL ? refuse_text(config->file, text, at, description, problem) : 0;
+  int result =
+      config->document == NULL ? refuse_text(config->file, text, at, description, problem) : 0;
   free(text);
   return result;
 }

@@ -12,8 +12,8 @@
 
 #include "utf8_text.h"
 
-struct scanned { /* one member of an object, as offsets into its text */
-  size_t name, name_end;   /* with the quotes */
+struct scanned {         /* one member of an object, as offsets into its text */
+  size_t name, name_end; /* with the quotes */
   size_t value, value_end;
 };
 struct scan {
@@ -22,7 +22,8 @@ struct scan {
 };
 
 static void skip_space(struct scan *scan) {
-  while (scan->at < scan->len && strchr(" \t\r\n", scan->text[scan->at]) != NULL && scan->text[scan->at] != '\0')
+  while (scan->at < scan->len && strchr(" \t\r\n", scan->text[scan->at]) != NULL &&
+         scan->text[scan->at] != '\0')
     scan->at++;
 }
 
@@ -70,7 +71,8 @@ static bool scan_open(struct scan *scan) {
   return scan->at < scan->len && scan->text[scan->at++] == '{';
 }
 
-/* 1: *member is the next one; 0: the object ended and nothing but white space follows; -1: no object. */
+/* 1: *member is the next one; 0: the object ended and nothing but white space follows; -1: no
+ * object. */
 static int scan_member(struct scan *scan, bool first, struct scanned *member) {
   skip_space(scan);
   if (scan->at < scan->len && scan->text[scan->at] == '}') {
@@ -125,7 +127,8 @@ static const struct json_member *replacement(const struct scan *scan, const stru
 }
 
 /* kept[i]: member i is weak and the object has its own. */
-static int write_spliced(struct scan *scan, const struct json_members *members, bool *kept, FILE *out) {
+static int write_spliced(struct scan *scan, const struct json_members *members, bool *kept,
+                         FILE *out) {
   struct scanned member;
   int more = 0;
   const char *comma = "";
@@ -236,7 +239,8 @@ static int members_add(struct json_members *members, const char *name, char *val
     free(value);
     return -1;
   }
-  members->list[members->count++] = (struct json_member){.name = own_name, .value = value, .weak = false};
+  members->list[members->count++] =
+      (struct json_member){.name = own_name, .value = value, .weak = false};
   return 0;
 }
 
@@ -322,7 +326,8 @@ struct json_object *json_text_new_string(const char *text) {
   return string;
 }
 
-struct json_object *json_text_parse(const char *text, size_t len, size_t *problem_at, const char **description) {
+struct json_object *json_text_parse(const char *text, size_t len, size_t *problem_at,
+                                    const char **description) {
   struct json_tokener *tokener = json_tokener_new();
   struct json_object *value = NULL;
   *problem_at = 0;
@@ -337,9 +342,10 @@ struct json_object *json_text_parse(const char *text, size_t len, size_t *proble
   if (value == NULL) {
     enum json_tokener_error error = json_tokener_get_error(tokener);
     *problem_at = error == json_tokener_error_parse_eof ? len : json_tokener_get_parse_end(tokener);
-    *description = error == json_tokener_success    ? "null is no document"
-                   : error == json_tokener_continue || error == json_tokener_error_parse_eof ? "it ends too early"
-                                                    : json_tokener_error_desc(error);
+    *description = error == json_tokener_success ? "null is no document"
+                   : error == json_tokener_continue || error == json_tokener_error_parse_eof
+                       ? "it ends too early"
+                       : json_tokener_error_desc(error);
   }
   json_tokener_free(tokener);
   return value;

@@ -2,8 +2,9 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  *
- * A record on standard input reaches the plugin byte for byte except for the members that options replace:
- * number texts, their precision and even its mistakes are the plugin's to judge, not a parser's on the way. */
+ * A record on standard input reaches the plugin byte for byte except for the members that
+ * options replace: number texts, their precision and even its mistakes are the plugin's to
+ * judge, not a parser's on the way. */
 #ifndef KAIZEN_HOST_JSON_TEXT_H
 #define KAIZEN_HOST_JSON_TEXT_H
 
@@ -23,32 +24,36 @@ struct json_members {
 };
 
 void json_members_free(struct json_members *members);
-/* Each answers 0, or -1 when there is no memory.  Everything is copied; a name that is there gets the new value. */
+/* Each answers 0, or -1 when there is no memory.  Everything is copied; a name that is there
+ * gets the new value. */
 int json_members_add_json(struct json_members *members, const char *name, const char *json);
 int json_members_add_text(struct json_members *members, const char *name, const char *text);
 int json_members_add_number(struct json_members *members, const char *name, double number);
 /* The member of that name, or NULL. */
 struct json_member *json_members_find(const struct json_members *members, const char *name);
 
-/* `object` (JSON text) with the members in place of its own of the same names, or behind them.  Newly
- * allocated, NUL-terminated.  NULL when `object` is not one JSON object as far as brackets and strings go; errno
- * is then EINVAL, or ENOMEM. */
+/* `object` (JSON text) with the members in place of its own of the same names, or behind
+ * them.  Newly allocated, NUL-terminated.  NULL when `object` is not one JSON object as far as
+ * brackets and strings go; errno is then EINVAL, or ENOMEM. */
 char *json_text_splice(const char *object, size_t len, const struct json_members *members);
 /* The value of a top-level member as text inside `object`; NULL when there is none. */
 const char *json_text_value(const char *object, size_t len, const char *name, size_t *value_len);
 
-/* `text` as a JSON string with its quotes, control characters escaped; newly allocated, NULL without memory. */
+/* `text` as a JSON string with its quotes, control characters escaped; newly allocated, NULL
+ * without memory. */
 char *json_text_quote(const char *text);
 /* The shortest text that reads back as the same double, with ".0" when integral. */
 void json_text_double(double number, char out[32]);
 /* True for the text of a JSON number (json-c also takes "1." and "NaN"). */
 bool json_text_is_number(const char *text);
-/* The double as an object for a document to be printed; a number that is not finite becomes null. */
+/* The double as an object for a document to be printed; a number that is not finite becomes
+ * null. */
 struct json_object *json_text_new_double(double number);
 /* A string object whose bytes are valid UTF-8 whatever `text` holds. */
 struct json_object *json_text_new_string(const char *text);
-/* One whole JSON value, strictly: valid UTF-8, nothing behind it.  NULL with *problem_at (a byte offset) and
- * *description (static).  JSON null is refused too: no document of ours is null. */
-struct json_object *json_text_parse(const char *text, size_t len, size_t *problem_at, const char **description);
+/* One whole JSON value, strictly: valid UTF-8, nothing behind it.  NULL with *problem_at (a byte
+ * offset) and *description (static).  JSON null is refused too: no document of ours is null. */
+struct json_object *json_text_parse(const char *text, size_t len, size_t *problem_at,
+                                    const char **description);
 
 #endif

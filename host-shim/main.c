@@ -14,20 +14,24 @@ static bool is_quiet(const struct arguments *arguments) {
 
 static void configure_output(const struct arguments *arguments) {
   output_configure(strcmp(options_text(arguments, "output", "text"), "json") == 0,
-                   is_quiet(arguments)                       ? OUTPUT_QUIET
+                   is_quiet(arguments)                   ? OUTPUT_QUIET
                    : options_given(arguments, "verbose") ? OUTPUT_VERBOSE
-                                                             : OUTPUT_NORMAL);
+                                                         : OUTPUT_NORMAL);
 }
 
-static int check_words(const struct command *command, const struct arguments *arguments, struct problem *problem) {
+static int check_words(const struct command *command, const struct arguments *arguments,
+                       struct problem *problem) {
   if (arguments->rest != NULL && !command->takes_rest)
-    return problem_set(problem, EXIT_CODE_USAGE, "%s takes no command line behind --", command->name);
+    return problem_set(problem, EXIT_CODE_USAGE, "%s takes no command line behind --",
+                       command->name);
   if (arguments->word_count < command->words_min)
-    return problem_set(problem, EXIT_CODE_USAGE, "%s: something is missing; usage: kaizen-host %s %s", command->name,
+    return problem_set(problem, EXIT_CODE_USAGE,
+                       "%s: something is missing; usage: kaizen-host %s %s", command->name,
                        command->name, command->synopsis);
   if (arguments->word_count > command->words_max)
-    return problem_set(problem, EXIT_CODE_USAGE, "%s: '%s' is one argument too many; usage: kaizen-host %s %s",
-                       command->name, arguments->words[command->words_max], command->name, command->synopsis);
+    return problem_set(problem, EXIT_CODE_USAGE,
+                       "%s: '%s' is one argument too many; usage: kaizen-host %s %s", command->name,
+                       arguments->words[command->words_max], command->name, command->synopsis);
   return 0;
 }
 
@@ -48,7 +52,8 @@ static int run_command(const struct command *command, struct arguments *argument
     help_print_command(stdout, command);
     return EXIT_CODE_OK;
   }
-  return check_words(command, arguments, &problem) < 0 ? usage_problem(command, &problem) : command->run(&host);
+  return check_words(command, arguments, &problem) < 0 ? usage_problem(command, &problem)
+                                                       : command->run(&host);
 }
 
 /* "help record" for those who try that first. */
@@ -64,7 +69,8 @@ static int run_help(const char *name) {
   return EXIT_CODE_OK;
 }
 
-static int take_command(struct option_parser *parser, const struct command **command, struct problem *problem) {
+static int take_command(struct option_parser *parser, const struct command **command,
+                        struct problem *problem) {
   const struct option_spec *groups[OPTION_GROUPS_MAX + 1] = {command_global_options};
   const char *name = parser->argv[parser->next++];
   *command = command_find(name);
@@ -94,11 +100,13 @@ static int run(int argc, char **argv, struct arguments *arguments) {
   struct option_parser parser = {
       .groups = global_groups, .argc = argc, .argv = argv, .next = 1, .arguments = arguments};
   int result = options_parse(&parser, true, &problem);
-  if (result == 0 && parser.next < argc && !arguments->help && strcmp(argv[parser.next], "metrics") == 0) {
+  if (result == 0 && parser.next < argc && !arguments->help &&
+      strcmp(argv[parser.next], "metrics") == 0) {
     parser.next++; /* as other programs of the family spell it */
     result = options_parse(&parser, true, &problem);
   }
-  if (result == 0 && (parser.next >= argc || arguments->help || options_given(arguments, "version"))) {
+  if (result == 0 &&
+      (parser.next >= argc || arguments->help || options_given(arguments, "version"))) {
     configure_output(arguments);
     return no_command(arguments, &problem);
   }

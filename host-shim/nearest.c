@@ -24,7 +24,8 @@ static size_t distance_between(const char *a, size_t a_len, const char *b, size_
     now[0] = i;
     for (size_t j = 1; j <= b_len; j++) {
       now[j] = smallest(before[j] + 1, now[j - 1] + 1, before[j - 1] + (a[i - 1] != b[j - 1]));
-      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] && before_that[j - 2] + 1 < now[j])
+      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
+          before_that[j - 2] + 1 < now[j])
         now[j] = before_that[j - 2] + 1;
     }
   }

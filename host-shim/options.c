@@ -31,8 +31,8 @@ void arguments_fini(struct arguments *arguments) {
   *arguments = (struct arguments){.values = NULL};
 }
 
-static const struct option_spec *find_name(const struct option_spec *const *groups, const char *name,
-                                           size_t len) {
+static const struct option_spec *find_name(const struct option_spec *const *groups,
+                                           const char *name, size_t len) {
   for (; *groups != NULL; groups++)
     for (const struct option_spec *spec = *groups; spec->name != NULL; spec++)
       if (strlen(spec->name) == len && memcmp(spec->name, name, len) == 0)
@@ -58,9 +58,10 @@ static int unknown_option(const struct option_spec *const *groups, const char *n
     for (const struct option_spec *spec = *groups; spec->name != NULL; spec++)
       nearest_offer(&nearest, spec->name);
   if (nearest.best != NULL)
-    return problem_set(problem, EXIT_CODE_USAGE, "unknown option --%.*s; did you mean --%s?", (int)len, name,
-                       nearest.best);
-  return problem_set(problem, EXIT_CODE_USAGE, "unknown option --%.*s; -h lists the options", (int)len, name);
+    return problem_set(problem, EXIT_CODE_USAGE, "unknown option --%.*s; did you mean --%s?",
+                       (int)len, name, nearest.best);
+  return problem_set(problem, EXIT_CODE_USAGE, "unknown option --%.*s; -h lists the options",
+                     (int)len, name);
 }
 
 static int read_number(const char *text, double *number) {
@@ -94,12 +95,14 @@ static int check_value(struct option_value *value, struct problem *problem) {
     return 0;
   case OPTION_SECONDS:
     if (!is_number || value->number < 0 || value->number > SECONDS_MAX)
-      return problem_set(problem, EXIT_CODE_USAGE, "--%s: '%s' is not a number of seconds from 0 to %.0f", name,
-                         text, SECONDS_MAX);
+      return problem_set(problem, EXIT_CODE_USAGE,
+                         "--%s: '%s' is not a number of seconds from 0 to %.0f", name, text,
+                         SECONDS_MAX);
     return 0;
   case OPTION_COUNT:
     if (!is_number || strspn(text, "0123456789") != strlen(text) || value->number > COUNT_MAX)
-      return problem_set(problem, EXIT_CODE_USAGE, "--%s: '%s' is not a whole number from 0", name, text);
+      return problem_set(problem, EXIT_CODE_USAGE, "--%s: '%s' is not a whole number from 0", name,
+                         text);
     return 0;
   case OPTION_CHOICE:
     if (!is_choice(value->spec->metavar, text))
@@ -108,7 +111,8 @@ static int check_value(struct option_value *value, struct problem *problem) {
     return 0;
   case OPTION_PAIR:
     if (strchr(text, '=') == NULL || *text == '=')
-      return problem_set(problem, EXIT_CODE_USAGE, "--%s: '%s' is not %s", name, text, value->spec->metavar);
+      return problem_set(problem, EXIT_CODE_USAGE, "--%s: '%s' is not %s", name, text,
+                         value->spec->metavar);
     return 0;
   case OPTION_FILE:
   case OPTION_DIRECTORY:
@@ -123,28 +127,33 @@ static int check_value(struct option_value *value, struct problem *problem) {
 }
 
 /* The value of an option is the next argument, unless that is plainly another option. */
-static int take_next_argument(struct option_parser *parser, struct option_value *value, struct problem *problem) {
+static int take_next_argument(struct option_parser *parser, struct option_value *value,
+                              struct problem *problem) {
   const struct option_spec *spec = value->spec;
   if (parser->next >= parser->argc)
-    return problem_set(problem, EXIT_CODE_USAGE, "--%s needs a value: %s", spec->name, spec->metavar);
+    return problem_set(problem, EXIT_CODE_USAGE, "--%s needs a value: %s", spec->name,
+                       spec->metavar);
   const char *text = parser->argv[parser->next];
   if (strncmp(text, "--", 2) == 0 && find_name(parser->groups, text + 2, strlen(text + 2)) != NULL)
-    return problem_set(problem, EXIT_CODE_USAGE,
-                       "--%s needs a value (%s), but %s follows; if that is the value, write --%s=%s", spec->name,
-                       spec->metavar, text, spec->name, text);
+    return problem_set(
+        problem, EXIT_CODE_USAGE,
+        "--%s needs a value (%s), but %s follows; if that is the value, write --%s=%s", spec->name,
+        spec->metavar, text, spec->name, text);
   value->text = text;
   parser->next++;
   return 0;
 }
 
 /* `attached` is the value written in the same argument (--x=V, -xV), or NULL. */
-static int take_option(struct option_parser *parser, const struct option_spec *spec, const char *attached,
-                       struct problem *problem) {
+static int take_option(struct option_parser *parser, const struct option_spec *spec,
+                       const char *attached, struct problem *problem) {
   struct arguments *arguments = parser->arguments;
   struct option_value value = {.spec = spec, .text = attached, .number = 0};
   if (spec->kind == OPTION_FLAG && attached != NULL)
-    return problem_set(problem, EXIT_CODE_USAGE, "--%s takes no value, but got '%s'", spec->name, attached);
-  if (spec->kind != OPTION_FLAG && attached == NULL && take_next_argument(parser, &value, problem) < 0)
+    return problem_set(problem, EXIT_CODE_USAGE, "--%s takes no value, but got '%s'", spec->name,
+                       attached);
+  if (spec->kind != OPTION_FLAG && attached == NULL &&
+      take_next_argument(parser, &value, problem) < 0)
     return -1;
   if (value.text != NULL && check_value(&value, problem) < 0)
     return -1;
@@ -165,7 +174,8 @@ static int take_short(struct option_parser *parser, const char *letters, struct 
   for (size_t taken = 0; *letters != '\0'; letters++, taken++) {
     const struct option_spec *spec = find_letter(parser->groups, *letters);
     if (spec == NULL || taken == SHORT_FLAGS_MAX)
-      return problem_set(problem, EXIT_CODE_USAGE, "unknown option -%s; -h lists the options", letters);
+      return problem_set(problem, EXIT_CODE_USAGE, "unknown option -%s; -h lists the options",
+                         letters);
     const char *attached = spec->kind != OPTION_FLAG && letters[1] != '\0' ? letters + 1 : NULL;
     if (take_option(parser, spec, attached, problem) < 0)
       return -1;
@@ -210,7 +220,8 @@ bool options_given(const struct arguments *arguments, const char *name) {
   return options_last(arguments, name) != NULL;
 }
 
-const char *options_text(const struct arguments *arguments, const char *name, const char *otherwise) {
+const char *options_text(const struct arguments *arguments, const char *name,
+                         const char *otherwise) {
   const struct option_value *value = options_last(arguments, name);
   return value != NULL ? value->text : otherwise;
 }

@@ -2,8 +2,8 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  *
- * Parsing, the help text and the shell completions are made from the same tables, so that they cannot
- * disagree. */
+ * Parsing, the help text and the shell completions are made from the same tables, so that they
+ * cannot disagree. */
 #ifndef KAIZEN_HOST_OPTIONS_H
 #define KAIZEN_HOST_OPTIONS_H
 
@@ -13,20 +13,20 @@
 #include "problem.h"
 
 enum option_kind {
-  OPTION_FLAG,      /* no value */
-  OPTION_TEXT,      /* any value */
-  OPTION_PAIR,      /* NAME=VALUE with a name that is not empty */
-  OPTION_NUMBER,    /* a finite decimal number */
-  OPTION_SECONDS,   /* a number from 0 to a year */
-  OPTION_COUNT,     /* a whole number from 0 */
-  OPTION_CHOICE,    /* one of the words in `metavar`, separated by '|' */
-  OPTION_FILE,      /* a file's name */
-  OPTION_DIRECTORY  /* a folder's name */
+  OPTION_FLAG,     /* no value */
+  OPTION_TEXT,     /* any value */
+  OPTION_PAIR,     /* NAME=VALUE with a name that is not empty */
+  OPTION_NUMBER,   /* a finite decimal number */
+  OPTION_SECONDS,  /* a number from 0 to a year */
+  OPTION_COUNT,    /* a whole number from 0 */
+  OPTION_CHOICE,   /* one of the words in `metavar`, separated by '|' */
+  OPTION_FILE,     /* a file's name */
+  OPTION_DIRECTORY /* a folder's name */
 };
 
 struct option_spec { /* tables end with a zeroed entry */
-  const char *name;    /* without the two dashes */
-  char letter;         /* short form, 0 = none */
+  const char *name;  /* without the two dashes */
+  char letter;       /* short form, 0 = none */
   enum option_kind kind;
   const char *metavar; /* how the help names the value; NULL for a flag */
   const char *help;    /* one line, no full stop */
@@ -57,17 +57,18 @@ struct option_parser {
   const struct option_spec *const *groups; /* tables, NULL-terminated */
   int argc;
   char **argv;
-  int next; /* the argument to look at next */
+  int next;                    /* the argument to look at next */
   struct arguments *arguments; /* where everything goes */
 };
-/* With stop_at_word the first positional argument ends the parsing (`next` is left at it), otherwise the end of
- * argv does.  -1: EXIT_CODE_USAGE. */
+/* With stop_at_word the first positional argument ends the parsing (`next` is left at it),
+ * otherwise the end of argv does.  -1: EXIT_CODE_USAGE. */
 int options_parse(struct option_parser *parser, bool stop_at_word, struct problem *problem);
 
 bool options_given(const struct arguments *arguments, const char *name);
 /* The last value given, or NULL. */
 const struct option_value *options_last(const struct arguments *arguments, const char *name);
-const char *options_text(const struct arguments *arguments, const char *name, const char *otherwise);
+const char *options_text(const struct arguments *arguments, const char *name,
+                         const char *otherwise);
 double options_number(const struct arguments *arguments, const char *name, double otherwise);
 
 #endif

@@ -31,7 +31,8 @@ void output_init(void) {
   setvbuf(stderr, NULL, _IOLBF, BUFSIZ); /* a message is one write, whoever else writes there */
   setlocale(LC_CTYPE, ""); /* and nothing else: numbers are printed the same everywhere */
   output.utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
-  output.colour = isatty(STDOUT_FILENO) && terminal_is_capable() && (no_color == NULL || *no_color == '\0');
+  output.colour =
+      isatty(STDOUT_FILENO) && terminal_is_capable() && (no_color == NULL || *no_color == '\0');
   output.animated = isatty(STDERR_FILENO) && terminal_is_capable();
 }
 
@@ -41,11 +42,21 @@ void output_configure(bool json, enum output_verbosity verbosity) {
   output.animated = output.animated && verbosity != OUTPUT_QUIET;
 }
 
-bool output_is_json(void) { return output.json; }
-bool output_is_quiet(void) { return output.verbosity == OUTPUT_QUIET; }
-bool output_is_verbose(void) { return output.verbosity == OUTPUT_VERBOSE; }
-bool output_is_utf8(void) { return output.utf8; }
-bool output_is_animated(void) { return output.animated; }
+bool output_is_json(void) {
+  return output.json;
+}
+bool output_is_quiet(void) {
+  return output.verbosity == OUTPUT_QUIET;
+}
+bool output_is_verbose(void) {
+  return output.verbosity == OUTPUT_VERBOSE;
+}
+bool output_is_utf8(void) {
+  return output.utf8;
+}
+bool output_is_animated(void) {
+  return output.animated;
+}
 
 static void message(const char *kind, const char *format, va_list arguments)
     __attribute__((format(printf, 2, 0)));
@@ -120,24 +131,30 @@ int output_problem(const struct problem *problem) {
 
 void output_json_to(FILE *out, struct json_object *document) {
   fprintf(out, "%s\n",
-          json_object_to_json_string_ext(document, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+          json_object_to_json_string_ext(document,
+                                         JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
   json_object_put(document);
 }
 
-void output_json(struct json_object *document) { output_json_to(stdout, document); }
+void output_json(struct json_object *document) {
+  output_json_to(stdout, document);
+}
 
 const char *output_style(enum output_style style) {
   static const char *const codes[] = {
-      [OUTPUT_PLAIN] = "",          [OUTPUT_BOLD] = "\x1b[1m",    [OUTPUT_DIM] = "\x1b[2m",
-      [OUTPUT_GREEN] = "\x1b[32m",  [OUTPUT_YELLOW] = "\x1b[33m", [OUTPUT_RED] = "\x1b[31m",
+      [OUTPUT_PLAIN] = "",         [OUTPUT_BOLD] = "\x1b[1m",    [OUTPUT_DIM] = "\x1b[2m",
+      [OUTPUT_GREEN] = "\x1b[32m", [OUTPUT_YELLOW] = "\x1b[33m", [OUTPUT_RED] = "\x1b[31m",
   };
   return output.colour ? codes[style] : "";
 }
 
-const char *output_style_end(void) { return output.colour ? "\x1b[0m" : ""; }
+const char *output_style_end(void) {
+  return output.colour ? "\x1b[0m" : "";
+}
 
 int output_finish(struct problem *problem) {
   if (ferror(stdout) || fflush(stdout) != 0)
-    return problem_set(problem, EXIT_CODE_FAILED, "cannot write to standard output: %s", strerror(errno));
+    return problem_set(problem, EXIT_CODE_FAILED, "cannot write to standard output: %s",
+                       strerror(errno));
   return 0;
 }

@@ -14,9 +14,17 @@
 #include "problem.h"
 
 enum output_verbosity { OUTPUT_QUIET = -1, OUTPUT_NORMAL = 0, OUTPUT_VERBOSE = 1 };
-enum output_style { OUTPUT_PLAIN, OUTPUT_BOLD, OUTPUT_DIM, OUTPUT_GREEN, OUTPUT_YELLOW, OUTPUT_RED };
+enum output_style {
+  OUTPUT_PLAIN,
+  OUTPUT_BOLD,
+  OUTPUT_DIM,
+  OUTPUT_GREEN,
+  OUTPUT_YELLOW,
+  OUTPUT_RED
+};
 
-/* Once, before anything is printed: the character set of the locale, colour by NO_COLOR, TERM and terminal. */
+/* Once, before anything is printed: the character set of the locale, colour by NO_COLOR, TERM
+ * and terminal. */
 void output_init(void);
 void output_configure(bool json, enum output_verbosity verbosity);
 bool output_is_json(void);
@@ -31,11 +39,13 @@ bool output_is_animated(void);
 void output_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void output_warning(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void output_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
-/* A line of progress that replaces itself; only when animated.  output_progress_end() removes it. */
+/* A line of progress that replaces itself; only when animated.  output_progress_end() removes
+ * it. */
 void output_progress(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void output_progress_end(void);
 
-/* Prints the problem, with -o json also {"error":{"code","message"}} on standard output; answers its exit code. */
+/* Prints the problem, with -o json also {"error":{"code","message"}} on standard output; answers
+ * its exit code. */
 int output_problem(const struct problem *problem);
 /* One document on one line of standard output; takes the object over. */
 void output_json(struct json_object *document);

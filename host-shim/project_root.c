@@ -26,10 +26,12 @@ static bool has_marker(const char *folder, const char *marker, bool may_be_file)
   char path[PATH_MAX + 16];
   struct stat entry;
   snprintf(path, sizeof path, "%s/%s", folder, marker);
-  return lstat(path, &entry) == 0 && (S_ISDIR(entry.st_mode) || (may_be_file && S_ISREG(entry.st_mode)));
+  return lstat(path, &entry) == 0 &&
+         (S_ISDIR(entry.st_mode) || (may_be_file && S_ISREG(entry.st_mode)));
 }
 
-static bool find_upwards(const char *from, const char *marker, bool may_be_file, char root[PATH_MAX]) {
+static bool find_upwards(const char *from, const char *marker, bool may_be_file,
+                         char root[PATH_MAX]) {
   strcpy(root, from);
   for (;;) {
     if (!is_excluded(root) && has_marker(root, marker, may_be_file))
@@ -55,13 +57,15 @@ int project_root_find(const char *directory, char root[PATH_MAX], struct problem
   if (directory != NULL)
     return given_root(directory, root, problem);
   if (getcwd(here, sizeof here) == NULL)
-    return problem_set(problem, EXIT_CODE_USAGE, "the working directory cannot be read (%s); name the project with -C",
+    return problem_set(problem, EXIT_CODE_USAGE,
+                       "the working directory cannot be read (%s); name the project with -C",
                        strerror(errno));
   if (find_upwards(here, ".kaizen", false, root) || find_upwards(here, ".git", true, root))
     return 0;
   if (is_excluded(here))
     return problem_set(problem, EXIT_CODE_USAGE,
-                       "%s is not taken for a project by itself; name the project with -C DIR", here);
+                       "%s is not taken for a project by itself; name the project with -C DIR",
+                       here);
   strcpy(root, here);
   return 0;
 }

@@ -8,9 +8,10 @@
 
 #include "problem.h"
 
-/* The real path of `directory` (-C) when it is not NULL.  Else the nearest folder from the working directory up
- * that has .kaizen/, else the nearest with .git, else the working directory itself; never / or the home folder,
- * whose .kaizen/ belongs to another program.  -1: no such folder, or nothing but those two. */
+/* The real path of `directory` (-C) when it is not NULL.  Else the nearest folder from the
+ * working directory up that has .kaizen/, else the nearest with .git, else the working directory
+ * itself; never / or the home folder, whose .kaizen/ belongs to another program.  -1: no such
+ * folder, or nothing but those two. */
 int project_root_find(const char *directory, char root[PATH_MAX], struct problem *problem);
 
 #endif

@@ -1,4 +1,5 @@
-/* record_call.c - the call that records one execution, its wait for the broker, and what is said about it.
+/* record_call.c - the call that records one execution, its wait for the broker, and what is said
+ * about it.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "record_call.h"
@@ -22,7 +23,9 @@ void record_call_init(struct record_call *call, const struct host *host) {
   call->out = stdout;
 }
 
-void record_call_close(struct record_call *call) { session_close(&call->session); }
+void record_call_close(struct record_call *call) {
+  session_close(&call->session);
+}
 
 static void take_project(struct record_call *call) {
   struct problem ignored;
@@ -34,8 +37,10 @@ static void take_project(struct record_call *call) {
   json_object_put(config);
 }
 
-/* A call with a JSON text has no flags: what the options say of the event becomes the instance's setting. */
-static int apply_emission(struct record_call *call, const struct record_request *request, struct problem *problem) {
+/* A call with a JSON text has no flags: what the options say of the event becomes the instance's
+ * setting. */
+static int apply_emission(struct record_call *call, const struct record_request *request,
+                          struct problem *problem) {
   if (!options_given(call->host->arguments, "json"))
     return 0;
   if ((request->execution.flags & KAIZEN_EXEC_EMIT) != 0)
@@ -45,8 +50,10 @@ static int apply_emission(struct record_call *call, const struct record_request 
   return 0;
 }
 
-int record_call_open(struct record_call *call, struct record_request *request, struct problem *problem) {
-  if (session_open(call->host, &call->session, problem) < 0 || apply_emission(call, request, problem) < 0)
+int record_call_open(struct record_call *call, struct record_request *request,
+                     struct problem *problem) {
+  if (session_open(call->host, &call->session, problem) < 0 ||
+      apply_emission(call, request, problem) < 0)
     return -1;
   if (options_given(call->host->arguments, "map-agent") &&
       record_request_map_agent(request, &call->session, problem) < 0)
@@ -58,15 +65,17 @@ int record_call_open(struct record_call *call, struct record_request *request, s
   return session_start(&call->session, problem);
 }
 
-static const char *agent_name(const struct record_call *call, const struct record_request *request) {
+static const char *agent_name(const struct record_call *call,
+                              const struct record_request *request) {
   return request->execution.agent.ptr != NULL ? request->execution.agent.ptr : call->json_agent;
 }
 
-/* Whether this agent's pending events are only held ones, that nobody sends before an operator decides. */
+/* Whether this agent's pending events are only held ones, that nobody sends before an operator
+ * decides. */
 static bool is_held(struct record_call *call, const struct record_request *request) {
   struct delivery_counts counts;
-  return delivery_counts(&call->session, agent_name(call, request), &counts) == 0 && counts.held > 0 &&
-         counts.held == counts.pending;
+  return delivery_counts(&call->session, agent_name(call, request), &counts) == 0 &&
+         counts.held > 0 && counts.held == counts.pending;
 }
 
 static void wait_for_event(struct record_call *call, const struct record_request *request) {
@@ -91,7 +100,8 @@ static void prepare_answer(struct record_call *call) {
   call->summary = (struct kaizen_summary){.struct_size = sizeof call->summary};
 }
 
-static void take_answer(struct record_call *call, const struct record_request *request, int32_t result) {
+static void take_answer(struct record_call *call, const struct record_request *request,
+                        int32_t result) {
   call->called = true;
   call->result = result;
   if (result >= 0)
@@ -99,12 +109,13 @@ static void take_answer(struct record_call *call, const struct record_request *r
   session_stop(&call->session, 0);
 }
 
-int record_call_execution(struct record_call *call, struct record_request *request, struct problem *problem) {
+int record_call_execution(struct record_call *call, struct record_request *request,
+                          struct problem *problem) {
   (void)problem;
   prepare_answer(call);
   take_answer(call, request,
-              call->session.plugin.table->on_execution_end(call->session.instance, &request->execution, &call->receipt,
-                                                           &call->summary));
+              call->session.plugin.table->on_execution_end(
+                  call->session.instance, &request->execution, &call->receipt, &call->summary));
   return 0;
 }
 
@@ -124,8 +135,8 @@ int record_call_json(struct record_call *call, struct record_request *request, c
   prepare_answer(call);
   take_json_agent(call, json);
   take_answer(call, request,
-              call->session.plugin.table->on_execution_end_json(call->session.instance, json, strlen(json),
-                                                                &call->receipt, &call->summary));
+              call->session.plugin.table->on_execution_end_json(
+                  call->session.instance, json, strlen(json), &call->receipt, &call->summary));
   return 0;
 }
 
@@ -138,8 +149,8 @@ static struct json_object *optional_text(const char *text) {
   return text != NULL && *text != '\0' ? json_text_new_string(text) : NULL;
 }
 
-static void print_json(const struct record_call *call, const struct record_request *request, const char *result,
-                       const char *reason) {
+static void print_json(const struct record_call *call, const struct record_request *request,
+                       const char *result, const char *reason) {
   struct json_object *document = json_object_new_object();
   json_object_object_add(document, "result", json_text_new_string(result));
   json_object_object_add(document, "agent", optional_text(agent_name(call, request)));
@@ -149,7 +160,8 @@ static void print_json(const struct record_call *call, const struct record_reque
   json_object_object_add(document, "event_id", optional_text(call->receipt.event_id));
   json_object_object_add(document, "reason", optional_text(reason));
   json_object_object_add(document, "summary",
-                         call->called && call->result >= 0 ? report_text_summary(&call->summary) : NULL);
+                         call->called && call->result >= 0 ? report_text_summary(&call->summary)
+                                                           : NULL);
   output_json_to(call->out, document);
 }
 
@@ -160,12 +172,13 @@ static void print_text(const struct record_call *call, const struct record_reque
     return;
   fputs(call->result == KAIZEN_DUPLICATE ? "duplicate of a record of " : "recorded ", call->out);
   utf8_text_print(call->out, agent_name(call, request));
-  fprintf(call->out, ": %llu execution%s, %.1f %% success %s", (unsigned long long)summary->execution_count,
-         summary->execution_count == 1 ? "" : "s", summary->success_rate * 100,
-         table_trend_arrow(report_text_trend(summary->trend_success_rate)));
+  fprintf(call->out, ": %llu execution%s, %.1f %% success %s",
+          (unsigned long long)summary->execution_count, summary->execution_count == 1 ? "" : "s",
+          summary->success_rate * 100,
+          table_trend_arrow(report_text_trend(summary->trend_success_rate)));
   if ((summary->flags & KAIZEN_SUMMARY_HAS_QUALITY) != 0)
     fprintf(call->out, ", quality %.2f %s", summary->avg_quality_score,
-           table_trend_arrow(report_text_trend(summary->trend_quality_score)));
+            table_trend_arrow(report_text_trend(summary->trend_quality_score)));
   putc('\n', call->out);
   if (call->event != RECORD_EVENT_OFF)
     fprintf(call->out, "event %s: %s\n", call->receipt.event_id, event_word(call->event));
@@ -173,13 +186,14 @@ static void print_text(const struct record_call *call, const struct record_reque
 
 static void print_event_note(const struct record_call *call) {
   if (call->event == RECORD_EVENT_PENDING)
-    output_note("the event stays in the log and is sent later%s%s", call->event_reason[0] != '\0' ? ": " : "",
-                call->event_reason);
+    output_note("the event stays in the log and is sent later%s%s",
+                call->event_reason[0] != '\0' ? ": " : "", call->event_reason);
   if (call->event == RECORD_EVENT_HELD)
     output_note("the event is held, because the project was copied or restored; "
                 "'drain --resend-all' or 'drain --assume-sent' decides");
   if ((call->receipt.flags & KAIZEN_RECEIPT_KEY_CONFLICT) != 0)
-    output_warning("the first record with this idempotency key differs from this one; the first one stays");
+    output_warning(
+        "the first record with this idempotency key differs from this one; the first one stays");
 }
 
 static int recorded_status(const struct record_call *call) {
@@ -201,11 +215,12 @@ int record_call_report(struct record_call *call, const struct record_request *re
     print_event_note(call);
     return recorded_status(call);
   }
-  output_error("not recorded: %s%s%s", call->receipt.reason[0] != '\0' ? call->receipt.reason : name,
-               problem_exit_code(call->result) == EXIT_CODE_UNKNOWN
-                   ? "; it may be in the log all the same: retry only with the same --idempotency-key"
-                   : "",
-               call->result <= -64 && call->result >= -95 ? "; try again" : "");
+  output_error(
+      "not recorded: %s%s%s", call->receipt.reason[0] != '\0' ? call->receipt.reason : name,
+      problem_exit_code(call->result) == EXIT_CODE_UNKNOWN
+          ? "; it may be in the log all the same: retry only with the same --idempotency-key"
+          : "",
+      call->result <= -64 && call->result >= -95 ? "; try again" : "");
   return problem_exit_code(call->result);
 }
 

@@ -17,13 +17,17 @@ const struct option_spec record_request_options[] = {
     {"time", 't', OPTION_NUMBER, "S", "how long it took, in seconds"},
     {"quality", 0, OPTION_NUMBER, "Q", "how good the result is, from 0 to 1"},
     {"session-id", 0, OPTION_TEXT, "ID", "the agent's session"},
-    {"idempotency-key", 'k', OPTION_TEXT, "K", "recorded once per agent and key, however often it is given"},
+    {"idempotency-key", 'k', OPTION_TEXT, "K",
+     "recorded once per agent and key, however often it is given"},
     {"primary", 0, OPTION_PAIR, "NAME=VALUE[/TARGET]", "the number this agent is measured by"},
-    {"metadata", 'm', OPTION_PAIR, "KEY=VALUE", "numbers, true, false, {...} and [...] as JSON, else text; repeatable"},
-    {"timestamp", 0, OPTION_TEXT, "T", "when it ended, as 2026-01-02T03:04:05Z or with an offset; else now"},
+    {"metadata", 'm', OPTION_PAIR, "KEY=VALUE",
+     "numbers, true, false, {...} and [...] as JSON, else text; repeatable"},
+    {"timestamp", 0, OPTION_TEXT, "T",
+     "when it ended, as 2026-01-02T03:04:05Z or with an offset; else now"},
     {"emit-event", 'e', OPTION_FLAG, NULL, "publish kaizen.metrics.recorded for it"},
     {"no-emit-event", 0, OPTION_FLAG, NULL, "do not, whatever the configuration says"},
-    {"wait", 'w', OPTION_SECONDS, "S", "how long to wait for the broker; 1 when an event is published"},
+    {"wait", 'w', OPTION_SECONDS, "S",
+     "how long to wait for the broker; 1 when an event is published"},
     {"map-agent", 0, OPTION_FLAG, NULL, "make a legal agent name of any name"},
     {NULL, 0, OPTION_FLAG, NULL, NULL},
 };
@@ -47,13 +51,15 @@ static int take_environment(struct record_request *request) {
     bool is_text = helix_variables[i].kind == HELIX_TEXT;
     if (value == NULL || *value == '\0')
       continue;
-    if (!is_text && (!json_text_is_number(value) ||
-                     (helix_variables[i].kind == HELIX_COUNT && value[strspn(value, "0123456789")] != '\0'))) {
-      output_warning("%s='%s' is no %s and is left out of the record", helix_variables[i].variable, value,
+    if (!is_text && (!json_text_is_number(value) || (helix_variables[i].kind == HELIX_COUNT &&
+                                                     value[strspn(value, "0123456789")] != '\0'))) {
+      output_warning("%s='%s' is no %s and is left out of the record", helix_variables[i].variable,
+                     value,
                      helix_variables[i].kind == HELIX_COUNT ? "whole number from 0" : "number");
       continue;
     }
-    if ((is_text ? json_members_add_text : json_members_add_json)(&request->extra, member, value) < 0)
+    if ((is_text ? json_members_add_text : json_members_add_json)(&request->extra, member, value) <
+        0)
       return -1;
     json_members_find(&request->extra, member)->weak = true;
   }
@@ -78,9 +84,10 @@ static int take_metadata(struct record_request *request, const struct arguments 
       continue;
     const char *equals = strchr(value->text, '=');
     char *name = strndup(value->text, (size_t)(equals - value->text));
-    int result = name == NULL ? -1
-                              : (is_json_value(equals + 1) ? json_members_add_json : json_members_add_text)(
-                                    &request->metadata, name, equals + 1);
+    int result = name == NULL
+                     ? -1
+                     : (is_json_value(equals + 1) ? json_members_add_json : json_members_add_text)(
+                           &request->metadata, name, equals + 1);
     free(name);
     if (result < 0)
       return -1;
@@ -105,10 +112,12 @@ static int take_primary(struct record_request *request, const char *text, struct
   size_t value_len = strcspn(equals + 1, "/");
   const char *slash = equals[1 + value_len] == '/' ? equals + 1 + value_len : NULL;
   if (read_double(equals + 1, value_len, &execution->primary_value) < 0)
-    return problem_set(problem, EXIT_CODE_USAGE, "--primary: '%.*s' in '%s' is not a number; write NAME=VALUE[/TARGET]",
+    return problem_set(problem, EXIT_CODE_USAGE,
+                       "--primary: '%.*s' in '%s' is not a number; write NAME=VALUE[/TARGET]",
                        (int)value_len, equals + 1, text);
   if (slash != NULL && read_double(slash + 1, strlen(slash + 1), &execution->primary_target) < 0)
-    return problem_set(problem, EXIT_CODE_USAGE, "--primary: the target '%s' in '%s' is not a number", slash + 1, text);
+    return problem_set(problem, EXIT_CODE_USAGE,
+                       "--primary: the target '%s' in '%s' is not a number", slash + 1, text);
   request->primary_name = strndup(text, (size_t)(equals - text));
   if (request->primary_name == NULL)
     return problem_no_memory(problem);
@@ -117,20 +126,25 @@ static int take_primary(struct record_request *request, const char *text, struct
   return 0;
 }
 
-static int take_timestamp(struct record_request *request, const char *text, struct problem *problem) {
-  if (time_text_parse(text, &request->execution.timestamp_unix_ns) < 0 || request->execution.timestamp_unix_ns == 0)
+static int take_timestamp(struct record_request *request, const char *text,
+                          struct problem *problem) {
+  if (time_text_parse(text, &request->execution.timestamp_unix_ns) < 0 ||
+      request->execution.timestamp_unix_ns == 0)
     return problem_set(problem, EXIT_CODE_USAGE,
-                       "--timestamp: '%s' is not a time after 1970 such as 2026-01-02T03:04:05Z", text);
+                       "--timestamp: '%s' is not a time after 1970 such as 2026-01-02T03:04:05Z",
+                       text);
   return 0;
 }
 
-static int refuse_both(const struct arguments *arguments, const char *a, const char *b, struct problem *problem) {
+static int refuse_both(const struct arguments *arguments, const char *a, const char *b,
+                       struct problem *problem) {
   if (options_given(arguments, a) && options_given(arguments, b))
     return problem_set(problem, EXIT_CODE_USAGE, "--%s and --%s exclude each other", a, b);
   return 0;
 }
 
-static int take_numbers(struct record_request *request, const struct arguments *arguments, struct problem *problem) {
+static int take_numbers(struct record_request *request, const struct arguments *arguments,
+                        struct problem *problem) {
   struct kaizen_execution *execution = &request->execution;
   const char *primary = options_text(arguments, "primary", NULL);
   const char *timestamp = options_text(arguments, "timestamp", NULL);
@@ -147,8 +161,8 @@ static int take_numbers(struct record_request *request, const struct arguments *
   return timestamp != NULL ? take_timestamp(request, timestamp, problem) : 0;
 }
 
-int record_request_init(struct record_request *request, const struct arguments *arguments, const char *agent,
-                        struct problem *problem) {
+int record_request_init(struct record_request *request, const struct arguments *arguments,
+                        const char *agent, struct problem *problem) {
   struct kaizen_execution *execution = &request->execution;
   *request = (struct record_request){.agent_as_given = agent};
   execution->struct_size = sizeof *execution;
@@ -177,15 +191,18 @@ void record_request_fini(struct record_request *request) {
   free(request->primary_name);
 }
 
-int record_request_map_agent(struct record_request *request, const struct session *session, struct problem *problem) {
+int record_request_map_agent(struct record_request *request, const struct session *session,
+                             struct problem *problem) {
   const struct kaizen_names_1 *names = session_extension(session, KAIZEN_NAMES_1, problem);
   if (names == NULL)
     return -1;
   int32_t result = names->map(session_text(request->agent_as_given), request->agent);
   if (result < 0)
-    return problem_set(problem, EXIT_CODE_REJECTED, "no agent name can be made of '%s'", request->agent_as_given);
+    return problem_set(problem, EXIT_CODE_REJECTED, "no agent name can be made of '%s'",
+                       request->agent_as_given);
   request->execution.agent = session_text(request->agent);
-  if (result > 0 && json_members_add_text(&request->metadata, "agent_name", request->agent_as_given) < 0)
+  if (result > 0 &&
+      json_members_add_text(&request->metadata, "agent_name", request->agent_as_given) < 0)
     return problem_no_memory(problem);
   return 0;
 }
@@ -206,7 +223,8 @@ int record_request_finish(struct record_request *request, struct problem *proble
   return 0;
 }
 
-static int merge_primary(const struct kaizen_execution *execution, const char *name, struct json_members *members) {
+static int merge_primary(const struct kaizen_execution *execution, const char *name,
+                         struct json_members *members) {
   struct json_members parts = {.list = NULL};
   int result = json_members_add_text(&parts, "name", name);
   if (result == 0)
@@ -226,7 +244,8 @@ static int merge_metadata(const struct record_request *request, const char *json
   size_t own_len = 0;
   const char *own = json_text_value(json, len, "metadata", &own_len);
   char *merged = own != NULL ? json_text_splice(own, own_len, &request->metadata) : NULL;
-  int result = json_members_add_json(members, "metadata", merged != NULL ? merged : request->metadata_json);
+  int result =
+      json_members_add_json(members, "metadata", merged != NULL ? merged : request->metadata_json);
   free(merged);
   return result;
 }
@@ -241,7 +260,8 @@ static int merge_options(const struct record_request *request, const struct argu
   if (execution->agent.ptr != NULL)
     result |= json_members_add_text(members, "agent", execution->agent.ptr);
   if (execution->outcome != 0)
-    result |= json_members_add_json(members, "success", execution->outcome == KAIZEN_SUCCESS ? "true" : "false");
+    result |= json_members_add_json(members, "success",
+                                    execution->outcome == KAIZEN_SUCCESS ? "true" : "false");
   if ((execution->flags & KAIZEN_EXEC_HAS_TIME) != 0)
     result |= json_members_add_number(members, "execution_time_s", execution->execution_time_s);
   if ((execution->flags & KAIZEN_EXEC_HAS_QUALITY) != 0)
@@ -267,8 +287,8 @@ static int merge_environment(const struct record_request *request, struct json_m
   return 0;
 }
 
-char *record_request_merge(const struct record_request *request, const struct arguments *arguments, const char *json,
-                           size_t len) {
+char *record_request_merge(const struct record_request *request, const struct arguments *arguments,
+                           const char *json, size_t len) {
   struct json_members members = {.list = NULL};
   char *merged = NULL;
   int result = merge_options(request, arguments, &members) | merge_environment(request, &members);

@@ -4,11 +4,15 @@
 #include "replay.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "json_text.h"
 #include "output.h"
@@ -17,13 +21,16 @@
 
 enum {
   BATCH_BYTES = 1024 * 1024,
-  LINE_BYTES_MAX = 16 * 1024 * 1024, /* the plugin rejects lines far shorter; this only bounds memory */
-  RETRIES_MAX = 5
+  LINE_BYTES_MAX =
+      16 * 1024 * 1024, /* the plugin rejects lines far shorter; this only bounds memory */
+  RETRIES_MAX = 5,
+  SLICE_MS = 100 /* how soon a Ctrl-C ends a wait for input */
 };
 
 void replay_init(struct replay *replay, struct session *session) {
   memset(replay, 0, sizeof *replay);
   replay->session = session;
+  replay->fd = -1;
 }
 
 int replay_open(struct replay *replay, const char *file, struct problem *problem) {
@@ -35,12 +42,15 @@ int replay_open(struct replay *replay, const char *file, struct problem *problem
   replay->buffer = malloc(replay->room);
   if (replay->buffer == NULL)
     return problem_no_memory(problem);
-  replay->in = file == NULL || strcmp(file, "-") == 0 ? stdin : fopen(file, "re");
-  if (replay->in == NULL)
-    return problem_set(problem, EXIT_CODE_FAILED, "%s: cannot be opened: %s", file, strerror(errno));
-  if (fstat(fileno(replay->in), &entry) == 0) {
+  replay->fd =
+      file == NULL || strcmp(file, "-") == 0 ? STDIN_FILENO : open(file, O_RDONLY | O_CLOEXEC);
+  if (replay->fd < 0)
+    return problem_set(problem, EXIT_CODE_FAILED, "%s: cannot be opened: %s", file,
+                       strerror(errno));
+  if (fstat(replay->fd, &entry) == 0) {
     if (S_ISDIR(entry.st_mode))
-      return problem_set(problem, EXIT_CODE_FAILED, "%s: it is a folder", file != NULL ? file : "-");
+      return problem_set(problem, EXIT_CODE_FAILED, "%s: it is a folder",
+                         file != NULL ? file : "-");
     if (S_ISREG(entry.st_mode))
       replay->input_bytes = (uint64_t)entry.st_size;
   }
@@ -49,8 +59,8 @@ int replay_open(struct replay *replay, const char *file, struct problem *problem
 }
 
 void replay_close(struct replay *replay) {
-  if (replay->in != NULL && replay->in != stdin)
-    fclose(replay->in);
+  if (replay->fd > STDIN_FILENO)
+    close(replay->fd);
   free(replay->buffer);
 }
 
@@ -62,24 +72,30 @@ static uint64_t count_newlines(const char *text, size_t len) {
   return count;
 }
 
-/* Reads until the buffer is full or the input ended. */
+/* Waits for input in slices: a read that blocks would not see a signal that came just before it. */
+static bool has_input(int fd) {
+  struct pollfd input = {.fd = fd, .events = POLLIN};
+  while (signals_pending() == 0)
+    if (poll(&input, 1, SLICE_MS) > 0)
+      return true;
+  return false;
+}
+
+/* Reads until the buffer is full, the input ended or a signal came. */
 static int fill(struct replay *replay, struct problem *problem) {
-  while (!replay->ended && replay->used < replay->room) {
-    size_t got = fread(replay->buffer + replay->used, 1, replay->room - replay->used, replay->in);
-    replay->used += got;
-    if (got == 0) {
-      if (ferror(replay->in) && errno != EINTR)
-        return problem_set(problem, EXIT_CODE_FAILED, "the input cannot be read: %s", strerror(errno));
-      replay->ended = feof(replay->in) != 0;
-      clearerr(replay->in);
-      if (signals_pending())
-        return 0;
-    }
+  while (!replay->ended && replay->used < replay->room && has_input(replay->fd)) {
+    ssize_t got = read(replay->fd, replay->buffer + replay->used, replay->room - replay->used);
+    if (got < 0 && errno != EINTR && errno != EAGAIN)
+      return problem_set(problem, EXIT_CODE_FAILED, "the input cannot be read: %s",
+                         strerror(errno));
+    replay->used += got > 0 ? (size_t)got : 0;
+    replay->ended = got == 0;
   }
   return 0;
 }
 
-/* Length of the whole lines in the buffer; at the end of the input the last one may lack its newline. */
+/* Length of the whole lines in the buffer; at the end of the input the last one may lack its
+ * newline. */
 static size_t whole_lines(const struct replay *replay) {
   const char *last = memrchr(replay->buffer, '\n', replay->used);
   if (replay->ended)
@@ -90,7 +106,9 @@ static size_t whole_lines(const struct replay *replay) {
 static int grow(struct replay *replay, struct problem *problem) {
   char *larger = replay->room < LINE_BYTES_MAX ? realloc(replay->buffer, replay->room * 2) : NULL;
   if (larger == NULL)
-    return problem_set(problem, EXIT_CODE_FAILED, "line %" PRIu64 " has more than %zu bytes; to go on behind it: --skip %" PRIu64,
+    return problem_set(problem, EXIT_CODE_FAILED,
+                       "line %" PRIu64
+                       " has more than %zu bytes; to go on behind it: --skip %" PRIu64,
                        replay->lines_done + 1, replay->room, replay->lines_done + 1);
   replay->buffer = larger;
   replay->room *= 2;
@@ -139,19 +157,22 @@ static int fail(const struct replay *replay, int32_t result, struct problem *pro
   char reason[256] = "";
   replay->session->plugin.table->last_error(replay->session->instance, reason, sizeof reason);
   return problem_set(problem, problem_exit_code(result),
-                     "%" PRIu64 " lines done, then %s%s%s; to go on: --skip %" PRIu64 "%s", replay->lines_done,
-                     name != NULL ? name : "a failure", reason[0] != '\0' ? ": " : "", reason, replay->lines_done,
+                     "%" PRIu64 " lines done, then %s%s%s; to go on: --skip %" PRIu64 "%s",
+                     replay->lines_done, name != NULL ? name : "a failure",
+                     reason[0] != '\0' ? ": " : "", reason, replay->lines_done,
                      problem_exit_code(result) == EXIT_CODE_UNKNOWN
                          ? ", with --derive-keys unless each line has a key of its own"
                          : "");
 }
 
-/* Gives `len` bytes of whole lines to the plugin; what it left out for a passing reason is given again. */
+/* Gives `len` bytes of whole lines to the plugin; what it left out for a passing reason is given
+ * again. */
 static int record_lines(struct replay *replay, size_t len, struct problem *problem) {
   for (unsigned attempt = 0; len > 0;) {
     struct kaizen_batch_result batch;
-    int32_t result = replay->batch->record(replay->session->instance, replay->buffer, len, replay->exec_flags,
-                                           replay->batch_flags, take_refusal, replay, &batch);
+    int32_t result =
+        replay->batch->record(replay->session->instance, replay->buffer, len, replay->exec_flags,
+                              replay->batch_flags, take_refusal, replay, &batch);
     size_t consumed = batch.consumed < len ? (size_t)batch.consumed : len;
     add_counts(replay, &batch);
     drop(replay, consumed);
@@ -159,9 +180,11 @@ static int record_lines(struct replay *replay, size_t len, struct problem *probl
     attempt = consumed > 0 ? 0 : attempt + 1;
     if (result >= 0 && consumed > 0)
       continue;
-    if (result >= 0 || !KAIZEN_MAY_RETRY(result, false) || attempt > RETRIES_MAX || signals_pending())
+    if (result >= 0 || !KAIZEN_MAY_RETRY(result, false) || attempt > RETRIES_MAX ||
+        signals_pending())
       return fail(replay, result, problem);
-    const struct timespec pause = {.tv_sec = 0, .tv_nsec = 50000000L << (attempt < 4 ? attempt : 4)};
+    const struct timespec pause = {.tv_sec = 0,
+                                   .tv_nsec = 50000000L << (attempt < 4 ? attempt : 4)};
     nanosleep(&pause, NULL);
   }
   return 0;
@@ -182,14 +205,17 @@ static void show_progress(const struct replay *replay) {
   for (size_t i = 0; i < sizeof bar - 1; i++)
     bar[i] = (double)i < share * (double)(sizeof bar - 1) ? '#' : '-';
   time_text_duration(share > 0 ? elapsed_s * (1 - share) / share : 0, left);
-  output_progress("[%s] %3.0f %%  %" PRIu64 " lines, %.0f a second, %s left", bar, share * 100, replay->lines_done,
-                  rate, left);
+  output_progress("[%s] %3.0f %%  %" PRIu64 " lines, %.0f a second, %s left", bar, share * 100,
+                  replay->lines_done, rate, left);
 }
 
 int replay_run(struct replay *replay, struct problem *problem) {
   do {
     if (fill(replay, problem) < 0)
       return -1;
+    replay->interrupted = signals_pending();
+    if (replay->interrupted != 0)
+      break;
     size_t len = whole_lines(replay);
     if (len == 0 && replay->used == replay->room && grow(replay, problem) < 0)
       return -1;
@@ -198,8 +224,7 @@ int replay_run(struct replay *replay, struct problem *problem) {
     if (record_lines(replay, len - skipped, problem) < 0)
       return -1;
     show_progress(replay);
-    replay->interrupted = signals_pending();
-  } while (replay->interrupted == 0 && !(replay->ended && replay->used == 0));
+  } while (!(replay->ended && replay->used == 0));
   output_progress_end();
   return 0;
 }
@@ -223,15 +248,16 @@ static void print_json(const struct replay *replay) {
   json_object_object_add(document, "older_than_retention",
                          json_object_new_uint64(replay->total.older_than_retention));
   json_object_object_add(document, "first_refusals", refusals);
-  json_object_object_add(document, "interrupted", json_object_new_boolean(replay->interrupted != 0));
+  json_object_object_add(document, "interrupted",
+                         json_object_new_boolean(replay->interrupted != 0));
   json_object_object_add(document, "next_skip", json_object_new_uint64(replay->lines_done));
   output_json(document);
 }
 
 static void print_text(const struct replay *replay) {
   const struct kaizen_batch_result *total = &replay->total;
-  printf("%" PRIu64 " lines: %" PRIu64 " recorded, %" PRIu64 " duplicates, %" PRIu64 " rejected", total->lines,
-         total->recorded, total->duplicates, total->rejected);
+  printf("%" PRIu64 " lines: %" PRIu64 " recorded, %" PRIu64 " duplicates, %" PRIu64 " rejected",
+         total->lines, total->recorded, total->duplicates, total->rejected);
   if (total->older_than_retention > 0)
     printf(" (%" PRIu64 " older than the retention)", total->older_than_retention);
   putchar('\n');
@@ -252,5 +278,6 @@ int replay_report(const struct replay *replay) {
     return EXIT_CODE_SIGNALLED + replay->interrupted;
   }
   /* What is only too old is what the log would have forgotten by itself. */
-  return replay->total.rejected > replay->total.older_than_retention ? EXIT_CODE_REJECTED : EXIT_CODE_OK;
+  return replay->total.rejected > replay->total.older_than_retention ? EXIT_CODE_REJECTED
+                                                                     : EXIT_CODE_OK;
 }

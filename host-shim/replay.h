@@ -6,7 +6,6 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <stdio.h>
 
 #include "session.h"
 
@@ -23,26 +22,29 @@ struct replay {
   const struct kaizen_batch_1 *batch;
   uint32_t exec_flags, batch_flags;
   uint64_t lines_to_skip;
-  FILE *in;
+  int fd;
   uint64_t input_bytes; /* 0: not known */
   double started_s;
   char *buffer;
   size_t used, room;
   bool ended; /* the input is read to its end */
 
-  uint64_t lines_done;  /* physical lines dealt with, skipped ones included: the --skip to go on with */
+  uint64_t
+      lines_done; /* physical lines dealt with, skipped ones included: the --skip to go on with */
   uint64_t bytes_done;
   struct kaizen_batch_result total;
-  uint64_t rejected_otherwise; /* not for their age */
+  uint64_t rejected_otherwise;                         /* not for their age */
   struct replay_refusal refusals[REPLAY_REFUSALS_MAX]; /* the first ones */
   size_t refusal_count;
   int interrupted; /* the signal, or 0 */
 };
 
 void replay_init(struct replay *replay, struct session *session);
-/* `file` NULL or "-": standard input.  -1: it cannot be read, or the plugin lacks kaizen.batch/1. */
+/* `file` NULL or "-": standard input.  -1: it cannot be read, or the plugin lacks
+ * kaizen.batch/1. */
 int replay_open(struct replay *replay, const char *file, struct problem *problem);
-/* To the end of the input or signals_pending().  -1: the plugin failed; the text says which --skip goes on. */
+/* To the end of the input, or to the end of a batch when signals_pending().  -1: the plugin
+ * failed; the text says which --skip goes on. */
 int replay_run(struct replay *replay, struct problem *problem);
 /* Prints counts and first reasons; answers the exit status. */
 int replay_report(const struct replay *replay);

@@ -23,13 +23,16 @@ static void take_failure(struct report_data *data, struct json_object *record) {
   if (data->failure_count == REPORT_FAILURES_MAX)
     return;
   struct report_failure *failure = &data->failures[data->failure_count++];
-  snprintf(failure->ended, sizeof failure->ended, "%s", report_text_string(record, "timestamp", ""));
+  snprintf(failure->ended, sizeof failure->ended, "%s",
+           report_text_string(record, "timestamp", ""));
   snprintf(failure->reason, sizeof failure->reason, "%s",
            report_text_string(metadata, "error_type", report_text_string(metadata, "outcome", "")));
-  snprintf(failure->session_id, sizeof failure->session_id, "%s", report_text_string(record, "session_id", ""));
+  snprintf(failure->session_id, sizeof failure->session_id, "%s",
+           report_text_string(record, "session_id", ""));
 }
 
-int report_data_read(struct session *session, const char *agent, struct report_data *data, struct problem *problem) {
+int report_data_read(struct session *session, const char *agent, struct report_data *data,
+                     struct problem *problem) {
   struct agent_history history;
   memset(data, 0, sizeof *data);
   if (agent_history_read(session, agent, REPORT_SAMPLES_MAX, &history, problem) < 0)

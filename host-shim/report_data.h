@@ -13,9 +13,9 @@
 enum { REPORT_SAMPLES_MAX = 5000, REPORT_FAILURES_MAX = 10 };
 
 struct report_sample {
-  char ended[24];   /* as the log has it */
+  char ended[24]; /* as the log has it */
   bool success;
-  double quality;   /* negative: none */
+  double quality;    /* negative: none */
   double duration_s; /* negative: none */
 };
 struct report_failure {
@@ -31,7 +31,8 @@ struct report_data {
   size_t failure_count;
 };
 
-int report_data_read(struct session *session, const char *agent, struct report_data *data, struct problem *problem);
+int report_data_read(struct session *session, const char *agent, struct report_data *data,
+                     struct problem *problem);
 void report_data_free(struct report_data *data);
 
 #endif

@@ -1,4 +1,5 @@
-/* report_html.c - one self-contained page about a project: no network, light and dark, fit to print.
+/* report_html.c - one self-contained page about a project: no network, light and dark, fit to
+ * print.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "report_html.h"
@@ -14,36 +15,59 @@
 static const char page_head[] =
     "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
     "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
-    "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"
+    "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src "
+    "'unsafe-inline'\">\n"
     "<style>\n"
-    ":root{color-scheme:light dark;--ink:#1c2330;--soft:#5b6676;--paper:#fff;--line:#d8dde5;--good:#1a7f4b;--bad:#c23b31;"
+    ":root{color-scheme:light "
+    "dark;--ink:#1c2330;--soft:#5b6676;--paper:#fff;--line:#d8dde5;--good:#1a7f4b;--bad:#c23b31;"
     "--mark:#2b62c4}\n"
-    "@media(prefers-color-scheme:dark){:root{--ink:#e6e9ef;--soft:#9aa5b5;--paper:#14181f;--line:#323a47;--good:#4cc38a;"
+    "@media(prefers-color-scheme:dark){:root{--ink:#e6e9ef;--soft:#9aa5b5;--paper:#14181f;--line:#"
+    "323a47;--good:#4cc38a;"
     "--bad:#f0776c;--mark:#7aa7f5}}\n"
-    "*{box-sizing:border-box}body{margin:0 auto;max-width:60rem;padding:1.2rem;font:16px/1.5 system-ui,sans-serif;"
+    "*{box-sizing:border-box}body{margin:0 auto;max-width:60rem;padding:1.2rem;font:16px/1.5 "
+    "system-ui,sans-serif;"
     "color:var(--ink);background:var(--paper)}\n"
-    "h1{font-size:1.5rem;margin:0}h2{font-size:1.2rem;margin:2rem 0 .4rem;border-top:1px solid var(--line);"
-    "padding-top:1.2rem;overflow-wrap:anywhere}h3{font-size:.95rem;margin:1rem 0 .2rem;color:var(--soft);font-weight:600}\n"
+    "h1{font-size:1.5rem;margin:0}h2{font-size:1.2rem;margin:2rem 0 .4rem;border-top:1px solid "
+    "var(--line);"
+    "padding-top:1.2rem;overflow-wrap:anywhere}h3{font-size:.95rem;margin:1rem 0 "
+    ".2rem;color:var(--soft);font-weight:600}\n"
     ".soft{color:var(--soft);overflow-wrap:anywhere}.warn{color:var(--bad);font-weight:600}\n"
-    ".tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(8rem,1fr));gap:.6rem;margin:.6rem 0}\n"
-    ".tile{border:1px solid var(--line);border-radius:.5rem;padding:.5rem .7rem}.tile b{display:block;font-size:1.3rem}\n"
+    ".tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(8rem,1fr));gap:.6rem;margin:."
+    "6rem 0}\n"
+    ".tile{border:1px solid var(--line);border-radius:.5rem;padding:.5rem .7rem}.tile "
+    "b{display:block;font-size:1.3rem}\n"
     ".tile span{color:var(--soft);font-size:.85rem}svg{display:block;width:100%;height:auto}\n"
-    "table{border-collapse:collapse;width:100%;font-size:.9rem}th,td{text-align:left;padding:.25rem .5rem .25rem 0;"
-    "border-bottom:1px solid var(--line);overflow-wrap:anywhere}th{color:var(--soft);font-weight:600}\n"
-    ".grid{stroke:var(--line)}.axis{fill:var(--soft);font:11px system-ui,sans-serif}.success{stroke:var(--good)}"
-    ".quality{stroke:var(--mark);stroke-dasharray:5 3}.failed{fill:var(--bad)}.bar{fill:var(--mark)}\n"
-    ".series{fill:none;stroke-width:2}.key-success{color:var(--good)}.key-quality{color:var(--mark)}"
+    "table{border-collapse:collapse;width:100%;font-size:.9rem}th,td{text-align:left;padding:."
+    "25rem .5rem .25rem 0;"
+    "border-bottom:1px solid "
+    "var(--line);overflow-wrap:anywhere}th{color:var(--soft);font-weight:600}\n"
+    ".grid{stroke:var(--line)}.axis{fill:var(--soft);font:11px "
+    "system-ui,sans-serif}.success{stroke:var(--good)}"
+    ".quality{stroke:var(--mark);stroke-dasharray:5 "
+    "3}.failed{fill:var(--bad)}.bar{fill:var(--mark)}\n"
+    ".series{fill:none;stroke-width:2}.key-success{color:var(--good)}.key-quality{color:var(--mark)"
+    "}"
     ".key-failed{color:var(--bad)}\n"
-    "@media print{body{max-width:none;padding:0}h2{break-after:avoid}svg,.tiles,table{break-inside:avoid}}\n"
+    "@media "
+    "print{body{max-width:none;padding:0}h2{break-after:avoid}svg,.tiles,table{break-inside:avoid}}"
+    "\n"
     "</style>\n";
 
 static void print_escaped(FILE *out, const char *text) {
   for (; *text != '\0'; text++) {
     switch (*text) {
-    case '&': fputs("&amp;", out); break;
-    case '<': fputs("&lt;", out); break;
-    case '>': fputs("&gt;", out); break;
-    case '"': fputs("&quot;", out); break;
+    case '&':
+      fputs("&amp;", out);
+      break;
+    case '<':
+      fputs("&lt;", out);
+      break;
+    case '>':
+      fputs("&gt;", out);
+      break;
+    case '"':
+      fputs("&quot;", out);
+      break;
     default: {
       char one[5] = "";
       size_t len = utf8_text_character(text);
@@ -68,7 +92,8 @@ static void print_count_tile(FILE *out, uint64_t count, const char *what) {
 static uint64_t sum_of(struct json_object *delivery, const char *name) {
   struct json_object *agents = report_text_member(delivery, "agents");
   uint64_t sum = 0;
-  for (size_t i = 0; json_object_is_type(agents, json_type_array) && i < json_object_array_length(agents); i++)
+  for (size_t i = 0;
+       json_object_is_type(agents, json_type_array) && i < json_object_array_length(agents); i++)
     sum += report_text_count(json_object_array_get_idx(agents, i), name);
   return sum;
 }
@@ -96,8 +121,10 @@ void report_html_begin(FILE *out, struct json_object *delivery) {
   print_count_tile(out, sum_of(delivery, "acknowledged"), "acknowledged");
   print_count_tile(out, sum_of(delivery, "pending"), "pending");
   fputs("</div>\n", out);
-  print_warning(out, sum_of(delivery, "held"), "events are held: the project was copied or restored");
-  print_warning(out, sum_of(delivery, "dead_lettered"), "dead letters: events the broker refused for good");
+  print_warning(out, sum_of(delivery, "held"),
+                "events are held: the project was copied or restored");
+  print_warning(out, sum_of(delivery, "dead_lettered"),
+                "dead letters: events the broker refused for good");
 }
 
 static void print_summary(FILE *out, const struct kaizen_summary *summary) {
@@ -120,7 +147,8 @@ static void print_summary(FILE *out, const struct kaizen_summary *summary) {
 static void print_failures(FILE *out, const struct report_data *data) {
   if (data->failure_count == 0)
     return;
-  fputs("<h3>Last failures</h3>\n<table>\n<tr><th>ended</th><th>reason</th><th>session</th></tr>\n", out);
+  fputs("<h3>Last failures</h3>\n<table>\n<tr><th>ended</th><th>reason</th><th>session</th></tr>\n",
+        out);
   for (size_t i = 0; i < data->failure_count; i++) {
     fputs("<tr><td>", out);
     print_escaped(out, data->failures[i].ended);
@@ -139,8 +167,10 @@ void report_html_agent(FILE *out, const char *agent, const struct report_data *d
   fputs("</h2>\n", out);
   print_summary(out, &data->summary);
   if (data->sample_count > 1) {
-    fputs("<h3><span class=\"key-success\">━ success rate</span> (last 10) · <span class=\"key-quality\">╍ quality</span>"
-          " · <span class=\"key-failed\">▪ failure</span></h3>\n", out);
+    fputs("<h3><span class=\"key-success\">━ success rate</span> (last 10) · <span "
+          "class=\"key-quality\">╍ quality</span>"
+          " · <span class=\"key-failed\">▪ failure</span></h3>\n",
+          out);
     report_svg_history(out, data);
   }
   report_svg_durations(out, data);
@@ -148,4 +178,6 @@ void report_html_agent(FILE *out, const char *agent, const struct report_data *d
   fputs("</section>\n", out);
 }
 
-void report_html_end(FILE *out) { fputs("</main>\n</body>\n</html>\n", out); }
+void report_html_end(FILE *out) {
+  fputs("</main>\n</body>\n</html>\n", out);
+}

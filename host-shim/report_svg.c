@@ -29,7 +29,8 @@ static double y_of(double share) {
 }
 
 static void begin_picture(FILE *out, const char *label) {
-  fprintf(out, "<svg viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"%s\">\n", WIDTH, HEIGHT, label);
+  fprintf(out, "<svg viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"%s\">\n", WIDTH, HEIGHT,
+          label);
 }
 
 static void print_grid(FILE *out) {
@@ -37,8 +38,8 @@ static void print_grid(FILE *out) {
     fprintf(out,
             "<line class=\"grid\" x1=\"%d\" x2=\"%d\" y1=\"%.1f\" y2=\"%.1f\"/>"
             "<text class=\"axis\" x=\"%d\" y=\"%.1f\" text-anchor=\"end\">%d %%</text>\n",
-            LEFT, WIDTH - RIGHT, y_of(percent / 100.0), y_of(percent / 100.0), LEFT - 5, y_of(percent / 100.0) + 4,
-            percent);
+            LEFT, WIDTH - RIGHT, y_of(percent / 100.0), y_of(percent / 100.0), LEFT - 5,
+            y_of(percent / 100.0) + 4, percent);
 }
 
 static double rolling_success(const struct report_data *data, size_t i) {
@@ -61,7 +62,9 @@ static double mean_quality(const struct report_data *data, size_t from, size_t t
   return count > 0 ? sum / (double)count : -1;
 }
 
-static size_t step_of(const struct report_data *data) { return (data->sample_count + POINTS_MAX - 1) / POINTS_MAX; }
+static size_t step_of(const struct report_data *data) {
+  return (data->sample_count + POINTS_MAX - 1) / POINTS_MAX;
+}
 
 static void print_success(FILE *out, const struct report_data *data) {
   fputs("<polyline class=\"series success\" points=\"", out);
@@ -74,11 +77,12 @@ static void print_quality(FILE *out, const struct report_data *data) {
   size_t step = step_of(data);
   bool any = false;
   for (size_t i = 0; i < data->sample_count; i += step) {
-    double quality = mean_quality(data, i, i + step < data->sample_count ? i + step : data->sample_count);
+    double quality =
+        mean_quality(data, i, i + step < data->sample_count ? i + step : data->sample_count);
     if (quality < 0)
       continue;
-    fprintf(out, "%s%.1f,%.1f ", any ? "" : "<polyline class=\"series quality\" points=\"", x_of(i, data->sample_count),
-            y_of(quality));
+    fprintf(out, "%s%.1f,%.1f ", any ? "" : "<polyline class=\"series quality\" points=\"",
+            x_of(i, data->sample_count), y_of(quality));
     any = true;
   }
   if (any)
@@ -88,7 +92,8 @@ static void print_quality(FILE *out, const struct report_data *data) {
 static void print_failures(FILE *out, const struct report_data *data) {
   size_t last_drawn = data->sample_count;
   for (size_t i = 0; i < data->sample_count; i++) {
-    if (data->samples[i].success || (last_drawn < data->sample_count && i - last_drawn < step_of(data)))
+    if (data->samples[i].success ||
+        (last_drawn < data->sample_count && i - last_drawn < step_of(data)))
       continue;
     fprintf(out, "<rect class=\"failed\" x=\"%.1f\" y=\"%d\" width=\"3\" height=\"5\"/>",
             x_of(i, data->sample_count) - 1.5, HEIGHT - BOTTOM + 1);
@@ -154,11 +159,12 @@ void report_svg_durations(FILE *out, const struct report_data *data) {
   for (size_t i = 0; i < BINS; i++) {
     double share = (double)bins.counts[i] / (double)bins.largest;
     double x = LEFT + width * (double)i;
-    fprintf(out, "<rect class=\"bar\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\"/>", x + 1,
-            TOP + 14 + (HEIGHT - TOP - BOTTOM - 14) * (1 - share), width - 2, (HEIGHT - TOP - BOTTOM - 14) * share);
+    fprintf(out, "<rect class=\"bar\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\"/>",
+            x + 1, TOP + 14 + (HEIGHT - TOP - BOTTOM - 14) * (1 - share), width - 2,
+            (HEIGHT - TOP - BOTTOM - 14) * share);
     if (bins.counts[i] > 0)
-      fprintf(out, "<text class=\"axis\" x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\">%zu</text>", x + width / 2,
-              TOP + 11 + (HEIGHT - TOP - BOTTOM - 14) * (1 - share), bins.counts[i]);
+      fprintf(out, "<text class=\"axis\" x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\">%zu</text>",
+              x + width / 2, TOP + 11 + (HEIGHT - TOP - BOTTOM - 14) * (1 - share), bins.counts[i]);
     time_text_duration(bins.low * pow(bins.ratio, (double)i), from);
     if (i % 3 == 0)
       fprintf(out, "<text class=\"axis\" x=\"%.1f\" y=\"%d\">%s</text>", x, HEIGHT - 8, from);

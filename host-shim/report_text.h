@@ -1,4 +1,5 @@
-/* report_text.h - the plugin's reports, which it hands over as JSON text, and the plain structs as JSON.
+/* report_text.h - the plugin's reports, which it hands over as JSON text, and the plain structs
+ * as JSON.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KAIZEN_HOST_REPORT_TEXT_H
@@ -15,11 +16,14 @@ struct report_text {
 };
 int32_t report_text_sink(void *report_text, const char *data, size_t len);
 /* What a sink collected as one JSON document; frees the text.  NULL with *problem naming `what`. */
-struct json_object *report_text_parse(struct report_text *report, const char *what, struct problem *problem);
+struct json_object *report_text_parse(struct report_text *report, const char *what,
+                                      struct problem *problem);
 
 /* kaizen.inspect/1's reports; *report is the caller's to put.  -1 with *problem. */
-int report_text_delivery(struct session *session, struct json_object **report, struct problem *problem);
-int report_text_config(struct session *session, struct json_object **report, struct problem *problem);
+int report_text_delivery(struct session *session, struct json_object **report,
+                         struct problem *problem);
+int report_text_config(struct session *session, struct json_object **report,
+                       struct problem *problem);
 
 /* Members of a report, with a default where they are missing or of another type. */
 const char *report_text_string(struct json_object *object, const char *name, const char *otherwise);

@@ -22,14 +22,17 @@ static void take_log(void *ctx, int32_t level, int32_t id, const char *text, siz
 }
 
 static uint32_t log_level(void) {
-  return output_is_quiet() ? KAIZEN_LOG_ERROR : output_is_verbose() ? KAIZEN_LOG_DEBUG : KAIZEN_LOG_WARNING;
+  return output_is_quiet()     ? KAIZEN_LOG_ERROR
+         : output_is_verbose() ? KAIZEN_LOG_DEBUG
+                               : KAIZEN_LOG_WARNING;
 }
 
 struct kaizen_str session_text(const char *text) {
   return (struct kaizen_str){.ptr = text, .len = text != NULL ? strlen(text) : 0};
 }
 
-int session_failed(const struct session *session, const char *what, int32_t result, struct problem *problem) {
+int session_failed(const struct session *session, const char *what, int32_t result,
+                   struct problem *problem) {
   char reason[PROBLEM_TEXT_MAX / 2] = "";
   const char *name = session->plugin.table->code_name(result);
   if (session->instance != NULL)
@@ -54,13 +57,15 @@ int session_load(const struct host *host, struct session *session, struct proble
 
 static const char *set_value(const struct option_value *value, const char *key) {
   size_t len = strlen(key);
-  if (strcmp(value->spec->name, "set") != 0 || strncmp(value->text, key, len) != 0 || value->text[len] != '=')
+  if (strcmp(value->spec->name, "set") != 0 || strncmp(value->text, key, len) != 0 ||
+      value->text[len] != '=')
     return NULL;
   return value->text + len + 1;
 }
 
 /* -C, else --set project_root=, else the file's project_root, else discovery. */
-int session_find_project(const struct host *host, struct session *session, struct problem *problem) {
+int session_find_project(const struct host *host, struct session *session,
+                         struct problem *problem) {
   const char *named = NULL;
   struct json_object *member = NULL;
   if (json_object_object_get_ex(session->config.config, "project_root", &member))
@@ -76,14 +81,16 @@ int session_find_project(const struct host *host, struct session *session, struc
   return project_root_find(host->directory, session->project_root, problem);
 }
 
-int session_set(struct session *session, const char *key, const char *value, struct problem *problem) {
+int session_set(struct session *session, const char *key, const char *value,
+                struct problem *problem) {
   const struct kaizen_plugin_v1 *plugin = session->plugin.table;
   int32_t result = plugin->configure_key(session->instance, key, value, strlen(value));
   return result < 0 ? session_failed(session, "configuration", result, problem) : 0;
 }
 
 /* --set KEY=VALUE in the order given; the last one of a key wins. */
-static int apply_settings(const struct host *host, struct session *session, struct problem *problem) {
+static int apply_settings(const struct host *host, struct session *session,
+                          struct problem *problem) {
   char key[128];
   for (size_t i = 0; i < host->arguments->value_count; i++) {
     const struct option_value *value = &host->arguments->values[i];
@@ -91,25 +98,28 @@ static int apply_settings(const struct host *host, struct session *session, stru
       continue;
     size_t len = strcspn(value->text, "=");
     if (len >= sizeof key)
-      return problem_set(problem, EXIT_CODE_REFUSED, "--set %s: no setting has so long a name", value->text);
+      return problem_set(problem, EXIT_CODE_REFUSED, "--set %s: no setting has so long a name",
+                         value->text);
     memcpy(key, value->text, len);
     key[len] = '\0';
     /* -C is the more explicit of the two. */
-    if (strcmp(key, "project_root") != 0 && session_set(session, key, value->text + len + 1, problem) < 0)
+    if (strcmp(key, "project_root") != 0 &&
+        session_set(session, key, value->text + len + 1, problem) < 0)
       return -1;
   }
   return 0;
 }
 
-/* The file's settings with the project root in them: configure() wants one, and the file usually has none. */
+/* The file's settings with the project root in them: configure() wants one, and the file usually
+ * has none. */
 static char *settings_text(const struct session *session) {
   struct json_object *settings = session->config.config;
   struct json_members root = {.list = NULL};
   char *text = NULL;
-  const char *given =
-      settings == NULL
-          ? "{}"
-          : json_object_to_json_string_ext(settings, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
+  const char *given = settings == NULL
+                          ? "{}"
+                          : json_object_to_json_string_ext(
+                                settings, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
   if (json_members_add_text(&root, "project_root", session->project_root) == 0)
     text = json_text_splice(given, strlen(given), &root);
   json_members_free(&root);
@@ -123,7 +133,8 @@ static int configure(const struct host *host, struct session *session, struct pr
     return problem_no_memory(problem);
   int32_t result = session->plugin.table->configure(session->instance, text, strlen(text));
   free(text);
-  return result < 0 ? session_failed(session, where, result, problem) : apply_settings(host, session, problem);
+  return result < 0 ? session_failed(session, where, result, problem)
+                    : apply_settings(host, session, problem);
 }
 
 int session_create(const struct host *host, struct session *session, struct problem *problem) {
@@ -144,7 +155,8 @@ int session_create(const struct host *host, struct session *session, struct prob
 int session_open(const struct host *host, struct session *session, struct problem *problem) {
   if (session_load(host, session, problem) < 0)
     return -1;
-  if (session_find_project(host, session, problem) < 0 || session_create(host, session, problem) < 0) {
+  if (session_find_project(host, session, problem) < 0 ||
+      session_create(host, session, problem) < 0) {
     session_close(session);
     return -1;
   }
@@ -174,7 +186,8 @@ void session_close(struct session *session) {
   host_config_free(&session->config);
 }
 
-const void *session_extension(const struct session *session, const char *id, struct problem *problem) {
+const void *session_extension(const struct session *session, const char *id,
+                              struct problem *problem) {
   const void *extension = session->plugin.table->get_extension(id);
   if (extension == NULL)
     problem_set(problem, EXIT_CODE_REFUSED,

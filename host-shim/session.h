@@ -23,16 +23,19 @@ struct session {
   bool running;
 };
 
-/* Configuration file, plugin, create, configure: everything but start.  -1 with *problem; closed again. */
+/* Configuration file, plugin, create, configure: everything but start.  -1 with *problem; closed
+ * again. */
 int session_open(const struct host *host, struct session *session, struct problem *problem);
-/* The parts, for commands that want to know more or need less: the file and the plugin's image; then an instance for
- * the project root in session->project_root, found by session_find_project(). */
+/* The parts, for commands that want to know more or need less: the file and the plugin's image;
+ * then an instance for the project root in session->project_root, found by
+ * session_find_project(). */
 int session_load(const struct host *host, struct session *session, struct problem *problem);
 int session_find_project(const struct host *host, struct session *session, struct problem *problem);
 int session_create(const struct host *host, struct session *session, struct problem *problem);
 
 /* One setting over those of the configuration; not while running. */
-int session_set(struct session *session, const char *key, const char *value, struct problem *problem);
+int session_set(struct session *session, const char *key, const char *value,
+                struct problem *problem);
 int session_start(struct session *session, struct problem *problem);
 /* running -> stopped, flushing for at most timeout_ms. */
 void session_stop(struct session *session, uint32_t timeout_ms);
@@ -40,9 +43,11 @@ void session_stop(struct session *session, uint32_t timeout_ms);
 void session_close(struct session *session);
 
 /* The extension, or NULL with *problem saying that this plugin lacks it and what for. */
-const void *session_extension(const struct session *session, const char *id, struct problem *problem);
+const void *session_extension(const struct session *session, const char *id,
+                              struct problem *problem);
 /* Fills *problem for a failed call: "WHAT: the plugin's last error"; -1. */
-int session_failed(const struct session *session, const char *what, int32_t result, struct problem *problem);
+int session_failed(const struct session *session, const char *what, int32_t result,
+                   struct problem *problem);
 struct kaizen_str session_text(const char *text);
 
 #endif

@@ -8,7 +8,9 @@
 
 static volatile sig_atomic_t noted;
 
-static void note(int number) { noted = number; }
+static void note(int number) {
+  noted = number;
+}
 
 void signals_note(void) {
   static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
@@ -22,4 +24,6 @@ void signals_note(void) {
   }
 }
 
-int signals_pending(void) { return noted; }
+int signals_pending(void) {
+  return noted;
+}

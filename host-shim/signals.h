@@ -4,7 +4,8 @@
 #ifndef KAIZEN_HOST_SIGNALS_H
 #define KAIZEN_HOST_SIGNALS_H
 
-/* From now on SIGINT and SIGTERM (and SIGHUP unless it is ignored) are only noted; a second one ends the process. */
+/* From now on SIGINT and SIGTERM (and SIGHUP unless it is ignored) are only noted; a second one
+ * ends the process. */
 void signals_note(void);
 /* The number of the signal noted, or 0. */
 int signals_pending(void);

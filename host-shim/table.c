@@ -32,10 +32,11 @@ static int make_room(struct table *table) {
   return 0;
 }
 
-static void add_cell(struct table *table, enum output_style style, const char *format, va_list arguments)
-    __attribute__((format(printf, 3, 0)));
+static void add_cell(struct table *table, enum output_style style, const char *format,
+                     va_list arguments) __attribute__((format(printf, 3, 0)));
 
-static void add_cell(struct table *table, enum output_style style, const char *format, va_list arguments) {
+static void add_cell(struct table *table, enum output_style style, const char *format,
+                     va_list arguments) {
   char *text = NULL;
   if (make_room(table) < 0)
     return;

@@ -13,8 +13,8 @@ enum { TABLE_COLUMNS_MAX = 12 };
 struct table {
   const char *const *headings; /* NULL-terminated; a leading '>' aligns the column to the right */
   size_t column_count, cell_count, room;
-  char **cells;                /* row by row */
-  enum output_style *styles;   /* one a cell */
+  char **cells;              /* row by row */
+  enum output_style *styles; /* one a cell */
 };
 
 void table_init(struct table *table, const char *const *headings);
@@ -27,7 +27,8 @@ void table_print(struct table *table);
 
 /* For "up", "down", "stable": an arrow; for anything else "". */
 const char *table_trend_arrow(const char *trend);
-/* One mark for a value of 0..1, lowest to highest; a dot for a value that is not there (negative). */
+/* One mark for a value of 0..1, lowest to highest; a dot for a value that is not there
+ * (negative). */
 const char *table_spark(double value);
 
 #endif

@@ -29,12 +29,14 @@ static bool take_character(const char **at, const char *allowed) {
 }
 
 static bool take_date(const char **at, struct tm *tm) {
-  if (!take_number(at, 4, &tm->tm_year) || !take_character(at, "-") || !take_number(at, 2, &tm->tm_mon) ||
-      !take_character(at, "-") || !take_number(at, 2, &tm->tm_mday))
+  if (!take_number(at, 4, &tm->tm_year) || !take_character(at, "-") ||
+      !take_number(at, 2, &tm->tm_mon) || !take_character(at, "-") ||
+      !take_number(at, 2, &tm->tm_mday))
     return false;
   tm->tm_year -= 1900;
   tm->tm_mon -= 1;
-  return tm->tm_year >= 70 && tm->tm_year <= 361 && tm->tm_mon >= 0 && tm->tm_mon < 12 && tm->tm_mday >= 1;
+  return tm->tm_year >= 70 && tm->tm_year <= 361 && tm->tm_mon >= 0 && tm->tm_mon < 12 &&
+         tm->tm_mday >= 1;
 }
 
 static bool take_fraction(const char **at, int64_t *fraction_ns) {
@@ -49,9 +51,10 @@ static bool take_fraction(const char **at, int64_t *fraction_ns) {
 }
 
 static bool take_clock(const char **at, struct tm *tm, int64_t *fraction_ns) {
-  return take_number(at, 2, &tm->tm_hour) && take_character(at, ":") && take_number(at, 2, &tm->tm_min) &&
-         take_character(at, ":") && take_number(at, 2, &tm->tm_sec) && take_fraction(at, fraction_ns) &&
-         tm->tm_hour < 24 && tm->tm_min < 60 && tm->tm_sec < 60;
+  return take_number(at, 2, &tm->tm_hour) && take_character(at, ":") &&
+         take_number(at, 2, &tm->tm_min) && take_character(at, ":") &&
+         take_number(at, 2, &tm->tm_sec) && take_fraction(at, fraction_ns) && tm->tm_hour < 24 &&
+         tm->tm_min < 60 && tm->tm_sec < 60;
 }
 
 static bool take_offset(const char **at, int *offset_s) {
@@ -88,7 +91,8 @@ int time_text_parse(const char *text, int64_t *unix_ns) {
 void time_text_format(int64_t unix_ns, char out[TIME_TEXT_MAX]) {
   time_t seconds = unix_ns / NS_PER_S - (unix_ns % NS_PER_S < 0);
   struct tm tm;
-  if (gmtime_r(&seconds, &tm) == NULL || strftime(out, TIME_TEXT_MAX, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
+  if (gmtime_r(&seconds, &tm) == NULL ||
+      strftime(out, TIME_TEXT_MAX, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
     strcpy(out, "?");
 }
 

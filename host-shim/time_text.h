@@ -8,8 +8,8 @@
 
 enum { TIME_TEXT_MAX = 32 };
 
-/* ISO 8601 with 'Z' or an offset ("2026-01-02T03:04:05+02:00"), or a date alone (midnight UTC), to nanoseconds
- * since 1970.  0, or -1 when it is none or outside the years 1970-2261. */
+/* ISO 8601 with 'Z' or an offset ("2026-01-02T03:04:05+02:00"), or a date alone (midnight UTC),
+ * to nanoseconds since 1970.  0, or -1 when it is none or outside the years 1970-2261. */
 int time_text_parse(const char *text, int64_t *unix_ns);
 /* "2026-01-02T03:04:05Z". */
 void time_text_format(int64_t unix_ns, char out[TIME_TEXT_MAX]);

@@ -28,7 +28,8 @@ size_t utf8_text_character(const char *text) {
 /* C0, DEL and C1 (U+0080-U+009F) characters move cursors and set colours. */
 static bool is_control(const char *text, size_t len) {
   unsigned char first = (unsigned char)text[0];
-  return first < 0x20 || first == 0x7F || (len == 2 && first == 0xC2 && (unsigned char)text[1] < 0xA0);
+  return first < 0x20 || first == 0x7F ||
+         (len == 2 && first == 0xC2 && (unsigned char)text[1] < 0xA0);
 }
 
 char *utf8_text_valid(const char *text) {

@@ -11,7 +11,8 @@
 size_t utf8_text_character(const char *text);
 /* A copy with U+FFFD for each byte that is no UTF-8; NULL without memory. */
 char *utf8_text_valid(const char *text);
-/* Prints with '?' for control characters and invalid bytes: a name from a file must not drive the terminal. */
+/* Prints with '?' for control characters and invalid bytes: a name from a file must not drive
+ * the terminal. */
 void utf8_text_print(FILE *out, const char *text);
 /* Columns the text takes as printed (one a character). */
 size_t utf8_text_columns(const char *text);

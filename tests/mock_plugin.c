@@ -1,9 +1,10 @@
-/* mock_plugin.c - a plugin that answers and keeps nothing: what a host can be tried against without a project.
+/* mock_plugin.c - a plugin that answers and keeps nothing: what a host can be tried against
+ * without a project.
  *
  * SPDX-License-Identifier: Apache-2.0
  *
- * It counts in memory, rejects a quality above 1, knows the keys project_root and emit_event, and has no
- * extensions. */
+ * It counts in memory, rejects a quality above 1, knows the keys project_root and emit_event,
+ * and has no extensions. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,7 +39,8 @@ static int32_t configure(struct kaizen_instance *instance, const char *json, siz
   return KAIZEN_OK;
 }
 
-static int32_t configure_key(struct kaizen_instance *instance, const char *key, const char *value, size_t len) {
+static int32_t configure_key(struct kaizen_instance *instance, const char *key, const char *value,
+                             size_t len) {
   (void)value;
   (void)len;
   if (strcmp(key, "project_root") == 0 || strcmp(key, "emit_event") == 0)
@@ -52,10 +54,12 @@ static int32_t start(struct kaizen_instance *instance) {
   return KAIZEN_OK;
 }
 
-static int32_t on_execution_end(struct kaizen_instance *instance, const struct kaizen_execution *execution,
+static int32_t on_execution_end(struct kaizen_instance *instance,
+                                const struct kaizen_execution *execution,
                                 struct kaizen_receipt *receipt, struct kaizen_summary *summary) {
   if (execution->quality_score > 1) {
-    snprintf(receipt->reason, sizeof receipt->reason, "quality_score %g is above 1", execution->quality_score);
+    snprintf(receipt->reason, sizeof receipt->reason, "quality_score %g is above 1",
+             execution->quality_score);
     return KAIZEN_E_REJECTED;
   }
   summary->execution_count = ++instance->recorded;
@@ -65,7 +69,8 @@ static int32_t on_execution_end(struct kaizen_instance *instance, const struct k
 
 /* Hands the text to the host's log, so that a test can see what arrived. */
 static int32_t on_execution_end_json(struct kaizen_instance *instance, const char *json, size_t len,
-                                     struct kaizen_receipt *receipt, struct kaizen_summary *summary) {
+                                     struct kaizen_receipt *receipt,
+                                     struct kaizen_summary *summary) {
   (void)receipt;
   if (instance->host.log != NULL)
     instance->host.log(instance->host.ctx, KAIZEN_LOG_WARNING, 1, json, len);
@@ -96,7 +101,9 @@ static int32_t stop(struct kaizen_instance *instance, uint32_t timeout_ms) {
   return KAIZEN_OK;
 }
 
-static void destroy(struct kaizen_instance *instance) { free(instance); }
+static void destroy(struct kaizen_instance *instance) {
+  free(instance);
+}
 
 static const void *get_extension(const char *id) {
   (void)id;
@@ -124,4 +131,6 @@ static const struct kaizen_plugin_v1 table = {
     .get_extension = get_extension,
 };
 
-const struct kaizen_plugin_v1 *kaizen_plugin_v1(void) { return &table; }
+const struct kaizen_plugin_v1 *kaizen_plugin_v1(void) {
+  return &table;
+}

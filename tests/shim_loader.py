@@ -1,0 +1,85 @@
+# shim_loader.py - plugins with one defect each: every check of the loader has a message of its own.
+#
+# SPDX-License-Identifier: Apache-2.0
+import json
+import os
+import shutil
+import unittest
+
+from shim_support import MOCKS, PLUGIN, HostTest
+
+DEFECTS = [
+    ("no_symbol", ["no symbol kaizen_plugin_v1"]),
+    ("null", ["NULL", "table is needed"]),
+    ("wrong_major", ["ABI 9.4", "ABI 1.0"]),
+    ("absurd_size", ["1073741824 bytes", "65536"]),
+    ("small_size", ["128 bytes", "needs 136"]),
+    ("missing_function", ["configure is NULL"]),
+]
+
+
+class Loader(HostTest):
+    def test_each_defect_has_its_message_with_both_values(self):
+        for name, contains in DEFECTS:
+            plugin = MOCKS / f"mock_{name}.so"
+            message = self.messages(3, "--plugin", plugin, "record", "coach", "--success")
+            for part in [str(plugin), *contains]:
+                with self.subTest(name, part=part):
+                    self.assertIn(part, message)
+        self.assertEqual(list(self.project.iterdir()), [])
+
+    def test_a_file_that_is_no_shared_object_is_named(self):
+        path = self.scratch / "text.so"
+        path.write_text("this is no ELF file, but long enough for its header to be read as one\n" * 9)
+        message = self.messages(3, "--plugin", path, "info")
+        self.assertIn(str(path), message)
+        self.assertIn("ELF", message)
+
+    def test_a_bare_name_is_looked_up_in_KAIZEN_PLUGIN_PATH_in_order(self):
+        first, second = self.scratch / "first", self.scratch / "second"
+        for folder in (first, second):
+            folder.mkdir()
+        shutil.copy(MOCKS / "mock_plugin.so", second / "mine.so")
+        path = f"{first}::{second}"
+        info = json.loads(self.expect(0, "--plugin", "mine.so", "info", "-o", "json", env={"KAIZEN_PLUGIN_PATH": path}))
+        self.assertEqual(info["plugin"]["file"], str(second / "mine.so"))
+        shutil.copy(MOCKS / "mock_plugin.so", first / "mine.so")
+        info = json.loads(self.expect(0, "--plugin", "mine.so", "info", "-o", "json", env={"KAIZEN_PLUGIN_PATH": path}))
+        self.assertEqual(info["plugin"]["file"], str(first / "mine.so"))
+
+    def test_a_relative_folder_in_the_path_is_never_searched(self):
+        shutil.copy(MOCKS / "mock_plugin.so", self.project / "mine.so")
+        self.expect(3, "--plugin", "mine.so", "info", env={"KAIZEN_PLUGIN_PATH": ".:"})
+
+    def test_a_name_with_a_slash_in_the_configuration_is_meant_from_the_file(self):
+        (self.project / "p").mkdir()
+        shutil.copy(MOCKS / "mock_null.so", self.project / "p" / "mine.so")
+        (self.scratch / "p").mkdir()
+        shutil.copy(MOCKS / "mock_plugin.so", self.scratch / "p" / "mine.so")
+        config = self.write_config('{"plugins": [{"path": "p/mine.so"}]}')
+        info = json.loads(self.expect(0, "--config", config, "info", "-o", "json"))
+        self.assertEqual(info["plugin"]["file"], os.path.realpath(self.scratch / "p" / "mine.so"))
+
+    def test_a_plugin_without_extensions_still_records_and_says_what_it_lacks(self):
+        mock = MOCKS / "mock_plugin.so"
+        self.assertIn("recorded coach", self.expect(0, "--plugin", mock, "record", "coach", "--success"))
+        for arguments, extension in (
+            (["show"], "kaizen.inspect/1"),
+            (["replay", "/dev/null"], "kaizen.batch/1"),
+            (["dead-letters", "list"], "kaizen.delivery/1"),
+            (["broker", "check"], "kaizen.broker/1"),
+            (["verify", "coach"], "kaizen.repair/1"),
+            (["record", "a b", "--success", "--map-agent"], "kaizen.names/1"),
+        ):
+            self.assertIn(extension, self.messages(3, "--plugin", mock, *arguments))
+
+    def test_the_real_plugin_offers_every_extension(self):
+        info = json.loads(self.expect(0, "--plugin", PLUGIN, "info", "-o", "json"))
+        self.assertEqual(len(info["plugin"]["extensions"]), 6)
+        self.assertEqual(info["plugin"]["abi_version"], info["host_abi_version"])
+        schema = json.loads(self.expect(0, "info", "--schema"))
+        self.assertIn("emit_event", schema["properties"])
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,91 @@
+# shim_support.py - what the tests of kaizen-host share: a clean project, a clean environment, one call.
+#
+# SPDX-License-Identifier: Apache-2.0
+import os
+import pathlib
+import shutil
+import subprocess
+import tempfile
+import unittest
+
+HOST = os.environ["KAIZEN_TEST_HOST"]
+PLUGIN = os.environ["KAIZEN_TEST_PLUGIN"]
+MOCKS = pathlib.Path(os.environ["KAIZEN_TEST_MOCKS"])
+
+# Nobody listens there: port 9 of the loopback is not given out, and nothing here starts a server on it.
+NO_BROKER = "nats://127.0.0.1:9"
+
+
+def clean_environment(home, extra=None):
+    """What a test runs under: nothing of the caller's that the host or the plugin would read."""
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(home),
+        "LC_ALL": "C.UTF-8",
+        "KAIZEN_PLUGIN_PATH": str(pathlib.Path(PLUGIN).parent),
+        "NATS_URL": NO_BROKER,
+    }
+    for name in ("LD_PRELOAD", "LD_LIBRARY_PATH", "ASAN_OPTIONS", "LSAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS"):
+        if name in os.environ:
+            environment[name] = os.environ[name]
+    environment.update(extra or {})
+    return environment
+
+
+class HostTest(unittest.TestCase):
+    """A project folder and a home folder of its own for each test; self.run_host() calls the program."""
+
+    def setUp(self):
+        self.scratch = pathlib.Path(tempfile.mkdtemp(prefix="kaizen-shim-"))
+        self.home = self.scratch / "home"
+        self.project = self.scratch / "shop"
+        self.home.mkdir()
+        self.project.mkdir()
+
+    def tearDown(self):
+        shutil.rmtree(self.scratch, ignore_errors=True)
+
+    def host_command(self, *arguments):
+        return [HOST, *(a if isinstance(a, bytes) else str(a) for a in arguments)]
+
+    def run_host(self, *arguments, stdin="", env=None, cwd=None):
+        return subprocess.run(
+            self.host_command(*arguments),
+            input=stdin if isinstance(stdin, bytes) else stdin.encode(),
+            cwd=cwd or self.project,
+            env=clean_environment(self.home, env),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            timeout=60,
+        )
+
+    def expect(self, status, *arguments, **options):
+        """Runs, holds the exit status to what is expected, answers standard output."""
+        result = self.run_host(*arguments, **options)
+        self.assertEqual(result.returncode, status, (arguments, result.stdout, result.stderr))
+        return result.stdout.decode()
+
+    def messages(self, status, *arguments, **options):
+        """The same, answering standard error."""
+        result = self.run_host(*arguments, **options)
+        self.assertEqual(result.returncode, status, (arguments, result.stdout, result.stderr))
+        return result.stderr.decode()
+
+    def log(self, agent):
+        return self.project / ".kaizen" / "metrics" / agent / "executions.jsonl"
+
+    def lines(self, agent):
+        return self.log(agent).read_text().splitlines()
+
+    def tree(self):
+        """Every file of project and home with its bytes: to show that nothing was written."""
+        return {
+            str(path.relative_to(self.scratch)): path.read_bytes() if path.is_file() else None
+            for top in (self.project, self.home)
+            for path in sorted(top.rglob("*"))
+        }
+
+    def write_config(self, text, name="host.json"):
+        path = self.scratch / name
+        path.write_text(text)
+        return path

@@ -1,0 +1,150 @@
+# shim_views.py - what the host shows: tables, reports and documents, checked against the log they come from.
+#
+# SPDX-License-Identifier: Apache-2.0
+import html.parser
+import json
+import re
+import unittest
+
+from shim_support import NO_BROKER, HostTest
+
+
+class Views(HostTest):
+    def setUp(self):
+        super().setUp()
+        for i in range(12):
+            self.expect(0, "record", "coach", "--failure" if i in (3, 7) else "--success", "--quality", f"0.{i % 9}",
+                        "--time", str(i), "-m", f"error_type=E{i}", "--session-id", f"<s&{i}>")
+        self.expect(0, "record", "mentor", "--success", "--emit-event")
+
+    def document(self, *arguments, status=0, **options):
+        return json.loads(self.expect(status, *arguments, "-o", "json", **options))
+
+    def summary(self, agent):
+        return json.loads((self.project / ".kaizen" / "metrics" / agent / "summary.json").read_text())
+
+    def test_show_prints_the_summary_of_the_file_and_the_logs_own_lines(self):
+        shown = self.document("show", "coach", "-n", "3")["agents"]
+        self.assertEqual(len(shown), 1)
+        self.assertEqual(shown[0]["summary"], self.summary("coach"))
+        self.assertEqual(shown[0]["recent"], [json.loads(line) for line in self.lines("coach")[-3:]])
+        self.assertEqual([agent["agent"] for agent in self.document("show")["agents"]], ["coach", "mentor"])
+
+    def test_show_has_a_sparkline_and_a_row_for_each_recent_execution(self):
+        text = self.expect(0, "show", "coach")
+        self.assertEqual(len(re.findall(r"^2\d{3}-", text, re.M)), 10)
+        self.assertRegex(text, "success  [▁█]{10}\n")
+        self.assertNotIn("\x1b", text)
+        plain = self.expect(0, "show", "coach", env={"LC_ALL": "C"})
+        self.assertTrue(plain.isascii())
+
+    def test_list_has_one_line_an_agent(self):
+        text = self.expect(0, "list").splitlines()
+        self.assertEqual([line.split()[:2] for line in text[1:]], [["coach", "12"], ["mentor", "1"]])
+        self.assertEqual(self.document("list")["agents"][0]["execution_count"], 12)
+
+    def test_export_is_the_log(self):
+        self.assertEqual(self.expect(0, "export", "coach"), self.log("coach").read_text())
+        self.assertEqual(self.expect(0, "export", "coach", "-n", "2").splitlines(), self.lines("coach")[-2:])
+
+    def test_status_says_first_what_matters(self):
+        text = self.expect(0, "status", "--no-broker")
+        self.assertIn("1 event pending", text.splitlines()[1])
+        self.assertIn("emission is off, 1 of 13 records marked", text)
+        report = self.document("status", "--no-broker")
+        self.assertEqual([agent["pending"] for agent in report["agents"]], [0, 1])
+        self.assertIsNone(report["broker"])
+
+    def test_status_names_a_broker_that_cannot_be_used_with_status_6(self):
+        result = self.run_host("status")
+        self.assertEqual(result.returncode, 6, result.stderr)
+        self.assertIn(NO_BROKER.split("//")[1], (result.stdout + result.stderr).decode())
+
+    def test_openmetrics_has_every_agent_and_replaces_the_textfile_as_a_whole(self):
+        path = self.scratch / "deep" / "kaizen.prom"
+        self.expect(0, "openmetrics", "--textfile", path)
+        text = path.read_text()
+        self.assertEqual(text, self.expect(0, "openmetrics"))
+        self.assertIn('kaizen_executions{project="shop",agent="coach"} 12\n', text)
+        self.assertIn('kaizen_events_pending{project="shop",agent="mentor"} 1\n', text)
+        self.assertTrue(text.endswith("# EOF\n"))
+        self.assertEqual([entry.name for entry in path.parent.iterdir()], ["kaizen.prom"])
+        for line in text.splitlines():
+            self.assertRegex(line, r'^(# (HELP|TYPE|EOF).*|[a-z_]+\{[a-z]+="[^"]*"(,[a-z]+="[^"]*")*\} [0-9.e+-]+)$')
+
+    def test_the_report_is_one_well_formed_page_without_any_address_outside(self):
+        path = self.scratch / "report.html"
+        self.expect(0, "report", "--html", path)
+        page = path.read_text()
+        self.assertNotRegex(page, r"(src|href)=|url\(|@import|<script")
+        self.assertIn("&lt;s&amp;7&gt;", page)
+        self.assertEqual(page.count("<svg"), 2)
+        open_tags = []
+
+        class Balance(html.parser.HTMLParser):
+            void = {"meta", "!doctype"}
+
+            def handle_starttag(self, tag, attributes):
+                if tag not in self.void:
+                    open_tags.append(tag)
+
+            def handle_endtag(self, tag):
+                assert open_tags.pop() == tag, tag
+
+        Balance().feed(page)
+        self.assertEqual(open_tags, [])
+        document = self.document("report")
+        self.assertEqual([failure["reason"] for failure in document["agents"][0]["last_failures"]], ["E7", "E3"])
+
+    def test_verify_finds_damage_and_repair_saves_what_it_takes_out(self):
+        self.assertTrue(self.document("verify")["consistent"])
+        with self.log("coach").open("a") as log:
+            log.write("damage\n")
+        report = self.document("verify", "coach", status=1)["agents"][0]
+        self.assertEqual([line["line"] for line in report["bad_lines"]], [13])
+        before = self.log("coach").read_bytes()
+        self.expect(1, "verify", "coach", "--repair", "--dry-run")
+        self.assertEqual(self.log("coach").read_bytes(), before)
+        self.expect(0, "verify", "coach", "--repair")
+        self.assertEqual(len(self.lines("coach")), 12)
+        saved = list(self.log("coach").parent.glob(".salvage-*"))
+        self.assertEqual([path.read_text() for path in saved], ["damage\n"])
+
+    def test_doctor_has_a_way_out_for_each_warning(self):
+        project = self.scratch / "workspace"
+        project.mkdir()
+        result = self.document("doctor", "--no-broker", "-C", project, env={"CI": "true"})
+        warnings = {finding["subject"]: finding["way_out"] for finding in result["findings"] if finding["level"] == "warning"}
+        self.assertEqual(set(warnings) - {"file system"}, {"project name", "CI job"})
+        self.assertTrue(all(warnings.values()))
+        self.document("doctor", "--no-broker", "--set", "fsync=x", status=3)
+        self.document("doctor", "--set", "emit_event=true", status=6)
+        self.assertEqual(list(project.iterdir()), [])
+
+    def test_reading_commands_write_nothing(self):
+        before = self.tree()
+        for arguments in (["show"], ["list"], ["export", "--all"], ["status", "--no-broker"], ["verify"], ["info"],
+                          ["doctor", "--no-broker"], ["openmetrics"], ["report"], ["config", "show"], ["config", "path"],
+                          ["dead-letters", "list"]):
+            self.expect(0, *arguments)
+            self.assertEqual(self.tree(), before, arguments)
+
+    def test_an_empty_project_is_no_error(self):
+        empty = self.scratch / "empty"
+        empty.mkdir()
+        for arguments in (["show"], ["list"], ["export", "--all"], ["status", "--no-broker"], ["verify"], ["openmetrics"], ["report"]):
+            self.expect(0, "-C", empty, *arguments)
+            self.assertEqual(list(empty.iterdir()), [])
+
+    def test_help_has_examples_before_usage_for_every_command(self):
+        commands = re.findall(r"^  ([a-z-]+) {2,}", self.expect(0, "-h").split("Commands\n")[1].split("kaizen-host")[0], re.M)
+        self.assertGreater(len(commands), 15)
+        for command in commands:
+            text = self.expect(0, command, "-h")
+            self.assertLess(text.index("Examples"), text.index("Usage"))
+            self.assertEqual(text, self.expect(0, "help", command))
+            self.assertTrue(all(len(line) <= 120 for line in text.splitlines()))
+
+
+if __name__ == "__main__":
+    unittest.main()
