@@ -1,0 +1,73 @@
+/* transport.h - what the publisher needs of a broker.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * One connection, used by one thread; it never reconnects by itself: when connected() says no,
+ * close it and open another. Every send is answered once through answers(), or not at all when the
+ * connection breaks first. */
+#ifndef KAIZEN_TRANSPORT_H
+#define KAIZEN_TRANSPORT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buffer.h"
+
+#define TRANSPORT_WINDOW 4096 /* sends without an answer at a time */
+
+struct transport_settings { /* "" = not set */
+  bool core;                /* publish and flush, no stream */
+  const char *url, *creds, *ca, *cert, *key, *stream;
+  const char *shown_url; /* url without credentials, for messages */
+};
+
+/* Why something did not work; text is printable and free of credentials. */
+struct transport_trouble {
+  char text[160];
+  bool hopeless; /* will not pass within a second or two */
+};
+
+enum transport_outcome {
+  TRANSPORT_ACKNOWLEDGED,
+  TRANSPORT_FAILED,   /* to be sent again: the broker, the stream or the network, not this event */
+  TRANSPORT_DECLINED, /* to be sent again: perhaps because of this event */
+  TRANSPORT_REFUSED,  /* for good, because of this event */
+};
+struct transport_answer {
+  uint64_t ticket;
+  enum transport_outcome outcome;
+  bool duplicate;
+  uint64_t sequence;  /* in the stream; 0 without one */
+  const char *reason; /* REFUSED: why; static */
+};
+
+enum transport_sent {
+  TRANSPORT_SENT,
+  TRANSPORT_TOO_LARGE, /* refused for good */
+  TRANSPORT_NOT_SENT,  /* *trouble says why */
+};
+
+struct transport;
+/* Called on a thread of the transport when answers wait or the connection broke. */
+typedef void (*transport_wake)(void *ctx);
+
+struct transport_kind {
+  /* Connects, within a few seconds.  NULL with *trouble.  The strings of `settings` must outlive
+   * it. */
+  struct transport *(*open)(const struct transport_settings *settings, transport_wake wake,
+                            void *ctx, struct transport_trouble *trouble);
+  /* No wake and no answer after it.  May take two seconds with a frozen broker. */
+  void (*close)(struct transport *transport);
+  bool (*connected)(struct transport *transport, struct transport_trouble *trouble);
+  /* `id` goes with it as the message id.  At most TRANSPORT_WINDOW unanswered. */
+  enum transport_sent (*send)(struct transport *transport, uint64_t ticket, const char *id,
+                              struct span payload, struct transport_trouble *trouble);
+  /* Everything sent is on its way; without a stream: has arrived, and is answered. */
+  void (*flush)(struct transport *transport);
+  /* Takes up to `max` answers.  *trouble is filled when one of them failed or was declined. */
+  size_t (*answers)(struct transport *transport, struct transport_answer *answers, size_t max,
+                    struct transport_trouble *trouble);
+};
+
+#endif
