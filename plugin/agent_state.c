@@ -2,9 +2,10 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  *
- * Page: magic, format, the fields in the order of visit_fields(), zeros, checksum in the last eight bytes; all numbers
- * little-endian.  A page counts when magic, format and checksum fit; of two the one with the greater sequence.  Sequence n
- * stands in page n % 2, so a store never touches the page it was loaded from. */
+ * Page: magic, format, the fields in the order of visit_fields(), zeros, checksum in the last eight
+ * bytes; all numbers little-endian.  A page counts when magic, format and checksum fit; of two the
+ * one with the greater sequence.  Sequence n stands in page n % 2, so a store never touches the
+ * page it was loaded from. */
 #include "agent_state.h"
 
 #include <errno.h>
@@ -27,7 +28,8 @@
 
 static const unsigned char page_magic[8] = {'k', 'z', 'n', 's', 't', 'a', 't', 'e'};
 
-/* Walks the page and the struct together, in either direction, so that there is one list of fields. */
+/* Walks the page and the struct together, in either direction, so that there is one list of
+ * fields. */
 struct visitor {
   unsigned char *at;
   bool writing;
@@ -50,7 +52,8 @@ static void visit_u64(struct visitor *visitor, uint64_t *value) {
     else
       read |= (uint64_t)visitor->at[i] << (8 * i);
   }
-  if (!visitor->writing) *value = read;
+  if (!visitor->writing)
+    *value = read;
   visitor->at += 8;
 }
 
@@ -94,15 +97,19 @@ static void visit_fields(struct visitor *visitor, struct agent_state *state) {
   }
 }
 
-/* magic, format; sequence to mark_count (16 numbers of 8 bytes, 2 ids, the recent ids); the marks; the checksum */
-_Static_assert(8 + 8 + 16 * 8 + 2 * 16 + AGENT_STATE_RECENT * 16 + AGENT_STATE_MARKS * 24 + 8 <= PAGE_BYTES,
+/* magic, format; sequence to mark_count (16 numbers of 8 bytes, 2 ids, the recent ids); the marks;
+ * the checksum */
+_Static_assert(8 + 8 + 16 * 8 + 2 * 16 + AGENT_STATE_RECENT * 16 + AGENT_STATE_MARKS * 24 + 8 <=
+                   PAGE_BYTES,
                "the fields fit a page");
 
-/* FNV-1a.  Not base/hash.h: that one may change with files that can be rebuilt, this file cannot. */
+/* FNV-1a.  Not base/hash.h: that one may change with files that can be rebuilt, this file
+ * cannot. */
 static uint64_t page_checksum(const unsigned char *page) {
   uint64_t hash = UINT64_C(0xcbf29ce484222325);
 
-  for (size_t i = 0; i < CHECKSUM_AT; i++) hash = (hash ^ page[i]) * UINT64_C(0x100000001b3);
+  for (size_t i = 0; i < CHECKSUM_AT; i++)
+    hash = (hash ^ page[i]) * UINT64_C(0x100000001b3);
   return hash;
 }
 
@@ -125,22 +132,28 @@ static bool page_decode(unsigned char *page, struct agent_state *state) {
   uint64_t format, checksum;
 
   visit_u64(&visitor, &checksum);
-  if (memcmp(page, page_magic, sizeof page_magic) != 0 || checksum != page_checksum(page)) return false;
+  if (memcmp(page, page_magic, sizeof page_magic) != 0 || checksum != page_checksum(page))
+    return false;
   visitor.at = page + sizeof page_magic;
   visit_u64(&visitor, &format);
-  if (format != FORMAT) return false;
+  if (format != FORMAT)
+    return false;
   visit_fields(&visitor, state);
   return state->recent_count <= AGENT_STATE_RECENT && state->mark_count <= AGENT_STATE_MARKS;
 }
 
-static int read_page(int fd, unsigned index, struct agent_state *best, bool *found, struct error *error) {
+static int read_page(int fd, unsigned index, struct agent_state *best, bool *found,
+                     struct error *error) {
   unsigned char page[PAGE_BYTES];
   struct agent_state state;
   size_t got;
 
-  if (directory_read_at(fd, page, sizeof page, (uint64_t)index * PAGE_BYTES, &got, error) != 0) return -1;
-  if (got < sizeof page || !page_decode(page, &state)) return 0;
-  if (!*found || state.sequence > best->sequence) *best = state;
+  if (directory_read_at(fd, page, sizeof page, (uint64_t)index * PAGE_BYTES, &got, error) != 0)
+    return -1;
+  if (got < sizeof page || !page_decode(page, &state))
+    return 0;
+  if (!*found || state.sequence > best->sequence)
+    *best = state;
   *found = true;
   return 0;
 }
@@ -152,8 +165,10 @@ int agent_state_load(int agent_fd, struct agent_state *state, bool *damaged, str
   *damaged = false;
   memset(state, 0, sizeof *state);
   result = directory_open_file(agent_fd, STATE_FILE, O_RDONLY, &fd, error);
-  if (result != 0) return result;
-  for (unsigned i = 0; i < PAGE_COUNT && result == 0; i++) result = read_page(fd, i, state, &found, error);
+  if (result != 0)
+    return result;
+  for (unsigned i = 0; i < PAGE_COUNT && result == 0; i++)
+    result = read_page(fd, i, state, &found, error);
   (void)close(fd);
   if (result != 0) {
     error_prefix(error, STATE_FILE);
@@ -165,7 +180,8 @@ int agent_state_load(int agent_fd, struct agent_state *state, bool *damaged, str
 
 /* A new file is found again after a power loss only when its folder is durable too. */
 static int make_durable(int agent_fd, int fd, bool made, struct error *error) {
-  if (fdatasync(fd) != 0) return error_set_errno(error, KAIZEN_E_IO, errno, STATE_FILE ": fdatasync");
+  if (fdatasync(fd) != 0)
+    return error_set_errno(error, KAIZEN_E_IO, errno, STATE_FILE ": fdatasync");
   if (made && fsync(agent_fd) != 0)
     return error_set_errno(error, KAIZEN_E_IO, errno, STATE_FILE ": fsync of its folder");
   return 0;
@@ -182,15 +198,18 @@ int agent_state_store(int agent_fd, struct agent_state *state, bool sync, struct
     result = directory_open_file(agent_fd, STATE_FILE, O_WRONLY | O_CREAT, &fd, error);
   }
   if (result != 0)
-    return result < 0 ? -1 : error_set(error, KAIZEN_E_IO, STATE_FILE ": the agent's folder is gone");
+    return result < 0 ? -1
+                      : error_set(error, KAIZEN_E_IO, STATE_FILE ": the agent's folder is gone");
   state->sequence++;
   page_encode(page, state);
-  result = directory_write_at(fd, page, sizeof page, (state->sequence % PAGE_COUNT) * PAGE_BYTES, error);
+  result =
+      directory_write_at(fd, page, sizeof page, (state->sequence % PAGE_COUNT) * PAGE_BYTES, error);
   if (result != 0)
     error_prefix(error, STATE_FILE);
   else if (sync)
     result = make_durable(agent_fd, fd, made, error);
-  if (result != 0) state->sequence--;
+  if (result != 0)
+    state->sequence--;
   (void)close(fd);
   return result;
 }
@@ -198,15 +217,18 @@ int agent_state_store(int agent_fd, struct agent_state *state, bool sync, struct
 int agent_state_sync(int agent_fd, struct error *error) {
   int fd, result = directory_open_file(agent_fd, STATE_FILE, O_WRONLY, &fd, error);
 
-  if (result != 0) return result < 0 ? -1 : 0;
+  if (result != 0)
+    return result < 0 ? -1 : 0;
   result = make_durable(agent_fd, fd, false, error);
   (void)close(fd);
   return result;
 }
 
-/* What survives in a tree that is not the one the state was written for: the sequence, so that the page order holds, and
- * the retention clock, which belongs to the lines and not to who sends them.  What the original sent is not known here. */
-static void begin_anew(struct agent_state *state, const unsigned char project_id[16], const struct fold *fold) {
+/* What survives in a tree that is not the one the state was written for: the sequence, so that the
+ * page order holds, and the retention clock, which belongs to the lines and not to who sends them.
+ * What the original sent is not known here. */
+static void begin_anew(struct agent_state *state, const unsigned char project_id[16],
+                       const struct fold *fold) {
   struct agent_state old = *state;
   uint64_t wall = (uint64_t)clock_wall_ns();
 
@@ -218,7 +240,8 @@ static void begin_anew(struct agent_state *state, const unsigned char project_id
   state->last_prune_s = old.last_prune_s;
   state->mark_count = 1; /* nothing was acknowledged before this position */
   state->marks[0].time_s = clock_wall_ns() / INT64_C(1000000000);
-  if (fold->marked == 0) return;
+  if (fold->marked == 0)
+    return;
   state->cursor_end = fold->last_marked_end;
   state->cursor_marked = fold->marked;
   state->recent_count = 1;
@@ -227,17 +250,21 @@ static void begin_anew(struct agent_state *state, const unsigned char project_id
   memcpy(state->marks[0].id, fold->last_marked_id, sizeof state->marks[0].id);
 }
 
-int agent_state_claim(int agent_fd, const unsigned char project_id[16], const struct fold *fold, bool sync,
-                      struct agent_state *state, bool *changed, struct error *error) {
+int agent_state_claim(int agent_fd, const unsigned char project_id[16], const struct fold *fold,
+                      bool sync, struct agent_state *state, bool *changed, struct error *error) {
   bool damaged;
   int result = agent_state_load(agent_fd, state, &damaged, error);
 
   *changed = false;
-  if (result < 0) return -1;
-  if (result == 0 && memcmp(state->project_id, project_id, sizeof state->project_id) == 0) return 0;
-  if (result != 0) memset(state, 0, sizeof *state);
+  if (result < 0)
+    return -1;
+  if (result == 0 && memcmp(state->project_id, project_id, sizeof state->project_id) == 0)
+    return 0;
+  if (result != 0)
+    memset(state, 0, sizeof *state);
   begin_anew(state, project_id, fold);
-  if (agent_state_store(agent_fd, state, sync, error) != 0) return -1;
+  if (agent_state_store(agent_fd, state, sync, error) != 0)
+    return -1;
   *changed = true;
   return 0;
 }
