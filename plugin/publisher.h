@@ -19,25 +19,19 @@
 struct publisher_settings { /* borrowed until publisher_attach() returns */
   bool core;                /* publish + flush instead of JetStream */
   const char *url, *creds, *ca, *cert, *key, *stream; /* "" = not set */
-  const char
-      *shown_url; /* the url without credentials, for messages; NULL: it is not named in any */
+  const char *shown_url; /* the url without credentials, for messages; NULL: not named in any */
 };
 
-enum publisher_message { /* ids of messages to the host's log (message.h) */
-                         PUBLISHER_MESSAGE_CONNECTED = 201,
-                         PUBLISHER_MESSAGE_TROUBLE = 202, /* events wait; the text says for what */
-                         PUBLISHER_MESSAGE_DEAD_LETTER =
-                             203, /* the broker refused an event for good */
-                         PUBLISHER_MESSAGE_STORE_LOST =
-                             204, /* the stream begins again: what it had acknowledged is gone */
-                         PUBLISHER_MESSAGE_LOST_BY_REWRITE =
-                             205, /* somebody rewrote a log and took events that were not
-                                     acknowledged */
-                         PUBLISHER_MESSAGE_AGENT_FAILED = 206, /* an agent's files cannot be used */
-                         PUBLISHER_MESSAGE_HELD =
-                             207, /* events of a copied or restored tree wait for a decision */
-                         PUBLISHER_MESSAGE_GAVE_UP =
-                             208, /* no success here: another process may try */
+/* Ids of messages to the host's log (message.h). */
+enum publisher_message {
+  PUBLISHER_MESSAGE_CONNECTED = 201,
+  PUBLISHER_MESSAGE_TROUBLE = 202,         /* events wait; the text says for what */
+  PUBLISHER_MESSAGE_DEAD_LETTER = 203,     /* the broker refused an event for good */
+  PUBLISHER_MESSAGE_STORE_LOST = 204,      /* the stream lost what it had acknowledged */
+  PUBLISHER_MESSAGE_LOST_BY_REWRITE = 205, /* a rewritten log took unacknowledged events along */
+  PUBLISHER_MESSAGE_AGENT_FAILED = 206,    /* an agent's files cannot be used */
+  PUBLISHER_MESSAGE_HELD = 207,            /* a copied or restored tree's wait for a decision */
+  PUBLISHER_MESSAGE_GAVE_UP = 208,         /* no success here: another process may try */
 };
 
 /* Messages for the host's log, made on the publisher's thread; the receiver queues them (plugin
