@@ -1,9 +1,10 @@
-/* fuzz_execution.c - any bytes as an execution: refused with a reason, or a line every reader takes.
+/* fuzz_execution.c - any bytes as an execution: a reason, or a line that every reader takes.
  *
  * SPDX-License-Identifier: Apache-2.0
  *
- * First byte: which way in (JSON record, or which string of the struct); then a line that was written must be a strict JSON
- * object, one line for Python, and read back as the record it was made from. */
+ * First byte: which way in (JSON record, or which string of the struct); then a line that was
+ * written must be a strict JSON object, one line for Python, and read back as the record it was
+ * made from. */
 #include <kaizen/plugin.h>
 
 #include <stdint.h>
@@ -26,14 +27,25 @@ static void require(int holds) {
 
 static int run(struct execution *execution, unsigned way, struct span rest, struct error *error) {
   const struct execution_limits limits = {1772600767, 0, 65536, way & 1};
-  struct kaizen_execution in = {.struct_size = sizeof in, .outcome = KAIZEN_SUCCESS, .agent = {"fuzz", KAIZEN_NTS}};
+  struct kaizen_execution in = {
+      .struct_size = sizeof in, .outcome = KAIZEN_SUCCESS, .agent = {"fuzz", KAIZEN_NTS}};
   struct kaizen_str text = {rest.ptr, rest.len};
   switch (way % 8) {
-  case 0: in.agent = text; break;
-  case 1: in.metadata_json = text; break;
-  case 2: in.extra_json = text; break;
-  case 3: in.idempotency_key = text; break;
-  case 4: in.session_id = text; break;
+  case 0:
+    in.agent = text;
+    break;
+  case 1:
+    in.metadata_json = text;
+    break;
+  case 2:
+    in.extra_json = text;
+    break;
+  case 3:
+    in.idempotency_key = text;
+    break;
+  case 4:
+    in.session_id = text;
+    break;
   case 5:
     if (rest.len < sizeof in.primary_value)
       break;
@@ -44,7 +56,8 @@ static int run(struct execution *execution, unsigned way, struct span rest, stru
     memcpy(&in.timestamp_unix_ns, rest.ptr, sizeof in.timestamp_unix_ns);
     in.primary_name = (struct kaizen_str){rest.ptr + 8, rest.len - 8};
     break;
-  default: return execution_from_json(execution, rest, way & 16 ? KAIZEN_EXEC_EMIT : 0, &limits, error);
+  default:
+    return execution_from_json(execution, rest, way & 16 ? KAIZEN_EXEC_EMIT : 0, &limits, error);
   }
   return execution_from_struct(execution, &in, &limits, error);
 }
@@ -70,7 +83,8 @@ static void check_line(const struct execution *execution) {
   require(!line.failed && line.len > 1 && line.data[line.len - 1] == '\n');
   struct span text = {line.data, line.len - 1};
   require(is_one_plain_line(text));
-  require(json_check(text, JSON_STRICT, JSON_DEPTH_MAX, &value, NULL) == 0 && value.type == JSON_OBJECT);
+  require(json_check(text, JSON_STRICT, JSON_DEPTH_MAX, &value, NULL) == 0 &&
+          value.type == JSON_OBJECT);
   require(record_read(text, &record, NULL) == RECORD_OK);
   require(record.success == execution->success && record.timestamp_s == execution->timestamp_s);
   require(record.has_time == execution->has_time && record.has_quality == execution->has_quality);
@@ -95,7 +109,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   if (run(&execution, data[0], rest, &error) == 0)
     check_line(&execution);
   else
-    require(error.code != 0 && error.text[0] != '\0' && utf8_valid((struct span){error.text, strlen(error.text)}));
+    require(error.code != 0 && error.text[0] != '\0' &&
+            utf8_valid((struct span){error.text, strlen(error.text)}));
   execution_fini(&execution);
   return 0;
 }

@@ -1,4 +1,4 @@
-/* fuzz_record.c - any bytes as a line of somebody's log: garbage, blank, or a record whose parts can be used.
+/* fuzz_record.c - any bytes as a line of somebody's log: garbage, blank, or a sound record.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <math.h>
@@ -23,7 +23,8 @@ static void check_record(const struct record *record, struct span line) {
   struct buffer key = {0}, envelope = {0};
   struct json_value value;
   struct error error = {0};
-  require(record->agent.ptr >= line.ptr && record->agent.ptr + record->agent.len <= line.ptr + line.len);
+  require(record->agent.ptr >= line.ptr &&
+          record->agent.ptr + record->agent.len <= line.ptr + line.len);
   require(record->timestamp_s >= -1 && record->timestamp_s <= TIMESTAMP_MAX_S);
   require(isfinite(record->quality_score) && isfinite(record->execution_time_s));
   if (record_key(record, &key))
@@ -38,13 +39,15 @@ static void check_record(const struct record *record, struct span line) {
   buffer_fini(&envelope);
 }
 
-/* What the strict dialect takes, the lenient one takes too; compacting it changes nothing it means. */
+/* What the strict dialect takes, the lenient one takes too; compacting it changes nothing it
+ * means. */
 static void check_dialects(struct span line) {
   struct json_value strict, again;
   struct buffer compact = {0}, twice = {0};
   if (json_check(line, JSON_STRICT, JSON_DEPTH_MAX, &strict, NULL) != 0)
     return;
-  require(json_check(line, JSON_LENIENT, JSON_DEPTH_MAX, &again, NULL) == 0 && again.raw.len == strict.raw.len);
+  require(json_check(line, JSON_LENIENT, JSON_DEPTH_MAX, &again, NULL) == 0 &&
+          again.raw.len == strict.raw.len);
   json_compact(strict, &compact);
   require(json_check(buffer_span(&compact), JSON_STRICT, JSON_DEPTH_MAX, &again, NULL) == 0);
   require(again.type == strict.type);

@@ -1,4 +1,4 @@
-/* stdin_driver.c - a main() for fuzz targets: replays the files and folders named, or standard input.
+/* stdin_driver.c - a main() for fuzz targets: replays files, folders or standard input.
  *
  * SPDX-License-Identifier: Apache-2.0
  *
@@ -27,7 +27,8 @@ static int replay_stream(FILE *file) {
   }
   int result = data && feof(file) ? 0 : -1;
   if (result == 0) {
-    uint8_t *exact = malloc(len ? len : 1); /* so that a sanitizer sees the first byte read too far */
+    uint8_t *exact =
+        malloc(len ? len : 1); /* so that a sanitizer sees the first byte read too far */
     if (exact) {
       memcpy(exact, data, len);
       LLVMFuzzerTestOneInput(exact, len);

@@ -49,7 +49,8 @@ static int check(const struct record *record, const struct numbers *found, struc
     wrong = "event.project is no string";
   else if (!is_finite_number(found->success_rate))
     wrong = "event.success_rate is no number";
-  else if (!found->execution_count.raw.ptr || !json_integer(found->execution_count, &count) || count < 0)
+  else if (!found->execution_count.raw.ptr || !json_integer(found->execution_count, &count) ||
+           count < 0)
     wrong = "event.execution_count is no whole number";
   else if (!is_finite_number(found->avg_quality))
     wrong = "event.avg_quality is no number";
@@ -67,13 +68,14 @@ static void append_number(struct buffer *out, struct json_value number) {
   buffer_append(out, number.raw.ptr, number.raw.len);
 }
 
-static void append_envelope(const struct record *record, const struct numbers *found, struct buffer *scratch,
-                            struct buffer *out) {
+static void append_envelope(const struct record *record, const struct numbers *found,
+                            struct buffer *scratch, struct buffer *out) {
   char timestamp[TIMESTAMP_TEXT_SIZE];
   timestamp_format(record->timestamp_s, timestamp);
   buffer_append_text(out, "{\"id\":\"");
   buffer_append_text(out, record->event_id);
-  buffer_append_text(out, "\",\"type\":\"" EVENT_TYPE "\",\"version\":\"" EVENT_VERSION "\",\"timestamp\":\"");
+  buffer_append_text(out, "\",\"type\":\"" EVENT_TYPE "\",\"version\":\"" EVENT_VERSION
+                          "\",\"timestamp\":\"");
   buffer_append_text(out, timestamp);
   buffer_append_text(out, "\",\"publisher\":\"" EVENT_PUBLISHER "\",\"attributes\":{\"agent\":");
   append_decoded(out, scratch, (struct json_value){JSON_STRING, record->agent});

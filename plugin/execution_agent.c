@@ -33,30 +33,35 @@ static int refuse_character(struct span agent, size_t at, struct error *error) {
   utf8_show(agent, name);
   utf8_show((struct span){agent.ptr + at, n ? n : 1}, character);
   if (at == 0)
-    return error_set(error, KAIZEN_E_REJECTED, "agent \"%s\" starts with \"%s\"; start it with a letter, a digit or _",
-                     name, character);
-  return error_set(error, KAIZEN_E_REJECTED,
-                   "agent \"%s\" has the character \"%s\"; only letters, digits, _ - and . are allowed", name,
-                   character);
+    return error_set(error, KAIZEN_E_REJECTED,
+                     "agent \"%s\" starts with \"%s\"; start it with a letter, a digit or _", name,
+                     character);
+  return error_set(
+      error, KAIZEN_E_REJECTED,
+      "agent \"%s\" has the character \"%s\"; only letters, digits, _ - and . are allowed", name,
+      character);
 }
 
 int execution_check_agent(struct span agent, struct error *error) {
   char name[UTF8_SHOWN_SIZE];
   if (!agent.ptr)
-    return error_set(error, KAIZEN_E_REJECTED, "agent is missing; name the agent that was executed");
+    return error_set(error, KAIZEN_E_REJECTED,
+                     "agent is missing; name the agent that was executed");
   if (agent.len == 0)
     return error_set(error, KAIZEN_E_REJECTED, "agent is empty; name the agent that was executed");
   size_t illegal = first_illegal(agent);
   if (illegal < agent.len)
     return refuse_character(agent, illegal, error);
   if (agent.len > EXECUTION_AGENT_MAX)
-    return error_set(error, KAIZEN_E_REJECTED, "agent \"%s\" has %zu characters; at most %d are allowed",
+    return error_set(error, KAIZEN_E_REJECTED,
+                     "agent \"%s\" has %zu characters; at most %d are allowed",
                      utf8_show(agent, name), agent.len, EXECUTION_AGENT_MAX);
   if (agent.ptr[agent.len - 1] == '.')
     return error_set(error, KAIZEN_E_REJECTED, "agent \"%s\" ends with a dot; leave the dot out",
                      utf8_show(agent, name));
   if (span_is(agent, RESERVED_NAME))
-    return error_set(error, KAIZEN_E_REJECTED, "agent \"" RESERVED_NAME "\" is a reserved name; choose another");
+    return error_set(error, KAIZEN_E_REJECTED,
+                     "agent \"" RESERVED_NAME "\" is a reserved name; choose another");
   return 0;
 }
 
@@ -68,7 +73,8 @@ static uint32_t name_hash(struct span name) {
   return (uint32_t)(hash ^ hash >> 24 ^ hash >> 48) & 0xFFFFFF;
 }
 
-/* The legal characters in lower case, one - for each run of others; at most `max`, nothing but legal ends. */
+/* The legal characters in lower case, one - for each run of others; at most `max`, nothing but
+ * legal ends. */
 static size_t legal_part(struct span name, size_t max, char *out) {
   size_t len = 0;
   for (size_t i = 0; i < name.len && len < max; i++) {

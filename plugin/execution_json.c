@@ -30,17 +30,30 @@ enum field {
   FIELD_COUNT
 };
 
-static const char *const field_names[FIELD_COUNT] = {
-    "timestamp",       "agent",          "session_id", "execution_time_s",  "success", "quality_score",
-    "primary_metric",  "metadata",       "idempotency_key", "event_id",     "event",   "helix_session_uid",
-    "repo",            "flavor",         "tokens",     "infra_overhead_share"};
+static const char *const field_names[FIELD_COUNT] = {"timestamp",
+                                                     "agent",
+                                                     "session_id",
+                                                     "execution_time_s",
+                                                     "success",
+                                                     "quality_score",
+                                                     "primary_metric",
+                                                     "metadata",
+                                                     "idempotency_key",
+                                                     "event_id",
+                                                     "event",
+                                                     "helix_session_uid",
+                                                     "repo",
+                                                     "flavor",
+                                                     "tokens",
+                                                     "infra_overhead_share"};
 
 /* Members by their place among `names`. */
 
 static int refuse_name(const char *object, struct span name, const char *const *names, size_t count,
                        struct error *error) {
   char shown[UTF8_SHOWN_SIZE];
-  return error_set(error, KAIZEN_E_REJECTED, "%s has no key \"%s\"; did you mean \"%s\"? Own fields belong into metadata",
+  return error_set(error, KAIZEN_E_REJECTED,
+                   "%s has no key \"%s\"; did you mean \"%s\"? Own fields belong into metadata",
                    object, utf8_show(name, shown), distance_nearest(name, names, count));
 }
 
@@ -52,7 +65,7 @@ static int collect(const char *object, struct span text, const char *const *name
   size_t place = 0;
   int found = json_cursor_open(&cursor, text, JSON_LENIENT, JSON_DEPTH_MAX, error);
   while (found == 0 && (found = json_cursor_next(&cursor, &member, error)) > 0) {
-    size_t tried = 0; /* members mostly come in the table's order: each search goes on where the last one ended */
+    size_t tried = 0; /* mostly in the table's order: go on where the last search ended */
     for (; tried < count && !json_name_is(&member, names[place]); tried++)
       place = place + 1 < count ? place + 1 : 0;
     if (tried == count)
@@ -69,20 +82,22 @@ static bool is_absent(struct json_value value) {
 
 /* Values by type.  A wrong one is named with what was given. */
 
-static int refuse_type(const char *field, struct json_value value, const char *needed, struct error *error) {
-  static const char *const types[] = {"null", "a boolean", "a boolean", "a number", "a string", "an array", "an object"};
+static int refuse_type(const char *field, struct json_value value, const char *needed,
+                       struct error *error) {
+  static const char *const types[] = {"null",     "a boolean", "a boolean", "a number",
+                                      "a string", "an array",  "an object"};
   char shown[UTF8_SHOWN_SIZE];
   if (!value.raw.ptr)
     return error_set(error, KAIZEN_E_REJECTED, "%s is missing; %s is needed", field, needed);
   if (value.type == JSON_NULL)
     return error_set(error, KAIZEN_E_REJECTED, "%s is null; %s is needed", field, needed);
-  return error_set(error, KAIZEN_E_REJECTED, "%s is %s (%s); %s is needed", field, types[value.type],
-                   utf8_show(value.raw, shown), needed);
+  return error_set(error, KAIZEN_E_REJECTED, "%s is %s (%s); %s is needed", field,
+                   types[value.type], utf8_show(value.raw, shown), needed);
 }
 
 /* Decodes into scratch, which has room for the whole text: its bytes stay where they are. */
-static int take_string(const char *field, struct json_value value, struct buffer *scratch, struct span *out,
-                       struct error *error) {
+static int take_string(const char *field, struct json_value value, struct buffer *scratch,
+                       struct span *out, struct error *error) {
   size_t before = scratch->len;
   if (is_absent(value))
     return 0;
@@ -93,8 +108,8 @@ static int take_string(const char *field, struct json_value value, struct buffer
   return 0;
 }
 
-static int take_number(const char *field, struct json_value value, const char *needed, double *out, bool *has,
-                       struct error *error) {
+static int take_number(const char *field, struct json_value value, const char *needed, double *out,
+                       bool *has, struct error *error) {
   char shown[UTF8_SHOWN_SIZE];
   if (is_absent(value))
     return 0;
@@ -103,13 +118,13 @@ static int take_number(const char *field, struct json_value value, const char *n
   *out = json_number(value);
   *has = true;
   if (!isfinite(*out))
-    return error_set(error, KAIZEN_E_REJECTED, "%s is %s, too large for a double; %s is needed", field,
-                     utf8_show(value.raw, shown), needed);
+    return error_set(error, KAIZEN_E_REJECTED, "%s is %s, too large for a double; %s is needed",
+                     field, utf8_show(value.raw, shown), needed);
   return 0;
 }
 
-static int take_timestamp(struct json_value value, struct buffer *scratch, struct execution_draft *draft,
-                          struct error *error) {
+static int take_timestamp(struct json_value value, struct buffer *scratch,
+                          struct execution_draft *draft, struct error *error) {
   char shown[UTF8_SHOWN_SIZE];
   struct span text = {0};
   if (take_string("timestamp", value, scratch, &text, error) != 0)
@@ -129,8 +144,8 @@ static int take_success(struct json_value value, bool *out, struct error *error)
   return 0;
 }
 
-static int take_primary(struct json_value value, struct buffer *scratch, struct execution_draft *draft,
-                        struct error *error) {
+static int take_primary(struct json_value value, struct buffer *scratch,
+                        struct execution_draft *draft, struct error *error) {
   static const char *const names[] = {"name", "value", "target"};
   struct json_value values[3] = {{0}};
   if (is_absent(value))
@@ -152,7 +167,8 @@ static int take_primary(struct json_value value, struct buffer *scratch, struct 
              : 0;
 }
 
-static int take_metadata(struct json_value value, struct execution_draft *draft, struct error *error) {
+static int take_metadata(struct json_value value, struct execution_draft *draft,
+                         struct error *error) {
   if (is_absent(value))
     return 0;
   if (value.type != JSON_OBJECT)
@@ -161,7 +177,8 @@ static int take_metadata(struct json_value value, struct execution_draft *draft,
   return 0;
 }
 
-static int take_tokens(struct json_value value, struct execution_draft *draft, struct error *error) {
+static int take_tokens(struct json_value value, struct execution_draft *draft,
+                       struct error *error) {
   if (is_absent(value))
     return 0;
   if (!json_integer(value, &draft->tokens) || draft->tokens < 0)
@@ -170,30 +187,31 @@ static int take_tokens(struct json_value value, struct execution_draft *draft, s
   return 0;
 }
 
-static int take_extra(const struct json_value *values, struct buffer *scratch, struct execution_draft *draft,
-                      struct error *error) {
-  return take_string("helix_session_uid", values[FIELD_HELIX_SESSION_UID], scratch, &draft->helix_session_uid,
-                     error) != 0 ||
+static int take_extra(const struct json_value *values, struct buffer *scratch,
+                      struct execution_draft *draft, struct error *error) {
+  return take_string("helix_session_uid", values[FIELD_HELIX_SESSION_UID], scratch,
+                     &draft->helix_session_uid, error) != 0 ||
                  take_string("repo", values[FIELD_REPO], scratch, &draft->repo, error) != 0 ||
                  take_string("flavor", values[FIELD_FLAVOR], scratch, &draft->flavor, error) != 0 ||
                  take_tokens(values[FIELD_TOKENS], draft, error) != 0 ||
-                 take_number("infra_overhead_share", values[FIELD_SHARE], "a number", &draft->infra_overhead_share,
-                             &draft->has_share, error) != 0
+                 take_number("infra_overhead_share", values[FIELD_SHARE], "a number",
+                             &draft->infra_overhead_share, &draft->has_share, error) != 0
              ? -1
              : 0;
 }
 
-static int take_all(const struct json_value *values, struct buffer *scratch, struct execution_draft *draft,
-                    struct error *error) {
+static int take_all(const struct json_value *values, struct buffer *scratch,
+                    struct execution_draft *draft, struct error *error) {
   if (take_string("agent", values[FIELD_AGENT], scratch, &draft->agent, error) != 0 ||
       take_success(values[FIELD_SUCCESS], &draft->success, error) != 0 ||
       take_timestamp(values[FIELD_TIMESTAMP], scratch, draft, error) != 0 ||
-      take_string("session_id", values[FIELD_SESSION_ID], scratch, &draft->session_id, error) != 0 ||
+      take_string("session_id", values[FIELD_SESSION_ID], scratch, &draft->session_id, error) !=
+          0 ||
       take_string("idempotency_key", values[FIELD_KEY], scratch, &draft->key, error) != 0 ||
-      take_number("execution_time_s", values[FIELD_TIME], "a number", &draft->execution_time_s, &draft->has_time,
-                  error) != 0 ||
-      take_number("quality_score", values[FIELD_QUALITY], "a number from 0 to 1", &draft->quality_score,
-                  &draft->has_quality, error) != 0 ||
+      take_number("execution_time_s", values[FIELD_TIME], "a number", &draft->execution_time_s,
+                  &draft->has_time, error) != 0 ||
+      take_number("quality_score", values[FIELD_QUALITY], "a number from 0 to 1",
+                  &draft->quality_score, &draft->has_quality, error) != 0 ||
       take_primary(values[FIELD_PRIMARY], scratch, draft, error) != 0 ||
       take_metadata(values[FIELD_METADATA], draft, error) != 0)
     return -1;
@@ -206,12 +224,13 @@ static int prepare_scratch(struct buffer *scratch, size_t len, struct error *err
   return buffer_reserve(scratch, len + 1) ? 0 : error_set(error, KAIZEN_E_NOMEM, "out of memory");
 }
 
-int execution_read_extra(struct execution *execution, struct execution_draft *draft, struct span text,
-                         struct error *error) {
+int execution_read_extra(struct execution *execution, struct execution_draft *draft,
+                         struct span text, struct error *error) {
   struct json_value value, values[FIELD_COUNT] = {{0}};
   const int first = FIELD_HELIX_SESSION_UID;
   if (execution_check_json("extra_json", text, 0, &value, error) != 0 ||
-      collect("extra_json", value.raw, field_names + first, FIELD_COUNT - first, values + first, error) != 0 ||
+      collect("extra_json", value.raw, field_names + first, FIELD_COUNT - first, values + first,
+              error) != 0 ||
       prepare_scratch(&execution->scratch, text.len, error) != 0)
     return -1;
   return take_extra(values, &execution->scratch, draft, error);
@@ -222,7 +241,8 @@ int execution_from_json(struct execution *execution, struct span text, uint32_t 
   struct execution_draft draft = {0};
   struct json_value value, values[FIELD_COUNT] = {{0}};
   size_t longest = limits->max_record_bytes * EXECUTION_TEXT_FACTOR;
-  if (execution_read_flags(execution, exec_flags, KAIZEN_EXEC_EMIT | KAIZEN_EXEC_NO_EMIT, limits, error) != 0 ||
+  if (execution_read_flags(execution, exec_flags, KAIZEN_EXEC_EMIT | KAIZEN_EXEC_NO_EMIT, limits,
+                           error) != 0 ||
       execution_check_length("the record", text.len, longest, error) != 0 ||
       execution_check_json("the record", text, 0, &value, error) != 0 ||
       collect("a record", value.raw, field_names, FIELD_COUNT, values, error) != 0 ||

@@ -39,14 +39,14 @@ static int check_numbers(const struct execution_draft *draft, struct error *erro
   const char *finite = "a finite number";
   if ((draft->has_time && check_number("execution_time_s", draft->execution_time_s, 0, INFINITY,
                                        "a number of seconds, 0 or more,", error) != 0) ||
-      (draft->has_quality &&
-       check_number("quality_score", draft->quality_score, 0, 1, "a number from 0 to 1", error) != 0) ||
-      (draft->has_primary &&
-       check_number("primary_metric.value", draft->primary_value, -INFINITY, INFINITY, finite, error) != 0) ||
-      (draft->has_target &&
-       check_number("primary_metric.target", draft->primary_target, -INFINITY, INFINITY, finite, error) != 0) ||
-      (draft->has_share &&
-       check_number("infra_overhead_share", draft->infra_overhead_share, -INFINITY, INFINITY, finite, error) != 0))
+      (draft->has_quality && check_number("quality_score", draft->quality_score, 0, 1,
+                                          "a number from 0 to 1", error) != 0) ||
+      (draft->has_primary && check_number("primary_metric.value", draft->primary_value, -INFINITY,
+                                          INFINITY, finite, error) != 0) ||
+      (draft->has_target && check_number("primary_metric.target", draft->primary_target, -INFINITY,
+                                         INFINITY, finite, error) != 0) ||
+      (draft->has_share && check_number("infra_overhead_share", draft->infra_overhead_share,
+                                        -INFINITY, INFINITY, finite, error) != 0))
     return -1;
   return 0;
 }
@@ -55,7 +55,8 @@ static int check_text(const char *field, struct span text, struct error *error) 
   char shown[UTF8_SHOWN_SIZE];
   if (!text.ptr || utf8_valid(text))
     return 0;
-  return error_set(error, KAIZEN_E_REJECTED, "%s \"%s\" is not UTF-8; convert it", field, utf8_show(text, shown));
+  return error_set(error, KAIZEN_E_REJECTED, "%s \"%s\" is not UTF-8; convert it", field,
+                   utf8_show(text, shown));
 }
 
 static int check_texts(const struct execution_draft *draft, struct error *error) {
@@ -71,14 +72,17 @@ static int check_texts(const struct execution_draft *draft, struct error *error)
 static int choose_timestamp(struct execution *execution, const struct execution_draft *draft,
                             const struct execution_limits *limits, struct error *error) {
   char given[TIMESTAMP_TEXT_SIZE], oldest[TIMESTAMP_TEXT_SIZE];
-  int64_t now_s = limits->now_s < 0 ? 0 : limits->now_s > TIMESTAMP_MAX_S ? TIMESTAMP_MAX_S : limits->now_s;
+  int64_t now_s = limits->now_s < 0                 ? 0
+                  : limits->now_s > TIMESTAMP_MAX_S ? TIMESTAMP_MAX_S
+                                                    : limits->now_s;
   execution->timestamp_s = draft->has_timestamp ? draft->timestamp_s : now_s;
   if (!draft->has_timestamp || draft->timestamp_s >= limits->oldest_s)
     return 0;
   timestamp_format(draft->timestamp_s, given);
   timestamp_format(limits->oldest_s, oldest);
   return error_set(error, KAIZEN_E_REJECTED,
-                   "timestamp %s is older than retention_days keeps; the oldest accepted is %s", given, oldest);
+                   "timestamp %s is older than retention_days keeps; the oldest accepted is %s",
+                   given, oldest);
 }
 
 /* The key. */
@@ -87,7 +91,8 @@ static struct json_value key_in_metadata(struct json_value metadata) {
   struct json_value key = {0};
   struct json_cursor cursor;
   struct json_member member;
-  if (!metadata.raw.ptr || json_cursor_open(&cursor, metadata.raw, JSON_LENIENT, JSON_DEPTH_MAX, NULL) != 0)
+  if (!metadata.raw.ptr ||
+      json_cursor_open(&cursor, metadata.raw, JSON_LENIENT, JSON_DEPTH_MAX, NULL) != 0)
     return key;
   while (json_cursor_next(&cursor, &member, NULL) > 0)
     if (json_name_is(&member, "idempotency_key"))
@@ -99,13 +104,14 @@ static int check_key(const char *field, struct span key, struct error *error) {
   if (key.len == 0)
     return error_set(error, KAIZEN_E_REJECTED, "%s is empty; leave it out or give a key", field);
   if (key.len > EXECUTION_KEY_MAX)
-    return error_set(error, KAIZEN_E_REJECTED, "%s has %zu bytes; at most %d are allowed", field, key.len,
-                     EXECUTION_KEY_MAX);
+    return error_set(error, KAIZEN_E_REJECTED, "%s has %zu bytes; at most %d are allowed", field,
+                     key.len, EXECUTION_KEY_MAX);
   return check_text(field, key, error);
 }
 
 /* The one of the record wins over the one in metadata. */
-static int choose_key(struct execution *execution, const struct execution_draft *draft, struct error *error) {
+static int choose_key(struct execution *execution, const struct execution_draft *draft,
+                      struct error *error) {
   const char *field = "idempotency_key";
   buffer_clear(&execution->key);
   if (draft->key.ptr) {
@@ -187,14 +193,16 @@ static void write_line(struct execution *execution, const struct execution_draft
     write_string(out, "idempotency_key", buffer_span(&execution->key));
 }
 
-static int check_size(const struct execution *execution, const struct execution_limits *limits, struct error *error) {
+static int check_size(const struct execution *execution, const struct execution_limits *limits,
+                      struct error *error) {
   size_t len = execution->line.len + 1; /* its closing brace */
   if (execution->line.failed)
     return error_set(error, KAIZEN_E_NOMEM, "out of memory");
   if (len > limits->max_record_bytes)
-    return error_set(error, KAIZEN_E_REJECTED,
-                     "the record has %zu bytes; max_record_bytes allows %zu: shorten metadata or the like", len,
-                     limits->max_record_bytes);
+    return error_set(
+        error, KAIZEN_E_REJECTED,
+        "the record has %zu bytes; max_record_bytes allows %zu: shorten metadata or the like", len,
+        limits->max_record_bytes);
   return 0;
 }
 
@@ -209,7 +217,8 @@ int execution_finish(struct execution *execution, const struct execution_draft *
   execution->success = draft->success;
   execution->has_time = draft->has_time;
   execution->has_quality = draft->has_quality;
-  execution->execution_time_s = draft->has_time ? draft->execution_time_s + 0.0 : 0; /* -0.0 becomes 0.0 */
+  execution->execution_time_s =
+      draft->has_time ? draft->execution_time_s + 0.0 : 0; /* -0.0 becomes 0.0 */
   execution->quality_score = draft->has_quality ? draft->quality_score + 0.0 : 0;
   write_line(execution, draft);
   return check_size(execution, limits, error);

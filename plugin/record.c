@@ -2,7 +2,8 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  *
- * Runs over every line of every log at each cold start and catch-up: one pass, nothing decoded that is not needed. */
+ * Runs over every line of every log at each cold start and catch-up: one pass, nothing decoded
+ * that is not needed. */
 #include "record.h"
 
 #include <math.h>
@@ -27,9 +28,9 @@ enum field {
 static const struct {
   const char *name;
   size_t len;
-} fields[FIELD_COUNT] = {{"timestamp", 9},     {"agent", 5},     {"execution_time_s", 16},
-                         {"success", 7},       {"quality_score", 13}, {"metadata", 8},
-                         {"idempotency_key", 15}, {"event_id", 8}, {"event", 5}};
+} fields[FIELD_COUNT] = {{"timestamp", 9},        {"agent", 5},          {"execution_time_s", 16},
+                         {"success", 7},          {"quality_score", 13}, {"metadata", 8},
+                         {"idempotency_key", 15}, {"event_id", 8},       {"event", 5}};
 
 static enum field find_field(const struct json_member *member) {
   struct span name = member->name;
@@ -49,7 +50,8 @@ static bool is_given(const struct json_value *value, enum json_type type) {
   return value->raw.ptr && value->type == type;
 }
 
-/* The string's text: in place, or decoded into out[cap] when it has escapes; len 0 when it does not fit. */
+/* The string's text: in place, or decoded into out[cap] when it has escapes; len 0 when it does
+ * not fit. */
 static struct span short_text(const struct json_value *string, char *out, size_t cap) {
   struct span text = inner(string);
   if (!memchr(text.ptr, '\\', text.len))
@@ -61,7 +63,8 @@ static struct span short_text(const struct json_value *string, char *out, size_t
 static int64_t read_timestamp(const struct json_value *value) {
   char decoded[64];
   int64_t seconds;
-  if (!is_given(value, JSON_STRING) || timestamp_parse(short_text(value, decoded, sizeof decoded), &seconds) != 0)
+  if (!is_given(value, JSON_STRING) ||
+      timestamp_parse(short_text(value, decoded, sizeof decoded), &seconds) != 0)
     return -1;
   return seconds;
 }
@@ -97,13 +100,15 @@ static struct json_value key_in_metadata(const struct json_value *metadata) {
 
 static void read_mark(const struct json_value *values, struct record *record) {
   char decoded[UUID_TEXT_SIZE];
-  if (!is_given(&values[FIELD_EVENT_ID], JSON_STRING) || !is_given(&values[FIELD_EVENT], JSON_OBJECT))
+  if (!is_given(&values[FIELD_EVENT_ID], JSON_STRING) ||
+      !is_given(&values[FIELD_EVENT], JSON_OBJECT))
     return;
   struct span id = short_text(&values[FIELD_EVENT_ID], decoded, sizeof decoded);
   if (!uuid_text_valid(id))
     return;
   for (size_t i = 0; i < id.len; i++)
-    record->event_id[i] = (char)(id.ptr[i] | 0x20); /* lower case; digits and hyphens have that bit */
+    record->event_id[i] =
+        (char)(id.ptr[i] | 0x20); /* lower case; digits and hyphens have that bit */
   record->marked = true;
   record->event = values[FIELD_EVENT];
 }
@@ -145,7 +150,8 @@ static const char *read_line(struct span line, struct record *record) {
   record->timestamp_s = read_timestamp(&values[FIELD_TIMESTAMP]);
   record->has_time = read_number(&values[FIELD_TIME], &record->execution_time_s);
   record->has_quality = read_number(&values[FIELD_QUALITY], &record->quality_score);
-  record->key = is_key(&values[FIELD_KEY]) ? values[FIELD_KEY] : key_in_metadata(&values[FIELD_METADATA]);
+  record->key =
+      is_key(&values[FIELD_KEY]) ? values[FIELD_KEY] : key_in_metadata(&values[FIELD_METADATA]);
   read_mark(values, record);
   return NULL;
 }

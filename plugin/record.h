@@ -10,19 +10,20 @@
 #include "base/json_reader.h"
 
 struct record {
-  int64_t timestamp_s;  /* -1: absent or unreadable */
+  int64_t timestamp_s; /* -1: absent or unreadable */
   double quality_score, execution_time_s;
   bool success, has_quality, has_time;
-  bool marked;              /* has a valid event_id and an event object */
-  char event_id[37];        /* "" unless marked */
-  struct span agent;        /* raw text between the quotes */
-  struct json_value event;  /* the object, unless !marked */
-  struct json_value key;    /* a JSON string; raw.ptr NULL: none.  Top level wins over metadata */
+  bool marked;             /* has a valid event_id and an event object */
+  char event_id[37];       /* "" unless marked */
+  struct span agent;       /* raw text between the quotes */
+  struct json_value event; /* the object, unless !marked */
+  struct json_value key;   /* a JSON string; raw.ptr NULL: none.  Top level wins over metadata */
 };
 
 enum record_kind { RECORD_OK, RECORD_BLANK, RECORD_GARBAGE };
 
-/* `line` has no newline.  Spans of *record point into it.  *why (may be NULL) names what is wrong with GARBAGE, static text. */
+/* `line` has no newline. Spans of *record point into it. *why (may be NULL) names what is wrong
+ * with GARBAGE, static text. */
 enum record_kind record_read(struct span line, struct record *record, const char **why);
 /* Decodes the key, appended to *out (cleared first).  False: the record has none. */
 bool record_key(const struct record *record, struct buffer *out);

@@ -139,7 +139,8 @@ Test(utf8, refuses_what_is_not_utf8) {
 }
 
 Test(utf8, cuts_only_between_characters) {
-  struct span euro = text("a\xE2\x82\xAC" "b");
+  struct span euro = text("a\xE2\x82\xAC"
+                          "b");
   cr_assert_eq(utf8_cut(euro, 0), 0);
   cr_assert_eq(utf8_cut(euro, 1), 1);
   cr_assert_eq(utf8_cut(euro, 2), 1);
@@ -167,7 +168,8 @@ Test(utf8, a_shown_value_is_cut_with_dots) {
   cr_assert_eq(strlen(out), UTF8_SHOWN_MAX + 3);
   cr_assert_str_eq(out + UTF8_SHOWN_MAX, "...");
   memset(long_text, '\x01', sizeof long_text);
-  cr_assert_leq(strlen(utf8_show((struct span){long_text, sizeof long_text}, out)), UTF8_SHOWN_MAX + 3);
+  cr_assert_leq(strlen(utf8_show((struct span){long_text, sizeof long_text}, out)),
+                UTF8_SHOWN_MAX + 3);
 }
 
 /* UUIDs. */

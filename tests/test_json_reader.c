@@ -34,10 +34,30 @@ static void repeat(struct buffer *out, const char *piece, size_t count) {
 
 Test(json_reader, takes_what_the_standard_allows) {
   static const char *const cases[] = {
-      "{}", "[]", "null", "true", "false", "0", "-0", "-0.0e-0", "1.5e+3", "1E9", "\"\"", " \t\r\n[ 1 , 2 ] \n",
-      "{\"a\":{\"a\":1},\"b\":[{\"a\":1},{\"a\":1}]}", "\"\\\"\\\\\\/\\b\\f\\n\\r\\t\\u00e9\"",
-      "\"\\ud83d\\ude00\"", "\"\xF0\x9F\x98\x80 \xC2\x85\xE2\x80\xA8\x7F\"", "{\"\":1}", "[[],{},[{}]]",
-      "123456789012345678901234567890", "1e308", "1e-999", "{\"a\":1,\"A\":2}", "\"\\uD800\\uDC00\"", "\"\\u0000\"",
+      "{}",
+      "[]",
+      "null",
+      "true",
+      "false",
+      "0",
+      "-0",
+      "-0.0e-0",
+      "1.5e+3",
+      "1E9",
+      "\"\"",
+      " \t\r\n[ 1 , 2 ] \n",
+      "{\"a\":{\"a\":1},\"b\":[{\"a\":1},{\"a\":1}]}",
+      "\"\\\"\\\\\\/\\b\\f\\n\\r\\t\\u00e9\"",
+      "\"\\ud83d\\ude00\"",
+      "\"\xF0\x9F\x98\x80 \xC2\x85\xE2\x80\xA8\x7F\"",
+      "{\"\":1}",
+      "[[],{},[{}]]",
+      "123456789012345678901234567890",
+      "1e308",
+      "1e-999",
+      "{\"a\":1,\"A\":2}",
+      "\"\\uD800\\uDC00\"",
+      "\"\\u0000\"",
   };
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
     cr_expect_eq(check(cases[i], JSON_STRICT), 0, "strict: %s: %s", cases[i], error.text);
@@ -47,16 +67,85 @@ Test(json_reader, takes_what_the_standard_allows) {
 
 Test(json_reader, refuses_what_no_reader_takes) {
   static const char *const cases[] = {
-      "",           " ",           "{",           "[",          "}",          "]",         "[1",         "[1,",
-      "[1,]",       "[,]",         "[,1]",        "[1 2]",      "{,}",        "{\"a\"}",   "{\"a\":}",   "{\"a\":1,}",
-      "{\"a\" 1}",  "{a:1}",       "{'a':1}",     "'a'",        "{1:2}",      "[1}",       "{\"a\":1]",  "{]",
-      "[}",         "01",          "-",           "+1",         ".5",         "1.",        "1.e3",       "1e",
-      "1e+",        "0x10",        "1_000",       "- 1",        "-01",        "tru",       "True",       "nul",
-      "None",       "nan",         "inf",         "-nan",       "--1",        "\"",        "\"a",        "\"\\\"",
-      "\"\\x41\"",  "\"\\u12\"",   "\"\\u12G4\"", "\"\\\"",     "\"\\",       "\"a\nb\"",  "\"a\tb\"",   "\"\x01\"",
-      "\"\xFF\"",   "\"\xC0\xAF\"", "\"\xED\xA0\x80\"", "\xEF\xBB\xBF{}", "{}{}", "{} x",  "1 2",        "[1]]",
-      "/* */ 1",    "// x\n1",     "truefalse",   "\"a\" \"b\"", "[\"a\":1]", "\xC2\xA0" "1", "\v1",     "1\f",
-      "\"\\u+123\"", "\"\\u 123\"", "NaNN",       "Infinityx",  "{\"a\":1 \"b\":2}", "{\"a\":1,,\"b\":2}",
+      "",
+      " ",
+      "{",
+      "[",
+      "}",
+      "]",
+      "[1",
+      "[1,",
+      "[1,]",
+      "[,]",
+      "[,1]",
+      "[1 2]",
+      "{,}",
+      "{\"a\"}",
+      "{\"a\":}",
+      "{\"a\":1,}",
+      "{\"a\" 1}",
+      "{a:1}",
+      "{'a':1}",
+      "'a'",
+      "{1:2}",
+      "[1}",
+      "{\"a\":1]",
+      "{]",
+      "[}",
+      "01",
+      "-",
+      "+1",
+      ".5",
+      "1.",
+      "1.e3",
+      "1e",
+      "1e+",
+      "0x10",
+      "1_000",
+      "- 1",
+      "-01",
+      "tru",
+      "True",
+      "nul",
+      "None",
+      "nan",
+      "inf",
+      "-nan",
+      "--1",
+      "\"",
+      "\"a",
+      "\"\\\"",
+      "\"\\x41\"",
+      "\"\\u12\"",
+      "\"\\u12G4\"",
+      "\"\\\"",
+      "\"\\",
+      "\"a\nb\"",
+      "\"a\tb\"",
+      "\"\x01\"",
+      "\"\xFF\"",
+      "\"\xC0\xAF\"",
+      "\"\xED\xA0\x80\"",
+      "\xEF\xBB\xBF{}",
+      "{}{}",
+      "{} x",
+      "1 2",
+      "[1]]",
+      "/* */ 1",
+      "// x\n1",
+      "truefalse",
+      "\"a\" \"b\"",
+      "[\"a\":1]",
+      ("\xC2\xA0"
+       "1"),
+      "\v1",
+      "1\f",
+      "\"\\u+123\"",
+      "\"\\u 123\"",
+      "NaNN",
+      "Infinityx",
+      "{\"a\":1 \"b\":2}",
+      "{\"a\":1,,\"b\":2}",
   };
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
     cr_expect_eq(check(cases[i], JSON_STRICT), -1, "strict takes: %s", cases[i]);
@@ -67,10 +156,24 @@ Test(json_reader, refuses_what_no_reader_takes) {
 
 Test(json_reader, only_the_lenient_dialect_takes_what_python_takes_beyond_the_standard) {
   static const char *const cases[] = {
-      "NaN", "Infinity", "-Infinity", "[NaN,-Infinity]", "\"\\ud800\"", "\"\\udc00\"", "\"\\ud800\\ud800\"",
-      "\"\\ud800x\"", "\"\\udc00\\ud800\"", "\"\\ud800\\n\"", "1e999", "-1.5e400",
-      "{\"a\":1,\"a\":2}", "{\"a\":1,\"\\u0061\":2}", "{\"x\":[{\"b\":{\"a\":1,\"c\":0,\"a\":2}}]}",
-      "{\"\":1,\"\":2}", "{\"\\u00e9\":1,\"\xC3\xA9\":2}", "{\"\\/\":1,\"/\":2}",
+      "NaN",
+      "Infinity",
+      "-Infinity",
+      "[NaN,-Infinity]",
+      "\"\\ud800\"",
+      "\"\\udc00\"",
+      "\"\\ud800\\ud800\"",
+      "\"\\ud800x\"",
+      "\"\\udc00\\ud800\"",
+      "\"\\ud800\\n\"",
+      "1e999",
+      "-1.5e400",
+      "{\"a\":1,\"a\":2}",
+      "{\"a\":1,\"\\u0061\":2}",
+      "{\"x\":[{\"b\":{\"a\":1,\"c\":0,\"a\":2}}]}",
+      "{\"\":1,\"\":2}",
+      "{\"\\u00e9\":1,\"\xC3\xA9\":2}",
+      "{\"\\/\":1,\"/\":2}",
       "{\"\\ud83d\\ude00\":1,\"\xF0\x9F\x98\x80\":2}",
   };
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -99,16 +202,18 @@ Test(json_reader, says_where_and_what) {
   }
 }
 
-/* Every text cut short anywhere is refused without looking behind its end (checked by the sanitizer: exact memory). */
+/* Every text cut short anywhere is refused without looking behind its end (checked by the
+ * sanitizer: exact memory). */
 Test(json_reader, never_reads_behind_the_end) {
   static const char whole[] =
-      "{\"a\":[1.5e+3,true,false,null,\"x\\u00e9\\ud83d\\ude00\xE2\x82\xAC\"],\"b\":{\"c\":-Infinity,\"d\":NaN}}";
+      "{\"a\":[1.5e+3,true,false,null,\"x\\u00e9\\ud83d\\ude00\xE2\x82\xAC\"],\"b\":{\"c\":-"
+      "Infinity,\"d\":NaN}}";
   for (size_t len = 0; len < sizeof whole - 1; len++) {
     char *exact = malloc(len ? len : 1);
     struct json_value value;
     memcpy(exact, whole, len);
-    cr_expect_eq(json_check((struct span){exact, len}, JSON_LENIENT, JSON_DEPTH_MAX, &value, NULL), -1, "%zu bytes",
-                 len);
+    cr_expect_eq(json_check((struct span){exact, len}, JSON_LENIENT, JSON_DEPTH_MAX, &value, NULL),
+                 -1, "%zu bytes", len);
     free(exact);
   }
   cr_expect_eq(check(whole, JSON_LENIENT), 0, "%s", error.text);
@@ -179,7 +284,8 @@ static void many_names(struct buffer *out, unsigned count, unsigned twin) {
   for (unsigned i = 0; i < count; i++) {
     char member[32];
     bool last = i == count - 1 && twin < count;
-    snprintf(member, sizeof member, "%c\"%s%x\":0", i ? ',' : '{', last ? "\\u006e" : "n", last ? twin : i);
+    snprintf(member, sizeof member, "%c\"%s%x\":0", i ? ',' : '{', last ? "\\u006e" : "n",
+             last ? twin : i);
     buffer_append_text(out, member);
   }
   buffer_append_byte(out, '}');
@@ -187,16 +293,17 @@ static void many_names(struct buffer *out, unsigned count, unsigned twin) {
 
 /* Beyond about 1,500 names the text is read more than once. */
 Test(json_reader, a_duplicate_is_found_among_any_number_of_names) {
-  static const unsigned counts[] = {2, 3, 10, 100, 1000, 1535, 1536, 1537, 2000, 5000, 20000, 80000};
+  static const unsigned counts[] = {2,    3,    10,   100,  1000,  1535,
+                                    1536, 1537, 2000, 5000, 20000, 80000};
   struct buffer out = {0};
   struct json_value value;
   for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
     many_names(&out, counts[i], counts[i]);
-    cr_expect_eq(json_check(buffer_span(&out), JSON_STRICT, 1, &value, &error), 0, "%u names: %s", counts[i],
-                 error.text);
+    cr_expect_eq(json_check(buffer_span(&out), JSON_STRICT, 1, &value, &error), 0, "%u names: %s",
+                 counts[i], error.text);
     many_names(&out, counts[i], counts[i] / 2 - 1);
-    cr_expect_eq(json_check(buffer_span(&out), JSON_STRICT, 1, &value, &error), -1, "%u names with a duplicate",
-                 counts[i]);
+    cr_expect_eq(json_check(buffer_span(&out), JSON_STRICT, 1, &value, &error), -1,
+                 "%u names with a duplicate", counts[i]);
     cr_expect(strstr(error.text, "stands twice"), "%u names: %s", counts[i], error.text);
   }
   buffer_fini(&out);
@@ -218,7 +325,8 @@ Test(json_reader, equal_names_in_different_objects_are_no_duplicates) {
   buffer_append_byte(&out, '[');
   repeat(&out, "{\"a\":{\"a\":1}},", 5000);
   buffer_append_text(&out, "0]");
-  cr_assert_eq(json_check(buffer_span(&out), JSON_STRICT, JSON_DEPTH_MAX, &value, &error), 0, "%s", error.text);
+  cr_assert_eq(json_check(buffer_span(&out), JSON_STRICT, JSON_DEPTH_MAX, &value, &error), 0, "%s",
+               error.text);
   buffer_fini(&out);
 }
 
@@ -229,17 +337,25 @@ Test(json_reader, a_cursor_hands_out_members_in_their_order) {
     const char *name;
     enum json_type type;
     const char *raw;
-  } expected[] = {{"z", JSON_NUMBER, "1.50"},     {"a", JSON_STRING, "\"x\\ny\""}, {"o", JSON_OBJECT, "{ \"z\" : [] }"},
-                  {"l", JSON_ARRAY, "[1, [2]]"},  {"t", JSON_TRUE, "true"},       {"f", JSON_FALSE, "false"},
+  } expected[] = {{"z", JSON_NUMBER, "1.50"},
+                  {"a", JSON_STRING, "\"x\\ny\""},
+                  {"o", JSON_OBJECT, "{ \"z\" : [] }"},
+                  {"l", JSON_ARRAY, "[1, [2]]"},
+                  {"t", JSON_TRUE, "true"},
+                  {"f", JSON_FALSE, "false"},
                   {"n", JSON_NULL, "null"}};
-  const char *json = " { \"z\" : 1.50 , \"a\":\"x\\ny\",\"o\":{ \"z\" : [] },\"l\":[1, [2]],\"t\":true,\"f\":false,"
+  const char *json = " { \"z\" : 1.50 , \"a\":\"x\\ny\",\"o\":{ \"z\" : [] },\"l\":[1, "
+                     "[2]],\"t\":true,\"f\":false,"
                      "\"n\":null } ";
   for (int dialect = JSON_STRICT; dialect <= JSON_LENIENT; dialect++) {
     struct json_cursor cursor;
     struct json_member member;
-    cr_assert_eq(json_cursor_open(&cursor, text(json), (enum json_dialect)dialect, JSON_DEPTH_MAX, &error), 0);
+    cr_assert_eq(
+        json_cursor_open(&cursor, text(json), (enum json_dialect)dialect, JSON_DEPTH_MAX, &error),
+        0);
     for (size_t i = 0; i < sizeof expected / sizeof expected[0]; i++) {
-      cr_assert_eq(json_cursor_next(&cursor, &member, &error), 1, "%s: %s", expected[i].name, error.text);
+      cr_assert_eq(json_cursor_next(&cursor, &member, &error), 1, "%s: %s", expected[i].name,
+                   error.text);
       cr_expect(span_is(member.name, expected[i].name), "%s", expected[i].name);
       cr_expect_eq(member.value.type, expected[i].type, "%s", expected[i].name);
       cr_expect(span_is(member.value.raw, expected[i].raw), "%s", expected[i].name);
@@ -306,7 +422,10 @@ Test(json_reader, strings_are_decoded) {
   must_decode("\"a\\u0000b\"", "a\0b", 3);
   must_decode("\"\\ud800\"", "\xEF\xBF\xBD", 3);
   must_decode("\"\\ud800\\ud83d\\ude00\"", "\xEF\xBF\xBD\xF0\x9F\x98\x80", 7);
-  must_decode("\"\\udc00\\u0041\"", "\xEF\xBF\xBD" "A", 4);
+  must_decode("\"\\udc00\\u0041\"",
+              "\xEF\xBF\xBD"
+              "A",
+              4);
 }
 
 Test(json_reader, bounded_decoding_stops_at_its_bound) {
@@ -318,11 +437,42 @@ Test(json_reader, bounded_decoding_stops_at_its_bound) {
 
 Test(json_reader, numbers_are_the_nearest_doubles) {
   static const char *const cases[] = {
-      "0", "-0", "1", "-1.5", "0.81", "0.1", "123456789012345678", "9007199254740992", "9007199254740993",
-      "9007199254740992.5", "1e22", "1e23", "1.7976931348623157e308", "5e-324", "2.4703282292062328e-324",
-      "2.4703282292062327e-324", "0.6666666666666666", "12.345678901234567", "123456789e-30", "1e-22", "1e-23",
-      "0.000000000000000000000000000001", "100000000000000000000000000000000", "4.35", "1E+2", "1e-400", "1e400",
-      "-1e400", "0e999999999999999999999", "8.5e00000000000000000000000000000000000001",
+      "0",
+      "-0",
+      "1",
+      "-1.5",
+      "0.81",
+      "0.1",
+      "123456789012345678",
+      "9007199254740992",
+      "9007199254740993",
+      "9007199254740995",
+      "9999999999999999999",
+      "18446744073709551615",
+      "18446744073709551616",
+      "73786976294838206464",
+      "0.73786976294838206464e-5",
+      "9007199254740992.5",
+      "1e22",
+      "1e23",
+      "1.7976931348623157e308",
+      "5e-324",
+      "2.4703282292062328e-324",
+      "2.4703282292062327e-324",
+      "0.6666666666666666",
+      "12.345678901234567",
+      "123456789e-30",
+      "1e-22",
+      "1e-23",
+      "0.000000000000000000000000000001",
+      "100000000000000000000000000000000",
+      "4.35",
+      "1E+2",
+      "1e-400",
+      "1e400",
+      "-1e400",
+      "0e999999999999999999999",
+      "8.5e00000000000000000000000000000000000001",
       "3.14159265358979323846264338327950288419716939937510582097494459230781640628620899",
   };
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -330,7 +480,8 @@ Test(json_reader, numbers_are_the_nearest_doubles) {
     errno = EDOM;
     read = json_number((struct json_value){JSON_NUMBER, text(cases[i])});
     cr_expect_eq(errno, EDOM, "%s: errno was touched", cases[i]);
-    cr_expect_eq(memcmp(&read, &expected, sizeof read), 0, "%s is read as %a, not %a", cases[i], read, expected);
+    cr_expect_eq(memcmp(&read, &expected, sizeof read), 0, "%s is read as %a, not %a", cases[i],
+                 read, expected);
   }
   cr_expect(isnan(json_number((struct json_value){JSON_NUMBER, text("NaN")})));
   cr_expect_eq(json_number((struct json_value){JSON_NUMBER, text("-Infinity")}), -INFINITY);
@@ -340,7 +491,8 @@ Test(json_reader, the_longest_number_is_read_whole) {
   struct buffer out = {0};
   buffer_append_text(&out, "1");
   repeat(&out, "0", JSON_NUMBER_MAX - 5);
-  buffer_append_text(&out, "e-99"); /* 1e408; were the end cut off, it would be finite or another number */
+  buffer_append_text(
+      &out, "e-99"); /* 1e408; were the end cut off, it would be finite or another number */
   cr_assert_eq(out.len, JSON_NUMBER_MAX);
   cr_assert(isinf(json_number((struct json_value){JSON_NUMBER, buffer_span(&out)})));
   buffer_fini(&out);
@@ -365,8 +517,8 @@ Test(json_reader, integers_are_those_without_fraction_within_64_bits) {
                {"NaN", 0, 0}};
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
     int64_t value = 0;
-    cr_expect_eq(json_integer((struct json_value){JSON_NUMBER, text(cases[i].text)}, &value), cases[i].is, "%s",
-                 cases[i].text);
+    cr_expect_eq(json_integer((struct json_value){JSON_NUMBER, text(cases[i].text)}, &value),
+                 cases[i].is, "%s", cases[i].text);
     cr_expect_eq(value, cases[i].value, "%s", cases[i].text);
   }
   int64_t value;
@@ -376,19 +528,22 @@ Test(json_reader, integers_are_those_without_fraction_within_64_bits) {
 Test(json_reader, compacting_keeps_everything_but_white_space) {
   static const struct {
     const char *json, *compact;
-  } cases[] = {{" { \"b\" : [ 1.50 , 2e0 ] ,\n\t\"a\" : \"x  y\" } ", "{\"b\":[1.50,2e0],\"a\":\"x  y\"}"},
-               {"\"\\u0041\\/ \\\" \"", "\"\\u0041\\/ \\\" \""},
-               {"\"\x7F\xC2\x85\xE2\x80\xA8\xE2\x80\xA9\"", "\"\\u007f\\u0085\\u2028\\u2029\""},
-               {"{\"\xE2\x80\xA8\" : \"\xC3\xA9\"}", "{\"\\u2028\":\"\xC3\xA9\"}"},
-               {"[ ]", "[]"},
-               {" 7 ", "7"},
-               {"\"\\\\\" ", "\"\\\\\""}};
+  } cases[] = {
+      {" { \"b\" : [ 1.50 , 2e0 ] ,\n\t\"a\" : \"x  y\" } ", "{\"b\":[1.50,2e0],\"a\":\"x  y\"}"},
+      {"\"\\u0041\\/ \\\" \"", "\"\\u0041\\/ \\\" \""},
+      {"\"\x7F\xC2\x85\xE2\x80\xA8\xE2\x80\xA9\"", "\"\\u007f\\u0085\\u2028\\u2029\""},
+      {"{\"\xE2\x80\xA8\" : \"\xC3\xA9\"}", "{\"\\u2028\":\"\xC3\xA9\"}"},
+      {"[ ]", "[]"},
+      {" 7 ", "7"},
+      {"\"\\\\\" ", "\"\\\\\""}};
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
     struct buffer out = {0};
     struct json_value value;
-    cr_assert_eq(json_check(text(cases[i].json), JSON_STRICT, JSON_DEPTH_MAX, &value, &error), 0, "%s", error.text);
+    cr_assert_eq(json_check(text(cases[i].json), JSON_STRICT, JSON_DEPTH_MAX, &value, &error), 0,
+                 "%s", error.text);
     json_compact(value, &out);
-    cr_expect(span_is(buffer_span(&out), cases[i].compact), "%s becomes %.*s", cases[i].json, (int)out.len, out.data);
+    cr_expect(span_is(buffer_span(&out), cases[i].compact), "%s becomes %.*s", cases[i].json,
+              (int)out.len, out.data);
     buffer_fini(&out);
   }
 }

@@ -80,8 +80,8 @@ Test(json_writer, doubles_are_printed_as_python_prints_them) {
       {9.5e-11, "9.5e-11"},
   };
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
-    cr_expect_str_eq(printed(cases[i].value), cases[i].text, "%a: %s, not %s", cases[i].value, out.data,
-                     cases[i].text);
+    cr_expect_str_eq(printed(cases[i].value), cases[i].text, "%a: %s, not %s", cases[i].value,
+                     out.data, cases[i].text);
 }
 
 /* A fixed generator: the same values in every run. */
@@ -97,7 +97,8 @@ static void must_read_back(double value) {
   double back = strtod(text, NULL);
   double own = json_number((struct json_value){JSON_NUMBER, {text, strlen(text)}});
   if (memcmp(&back, &value, sizeof value) != 0 || memcmp(&own, &value, sizeof value) != 0)
-    cr_assert_fail("%a is printed as %s and read back as %a, by json_number as %a", value, text, back, own);
+    cr_assert_fail("%a is printed as %s and read back as %a, by json_number as %a", value, text,
+                   back, own);
 }
 
 Test(json_writer, every_double_reads_back_as_itself) {
@@ -145,7 +146,11 @@ Test(json_writer, integers_are_printed_to_their_ends) {
   static const struct {
     int64_t value;
     const char *text;
-  } cases[] = {{0, "0"}, {7, "7"}, {-7, "-7"}, {INT64_MAX, "9223372036854775807"}, {INT64_MIN, "-9223372036854775808"}};
+  } cases[] = {{0, "0"},
+               {7, "7"},
+               {-7, "-7"},
+               {INT64_MAX, "9223372036854775807"},
+               {INT64_MIN, "-9223372036854775808"}};
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
     buffer_clear(&out);
     json_writer_integer(&out, cases[i].value);
@@ -156,21 +161,23 @@ Test(json_writer, integers_are_printed_to_their_ends) {
 Test(json_writer, strings_are_escaped_where_a_line_would_break) {
   static const struct {
     const char *name, *in, *out;
-  } cases[] = {{"plain", "coach", "\"coach\""},
-               {"empty", "", "\"\""},
-               {"quote and backslash", "a\"b\\c", "\"a\\\"b\\\\c\""},
-               {"short escapes", "\b\f\n\r\t", "\"\\b\\f\\n\\r\\t\""},
-               {"other control characters", "\x01\x1f", "\"\\u0001\\u001f\""},
-               {"file separators, which end a line for Python", "\x1c\x1d\x1e", "\"\\u001c\\u001d\\u001e\""},
-               {"DEL", "a\x7F", "\"a\\u007f\""},
-               {"next line", "a\xC2\x85z", "\"a\\u0085z\""},
-               {"line and paragraph separator", "\xE2\x80\xA8\xE2\x80\xA9", "\"\\u2028\\u2029\""},
-               {"neighbours of these stay", "\xC2\x84\xC2\x86\xE2\x80\xA7\xE2\x80\xAA",
-                "\"\xC2\x84\xC2\x86\xE2\x80\xA7\xE2\x80\xAA\""},
-               {"solidus stays", "a/b", "\"a/b\""},
-               {"emoji stays", "\xF0\x9F\x98\x80", "\"\xF0\x9F\x98\x80\""}};
+  } cases[] = {
+      {"plain", "coach", "\"coach\""},
+      {"empty", "", "\"\""},
+      {"quote and backslash", "a\"b\\c", "\"a\\\"b\\\\c\""},
+      {"short escapes", "\b\f\n\r\t", "\"\\b\\f\\n\\r\\t\""},
+      {"other control characters", "\x01\x1f", "\"\\u0001\\u001f\""},
+      {"file separators, which end a line for Python", "\x1c\x1d\x1e", "\"\\u001c\\u001d\\u001e\""},
+      {"DEL", "a\x7F", "\"a\\u007f\""},
+      {"next line", "a\xC2\x85z", "\"a\\u0085z\""},
+      {"line and paragraph separator", "\xE2\x80\xA8\xE2\x80\xA9", "\"\\u2028\\u2029\""},
+      {"neighbours of these stay", "\xC2\x84\xC2\x86\xE2\x80\xA7\xE2\x80\xAA",
+       "\"\xC2\x84\xC2\x86\xE2\x80\xA7\xE2\x80\xAA\""},
+      {"solidus stays", "a/b", "\"a/b\""},
+      {"emoji stays", "\xF0\x9F\x98\x80", "\"\xF0\x9F\x98\x80\""}};
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
-    cr_expect_str_eq(quoted(cases[i].in, strlen(cases[i].in)), cases[i].out, "%s: %s", cases[i].name, out.data);
+    cr_expect_str_eq(quoted(cases[i].in, strlen(cases[i].in)), cases[i].out, "%s: %s",
+                     cases[i].name, out.data);
   cr_expect_str_eq(quoted("a\0b", 3), "\"a\\u0000b\"");
   cr_expect_str_eq(quoted(NULL, 0), "\"\"");
 }
@@ -188,7 +195,8 @@ Test(json_writer, a_special_character_is_found_at_every_place) {
       struct buffer back = {0};
       cr_assert_eq(text[place + 1], '\\', "byte %02x at %zu", *c, place);
       json_decode_string(value, &back);
-      cr_assert(span_equal(buffer_span(&back), (struct span){in, sizeof in}), "byte %02x at %zu", *c, place);
+      cr_assert(span_equal(buffer_span(&back), (struct span){in, sizeof in}), "byte %02x at %zu",
+                *c, place);
       buffer_fini(&back);
     }
 }

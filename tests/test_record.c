@@ -22,7 +22,8 @@ static struct span text(const char *bytes) {
 /* A line with these members behind agent and success. */
 static enum record_kind read_with(const char *members) {
   static char line[4096];
-  snprintf(line, sizeof line, "{\"agent\":\"coach\",\"success\":true%s%s}", *members ? "," : "", members);
+  snprintf(line, sizeof line, "{\"agent\":\"coach\",\"success\":true%s%s}", *members ? "," : "",
+           members);
   why = NULL;
   return record_read(text(line), &record, &why);
 }
@@ -40,9 +41,11 @@ static bool key_is(const char *key) {
 }
 
 Test(record, a_line_of_ours_is_read_whole) {
-  cr_assert_eq(read_line("{\"timestamp\":\"2026-03-04T05:06:07Z\",\"agent\":\"coach\",\"execution_time_s\":12.5,"
-                         "\"success\":false,\"quality_score\":0.81,\"idempotency_key\":\"k\\u00e9\"," MARK "}"),
-               RECORD_OK);
+  cr_assert_eq(
+      read_line(
+          "{\"timestamp\":\"2026-03-04T05:06:07Z\",\"agent\":\"coach\",\"execution_time_s\":12.5,"
+          "\"success\":false,\"quality_score\":0.81,\"idempotency_key\":\"k\\u00e9\"," MARK "}"),
+      RECORD_OK);
   cr_assert_eq(record.timestamp_s, 1772600767);
   cr_assert(span_is(record.agent, "coach"));
   cr_assert_not(record.success);
@@ -55,7 +58,8 @@ Test(record, a_line_of_ours_is_read_whole) {
 }
 
 Test(record, agent_and_success_are_all_it_takes) {
-  cr_assert_eq(read_line(" {\"success\" : true , \"agent\" : \"\\u00e9 any / text\"}\r"), RECORD_OK);
+  cr_assert_eq(read_line(" {\"success\" : true , \"agent\" : \"\\u00e9 any / text\"}\r"),
+               RECORD_OK);
   cr_assert_eq(record.timestamp_s, -1);
   cr_assert(record.success);
   cr_assert(span_is(record.agent, "\\u00e9 any / text"));
@@ -93,7 +97,8 @@ Test(record, garbage_says_why) {
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
     cr_expect_eq(read_line(cases[i].line), RECORD_GARBAGE, "%s", cases[i].line);
     cr_expect_str_eq(why, cases[i].why, "%s: %s", cases[i].line, why);
-    cr_expect_eq(record_read(text(cases[i].line), &record, NULL), RECORD_GARBAGE, "%s", cases[i].line);
+    cr_expect_eq(record_read(text(cases[i].line), &record, NULL), RECORD_GARBAGE, "%s",
+                 cases[i].line);
   }
 }
 
@@ -118,11 +123,17 @@ Test(record, hostile_depth_is_garbage_and_moderate_depth_is_not) {
 }
 
 Test(record, unknown_fields_and_foreign_dialect_are_no_obstacle) {
-  cr_assert_eq(read_with("\"x\":NaN,\"y\":[-Infinity,{\"a\":1,\"a\":2}],\"z\":\"\\ud800\",\"session_id\":null"), RECORD_OK);
+  cr_assert_eq(
+      read_with(
+          "\"x\":NaN,\"y\":[-Infinity,{\"a\":1,\"a\":2}],\"z\":\"\\ud800\",\"session_id\":null"),
+      RECORD_OK);
 }
 
 Test(record, the_last_of_equal_names_wins) {
-  cr_assert_eq(read_with("\"success\":false,\"quality_score\":0.1,\"quality_score\":0.2,\"\\u0061gent\":\"b\""), RECORD_OK);
+  cr_assert_eq(
+      read_with(
+          "\"success\":false,\"quality_score\":0.1,\"quality_score\":0.2,\"\\u0061gent\":\"b\""),
+      RECORD_OK);
   cr_assert_not(record.success);
   cr_assert_eq(record.quality_score, 0.2);
   cr_assert(span_is(record.agent, "b"));
@@ -136,13 +147,15 @@ Test(record, only_a_finite_number_is_a_value_of_any_range) {
     const char *value;
     bool has;
     double number;
-  } cases[] = {{"0.9", true, 0.9}, {"85", true, 85},    {"-3", true, -3},     {"1e308", true, 1e308},
-               {"0", true, 0},     {"null", false, 0},  {"NaN", false, 0},    {"Infinity", false, 0},
-               {"1e999", false, 0}, {"\"0.9\"", false, 0}, {"true", false, 0}, {"[1]", false, 0},
-               {"{}", false, 0},   {"-Infinity", false, 0}};
+  } cases[] = {{"0.9", true, 0.9},     {"85", true, 85},       {"-3", true, -3},
+               {"1e308", true, 1e308}, {"0", true, 0},         {"null", false, 0},
+               {"NaN", false, 0},      {"Infinity", false, 0}, {"1e999", false, 0},
+               {"\"0.9\"", false, 0},  {"true", false, 0},     {"[1]", false, 0},
+               {"{}", false, 0},       {"-Infinity", false, 0}};
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
     char members[128];
-    snprintf(members, sizeof members, "\"quality_score\":%s,\"execution_time_s\":%s", cases[i].value, cases[i].value);
+    snprintf(members, sizeof members, "\"quality_score\":%s,\"execution_time_s\":%s",
+             cases[i].value, cases[i].value);
     cr_expect_eq(read_with(members), RECORD_OK, "%s", cases[i].value);
     cr_expect_eq(record.has_quality, cases[i].has, "%s", cases[i].value);
     cr_expect_eq(record.has_time, cases[i].has, "%s", cases[i].value);
@@ -162,7 +175,9 @@ Test(record, unreadable_timestamps_leave_the_record_a_record) {
                {"\"\"", -1},
                {"1772600767", -1},
                {"null", -1},
-               {"\"\\u0032\\u0030\\u0032\\u0036 and very much more text than a time ever needs, on and on and on\"", -1}};
+               {"\"\\u0032\\u0030\\u0032\\u0036 and very much more text than a time ever needs, on "
+                "and on and on\"",
+                -1}};
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
     char members[256];
     snprintf(members, sizeof members, "\"timestamp\":%s", cases[i].value);
@@ -174,19 +189,20 @@ Test(record, unreadable_timestamps_leave_the_record_a_record) {
 Test(record, a_key_stands_at_the_top_or_in_metadata) {
   static const struct {
     const char *members, *key;
-  } cases[] = {{"\"idempotency_key\":\"t\"", "t"},
-               {"\"metadata\":{\"a\":[{\"idempotency_key\":\"no\"}],\"idempotency_key\":\"m\"}", "m"},
-               {"\"metadata\":{\"idempotency_key\":\"m\"},\"idempotency_key\":\"t\"", "t"},
-               {"\"metadata\":{\"idempotency_key\":\"m\"},\"idempotency_key\":null", "m"},
-               {"\"metadata\":{\"idempotency_key\":\"m\"},\"idempotency_key\":7", "m"},
-               {"\"metadata\":{\"idempotency_key\":\"m\"},\"idempotency_key\":\"\"", "m"},
-               {"\"metadata\":{\"idempotency_key\":\"1\",\"idempotency_\\u006bey\":\"2\"}", "2"},
-               {"\"metadata\":{\"idempotency_key\":\"1\"},\"metadata\":{}", NULL},
-               {"\"metadata\":{\"idempotency_key\":7}", NULL},
-               {"\"metadata\":[\"idempotency_key\"]", NULL},
-               {"\"idempotency_key\":\"\"", NULL},
-               {"\"idempotency_key\":\"a\\u0000\\n\"", "a"},
-               {"", NULL}};
+  } cases[] = {
+      {"\"idempotency_key\":\"t\"", "t"},
+      {"\"metadata\":{\"a\":[{\"idempotency_key\":\"no\"}],\"idempotency_key\":\"m\"}", "m"},
+      {"\"metadata\":{\"idempotency_key\":\"m\"},\"idempotency_key\":\"t\"", "t"},
+      {"\"metadata\":{\"idempotency_key\":\"m\"},\"idempotency_key\":null", "m"},
+      {"\"metadata\":{\"idempotency_key\":\"m\"},\"idempotency_key\":7", "m"},
+      {"\"metadata\":{\"idempotency_key\":\"m\"},\"idempotency_key\":\"\"", "m"},
+      {"\"metadata\":{\"idempotency_key\":\"1\",\"idempotency_\\u006bey\":\"2\"}", "2"},
+      {"\"metadata\":{\"idempotency_key\":\"1\"},\"metadata\":{}", NULL},
+      {"\"metadata\":{\"idempotency_key\":7}", NULL},
+      {"\"metadata\":[\"idempotency_key\"]", NULL},
+      {"\"idempotency_key\":\"\"", NULL},
+      {"\"idempotency_key\":\"a\\u0000\\n\"", "a"},
+      {"", NULL}};
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
     struct buffer out = {0};
     buffer_append_text(&out, "left from before");
@@ -194,7 +210,8 @@ Test(record, a_key_stands_at_the_top_or_in_metadata) {
     bool has = record_key(&record, &out);
     cr_expect_eq(has, cases[i].key != NULL, "%s", cases[i].members);
     buffer_append_byte(&out, '\0');
-    cr_expect_str_eq(out.data, cases[i].key ? cases[i].key : "", "%s: %s", cases[i].members, out.data);
+    cr_expect_str_eq(out.data, cases[i].key ? cases[i].key : "", "%s: %s", cases[i].members,
+                     out.data);
     buffer_fini(&out);
   }
 }
@@ -216,20 +233,23 @@ Test(record, only_a_valid_id_beside_an_event_object_marks) {
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
     cr_expect_eq(read_with(cases[i].members), RECORD_OK, "%s", cases[i].members);
     cr_expect_eq(record.marked, cases[i].marked, "%s", cases[i].members);
-    cr_expect_str_eq(record.event_id, cases[i].marked ? "8d5a0f3e-6f5b-4c1e-9d0a-3c6f7b2e4a91" : "", "%s",
-                     cases[i].members);
+    cr_expect_str_eq(record.event_id, cases[i].marked ? "8d5a0f3e-6f5b-4c1e-9d0a-3c6f7b2e4a91" : "",
+                     "%s", cases[i].members);
     cr_expect_eq(record.event.raw.ptr != NULL, cases[i].marked, "%s", cases[i].members);
   }
 }
 
-/* Cut anywhere, a line is garbage: a torn tail is never taken for a record (exact memory: the sanitizer sees overreads). */
+/* Cut anywhere, a line is garbage: a torn tail is never taken for a record (exact memory: the
+ * sanitizer sees overreads). */
 Test(record, a_torn_line_is_never_a_record) {
-  static const char whole[] = "{\"timestamp\":\"2026-03-04T05:06:07Z\",\"agent\":\"coach\",\"success\":true,"
-                              "\"metadata\":{\"a\":[1,2]}," MARK "}";
+  static const char whole[] =
+      "{\"timestamp\":\"2026-03-04T05:06:07Z\",\"agent\":\"coach\",\"success\":true,"
+      "\"metadata\":{\"a\":[1,2]}," MARK "}";
   for (size_t len = 1; len < sizeof whole - 1; len++) {
     char *exact = malloc(len);
     memcpy(exact, whole, len);
-    cr_expect_eq(record_read((struct span){exact, len}, &record, NULL), RECORD_GARBAGE, "%zu bytes", len);
+    cr_expect_eq(record_read((struct span){exact, len}, &record, NULL), RECORD_GARBAGE, "%zu bytes",
+                 len);
     free(exact);
   }
   cr_expect_eq(read_line(whole), RECORD_OK);

@@ -40,7 +40,8 @@ Test(timestamp, reads_iso_8601_with_an_offset) {
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
     int64_t seconds = -7;
     cr_expect_eq(parse(cases[i].text, &seconds), 0, "%s is refused", cases[i].text);
-    cr_expect_eq(seconds, cases[i].seconds, "%s is read as %lld", cases[i].text, (long long)seconds);
+    cr_expect_eq(seconds, cases[i].seconds, "%s is read as %lld", cases[i].text,
+                 (long long)seconds);
   }
 }
 
@@ -101,7 +102,8 @@ Test(timestamp, prints_every_day_as_the_calendar_has_it) {
     strftime(expected, sizeof expected, "%Y-%m-%dT%H:%M:%SZ", &broken);
     timestamp_format(seconds, printed);
     if (strcmp(printed, expected) != 0 || parse(printed, &back) != 0 || back != seconds)
-      cr_assert_fail("%lld: %s, not %s; back as %lld", (long long)seconds, printed, expected, (long long)back);
+      cr_assert_fail("%lld: %s, not %s; back as %lld", (long long)seconds, printed, expected,
+                     (long long)back);
   }
 }
 

@@ -3,10 +3,11 @@
  * SPDX-License-Identifier: Apache-2.0
  *
  * Three ways to the shortest digits, tried in this order:
- *   short     v = n / 10^k with n of at most 15 digits, found by trying; most scores and times people give
+ *   short     v = n / 10^k with n of at most 15 digits, found by trying; most scores and times
+ *             people give
  *   exact     integer arithmetic in 128 bits, for 1e-10 <= v < 1e16; means and rates
  *   library   snprintf() and strtod() until a text reads back equal; the rest
- * Tables as in Ryu would make the third as fast as the second for 10 KiB more; no record needs it. */
+ * Tables as in Ryu would make the third as fast as the second, for 10 KiB that no record needs. */
 #include "base/decimal.h"
 
 #include <errno.h>
@@ -48,8 +49,8 @@ static struct decimal without_zeros(uint64_t digits, int exponent) {
   return (struct decimal){digits, exponent};
 }
 
-/* Two decimals of at most 15 digits are never the same double, so one that reads back is the shortest.  Reading back is
- * one division: both sides are exact, so it rounds once. */
+/* Two decimals of at most 15 digits are never the same double, so one that reads back is the
+ * shortest. Reading back is one division: both sides are exact, so it rounds once. */
 static bool try_short(double value, struct decimal *out) {
   static const double powers[] = {1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6};
   for (int k = 0; k < (int)(sizeof powers / sizeof powers[0]); k++) {
@@ -82,8 +83,8 @@ struct scaled {
 static struct scaled scale(struct binary v, int places) {
   uint64_t five = power_of_5(places);
   uint128 value = (uint128)(4 * v.mantissa) * five;
-  return (struct scaled){value, value - (uint128)(v.narrow ? 1 : 2) * five, value + 2 * (uint128)five,
-                         2 - v.exponent - places};
+  return (struct scaled){value, value - (uint128)(v.narrow ? 1 : 2) * five,
+                         value + 2 * (uint128)five, 2 - v.exponent - places};
 }
 
 /* floor(log10(2^n)) for |n| < 90: floor(log10(v)) or one less for 2^n <= v < 2^(n+1). */
@@ -92,9 +93,11 @@ static int decimal_exponent(int n) {
   return product >= 0 ? product / 4096 : -((4095 - product) / 4096);
 }
 
-/* The decimal with the fewest digits among first..last (17-digit integers, not empty) that is closest to
- * floor + (a fraction compared to one half by `half`: -1 below, 0 equal, 1 above; `exact`: the fraction is 0). */
-static struct decimal pick(uint64_t first, uint64_t last, uint64_t floor, int half, bool exact, int exponent) {
+/* The decimal with the fewest digits among first..last (17-digit integers, not empty) that is
+ * closest to floor + (a fraction compared to one half by `half`: -1 below, 0 equal, 1 above;
+ * `exact`: the fraction is 0). */
+static struct decimal pick(uint64_t first, uint64_t last, uint64_t floor, int half, bool exact,
+                           int exponent) {
   uint64_t unit = 1;
   while ((first + 9) / 10 <= last / 10) {
     first = (first + 9) / 10;
@@ -111,7 +114,8 @@ static struct decimal pick(uint64_t first, uint64_t last, uint64_t floor, int ha
   return without_zeros(digits, exponent);
 }
 
-/* 1e-10 <= value < 1e16: 17 digits need at most 5^27 < 2^63, so all products stay below 2^119, and shift is at least 0. */
+/* 1e-10 <= value < 1e16: 17 digits need at most 5^27 < 2^63, so all products stay below 2^119, and
+ * shift is at least 0. */
 static struct decimal shortest_exact(double value) {
   struct binary v = binary_of(value);
   int places = 16 - decimal_exponent(v.exponent + FRACTION_BITS);
@@ -127,7 +131,8 @@ static struct decimal shortest_exact(double value) {
   return pick(first, last, (uint64_t)(s.value >> s.shift), half, rest == 0, -places);
 }
 
-/* The `count`-digit decimal nearest to value.  No decimal point is read or written in the host's locale. */
+/* The `count`-digit decimal nearest to value. No decimal point is read or written in the host's
+ * locale. */
 static struct decimal nearest_of(double value, int count) {
   char text[40];
   struct decimal number = {0, 0};
@@ -153,7 +158,8 @@ static struct decimal shortest_by_library(double value) {
     number = nearest_of(value, count);
     if (reads_back(number, value))
       break;
-    /* Above a power of two the gap is twice as wide: the next decimal up may read back where the nearest, below, does not. */
+    /* Above a power of two the gap is twice as wide: the next decimal up may read back where the
+     * nearest, below, does not. */
     number.digits++;
     if (reads_back(number, value))
       break;
@@ -204,7 +210,7 @@ bool decimal_nearest(uint64_t digits, int exponent, double *out) {
     *out = 0;
   } else if (exponent >= 0) {
     *out = round_binary((uint128)digits * power, false, 0);
-  } else { /* 128 bits over 64 leave at least 63: more than a double has, and a rest that decides ties */
+  } else { /* 128 bits over 64 leave at least 63: more than a double has; the rest decides ties */
     int shift = 64 + __builtin_clzll(digits);
     uint128 number = (uint128)digits << shift;
     *out = round_binary(number / power, number % power != 0, -shift);

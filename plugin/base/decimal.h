@@ -13,11 +13,13 @@ struct decimal {
   int exponent;
 };
 
-/* Of all decimals that read back as `value` (nearest, ties to even) those with the fewest digits, of these the closest,
- * of two equally close ones the even: the digits of Python's repr().  `value` is finite; its sign is ignored. */
+/* Of all decimals that read back as `value` (nearest, ties to even) those with the fewest digits,
+ * of these the closest, of two equally close ones the even: the digits of Python's repr(). `value`
+ * is finite; its sign is ignored. */
 struct decimal decimal_shortest(double value);
 
-/* digits * 10^exponent as the nearest double, ties to even.  False: the exponent is not within -19..19, *out untouched. */
+/* digits * 10^exponent as the nearest double, ties to even. False: the exponent is not within
+ * -19..19, *out untouched. */
 bool decimal_nearest(uint64_t digits, int exponent, double *out);
 
 #endif

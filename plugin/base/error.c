@@ -52,7 +52,8 @@ int error_set_errno(struct error *error, int32_t code, int os_error, const char 
   if (error) {
     va_list arguments;
     char number[32];
-    /* Not strerror_r(): its language follows the host's locale, and reading a catalogue allocates. */
+    /* Not strerror_r(): its language follows the host's locale, and reading a catalogue
+     * allocates. */
     const char *description = strerrordesc_np(os_error);
     error->code = code;
     error->os_error = os_error;

@@ -15,9 +15,10 @@ static inline int json_byte_is_plain(unsigned char byte) {
   return byte >= 0x20 && byte < 0x7F && byte != '"' && byte != '\\';
 }
 
-/* First byte from `at` that is a quote, a backslash, a control character, DEL or not ASCII; else `end`.  Strings are most
- * of a record, so eight bytes are looked at in one step.  Each term flags a byte's top bit exactly up to the first
- * byte it finds (borrows only reach later ones), and only the first is used. */
+/* First byte from `at` that is a quote, a backslash, a control character, DEL or not ASCII; else
+ * `end`. Strings are most of a record, so eight bytes are looked at in one step. Each term flags a
+ * byte's top bit exactly up to the first byte it finds (borrows only reach later ones), and only
+ * the first is used. */
 static inline const char *json_plain_end(const char *at, const char *end) {
 #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
   const uint64_t ones = UINT64_C(0x0101010101010101), tops = ones << 7;
@@ -37,8 +38,8 @@ static inline const char *json_plain_end(const char *at, const char *end) {
   return at;
 }
 
-/* Length of the character at `at` when it is legal in JSON but ends a line for Python's splitlines() or hides in a
- * terminal (DEL, U+0085, U+2028, U+2029), *code_point filled; else 0. */
+/* Length of the character at `at` when it is legal in JSON but ends a line for Python's
+ * splitlines() or hides in a terminal (DEL, U+0085, U+2028, U+2029), *code_point filled; else 0. */
 static inline size_t json_line_breaker(const char *at, const char *end, unsigned *code_point) {
   size_t left = (size_t)(end - at);
   unsigned char first = (unsigned char)at[0];
@@ -50,7 +51,8 @@ static inline size_t json_line_breaker(const char *at, const char *end, unsigned
     *code_point = 0x85;
     return 2;
   }
-  if (first == 0xE2 && left >= 3 && (unsigned char)at[1] == 0x80 && ((unsigned char)at[2] & 0xFE) == 0xA8) {
+  if (first == 0xE2 && left >= 3 && (unsigned char)at[1] == 0x80 &&
+      ((unsigned char)at[2] & 0xFE) == 0xA8) {
     *code_point = 0x2000u | ((unsigned char)at[2] & 0x3Fu);
     return 3;
   }

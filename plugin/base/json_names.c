@@ -7,7 +7,8 @@
 
 #include "base/json_bytes.h"
 
-/* A member takes at least 5 bytes ("":0,), so a table of a third of the text is never more than two thirds full. */
+/* A member takes at least 5 bytes ("":0,), so a table of a third of the text is never more than
+ * two thirds full. */
 enum { BYTES_PER_SLOT = 3, SLOTS_MIN = 16 };
 
 void json_names_start(struct json_names *names, const char *begin, size_t len, uint32_t pass,
@@ -41,8 +42,8 @@ enum json_names_result json_names_add(struct json_names *names, uint32_t object,
   }
   if (names->count == JSON_NAMES_MAX)
     return JSON_NAMES_FULL;
-  names->entries[names->count++] =
-      (struct json_names_entry){hash, object, (uint32_t)(name.ptr - names->begin), (uint32_t)name.len};
+  names->entries[names->count++] = (struct json_names_entry){
+      hash, object, (uint32_t)(name.ptr - names->begin), (uint32_t)name.len};
   names->slots[slot] = (uint16_t)names->count;
   return JSON_NAMES_NEW;
 }

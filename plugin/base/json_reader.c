@@ -1,4 +1,4 @@
-/* json_reader.c - one scanner for both dialects: passes values in place, iteratively, without allocating.
+/* json_reader.c - one scanner for both dialects: in place, iterative, without allocation.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "base/json_reader.h"
@@ -23,8 +23,9 @@ static int fail(struct json_cursor *c, const char *why) {
 static int report(const struct json_cursor *c, struct error *error) {
   size_t offset = (size_t)(c->at - c->begin);
   if (c->why == too_deep)
-    return error_set(error, KAIZEN_E_REJECTED, "byte %zu: objects and arrays are nested more than %u levels deep",
-                     offset, c->max_depth);
+    return error_set(error, KAIZEN_E_REJECTED,
+                     "byte %zu: objects and arrays are nested more than %u levels deep", offset,
+                     c->max_depth);
   return error_set(error, KAIZEN_E_REJECTED, "byte %zu: %s", offset, c->why);
 }
 
@@ -67,8 +68,8 @@ static int pass_escape(struct json_cursor *c) {
   c->at += 4;
   if (c->dialect == JSON_LENIENT || !is_surrogate(at + 2, '8', 'F'))
     return 0;
-  if (is_surrogate(at + 2, '8', 'B') && c->end - c->at >= 6 && c->at[0] == '\\' && c->at[1] == 'u' &&
-      is_hex4(c->at + 2, c->end) && is_surrogate(c->at + 2, 'C', 'F')) {
+  if (is_surrogate(at + 2, '8', 'B') && c->end - c->at >= 6 && c->at[0] == '\\' &&
+      c->at[1] == 'u' && is_hex4(c->at + 2, c->end) && is_surrogate(c->at + 2, 'C', 'F')) {
     c->at += 6;
     return 0;
   }
@@ -223,9 +224,11 @@ static int pass_new_name(struct json_cursor *c, struct json_names *names, uint32
   return fail(c, result == JSON_NAMES_FULL ? too_many_names : "a name stands twice in one object");
 }
 
-/* c->at on { or [, itself inside `depth` others: passes it to its end.  Iterative, so that depth costs no stack. */
+/* c->at on { or [, itself inside `depth` others: passes it to its end. Iterative, so that depth
+ * costs no stack. */
 static int pass_container(struct json_cursor *c, struct json_names *names, unsigned depth) {
-  uint32_t open[JSON_DEPTH_LIMIT]; /* offsets of what is open: tells { from [, and one object from another */
+  uint32_t open
+      [JSON_DEPTH_LIMIT]; /* offsets of what is open: tells { from [, and one object from another */
   unsigned level = 0;
   enum json_type type;
   do {
@@ -264,11 +267,13 @@ static int pass_container(struct json_cursor *c, struct json_names *names, unsig
   return 0;
 }
 
-static int pass_value(struct json_cursor *c, struct json_names *names, unsigned depth, struct json_value *value) {
+static int pass_value(struct json_cursor *c, struct json_names *names, unsigned depth,
+                      struct json_value *value) {
   const char *from = c->at;
   char first = from < c->end ? *from : '\0';
   value->type = first == '{' ? JSON_OBJECT : JSON_ARRAY;
-  if ((first == '{' || first == '[' ? pass_container(c, names, depth) : pass_scalar(c, &value->type)) != 0)
+  if ((first == '{' || first == '[' ? pass_container(c, names, depth)
+                                    : pass_scalar(c, &value->type)) != 0)
     return -1;
   value->raw = (struct span){from, (size_t)(c->at - from)};
   return 0;
@@ -276,7 +281,8 @@ static int pass_value(struct json_cursor *c, struct json_names *names, unsigned 
 
 /* Whole texts. */
 
-static int start(struct json_cursor *c, struct span text, enum json_dialect dialect, unsigned max_depth) {
+static int start(struct json_cursor *c, struct span text, enum json_dialect dialect,
+                 unsigned max_depth) {
   *c = (struct json_cursor){.begin = text.ptr, .at = text.ptr, .dialect = dialect};
   c->end = text.len ? text.ptr + text.len : text.ptr;
   c->max_depth = max_depth < JSON_DEPTH_LIMIT ? max_depth : JSON_DEPTH_LIMIT;
@@ -315,8 +321,8 @@ static int pass_strict_text(struct json_cursor *c, struct json_value *value) {
   return 0;
 }
 
-int json_check(struct span text, enum json_dialect dialect, unsigned max_depth, struct json_value *value,
-               struct error *error) {
+int json_check(struct span text, enum json_dialect dialect, unsigned max_depth,
+               struct json_value *value, struct error *error) {
   struct json_cursor c;
   if (start(&c, text, dialect, max_depth) != 0 ||
       (dialect == JSON_STRICT ? pass_strict_text(&c, value) : pass_text(&c, NULL, value)) != 0)
@@ -324,14 +330,15 @@ int json_check(struct span text, enum json_dialect dialect, unsigned max_depth, 
   return 0;
 }
 
-int json_cursor_open(struct json_cursor *c, struct span text, enum json_dialect dialect, unsigned max_depth,
-                     struct error *error) {
+int json_cursor_open(struct json_cursor *c, struct span text, enum json_dialect dialect,
+                     unsigned max_depth, struct error *error) {
   struct json_value value;
   if (start(c, text, dialect, max_depth) != 0)
     return report(c, error);
   const char *from = c->at;
   bool object = from < c->end && *from == '{';
-  if (dialect == JSON_STRICT ? pass_strict_text(c, &value) != 0 : !object && pass_text(c, NULL, &value) != 0)
+  if (dialect == JSON_STRICT ? pass_strict_text(c, &value) != 0
+                             : !object && pass_text(c, NULL, &value) != 0)
     return report(c, error);
   if (object && c->max_depth == 0) {
     c->why = too_deep;

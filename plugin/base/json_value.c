@@ -2,7 +2,8 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  *
- * Everything here relies on json_reader.c having checked the text: no escape is cut short, no quote is missing. */
+ * Everything here relies on json_reader.c having checked the text: no escape is cut short, no
+ * quote is missing. */
 #include <errno.h>
 #include <locale.h>
 #include <math.h>
@@ -153,7 +154,8 @@ struct decimal_text {
 static struct decimal_text take_apart(struct span raw) {
   struct decimal_text number = {.fits = true};
   const char *at = raw.ptr, *end = at + raw.len;
-  int significant = 0, fraction = 0;
+  const uint64_t room_for_one_more = UINT64_C(1000000000000000000); /* 19 digits fit */
+  int fraction = 0;
   bool in_fraction = false;
   if (*at == '-') {
     number.negative = true;
@@ -164,13 +166,12 @@ static struct decimal_text take_apart(struct span raw) {
       in_fraction = true;
       continue;
     }
-    number.digits = number.digits * 10 + (uint64_t)(*at - '0');
-    fraction += in_fraction;
-    significant += number.digits != 0;
-    if (significant > 19) {
+    if (number.digits >= room_for_one_more) {
       number.fits = false;
       return number;
     }
+    number.digits = number.digits * 10 + (uint64_t)(*at - '0');
+    fraction += in_fraction;
   }
   if (at < end) {
     int exponent = 0;
@@ -186,7 +187,8 @@ static struct decimal_text take_apart(struct span raw) {
 static double number_by_library(struct span raw) {
   char text[JSON_NUMBER_MAX + 1];
   int saved_errno = errno;
-  /* For "C" in all categories this is a constant of the C library: nothing is allocated, nothing can fail. */
+  /* For "C" in all categories this is a constant of the C library: nothing is allocated, nothing
+   * can fail. */
   locale_t c_locale = newlocale(LC_ALL_MASK, "C", (locale_t)0);
   size_t len = raw.len < sizeof text ? raw.len : sizeof text - 1;
   memcpy(text, raw.ptr, len);
@@ -198,8 +200,9 @@ static double number_by_library(struct span raw) {
 }
 
 double json_number(struct json_value value) {
-  static const double powers[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
-                                  1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+  static const double powers[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
+                                  1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
+                                  1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
   char last = value.raw.ptr[value.raw.len - 1];
   if (last == 'y')
     return value.raw.ptr[0] == '-' ? -INFINITY : INFINITY;
@@ -207,9 +210,11 @@ double json_number(struct json_value value) {
     return NAN;
   struct decimal_text number = take_apart(value.raw);
   /* Both factors are exact doubles, so one operation rounds once: the nearest double (Clinger). */
-  if (number.fits && number.digits <= UINT64_C(1) << 53 && number.exponent >= -22 && number.exponent <= 22) {
+  if (number.fits && number.digits <= UINT64_C(1) << 53 && number.exponent >= -22 &&
+      number.exponent <= 22) {
     double digits = (double)number.digits;
-    double result = number.exponent < 0 ? digits / powers[-number.exponent] : digits * powers[number.exponent];
+    double result =
+        number.exponent < 0 ? digits / powers[-number.exponent] : digits * powers[number.exponent];
     return number.negative ? -result : result;
   }
   double nearest;
@@ -236,8 +241,10 @@ int json_integer(struct json_value value, int64_t *out) {
 
 /* Compact text. */
 
-/* at: behind the opening quote.  Answers the place behind the closing one; *run: from where on nothing is appended yet. */
-static const char *compact_string(const char *at, const char *end, const char **run, struct buffer *out) {
+/* at: behind the opening quote. Answers the place behind the closing one; *run: from where on
+ * nothing is appended yet. */
+static const char *compact_string(const char *at, const char *end, const char **run,
+                                  struct buffer *out) {
   while ((at = json_plain_end(at, end)) < end) {
     unsigned code_point;
     size_t n = json_line_breaker(at, end, &code_point);

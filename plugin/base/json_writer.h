@@ -6,12 +6,13 @@
 
 #include "base/buffer.h"
 
-/* A quoted string.  `text` is valid UTF-8 (utf8_valid); escaped are " \ U+0000-U+001F, U+007F, U+0085, U+2028 and U+2029
- * (Python's splitlines() breaks a line at the last three: contract, "executions.jsonl"). */
+/* A quoted string. `text` is valid UTF-8 (utf8_valid); escaped are " \ U+0000-U+001F, U+007F,
+ * U+0085, U+2028 and U+2029 (Python's splitlines() breaks a line at the last three: contract,
+ * "executions.jsonl"). */
 void json_writer_string(struct buffer *out, struct span text);
-/* Shortest text that reads back equal, ".0" when integral, exponent below 1e-4 and from 1e16: as Python's repr().
- * So that no line is ever unreadable, an infinity is written as the largest double and NaN as 0.0: callers that may have
- * them check before. */
+/* Shortest text that reads back equal, ".0" when integral, exponent below 1e-4 and from 1e16: as
+ * Python's repr(). So that no line is ever unreadable, an infinity is written as the largest
+ * double and NaN as 0.0: callers that may have them check before. */
 void json_writer_double(struct buffer *out, double value);
 void json_writer_integer(struct buffer *out, int64_t value);
 

@@ -5,13 +5,15 @@
 
 enum { DAY_S = 86400, DAYS_PER_ERA = 146097, DAYS_TO_1970 = 719468 };
 
-/* The calendar, with years that start in March so that a leap day is the last of its year (days since 0000-03-01). */
+/* The calendar, with years that start in March so that a leap day is the last of its year (days
+ * since 0000-03-01). */
 
 static int64_t days_from_date(int64_t year, int month, int day) {
   year -= month <= 2;
   int64_t era = year / 400, year_of_era = year - era * 400;
   int64_t day_of_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
-  return era * DAYS_PER_ERA + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - DAYS_TO_1970;
+  return era * DAYS_PER_ERA + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 +
+         day_of_year - DAYS_TO_1970;
 }
 
 static void date_from_days(int64_t days, int *year, int *month, int *day) {
@@ -61,7 +63,8 @@ static bool pass_date(struct scan *scan, int64_t *days) {
   if (!pass_number(scan, 4, &year))
     return false;
   bool extended = pass_byte(scan, '-');
-  if (!pass_number(scan, 2, &month) || (extended && !pass_byte(scan, '-')) || !pass_number(scan, 2, &day))
+  if (!pass_number(scan, 2, &month) || (extended && !pass_byte(scan, '-')) ||
+      !pass_number(scan, 2, &day))
     return false;
   if (month < 1 || month > 12 || day < 1 || day > days_in_month(year, month))
     return false;
@@ -85,7 +88,8 @@ static bool pass_time(struct scan *scan, int *second_of_day) {
   bool extended = pass_byte(scan, ':');
   if (!pass_number(scan, 2, &minute))
     return false;
-  bool has_second = extended ? pass_byte(scan, ':') : scan->at < scan->end && *scan->at >= '0' && *scan->at <= '9';
+  bool has_second = extended ? pass_byte(scan, ':')
+                             : scan->at < scan->end && *scan->at >= '0' && *scan->at <= '9';
   if (has_second && (!pass_number(scan, 2, &second) || !pass_fraction(scan)))
     return false;
   if (hour > 23 || minute > 59 || second > 60)

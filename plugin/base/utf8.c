@@ -69,7 +69,8 @@ size_t utf8_cut(struct span text, size_t max) {
   return max;
 }
 
-/* Control characters of ASCII and Latin-1, and the two separators that end a line for some readers. */
+/* Control characters of ASCII and Latin-1, and the two separators that end a line for some
+ * readers. */
 static bool printable(const char *at, size_t n) {
   unsigned char first = (unsigned char)at[0], second = n > 1 ? (unsigned char)at[1] : 0;
   if (n == 1)

@@ -46,7 +46,8 @@ void uuid_unpack(const unsigned char bytes[16], char out[UUID_TEXT_SIZE]) {
   *out = '\0';
 }
 
-/* libuuid's own generator costs seven times as much; it stays as the way out where getrandom() is not to be had. */
+/* libuuid's own generator costs seven times as much; it stays as the way out where getrandom() is
+ * not to be had. */
 void uuid_random(char out[UUID_TEXT_SIZE]) {
   unsigned char bytes[16];
   int saved_errno = errno;
@@ -58,7 +59,8 @@ void uuid_random(char out[UUID_TEXT_SIZE]) {
   uuid_unpack(bytes, out);
 }
 
-int uuid_from_key(struct span project, struct span agent, struct span key, char out[UUID_TEXT_SIZE]) {
+int uuid_from_key(struct span project, struct span agent, struct span key,
+                  char out[UUID_TEXT_SIZE]) {
   struct buffer name = {0};
   unsigned char base[16], bytes[16];
   buffer_append(&name, project.ptr, project.len);

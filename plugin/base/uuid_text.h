@@ -15,7 +15,8 @@
 
 void uuid_random(char out[UUID_TEXT_SIZE]); /* version 4, RFC 9562 */
 /* Version 5 of project NUL agent NUL key.  -1 when memory runs out. */
-int uuid_from_key(struct span project, struct span agent, struct span key, char out[UUID_TEXT_SIZE]);
+int uuid_from_key(struct span project, struct span agent, struct span key,
+                  char out[UUID_TEXT_SIZE]);
 bool uuid_text_valid(struct span text);
 /* 36 checked characters to 16 bytes and back. */
 void uuid_pack(const char *text, unsigned char out[16]);
