@@ -165,7 +165,7 @@ static int fold_line(struct agent *agent, const struct line *line, struct buffer
 
 /* The anchor of a line that ends at `end`. */
 static int set_anchor(struct agent *agent, const struct line *line, struct error *error) {
-  struct log_anchor anchor = {.end = line->end, .offset = line->offset};
+  struct log_anchor anchor = {.end = line->end, .offset = line->offset, .inode = agent->log.inode};
   char bytes[ANCHOR_BYTES];
   uint64_t len = anchor.end - anchor.offset;
   size_t kept = len < ANCHOR_BYTES ? (size_t)len : ANCHOR_BYTES, got;

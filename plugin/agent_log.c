@@ -74,6 +74,8 @@ int agent_log_check_anchor(const struct agent_log *log, const struct log_anchor 
 
   if (anchor->end == 0)
     return 0;
+  if (anchor->inode != log->inode)
+    return 1;
   if (directory_read_at(log->fd, bytes, len, anchor->end - len, &got, error) != 0)
     return -1;
   return got == len && hash_bytes(bytes, len, line_len) == anchor->hash ? 0 : 1;

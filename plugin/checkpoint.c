@@ -18,7 +18,7 @@
 
 #define SPARE_FILE CHECKPOINT_FILE ".new"
 #define MAGIC UINT64_C(0x31584449495a414b) /* "KAZIIDX1" */
-#define VERSION 1
+#define VERSION 2
 #define PAGE 4096
 #define PAGE_ENTRIES (PAGE / sizeof(struct entry))
 #define PAGE_BITS_MAX 32

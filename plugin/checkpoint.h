@@ -21,11 +21,13 @@
 #define CHECKPOINT_FILE ".index-1"
 
 /* The last folded line, by content: inode numbers are handed out again and sizes come back
- * (invariants, schedule 2). */
+ * (invariants, schedule 2).  A file with another number is folded anew all the same: an editor may have
+ * changed a line before the last one and kept its length. */
 struct log_anchor {
   uint64_t end;    /* offset behind its newline; 0: nothing is folded */
   uint64_t offset; /* where it begins */
   uint64_t hash;   /* of its bytes with the newline; of the last ANCHOR_BYTES when it is longer */
+  uint64_t inode;  /* of the log */
 };
 #define ANCHOR_BYTES 4096
 

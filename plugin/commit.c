@@ -213,6 +213,7 @@ static int write_lines(struct commit *commit, struct agent *agent, struct error 
       .end = size + lines.len,
       .offset = size + last,
       .hash = agent_log_anchor_hash((struct span){lines.ptr + last, lines.len - last}),
+      .inode = agent->log.inode,
   };
   return 0;
 }
