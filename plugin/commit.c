@@ -237,7 +237,7 @@ static int add_keys(struct commit *commit, struct agent *agent, uint64_t start,
   return 0;
 }
 
-static void replace_summary(struct commit *commit, struct agent *agent) {
+void commit_refresh_summary(struct commit *commit, struct agent *agent) {
   struct error error = {0};
   struct summary summary;
 
@@ -267,7 +267,7 @@ static void derive(struct commit *commit, struct agent *agent, uint64_t start, b
     agent->summary_stale = true;
     result = add_keys(commit, agent, start, &error);
   }
-  replace_summary(commit, agent);
+  commit_refresh_summary(commit, agent);
   if (result == 0) {
     agent_store_checkpoint(agent, false);
   } else {
@@ -315,7 +315,7 @@ void commit_batch(struct commit *commit, struct agent *agent, struct error *erro
     if (result >= 0)
       derive(commit, agent, start, result == 1);
   } else if (result == 0) {
-    replace_summary(commit, agent);
+    commit_refresh_summary(commit, agent);
   }
   if (result < 0)
     fail_all(commit, error);

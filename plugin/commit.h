@@ -25,6 +25,8 @@ struct commit { /* zero it, reuse it for any number of batches of one agent, the
 
 /* The agent is acquired and stays so.  Answers every request; *error explains codes < 0. */
 void commit_batch(struct commit *commit, struct agent *agent, struct error *error);
+/* summary.json as the fold says, when it may say something else.  The agent is acquired. */
+void commit_refresh_summary(struct commit *commit, struct agent *agent);
 void commit_fini(struct commit *commit);
 
 #endif

@@ -216,6 +216,23 @@ static void send_message(const struct recorder *recorder, int32_t level, int32_t
   recorder->options.messages.send(recorder->options.messages.ctx, level, id, message);
 }
 
+/* After a prune: summary.json is about the records that are left, not only from the next record on. */
+static void show_what_is_left(const struct recorder *recorder, const char *name) {
+  const struct recorder_options *options = &recorder->options;
+  struct commit commit = {.options = options};
+  struct error error = {0};
+  struct agent agent;
+
+  agent_init(&agent, options->project, name);
+  if (agent_acquire(&agent, clock_monotonic_ns() + options->lock_timeout_ms * NS_PER_MS, &error) ==
+      0) {
+    commit_refresh_summary(&commit, &agent);
+    agent_release(&agent);
+  }
+  commit_fini(&commit);
+  agent_close(&agent);
+}
+
 static void prune(const struct recorder *recorder, const char *agent, int64_t now_s) {
   const struct recorder_options *options = &recorder->options;
   struct error error = {0};
@@ -228,6 +245,7 @@ static void prune(const struct recorder *recorder, const char *agent, int64_t no
     send_message(recorder, KAIZEN_LOG_WARNING, MESSAGE_PRUNE_FAILED, agent, error.text);
   if (result != 1)
     return;
+  show_what_is_left(recorder, agent);
   (void)snprintf(text, sizeof text, "%llu expired lines taken out of the log",
                  (unsigned long long)dropped);
   send_message(recorder, KAIZEN_LOG_NOTICE, MESSAGE_PRUNED, agent, text);
