@@ -18,6 +18,8 @@ import subprocess
 import sys
 import tempfile
 
+from broker_support import Server
+
 TOP = pathlib.Path(os.environ.get("KAIZEN_TEST_SRCDIR") or pathlib.Path(__file__).resolve().parents[1])
 BUILD = pathlib.Path(os.environ.get("KAIZEN_TEST_BUILDDIR") or TOP / "build").resolve()
 README = TOP / "README.md"
@@ -38,20 +40,6 @@ def alike(text):
         text = re.sub(pattern, instead, text)
     # columns move with what stands in them
     return [re.sub(r"\s+", " ", line).strip() for line in text.splitlines()]
-
-
-def start_server(folder):
-    log = open(folder / "server.log", "w+")
-    server = subprocess.Popen(["nats-server", "-js", "-a", "127.0.0.1", "-p", "-1", "-sd", folder / "store"],
-                              stderr=subprocess.PIPE, text=True)
-    url = None
-    for line in server.stderr:
-        match = re.search(r"Listening for client connections on (\S+)", line)
-        url = f"nats://{match.group(1)}" if match else url
-        if "Server is ready" in line:
-            break
-    subprocess.Popen(["cat"], stdin=server.stderr, stdout=log)
-    return server, url
 
 
 class Terminal:
@@ -88,10 +76,9 @@ def run_tour(blocks, folder):
     home, project = folder / "home", folder / "shop"
     home.mkdir()
     (project / ".git").mkdir(parents=True)
-    server, url = start_server(folder)
-    server.terminate()
-    server.wait()
-    later = int(url.rsplit(":", 1)[1])  # nobody answers there until the README starts a server
+    server = Server(folder).start()
+    url = server.url
+    server.kill()  # nobody answers there until the README starts a server
     terminal = Terminal(project, environment_for(home, url))
     done = []
     try:
@@ -100,19 +87,14 @@ def run_tour(blocks, folder):
             for command in re.findall(r"^\$ (.*(?:\\\n.*)*)$", block, re.M):
                 text += f"$ {command}\n"
                 if command.startswith("nats-server"):
-                    server = subprocess.Popen(["nats-server", "-js", "-a", "127.0.0.1", "-p", str(later),
-                                               "-sd", folder / "store"], stderr=subprocess.PIPE, text=True)
-                    for line in server.stderr:
-                        if "Server is ready" in line:
-                            break
+                    server.start()
                 else:
                     text += terminal.type(command)
             # as it is in a reader's own home, with the broker where it is by default
             done.append(text.replace(str(folder), "/home/me").replace(url, "nats://localhost:4222"))
     finally:
         terminal.close()
-        server.terminate()
-        server.wait()
+        server.kill()
     return done
 
 
