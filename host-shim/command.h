@@ -39,12 +39,14 @@ struct command {
   const char *details;                    /* paragraphs behind the options, or NULL */
   const struct command_example *examples; /* ends with a zeroed entry */
   const struct option_spec *option_groups[OPTION_GROUPS_MAX]; /* its own; NULL-terminated */
-  const char
-      *words[8];    /* what its first positional argument can be; NULL-terminated, may be empty */
-  bool takes_agent; /* its first positional argument is an agent: for the completions */
+  const char *words[12];       /* what its first positional argument can be; NULL-terminated, may be
+                            empty */
+  bool takes_agent;            /* its first positional argument is an agent: for the completions */
   size_t words_min, words_max; /* positional arguments */
   bool takes_rest;             /* a command line behind "--" */
   int usage_status;            /* exit status for a wrong command line; 0: EXIT_CODE_USAGE */
+  /* Says what is wrong with a command line and answers the exit status; NULL: as above. */
+  int (*refused)(const struct problem *problem);
   int (*run)(const struct host *host); /* answers the exit status */
 };
 

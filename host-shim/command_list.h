@@ -8,6 +8,7 @@
 
 extern const struct command command_record;
 extern const struct command command_exec;
+extern const struct command command_hook;
 extern const struct command command_replay;
 extern const struct command command_show;
 extern const struct command command_list_agents;

@@ -10,9 +10,11 @@
 #include "signals.h"
 #include "time_text.h"
 
-static const double SLICE_S = 0.05; /* how soon a refused connection or a Ctrl-C is noticed */
+static const double SLICE_S = 0.02; /* how soon an acknowledgement or a Ctrl-C is noticed */
+enum { HOPELESS_SLICES = 5 };
 
-/* The publisher gives a reason only after an attempt failed. */
+/* A publisher that has just been woken still shows what it said in its sleep: only a reason that
+ * stays counts. */
 static bool is_hopeless(const struct kaizen_stats *stats) {
   return stats->publisher == KAIZEN_PUBLISHER_OFF ||
          (stats->publisher != KAIZEN_PUBLISHER_ELSEWHERE && stats->publisher_reason[0] != '\0');
@@ -27,6 +29,7 @@ static void show_progress(const struct kaizen_stats *stats) {
 enum delivery_end delivery_wait(struct session *session, const struct delivery_wait *wait,
                                 struct kaizen_stats *stats, struct problem *problem) {
   const struct kaizen_plugin_v1 *plugin = session->plugin.table;
+  unsigned hopeless_slices = 0;
   double deadline_s = time_text_monotonic_s() + wait->timeout_s;
   for (;;) {
     double left_s = wait->timeout_s < 0 ? SLICE_S : deadline_s - time_text_monotonic_s();
@@ -44,7 +47,8 @@ enum delivery_end delivery_wait(struct session *session, const struct delivery_w
       show_progress(stats);
     if (signals_pending())
       return DELIVERY_INTERRUPTED;
-    if (!wait->until_deadline && is_hopeless(stats))
+    hopeless_slices = is_hopeless(stats) ? hopeless_slices + 1 : 0;
+    if (!wait->until_deadline && hopeless_slices == HOPELESS_SLICES)
       return DELIVERY_HOPELESS;
     if (left_s <= 0)
       return DELIVERY_TIMEOUT;

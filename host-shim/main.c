@@ -3,10 +3,12 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "command.h"
 #include "help.h"
 #include "output.h"
+#include "session.h"
 
 static bool is_quiet(const struct arguments *arguments) {
   return options_given(arguments, "quiet") && !options_given(arguments, "verbose");
@@ -36,6 +38,8 @@ static int check_words(const struct command *command, const struct arguments *ar
 }
 
 static int usage_problem(const struct command *command, const struct problem *problem) {
+  if (command->refused != NULL)
+    return command->refused(problem);
   int status = output_problem(problem);
   return command->usage_status != 0 ? command->usage_status : status;
 }
@@ -131,6 +135,8 @@ int main(int argc, char **argv) {
   int status = run(argc, argv, &arguments);
   arguments_fini(&arguments);
   if (output_finish(&problem) < 0 && status == EXIT_CODE_OK)
-    return output_problem(&problem);
+    status = output_problem(&problem);
+  if (session_threads_left())
+    _exit(status);
   return status;
 }

@@ -92,7 +92,8 @@ static void wait_for_event(struct record_call *call, const struct record_request
   call->event = end == DELIVERY_DONE ? RECORD_EVENT_ACKNOWLEDGED : RECORD_EVENT_PENDING;
   if (call->result == KAIZEN_DUPLICATE && is_held(call, request))
     call->event = RECORD_EVENT_HELD;
-  snprintf(call->event_reason, sizeof call->event_reason, "%s", stats.publisher_reason);
+  if (call->event != RECORD_EVENT_ACKNOWLEDGED)
+    snprintf(call->event_reason, sizeof call->event_reason, "%s", stats.publisher_reason);
 }
 
 static void prepare_answer(struct record_call *call) {
@@ -186,8 +187,7 @@ static void print_text(const struct record_call *call, const struct record_reque
 
 static void print_event_note(const struct record_call *call) {
   if (call->event == RECORD_EVENT_PENDING)
-    output_note("the event stays in the log and is sent later%s%s",
-                call->event_reason[0] != '\0' ? ": " : "", call->event_reason);
+    output_note("the event stays in the log and is sent later"); /* why: the plugin has said it */
   if (call->event == RECORD_EVENT_HELD)
     output_note("the event is held, because the project was copied or restored; "
                 "'drain --resend-all' or 'drain --assume-sent' decides");
@@ -208,7 +208,8 @@ int record_call_report(struct record_call *call, const struct record_request *re
   const char *name = call->session.plugin.table->code_name(call->result);
   name = name != NULL ? name : "UNKNOWN";
   if (output_is_json())
-    print_json(call, request, name, call->receipt.reason);
+    print_json(call, request, name,
+               call->receipt.reason[0] != '\0' ? call->receipt.reason : call->event_reason);
   else if (call->result >= 0)
     print_text(call, request);
   if (call->result >= 0) {

@@ -10,6 +10,10 @@
 #include "output.h"
 #include "project_root.h"
 
+static const uint32_t STOP_MS = 2000;
+
+static bool threads_left; /* of the process: what it is asked for is the process's end */
+
 static void take_log(void *ctx, int32_t level, int32_t id, const char *text, size_t len) {
   (void)ctx;
   (void)id;
@@ -171,10 +175,21 @@ int session_start(struct session *session, struct problem *problem) {
   return 0;
 }
 
-void session_stop(struct session *session, uint32_t timeout_ms) {
-  if (session->running)
-    session->plugin.table->stop(session->instance, timeout_ms);
+/* With nothing pending, stop() has only to end the publisher's thread, and is given the time for
+ * it.  With events pending it would first spend that time on a broker that cannot be reached. */
+void session_stop(struct session *session, uint32_t flush_ms) {
+  const struct kaizen_plugin_v1 *plugin = session->plugin.table;
+  uint64_t pending = 0;
+  if (!session->running)
+    return;
   session->running = false;
+  int32_t flushed = plugin->flush(session->instance, flush_ms, &pending);
+  int32_t stopped = plugin->stop(session->instance, flushed == KAIZEN_OK ? STOP_MS : 0);
+  threads_left = threads_left || flushed != KAIZEN_OK || stopped != KAIZEN_OK;
+}
+
+bool session_threads_left(void) {
+  return threads_left;
 }
 
 void session_close(struct session *session) {

@@ -37,8 +37,11 @@ int session_create(const struct host *host, struct session *session, struct prob
 int session_set(struct session *session, const char *key, const char *value,
                 struct problem *problem);
 int session_start(struct session *session, struct problem *problem);
-/* running -> stopped, flushing for at most timeout_ms. */
-void session_stop(struct session *session, uint32_t timeout_ms);
+/* running -> stopped, flushing for at most flush_ms. */
+void session_stop(struct session *session, uint32_t flush_ms);
+/* A stopped plugin may have left a thread behind that hangs in the network.  Such a process must
+ * end without running exit handlers, because those take away libraries that thread is in. */
+bool session_threads_left(void);
 /* Any state, also a zeroed session. */
 void session_close(struct session *session);
 

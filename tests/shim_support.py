@@ -4,8 +4,10 @@
 import os
 import pathlib
 import shutil
+import socket
 import subprocess
 import tempfile
+import threading
 import unittest
 
 HOST = os.environ["KAIZEN_TEST_HOST"]
@@ -89,3 +91,37 @@ class HostTest(unittest.TestCase):
         path = self.scratch / name
         path.write_text(text)
         return path
+
+
+class Broker:
+    """A nats-server with JetStream of its own: on the loopback, a free port, a store below `folder`."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.url = f"nats://127.0.0.1:{self.port}"
+        self.process = None
+
+    def start(self):
+        self.process = subprocess.Popen(
+            ["nats-server", "-a", "127.0.0.1", "-p", str(self.port), "-js", "-sd", str(self.folder / "store")],
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        for line in self.process.stderr:
+            if b"Server is ready" in line:
+                break
+        else:
+            raise RuntimeError("nats-server did not start")
+        # Its log goes on; somebody has to take it.
+        self.reader = threading.Thread(target=self.process.stderr.read, daemon=True)
+        self.reader.start()
+        return self
+
+    def stop(self):
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+            self.reader.join()
+            self.process.stderr.close()
+        self.process = None

@@ -1,0 +1,21 @@
+/* hook_input.h - what a host hands to its hook, read to the end within bounds of size and time.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef KAIZEN_HOST_HOOK_INPUT_H
+#define KAIZEN_HOST_HOOK_INPUT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct hook_input {
+  char *text; /* NUL-terminated; the caller's to free */
+  size_t len;
+  bool
+      is_cut; /* more than the bound came; the rest was read and dropped, so that the host is never blocked */
+  bool is_open; /* no end came in time; what is there may be whole all the same */
+};
+
+/* Reads the descriptor until its end or the deadline (time_text_monotonic_s()).  -1: no memory. */
+int hook_input_read(int fd, double deadline_s, struct hook_input *input);
+
+#endif

@@ -1,0 +1,131 @@
+# shim_delivery.py - events from the command line to a real broker and back.
+#
+# SPDX-License-Identifier: Apache-2.0
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+import unittest
+
+from shim_support import Broker, HostTest, clean_environment
+
+
+class Delivery(HostTest):
+    def setUp(self):
+        super().setUp()
+        os.environ["PATH"] += ":/usr/sbin"
+        self.broker = Broker(self.scratch).start()
+        self.env = {"NATS_URL": self.broker.url}
+
+    def tearDown(self):
+        self.broker.stop()
+        super().tearDown()
+
+    def document(self, status, *arguments, **options):
+        return json.loads(self.expect(status, *arguments, "-o", "json", env=self.env, **options))
+
+    def emit(self, *arguments):
+        return self.document(0, "record", "coach", "--success", "--emit-event", "--wait", "20", *arguments)
+
+    def start(self, *arguments):
+        return subprocess.Popen(self.host_command(*arguments), cwd=self.project, env=clean_environment(self.home, self.env),
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+    def wait_until(self, condition):
+        """Looks again until the condition holds; the test runner's own limit ends what never does."""
+        while not condition():
+            time.sleep(0.02)
+
+    def test_a_stream_is_made_once_and_looked_at(self):
+        self.assertFalse(self.document(6, "broker", "check")["ok"])
+        self.assertEqual(self.document(0, "broker", "init", "--dry-run")["action"], "would-create")
+        self.assertFalse(self.document(6, "broker", "check")["ok"])
+        self.assertEqual(self.document(0, "broker", "init")["action"], "created")
+        self.assertEqual(self.document(0, "broker", "init")["action"], "exists")
+        report = self.document(0, "broker", "check")
+        self.assertEqual((report["stream"], report["subjects"]), ("ACTIVITY_EVENTS", ["activity.>", "org.>"]))
+
+    def test_an_event_is_acknowledged_within_the_wait(self):
+        self.expect(0, "broker", "init", env=self.env)
+        result = self.emit()
+        self.assertEqual((result["event"], result["reason"]), ("acknowledged", None))
+        status = self.document(0, "status", "--set", "emit_event=true")
+        self.assertEqual((status["agents"][0]["acknowledged"], status["broker"]["ok"]), (1, True))
+
+    def test_what_was_recorded_without_a_broker_is_drained_later(self):
+        self.broker.stop()
+        self.assertEqual(self.document(5, "record", "coach", "--success", "--emit-event", "--wait", "1")["event"], "pending")
+        self.assertEqual(self.document(6, "drain")["ended"], "broker")
+        self.assertEqual(self.document(5, "drain", "--timeout", "0.3")["ended"], "timeout")
+        self.broker.start()
+        self.expect(0, "broker", "init", env=self.env)
+        result = self.document(0, "drain")
+        self.assertEqual((result["ended"], result["acknowledged"], result["pending"]), ("done", 1, 0))
+
+    def test_watch_shows_each_event_with_its_id(self):
+        self.expect(0, "broker", "init", env=self.env)
+        watch = self.start("watch", "-n", "2", "-o", "json")
+        sent = []
+        # A plain subscription sees what comes after it: events go out until it has seen its two.
+        while watch.poll() is None:
+            sent.append(self.emit()["event_id"])
+        events = [json.loads(line) for line in watch.communicate()[0].splitlines()]
+        self.assertEqual(watch.returncode, 0)
+        self.assertEqual(len(events), 2)
+        self.assertTrue({event["id"] for event in events} <= set(sent))
+        self.assertEqual(events[0]["attributes"]["project"], "shop")
+
+    def test_watch_ends_clean_on_ctrl_c(self):
+        watch = self.start("watch")
+        self.assertIn(b"Ctrl-C", watch.stderr.readline())
+        watch.send_signal(signal.SIGINT)
+        self.assertEqual((watch.communicate(timeout=30)[0], watch.returncode), (b"", 0))
+
+    def test_a_service_publishes_for_the_roots_in_its_file_and_for_those_added(self):
+        self.expect(0, "broker", "init", env=self.env)
+        roots = [self.scratch / name for name in ("one", "two")]
+        for root in roots:
+            root.mkdir()
+            self.run_host("-C", root, "record", "coach", "--success", "-e", "--set", "delivery=relay", "-w", "0")
+        table = self.scratch / "roots"
+        table.write_text(f"# projects\n{roots[0]}\n\n/nonexistent/project\n")
+        service = self.start("drain", "--follow", "--roots", table)
+
+        def acknowledged(root):
+            return self.document(0, "-C", root, "status", "--no-broker")["agents"][0]["acknowledged"]
+
+        self.wait_until(lambda: acknowledged(roots[0]) == 1)
+        self.assertEqual(acknowledged(roots[1]), 0)
+        table.write_text(f"{roots[0]}\n{roots[1]}\n")
+        self.wait_until(lambda: acknowledged(roots[1]) == 1)
+        service.send_signal(signal.SIGTERM)
+        message = service.communicate(timeout=30)[1].decode()
+        self.assertEqual(service.returncode, 0, message)
+        self.assertIn("/nonexistent/project", message)
+
+    def test_events_are_sent_again_only_when_asked_for(self):
+        self.expect(0, "broker", "init", env=self.env)
+        self.emit()
+        self.assertEqual(self.document(0, "drain")["acknowledged_now"], 0)
+        result = self.document(0, "drain", "--resend-all")
+        self.assertEqual((result["changed"], result["pending"]), (1, 0))
+        self.assertEqual(self.document(0, "drain", "--resend-since", "2020-01-01")["changed"], 1)
+
+    def test_a_copy_of_pending_events_is_held_until_somebody_decides(self):
+        self.broker.stop()
+        self.run_host("record", "coach", "--success", "-e", env=self.env)
+        copy = self.scratch / "copy"
+        shutil.copytree(self.project, copy)
+        self.broker.start()
+        self.expect(0, "broker", "init", env=self.env)
+        held = self.document(6, "-C", copy, "drain")
+        self.assertEqual((held["held"], held["acknowledged"]), (1, 0))
+        self.assertIn("--assume-sent", self.expect(6, "-C", copy, "status", env=self.env))
+        self.assertEqual(self.document(0, "-C", copy, "drain", "--assume-sent")["held"], 0)
+        self.assertEqual(self.document(0, "drain")["acknowledged"], 1)
+
+
+if __name__ == "__main__":
+    unittest.main()
