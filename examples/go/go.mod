@@ -1,0 +1,3 @@
+module kaizen-embed
+
+go 1.19
