@@ -3,6 +3,9 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include <kaizen/plugin.h>
 
-static const struct kaizen_plugin_v1 table = {.struct_size = 0x40000000u, .abi_version = KAIZEN_ABI_VERSION};
+static const struct kaizen_plugin_v1 table = {.struct_size = 0x40000000u,
+                                              .abi_version = KAIZEN_ABI_VERSION};
 
-const struct kaizen_plugin_v1 *kaizen_plugin_v1(void) { return &table; }
+const struct kaizen_plugin_v1 *kaizen_plugin_v1(void) {
+  return &table;
+}

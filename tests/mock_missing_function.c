@@ -24,4 +24,6 @@ static const struct kaizen_plugin_v1 table = {
     .create = create,
 };
 
-const struct kaizen_plugin_v1 *kaizen_plugin_v1(void) { return &table; }
+const struct kaizen_plugin_v1 *kaizen_plugin_v1(void) {
+  return &table;
+}

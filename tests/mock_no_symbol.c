@@ -2,4 +2,6 @@
  *
  * SPDX-License-Identifier: Apache-2.0 */
 int mock_no_symbol(void);
-int mock_no_symbol(void) { return 1; }
+int mock_no_symbol(void) {
+  return 1;
+}

@@ -7,4 +7,6 @@ static const struct {
   uint32_t struct_size, abi_version;
 } table = {.struct_size = sizeof table, .abi_version = (9u << 16) | 4u};
 
-const struct kaizen_plugin_v1 *kaizen_plugin_v1(void) { return (const void *)&table; }
+const struct kaizen_plugin_v1 *kaizen_plugin_v1(void) {
+  return (const void *)&table;
+}

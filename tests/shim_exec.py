@@ -6,6 +6,7 @@ import os
 import pty
 import signal
 import subprocess
+import sys
 import unittest
 
 from shim_support import HostTest, clean_environment
@@ -61,11 +62,20 @@ class Exec(HostTest):
             self.assertEqual(self.record()["metadata"]["outcome"], "failed" if name == "USR1" else "aborted")
 
     def test_ctrl_c_on_a_terminal_reaches_the_command_once(self):
-        script = 'n=0; trap "n=\\$((n+1))" INT; echo ready; i=0; while [ $i -lt 25 ]; do sleep 0.02; i=$((i+1)); done; exit $((40+n))'
+        # The wake-up pipe has a byte for each delivery, which a handler in Python would run together.
+        script = ("import os, signal, select\n"
+                  "r, w = os.pipe()\n"
+                  "os.set_blocking(w, False)\n"
+                  "signal.set_wakeup_fd(w)\n"
+                  "signal.signal(signal.SIGINT, lambda *_: None)\n"
+                  "print('ready', flush=True)\n"
+                  "n = len(os.read(r, 9))\n"
+                  "while select.select([r], [], [], 0.3)[0]: n += len(os.read(r, 9))\n"
+                  "raise SystemExit(40 + n)\n")
         pid, terminal = pty.fork()
         if pid == 0:
             os.chdir(self.project)
-            command = self.host_command("exec", "coach", "--aborted", "failure", "--", "sh", "-c", script)
+            command = self.host_command("exec", "coach", "--aborted", "failure", "--", sys.executable, "-c", script)
             os.execve(command[0], command, clean_environment(self.home))
         output = b""
         while b"ready" not in output:
