@@ -16,6 +16,8 @@
 
 #define FILE_MODE 0600
 #define FOLDER_MODE 0700
+/* Another program's lease on a file is broken while we try; it may take that program a minute. */
+#define OPEN_TRIES 16
 
 /* The way without openat2: every folder of the path by itself, none of them a link. */
 static int open_by_component(int directory_fd, const char *path, int flags, mode_t mode) {
@@ -54,15 +56,16 @@ static int open_beneath(int directory_fd, const char *path, int flags) {
       .mode = (flags & O_CREAT) ? FILE_MODE : 0,
       .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
   };
-  int fd;
+  int fd, tries = 0;
 
   do
     fd = (int)syscall(SYS_openat2, directory_fd, path, &how, sizeof how);
-  while (fd < 0 && (errno == EINTR || errno == EAGAIN));
+  while (fd < 0 && (errno == EINTR || errno == EAGAIN) && ++tries < OPEN_TRIES);
   if (fd < 0 && (errno == ENOSYS || errno == EPERM)) {
+    tries = 0;
     do
       fd = open_by_component(directory_fd, path, flags | O_CLOEXEC | O_NOCTTY, FILE_MODE);
-    while (fd < 0 && errno == EINTR);
+    while (fd < 0 && errno == EINTR && ++tries < OPEN_TRIES);
   }
   return fd;
 }
@@ -153,8 +156,11 @@ int directory_replace_file(int directory_fd, const char *from, const char *to,
                            struct error *error) {
   if (renameat2(directory_fd, from, directory_fd, to, RENAME_EXCHANGE) == 0) {
     /* `from` is the old file now; one that stays is overwritten by the next replacement */
-    (void)unlinkat(directory_fd, from, 0);
-    return 0;
+    if (unlinkat(directory_fd, from, 0) == 0 || errno != EISDIR)
+      return 0;
+    /* a folder was there, and would be in the way of every later replacement: it goes back */
+    (void)renameat2(directory_fd, from, directory_fd, to, RENAME_EXCHANGE);
+    return error_set(error, KAIZEN_E_IO, "%s: a folder is in its place; remove it", to);
   }
   if (renameat(directory_fd, from, directory_fd, to) == 0)
     return 0;

@@ -15,25 +15,27 @@ static void only_file_size_signal(sigset_t *set) {
 
 void host_guard_enter(struct host_guard *guard) {
   struct rlimit limit;
-  sigset_t blocked;
+  sigset_t blocked, pending;
 
   guard->saved_errno = errno;
-  guard->signal_blocked = false;
+  guard->signal_blocked = guard->signal_pending = false;
   (void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &guard->cancel_state);
   if (getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
     return;
+  if (sigpending(&pending) == 0)
+    guard->signal_pending = sigismember(&pending, SIGXFSZ) == 1;
   only_file_size_signal(&blocked);
   guard->signal_blocked = pthread_sigmask(SIG_BLOCK, &blocked, &guard->saved_mask) == 0;
 }
 
 void host_guard_leave(const struct host_guard *guard) {
-  if (guard->signal_blocked && sigismember(&guard->saved_mask, SIGXFSZ) == 0) {
-    struct timespec at_once = {0, 0};
-    sigset_t pending;
+  struct timespec at_once = {0, 0};
+  sigset_t own;
 
-    /* raised by our own write on this thread: taken away before the mask lets it through */
-    only_file_size_signal(&pending);
-    while (sigtimedwait(&pending, NULL, &at_once) < 0 && errno == EINTR)
+  if (guard->signal_blocked) {
+    /* raised by our own write on this thread: taken away before any mask lets it through */
+    only_file_size_signal(&own);
+    while (!guard->signal_pending && sigtimedwait(&own, NULL, &at_once) < 0 && errno == EINTR)
       continue;
     (void)pthread_sigmask(SIG_SETMASK, &guard->saved_mask, NULL);
   }

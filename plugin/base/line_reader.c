@@ -54,7 +54,8 @@ static int skip_long_line(struct line_reader *reader, struct line *line, struct 
   int more;
 
   do {
-    const char *newline = memchr(reader->window.data, '\n', reader->window.len);
+    size_t used = (size_t)(reader->offset - reader->window_offset);
+    const char *newline = memchr(reader->window.data + used, '\n', reader->window.len - used);
 
     if (newline) {
       reader->offset = reader->window_offset + (uint64_t)(newline - reader->window.data) + 1;
@@ -65,7 +66,8 @@ static int skip_long_line(struct line_reader *reader, struct line *line, struct 
     reader->offset = window_end(reader);
     more = take_more(reader, error);
   } while (more == 1);
-  reader->offset = begin;
+  reader->offset = reader->window_offset = begin;
+  buffer_clear(&reader->window);
   return more;
 }
 
