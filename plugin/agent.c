@@ -15,8 +15,8 @@
 #include "base/line_reader.h"
 #include "record.h"
 
-#define STORE_EVERY_LINES 64        /* a restart folds at most that many again */
-#define STORE_EVERY_LINES_FAR 65536 /* during a long catch-up: a killed rebuild goes on there */
+#define STORE_EVERY_LINES 64       /* a restart folds at most that many again */
+#define STORE_EVERY_LINES_FAR 1024 /* during a long catch-up: a killed rebuild goes on there */
 #define REOPEN_TRIES 8
 #define KEY_CANDIDATES 8
 
@@ -31,6 +31,13 @@ void agent_init(struct agent *agent, const struct project *project, const char *
 static void unload(struct agent *agent) {
   checkpoint_close(&agent->checkpoint);
   agent->loaded = false;
+}
+
+/* A damaged checkpoint: without it the next look at the log makes one anew. */
+static int discard(struct agent *agent, struct error *error) {
+  (void)unlinkat(agent->fd, CHECKPOINT_FILE, 0);
+  unload(agent);
+  return error_set(error, KAIZEN_E_IO, CHECKPOINT_FILE ": is damaged");
 }
 
 static void close_files(struct agent *agent) {
@@ -84,6 +91,7 @@ static int begin_again(struct agent *agent, uint64_t size, struct error *error) 
   if (checkpoint_reset(&agent->checkpoint, agent->fd, agent->project->boot_id, error) != 0)
     return -1;
   agent->anchor = (struct log_anchor){0};
+  agent_log_forget_syncs(&agent->log);
   fold_init(&agent->fold);
   agent->unstored = 0;
   agent->loaded = true;
@@ -121,10 +129,17 @@ int agent_find_key(struct agent *agent, struct span key, struct buffer *line, ui
                    struct error *error) {
   uint64_t offsets[KEY_CANDIDATES];
   size_t count;
+  int result = checkpoint_find(&agent->checkpoint, key, offsets, KEY_CANDIDATES, &count, error);
 
-  if (checkpoint_find(&agent->checkpoint, key, offsets, KEY_CANDIDATES, &count, error) != 0)
-    return -1;
+  if (result != 0)
+    return result == 1 ? discard(agent, error) : -1;
   return count == 0 ? 0 : confirm_key(agent, key, offsets, count, line, offset, error);
+}
+
+int agent_add_key(struct agent *agent, struct span key, uint64_t offset, struct error *error) {
+  int result = checkpoint_add(&agent->checkpoint, key, offset, error);
+
+  return result == 1 ? discard(agent, error) : result;
 }
 
 /* The key of a line somebody else wrote; the first line that carries it keeps it. */
@@ -142,8 +157,7 @@ static int take_key(struct agent *agent, const struct record *record, uint64_t o
     return 0;
   found = agent_find_key(agent, buffer_span(key), &line, &first, error);
   buffer_fini(&line);
-  return found != 0 ? (found < 0 ? -1 : 0)
-                    : checkpoint_add(&agent->checkpoint, buffer_span(key), offset, error);
+  return found != 0 ? (found < 0 ? -1 : 0) : agent_add_key(agent, buffer_span(key), offset, error);
 }
 
 static int fold_line(struct agent *agent, const struct line *line, struct buffer *key,
@@ -157,6 +171,7 @@ static int fold_line(struct agent *agent, const struct line *line, struct buffer
     fold_add(&agent->fold, &record, line->end);
   } else if (kind == RECORD_GARBAGE) {
     fold_skip(&agent->fold);
+    agent->skipped++;
   }
   agent->unstored++;
   agent->summary_stale = true;
@@ -181,7 +196,9 @@ static int set_anchor(struct agent *agent, const struct line *line, struct error
   return 0;
 }
 
-int agent_catch_up(struct agent *agent, struct error *error) {
+/* Folds what stands behind the anchor.  1: the checkpoint is gone, damaged or replaced under its
+ * name. */
+static int catch_up(struct agent *agent, struct error *error) {
   struct line_reader reader;
   struct buffer key = {0};
   struct line line;
@@ -190,7 +207,7 @@ int agent_catch_up(struct agent *agent, struct error *error) {
   line_reader_init(&reader, agent->log.fd, agent->anchor.end, UINT64_MAX);
   while ((result = line_reader_next(&reader, &line, error)) == 1) {
     if (fold_line(agent, &line, &key, error) != 0 || set_anchor(agent, &line, error) != 0) {
-      result = -1;
+      result = agent->loaded ? -1 : 1;
       break;
     }
     if (agent->unstored >= STORE_EVERY_LINES_FAR)
@@ -212,11 +229,10 @@ static int end_torn_tail(struct agent *agent, struct error *error) {
 
   if (agent_log_append(&agent->log, (struct span){"\n", 1}, 0, &outcome, error) != 0)
     return -1;
-  return agent_catch_up(agent, error);
+  return catch_up(agent, error);
 }
 
-/* Lock held: the log is the one of that name, and folded to its end. */
-static int bring_up_to_date(struct agent *agent, struct error *error) {
+int agent_refresh(struct agent *agent, struct error *error) {
   uint64_t size = 0;
   int result;
 
@@ -238,10 +254,11 @@ static int bring_up_to_date(struct agent *agent, struct error *error) {
     return -1;
   if (size == agent->anchor.end)
     return 0;
-  result = agent_catch_up(agent, error);
+  result = catch_up(agent, error);
   if (result != 0)
     return result;
-  if (agent_log_in_place(&agent->log, agent->project->root_fd, agent->name, &size) != 0)
+  if (agent_log_in_place(&agent->log, agent->project->root_fd, agent->name, &size) != 0 ||
+      size < agent->anchor.end)
     return 1;
   return size > agent->anchor.end ? end_torn_tail(agent, error) : 0;
 }
@@ -255,7 +272,7 @@ int agent_acquire(struct agent *agent, int64_t deadline_ns, struct error *error)
     result = agent_lock_exclusive(&agent->lock, deadline_ns, error);
     if (result != 0)
       return result;
-    result = bring_up_to_date(agent, error);
+    result = agent_refresh(agent, error);
     if (result == 0)
       return 0;
     agent_lock_release(&agent->lock);
@@ -287,21 +304,21 @@ void agent_store_checkpoint(struct agent *agent, bool now) {
 }
 
 int agent_sync_path(struct agent *agent, struct error *error) {
-  int metrics_fd, kaizen_fd = -1;
+  int metrics_fd = -1, kaizen_fd = -1;
 
   if (agent->path_synced)
     return 0;
-  if (project_metrics_folder(agent->project, false, &metrics_fd, error) != 0)
-    return -1;
-  if (directory_open_folder(agent->project->root_fd, ".kaizen", &kaizen_fd, error) == 0 &&
+  errno = ENOENT; /* what a folder that is gone is refused with */
+  if (project_metrics_folder(agent->project, false, &metrics_fd, NULL) == 0 &&
+      directory_open_folder(agent->project->root_fd, ".kaizen", &kaizen_fd, NULL) == 0 &&
       fsync(agent->fd) == 0 && fsync(metrics_fd) == 0 && fsync(kaizen_fd) == 0 &&
       fsync(agent->project->root_fd) == 0)
     agent->path_synced = true;
   else
-    (void)error_set_errno(error, KAIZEN_E_INDETERMINATE, errno,
-                          "the folders of %s cannot be made durable", agent->name);
+    (void)error_set_errno(error, KAIZEN_E_IO, errno, "its folders cannot be made durable");
   if (kaizen_fd >= 0)
     (void)close(kaizen_fd);
-  (void)close(metrics_fd);
+  if (metrics_fd >= 0)
+    (void)close(metrics_fd);
   return agent->path_synced ? 0 : -1;
 }

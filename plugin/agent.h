@@ -28,7 +28,9 @@ struct agent {
   bool path_synced;   /* the folders up to the project root are durable */
   bool state_claimed; /* .state belongs to this tree (agent_state_claim) */
   bool summary_stale; /* lines were folded that summary.json does not show */
-  uint64_t rebuilt;   /* times the checkpoint had to be rebuilt from a log that was not empty */
+  /* counted since agent_init() */
+  uint64_t rebuilt; /* times the checkpoint had to be rebuilt from a log that was not empty */
+  uint64_t skipped; /* lines met that are no records */
 };
 
 /* Nothing is opened yet. */
@@ -45,12 +47,16 @@ int agent_acquire(struct agent *agent, int64_t deadline_ns, struct error *error)
 void agent_release(struct agent *agent);
 
 /* The rest under the lock. */
-/* 1 with *line (the first record that carries `key`) and its offset, 0 when there is none, -1. */
+/* 1 with *line (the first record that carries `key`) and its offset, 0 when there is none, -1 with
+ * *error; agent->loaded is false then when the checkpoint was damaged: agent_refresh() makes it
+ * anew. */
 int agent_find_key(struct agent *agent, struct span key, struct buffer *line, uint64_t *offset,
                    struct error *error);
-/* Folds what stands behind the anchor.  1: the checkpoint was replaced under its name; acquire
- * again. */
-int agent_catch_up(struct agent *agent, struct error *error);
+/* The key of a line that was appended and folded.  -1 as agent_find_key(). */
+int agent_add_key(struct agent *agent, struct span key, uint64_t offset, struct error *error);
+/* What agent_acquire() does once it has the lock: folds whatever came since.  1: the files were
+ * replaced under their names, release and acquire again; -1 with *error. */
+int agent_refresh(struct agent *agent, struct error *error);
 /* Stores the checkpoint when enough lines have been folded since, or `now`. */
 void agent_store_checkpoint(struct agent *agent, bool now);
 /* Makes the folders from the agent's up to the project root durable, once. */

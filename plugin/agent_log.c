@@ -127,16 +127,26 @@ static int blank_piece(int fd, const struct agent_log_piece *piece, struct error
   return 0;
 }
 
-static int take_back(struct agent_log *log) {
-  int fd = -1, result = 0;
+/* The same file by another descriptor, which can write in any place. */
+static int open_to_overwrite(const struct agent_log *log, int *fd, struct error *error) {
   struct stat status;
+  int result = directory_open_file(log->agent_fd, AGENT_LOG_FILE, O_WRONLY, fd, error);
+
+  if (result == 0 && fstat(*fd, &status) == 0 && status.st_ino == log->inode &&
+      status.st_dev == log->device)
+    return 0;
+  if (result == 0)
+    (void)close(*fd);
+  return result < 0 ? -1 : error_set(error, KAIZEN_E_IO, AGENT_LOG_FILE ": was replaced");
+}
+
+static int take_back(struct agent_log *log) {
+  int fd, result = 0;
 
   if (log->piece_count == 0)
     return 0;
-  if (directory_open_file(log->agent_fd, AGENT_LOG_FILE, O_WRONLY, &fd, NULL) != 0)
+  if (open_to_overwrite(log, &fd, NULL) != 0)
     return -1;
-  if (fstat(fd, &status) != 0 || status.st_ino != log->inode || status.st_dev != log->device)
-    result = -1;
   while (result == 0 && log->piece_count > 0) {
     result = blank_piece(fd, &log->pieces[log->piece_count - 1], NULL);
     if (result == 0)
@@ -144,6 +154,20 @@ static int take_back(struct agent_log *log) {
   }
   (void)close(fd);
   return result;
+}
+
+/* Remembers where bytes of ours stand, so that they can be taken back.  False: no room for it. */
+static bool note_piece(struct agent_log *log, uint64_t start, uint64_t len) {
+  struct agent_log_piece *last = log->piece_count > 0 ? &log->pieces[log->piece_count - 1] : NULL;
+
+  if (last && last->start + last->len == start) {
+    last->len += len;
+    return true;
+  }
+  if (log->piece_count == AGENT_LOG_PIECES)
+    return false;
+  log->pieces[log->piece_count++] = (struct agent_log_piece){start, len};
+  return true;
 }
 
 /* Ends a failed append: the code depends on whether our bytes could be taken back. */
@@ -170,11 +194,9 @@ static int write_all(struct agent_log *log, struct span text, uint64_t *start,
     if (n <= 0)
       return fail_append(log, n < 0 ? errno : ENOSPC, error);
     end = lseek(log->fd, 0, SEEK_CUR);
-    if (end < n)
-      return fail_append(log, errno, error);
-    if (log->piece_count == AGENT_LOG_PIECES)
-      return fail_append(log, EIO, error);
-    log->pieces[log->piece_count++] = (struct agent_log_piece){(uint64_t)(end - n), (uint64_t)n};
+    if (end < n || !note_piece(log, (uint64_t)(end - n), (uint64_t)n))
+      return error_set_errno(error, KAIZEN_E_INDETERMINATE, errno,
+                             AGENT_LOG_FILE ": part of a record may have been left behind");
     /* a foreign line between two pieces of one of ours: neither is whole */
     if (done > 0 && (uint64_t)(end - n) != expected)
       return fail_append(log, EAGAIN, error);
@@ -192,14 +214,14 @@ static int first_line_fused(struct agent_log *log, struct span text, uint64_t si
                             struct error *error) {
   struct buffer line = {0};
   struct record record;
-  uint64_t begin = start;
+  uint64_t begin = start, floor = start > size ? size : 0; /* below: the file was cut meanwhile */
   char byte;
   size_t got;
   int result;
 
   if (start == 0 || text.ptr[0] == '\n')
     return 0;
-  for (; begin > size; begin--) {
+  for (; begin > floor; begin--) {
     if (directory_read_at(log->fd, &byte, 1, begin - 1, &got, error) != 0)
       return -1;
     if (got == 1 && byte == '\n')
@@ -255,8 +277,34 @@ int agent_log_sync(struct agent_log *log, uint64_t end, struct error *error) {
     return 0;
   }
   os_error = errno;
+  if (log->doubted_end == 0 || log->synced_end < log->doubted_begin)
+    log->doubted_begin = log->synced_end;
+  if (end > log->doubted_end)
+    log->doubted_end = end;
   (void)take_back(log);
   return error_set_errno(error, KAIZEN_E_INDETERMINATE, os_error,
                          AGENT_LOG_FILE
                          ": cannot be made durable; retry with the same idempotency key");
+}
+
+bool agent_log_is_synced(const struct agent_log *log, uint64_t offset, uint64_t len) {
+  return offset + len <= log->synced_end &&
+         (offset >= log->doubted_end || offset + len <= log->doubted_begin);
+}
+
+int agent_log_prepare_sync(struct agent_log *log, uint64_t offset, struct span line,
+                           struct error *error) {
+  int fd, result;
+
+  if (offset >= log->doubted_end || offset + line.len <= log->doubted_begin)
+    return 0;
+  if (open_to_overwrite(log, &fd, error) != 0)
+    return -1;
+  result = directory_write_at(fd, line.ptr, line.len, offset, error);
+  (void)close(fd);
+  return result;
+}
+
+void agent_log_forget_syncs(struct agent_log *log) {
+  log->synced_end = log->doubted_begin = log->doubted_end = 0;
 }

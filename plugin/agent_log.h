@@ -25,7 +25,8 @@ struct agent_log {
   int fd;       /* -1: closed; O_APPEND */
   dev_t device;
   ino_t inode;
-  uint64_t synced_end; /* what lies before it is known to be durable */
+  uint64_t synced_end;                 /* what lies before it is known to be durable, but for */
+  uint64_t doubted_begin, doubted_end; /* what was not yet when a sync failed; empty: 0, 0 */
   /* where the last append put its bytes: what a roll-back blanks */
   struct agent_log_piece pieces[AGENT_LOG_PIECES];
   unsigned piece_count;
@@ -58,9 +59,17 @@ enum agent_log_outcome {
  * nothing is left of it, KAIZEN_E_INDETERMINATE something may be. */
 int agent_log_append(struct agent_log *log, struct span text, uint64_t size,
                      enum agent_log_outcome *outcome, struct error *error);
-/* Makes the log durable up to `end`, its size after the last append.  -1: KAIZEN_E_INDETERMINATE;
- * what the last append wrote has been blanked again, because a later sync that succeeds says
- * nothing about it (invariants, promise 4). */
+/* Makes the log durable up to `end`, its size after the last append. -1: KAIZEN_E_INDETERMINATE;
+ * what the last append wrote has been blanked again, and what else was not durable is doubted from
+ * then on, because a later sync that succeeds says nothing about it (invariants, promise 4). */
 int agent_log_sync(struct agent_log *log, uint64_t end, struct error *error);
+/* Are the bytes of a line known to be durable? */
+bool agent_log_is_synced(const struct agent_log *log, uint64_t offset, uint64_t len);
+/* Before a sync that is to vouch for a line written earlier: a doubted one is written again in its
+ * place, so that the kernel has something to sync.  -1 with *error. */
+int agent_log_prepare_sync(struct agent_log *log, uint64_t offset, struct span line,
+                           struct error *error);
+/* The file's content was replaced. */
+void agent_log_forget_syncs(struct agent_log *log);
 
 #endif

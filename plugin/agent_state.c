@@ -84,7 +84,7 @@ static void visit_fields(struct visitor *visitor, struct agent_state *state) {
   visit_u64(visitor, &state->held_from_marked);
   visit_bytes(visitor, state->held_from_id, sizeof state->held_from_id);
   visit_i64(visitor, &state->retention_clock_s);
-  visit_i64(visitor, &state->last_prune_s);
+  visit_i64(visitor, &state->retention_read_s);
   visit_u64(visitor, &state->dead_lettered);
   visit_u64(visitor, &state->lost_by_rewrite);
   visit_u64(visitor, &state->store_lost);
@@ -237,7 +237,7 @@ static void begin_anew(struct agent_state *state, const unsigned char project_id
   state->epoch = wall > old.epoch ? wall : old.epoch + 1; /* differs from that of a removed file */
   memcpy(state->project_id, project_id, sizeof state->project_id);
   state->retention_clock_s = old.retention_clock_s;
-  state->last_prune_s = old.last_prune_s;
+  state->retention_read_s = old.retention_read_s;
   state->mark_count = 1; /* nothing was acknowledged before this position */
   state->marks[0].time_s = clock_wall_ns() / INT64_C(1000000000);
   if (fold->marked == 0)

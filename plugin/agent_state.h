@@ -36,7 +36,7 @@ struct agent_state {
   uint64_t held_count, held_from_end, held_from_marked;
   unsigned char held_from_id[16]; /* zero: from the beginning */
   int64_t retention_clock_s;      /* 0: not yet set */
-  int64_t last_prune_s;
+  int64_t retention_read_s;       /* what the wall clock said when that was last looked at */
   uint64_t dead_lettered;   /* distinct ids in .dead-letter.jsonl whose lines are in the log */
   uint64_t lost_by_rewrite; /* marked lines a foreign rewrite took before they were acknowledged */
   uint64_t store_lost;      /* acknowledgements that show that the stream lost its store */

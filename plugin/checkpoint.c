@@ -20,13 +20,20 @@
 #define MAGIC UINT64_C(0x31584449495a414b) /* "KAZIIDX1" */
 #define VERSION 2
 #define PAGE 4096
-#define PAGE_ENTRIES (PAGE / sizeof(struct entry))
+#define PAGE_ENTRIES 255
 #define PAGE_BITS_MAX 32
+#define SUM_HASH UINT64_C(0x9e3779b97f4a7c15)
+#define SUM_OFFSET UINT64_C(0xd6e8feb86659fd93)
 
 struct entry {
-  uint64_t hash;
-  uint64_t offset_plus_one; /* 0: free */
+  uint64_t hash, offset;
 };
+
+struct page {
+  uint64_t count, sum; /* sum: of the entries, the page's number and the table's seed */
+  struct entry entries[PAGE_ENTRIES];
+};
+_Static_assert(sizeof(struct page) == PAGE, "a page of entries fills its page");
 
 struct header { /* the first page */
   uint64_t magic;
@@ -50,11 +57,19 @@ static bool is_zero(const unsigned char id[16]) {
   return memcmp(id, zero, 16) == 0;
 }
 
-static bool header_valid(const struct header *header, const unsigned char boot_id[16]) {
+static bool anchor_valid(const struct log_anchor *anchor) {
+  return anchor->end <= INT64_MAX && (anchor->end == 0 || anchor->offset < anchor->end);
+}
+
+static bool header_valid(const struct header *header) {
   return header->magic == MAGIC && header->version == VERSION &&
          header->fold_size == sizeof(struct fold) && header->checksum == checksum_of(header) &&
-         header->page_bits <= PAGE_BITS_MAX && !is_zero(boot_id) &&
-         memcmp(header->boot_id, boot_id, 16) == 0;
+         header->page_bits <= PAGE_BITS_MAX && anchor_valid(&header->anchor);
+}
+
+/* What was written before this boot may have reached the disk in part. */
+static bool of_this_boot(const struct header *header, const unsigned char boot_id[16]) {
+  return !is_zero(boot_id) && memcmp(header->boot_id, boot_id, 16) == 0;
 }
 
 static uint64_t file_size_for(unsigned page_bits) {
@@ -62,14 +77,13 @@ static uint64_t file_size_for(unsigned page_bits) {
 }
 
 /* 0 with *header valid and the file at least as long as it says, 1 not, -1. */
-static int read_header(int fd, const unsigned char boot_id[16], struct header *header,
-                       struct error *error) {
+static int read_header(int fd, struct header *header, struct error *error) {
   struct stat status;
   size_t got;
 
   if (directory_read_at(fd, header, sizeof *header, 0, &got, error) != 0)
     return -1;
-  if (got < sizeof *header || !header_valid(header, boot_id))
+  if (got < sizeof *header || !header_valid(header))
     return 1;
   if (fstat(fd, &status) != 0)
     return error_set_errno(error, KAIZEN_E_IO, errno, CHECKPOINT_FILE ": fstat");
@@ -82,7 +96,9 @@ static int open_and_read(int agent_fd, int flags, const unsigned char boot_id[16
 
   if (result != 0)
     return result;
-  result = read_header(*fd, boot_id, header, error);
+  result = read_header(*fd, header, error);
+  if (result == 0 && !of_this_boot(header, boot_id))
+    result = 1;
   if (result != 0) {
     (void)close(*fd);
     *fd = -1;
@@ -172,9 +188,45 @@ static int put_in_place(struct checkpoint *checkpoint, int fd, struct error *err
   return 0;
 }
 
+static uint64_t page_of(uint64_t hash, unsigned page_bits) {
+  return page_bits ? hash >> (64 - page_bits) : 0;
+}
+
+static uint64_t page_offset(uint64_t page) {
+  return PAGE + page * PAGE;
+}
+
+/* A sum, so that its terms need not wait for each other: it is taken at every look-up. */
+static uint64_t sum_of(const struct checkpoint *checkpoint, uint64_t number,
+                       const struct page *page) {
+  uint64_t sum = checkpoint->seed ^ (SUM_HASH * (number + 1) + page->count);
+  size_t i;
+
+  for (i = 0; i < page->count; i++)
+    sum += page->entries[i].hash * SUM_HASH + page->entries[i].offset * SUM_OFFSET;
+  return sum;
+}
+
+/* 1: damaged. */
+static int read_page(const struct checkpoint *checkpoint, uint64_t number, struct page *page,
+                     struct error *error) {
+  size_t got;
+
+  if (directory_read_at(checkpoint->fd, page, PAGE, page_offset(number), &got, error) != 0)
+    return -1;
+  return got < PAGE || page->count > PAGE_ENTRIES || page->sum != sum_of(checkpoint, number, page);
+}
+
+static int write_page(const struct checkpoint *checkpoint, int fd, uint64_t number,
+                      struct page *page, struct error *error) {
+  page->sum = sum_of(checkpoint, number, page);
+  return directory_write_at(fd, page, PAGE, page_offset(number), error);
+}
+
 int checkpoint_reset(struct checkpoint *checkpoint, int agent_fd, const unsigned char boot_id[16],
                      struct error *error) {
   struct log_anchor anchor = {0};
+  struct page page = {0};
   struct fold fold;
   int fd;
 
@@ -187,7 +239,7 @@ int checkpoint_reset(struct checkpoint *checkpoint, int agent_fd, const unsigned
   if (open_spare(agent_fd, checkpoint->page_bits, &fd, error) != 0)
     return -1;
   if (write_header(checkpoint, fd, &anchor, &fold, error) == 0 &&
-      put_in_place(checkpoint, fd, error) == 0)
+      write_page(checkpoint, fd, 0, &page, error) == 0 && put_in_place(checkpoint, fd, error) == 0)
     return 0;
   (void)close(fd);
   (void)unlinkat(agent_fd, SPARE_FILE, 0);
@@ -205,91 +257,64 @@ int checkpoint_store(struct checkpoint *checkpoint, const struct log_anchor *anc
   return write_header(checkpoint, checkpoint->fd, anchor, fold, error);
 }
 
-static uint64_t page_of(uint64_t hash, unsigned page_bits) {
-  return page_bits ? hash >> (64 - page_bits) : 0;
-}
-
-static uint64_t page_offset(uint64_t page) {
-  return PAGE + page * PAGE;
-}
-
-static int read_page(const struct checkpoint *checkpoint, uint64_t page,
-                     struct entry entries[PAGE_ENTRIES], struct error *error) {
-  size_t got;
-
-  if (directory_read_at(checkpoint->fd, entries, PAGE, page_offset(page), &got, error) != 0)
-    return -1;
-  if (got < PAGE)
-    return error_set(error, KAIZEN_E_IO, CHECKPOINT_FILE ": was cut short");
-  return 0;
-}
-
-static size_t entries_used(const struct entry entries[PAGE_ENTRIES]) {
-  size_t used = 0;
-
-  while (used < PAGE_ENTRIES && entries[used].offset_plus_one != 0)
-    used++;
-  return used;
-}
-
 int checkpoint_find(struct checkpoint *checkpoint, struct span key, uint64_t *offsets, size_t max,
                     size_t *count, struct error *error) {
-  struct entry entries[PAGE_ENTRIES];
+  struct page page;
   uint64_t hash = hash_bytes(key.ptr, key.len, checkpoint->seed);
+  int result = read_page(checkpoint, page_of(hash, checkpoint->page_bits), &page, error);
   size_t i;
 
   *count = 0;
-  if (read_page(checkpoint, page_of(hash, checkpoint->page_bits), entries, error) != 0)
-    return -1;
-  for (i = 0; i < PAGE_ENTRIES && entries[i].offset_plus_one != 0; i++)
-    if (entries[i].hash == hash && *count < max)
-      offsets[(*count)++] = entries[i].offset_plus_one - 1;
+  if (result != 0)
+    return result;
+  for (i = 0; i < page.count; i++)
+    if (page.entries[i].hash == hash && *count < max)
+      offsets[(*count)++] = page.entries[i].offset;
   return 0;
 }
 
-/* Every page is dealt out to two of the new file: one streaming pass. */
+/* Every page is dealt out to two of the new file: one streaming pass.  1: damaged. */
 static int copy_doubled(const struct checkpoint *checkpoint, int fd, struct error *error) {
   unsigned bits = checkpoint->page_bits + 1;
-  uint64_t page, pages = UINT64_C(1) << checkpoint->page_bits;
-  struct entry from[PAGE_ENTRIES], to[2][PAGE_ENTRIES];
+  uint64_t number, pages = UINT64_C(1) << checkpoint->page_bits;
+  struct page from, to[2];
 
-  for (page = 0; page < pages; page++) {
-    size_t used[2] = {0, 0}, i;
+  for (number = 0; number < pages; number++) {
+    int result = read_page(checkpoint, number, &from, error);
+    size_t i;
 
-    if (read_page(checkpoint, page, from, error) != 0)
-      return -1;
+    if (result != 0)
+      return result;
     memset(to, 0, sizeof to);
-    for (i = 0; i < PAGE_ENTRIES && from[i].offset_plus_one != 0; i++) {
-      size_t half = page_of(from[i].hash, bits) & 1;
+    for (i = 0; i < from.count; i++) {
+      struct page *half = &to[page_of(from.entries[i].hash, bits) & 1];
 
-      to[half][used[half]++] = from[i];
+      half->entries[half->count++] = from.entries[i];
     }
-    if (directory_write_at(fd, to, sizeof to, page_offset(2 * page), error) != 0)
+    if (write_page(checkpoint, fd, 2 * number, &to[0], error) != 0 ||
+        write_page(checkpoint, fd, 2 * number + 1, &to[1], error) != 0)
       return -1;
   }
   return 0;
 }
 
+/* 1: damaged. */
 static int grow(struct checkpoint *checkpoint, struct error *error) {
-  struct log_anchor anchor;
-  struct fold fold;
   struct header header;
   int fd, result;
 
   if (checkpoint->page_bits == PAGE_BITS_MAX)
     return error_set(error, KAIZEN_E_IO, CHECKPOINT_FILE ": is full");
   /* the new header says no more than the old one did: keys behind it are only hints */
-  result = read_header(checkpoint->fd, checkpoint->boot_id, &header, error);
+  result = read_header(checkpoint->fd, &header, error);
   if (result != 0)
-    return result == 1 ? error_set(error, KAIZEN_E_IO, CHECKPOINT_FILE ": is damaged") : -1;
-  anchor = header.anchor;
-  fold = header.fold;
+    return result;
   if (open_spare(checkpoint->agent_fd, checkpoint->page_bits + 1, &fd, error) != 0)
     return -1;
   result = copy_doubled(checkpoint, fd, error);
   if (result == 0) {
     checkpoint->page_bits++;
-    result = write_header(checkpoint, fd, &anchor, &fold, error);
+    result = write_header(checkpoint, fd, &header.anchor, &header.fold, error);
     if (result == 0)
       result = put_in_place(checkpoint, fd, error);
     if (result != 0)
@@ -299,29 +324,30 @@ static int grow(struct checkpoint *checkpoint, struct error *error) {
     return 0;
   (void)close(fd);
   (void)unlinkat(checkpoint->agent_fd, SPARE_FILE, 0);
-  return -1;
+  return result;
 }
 
 int checkpoint_add(struct checkpoint *checkpoint, struct span key, uint64_t offset,
                    struct error *error) {
-  struct entry entries[PAGE_ENTRIES];
-  struct entry added = {.hash = hash_bytes(key.ptr, key.len, checkpoint->seed),
-                        .offset_plus_one = offset + 1};
+  struct page page;
+  struct entry added = {.hash = hash_bytes(key.ptr, key.len, checkpoint->seed), .offset = offset};
 
   for (;;) {
-    uint64_t page = page_of(added.hash, checkpoint->page_bits);
-    size_t used, i;
+    uint64_t number = page_of(added.hash, checkpoint->page_bits);
+    int result = read_page(checkpoint, number, &page, error);
+    size_t i;
 
-    if (read_page(checkpoint, page, entries, error) != 0)
-      return -1;
-    used = entries_used(entries);
-    for (i = 0; i < used; i++)
-      if (memcmp(&entries[i], &added, sizeof added) == 0)
+    if (result != 0)
+      return result;
+    for (i = 0; i < page.count; i++)
+      if (memcmp(&page.entries[i], &added, sizeof added) == 0)
         return 0; /* folded once more after a restart */
-    if (used < PAGE_ENTRIES)
-      return directory_write_at(checkpoint->fd, &added, sizeof added,
-                                page_offset(page) + used * sizeof added, error);
-    if (grow(checkpoint, error) != 0)
-      return -1;
+    if (page.count < PAGE_ENTRIES) {
+      page.entries[page.count++] = added;
+      return write_page(checkpoint, checkpoint->fd, number, &page, error);
+    }
+    result = grow(checkpoint, error);
+    if (result != 0)
+      return result;
   }
 }

@@ -4,8 +4,8 @@
  * SPDX-License-Identifier: Apache-2.0
  *
  * Derived: deleting it costs one scan of the log.  It is what makes a cold start independent of the
- * log's length.  One page of header (fold, anchor, checksum), then pages of 256 {hash, offset}
- * entries; a key belongs to the page its hash's leading bits name, and a full page doubles the
+ * log's length.  One page of header (fold, anchor, checksum), then pages of 255 {hash, offset}
+ * entries and their checksum; a key belongs to the page its hash's leading bits name, and a full page doubles the
  * number of pages.  An entry is only a hint: the line it points at decides, so entries may be ahead
  * of the header, and stale ones do no harm.  Read and written with pread and pwrite, never mapped:
  * a truncated mapping would raise SIGBUS in the host.  Nothing is synced: a header of another boot
@@ -56,6 +56,8 @@ int checkpoint_peek(int agent_fd, const unsigned char boot_id[16], struct log_an
 int checkpoint_store(struct checkpoint *checkpoint, const struct log_anchor *anchor,
                      const struct fold *fold, struct error *error);
 
+/* Both answer 0, 1 when the file is damaged (remove it: it is made anew from the log), -1 with
+ * *error. */
 /* Offsets of lines that may carry `key`, at most `max`; *count of them. */
 int checkpoint_find(struct checkpoint *checkpoint, struct span key, uint64_t *offsets, size_t max,
                     size_t *count, struct error *error);

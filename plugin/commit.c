@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "commit.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -142,7 +143,19 @@ static void add_line(struct commit *commit, const struct agent *agent, size_t i)
   }
 }
 
-/* 0 when request i was answered or has its line. */
+/* DUPLICATE vouches for a line that a killed process may have left unsynced (invariants, schedule
+ * 10). */
+static int vouch_for(struct commit *commit, struct agent *agent, uint64_t offset,
+                     struct error *error) {
+  struct span line = buffer_span(&commit->scratch);
+
+  if (!commit->options->sync ||
+      (agent->path_synced && agent_log_is_synced(&agent->log, offset, line.len + 1)))
+    return 0;
+  commit->durable_needed = true;
+  return agent_log_prepare_sync(&agent->log, offset, line, error);
+}
+
 static int plan_request(struct commit *commit, struct agent *agent, size_t i, struct error *error) {
   struct recorder_request *request = commit->requests[i];
   struct span key = buffer_span(&request->execution->key);
@@ -158,8 +171,7 @@ static int plan_request(struct commit *commit, struct agent *agent, size_t i, st
       return -1;
     if (found == 1) {
       answer_duplicate_of_line(request, buffer_span(&commit->scratch));
-      commit->durable_needed |= offset + commit->scratch.len >= agent->log.synced_end;
-      return 0;
+      return vouch_for(commit, agent, offset, error);
     }
     first = seen_in_batch(commit, i);
     if (first) {
@@ -195,12 +207,13 @@ static int write_lines(struct commit *commit, struct agent *agent, struct error 
   struct span lines = buffer_span(&commit->lines);
   size_t last = commit->lines.len - 1;
 
-  if (claim_state(commit, agent, error) != 0)
+  /* what can fail without leaving a line behind comes first */
+  if (claim_state(commit, agent, error) != 0 ||
+      (commit->options->sync && agent_sync_path(agent, error) != 0))
     return -1;
   if (agent_log_append(&agent->log, lines, size, &outcome, error) != 0)
     return -1;
-  if (commit->options->sync && (agent_log_sync(&agent->log, size + lines.len, error) != 0 ||
-                                agent_sync_path(agent, error) != 0))
+  if (commit->options->sync && agent_log_sync(&agent->log, size + lines.len, error) != 0)
     return -1;
   if (outcome == AGENT_LOG_DISPLACED) {
     send_message(commit, agent, KAIZEN_LOG_WARNING, MESSAGE_FOREIGN_BYTES,
@@ -230,8 +243,8 @@ static int add_keys(struct commit *commit, struct agent *agent, uint64_t start,
     if (commit->offsets[i] == COMMIT_NOT_NEW)
       continue;
     agent->unstored++;
-    if (key->len > 0 && checkpoint_add(&agent->checkpoint, buffer_span(key),
-                                       start + commit->offsets[i], error) != 0)
+    if (key->len > 0 &&
+        agent_add_key(agent, buffer_span(key), start + commit->offsets[i], error) != 0)
       return -1;
   }
   return 0;
@@ -241,6 +254,7 @@ void commit_refresh_summary(struct commit *commit, struct agent *agent) {
   struct error error = {0};
   struct summary summary;
 
+  commit->starved = false;
   if (!agent->summary_stale)
     return;
   summary_of(&agent->fold, commit->options->trend_window, &summary);
@@ -253,6 +267,7 @@ void commit_refresh_summary(struct commit *commit, struct agent *agent) {
     send_message(commit, agent, KAIZEN_LOG_WARNING, MESSAGE_SUMMARY_NOT_WRITTEN, error.text);
   else
     agent->summary_stale = false;
+  commit->starved = error.os_error == EMFILE || error.os_error == ENFILE;
 }
 
 /* The lines are in the log; everything else follows from them. */
@@ -261,7 +276,7 @@ static void derive(struct commit *commit, struct agent *agent, uint64_t start, b
   int result;
 
   if (displaced) {
-    result = agent_catch_up(agent, &error);
+    result = agent_refresh(agent, &error);
   } else {
     agent->fold = commit->next;
     agent->summary_stale = true;
@@ -284,10 +299,9 @@ static void fail_all(struct commit *commit, const struct error *error) {
     commit->requests[i]->code = error->code;
 }
 
-/* A duplicate answered from a line that a killed process may have left unsynced (invariants,
- * schedule 10). */
+/* Without a line to append nothing else would sync. */
 static int sync_for_duplicates(struct commit *commit, struct agent *agent, struct error *error) {
-  if (!commit->options->sync || !commit->durable_needed || commit->lines.len > 0)
+  if (!commit->durable_needed || commit->lines.len > 0)
     return 0;
   agent->log.piece_count = 0;
   if (agent_log_sync(&agent->log, agent->anchor.end, error) != 0)
@@ -295,19 +309,39 @@ static int sync_for_duplicates(struct commit *commit, struct agent *agent, struc
   return agent_sync_path(agent, error);
 }
 
-void commit_batch(struct commit *commit, struct agent *agent, struct error *error) {
-  uint64_t start = agent->anchor.end;
-  int result;
+/* What each request comes to, and the lines of the new ones.  Nothing is written yet. */
+static int plan(struct commit *commit, struct agent *agent, struct error *error) {
+  int result = make_room(commit, error);
   size_t i;
 
   buffer_clear(&commit->lines);
   commit->next = agent->fold;
   commit->marks = commit->durable_needed = false;
-  result = make_room(commit, error);
   for (i = 0; result == 0 && i < commit->count; i++)
     result = plan_request(commit, agent, i, error);
   if (result == 0 && commit->lines.failed)
     result = error_set(error, KAIZEN_E_NOMEM, "out of memory");
+  return result;
+}
+
+/* That the checkpoint is damaged shows at a look-up: it is made anew from the log. */
+static int plan_again(struct commit *commit, struct agent *agent, struct error *error) {
+  int result;
+
+  *error = (struct error){0};
+  result = agent_refresh(agent, error);
+  if (result == 1)
+    return error_set(error, KAIZEN_E_BUSY, "its files were replaced meanwhile");
+  return result == 0 ? plan(commit, agent, error) : -1;
+}
+
+void commit_batch(struct commit *commit, struct agent *agent, struct error *error) {
+  uint64_t start;
+  int result = plan(commit, agent, error);
+
+  if (result != 0 && !agent->loaded)
+    result = plan_again(commit, agent, error);
+  start = agent->anchor.end;
   if (result == 0)
     result = sync_for_duplicates(commit, agent, error);
   if (result == 0 && commit->lines.len > 0) {

@@ -20,12 +20,14 @@ struct commit { /* zero it, reuse it for any number of batches of one agent, the
   size_t *seen;        /* keys of this batch: hash table of request numbers + 1 */
   size_t room;         /* requests that offsets and seen are large enough for */
   bool marks;          /* something in `lines` is marked */
+  bool starved;        /* summary.json is not up to date for want of a descriptor */
   bool durable_needed; /* a duplicate is answered from a line that may not be synced yet */
 };
 
 /* The agent is acquired and stays so.  Answers every request; *error explains codes < 0. */
 void commit_batch(struct commit *commit, struct agent *agent, struct error *error);
-/* summary.json as the fold says, when it may say something else.  The agent is acquired. */
+/* summary.json as the fold says, when it may say something else; commit->starved when a descriptor
+ * was wanting.  The agent is acquired. */
 void commit_refresh_summary(struct commit *commit, struct agent *agent);
 void commit_fini(struct commit *commit);
 

@@ -56,6 +56,7 @@ void recorder_free(struct recorder *recorder) {
   free(recorder);
 }
 
+/* Whether it is done is for its own thread to say, or for the leader with the queue's mutex held. */
 static void fail_job(struct job *job, const struct error *error) {
   size_t i;
 
@@ -63,7 +64,6 @@ static void fail_job(struct job *job, const struct error *error) {
     job->requests[i].code = error->code;
   if (error != &job->error)
     job->error = *error;
-  job->done = true;
 }
 
 static void enqueue(struct seat *seat, struct job *job) {
@@ -99,8 +99,28 @@ static size_t take_jobs(struct seat *seat, struct job *jobs[BATCH_JOBS_MAX], siz
   return count;
 }
 
+static bool out_of_descriptors(const struct error *error) {
+  return error->code == KAIZEN_E_IO && (error->os_error == EMFILE || error->os_error == ENFILE);
+}
+
+/* Once more without the agents nobody uses, when descriptors were what it failed for. */
+static void commit_all(struct recorder *recorder, struct seat *seat, struct error *error) {
+  commit_batch(&seat->commit, &seat->agent, error);
+  if (out_of_descriptors(error)) {
+    seats_close_idle(&recorder->seats);
+    *error = (struct error){0};
+    commit_batch(&seat->commit, &seat->agent, error);
+  }
+  if (seat->commit.starved) {
+    seats_close_idle(&recorder->seats);
+    commit_refresh_summary(&seat->commit, &seat->agent);
+  }
+  if (error->code != 0)
+    error_prefix(error, "agent %s", seat->agent.name);
+}
+
 /* One batch for all `jobs`; the agent is acquired. */
-static void commit_jobs(const struct recorder *recorder, struct seat *seat, struct job *jobs[],
+static void commit_jobs(struct recorder *recorder, struct seat *seat, struct job *jobs[],
                         size_t count, size_t requests) {
   struct commit *commit = &seat->commit;
   struct summary summary;
@@ -118,7 +138,7 @@ static void commit_jobs(const struct recorder *recorder, struct seat *seat, stru
   for (i = 0; i < count; i++)
     for (r = 0; r < jobs[i]->count; r++)
       commit->requests[commit->count++] = &jobs[i]->requests[r];
-  commit_batch(commit, &seat->agent, &error);
+  commit_all(recorder, seat, &error);
   summary_of(&seat->agent.fold, recorder->options.trend_window, &summary);
   for (i = 0; i < count; i++) {
     jobs[i]->summary = summary;
@@ -131,7 +151,7 @@ static int acquire(struct recorder *recorder, struct seat *seat, int64_t deadlin
                    struct error *error) {
   int result = agent_acquire(&seat->agent, deadline_ns, error);
 
-  if (result < 0 && (error->os_error == EMFILE || error->os_error == ENFILE)) {
+  if (result < 0 && out_of_descriptors(error)) {
     seats_close_idle(&recorder->seats);
     agent_close(&seat->agent);
     *error = (struct error){0};
@@ -140,7 +160,34 @@ static int acquire(struct recorder *recorder, struct seat *seat, int64_t deadlin
   if (result == 1)
     return error_set(error, KAIZEN_E_BUSY, "agent %s: its lock was not free within %lld ms",
                      seat->agent.name, (long long)recorder->options.lock_timeout_ms);
+  if (result < 0)
+    error_prefix(error, "agent %s", seat->agent.name);
   return result;
+}
+
+static void send_message(const struct recorder *recorder, int32_t level, int32_t id,
+                         const char *agent, const char *text) {
+  char message[ERROR_TEXT_MAX + EXECUTION_AGENT_MAX + 8];
+
+  (void)snprintf(message, sizeof message, "%s: %s", agent, text);
+  recorder->options.messages.send(recorder->options.messages.ctx, level, id, message);
+}
+
+/* What was found wrong with the agent's files since it was last told. */
+static void tell_findings(const struct recorder *recorder, struct seat *seat) {
+  const struct agent *agent = &seat->agent;
+  char text[128];
+
+  if (agent->rebuilt != seat->told_rebuilt)
+    send_message(recorder, KAIZEN_LOG_NOTICE, MESSAGE_CHECKPOINT_REBUILT, agent->name,
+                 CHECKPOINT_FILE " was missing, damaged or of another log, and was made anew");
+  if (agent->skipped != seat->told_skipped) {
+    (void)snprintf(text, sizeof text, "%llu lines that are no records were passed over",
+                   (unsigned long long)(agent->skipped - seat->told_skipped));
+    send_message(recorder, KAIZEN_LOG_WARNING, MESSAGE_LINES_SKIPPED, agent->name, text);
+  }
+  seat->told_rebuilt = agent->rebuilt;
+  seat->told_skipped = agent->skipped;
 }
 
 /* The leader's turn: one batch.  Queue mutex not held; `own` is still in the queue. */
@@ -154,6 +201,7 @@ static void lead(struct recorder *recorder, struct seat *seat, struct job *own) 
     withdraw(seat, own);
     (void)pthread_mutex_unlock(&seat->mutex);
     fail_job(own, &error);
+    own->done = true;
     return;
   }
   (void)pthread_mutex_lock(&seat->mutex);
@@ -161,6 +209,7 @@ static void lead(struct recorder *recorder, struct seat *seat, struct job *own) 
   (void)pthread_mutex_unlock(&seat->mutex);
   commit_jobs(recorder, seat, jobs, count, requests);
   agent_release(&seat->agent);
+  tell_findings(recorder, seat);
   (void)pthread_mutex_lock(&seat->mutex);
   for (i = 0; i < count; i++) {
     jobs[i]->done = true;
@@ -186,6 +235,7 @@ static void wait_turn(const struct recorder *recorder, struct seat *seat, struct
     (void)error_set(&error, KAIZEN_E_BUSY, "agent %s: its lock was not free within %lld ms",
                     seat->agent.name, (long long)recorder->options.lock_timeout_ms);
     fail_job(job, &error);
+    job->done = true;
   }
 }
 
@@ -208,24 +258,16 @@ static void run_job(struct recorder *recorder, struct seat *seat, struct job *jo
   (void)pthread_mutex_unlock(&seat->mutex);
 }
 
-static void send_message(const struct recorder *recorder, int32_t level, int32_t id,
-                         const char *agent, const char *text) {
-  char message[ERROR_TEXT_MAX + EXECUTION_AGENT_MAX + 8];
-
-  (void)snprintf(message, sizeof message, "%s: %s", agent, text);
-  recorder->options.messages.send(recorder->options.messages.ctx, level, id, message);
-}
-
-/* After a prune: summary.json is about the records that are left, not only from the next record on. */
-static void show_what_is_left(const struct recorder *recorder, const char *name) {
+/* After a prune: summary.json is about the records that are left, not only from the next record
+ * on. */
+static void show_what_is_left(const struct recorder *recorder, const char *name, int64_t wait_ns) {
   const struct recorder_options *options = &recorder->options;
   struct commit commit = {.options = options};
   struct error error = {0};
   struct agent agent;
 
   agent_init(&agent, options->project, name);
-  if (agent_acquire(&agent, clock_monotonic_ns() + options->lock_timeout_ms * NS_PER_MS, &error) ==
-      0) {
+  if (agent_acquire(&agent, clock_monotonic_ns() + wait_ns, &error) == 0) {
     commit_refresh_summary(&commit, &agent);
     agent_release(&agent);
   }
@@ -233,19 +275,22 @@ static void show_what_is_left(const struct recorder *recorder, const char *name)
   agent_close(&agent);
 }
 
-static void prune(const struct recorder *recorder, const char *agent, int64_t now_s) {
+/* It waits for the lock no longer than what the call's own waiting has left of lock_timeout_ms. */
+static void prune(const struct recorder *recorder, const char *agent, int64_t now_s,
+                  int64_t deadline_ns) {
   const struct recorder_options *options = &recorder->options;
+  int64_t wait_ns = deadline_ns - clock_monotonic_ns();
   struct error error = {0};
   uint64_t dropped;
   char text[64];
-  int result = retention_prune(options->project, agent, options->retention_days, now_s,
-                               options->lock_timeout_ms, options->sync, &dropped, &error);
+  int result = retention_prune(options->project, agent, options->retention_days, now_s, &wait_ns,
+                               options->sync, &dropped, &error);
 
   if (result < 0)
     send_message(recorder, KAIZEN_LOG_WARNING, MESSAGE_PRUNE_FAILED, agent, error.text);
   if (result != 1)
     return;
-  show_what_is_left(recorder, agent);
+  show_what_is_left(recorder, agent, wait_ns);
   (void)snprintf(text, sizeof text, "%llu expired lines taken out of the log",
                  (unsigned long long)dropped);
   send_message(recorder, KAIZEN_LOG_NOTICE, MESSAGE_PRUNED, agent, text);
@@ -261,8 +306,8 @@ static bool prune_is_due(const struct recorder *recorder, struct seat *seat, int
   (void)pthread_mutex_lock(&seat->mutex);
   if (!seat->led && seat->agent.loaded &&
       seat->agent.fold.oldest_s < now_s - days * RETENTION_INTERVAL_S &&
-      now_s >= seat->next_prune_look_s) {
-    seat->next_prune_look_s = now_s + PRUNE_LOOK_S;
+      (now_s >= seat->prune_look_s + PRUNE_LOOK_S || now_s < seat->prune_look_s)) {
+    seat->prune_look_s = now_s;
     due = true;
   }
   (void)pthread_mutex_unlock(&seat->mutex);
@@ -318,7 +363,7 @@ void recorder_record(struct recorder *recorder, struct recorder_request *request
   if (seat && make_event_ids(recorder, requests, count, &job.error) == 0) {
     run_job(recorder, seat, &job);
     if (prune_is_due(recorder, seat, now_s))
-      prune(recorder, agent, now_s);
+      prune(recorder, agent, now_s, job.deadline_ns);
   } else {
     fail_job(&job, &job.error);
   }

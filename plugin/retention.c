@@ -19,28 +19,46 @@
 
 #define CLOCK_STEP_MAX_S (2 * RETENTION_INTERVAL_S)
 #define WORTH_IT 16 /* at least one part in so many must have expired */
-#define NS_PER_MS INT64_C(1000000)
 
 struct prune {
   struct agent agent;
   struct agent_state state;
   bool sync;
-  int64_t lock_timeout_ms, cutoff_s;
-  uint64_t end;            /* the committed prefix that is filtered */
-  uint64_t protected_from; /* marked lines from here on stay */
+  int64_t *wait_ns; /* what is left to wait for the lock */
+  int64_t cutoff_s;
+  struct log_anchor anchor; /* the end of the committed prefix that is filtered */
+  uint64_t protected_from;  /* marked lines from here on stay */
 };
 
 static int acquire(struct prune *prune, struct error *error) {
-  int result = agent_acquire(&prune->agent,
-                             clock_monotonic_ns() + prune->lock_timeout_ms * NS_PER_MS, error);
+  int64_t begin_ns = clock_monotonic_ns();
+  int result = agent_acquire(&prune->agent, begin_ns + *prune->wait_ns, error);
 
+  *prune->wait_ns -= clock_monotonic_ns() - begin_ns;
   return result == 1 ? error_set(error, KAIZEN_E_BUSY, "the lock was not free") : result;
 }
 
-static int64_t step_clock(int64_t clock_s, int64_t newest_s, int64_t now_s) {
-  int64_t next_s = clock_s == 0 ? newest_s : clock_s + CLOCK_STEP_MAX_S;
+/* One look at the wall clock.  A reading counts when it is a day after the one before it, and begins
+ * the day anew when it is earlier.  The retention clock starts at the earlier of the first two that
+ * count, and follows two days a step: however often it is looked at, a wrong clock costs one step.
+ * 1: it may have moved; 0: it is too early; *changed: the state is to be stored. */
+static int step_clock(struct agent_state *state, int64_t now_s, bool *changed) {
+  int64_t clock_s = state->retention_clock_s, limit_s;
 
-  return now_s < next_s ? now_s : next_s;
+  *changed = false;
+  if (now_s <= 0 ||
+      (now_s >= state->retention_read_s && now_s < state->retention_read_s + RETENTION_INTERVAL_S))
+    return 0;
+  *changed = true;
+  if (state->retention_read_s == 0 || now_s < state->retention_read_s) {
+    state->retention_read_s = now_s;
+    return 0;
+  }
+  limit_s = (clock_s ? clock_s : state->retention_read_s) + CLOCK_STEP_MAX_S;
+  state->retention_read_s = now_s;
+  if (now_s > clock_s)
+    state->retention_clock_s = now_s < limit_s ? now_s : limit_s;
+  return 1;
 }
 
 /* Lock held.  1 when it is time; the day then is taken, so that no other process prunes too. */
@@ -49,21 +67,18 @@ static int take_the_day(struct prune *prune, int64_t retention_days, int64_t now
   struct agent *agent = &prune->agent;
   struct agent_state *state = &prune->state;
   unsigned char id[PROJECT_ID_SIZE];
-  int64_t clock_s;
   bool changed;
+  int due;
 
   if (project_identity(agent->project, id, error) != 0 ||
       agent_state_claim(agent->fd, id, &agent->fold, prune->sync, state, &changed, error) != 0)
     return -1;
-  clock_s = step_clock(state->retention_clock_s, agent->fold.last_execution_s, now_s);
-  if (clock_s <= state->retention_clock_s || clock_s < state->last_prune_s + RETENTION_INTERVAL_S)
-    return 0;
-  state->retention_clock_s = state->last_prune_s = clock_s;
-  if (agent_state_store(agent->fd, state, prune->sync, error) != 0)
+  due = step_clock(state, now_s, &changed);
+  if (changed && agent_state_store(agent->fd, state, prune->sync, error) != 0)
     return -1;
-  prune->cutoff_s = clock_s - retention_days * RETENTION_INTERVAL_S;
-  prune->end = agent->anchor.end;
-  return agent->fold.oldest_s < prune->cutoff_s;
+  prune->cutoff_s = state->retention_clock_s - retention_days * RETENTION_INTERVAL_S;
+  prune->anchor = agent->anchor;
+  return due && agent->fold.oldest_s < prune->cutoff_s;
 }
 
 /* The cursor's own line stays: it is how the cursor is found again. */
@@ -73,7 +88,7 @@ static int is_expired(void *ctx, const struct line *line, const struct record *r
 
   (void)error;
   if (!record || record->timestamp_s < 0 || record->timestamp_s >= prune->cutoff_s ||
-      line->offset >= prune->end)
+      line->offset >= prune->anchor.end)
     return 0;
   if (!record->marked)
     return 1;
@@ -93,7 +108,7 @@ static int find_protected(struct prune *prune, struct error *error) {
 
   if ((state->held_count == 0 && state->recent_count == 0) || memcmp(id, zero, sizeof zero) == 0)
     return 0;
-  line_reader_init(&reader, prune->agent.log.fd, 0, prune->end);
+  line_reader_init(&reader, prune->agent.log.fd, 0, prune->anchor.end);
   while ((result = line_reader_next(&reader, &line, error)) == 1)
     if (!line.too_long && record_read(line.text, &record, NULL) == RECORD_OK &&
         rewrite_carries_id(&record, id))
@@ -112,13 +127,30 @@ static int is_worth_it(struct prune *prune, struct error *error) {
 
   if (find_protected(prune, error) != 0)
     return -1;
-  line_reader_init(&reader, prune->agent.log.fd, 0, prune->end);
+  line_reader_init(&reader, prune->agent.log.fd, 0, prune->anchor.end);
   while ((result = line_reader_next(&reader, &line, error)) == 1)
     if (!line.too_long && record_read(line.text, &record, NULL) == RECORD_OK &&
         is_expired(prune, &line, &record, NULL))
       expired_bytes += line.end - line.offset;
   line_reader_fini(&reader);
-  return result < 0 ? -1 : expired_bytes * WORTH_IT >= prune->end;
+  return result < 0 ? -1 : expired_bytes * WORTH_IT >= prune->anchor.end;
+}
+
+/* Lock held again: is the log still the one that was copied, and what may go still what may go? */
+static int check_unchanged(struct prune *prune, ino_t inode, struct error *error) {
+  struct agent *agent = &prune->agent;
+  struct agent_state state;
+  bool damaged;
+  int same = agent->log.inode != inode || agent->anchor.end < prune->anchor.end
+                 ? 1
+                 : agent_log_check_anchor(&agent->log, &prune->anchor, error);
+
+  if (same != 0)
+    return same < 0 ? -1 : error_set(error, KAIZEN_E_BUSY, "another program rewrote the log");
+  if (agent_state_load(agent->fd, &state, &damaged, error) != 0 ||
+      state.epoch != prune->state.epoch)
+    return error_set(error, KAIZEN_E_BUSY, "events were made pending again meanwhile");
+  return 0;
 }
 
 /* The prefix without the lock, what came meanwhile and the change of names with it. */
@@ -131,18 +163,16 @@ static int rewrite_log(struct prune *prune, uint64_t *dropped, struct error *err
                             .leave_out = is_expired,
                             .ctx = prune};
   ino_t inode = agent->log.inode;
-  uint64_t rebuilt = agent->rebuilt;
   int result = rewrite_begin(&rewrite, error);
 
   if (result == 0)
-    result = rewrite_copy(&rewrite, 0, prune->end, error);
+    result = rewrite_copy(&rewrite, 0, prune->anchor.end, error);
   if (result == 0)
     result = acquire(prune, error);
   if (result == 0) {
-    if (agent->log.inode != inode || agent->rebuilt != rebuilt || agent->anchor.end < prune->end)
-      result = error_set(error, KAIZEN_E_BUSY, "another program rewrote the log meanwhile");
+    result = check_unchanged(prune, inode, error);
     if (result == 0)
-      result = rewrite_copy(&rewrite, prune->end, agent->anchor.end, error);
+      result = rewrite_copy(&rewrite, prune->anchor.end, agent->anchor.end, error);
     if (result == 0)
       result = rewrite_finish(&rewrite, error);
     agent_release(agent);
@@ -153,9 +183,9 @@ static int rewrite_log(struct prune *prune, uint64_t *dropped, struct error *err
 }
 
 int retention_prune(const struct project *project, const char *agent, int64_t retention_days,
-                    int64_t now_s, int64_t lock_timeout_ms, bool sync, uint64_t *dropped,
+                    int64_t now_s, int64_t *wait_ns, bool sync, uint64_t *dropped,
                     struct error *error) {
-  struct prune prune = {.sync = sync, .lock_timeout_ms = lock_timeout_ms};
+  struct prune prune = {.sync = sync, .wait_ns = wait_ns};
   int result;
 
   *dropped = 0;

@@ -7,6 +7,8 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <kaizen/plugin.h>
@@ -15,6 +17,7 @@
 #include "base/uuid_text.h"
 
 #define SPARE_FILE ".executions.new"
+#define SPARE_TRIES 8
 #define WRITE_CHUNK (UINT64_C(128) << 10)
 
 bool rewrite_carries_id(const struct record *record, const unsigned char id[16]) {
@@ -26,15 +29,50 @@ bool rewrite_carries_id(const struct record *record, const unsigned char id[16])
   return memcmp(packed, id, 16) == 0;
 }
 
+static int refuse_busy(struct error *error) {
+  return error_set(error, KAIZEN_E_BUSY, "another process is rewriting the log");
+}
+
+/* The file is locked as long as it is written: of two processes that rewrite at the same time, which
+ * may be since the copying is done without the agent's lock, one would put the other's half-written
+ * file in place.  1: it was renamed before it was locked; what stands under its name is another. */
+static int open_spare(int agent_fd, int *fd, struct error *error) {
+  struct stat held, named;
+  int result = directory_open_file(agent_fd, SPARE_FILE, O_WRONLY | O_CREAT, fd, error);
+
+  if (result != 0)
+    return result;
+  if (flock(*fd, LOCK_EX | LOCK_NB) != 0)
+    result = refuse_busy(error);
+  else if (fstat(*fd, &held) != 0 ||
+           fstatat(agent_fd, SPARE_FILE, &named, AT_SYMLINK_NOFOLLOW) != 0 ||
+           held.st_ino != named.st_ino || held.st_dev != named.st_dev)
+    result = 1;
+  else if (ftruncate(*fd, 0) != 0)
+    result = error_set_errno(error, KAIZEN_E_IO, errno, SPARE_FILE ": cannot empty");
+  if (result == 0)
+    return 0;
+  (void)close(*fd);
+  *fd = -1;
+  return result;
+}
+
+static void close_spare(struct rewrite *rewrite) {
+  (void)flock(rewrite->spare_fd, LOCK_UN); /* a child that was forked meanwhile has it open too */
+  (void)close(rewrite->spare_fd);
+  rewrite->spare_fd = -1;
+}
+
 int rewrite_begin(struct rewrite *rewrite, struct error *error) {
   int agent_fd = rewrite->agent->fd;
 
+  int tries, result = 1;
+
   rewrite->spare_fd = -1;
   rewrite->moved = rewrite->state;
-  if (unlinkat(agent_fd, SPARE_FILE, 0) != 0 && errno != ENOENT)
-    return error_set_errno(error, KAIZEN_E_IO, errno, SPARE_FILE ": cannot remove");
-  return directory_open_file(agent_fd, SPARE_FILE, O_WRONLY | O_CREAT | O_EXCL, &rewrite->spare_fd,
-                             error);
+  for (tries = 0; result == 1 && tries < SPARE_TRIES; tries++)
+    result = open_spare(agent_fd, &rewrite->spare_fd, error);
+  return result == 1 ? refuse_busy(error) : result;
 }
 
 static int write_out(struct rewrite *rewrite, uint64_t least, struct error *error) {
@@ -148,18 +186,17 @@ int rewrite_finish(struct rewrite *rewrite, struct error *error) {
     return error_set_errno(error, KAIZEN_E_IO, errno, SPARE_FILE ": cannot sync");
   if (renameat(agent_fd, SPARE_FILE, agent_fd, AGENT_LOG_FILE) != 0)
     return error_set_errno(error, KAIZEN_E_IO, errno, AGENT_LOG_FILE ": cannot replace");
-  (void)close(rewrite->spare_fd);
-  rewrite->spare_fd = -1;
-  (void)fsync(
-      agent_fd); /* until it is on disk a power loss brings the old log back, which is whole */
+  close_spare(rewrite);
+  /* until it is on disk a power loss brings the old log back, which is whole */
+  (void)fsync(agent_fd);
   store_state(rewrite);
   return 0;
 }
 
 void rewrite_end(struct rewrite *rewrite) {
   if (rewrite->spare_fd >= 0) {
-    (void)close(rewrite->spare_fd);
     (void)unlinkat(rewrite->agent->fd, SPARE_FILE, 0);
+    close_spare(rewrite);
   }
   buffer_fini(&rewrite->out);
 }

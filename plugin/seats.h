@@ -15,11 +15,13 @@
 
 struct job;
 
-struct seat {                /* one agent, and the threads that record for it */
-  struct agent agent;        /* used by the leader only */
-  struct commit commit;      /* likewise */
-  int64_t next_prune_look_s; /* likewise */
-  pthread_mutex_t mutex;     /* of the queue */
+struct seat {                          /* one agent, and the threads that record for it */
+  struct agent agent;                  /* used by the leader only */
+  struct commit commit;                /* likewise */
+  uint64_t told_rebuilt, told_skipped; /* likewise */
+  int64_t
+      prune_look_s; /* when it was last looked for expired lines; guarded by the queue's mutex */
+  pthread_mutex_t mutex; /* of the queue */
   struct job *first, **last;
   bool led;
   /* guarded by the table's mutex */
