@@ -23,8 +23,7 @@
 #define LOCK_WAIT_NS INT64_C(2000000000)
 #define LOCK_POLL_NS INT64_C(20000)
 
-/* A folder without .lock has no writer that knows us: *fd is -1 then. */
-static int lock_shared(int agent_fd, int *fd, struct error *error) {
+int agent_view_lock(int agent_fd, int *fd, struct error *error) {
   int64_t deadline_ns = clock_monotonic_ns() + LOCK_WAIT_NS;
   int result = directory_open_file(agent_fd, ".lock", O_RDONLY, fd, error);
 
@@ -213,14 +212,13 @@ int agent_view_read(const struct project *project, const char *agent, struct age
   result = project_agent_folder(project, agent, false, &agent_fd, error);
   if (result != 0)
     return result;
-  result = agent_log_open(&snapshot.log, agent_fd, false, error);
+  result = agent_view_lock(agent_fd, &lock_fd, error);
   if (result == 0)
-    result = lock_shared(agent_fd, &lock_fd, error);
-  if (result == 0) {
+    result = agent_log_open(&snapshot.log, agent_fd, false, error);
+  if (result == 0)
     result = take_snapshot(view, project, agent_fd, &snapshot, error);
-    if (lock_fd >= 0)
-      (void)close(lock_fd);
-  }
+  if (lock_fd >= 0)
+    (void)close(lock_fd);
   if (result == 0)
     result = fold_log(view, &snapshot, error);
   if (result == 0)

@@ -22,6 +22,9 @@ struct agent_view {
       dead_lettered; /* of the marked lines in the log; held is part of pending */
 };
 
+/* Takes the agent's lock shared, until *fd is closed; a folder without a lock file has no writer
+ * that knows us: *fd is -1 then.  -1 with *error. */
+int agent_view_lock(int agent_fd, int *fd, struct error *error);
 /* 0; 1 when the agent has no log; -1 with *error. */
 int agent_view_read(const struct project *project, const char *agent, struct agent_view *view,
                     struct error *error);

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -23,7 +24,8 @@
 #include "rewrite.h"
 #include "summary.h"
 
-#define SUMMARY_READ_MAX 65536
+#define SUMMARY_READ_MAX 16384
+#define SUMMARY_MEMBERS 6
 #define NS_PER_MS INT64_C(1000000)
 #define NS_PER_S INT64_C(1000000000)
 
@@ -35,6 +37,7 @@ struct recount {
   struct buffer bad_lines; /* JSON objects, comma between them */
   uint64_t bad_line_count, line_number;
   bool torn_tail;
+  bool checkpoint_met, checkpoint_right; /* its anchor; its fold as of there */
 };
 
 static void note_bad_line(struct recount *recount, const struct line *line, const char *why) {
@@ -50,7 +53,39 @@ static void note_bad_line(struct recount *recount, const struct line *line, cons
   buffer_append_text(&recount->bad_lines, "}");
 }
 
-static int recount_log(struct recount *recount, int log_fd, uint64_t size, struct error *error) {
+/* What the agent's folder held at a moment when nobody was writing: the log is read afterwards, and
+ * holds nobody up. */
+struct evidence {
+  struct agent_log log;
+  uint64_t size;
+  bool has_checkpoint, has_state;
+  struct log_anchor anchor;
+  struct fold fold; /* the checkpoint's */
+  struct agent_state state;
+  const char *summary_trouble; /* NULL: its text is there */
+  char summary[SUMMARY_READ_MAX];
+  size_t summary_len;
+};
+
+static bool same_fold(const struct fold *a, const struct fold *b) {
+  return a->execution_count == b->execution_count && a->successes == b->successes &&
+         a->quality_count == b->quality_count && a->time_count == b->time_count &&
+         !(fabs(a->quality_sum - b->quality_sum) > 0) && !(fabs(a->time_sum - b->time_sum) > 0) &&
+         a->last_execution_s == b->last_execution_s && a->oldest_s == b->oldest_s &&
+         a->marked == b->marked && a->skipped_lines == b->skipped_lines;
+}
+
+/* At the line where the checkpoint's fold ends. */
+static void compare_checkpoint(struct recount *recount, const struct evidence *evidence,
+                               uint64_t end) {
+  if (!evidence->has_checkpoint || end != evidence->anchor.end)
+    return;
+  recount->checkpoint_met = true;
+  recount->checkpoint_right = same_fold(&recount->fold, &evidence->fold);
+}
+
+static int recount_log(struct recount *recount, const struct evidence *evidence,
+                       struct error *error) {
   struct line_reader reader;
   struct record record;
   struct line line;
@@ -58,7 +93,8 @@ static int recount_log(struct recount *recount, int log_fd, uint64_t size, struc
   int result;
 
   fold_init(&recount->fold);
-  line_reader_init(&reader, log_fd, 0, size);
+  compare_checkpoint(recount, evidence, 0);
+  line_reader_init(&reader, evidence->log.fd, 0, evidence->size);
   while ((result = line_reader_next(&reader, &line, error)) == 1) {
     enum record_kind kind = RECORD_GARBAGE;
 
@@ -68,12 +104,13 @@ static int recount_log(struct recount *recount, int log_fd, uint64_t size, struc
       kind = record_read(line.text, &record, &why);
     if (kind == RECORD_OK)
       fold_add(&recount->fold, &record, line.end);
-    if (kind != RECORD_GARBAGE)
-      continue;
-    fold_skip(&recount->fold);
-    note_bad_line(recount, &line, why);
+    if (kind == RECORD_GARBAGE) {
+      fold_skip(&recount->fold);
+      note_bad_line(recount, &line, why);
+    }
+    compare_checkpoint(recount, evidence, line.end);
   }
-  recount->torn_tail = reader.offset < size;
+  recount->torn_tail = reader.offset < evidence->size;
   line_reader_fini(&reader);
   return result;
 }
@@ -114,16 +151,28 @@ static bool last_execution_is(struct json_value value, const struct summary *sum
   return text_is(value, timestamp);
 }
 
+static bool is_known(const struct json_member *member) {
+  static const char *const names[SUMMARY_MEMBERS] = {
+      "execution_count",      "success_rate", "avg_quality_score",
+      "avg_execution_time_s", "trend",        "last_execution"};
+  size_t i;
+
+  for (i = 0; i < SUMMARY_MEMBERS && !json_name_is(member, names[i]);)
+    i++;
+  return i < SUMMARY_MEMBERS;
+}
+
 /* By value, so that a summary another program wrote in its own layout passes. */
 static const char *compare_summary(struct span text, const struct summary *summary) {
   struct json_cursor cursor;
   struct json_member member;
-  unsigned seen = 0;
+  unsigned known = 0;
+  int more;
 
   if (json_cursor_open(&cursor, text, JSON_LENIENT, JSON_DEPTH_MAX, NULL) != 0)
     return "is no JSON object";
-  while (json_cursor_next(&cursor, &member, NULL) == 1) {
-    seen++;
+  while ((more = json_cursor_next(&cursor, &member, NULL)) == 1) {
+    known += is_known(&member);
     if (json_name_is(&member, "execution_count") &&
         !number_is(&member, (double)summary->execution_count))
       return "execution_count differs";
@@ -140,44 +189,28 @@ static const char *compare_summary(struct span text, const struct summary *summa
     if (json_name_is(&member, "last_execution") && !last_execution_is(member.value, summary))
       return "last_execution differs";
   }
-  return seen >= 6 ? "ok" : "lacks members";
+  return more != 0 ? "is no JSON object" : known >= SUMMARY_MEMBERS ? "ok" : "lacks members";
 }
 
-static const char *judge_summary(int agent_fd, const struct summary *summary) {
-  char text[SUMMARY_READ_MAX];
-  size_t got;
-  int fd;
-  int result = directory_open_file(agent_fd, "summary.json", O_RDONLY, &fd, NULL);
-
-  if (result != 0)
-    return result == 1 ? "missing" : "cannot be opened";
-  result = directory_read_at(fd, text, sizeof text, 0, &got, NULL);
-  (void)close(fd);
-  return result != 0 ? "cannot be read" : compare_summary((struct span){text, got}, summary);
+static const char *judge_summary(const struct evidence *evidence, const struct summary *summary) {
+  return evidence->summary_trouble
+             ? evidence->summary_trouble
+             : compare_summary((struct span){evidence->summary, evidence->summary_len}, summary);
 }
 
-static bool same_fold(const struct fold *a, const struct fold *b) {
-  return a->execution_count == b->execution_count && a->successes == b->successes &&
-         a->quality_count == b->quality_count && a->time_count == b->time_count &&
-         !(fabs(a->quality_sum - b->quality_sum) > 0) && !(fabs(a->time_sum - b->time_sum) > 0) &&
-         a->last_execution_s == b->last_execution_s && a->marked == b->marked &&
-         a->skipped_lines == b->skipped_lines;
-}
-
-static const char *judge_checkpoint(const struct project *project, int agent_fd,
-                                    const struct fold *recounted, const struct fold *continued) {
-  struct log_anchor anchor;
-  struct fold fold;
-
-  if (checkpoint_peek(agent_fd, project->boot_id, &anchor, &fold, NULL) != 0)
+static const char *judge_checkpoint(const struct evidence *evidence,
+                                    const struct recount *recount) {
+  if (!evidence->has_checkpoint)
     return "missing";
-  return same_fold(recounted, continued) ? "ok" : "disagrees with the log";
+  if (!recount->checkpoint_met)
+    return "is of another log";
+  return recount->checkpoint_right ? "ok" : "disagrees with the log";
 }
 
-static const char *judge_state(const struct agent_view *view) {
-  if (!view->has_state)
+static const char *judge_state(const struct evidence *evidence) {
+  if (!evidence->has_state)
     return "missing";
-  return view->state.lost_by_rewrite > 0
+  return evidence->state.lost_by_rewrite > 0
              ? "marked lines were taken out of the log before they were acknowledged"
              : "ok";
 }
@@ -215,42 +248,77 @@ static void write_report(const char *agent, const struct recount *recount, const
   buffer_append_text(out, "}");
 }
 
-int verify_agent(const struct project *project, const char *agent, unsigned trend_window,
-                 struct buffer *report, struct error *error) {
-  struct agent_log log = {.fd = -1};
-  struct recount recount = {0};
-  struct agent_view view;
-  struct summary summary;
-  struct stat status;
-  int agent_fd = -1;
-  int result = agent_view_read(project, agent, &view, error);
+static void read_summary(struct evidence *evidence, int agent_fd) {
+  int fd;
+  int result = directory_open_file(agent_fd, "summary.json", O_RDONLY, &fd, NULL);
 
-  if (result != 0)
-    return result;
-  result = project_agent_folder(project, agent, false, &agent_fd, error);
-  if (result != 0)
-    return result;
-  result = agent_log_open(&log, agent_fd, false, error);
-  if (result == 0 && fstat(log.fd, &status) != 0)
+  if (result != 0) {
+    evidence->summary_trouble = result == 1 ? "missing" : "cannot be opened";
+    return;
+  }
+  if (directory_read_at(fd, evidence->summary, sizeof evidence->summary, 0, &evidence->summary_len,
+                        NULL) != 0)
+    evidence->summary_trouble = "cannot be read";
+  (void)close(fd);
+}
+
+/* 1: there is no log. */
+static int gather(struct evidence *evidence, const struct project *project, int agent_fd,
+                  struct error *error) {
+  struct stat status;
+  bool damaged;
+  int lock_fd = -1, result = agent_view_lock(agent_fd, &lock_fd, error);
+
+  if (result == 0)
+    result = agent_log_open(&evidence->log, agent_fd, false, error);
+  if (result == 0 && fstat(evidence->log.fd, &status) != 0)
     result = error_set_errno(error, KAIZEN_E_IO, errno, AGENT_LOG_FILE);
   if (result == 0) {
-    /* a last line that is being written is no damage: what was committed decides */
-    uint64_t size = (uint64_t)status.st_size;
-
-    result =
-        recount_log(&recount, log.fd, size > view.committed_end ? size : view.committed_end, error);
+    evidence->size = (uint64_t)status.st_size;
+    evidence->has_checkpoint =
+        checkpoint_peek(agent_fd, project->boot_id, &evidence->anchor, &evidence->fold, NULL) == 0;
+    evidence->has_state = agent_state_load(agent_fd, &evidence->state, &damaged, NULL) == 0;
+    read_summary(evidence, agent_fd);
   }
+  if (lock_fd >= 0)
+    (void)close(lock_fd);
+  return result;
+}
+
+static int judge(const struct evidence *evidence, const char *agent, unsigned trend_window,
+                 struct buffer *report, struct error *error) {
+  struct recount recount = {0};
+  struct summary summary;
+  int result = recount_log(&recount, evidence, error);
+
   if (result == 0) {
     summary_of(&recount.fold, trend_window, &summary);
-    write_report(agent, &recount, judge_summary(agent_fd, &summary),
-                 judge_checkpoint(project, agent_fd, &recount.fold, &view.fold), judge_state(&view),
-                 report);
+    write_report(agent, &recount, judge_summary(evidence, &summary),
+                 judge_checkpoint(evidence, &recount), judge_state(evidence), report);
     if (report->failed || recount.bad_lines.failed)
       result = error_set(error, KAIZEN_E_NOMEM, "out of memory");
   }
   buffer_fini(&recount.bad_lines);
-  agent_log_close(&log);
-  (void)close(agent_fd);
+  return result;
+}
+
+int verify_agent(const struct project *project, const char *agent, unsigned trend_window,
+                 struct buffer *report, struct error *error) {
+  struct evidence *evidence = calloc(1, sizeof *evidence);
+  int agent_fd = -1, result;
+
+  if (!evidence)
+    return error_set(error, KAIZEN_E_NOMEM, "out of memory");
+  evidence->log.fd = -1;
+  result = project_agent_folder(project, agent, false, &agent_fd, error);
+  if (result == 0)
+    result = gather(evidence, project, agent_fd, error);
+  if (result == 0)
+    result = judge(evidence, agent, trend_window, report, error);
+  agent_log_close(&evidence->log);
+  if (agent_fd >= 0)
+    (void)close(agent_fd);
+  free(evidence);
   return result;
 }
 
@@ -351,6 +419,16 @@ static int acquire(struct agent *agent, int64_t lock_timeout_ms, struct error *e
   return result == 1 ? error_set(error, KAIZEN_E_BUSY, "the agent's lock was not free") : result;
 }
 
+/* Folds the whole log again: the checkpoint is derived, and may be wrong in a way no checksum sees. */
+static int acquire_anew(struct agent *agent, int64_t lock_timeout_ms, struct error *error) {
+  if (acquire(agent, lock_timeout_ms, error) != 0)
+    return -1;
+  (void)unlinkat(agent->fd, CHECKPOINT_FILE, 0);
+  agent_release(agent);
+  agent_close(agent);
+  return acquire(agent, lock_timeout_ms, error);
+}
+
 int verify_repair(const struct project *project, const char *agent, unsigned trend_window,
                   int64_t lock_timeout_ms, bool sync, char saved_to[64], struct error *error) {
   struct repair repair = {.salvage_fd = -1};
@@ -358,18 +436,13 @@ int verify_repair(const struct project *project, const char *agent, unsigned tre
 
   saved_to[0] = '\0';
   agent_init(&repair.agent, project, agent);
-  /* a checkpoint that is wrong in a way no checksum sees goes too: it is derived */
-  result = acquire(&repair.agent, lock_timeout_ms, error);
-  if (result == 0) {
-    if (repair.agent.fold.skipped_lines > 0)
-      result = take_out_bad_lines(&repair, sync, saved_to, error);
-    if (result == 0)
-      (void)unlinkat(repair.agent.fd, CHECKPOINT_FILE, 0);
+  result = acquire_anew(&repair.agent, lock_timeout_ms, error);
+  if (result == 0 && repair.agent.fold.skipped_lines > 0) {
+    result = take_out_bad_lines(&repair, sync, saved_to, error);
     agent_release(&repair.agent);
+    if (result == 0)
+      result = acquire(&repair.agent, lock_timeout_ms, error);
   }
-  agent_close(&repair.agent);
-  if (result == 0)
-    result = acquire(&repair.agent, lock_timeout_ms, error);
   if (result == 0) {
     result = replace_summary(&repair.agent, trend_window, error);
     agent_store_checkpoint(&repair.agent, true);
