@@ -97,6 +97,7 @@ static int32_t take_line(struct batch *batch, struct span line, uint64_t number,
   struct error error = {0};
   int32_t code;
 
+  execution->timestamp_s = -1; /* what an earlier line left there is not this line's */
   if (parse(batch, execution, line, &error) != 0) {
     if (error.code <= -64)
       return error.code;

@@ -22,6 +22,7 @@ static int32_t no_such_agent(struct error *error, const char *name) {
 
 static int32_t inspect_summary(struct kaizen_instance *instance, struct kaizen_str agent,
                                struct kaizen_summary *out) {
+  const struct kaizen_summary nothing = {0};
   char name[EXECUTION_AGENT_MAX + 1];
   struct agent_view view;
   struct summary summary;
@@ -32,6 +33,7 @@ static int32_t inspect_summary(struct kaizen_instance *instance, struct kaizen_s
 
   if (!out || out->struct_size < sizeof *out)
     return KAIZEN_E_ARGUMENT;
+  out_write(out, &nothing, sizeof nothing);
   code = call_enter(&call, instance, READY);
   if (code != KAIZEN_OK)
     return code;

@@ -21,7 +21,8 @@ int32_t call_enter(struct call *call, struct kaizen_instance *instance, unsigned
   host_guard_enter(&call->guard);
   call->instance = instance;
   (void)pthread_mutex_lock(&instance->mutex);
-  if (IN_STATE(instance->state) & allowed_states) {
+  call->state = instance->state;
+  if (IN_STATE(call->state) & allowed_states) {
     call->engine = instance->engine;
     if (call->engine)
       call->engine->users++;

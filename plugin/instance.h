@@ -33,7 +33,8 @@ struct kaizen_instance {
 /* One call: errno, cancellation and signals are guarded from enter to leave. */
 struct call {
   struct kaizen_instance *instance;
-  struct engine *engine; /* held until call_leave(); NULL when the instance has none */
+  enum instance_state state; /* when it was entered */
+  struct engine *engine;     /* held until call_leave(); NULL when the instance has none */
   struct host_guard guard;
 };
 

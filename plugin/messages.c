@@ -23,9 +23,10 @@ void messages_fini(struct messages *messages) {
   (void)pthread_mutex_destroy(&messages->mutex);
 }
 
-/* False when a message of this id went out a moment ago; else *left_out is how many were kept back
- * since. */
+/* False when a message of this id went out a moment ago, or there is no room for it; else *left_out
+ * is how many were kept back since. */
 static bool may_send(struct messages *messages, int32_t id, uint64_t *left_out) {
+  bool has_room = messages->count < MESSAGES_QUEUED_MAX;
   int64_t now_ns = clock_monotonic_ns();
   size_t i;
 
@@ -33,13 +34,15 @@ static bool may_send(struct messages *messages, int32_t id, uint64_t *left_out) 
   for (i = 0;
        i < MESSAGES_IDS_MAX - 1 && messages->recent[i].id != 0 && messages->recent[i].id != id;)
     i++;
-  if (messages->recent[i].id == id && now_ns < messages->recent[i].next_ns) {
+  if (messages->recent[i].id != id) {
+    messages->recent[i].id = id;
+    messages->recent[i].next_ns = messages->recent[i].left_out = 0;
+  }
+  if (!has_room || now_ns < messages->recent[i].next_ns) {
     messages->recent[i].left_out++;
     return false;
   }
-  if (messages->recent[i].id == id)
-    *left_out = messages->recent[i].left_out;
-  messages->recent[i].id = id;
+  *left_out = messages->recent[i].left_out;
   messages->recent[i].next_ns = now_ns + QUIET_NS;
   messages->recent[i].left_out = 0;
   return true;
@@ -62,7 +65,7 @@ void messages_send(void *ctx, int32_t level, int32_t id, const char *text) {
   if (!messages->host->log || (uint32_t)level > messages->host->log_level)
     return;
   (void)pthread_mutex_lock(&messages->mutex);
-  if (messages->count < MESSAGES_QUEUED_MAX && may_send(messages, id, &left_out)) {
+  if (may_send(messages, id, &left_out)) {
     messages->queued[messages->count].level = level;
     messages->queued[messages->count].id = id;
     put_text(messages->queued[messages->count].text, text, left_out);

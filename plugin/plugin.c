@@ -159,10 +159,33 @@ static int32_t configure(struct kaizen_instance *instance, const char *json, siz
   return code;
 }
 
+/* One key over what is there; a value that cannot be applied leaves everything as it was. */
+static int32_t set_key(struct kaizen_instance *instance, const char *key, struct span value) {
+  struct config kept;
+  struct config_origins kept_origins = instance->origins;
+  struct error error = {0};
+  int32_t code = KAIZEN_OK;
+
+  if (config_copy(&kept, &instance->config, &error) != 0)
+    return instance_fail(instance, &error);
+  if (config_merge_text(&instance->config, &instance->origins, key, value, &error) != 0)
+    code = instance_fail(instance, &error);
+  else if (instance->config.project_root[0] != '\0') /* else start() asks for the root */
+    code = apply_config(instance);
+  if (code != KAIZEN_OK) {
+    struct config refused = instance->config;
+
+    instance->config = kept;
+    instance->origins = kept_origins;
+    kept = refused;
+  }
+  config_fini(&kept);
+  return code;
+}
+
 static int32_t configure_key(struct kaizen_instance *instance, const char *key, const char *value,
                              size_t len) {
   struct call call;
-  struct error error = {0};
   int32_t code;
 
   if (!key || !value)
@@ -172,14 +195,7 @@ static int32_t configure_key(struct kaizen_instance *instance, const char *key, 
     return fail_state(instance, "configure_key", "not while running; stop first");
   if (code != KAIZEN_OK)
     return code;
-  if (len == KAIZEN_NTS)
-    len = strlen(value);
-  if (config_merge_text(&instance->config, &instance->origins, key, (struct span){value, len},
-                        &error) != 0)
-    code = instance_fail(instance, &error);
-  else if (instance->config.project_root[0] != '\0')
-    code = apply_config(
-        instance); /* until the root is known there is nothing to open: start() asks for it */
+  code = set_key(instance, key, (struct span){value, len == KAIZEN_NTS ? strlen(value) : len});
   call_leave(&call);
   return code;
 }
@@ -274,11 +290,18 @@ static int32_t record_one(struct kaizen_instance *instance, const struct kaizen_
   return code;
 }
 
+/* Of two out-structs the one that is too small cannot be written; the other says so. */
+static int32_t refuse_outs(struct kaizen_receipt *receipt, struct kaizen_summary *summary) {
+  return answer_refusal(KAIZEN_E_ARGUMENT, "an out-struct is smaller than its 1.0 layout",
+                        outs_fit(receipt, NULL) ? receipt : NULL,
+                        outs_fit(NULL, summary) ? summary : NULL);
+}
+
 static int32_t on_execution_end(struct kaizen_instance *instance,
                                 const struct kaizen_execution *execution,
                                 struct kaizen_receipt *receipt, struct kaizen_summary *summary) {
   if (!outs_fit(receipt, summary))
-    return KAIZEN_E_ARGUMENT;
+    return refuse_outs(receipt, summary);
   if (!instance || !execution || execution->struct_size < SIZE_1_0_EXECUTION)
     return answer_refusal(KAIZEN_E_ARGUMENT,
                           "a NULL argument, or a struct smaller than its 1.0 layout", receipt,
@@ -290,7 +313,7 @@ static int32_t on_execution_end_json(struct kaizen_instance *instance, const cha
                                      struct kaizen_receipt *receipt,
                                      struct kaizen_summary *summary) {
   if (!outs_fit(receipt, summary))
-    return KAIZEN_E_ARGUMENT;
+    return refuse_outs(receipt, summary);
   if (!instance || !json)
     return answer_refusal(KAIZEN_E_ARGUMENT, "a NULL argument", receipt, summary);
   return record_one(instance, NULL, (struct span){json, len == KAIZEN_NTS ? strlen(json) : len},
@@ -327,7 +350,7 @@ static int32_t stats(struct kaizen_instance *instance, struct kaizen_stats *out)
     out_write(out, &ours, sizeof ours);
     return code;
   }
-  ours.state = (int32_t)instance->state;
+  ours.state = (int32_t)call.state;
   ours.recorded = atomic_load(&instance->recorded);
   ours.duplicates = atomic_load(&instance->duplicates);
   ours.rejected = atomic_load(&instance->rejected);
