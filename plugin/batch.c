@@ -1,8 +1,11 @@
-/* batch.c - kaizen.batch/1: JSON Lines in, one commit for each run of lines of one agent.
+/* batch.c - kaizen.batch/1: JSON Lines in, one commit for each agent in a run of them.
  *
  * SPDX-License-Identifier: Apache-2.0
  *
- * A commit never spans agents, so that `consumed` always tells exactly what has been dealt with. */
+ * A run spans agents only while every line in it carries a key: when one agent's commit fails,
+ * `consumed` stays before the run, and what the others had committed is then recognised when it is
+ * given again.  Lines without keys are committed agent by agent in their order, so that `consumed`
+ * tells exactly what has been dealt with. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,11 +23,12 @@ struct batch {
   kaizen_batch_refusal refusal;
   void *ctx;
   struct kaizen_batch_result *result;
-  /* the run being gathered: lines of one agent */
+  /* the run being gathered */
   struct execution *executions; /* RUN_MAX of them, used again */
   struct recorder_request *requests;
   uint64_t *line_numbers;
   size_t count, bytes;
+  bool spans_agents, all_keyed;
   struct buffer keyed; /* a line with a derived key */
 };
 
@@ -33,33 +37,61 @@ static void tell(struct batch *batch, uint64_t line, int32_t code, const char *r
     batch->refusal(batch->ctx, line, code, reason);
 }
 
-/* Records the run.  0, or the code of a transient or unknown failure: none of its lines then counts
- * as dealt with. */
-static int32_t commit_run(struct batch *batch) {
+/* By agent; within one in the order of the lines, which is that of the array. */
+static int compare_requests(const void *a, const void *b) {
+  const struct execution *x = ((const struct recorder_request *)a)->execution;
+  const struct execution *y = ((const struct recorder_request *)b)->execution;
+  int order = strcmp(x->agent, y->agent);
+
+  return order != 0 ? order : (x > y) - (x < y);
+}
+
+/* One agent's part of the run.  0, or the code of a transient or unknown failure. */
+static int32_t commit_agent(struct batch *batch, struct recorder_request *requests, size_t count) {
   struct error error = {0};
   size_t i;
 
-  if (batch->count == 0)
-    return 0;
-  for (i = 0; i < batch->count; i++)
-    batch->requests[i] = (struct recorder_request){.execution = &batch->executions[i]};
-  recorder_record(batch->call.engine->recorder, batch->requests, batch->count, batch->limits.now_s,
-                  NULL, &error);
-  for (i = 0; i < batch->count; i++) {
-    int32_t code = batch->requests[i].code;
+  recorder_record(batch->call.engine->recorder, requests, count, batch->limits.now_s, NULL, &error);
+  for (i = 0; i < count; i++) {
+    uint64_t line = batch->line_numbers[requests[i].execution - batch->executions];
+    int32_t code = requests[i].code;
 
     instance_count(batch->call.instance, code);
     if (code < 0) {
-      tell(batch, batch->line_numbers[i], code, error.text);
+      tell(batch, line, code, error.text);
       return code;
     }
     batch->result->recorded += code == KAIZEN_RECORDED;
     batch->result->duplicates += code == KAIZEN_DUPLICATE;
     if (code == KAIZEN_DUPLICATE)
-      tell(batch, batch->line_numbers[i], code, "its key is in the log");
+      tell(batch, line, code, "its key is in the log");
   }
-  batch->count = batch->bytes = 0;
   return 0;
+}
+
+/* 0, or the code of a failure: none of the run's lines then counts as dealt with. */
+static int32_t commit_run(struct batch *batch) {
+  struct recorder_request *requests = batch->requests;
+  int32_t code = 0;
+  size_t begin, end;
+
+  for (begin = 0; begin < batch->count; begin++)
+    requests[begin] = (struct recorder_request){.execution = &batch->executions[begin]};
+  if (batch->spans_agents)
+    qsort(requests, batch->count, sizeof *requests, compare_requests);
+  for (begin = 0; code == 0 && begin < batch->count; begin = end) {
+    const char *agent = requests[begin].execution->agent;
+
+    for (end = begin + 1; end < batch->count && strcmp(requests[end].execution->agent, agent) == 0;)
+      end++;
+    code = commit_agent(batch, &requests[begin], end - begin);
+  }
+  if (code == 0) {
+    batch->count = batch->bytes = 0;
+    batch->spans_agents = false;
+    batch->all_keyed = true;
+  }
+  return code;
 }
 
 /* A key from the line's own bytes: the same line is the same execution wherever a replay begins. */
@@ -91,6 +123,17 @@ static int parse(struct batch *batch, struct execution *execution, struct span l
   return parse_with_derived_key(batch, execution, line, error);
 }
 
+static bool fits_run(const struct batch *batch, const struct execution *execution) {
+  bool keyed = batch->all_keyed && execution->key.len > 0;
+
+  if (batch->count == 0)
+    return true;
+  if (batch->bytes + execution->line.len > RECORDER_BATCH_BYTES)
+    return false;
+  return keyed ||
+         (!batch->spans_agents && strcmp(execution->agent, batch->executions[0].agent) == 0);
+}
+
 /* 0 when the line is in the run or was refused for good. */
 static int32_t take_line(struct batch *batch, struct span line, uint64_t number, uint64_t offset) {
   struct execution *execution = &batch->executions[batch->count];
@@ -108,8 +151,7 @@ static int32_t take_line(struct batch *batch, struct span line, uint64_t number,
     tell(batch, number, error.code, error.text);
     return 0;
   }
-  if (batch->count > 0 && (strcmp(execution->agent, batch->executions[0].agent) != 0 ||
-                           batch->bytes + execution->line.len > RECORDER_BATCH_BYTES)) {
+  if (!fits_run(batch, execution)) {
     struct execution swap = batch->executions[0];
 
     code = commit_run(batch);
@@ -120,6 +162,8 @@ static int32_t take_line(struct batch *batch, struct span line, uint64_t number,
     *execution = swap;
     execution = &batch->executions[0];
   }
+  batch->spans_agents |= strcmp(execution->agent, batch->executions[0].agent) != 0;
+  batch->all_keyed &= execution->key.len > 0;
   batch->line_numbers[batch->count++] = number;
   batch->bytes += execution->line.len;
   return 0;
@@ -187,7 +231,8 @@ static int32_t batch_record(struct kaizen_instance *instance, const char *lines,
                         .batch_flags = batch_flags,
                         .refusal = refusal,
                         .ctx = ctx,
-                        .result = result};
+                        .result = result,
+                        .all_keyed = true};
   int32_t code;
 
   if (!result || !lines)

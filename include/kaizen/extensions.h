@@ -64,7 +64,9 @@ struct kaizen_batch_1 { /* many records with one lock, write, sync and summary f
   /* [shared] running only.  `lines`: JSON Lines, each record with its "agent"; the last line may
    * lack its newline.  exec_flags: KAIZEN_EXEC_EMIT or KAIZEN_EXEC_NO_EMIT for all of them, or 0.
    * A rejected or duplicate line does not stop the batch.  A result < 0 is a transient or unknown
-   * failure: what lies before `consumed` has been dealt with, the rest can be given again. */
+   * failure: what lies before `consumed` has been dealt with, the rest can be given again.  Lines
+   * with keys share a commit with those of other agents around them; lines without one only with
+   * their neighbours of the same agent, since giving them again would record them twice. */
   int32_t (*record)(struct kaizen_instance *, const char *lines, size_t len, uint32_t exec_flags,
                     uint32_t batch_flags, kaizen_batch_refusal, void *ctx,
                     struct kaizen_batch_result *);
