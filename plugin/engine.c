@@ -12,6 +12,7 @@
 
 /* A flush lets go of the attachment that often, so that a stop need not wait for it. */
 #define FLUSH_SLICE_NS INT64_C(20000000)
+#define NS_PER_S INT64_C(1000000000)
 /* How often another process's progress is looked at. */
 #define FLUSH_POLL_NS INT64_C(5000000)
 
@@ -26,6 +27,7 @@ void engine_publisher_settings(const struct engine *engine, struct publisher_set
       .cert = config->nats_cert,
       .key = config->nats_key,
       .stream = config->stream,
+      .shown_url = engine->shown_url.failed ? NULL : engine->shown_url.data,
   };
 }
 
@@ -122,6 +124,8 @@ struct engine *engine_new(const struct config *config, const struct config_origi
     free(engine);
     return NULL;
   }
+  config_redact_url(config->nats_url, &engine->shown_url);
+  buffer_append_byte(&engine->shown_url, '\0');
   (void)pthread_mutex_init(&engine->mutex, NULL);
   (void)pthread_cond_init(&engine->returned, NULL);
   engine->config = *config;
@@ -135,6 +139,7 @@ void engine_free(struct engine *engine) {
   recorder_free(engine->recorder);
   project_close(&engine->project);
   config_fini(&engine->config);
+  buffer_fini(&engine->shown_url);
   (void)pthread_cond_destroy(&engine->returned);
   (void)pthread_mutex_destroy(&engine->mutex);
   free(engine);
@@ -172,6 +177,7 @@ struct gauges {
   const struct project *project;
   uint64_t marked, acknowledged, pending, held, dead_lettered;
   int64_t last_acknowledged_unix_ns;
+  int64_t oldest_pending_s; /* INT64_MAX: none */
 };
 
 static int add_agent(void *ctx, const char *agent) {
@@ -186,13 +192,15 @@ static int add_agent(void *ctx, const char *agent) {
   gauges->pending += view.pending;
   gauges->held += view.held;
   gauges->dead_lettered += view.dead_lettered;
+  if (view.oldest_pending_s > 0 && view.oldest_pending_s < gauges->oldest_pending_s)
+    gauges->oldest_pending_s = view.oldest_pending_s;
   if (view.state.last_acknowledged_unix_ns > gauges->last_acknowledged_unix_ns)
     gauges->last_acknowledged_unix_ns = view.state.last_acknowledged_unix_ns;
   return 0;
 }
 
 static int read_gauges(const struct engine *engine, struct gauges *gauges, struct error *error) {
-  *gauges = (struct gauges){.project = &engine->project};
+  *gauges = (struct gauges){.project = &engine->project, .oldest_pending_s = INT64_MAX};
   return project_each_agent(&engine->project, false, add_agent, gauges, error);
 }
 
@@ -259,6 +267,8 @@ void engine_stats(struct engine *engine, struct kaizen_stats *stats) {
   stats->acknowledged = gauges.acknowledged;
   stats->pending = gauges.pending;
   stats->dead_lettered = gauges.dead_lettered;
+  if (gauges.oldest_pending_s < INT64_MAX)
+    stats->oldest_pending_unix_ns = gauges.oldest_pending_s * NS_PER_S;
   stats->publish_failures = status.publish_failures;
   stats->last_acknowledged_unix_ns = gauges.last_acknowledged_unix_ns;
   stats->publisher = status.state;
