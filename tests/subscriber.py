@@ -3,12 +3,11 @@
 
 SPDX-License-Identifier: Apache-2.0
 
-Usage: subscriber.py [--count N] [--idle S] [--payload] [--ready FILE] URL SUBJECT
+Usage: subscriber.py [--count N] [--idle S] [--payload] URL SUBJECT
 
-Prints each message as one line of JSON, {"subject", "headers", "payload"}, or with --payload the
-payload alone.  Ends after N messages, or when S seconds (10) passed without one: the exit status is
-1 when fewer than N came.  Once the server has taken the subscription, "ready" is written to FILE,
-which may be a FIFO.
+Prints "ready" once the server has taken the subscription, then each message as one line of JSON,
+{"subject", "headers", "payload"}, or with --payload the payload alone.  Ends after N messages, or
+when S seconds (10) passed without one: the exit status is 1 when fewer than N came.
 """
 import argparse
 import json
@@ -35,16 +34,14 @@ def connect(url, idle):
     return stream, reader
 
 
-def messages(stream, reader, subject, ready):
+def messages(stream, reader, subject):
     stream.sendall(f"SUB {subject} 1\r\nPING\r\n".encode())
     while line := reader.readline():
         words = line.split()
         if words[0] == b"PING":
             stream.sendall(b"PONG\r\n")
         elif words[0] == b"PONG":
-            if ready:
-                with open(ready, "w", encoding="ascii") as file:
-                    file.write("ready\n")
+            print("ready", flush=True)
         elif words[0] in (b"MSG", b"HMSG"):
             total = int(words[-1])
             head = int(words[-2]) if words[0] == b"HMSG" else 0
@@ -61,7 +58,6 @@ def main():
     parser.add_argument("--count", type=int, default=0)
     parser.add_argument("--idle", type=float, default=10)
     parser.add_argument("--payload", action="store_true")
-    parser.add_argument("--ready")
     parser.add_argument("url")
     parser.add_argument("subject")
     args = parser.parse_args()
@@ -69,7 +65,7 @@ def main():
     got = 0
     stream, reader = connect(args.url, args.idle)
     try:
-        for message in messages(stream, reader, args.subject, args.ready):
+        for message in messages(stream, reader, args.subject):
             print(message["payload"] if args.payload else json.dumps(message), flush=True)
             got += 1
             if got == args.count:
