@@ -15,32 +15,24 @@
 
 #include "base/error.h"
 
-#define NATS_LIBRARY_FUNCTIONS(X)                                                                  \
-  X(nats_Open)                                                                                     \
-  X(nats_GetVersionNumber)                                                                         \
-  X(nats_ReleaseThreadMemory) X(natsStatus_GetText) X(natsOptions_Create) X(natsOptions_Destroy)   \
-      X(natsOptions_SetServers) X(natsOptions_SetNoRandomize) X(natsOptions_SetTimeout)            \
-          X(natsOptions_SetName) X(natsOptions_SetNoEcho) X(natsOptions_SetAllowReconnect)         \
-              X(natsOptions_SetReconnectBufSize) X(natsOptions_SetWriteDeadline)                   \
-                  X(natsOptions_SetPingInterval) X(natsOptions_SetMaxPingsOut)                     \
-                      X(natsOptions_SetIgnoreDiscoveredServers) X(natsOptions_SetErrorHandler)     \
-                          X(natsOptions_SetClosedCB) X(natsOptions_SetUserCredentialsFromFiles) X( \
-                              natsOptions_SetSecure) X(natsOptions_LoadCATrustedCertificates)      \
-                              X(natsOptions_LoadCertificatesChain) X(natsConnection_Connect) X(    \
-                                  natsConnection_Destroy) X(natsConnection_Status)                 \
-                                  X(natsConnection_FlushTimeout) X(natsConnection_PublishMsg) X(   \
-                                      natsConnection_GetMaxPayload) X(natsConnection_GetLastError) \
-                                      X(natsConnection_JetStream) X(natsConnection_SubscribeSync)  \
-                                          X(natsConnection_Request) X(natsSubscription_NextMsg)    \
-                                              X(natsSubscription_Destroy) X(natsMsg_Create)        \
-                                                  X(natsMsg_Destroy) X(natsMsg_GetData) X(         \
-                                                      natsMsg_GetDataLength) X(natsMsgHeader_Set)  \
-                                                      X(jsOptions_Init) X(jsPubOptions_Init)       \
-                                                          X(jsCtx_Destroy) X(js_PublishMsgAsync)   \
-                                                              X(jsStreamConfig_Init)               \
-                                                                  X(js_GetStreamInfo)              \
-                                                                      X(js_AddStream)              \
-                                                                          X(jsStreamInfo_Destroy)
+/* clang-format off */
+#define NATS_LIBRARY_FUNCTIONS(X) \
+  X(nats_Open) X(nats_GetVersionNumber) X(nats_ReleaseThreadMemory) X(natsStatus_GetText) \
+  X(natsOptions_Create) X(natsOptions_Destroy) X(natsOptions_SetServers) \
+  X(natsOptions_SetNoRandomize) X(natsOptions_SetTimeout) X(natsOptions_SetName) \
+  X(natsOptions_SetNoEcho) X(natsOptions_SetAllowReconnect) X(natsOptions_SetReconnectBufSize) \
+  X(natsOptions_SetWriteDeadline) X(natsOptions_SetPingInterval) X(natsOptions_SetMaxPingsOut) \
+  X(natsOptions_SetIgnoreDiscoveredServers) X(natsOptions_SetErrorHandler) \
+  X(natsOptions_SetClosedCB) X(natsOptions_SetUserCredentialsFromFiles) \
+  X(natsOptions_LoadCATrustedCertificates) X(natsOptions_LoadCertificatesChain) \
+  X(natsConnection_Connect) X(natsConnection_Status) X(natsConnection_FlushTimeout) \
+  X(natsConnection_PublishMsg) X(natsConnection_GetLastError) X(natsConnection_JetStream) \
+  X(natsConnection_SubscribeSync) X(natsConnection_Request) X(natsSubscription_NextMsg) \
+  X(natsSubscription_Destroy) X(natsMsg_Create) X(natsMsg_Destroy) X(natsMsg_GetData) \
+  X(natsMsgHeader_Set) X(jsOptions_Init) X(jsPubOptions_Init) X(jsCtx_Destroy) \
+  X(js_PublishMsgAsync) X(jsStreamConfig_Init) X(js_GetStreamInfo) X(js_AddStream) \
+  X(jsStreamInfo_Destroy)
+/* clang-format on */
 
 struct nats_library {
 #define NATS_LIBRARY_MEMBER(name) __typeof__(name) *name;

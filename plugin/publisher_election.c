@@ -88,13 +88,21 @@ static void resign(struct election *election, const void *who) {
     (void)set_lock(election->fd, F_UNLCK, HOLDER_BYTE);
 }
 
+static unsigned candidate_number(const struct election *election, const void *who) {
+  unsigned i = 0;
+
+  while (i < election->candidate_count && election->candidates[i] != who)
+    i++;
+  return i;
+}
+
 static void withdraw(struct election *election, const void *who) {
-  for (unsigned i = 0; i < election->candidate_count; i++)
-    if (election->candidates[i] == who) {
-      election->candidates[i] = election->candidates[--election->candidate_count];
-      show_candidates(election);
-      return;
-    }
+  unsigned i = candidate_number(election, who);
+
+  if (i == election->candidate_count)
+    return;
+  election->candidates[i] = election->candidates[--election->candidate_count];
+  show_candidates(election);
 }
 
 static void unlink_election(const struct election *election) {
@@ -175,8 +183,10 @@ void election_resign(struct election *election, const void *who) {
 
 void election_want(struct election *election, const void *who, bool want) {
   (void)pthread_mutex_lock(&elections_mutex);
-  withdraw(election, who);
-  if (want && election->candidate_count < CANDIDATES_MAX) {
+  if (!want) {
+    withdraw(election, who);
+  } else if (candidate_number(election, who) == election->candidate_count &&
+             election->candidate_count < CANDIDATES_MAX) {
     election->candidates[election->candidate_count++] = who;
     show_candidates(election);
   }

@@ -23,6 +23,7 @@
 #define SCAN_INTERVAL_NS (30 * NS_PER_S)
 #define WITHOUT_SUCCESS_NS (10 * NS_PER_S)
 #define AWAY_NS (15 * NS_PER_S)
+#define AWAY_AT_LEAST_NS (3 * NS_PER_S) /* whoever stands by looks once a second */
 #define AWAY_JITTER_NS (5 * NS_PER_S)
 #define LISTEN_BUSY_NS (2 * NS_PER_MS)
 #define LISTEN_IDLE_NS (50 * NS_PER_MS)
@@ -207,6 +208,7 @@ static void stand(struct publisher_project *project, int64_t now_ns) {
   if (!project->id_known)
     project->id_known = project_identity_known(&project->project, project->id);
   if (now_ns < project->away_until_ns) {
+    /* for the whole time while somebody else publishes, for a few seconds when nobody does */
     project->holder = election_holder(project->election);
     if (project->holder != 0 || now_ns < project->away_until_ns - AWAY_NS)
       return;
@@ -242,7 +244,7 @@ static void give_up_without_success(struct publisher_project *project, int64_t n
                         "no event was acknowledged for %d seconds: another process may try",
                         (int)(WITHOUT_SUCCESS_NS / NS_PER_S));
   project->resigning = true;
-  project->away_until_ns = now_ns + AWAY_NS + jitter_ns(AWAY_JITTER_NS);
+  project->away_until_ns = now_ns + AWAY_NS + AWAY_AT_LEAST_NS + jitter_ns(AWAY_JITTER_NS);
 }
 
 static int ring_for(void *ctx, const char *name) {
