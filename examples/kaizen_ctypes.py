@@ -133,9 +133,9 @@ class Kaizen:
     """One running instance for one project."""
 
     def __init__(self, plugin_path: str, *, log: Optional[Callable[[int, int, str], None]] = None,
-                 now_unix_ns: Optional[Callable[[], int]] = None, **config: Any) -> None:
-        """`config`: the plugin's keys, project_root at least.  `log` gets level, message id and text;
-        `now_unix_ns` replaces the clock."""
+                 log_level: int = 0, now_unix_ns: Optional[Callable[[], int]] = None, **config: Any) -> None:
+        """`config`: the plugin's keys, project_root at least.  `log` gets level, message id and text, up to
+        `log_level` as syslog counts (0: warnings); `now_unix_ns` replaces the clock."""
         entry = ctypes.CDLL(plugin_path).kaizen_plugin_v1
         entry.restype = ctypes.POINTER(Plugin)
         table = entry()
@@ -143,7 +143,7 @@ class Kaizen:
                 or table.contents.struct_size < ctypes.sizeof(Plugin):
             raise KaizenError(-4, "UNSUPPORTED", f"{plugin_path} has no complete table of ABI 1")
         self.table = table.contents
-        self._host = Host(struct_size=ctypes.sizeof(Host), abi_version=1 << 16,
+        self._host = Host(struct_size=ctypes.sizeof(Host), abi_version=1 << 16, log_level=log_level,
                           name=b"kaizen_ctypes", version=b"1")
         # ctypes lets go of a callback that nothing in Python holds: the instance does.
         if log:

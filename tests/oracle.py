@@ -78,11 +78,8 @@ class Record:
         self.quality = _finite(members.get("quality_score"))
         self.time = _finite(members.get("execution_time_s"))
         self.timestamp = read_timestamp(members.get("timestamp"))
-        self.key = members.get("idempotency_key")
-        if not isinstance(self.key, str) and isinstance(metadata, dict):
-            self.key = metadata.get("idempotency_key")
-        if not isinstance(self.key, str) or self.key == "":
-            self.key = None
+        keys = [members.get("idempotency_key"), metadata.get("idempotency_key") if isinstance(metadata, dict) else None]
+        self.key = next((key for key in keys if isinstance(key, str) and key), None)
         self.event_id = members.get("event_id")
         self.event = members.get("event")
         try:
