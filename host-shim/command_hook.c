@@ -126,7 +126,9 @@ static const char *absolute(const char *file, char path[PATH_MAX]) {
 static void take_host(const struct host *host, struct host *out) {
   static char directory[PATH_MAX], config_file[PATH_MAX], plugin_name[PATH_MAX];
   *out = *host;
-  out->directory = host->directory != NULL && realpath(host->directory, directory) != NULL ? directory : host->directory;
+  out->directory = host->directory != NULL && realpath(host->directory, directory) != NULL
+                       ? directory
+                       : host->directory;
   out->config_file = absolute(host->config_file, config_file);
   out->plugin_name = absolute(host->plugin_name, plugin_name);
 }

@@ -136,7 +136,8 @@ const struct hook_host *hook_event_detect(struct json_object *payload) {
                                                                : NULL;
 }
 
-/* Cursor and Copilot also run the hooks of Claude Code's settings: their turns are their own, under whichever name. */
+/* Cursor and Copilot also run the hooks of Claude Code's settings: their turns are their own, under
+ * whichever name. */
 static const struct hook_host *actual_host(struct json_object *payload,
                                            const struct hook_host *given) {
   const struct hook_host *told = hook_event_detect(payload);

@@ -31,13 +31,13 @@ struct hook_event { /* texts are "" when they are not there; what is in them may
   bool is_same_run;          /* a session that starts in the middle: compacted or cleared */
 };
 
-/* The payload's text as JSON: a byte order mark, white space and anything behind the object are tolerated.  NULL: it is
- * no JSON object. */
+/* The payload's text as JSON: a byte order mark, white space and anything behind the object are
+ * tolerated. NULL: it is no JSON object. */
 struct json_object *hook_event_parse(const char *text, size_t len);
 /* Whose payload it is, told by its fields; NULL when nothing tells. */
 const struct hook_host *hook_event_detect(struct json_object *payload);
-/* Reads the payload.  `host` NULL: detected.  `name` is the event when the configuration names it (NULL: the payload does).  -1 with
- * *problem: nothing can be made of it. */
+/* Reads the payload. `host` NULL: detected. `name` is the event when the configuration names it
+ * (NULL: the payload does). -1 with *problem: nothing can be made of it. */
 int hook_event_read(struct json_object *payload, const struct hook_host *host, const char *name,
                     struct hook_event *event, struct problem *problem);
 

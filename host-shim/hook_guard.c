@@ -1,4 +1,5 @@
-/* hook_guard.c - the manners of a hook: it ends in time, with status 0, and says nothing on standard output.
+/* hook_guard.c - the manners of a hook: it ends in time, with status 0, and says nothing on
+ * standard output.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "hook_guard.h"

@@ -57,9 +57,9 @@ struct hook_event_name {
 
 struct hook_host {
   const char *name; /* on the command line */
-  const char *
-      family; /* in keys and metadata, and the agent's name when the payload has none: two ways to hear of one
-                          agent (hooks and notify) are one family */
+  /* In keys and metadata, and the agent's name when the payload has none: two ways to hear of one
+   * agent (hooks and notify) are one family. */
+  const char *family;
   bool takes_argument;         /* the payload is the last argument, not standard input */
   bool says_outcome;           /* an end event means that the turn did what it was for */
   const char *folder_variable; /* environment variable with the project's folder, or NULL */

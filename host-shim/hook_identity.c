@@ -99,7 +99,8 @@ static void end_without_state(const struct hook_event *event, const struct hook_
   else
     join(identity->key, sizeof identity->key, event->stamp);
   if (identity->key[0] == '\0')
-    hook_log("%s: the turn cannot be told from others; told of twice, it is recorded twice", event->name);
+    hook_log("%s: the turn cannot be told from others; told of twice, it is recorded twice",
+             event->name);
 }
 
 static void end_by_number(const struct hook_state *state, const struct hook_event *event,

@@ -2,8 +2,8 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  *
- * The key is HOST:SESSION:TURN, HOST:SESSION:SUBAGENT:TURN for a subagent, made of the host's own ids; where it has none for
- * a turn, of the name hook_turn.h keeps for it. */
+ * The key is HOST:SESSION:TURN, HOST:SESSION:SUBAGENT:TURN for a subagent, made of the host's own
+ * ids; where it has none for a turn, of the name hook_turn.h keeps for it. */
 #ifndef KAIZEN_HOST_HOOK_IDENTITY_H
 #define KAIZEN_HOST_HOOK_IDENTITY_H
 

@@ -10,8 +10,7 @@
 struct hook_input {
   char *text; /* NUL-terminated; the caller's to free */
   size_t len;
-  bool
-      is_cut; /* more than the bound came; the rest was read and dropped, so that the host is never blocked */
+  bool is_cut;  /* too much came; the rest was read and dropped: the host is never blocked */
   bool is_open; /* no end came in time; what is there may be whole all the same */
 };
 

@@ -26,7 +26,8 @@ static int open_file(const struct hook_state *state) {
   int fd = hook_state_file(state, "hook.log", O_WRONLY | O_APPEND | O_CREAT);
   if (fd < 0 || fstat(fd, &entry) < 0 || entry.st_size < FILE_BYTES_MAX)
     return fd;
-  /* Of two processes that see the same full file one moves it, and the other's lines go to the moved one. */
+  /* Of two processes that see the same full file one moves it, and the other's lines go to the
+   * moved one. */
   renameat(state->folder, "hook.log", state->folder, "hook.log.1");
   close(fd);
   return hook_state_file(state, "hook.log", O_WRONLY | O_APPEND | O_CREAT);

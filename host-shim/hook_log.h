@@ -2,14 +2,15 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  *
- * hook.log in the state folder; beyond 128 KiB it becomes hook.log.1, which it replaces.  Standard error goes there, too,
- * unless it is a terminal. */
+ * hook.log in the state folder; beyond 128 KiB it becomes hook.log.1, which it replaces. Standard
+ * error goes there, too, unless it is a terminal. */
 #ifndef KAIZEN_HOST_HOOK_LOG_H
 #define KAIZEN_HOST_HOOK_LOG_H
 
 #include "hook_state.h"
 
-/* Opens the file and sends standard error to it; state may be NULL or closed: everything said is then dropped. */
+/* Opens the file and sends standard error to it; state may be NULL or closed: everything said is
+ * then dropped. */
 void hook_log_open(const struct hook_state *state, const char *host);
 /* One line with the time, this process and the host. */
 void hook_log(const char *format, ...) __attribute__((format(printf, 1, 2)));

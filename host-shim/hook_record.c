@@ -1,4 +1,5 @@
-/* hook_record.c - an event of a coding agent becomes a record, by the plugin, within the time a hook has.
+/* hook_record.c - an event of a coding agent becomes a record, by the plugin, within the time a
+ * hook has.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "hook_record.h"
@@ -52,7 +53,8 @@ static int add_count(struct json_members *members, const char *name, double numb
   return number >= 1 && number < 1e15 ? json_members_add_json(members, name, text) : 0;
 }
 
-/* The well-known keys of docs/metadata.md, and the event with the host's own word for how it ended. */
+/* The well-known keys of docs/metadata.md, and the event with the host's own word for how it
+ * ended. */
 static int describe(struct json_members *members, const struct hook_event *event) {
   double cost_usd = hook_event_number(event, HOOK_FIELD_COST_USD);
   bool failed = event->outcome == HOOK_FAILED || event->outcome == HOOK_TIMEOUT;

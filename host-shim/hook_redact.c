@@ -1,4 +1,5 @@
-/* hook_redact.c - what of a payload may be stored: words and short texts, never a secret or an address.
+/* hook_redact.c - what of a payload may be stored: words and short texts, never a secret or an
+ * address.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "hook_redact.h"
@@ -61,7 +62,8 @@ static bool has_prefixed_secret(const char *text) {
   return strstr(text, "-----BEGIN ") != NULL;
 }
 
-/* "password=...", "Authorization: ...", "--token ...": the name, then a separator, then something. */
+/* "password=...", "Authorization: ...", "--token ...": the name, then a separator, then
+ * something. */
 static bool has_named_secret(const char *text) {
   for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
     for (const char *at = strcasestr(text, names[i]); at != NULL;
@@ -97,7 +99,8 @@ static bool has_address(const char *text) {
   return false;
 }
 
-/* A long run that mixes upper case, lower case and digits: keys look so; UUIDs, hashes and sentences do not. */
+/* A long run that mixes upper case, lower case and digits: keys look so; UUIDs, hashes and
+ * sentences do not. */
 static bool has_random_run(const char *text) {
   for (const char *at = text; *at != '\0';) {
     size_t len = 0;

@@ -1,9 +1,11 @@
-/* hook_redact.h - what of a payload may be stored: words and short texts, never a secret or an address.
+/* hook_redact.h - what of a payload may be stored: words and short texts, never a secret or an
+ * address.
  *
  * SPDX-License-Identifier: Apache-2.0
  *
- * Payloads of coding agents carry prompts, answers, paths and addresses next to the few words that describe an
- * execution.  What is stored is taken field by field; these functions judge the values of those fields. */
+ * Payloads of coding agents carry prompts, answers, paths and addresses next to the few words that
+ * describe an execution. What is stored is taken field by field; these functions judge the values
+ * of those fields. */
 #ifndef KAIZEN_HOST_HOOK_REDACT_H
 #define KAIZEN_HOST_HOOK_REDACT_H
 
@@ -17,13 +19,15 @@ enum {
 };
 #define HOOK_REDACTED "[redacted]"
 
-/* Letters, digits and . _ : / + = @ - only, at most `max` bytes, at least one: an enumeration's value or an id, not prose. */
+/* Letters, digits and . _ : / + = @ - only, at most `max` bytes, at least one: an enumeration's
+ * value or an id, not prose. */
 bool hook_redact_is_word(const char *text, size_t max);
-/* True when something in the text looks like a credential (well-known prefixes, name=value of a password or token,
- * user:password@ in a URL, a private key, a long random string) or like an e-mail address. */
+/* True when something in the text looks like a credential (well-known prefixes, name=value of a
+ * password or token, user:password@ in a URL, a private key, a long random string) or like an
+ * e-mail address. */
 bool hook_redact_is_secret(const char *text);
-/* The text as it may be stored: HOOK_REDACTED, or at most HOOK_TEXT_MAX bytes cut between characters.  `out` takes
- * HOOK_TEXT_MAX + 1 bytes. */
+/* The text as it may be stored: HOOK_REDACTED, or at most HOOK_TEXT_MAX bytes cut between
+ * characters. `out` takes HOOK_TEXT_MAX + 1 bytes. */
 void hook_redact_text(const char *text, char out[HOOK_TEXT_MAX + 1]);
 
 #endif

@@ -65,7 +65,8 @@ static int fill_random(uint8_t *bytes, size_t len) {
   return getrandom(bytes, len, 0) == (ssize_t)len ? 0 : -1;
 }
 
-/* The first of several processes that start together decides: a key appears whole, by link(), or not at all. */
+/* The first of several processes that start together decides: a key appears whole, by link(), or
+ * not at all. */
 static int make_key(const struct hook_state *state) {
   uint8_t key[HOOK_FINGERPRINT_KEY_BYTES];
   char name[32];

@@ -93,7 +93,8 @@ static bool is_sound(const struct turn_file *file, ssize_t got) {
          file->ended_next < ENDED_MAX;
 }
 
-/* The lane's file, locked and read; a damaged one counts as empty.  -1 when there is none to be had. */
+/* The lane's file, locked and read; a damaged one counts as empty. -1 when there is none to be
+ * had. */
 static int open_lane(const struct hook_state *state, const struct hook_turn_lane *lane,
                      struct turn_file *file) {
   char name[32];
@@ -213,8 +214,8 @@ static const struct ended_turn *find_repeated(const struct turn_file *file,
   return file->has_starts ? last : NULL; /* a new turn would have had a start */
 }
 
-static void take_end(struct turn_file *file, const struct hook_turn_lane *lane, struct hook_turn_end *end,
-                     bool is_resumed) {
+static void take_end(struct turn_file *file, const struct hook_turn_lane *lane,
+                     struct hook_turn_end *end, bool is_resumed) {
   const struct ended_turn *repeated = find_repeated(file, end, is_resumed);
   if (file->is_open)
     end->elapsed_s = elapsed_s(file);
