@@ -16,6 +16,7 @@
 #include "command_list.h"
 #include "config_edit.h"
 #include "doctor_findings.h"
+#include "hook_doctor.h"
 #include "output.h"
 #include "project_root.h"
 #include "report_text.h"
@@ -254,6 +255,7 @@ static int run(const struct host *host) {
     else
       check_instance(host, &session, &findings);
   }
+  hook_doctor_check(&findings, session.project_root);
   session_close(&session);
   return doctor_findings_end(&findings);
 }

@@ -7,6 +7,8 @@ const struct command *const command_list[] = {
     &command_record,
     &command_exec,
     &command_hook,
+    &command_install_hooks,
+    &command_uninstall_hooks,
     &command_replay,
     &command_show,
     &command_list_agents,

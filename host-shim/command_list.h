@@ -9,6 +9,8 @@
 extern const struct command command_record;
 extern const struct command command_exec;
 extern const struct command command_hook;
+extern const struct command command_install_hooks;
+extern const struct command command_uninstall_hooks;
 extern const struct command command_replay;
 extern const struct command command_show;
 extern const struct command command_list_agents;

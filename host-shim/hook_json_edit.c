@@ -1,4 +1,5 @@
-/* hook_json_edit.c - small changes to somebody's JSON settings that leave every other byte as it is.
+/* hook_json_edit.c - small changes to somebody's JSON settings that leave every other byte as it
+ * is.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "hook_json_edit.h"
@@ -26,8 +27,8 @@ static int refuse(const struct hook_json_scan *scan, size_t at, struct problem *
     line += scan->text[i] == '\n';
     column = scan->text[i] == '\n' ? 1 : column + 1;
   }
-  return problem_set(problem, EXIT_CODE_REFUSED, "it is no JSON object at line %zu, column %zu; mend it first", line,
-                     column);
+  return problem_set(problem, EXIT_CODE_REFUSED,
+                     "it is no JSON object at line %zu, column %zu; mend it first", line, column);
 }
 
 int hook_json_open(struct hook_json *json, const char *text, size_t len, struct problem *problem) {
@@ -76,7 +77,8 @@ static bool find_child(const struct hook_json *json, size_t open, const char *na
   return false;
 }
 
-bool hook_json_find(const struct hook_json *json, hook_json_path path, struct hook_json_span *value) {
+bool hook_json_find(const struct hook_json *json, hook_json_path path,
+                    struct hook_json_span *value) {
   struct hook_json_scan scan = scan_of(json);
   struct hook_json_child child = {.value = root_start(&scan)};
   if (!hook_json_scan_value(&scan, child.value, &child.end))
@@ -88,28 +90,26 @@ bool hook_json_find(const struct hook_json *json, hook_json_path path, struct ho
   return true;
 }
 
-size_t hook_json_count(const struct hook_json *json, hook_json_path path) {
-  struct hook_json_span container;
+bool hook_json_element(const struct hook_json *json, const struct hook_json_span *container,
+                       size_t i, struct hook_json_span *value) {
   struct hook_json_child child;
-  size_t count = 0;
-  if (!hook_json_find(json, path, &container))
-    return 0;
-  while (find_child(json, container.start, NULL, count, &child))
-    count++;
-  return count;
-}
-
-bool hook_json_element(const struct hook_json *json, hook_json_path path, size_t i, struct hook_json_span *value) {
-  struct hook_json_span container;
-  struct hook_json_child child;
-  if (!hook_json_find(json, path, &container) || !find_child(json, container.start, NULL, i, &child))
+  if (!find_child(json, container->start, NULL, i, &child))
     return false;
   *value = (struct hook_json_span){.start = child.value, .end = child.end};
   return true;
 }
 
-bool hook_json_next_string(const struct hook_json *json, const struct hook_json_span *within, size_t from,
-                           struct hook_json_span *value, char *out, size_t room) {
+bool hook_json_member(const struct hook_json *json, const struct hook_json_span *object,
+                      const char *name, struct hook_json_span *value) {
+  struct hook_json_child child;
+  if (!find_child(json, object->start, name, 0, &child))
+    return false;
+  *value = (struct hook_json_span){.start = child.value, .end = child.end};
+  return true;
+}
+
+bool hook_json_next_string(const struct hook_json *json, const struct hook_json_span *within,
+                           size_t from, struct hook_json_span *value, char *out, size_t room) {
   struct hook_json_scan scan = scan_of(json);
   struct hook_json_children children = {.open = within->start};
   struct hook_json_child child;
@@ -130,7 +130,8 @@ bool hook_json_next_string(const struct hook_json *json, const struct hook_json_
 }
 
 /* Replaces `len` bytes at `at`. */
-static int splice(struct hook_json *json, size_t at, size_t len, const char *text, struct problem *problem) {
+static int splice(struct hook_json *json, size_t at, size_t len, const char *text,
+                  struct problem *problem) {
   size_t added = strlen(text);
   char *edited = malloc(json->len - len + added + 1);
   if (edited == NULL)
@@ -165,9 +166,11 @@ static void indent_unit(const struct hook_json *json, char unit[16]) {
   struct hook_json_child child;
   const char *indent = "";
   size_t len = 0;
-  if (find_child(json, root, NULL, 0, &child) && memchr(json->text + root, '\n', child.start - root) != NULL)
+  if (find_child(json, root, NULL, 0, &child) &&
+      memchr(json->text + root, '\n', child.start - root) != NULL)
     len = indent_at(json, child.start, &indent);
-  snprintf(unit, 16, "%.*s", len > 0 && len < 16 ? (int)len : 2, len > 0 && len < 16 ? indent : "  ");
+  snprintf(unit, 16, "%.*s", len > 0 && len < 16 ? (int)len : 2,
+           len > 0 && len < 16 ? indent : "  ");
 }
 
 /* Where the last thing in front of `at` that is no white space ends. */
@@ -177,8 +180,10 @@ static size_t end_before(const struct hook_json *json, size_t at) {
   return at;
 }
 
-/* Adds `member` to the container: on a line of its own, unless the others share theirs with the brackets. */
-static int add_child(struct hook_json *json, size_t open, const char *member, struct problem *problem) {
+/* Adds `member` to the container: on a line of its own, unless the others share theirs with the
+ * brackets. */
+static int add_child(struct hook_json *json, size_t open, const char *member,
+                     struct problem *problem) {
   struct hook_json_scan scan = scan_of(json);
   struct hook_json_children children = {.open = open};
   struct hook_json_child child = {.end = 0}, first = {.end = 0};
@@ -197,7 +202,8 @@ static int add_child(struct hook_json *json, size_t open, const char *member, st
     at = child.after;
   } else if (is_empty) {
     outer = indent_at(json, open, &indent);
-    len = asprintf(&text, "%s%.*s%s%s%s%.*s", newline, (int)outer, indent, unit, member, newline, (int)outer, indent);
+    len = asprintf(&text, "%s%.*s%s%s%s%.*s", newline, (int)outer, indent, unit, member, newline,
+                   (int)outer, indent);
   } else {
     bool own_line = memchr(json->text + open, '\n', first.start - open) != NULL;
     size_t inner = own_line ? indent_at(json, first.start, &indent) : outer;
@@ -205,7 +211,8 @@ static int add_child(struct hook_json *json, size_t open, const char *member, st
   }
   if (len < 0)
     return problem_no_memory(problem);
-  int result = is_empty ? splice(json, at, children.close - at, text, problem) : splice(json, at, 0, text, problem);
+  int result = is_empty ? splice(json, at, children.close - at, text, problem)
+                        : splice(json, at, 0, text, problem);
   if (result == 0 && !is_one_line && !is_empty && child.after == child.end)
     result = splice(json, child.end, 0, ",", problem);
   free(text);
@@ -213,11 +220,13 @@ static int add_child(struct hook_json *json, size_t open, const char *member, st
 }
 
 static int wrong_type(const char *name, const char *wanted, struct problem *problem) {
-  return problem_set(problem, EXIT_CODE_REFUSED, "\"%s\" in it is no %s; nothing is changed", name, wanted);
+  return problem_set(problem, EXIT_CODE_REFUSED, "\"%s\" in it is no %s; nothing is changed", name,
+                     wanted);
 }
 
 /* Makes the objects that the first `count` names of the path stand for. */
-static int make_objects(struct hook_json *json, hook_json_path path, size_t count, struct problem *problem) {
+static int make_objects(struct hook_json *json, hook_json_path path, size_t count,
+                        struct problem *problem) {
   const char *part[HOOK_JSON_PATH_MAX] = {NULL};
   struct hook_json_span value;
   for (size_t i = 0; i < count; i++) {
@@ -237,7 +246,8 @@ static size_t path_length(hook_json_path path) {
   return length;
 }
 
-int hook_json_set(struct hook_json *json, hook_json_path path, const char *value, struct problem *problem) {
+int hook_json_set(struct hook_json *json, hook_json_path path, const char *value,
+                  struct problem *problem) {
   struct hook_json_span found;
   const char *parent[HOOK_JSON_PATH_MAX] = {NULL};
   size_t length = path_length(path);
@@ -259,7 +269,8 @@ int hook_json_set(struct hook_json *json, hook_json_path path, const char *value
   return result;
 }
 
-int hook_json_append(struct hook_json *json, hook_json_path path, const char *value, struct problem *problem) {
+int hook_json_append(struct hook_json *json, hook_json_path path, const char *value,
+                     struct problem *problem) {
   struct hook_json_span array;
   if (hook_json_set(json, path, "[]", problem) < 0)
     return -1;
@@ -286,7 +297,8 @@ static int remove_child(struct hook_json *json, size_t open, size_t i, struct pr
   if (found.end == 0)
     return 0;
   size_t start = end_before(json, found.start);
-  if (count == 1 && start == open + 1 && hook_json_scan_blank(&scan, found.after) == children.close &&
+  if (count == 1 && start == open + 1 &&
+      hook_json_scan_blank(&scan, found.after) == children.close &&
       end_before(json, children.close) == found.after)
     return splice(json, start, children.close - start, "", problem);
   if (splice(json, start, found.after - start, "", problem) < 0)
@@ -295,11 +307,10 @@ static int remove_child(struct hook_json *json, size_t open, size_t i, struct pr
   return was_last && before.after > before.end ? splice(json, before.after - 1, 1, "", problem) : 0;
 }
 
-int hook_json_remove(struct hook_json *json, hook_json_path path, size_t i, struct problem *problem) {
-  struct hook_json_span container;
-  return hook_json_find(json, path, &container) && is_container(json, container.start)
-             ? remove_child(json, container.start, i, problem)
-             : 0;
+int hook_json_remove(struct hook_json *json, const struct hook_json_span *container, size_t i,
+                     struct problem *problem) {
+  return is_container(json, container->start) ? remove_child(json, container->start, i, problem)
+                                              : 0;
 }
 
 int hook_json_unset(struct hook_json *json, hook_json_path path, struct problem *problem) {
@@ -309,7 +320,7 @@ int hook_json_unset(struct hook_json *json, hook_json_path path, struct problem 
   memcpy(parent, path, (length - 1) * sizeof *parent);
   if (!hook_json_find(json, path, &value) || !hook_json_find(json, parent, &container))
     return 0;
-  for (size_t i = 0; hook_json_element(json, parent, i, &element); i++)
+  for (size_t i = 0; hook_json_element(json, &container, i, &element); i++)
     if (element.start == value.start)
       return remove_child(json, container.start, i, problem);
   return 0;

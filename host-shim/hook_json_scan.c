@@ -67,15 +67,17 @@ static bool scan_bare(struct hook_json_scan *scan, size_t i, size_t *end) {
 }
 
 static bool scan_scalar(struct hook_json_scan *scan, size_t i, size_t *end) {
-  return at(scan, i) == '"' || at(scan, i) == '\'' ? scan_string(scan, i, end) : scan_bare(scan, i, end);
+  return at(scan, i) == '"' || at(scan, i) == '\'' ? scan_string(scan, i, end)
+                                                   : scan_bare(scan, i, end);
 }
 
 static bool scan_value(struct hook_json_scan *scan, size_t i, size_t *end, int depth);
 
-static int next_child(struct hook_json_scan *scan, struct hook_json_children *children, struct hook_json_child *child,
-                      int depth) {
+static int next_child(struct hook_json_scan *scan, struct hook_json_children *children,
+                      struct hook_json_child *child, int depth) {
   bool is_object = at(scan, children->open) == '{';
-  size_t i = hook_json_scan_blank(scan, children->at > children->open ? children->at : children->open + 1);
+  size_t i =
+      hook_json_scan_blank(scan, children->at > children->open ? children->at : children->open + 1);
   if (at(scan, i) == (is_object ? '}' : ']')) {
     children->close = i;
     return 0;
@@ -123,7 +125,8 @@ int hook_json_scan_next(struct hook_json_scan *scan, struct hook_json_children *
   return next_child(scan, children, child, 0);
 }
 
-void hook_json_scan_text(const struct hook_json_scan *scan, size_t start, size_t end, char *out, size_t room) {
+void hook_json_scan_text(const struct hook_json_scan *scan, size_t start, size_t end, char *out,
+                         size_t room) {
   const char *text = scan->text + start;
   size_t len = end - start, problem_at = 0;
   const char *description = NULL;

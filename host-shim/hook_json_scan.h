@@ -27,12 +27,13 @@ struct hook_json_child { /* of an object or array */
 struct hook_json_children { /* zero `at`, set `open`, then call next until it answers 0 */
   size_t open;              /* where the bracket is */
   size_t at;
-  size_t close;             /* where the closing bracket is, once next answered 0 */
+  size_t close; /* where the closing bracket is, once next answered 0 */
 };
 /* 1: *child is the next one; 0: there are no more; -1: broken, see failed_at. */
 int hook_json_scan_next(struct hook_json_scan *scan, struct hook_json_children *children,
                         struct hook_json_child *child);
 /* The name or string between `start` and `end` without quotes and escapes, cut to the room. */
-void hook_json_scan_text(const struct hook_json_scan *scan, size_t start, size_t end, char *out, size_t room);
+void hook_json_scan_text(const struct hook_json_scan *scan, size_t start, size_t end, char *out,
+                         size_t room);
 
 #endif
