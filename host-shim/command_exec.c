@@ -14,8 +14,18 @@
 #include "output.h"
 #include "record_call.h"
 #include "record_request.h"
+#include "result.h"
+#include "result_capture.h"
+#include "result_quality.h"
+
+static const double QUALITY_TIMEOUT_S = 30;
 
 static const struct option_spec own_options[] = {
+    {"result", 0, OPTION_CHOICE, RESULT_FORMATS,
+     "read the JSON the command prints: outcome, duration, tokens, cost, its own key"},
+    {"quality-cmd", 0, OPTION_TEXT, "CMD",
+     "run CMD with sh afterwards; the number from 0 to 1 it prints is the quality"},
+    {"quality-timeout", 0, OPTION_SECONDS, "S", "how long CMD may take; 30"},
     {"aborted", 0, OPTION_CHOICE, "skip|failure",
      "what a command ended by Ctrl-C or SIGTERM counts as; skip: nothing"},
     {"require-record", 0, OPTION_FLAG, NULL,
@@ -27,6 +37,9 @@ static const struct command_example examples[] = {
     {"exec coach -- make test", "success is status 0"},
     {"exec nightly --quality 0.9 --emit-event -- ./run-agent --all", "with what record takes"},
     {"exec deploy --aborted failure -- ./deploy.sh", "Ctrl-C counts as a failure"},
+    {"exec fixer --result claude-json --quality-cmd ./judge.sh -- claude -p --output-format json "
+     "'fix it'",
+     "what the agent says of itself, and what a judge says of it"},
     {NULL, NULL},
 };
 
@@ -111,12 +124,62 @@ static int check_recording(const struct host *host, struct problem *problem) {
   return 0;
 }
 
+/* The command, its output read along when --result is given. */
+static int run_command(const struct host *host, struct child_result *result, struct result *said,
+                       bool *has_said, struct problem *problem) {
+  const char *format = options_text(host->arguments, "result", NULL);
+  const char *text = NULL;
+  struct problem unread;
+  size_t len = 0;
+  *has_said = false;
+  if (format == NULL)
+    return child_run(host->arguments->rest, result, problem);
+  struct result_capture *capture = result_capture_begin(problem);
+  if (capture == NULL)
+    return -1;
+  int failed = child_run(host->arguments->rest, result, problem);
+  result_capture_end(capture, &text, &len);
+  if (failed == 0 && result->exec_error == 0) {
+    *has_said = result_read(format, text, len, said, &unread) == 0;
+    if (!*has_said)
+      output_warning("exec: %s; status and time are recorded", unread.text);
+  }
+  result_capture_free(capture);
+  return failed;
+}
+
+/* A status that is not 0 is a failure whatever the command said of itself. */
+static int take_said(struct record_request *request, const struct child_result *result,
+                     struct result *said) {
+  if (exit_status(result) != 0)
+    said->outcome = KAIZEN_FAILURE;
+  return result_apply(said, request);
+}
+
+static void take_quality(const struct host *host, struct record_request *request,
+                         const struct child_result *result) {
+  const char *command = options_text(host->arguments, "quality-cmd", NULL);
+  double timeout_s = options_number(host->arguments, "quality-timeout", QUALITY_TIMEOUT_S);
+  struct problem problem;
+  double quality = 0;
+  if (command == NULL || (request->execution.flags & KAIZEN_EXEC_HAS_QUALITY) != 0)
+    return;
+  if (result_quality_run(command, exit_status(result), timeout_s, &quality, &problem) < 0) {
+    output_warning("exec: %s; recorded without a quality", problem.text);
+    return;
+  }
+  request->execution.quality_score = quality;
+  request->execution.flags |= KAIZEN_EXEC_HAS_QUALITY;
+}
+
 static int run_and_record(const struct host *host, struct record_request *request,
                           struct problem *problem) {
   struct child_result result;
+  struct result said;
+  bool has_said = false;
   char **command = host->arguments->rest;
   bool skips = strcmp(options_text(host->arguments, "aborted", "skip"), "skip") == 0;
-  if (child_run(command, &result, problem) < 0) {
+  if (run_command(host, &result, &said, &has_said, problem) < 0) {
     output_problem(problem);
     return EXIT_CODE_EXEC;
   }
@@ -129,6 +192,9 @@ static int run_and_record(const struct host *host, struct record_request *reques
     output_note("exec: ended by a signal, not recorded; --aborted failure records it");
     return status;
   }
+  if (has_said && take_said(request, &result, &said) < 0)
+    output_warning("exec: out of memory; what the command said of itself is not recorded");
+  take_quality(host, request, &result);
   int recorded = record(host, request, &result);
   bool is_recorded = recorded == EXIT_CODE_OK || recorded == EXIT_CODE_UNSENT ||
                      recorded == EXIT_CODE_UNDELIVERABLE;

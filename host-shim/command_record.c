@@ -11,12 +11,15 @@
 #include "output.h"
 #include "record_call.h"
 #include "record_request.h"
+#include "result.h"
 
 static const size_t STDIN_BYTES_MAX = 16 * 1024 * 1024; /* the plugin's own bound is far below */
 
 static const struct option_spec own_options[] = {
     {"json", 0, OPTION_FLAG, NULL,
      "the record is a JSON object on standard input; options win over its members"},
+    {"from", 0, OPTION_CHOICE, RESULT_FORMATS,
+     "standard input is what a coding agent printed; the agent is its name unless given"},
     {NULL, 0, OPTION_FLAG, NULL, NULL},
 };
 
@@ -27,8 +30,29 @@ static const struct command_example examples[] = {
      "publish an event, wait up to 5 s for the broker"},
     {"record coach --json --idempotency-key run-17 < record.json",
      "a record made elsewhere, at most once"},
+    {"record --from claude-json < result.json", "what `claude -p --output-format json` printed"},
     {NULL, NULL},
 };
+
+/* --from: what a coding agent printed says what the options do not. */
+static int take_result(const struct host *host, struct record_request *request, struct result *said,
+                       struct problem *problem) {
+  char *text = NULL;
+  size_t len = 0;
+  if (options_given(host->arguments, "json"))
+    return problem_set(problem, EXIT_CODE_USAGE, "--json and --from exclude each other");
+  if (file_text_read("-", STDIN_BYTES_MAX, &text, &len, problem) < 0)
+    return -1;
+  int result = result_read(options_text(host->arguments, "from", ""), text, len, said, problem);
+  free(text);
+  if (result == 0 && request->agent_as_given == NULL) {
+    request->agent_as_given = said->host;
+    request->execution.agent = session_text(said->host);
+  }
+  if (result == 0 && result_apply(said, request) < 0)
+    result = problem_no_memory(problem);
+  return result;
+}
 
 static int check_given(const struct host *host, const struct record_request *request, bool is_json,
                        struct problem *problem) {
@@ -63,10 +87,13 @@ static int call_plugin(const struct host *host, struct record_call *call,
 static int run(const struct host *host) {
   struct record_call call;
   struct record_request request;
+  struct result said;
   struct problem problem;
   bool is_json = options_given(host->arguments, "json");
   record_call_init(&call, host);
   int result = record_request_init(&request, host->arguments, command_word(host, 0), &problem);
+  if (result == 0 && options_given(host->arguments, "from"))
+    result = take_result(host, &request, &said, &problem);
   if (result == 0)
     result = check_given(host, &request, is_json, &problem);
   if (result == 0)
