@@ -19,6 +19,10 @@ import sys
 from consumer_support import HERE, SCHEMA, STREAM, BrokerRun, differences, first_of_each
 
 
+# What python was started with to load a sanitized plugin is not for node.
+ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
+
+
 def install(folder):
     """The consumer with its modules, or why it cannot be had."""
     if not shutil.which("node") or not shutil.which("npm"):
@@ -26,14 +30,14 @@ def install(folder):
     shutil.copytree(HERE / "consumer-node", folder)
     os.chmod(folder, 0o755)
     result = subprocess.run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--fetch-retries=1"],
-                            cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120)
+                            cwd=folder, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120)
     return None if result.returncode == 0 else "npm cannot fetch the client"
 
 
 def consume(run, folder, name, *options):
     result = subprocess.run(
         ["node", folder / "consumer.mjs", run.server.url, STREAM, "router", SCHEMA, run.scratch / name, *options],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=300)
+        env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=300)
     if result.returncode or not result.stdout:
         raise RuntimeError(f"consumer.mjs: {result.stdout}{result.stderr}")
     lines = [line.split(b" ", 1) for line in (run.scratch / name).read_bytes().split(b"\n") if line]

@@ -72,6 +72,8 @@ class Listener(threading.Thread):
             except OSError:
                 pass
             self.listens.clear()
+            if self.client:
+                self.client.close()
             self.ends.wait(0.05)
 
     def stop(self):

@@ -167,12 +167,18 @@ def key_event_id(project, agent, key):
     return str(uuid.uuid5(NAMESPACE, f"{project}\0{agent}\0{key}"))
 
 
-def event_numbers(records):
-    """What `event` holds besides the project, as of the last of these records."""
-    summary = summarize(records)
-    return {"success_rate": repr(summary["success_rate"]),
-            "execution_count": str(summary["execution_count"]),
-            "avg_quality": repr(summary["avg_quality_score"])}
+def running_numbers(records):
+    """What `event` holds besides the project, as of each of these records."""
+    count = successes = qualities = 0
+    total = 0.0
+    for record in records:
+        count += 1
+        successes += record.success
+        if record.quality is not None:
+            qualities += 1
+            total += record.quality
+        yield {"success_rate": repr(successes / count), "execution_count": str(count),
+               "avg_quality": repr(total / qualities if qualities else 0.0)}
 
 
 def line_numbers(record):
@@ -197,10 +203,10 @@ def event_text(record, numbers):
 def events(log, recount=False):
     """The expected event of every marked line, as bytes, in the log's order."""
     found, records = [], read_log(log)
-    for index, record in enumerate(records):
+    for record, recounted in zip(records, running_numbers(records)):
         numbers = line_numbers(record) if record.marked else None
         if numbers is not None:
-            found.append(event_text(record, event_numbers(records[:index + 1]) if recount else numbers))
+            found.append(event_text(record, recounted if recount else numbers))
     return found
 
 

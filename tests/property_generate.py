@@ -189,9 +189,13 @@ def history(rng):
                "project": rng.choice(["shop", "größe", "a b", "quote\"s"])}
     agents = rng.sample(AGENTS, rng.choice([1, 1, 1, 2]))
     now_s, steps = EPOCH_S, []
+    ages = rng.random() < 0.4  # days pass, so that retention has something to do
     for _ in range(rng.choice([3, 8, 15, 25])):
         kind = rng.random()
-        if kind < 0.6:
+        if ages and rng.random() < 0.3:
+            step = {"do": "clock", "by": rng.choice([DAY, DAY, 2 * DAY, 3 * DAY])}
+            now_s += step["by"]
+        elif kind < 0.6:
             step = record_step(rng, agents, now_s, options)
         elif kind < 0.76:
             step = append_step(rng, agents, now_s, options)
