@@ -262,12 +262,11 @@ void commit_refresh_summary(struct commit *commit, struct agent *agent) {
   summary_append_json(&summary, &commit->scratch);
   if (commit->scratch.failed)
     (void)error_set(&error, KAIZEN_E_NOMEM, "out of memory");
-  if (commit->scratch.failed ||
-      summary_replace(agent->fd, buffer_span(&commit->scratch), &error) != 0)
-    send_message(commit, agent, KAIZEN_LOG_WARNING, MESSAGE_SUMMARY_NOT_WRITTEN, error.text);
-  else
-    agent->summary_stale = false;
+  agent->summary_stale = commit->scratch.failed ||
+                         summary_replace(agent->fd, buffer_span(&commit->scratch), &error) != 0;
   commit->starved = error.os_error == EMFILE || error.os_error == ENFILE;
+  if (agent->summary_stale && !commit->starved)
+    send_message(commit, agent, KAIZEN_LOG_WARNING, MESSAGE_SUMMARY_NOT_WRITTEN, error.text);
 }
 
 /* The lines are in the log; everything else follows from them. */

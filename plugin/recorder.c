@@ -103,6 +103,14 @@ static bool out_of_descriptors(const struct error *error) {
   return error->code == KAIZEN_E_IO && (error->os_error == EMFILE || error->os_error == ENFILE);
 }
 
+static void send_message(const struct recorder *recorder, int32_t level, int32_t id,
+                         const char *agent, const char *text) {
+  char message[ERROR_TEXT_MAX + EXECUTION_AGENT_MAX + 8];
+
+  (void)snprintf(message, sizeof message, "%s: %s", agent, text);
+  recorder->options.messages.send(recorder->options.messages.ctx, level, id, message);
+}
+
 /* Once more without the agents nobody uses, when descriptors were what it failed for. */
 static void commit_all(struct recorder *recorder, struct seat *seat, struct error *error) {
   commit_batch(&seat->commit, &seat->agent, error);
@@ -115,6 +123,9 @@ static void commit_all(struct recorder *recorder, struct seat *seat, struct erro
     seats_close_idle(&recorder->seats);
     commit_refresh_summary(&seat->commit, &seat->agent);
   }
+  if (seat->commit.starved)
+    send_message(recorder, KAIZEN_LOG_WARNING, MESSAGE_SUMMARY_NOT_WRITTEN, seat->agent.name,
+                 "summary.json: too many open files");
   if (error->code != 0)
     error_prefix(error, "agent %s", seat->agent.name);
 }
@@ -163,14 +174,6 @@ static int acquire(struct recorder *recorder, struct seat *seat, int64_t deadlin
   if (result < 0)
     error_prefix(error, "agent %s", seat->agent.name);
   return result;
-}
-
-static void send_message(const struct recorder *recorder, int32_t level, int32_t id,
-                         const char *agent, const char *text) {
-  char message[ERROR_TEXT_MAX + EXECUTION_AGENT_MAX + 8];
-
-  (void)snprintf(message, sizeof message, "%s: %s", agent, text);
-  recorder->options.messages.send(recorder->options.messages.ctx, level, id, message);
 }
 
 /* What was found wrong with the agent's files since it was last told. */
