@@ -249,25 +249,26 @@ static int mark_folder(int metrics_fd, struct folder_mark *mark, struct error *e
   return 0;
 }
 
-/* True when the file holds the identity of this very folder. */
-static bool read_identity(int fd, const struct folder_mark *mark,
-                          unsigned char id[PROJECT_ID_SIZE]) {
+/* 1 when the file holds the identity of this very folder, 0 when not, -1 with *error: what cannot be
+ * read is not another folder's, and making it anew would hold every event. */
+static int read_identity(int fd, const struct folder_mark *mark, unsigned char id[PROJECT_ID_SIZE],
+                         struct error *error) {
   char text[IDENTITY_TEXT_MAX + 1], id_text[UUID_TEXT_SIZE];
   struct folder_mark found;
   size_t got;
 
-  if (directory_read_at(fd, text, IDENTITY_TEXT_MAX, 0, &got, NULL) != 0)
-    return false;
+  if (directory_read_at(fd, text, IDENTITY_TEXT_MAX, 0, &got, error) != 0)
+    return -1;
   text[got] = '\0';
   if (sscanf(text, "%36s inode %" SCNu64 " born %" SCNd64 "\n", id_text, &found.inode,
              &found.birth_ns) != 3)
-    return false;
+    return 0;
   if (!uuid_text_valid((struct span){id_text, strlen(id_text)}))
-    return false;
+    return 0;
   if (found.inode != mark->inode || found.birth_ns != mark->birth_ns)
-    return false;
+    return 0;
   uuid_pack(id_text, id);
-  return true;
+  return 1;
 }
 
 static int write_identity(const struct project *project, int metrics_fd, int fd,
@@ -284,8 +285,12 @@ static int write_identity(const struct project *project, int metrics_fd, int fd,
     return error_set_errno(error, KAIZEN_E_IO, errno, IDENTITY_FILE);
   if (directory_write_at(fd, text, (size_t)len, 0, error) != 0)
     return -1;
-  if (project->sync && (fdatasync(fd) != 0 || fsync(metrics_fd) != 0))
-    return error_set_errno(error, KAIZEN_E_IO, errno, IDENTITY_FILE ": cannot sync");
+  if (project->sync && (fdatasync(fd) != 0 || fsync(metrics_fd) != 0)) {
+    (void)error_set_errno(error, KAIZEN_E_IO, errno, IDENTITY_FILE ": cannot sync");
+    /* a later call must not find it and take it for durable */
+    (void)!ftruncate(fd, 0);
+    return -1;
+  }
   return 0;
 }
 
@@ -305,7 +310,7 @@ static int lock_identity(int fd, struct error *error) {
 int project_identity(const struct project *project, unsigned char id[PROJECT_ID_SIZE],
                      struct error *error) {
   struct folder_mark mark;
-  int metrics_fd, fd = -1;
+  int metrics_fd, fd = -1, known = -1;
   int result = project_metrics_folder(project, false, &metrics_fd, error);
 
   if (result != 0)
@@ -313,15 +318,17 @@ int project_identity(const struct project *project, unsigned char id[PROJECT_ID_
   result = mark_folder(metrics_fd, &mark, error);
   if (result == 0)
     result = directory_open_file(metrics_fd, IDENTITY_FILE, O_RDWR | O_CREAT, &fd, error);
-  if (result == 0 && !read_identity(fd, &mark, id)) {
-    result = lock_identity(fd, error);
-    if (result == 0 && !read_identity(fd, &mark, id))
-      result = write_identity(project, metrics_fd, fd, &mark, id, error);
+  if (result == 0)
+    known = read_identity(fd, &mark, id, error);
+  if (known == 0 && lock_identity(fd, error) == 0) {
+    known = read_identity(fd, &mark, id, error);
+    if (known == 0 && write_identity(project, metrics_fd, fd, &mark, id, error) == 0)
+      known = 1;
   }
   if (fd >= 0)
     (void)close(fd); /* and with it the lock */
   (void)close(metrics_fd);
-  return result == 0 ? 0 : -1;
+  return known == 1 ? 0 : -1;
 }
 
 bool project_identity_known(const struct project *project, unsigned char id[PROJECT_ID_SIZE]) {
@@ -333,7 +340,7 @@ bool project_identity_known(const struct project *project, unsigned char id[PROJ
     return false;
   if (mark_folder(metrics_fd, &mark, NULL) == 0 &&
       directory_open_file(metrics_fd, IDENTITY_FILE, O_RDONLY, &fd, NULL) == 0) {
-    known = read_identity(fd, &mark, id);
+    known = read_identity(fd, &mark, id, NULL) == 1;
     (void)close(fd);
   }
   (void)close(metrics_fd);
