@@ -83,6 +83,8 @@ static int load(struct agent *agent, struct error *error) {
     result = agent_log_check_anchor(&agent->log, &agent->anchor, error);
   agent->loaded = result == 0;
   agent->unstored = 0;
+  if (result < 0)
+    unload(agent);
   return result < 0 ? -1 : 0;
 }
 
