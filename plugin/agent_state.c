@@ -187,8 +187,17 @@ static int make_durable(int agent_fd, int fd, bool made, struct error *error) {
   return 0;
 }
 
+/* What a sync failed for can still be read: a later call must not find it and take it for durable.
+ * The page before it then counts again. */
+static void take_back(int fd, uint64_t offset) {
+  static const unsigned char nothing[PAGE_BYTES];
+
+  (void)directory_write_at(fd, nothing, sizeof nothing, offset, NULL);
+}
+
 int agent_state_store(int agent_fd, struct agent_state *state, bool sync, struct error *error) {
   unsigned char page[PAGE_BYTES];
+  uint64_t offset = ((state->sequence + 1) % PAGE_COUNT) * PAGE_BYTES;
   bool made = false;
   int fd, result;
 
@@ -202,12 +211,13 @@ int agent_state_store(int agent_fd, struct agent_state *state, bool sync, struct
                       : error_set(error, KAIZEN_E_IO, STATE_FILE ": the agent's folder is gone");
   state->sequence++;
   page_encode(page, state);
-  result =
-      directory_write_at(fd, page, sizeof page, (state->sequence % PAGE_COUNT) * PAGE_BYTES, error);
-  if (result != 0)
+  result = directory_write_at(fd, page, sizeof page, offset, error);
+  if (result != 0) {
     error_prefix(error, STATE_FILE);
-  else if (sync)
-    result = make_durable(agent_fd, fd, made, error);
+  } else if (sync && make_durable(agent_fd, fd, made, error) != 0) {
+    take_back(fd, offset);
+    result = -1;
+  }
   if (result != 0)
     state->sequence--;
   (void)close(fd);
