@@ -30,13 +30,17 @@ int agent_view_lock(int agent_fd, int *fd, struct error *error) {
   if (result != 0)
     return result == 1 ? 0 : -1;
   while (flock(*fd, LOCK_SH | LOCK_NB) != 0) {
-    if (clock_monotonic_ns() < deadline_ns) {
+    if (errno != EWOULDBLOCK && errno != EINTR)
+      result = error_set_errno(error, KAIZEN_E_IO, errno, ".lock: flock");
+    else if (clock_monotonic_ns() >= deadline_ns)
+      result = error_set(error, KAIZEN_E_BUSY, "the agent's lock was not free");
+    if (result == 0) {
       clock_pause_ns(LOCK_POLL_NS);
       continue;
     }
     (void)close(*fd);
     *fd = -1;
-    return error_set(error, KAIZEN_E_BUSY, "the agent's lock was not free");
+    return result;
   }
   return 0;
 }
