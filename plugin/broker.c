@@ -10,6 +10,8 @@
 #include "base/clock.h"
 #include "base/json_reader.h"
 #include "base/json_writer.h"
+#include "base/utf8.h"
+#include "broker_version.h"
 #include "event.h"
 #include "transport_connect.h"
 
@@ -21,6 +23,7 @@
 #define NS_PER_MS INT64_C(1000000)
 #define NS_PER_S INT64_C(1000000000)
 #define LOOK_MS 100
+#define URL_MAX 512
 
 /* What was found out, and says so. */
 struct broker {
@@ -30,6 +33,7 @@ struct broker {
   natsConnection *connection;
   jsCtx *stream_context;
   bool jetstream;
+  char version[BROKER_VERSION_MAX]; /* "" when it does not tell */
   char stream[STREAM_NAME_MAX + 1]; /* that takes our subject; "": none does */
   jsStreamInfo *info;
   const char *action;               /* init only */
@@ -60,6 +64,16 @@ static int explain(struct broker *broker, natsStatus status, int code) {
   return -1;
 }
 
+static void read_version(struct broker *broker) {
+  char url[URL_MAX];
+
+  if (broker->nats->natsConnection_GetConnectedUrl(broker->connection, url, sizeof url) == NATS_OK)
+    broker_version_read(url, clock_monotonic_ns() + broker->timeout_ms * NS_PER_MS,
+                        broker->version);
+  if (!utf8_valid((struct span){broker->version, strlen(broker->version)}))
+    broker->version[0] = '\0';
+}
+
 static int connect_broker(struct broker *broker) {
   struct error error;
   natsStatus status;
@@ -73,6 +87,7 @@ static int connect_broker(struct broker *broker) {
       transport_connect(broker->nats, &broker->settings, NULL, NULL, NULL, &broker->trouble);
   if (!broker->connection)
     return -1;
+  read_version(broker);
   status =
       broker->nats->natsConnection_JetStream(&broker->stream_context, broker->connection, NULL);
   return status == NATS_OK ? 0 : explain(broker, status, 0);
@@ -191,7 +206,7 @@ static void write_report(const struct broker *broker, struct buffer *out) {
 
   write_text(out, "{\"url\":", broker->settings.shown_url);
   buffer_append_text(out, broker->connection ? ",\"connected\":true" : ",\"connected\":false");
-  write_text(out, ",\"server_version\":", ""); /* libnats 3.4 does not tell */
+  write_text(out, ",\"server_version\":", broker->version);
   buffer_append_text(out, broker->jetstream ? ",\"jetstream\":true" : ",\"jetstream\":false");
   write_text(out, ",\"stream\":", broker->stream);
   write_stream(broker->info, out);

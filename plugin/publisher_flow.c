@@ -78,7 +78,7 @@ static void queue_again(struct publisher_flow *flow, struct window_entry *entry)
 static void decline(struct window_entry *entry, int64_t now_ns) {
   entry->declined++;
   if (entry->declined > DECLINED_IN_ORDER)
-    entry->not_before_ns = now_ns + back_off_ns(entry->declined);
+    entry->not_before_ns = now_ns + 2 * back_off_ns(entry->declined); /* the others' turn first */
 }
 
 void publisher_flow_disconnect(struct publisher_flow *flow, struct publisher_project *projects) {

@@ -1,11 +1,13 @@
-/* publisher_driver.c - a process with publishers, driven line by line by tests/test_publisher.py.
+/* publisher_driver.c - a process with publishers, driven line by line by tests/test_publisher_*.py.
  *
  * SPDX-License-Identifier: Apache-2.0
  *
  * Reads one command a line, answers one line each:
  *   open ROOT | append AGENT COUNT [PADDING] | raw AGENT TEXT | view AGENT | ring AGENT
- *   attach SLOT URL [core] [sync] [STREAM] | status SLOT | flush SLOT MS | detach SLOT MS | said
+ *   attach SLOT URL [core] [sync] [ca=FILE] [creds=FILE] [STREAM]
+ *   status SLOT | flush SLOT MS | detach SLOT MS | said
  *   resend SINCE_NS | assume | retry | letters | host | fork | become_child
+ *   check URL [STREAM] | init URL NAME REPLICAS [dry] | watch URL COUNT FIFO
  * `append` does what a recorder does for its log: claims .state, writes marked lines under the
  * lock. */
 #include <fcntl.h>
@@ -27,6 +29,7 @@
 #include "base/clock.h"
 #include "base/directory.h"
 #include "base/uuid_text.h"
+#include "broker.h"
 #include "delivery.h"
 #include "publisher.h"
 
@@ -179,6 +182,10 @@ static void attach(char *const words[WORDS]) {
       settings.core = true;
     else if (strcmp(words[i], "sync") == 0)
       sync = true;
+    else if (strncmp(words[i], "ca=", 3) == 0)
+      settings.ca = words[i] + 3;
+    else if (strncmp(words[i], "creds=", 6) == 0)
+      settings.creds = words[i] + 6;
     else
       settings.stream = words[i];
   }
@@ -217,6 +224,55 @@ static int32_t print(void *ctx, const char *data, size_t len) {
   (void)ctx;
   printf("%.*s\t", (int)len - 1, data);
   return 0;
+}
+
+/* check URL [STREAM] | init URL NAME REPLICAS [dry]: the report, with the result in front. */
+static void set_up(char *const words[WORDS]) {
+  struct publisher_settings settings = {.url = words[1], .shown_url = "nats://broker"};
+  struct buffer report = {0};
+  struct error error = {0};
+  int result;
+
+  if (strcmp(words[0], "check") == 0) {
+    settings.stream = words[2];
+    result = broker_check(&settings, 2000, &report, &error);
+  } else {
+    result = broker_init(&settings, words[2], (uint32_t)atoi(words[3]), words[4] != NULL, 2000,
+                         &report, &error);
+  }
+  printf("{\"result\":%d,\"report\":%.*s}\n", result, report.len ? (int)report.len : 4,
+         report.len ? report.data : "null");
+  buffer_fini(&report);
+}
+
+struct watched {
+  int wanted, seen;
+  FILE *ready;
+};
+
+static int32_t count_event(void *ctx, const char *data, size_t len) {
+  struct watched *watched = ctx;
+
+  if (len == 0 && watched->ready) {
+    (void)fclose(watched->ready); /* the subscription stands */
+    watched->ready = NULL;
+  }
+  if (len > 0) {
+    printf("%.*s\t", (int)len, data);
+    watched->seen++;
+  }
+  return watched->seen == watched->wanted;
+}
+
+/* watch URL COUNT FIFO: the fifo's end tells that it began. */
+static void watch(char *const words[WORDS]) {
+  struct publisher_settings settings = {.url = words[1]};
+  struct watched watched = {.wanted = atoi(words[2]), .ready = fopen(words[3], "w")};
+  struct error error = {0};
+
+  if (broker_watch(&settings, 0, count_event, &watched, &error) != 0)
+    printf("error %s", error.text);
+  printf("\n");
 }
 
 static void operate(char *const words[WORDS]) {
@@ -310,6 +366,10 @@ static void obey(char *line) {
     (void)pthread_mutex_lock(&said_mutex);
     printf("%s\n", said);
     (void)pthread_mutex_unlock(&said_mutex);
+  } else if (strcmp(words[0], "check") == 0 || strcmp(words[0], "init") == 0) {
+    set_up(words);
+  } else if (strcmp(words[0], "watch") == 0) {
+    watch(words);
   } else if (strcmp(words[0], "host") == 0) {
     show_host();
   } else if (strcmp(words[0], "become_child") == 0) {

@@ -1,0 +1,170 @@
+#!/usr/bin/env python3
+# test_publisher_fakes.py - brokers that lie, and brokers whose word must be encrypted.
+#
+# SPDX-License-Identifier: Apache-2.0
+import json
+import shutil
+import socket
+import subprocess
+import threading
+import unittest
+
+from broker_support import BrokerTest, wait_for
+
+INFO = {"server_id": "FAKE", "version": "2.9.10", "proto": 1, "headers": True, "max_payload": 1048576,
+        "jetstream": True, "host": "127.0.0.1", "port": 4222}
+
+
+class FakeBroker(threading.Thread):
+    """Takes connections and answers each event as `answer` says, which gets its id and its number."""
+
+    def __init__(self, answer):
+        super().__init__(daemon=True)
+        self.answer = answer
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"nats://127.0.0.1:{self.listener.getsockname()[1]}"
+        self.published = []
+        self.start()
+
+    def run(self):
+        while True:
+            try:
+                connection, _ = self.listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self.serve, args=(connection,), daemon=True).start()
+
+    def serve(self, connection):
+        try:
+            connection.sendall(b"INFO " + json.dumps(INFO).encode() + b"\r\n")
+            self.talk(connection, connection.makefile("rb"))
+        except OSError:
+            pass
+        finally:
+            connection.close()
+
+    def talk(self, connection, reader):
+        subscriptions = {}
+        while line := reader.readline():
+            words = line.split()
+            if words[0] == b"PING":
+                connection.sendall(b"PONG\r\n")
+            elif words[0] == b"SUB":
+                subscriptions[words[1]] = words[-1]
+            elif words[0] == b"HPUB":
+                body = reader.read(int(words[-1]) + 2)[int(words[-2]):-2]
+                self.published.append(json.loads(body)["id"])
+                text = self.answer(self.published[-1], len(self.published))
+                for subject, number in subscriptions.items():
+                    if words[2].startswith(subject.rstrip(b"*")):
+                        connection.sendall(b"MSG %s %s %d\r\n%s\r\n" % (words[2], number, len(text), text))
+
+    def close(self):
+        self.listener.close()
+
+
+class Lying(BrokerTest):
+    def make_fake(self, answer):
+        broker = FakeBroker(answer)
+        self.addCleanup(broker.close)
+        return broker
+
+    def expect_pending(self, text):
+        broker = self.make_fake(lambda event_id, number: text)
+        driver = self.make_driver()
+        driver.ok(f"attach 0 {broker.url}")
+        driver.ok("append coach 3")
+        wait_for(lambda: len(broker.published) > 2, "some publishes")
+        wait_for(lambda: driver.json("status 0")["failures"] > 2, "as many refused answers")
+        view = driver.view("coach")
+        self.assertEqual((view["acknowledged"], view["dead"], view["pending"]), (0, 0, 3))
+        self.assertNotEqual(driver.json("status 0")["reason"], "")
+
+    def test_a_duplicate_without_a_sequence_is_no_acknowledgement(self):
+        self.expect_pending(b'{"stream":"S","seq":0,"duplicate":true}')
+
+    def test_an_answer_that_is_no_json_is_no_acknowledgement(self):
+        self.expect_pending(b"+OK {{{")
+
+    def test_an_empty_answer_is_no_acknowledgement(self):
+        self.expect_pending(b"")
+
+    def test_a_message_id_in_process_is_no_acknowledgement(self):
+        self.expect_pending(b'{"error":{"code":503,"err_code":10158,"description":"in process"}}')
+
+    def test_an_event_that_is_declined_for_ever_does_not_hold_the_others_back(self):
+        taken = set()
+
+        def answer(event_id, number):
+            if event_id == broker.published[0]:
+                return b'{"error":{"code":400,"err_code":10999,"description":"not this one"}}'
+            taken.add(event_id)
+            return b'{"stream":"S","seq":%d}' % number
+
+        broker = self.make_fake(answer)
+        driver = self.make_driver()
+        driver.ok(f"attach 0 {broker.url}")
+        driver.ok("append coach 1")
+        wait_for(lambda: len(broker.published) > 1, "its second try")
+        driver.ok("append coach 100")
+        wait_for(lambda: len(taken) == 100, "all but the first")
+        view = driver.view("coach")
+        self.assertEqual((view["dead"], view["pending"], view["acknowledged"]), (0, 101, 0))
+
+
+@unittest.skipUnless(shutil.which("openssl"), "openssl is not installed")
+class Encrypted(BrokerTest):
+    def certificate(self, name, host):
+        """A certificate for `host` that is its own authority."""
+        key, cert = self.scratch / f"{name}.key", self.scratch / f"{name}.pem"
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
+                        "-nodes", "-days", "2", "-keyout", key, "-out", cert, "-subj", f"/CN={host}",
+                        "-addext", f"subjectAltName=DNS:{host}"],
+                       check=True, capture_output=True)
+        return key, cert
+
+    def tls_server(self, host):
+        key, cert = self.certificate("server", host)
+        server = self.make_server(config=f'tls {{ cert_file: "{cert}", key_file: "{key}" }}')
+        return server, cert
+
+    def test_events_go_over_tls_to_a_broker_of_a_known_authority(self):
+        server, cert = self.tls_server("localhost")
+        driver = self.make_driver()
+        driver.ok(f"attach 0 tls://localhost:{server.port} ca={cert}")
+        driver.ok("append coach 3")
+        wait_for(lambda: "no stream takes" in driver.json("status 0")["reason"], "an answer over TLS")
+        self.assertEqual(driver.json("host"), {"rand": True, "sigpipe": True})
+
+    def expect_insecure(self, url, *more):
+        driver = self.make_driver()
+        driver.ok(" ".join([f"attach 0 {url}", *more]))
+        driver.ok("append coach 3")
+        wait_for(lambda: driver.json("status 0")["hopeless"], "a refused connection")
+        status = driver.json("status 0")
+        self.assertIn("secure connection", status["reason"])
+        self.assertEqual(driver.view("coach")["pending"], 3)
+
+    def test_an_unknown_authority_is_refused(self):
+        server, _ = self.tls_server("localhost")
+        self.expect_insecure(f"tls://localhost:{server.port}")
+
+    def test_a_certificate_for_another_host_is_refused(self):
+        server, cert = self.tls_server("elsewhere.example")
+        self.expect_insecure(f"tls://localhost:{server.port}", f"ca={cert}")
+
+    def test_a_tls_url_is_not_spoken_to_in_plain_text(self):
+        server = self.make_server()
+        self.expect_insecure(f"tls://localhost:{server.port}")
+
+    def test_unreadable_credentials_leave_events_pending_and_are_named(self):
+        server = self.make_server()
+        driver = self.make_driver()
+        driver.ok(f"attach 0 {server.url} creds=/nowhere/user.creds")
+        driver.ok("append coach 1")
+        wait_for(lambda: "/nowhere/user.creds" in driver.json("status 0")["reason"], "the file's name")
+        self.assertTrue(driver.json("status 0")["hopeless"])
+
+
+if __name__ == "__main__":
+    unittest.main()
