@@ -1,0 +1,218 @@
+#!/usr/bin/env python3
+"""crash_test.py - every interruption of recording: loss of power, and kill -9.
+
+SPDX-License-Identifier: Apache-2.0
+
+Usage: crash_test.py [states|kill|all] [--quick] [SCENARIO...]
+
+states  The calls of each history are traced; every state the disk may be in after a loss of power at each
+        of them is laid out, and a new process recovers on each distinct one (see crash_states.py).
+kill    Each history is run again and again, killed before its n-th system call for every n, and recovered;
+        at a sample of places that recovery is killed too, before each of its own calls.
+After each, promises 1, 3, 5, 8, 10 to 16 and 23 are checked by programs that share no code with the plugin.
+"""
+import argparse
+import hashlib
+import os
+import shutil
+import sys
+import time
+
+import crash_states
+import proof_world as world
+
+# What differs after a loss of power, and what must seem not to: the same disk in the same place.
+NEXT_BOOT = "00000000-0000-4000-8000-0000000000b2\n"
+
+
+class Test:
+    def __init__(self, quick):
+        self.quick = quick
+        self.failures = []
+        self.folder = world.work_folder()
+        self.root = os.path.join(self.folder, "project")
+        self.counts = {}
+
+    def count(self, name, more=1):
+        self.counts[name] = self.counts.get(name, 0) + more
+
+    def fail(self, where, wrong, keep=None):
+        for message in wrong:
+            print(f"FAILED {where}: {world.shorten(message)}")
+        self.failures.append(where)
+        if keep is not None and len(self.failures) == 1 and os.environ.get("KAIZEN_PROOF_KEEP"):
+            shutil.copytree(keep, os.environ["KAIZEN_PROOF_KEEP"], dirs_exist_ok=True)
+        if len(self.failures) >= 20:
+            raise SystemExit(self.finish())
+
+    def finish(self):
+        shutil.rmtree(self.folder, ignore_errors=True)
+        world.figures([(name, value, unit) for name, (value, unit) in
+                       ((name, (value, "states" if "states" in name else "points"))
+                        for name, value in sorted(self.counts.items()))])
+        print(f"crash_test: {len(self.failures)} failures" if self.failures else "crash_test: all promises held")
+        return 1 if self.failures else 0
+
+
+# ---- loss of power ---------------------------------------------------------------------------------
+
+def facts_at(setup, markers, point):
+    facts = setup.copy()
+    for sequence, text in markers:
+        if sequence <= point:
+            facts.read(text)
+    return facts
+
+
+def in_flight(setup, markers, point):
+    """Everything the history has given by then or will: a host gives again what was not answered."""
+    facts = facts_at(setup, markers, point)
+    for _, text in markers:
+        words = text.split(" ")
+        if words[0] == "give":
+            facts.told.setdefault(words[2], None)
+    return facts
+
+
+def states_of(test, scenario, cap):
+    boot = os.path.join(test.folder, "boot_id")
+    with open(boot, "w", encoding="ascii") as file:
+        file.write(NEXT_BOOT)
+    same = {"PROOF_SAME_FOLDER": "1"}
+    first = world.Driver(preload=True, variables=same)
+    later = world.Driver(preload=True, variables=dict(same, PROOF_BOOT_ID=boot))
+    world.fresh(test.root)
+    setup = world.Facts()
+    for line in first.ask("setup", scenario, test.root, "always")[0]:
+        setup.read(line)
+    initial = world.snapshot(test.root)
+    unsynced = []
+    if scenario == "unsynced":
+        path = ".kaizen/metrics/coach/executions.jsonl"
+        unsynced = [(path, world.last_line_at(initial[path]))]
+        setup.told.pop("k1")
+    trace = crash_states.record(
+        test.root, initial, unsynced,
+        ["env", "PROOF_SAME_FOLDER=1", "LD_PRELOAD=" + world.environment("KAIZEN_PROOF_PRELOAD"),
+         first.program, first.plugin, "run", scenario, test.root, "always"],
+        os.path.join(test.folder, "trace"))
+    if not any(text == "ended" for _, text in trace.markers):
+        test.fail(f"states {scenario}", ["the history did not end"])
+    test.count("crash_points", len(trace.points) + 1)
+    examine(test, scenario, setup, trace, cap, later)
+    first.close()
+    later.close()
+
+
+def examine(test, scenario, setup, trace, cap, driver):
+    seen = set()
+    facts, facts_point = None, -1
+    for point, state in crash_states.states(trace, cap):
+        if point != facts_point:
+            facts, facts_point = in_flight(setup, trace.markers, point), point
+            answered = repr((sorted(facts.told.items(), key=str), facts.acked, facts.batch)).encode()
+        digest = hashlib.blake2b(answered, digest_size=16)
+        for path in sorted(state):
+            digest.update(path.encode() + b"\0" + (state[path] or b"") + b"\0")
+        if digest.digest() in seen:
+            continue
+        seen.add(digest.digest())
+        world.materialize(test.root, state)
+        wrong = world.recover(driver, test.root, "always", scenario, facts)
+        if wrong:
+            world.materialize(test.root, state)
+            test.fail(f"states {scenario} at {point} of {trace.points[-1]}", wrong, test.root)
+    test.count("distinct_states", len(seen))
+
+
+# ---- kill -9 ---------------------------------------------------------------------------------------
+
+def kill_once(test, driver, scenario, fsync, kill_at, recovery_kill_at=0):
+    """False when the history ended before it was killed; what recovery of the recovery found last."""
+    where = f"kill {scenario} {fsync} before call {kill_at}"
+    facts = world.Facts()
+    world.fresh(test.root)
+    for line in driver.ask("setup", scenario, test.root, fsync)[0]:
+        facts.read(line)
+    lines, end = driver.ask("run", scenario, test.root, fsync, kill_at)
+    for line in lines:
+        facts.read(line)
+    wrong = world.check_reader(test.root)
+    if end[0] == "crashed":
+        wrong.append(f"the history ended by {end}")
+    interrupted = False
+    if recovery_kill_at:
+        where += f", recovery before call {recovery_kill_at}"
+        lines, again = driver.ask("recover", test.root, fsync, recovery_kill_at, world.AGENT,
+                                  *world.keys_of(scenario, facts, world.AGENT))
+        interrupted = again[0] == "killed"
+        for line in lines:
+            facts.read(line)
+        facts.told.pop("after", None)
+        wrong += world.check_reader(test.root)
+    wrong += world.recover(driver, test.root, fsync, scenario, facts)
+    if wrong:
+        test.fail(where, wrong, test.root)
+    return end[0] == "killed", interrupted
+
+
+def kills_of(test, scenario, fsync, step, recovery_step):
+    driver = world.Driver()
+    kill_at, number = 1, 0
+    while True:
+        killed, _ = kill_once(test, driver, scenario, fsync, kill_at)
+        if not killed:
+            break
+        test.count("kill_points")
+        number += 1
+        if recovery_step and number % recovery_step == 0 and scenario != "batch":
+            recovery_kill_at = 1
+            while kill_once(test, driver, scenario, fsync, kill_at, recovery_kill_at)[1]:
+                test.count("recovery_kill_points")
+                recovery_kill_at += 2 * step if step > 1 else 1
+        kill_at += step
+    driver.close()
+
+
+# ---- all -------------------------------------------------------------------------------------------
+
+QUICK_STATES = ["first", "append", "unsynced", "prune", "cursor", "repair", "torn"]
+QUICK_KILLS = ["first", "append", "prune", "cursor", "repair", "torn", "group"]
+
+
+def main():
+    parser = argparse.ArgumentParser(usage=__doc__)
+    parser.add_argument("what", nargs="?", choices=["states", "kill", "all"], default="all")
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--cap", type=int)
+    parser.add_argument("scenario", nargs="*")
+    args = parser.parse_intermixed_args()
+
+    if not shutil.which("strace") and args.what != "kill":
+        print("SKIP crash states: strace is not installed")
+        if args.what == "states":
+            return 77
+        args.what = "kill"
+    test = Test(args.quick)
+    driver = world.Driver()
+    every = driver.ask("list")[0]
+    driver.close()
+    for what in (["states", "kill"] if args.what == "all" else [args.what]):
+        quick = QUICK_STATES if what == "states" else QUICK_KILLS
+        for scenario in args.scenario or (quick if args.quick else every):
+            begun = time.monotonic()
+            before = dict(test.counts)
+            if what == "states":
+                states_of(test, scenario, args.cap or (8 if args.quick else 40))
+            else:
+                kills_of(test, scenario, "always", 5 if args.quick else 1, 30 if args.quick else 10)
+                if not args.quick:
+                    kills_of(test, scenario, "never", 1, 0)
+            print(f"{what} {scenario}: " + ", ".join(
+                f"{value - before.get(name, 0)} {name}" for name, value in test.counts.items()
+                if value != before.get(name, 0)) + f", {time.monotonic() - begun:.1f} s", flush=True)
+    return test.finish()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

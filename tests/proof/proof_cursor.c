@@ -1,0 +1,85 @@
+/* proof_cursor.c - moves an agent's cursor as the publisher does, without a broker.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
+#include "agent_state.h"
+#include "base/clock.h"
+#include "base/uuid_text.h"
+#include "outbox.h"
+#include "project.h"
+#include "proof_scenario.h"
+
+#define LOCK_WAIT_NS INT64_C(300000000)
+
+/* The lines up to this one are acknowledged. */
+static void step(struct agent_state *state, const struct outbox_line *line) {
+  unsigned keep =
+      state->recent_count < AGENT_STATE_RECENT - 1 ? state->recent_count : AGENT_STATE_RECENT - 1;
+
+  memmove(state->recent[1], state->recent[0], keep * sizeof state->recent[0]);
+  memcpy(state->recent[0], line->id, sizeof state->recent[0]);
+  state->recent_count = keep + 1;
+  state->cursor_end = line->line.end;
+  state->cursor_marked++;
+}
+
+/* Stored under the lock, made durable behind it: the publisher's order. */
+static int store_step(struct outbox *outbox, const struct outbox_line *line, bool durable) {
+  struct agent_state state;
+  struct error error = {0};
+  bool same_log;
+  int result =
+      outbox_lock_state(outbox, clock_monotonic_ns() + LOCK_WAIT_NS, &state, &same_log, &error);
+
+  if (result != OUTBOX_SEEN)
+    return -1;
+  step(&state, line);
+  result = agent_state_store(outbox->agent_fd, &state, false, &error);
+  agent_lock_release(&outbox->lock);
+  if (result == 0 && durable)
+    result = agent_state_sync(outbox->agent_fd, &error);
+  return result;
+}
+
+static void walk(struct outbox *outbox, const char *agent, uint64_t from, unsigned most,
+                 bool durable) {
+  struct line_reader reader;
+  struct outbox_line line;
+  struct error error = {0};
+  char id[UUID_TEXT_SIZE];
+
+  outbox_read_from(outbox, from, &reader);
+  while (most-- > 0 && outbox_next_marked(&reader, &line, &error) == 1) {
+    uuid_unpack(line.id, id);
+    say("acked %s %s", agent, id);
+    if (store_step(outbox, &line, durable) != 0) {
+      say("cursor-failed");
+      break;
+    }
+  }
+  line_reader_fini(&reader);
+}
+
+void scenario_move_cursor(struct world *world, const char *agent, unsigned most) {
+  bool durable = strcmp(world->fsync, "always") == 0, has_state;
+  struct project project;
+  struct outbox outbox = {0};
+  struct agent_state state;
+  struct error error = {0};
+
+  if (project_open(&project, world->root, true, durable, &error) != 0) {
+    say("cursor-failed %s", error.text);
+    return;
+  }
+  if (outbox_open(&outbox, &project, agent, &error) == 0) {
+    if (outbox_look(&outbox, clock_monotonic_ns() + LOCK_WAIT_NS, &state, &has_state, &error) ==
+            OUTBOX_SEEN &&
+        has_state)
+      walk(&outbox, agent, state.cursor_end, most, durable);
+    else
+      say("cursor-failed %s", error.text);
+    outbox_close(&outbox);
+  }
+  project_close(&project);
+}
