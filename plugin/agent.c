@@ -54,7 +54,7 @@ void agent_close(struct agent *agent) {
   uint64_t size;
 
   if (agent->loaded && agent->unstored > 0 && agent_lock_exclusive(&agent->lock, 0, NULL) == 0) {
-    if (agent_log_in_place(&agent->log, agent->project->root_fd, agent->name, &size) == 0 &&
+    if (agent_log_in_place(&agent->log, agent->project->root_fd, agent->name, &size, NULL) == 0 &&
         size >= agent->anchor.end && agent_log_check_anchor(&agent->log, &agent->anchor, NULL) == 0)
       agent_store_checkpoint(agent, true);
     agent_lock_release(&agent->lock);
@@ -72,15 +72,27 @@ static int open_files(struct agent *agent, struct error *error) {
   return -1;
 }
 
+/* 0 when the last folded line stands where it did, 1 when not: somebody rewrote the log.  -1. */
+static int check_anchor(struct agent *agent, uint64_t size, struct error *error) {
+  int result =
+      size < agent->anchor.end ? 1 : agent_log_check_anchor(&agent->log, &agent->anchor, error);
+
+  if (result == 1 && !agent->rewritten) {
+    agent->rewritten = true;
+    agent->records_before = agent->fold.execution_count;
+  }
+  return result;
+}
+
 /* Loads the checkpoint, or begins an empty one. */
-static int load(struct agent *agent, struct error *error) {
+static int load(struct agent *agent, uint64_t size, struct error *error) {
   int result = checkpoint_open(&agent->checkpoint, agent->fd, agent->project->boot_id,
                                &agent->anchor, &agent->fold, error);
 
   if (result < 0)
     return -1;
   if (result == 0)
-    result = agent_log_check_anchor(&agent->log, &agent->anchor, error);
+    result = check_anchor(agent, size, error);
   agent->loaded = result == 0;
   agent->unstored = 0;
   if (result < 0)
@@ -234,35 +246,62 @@ static int end_torn_tail(struct agent *agent, struct error *error) {
   return catch_up(agent, error);
 }
 
+/* The log is folded to its end: one more rewrite that was seen through. */
+static void settle_rewrite(struct agent *agent) {
+  if (agent->rewritten) {
+    agent->rewrites++;
+    agent->records_after = agent->fold.execution_count;
+  }
+  agent->rewritten = false;
+}
+
+/* Folds what stands behind the anchor and ends a torn last line; results as agent_refresh(). */
+static int fold_the_rest(struct agent *agent, struct error *error) {
+  uint64_t size = 0;
+  int result = catch_up(agent, error);
+
+  if (result != 0)
+    return result;
+  result = agent_log_in_place(&agent->log, agent->project->root_fd, agent->name, &size, error);
+  if (result != 0)
+    return result;
+  if (size < agent->anchor.end)
+    return 1;
+  return size > agent->anchor.end ? end_torn_tail(agent, error) : 0;
+}
+
 int agent_refresh(struct agent *agent, struct error *error) {
   uint64_t size = 0;
   int result;
 
   if (agent->log.fd < 0 && agent_log_open(&agent->log, agent->fd, true, error) != 0)
     return -1;
-  if (!agent_lock_in_place(&agent->lock, agent->fd) ||
-      agent_log_in_place(&agent->log, agent->project->root_fd, agent->name, &size) != 0)
+  result = agent_log_in_place(&agent->log, agent->project->root_fd, agent->name, &size, error);
+  if (result != 0)
+    return result;
+  if (!agent_lock_in_place(&agent->lock, agent->fd))
     return 1;
-  if (!agent->loaded && load(agent, error) != 0)
+  if (!agent->loaded && load(agent, size, error) != 0)
     return -1;
   if (agent->loaded) {
-    result =
-        size < agent->anchor.end ? 1 : agent_log_check_anchor(&agent->log, &agent->anchor, error);
+    result = check_anchor(agent, size, error);
     if (result < 0)
       return -1;
     agent->loaded = result == 0;
   }
   if (!agent->loaded && begin_again(agent, size, error) != 0)
     return -1;
-  if (size == agent->anchor.end)
-    return 0;
-  result = catch_up(agent, error);
-  if (result != 0)
-    return result;
-  if (agent_log_in_place(&agent->log, agent->project->root_fd, agent->name, &size) != 0 ||
-      size < agent->anchor.end)
-    return 1;
-  return size > agent->anchor.end ? end_torn_tail(agent, error) : 0;
+  result = size == agent->anchor.end ? 0 : fold_the_rest(agent, error);
+  if (result == 0)
+    settle_rewrite(agent);
+  return result;
+}
+
+void agent_follow_rewrite(struct agent *agent) {
+  unload(agent);
+  agent_log_close(&agent->log);
+  if (agent_refresh(agent, NULL) == 0)
+    agent_store_checkpoint(agent, true);
 }
 
 int agent_acquire(struct agent *agent, int64_t deadline_ns, struct error *error) {

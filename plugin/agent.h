@@ -29,8 +29,11 @@ struct agent {
   bool state_claimed; /* .state belongs to this tree (agent_state_claim) */
   bool summary_stale; /* lines were folded that summary.json does not show */
   /* counted since agent_init() */
-  uint64_t rebuilt; /* times the checkpoint had to be rebuilt from a log that was not empty */
-  uint64_t skipped; /* lines met that are no records */
+  uint64_t rebuilt;  /* times the checkpoint had to be rebuilt from a log that was not empty */
+  uint64_t skipped;  /* lines met that are no records */
+  uint64_t rewrites; /* times the log was found to be another than the one that was folded */
+  uint64_t records_before, records_after; /* of the last rewrite */
+  bool rewritten;                         /* the log is being folded anew because of one */
 };
 
 /* Nothing is opened yet. */
@@ -57,6 +60,9 @@ int agent_add_key(struct agent *agent, struct span key, uint64_t offset, struct 
 /* What agent_acquire() does once it has the lock: folds whatever came since.  1: the files were
  * replaced under their names, release and acquire again; -1 with *error. */
 int agent_refresh(struct agent *agent, struct error *error);
+/* After a rewrite of our own, lock still held: the next one who looks finds the new log folded, and
+ * does not take it for somebody else's.  A failure costs that a scan. */
+void agent_follow_rewrite(struct agent *agent);
 /* Stores the checkpoint when enough lines have been folded since, or `now`. */
 void agent_store_checkpoint(struct agent *agent, bool now);
 /* Makes the folders from the agent's up to the project root durable, once. */

@@ -18,6 +18,7 @@ enum message_id {
   MESSAGE_REJECTED = 107,
   MESSAGE_FOREIGN_BYTES = 108,
   MESSAGE_NO_PUBLISHER = 109,
+  MESSAGE_LOG_REWRITTEN = 110,
   /* 201 and up belong to the publisher */
 };
 

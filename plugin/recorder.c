@@ -189,6 +189,14 @@ static void tell_findings(const struct recorder *recorder, struct seat *seat) {
                    (unsigned long long)(agent->skipped - seat->told_skipped));
     send_message(recorder, KAIZEN_LOG_WARNING, MESSAGE_LINES_SKIPPED, agent->name, text);
   }
+  if (agent->rewrites != seat->told_rewrites) {
+    (void)snprintf(text, sizeof text,
+                   "the log was rewritten by another program: %llu records before, %llu after",
+                   (unsigned long long)agent->records_before,
+                   (unsigned long long)agent->records_after);
+    send_message(recorder, KAIZEN_LOG_WARNING, MESSAGE_LOG_REWRITTEN, agent->name, text);
+  }
+  seat->told_rewrites = agent->rewrites;
   seat->told_rebuilt = agent->rebuilt;
   seat->told_skipped = agent->skipped;
 }
@@ -271,6 +279,7 @@ static void show_what_is_left(const struct recorder *recorder, const char *name,
 
   agent_init(&agent, options->project, name);
   if (agent_acquire(&agent, clock_monotonic_ns() + wait_ns, &error) == 0) {
+    agent.summary_stale = true;
     commit_refresh_summary(&commit, &agent);
     agent_release(&agent);
   }

@@ -175,6 +175,8 @@ static int rewrite_log(struct prune *prune, uint64_t *dropped, struct error *err
       result = rewrite_copy(&rewrite, prune->anchor.end, agent->anchor.end, error);
     if (result == 0)
       result = rewrite_finish(&rewrite, error);
+    if (result == 0)
+      agent_follow_rewrite(agent);
     agent_release(agent);
   }
   rewrite_end(&rewrite);

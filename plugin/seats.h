@@ -18,7 +18,7 @@ struct job;
 struct seat {                          /* one agent, and the threads that record for it */
   struct agent agent;                  /* used by the leader only */
   struct commit commit;                /* likewise */
-  uint64_t told_rebuilt, told_skipped; /* likewise */
+  uint64_t told_rebuilt, told_skipped, told_rewrites; /* likewise */
   int64_t
       prune_look_s; /* when it was last looked for expired lines; guarded by the queue's mutex */
   pthread_mutex_t mutex; /* of the queue */

@@ -21,6 +21,7 @@ from kaizen_ctypes import (  # noqa: E402
 import ctypes  # noqa: E402
 
 REJECTED = -6
+LOG_REWRITTEN = 110  # message id, docs/operations.md
 
 
 class Violation(Exception):
@@ -194,6 +195,7 @@ class World:
         self.plugin, self.root, self.options = plugin, pathlib.Path(root), options
         self.now_s, self.latest_s = EPOCH_S, 0  # latest_s: the latest time the plugin was told
         self.instances, self.edits = {}, 0
+        self.told, self.rewritten = set(), False  # message ids; whether somebody else rewrote a log
         self.counts = collections.Counter()
 
     def close(self):
@@ -217,7 +219,7 @@ class World:
         if number not in self.instances:
             self.instances[number] = Kaizen(
                 self.plugin, now_unix_ns=lambda: self.now_s * 10**9 + 123456789, project_root=str(self.root),
-                delivery="relay", **self.options)
+                delivery="relay", log=lambda level, number, text: self.told.add(number), **self.options)
         return self.instances[number]
 
     def run(self, steps):
@@ -243,6 +245,7 @@ class World:
             file.write(step["text"].encode("latin-1"))
 
     def replace(self, agent, log, how):
+        self.rewritten = True
         path = self.folder(agent) / "executions.jsonl"
         if how == "in place":
             path.write_bytes(log)
@@ -278,6 +281,7 @@ class World:
     def do_damage(self, step):
         folder = self.folder(step["agent"])
         what, how = step["what"].split()
+        self.rewritten = True
         if what == "folder":
             shutil.rmtree(folder, ignore_errors=True)
             return
@@ -313,6 +317,8 @@ class World:
             self.counts["rejected"] += 1
             return
         expect("error", error and str(error), None)
+        if LOG_REWRITTEN in self.told and not self.rewritten:
+            raise Violation("message: a rewrite is reported that was none of others")
 
         # A torn last line may be ended: it costs itself, never the next one.
         closed = before if before.endswith(b"\n") or not before else before + b"\n"
