@@ -45,18 +45,23 @@ void agent_log_close(struct agent_log *log) {
   log->fd = -1;
 }
 
-int agent_log_in_place(const struct agent_log *log, int root_fd, const char *agent,
-                       uint64_t *size) {
+int agent_log_in_place(const struct agent_log *log, int root_fd, const char *agent, uint64_t *size,
+                       struct error *error) {
   char path[sizeof ".kaizen/metrics//" AGENT_LOG_FILE + EXECUTION_AGENT_MAX];
   struct stat status;
+  int fd, result;
 
   (void)snprintf(path, sizeof path, ".kaizen/metrics/%s/" AGENT_LOG_FILE, agent);
-  if (fstatat(root_fd, path, &status, AT_SYMLINK_NOFOLLOW) != 0)
-    return 1;
-  if (status.st_ino != log->inode || status.st_dev != log->device)
-    return 1;
+  result = directory_open_file(root_fd, path, O_RDONLY, &fd, error);
+  if (result != 0)
+    return result;
+  if (fstat(fd, &status) != 0)
+    result = error_set_errno(error, KAIZEN_E_IO, errno, "%s: fstat", path);
+  (void)close(fd);
+  if (result != 0)
+    return -1;
   *size = (uint64_t)status.st_size;
-  return 0;
+  return status.st_ino != log->inode || status.st_dev != log->device;
 }
 
 uint64_t agent_log_anchor_hash(struct span line) {

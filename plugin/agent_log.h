@@ -36,9 +36,10 @@ struct agent_log {
  * none. */
 int agent_log_open(struct agent_log *log, int agent_fd, bool writable, struct error *error);
 void agent_log_close(struct agent_log *log);
-/* Is the file of that name, reached from the project root, the one we hold?  *size of it then.  0
- * yes, 1 no. */
-int agent_log_in_place(const struct agent_log *log, int root_fd, const char *agent, uint64_t *size);
+/* Is the file of that name, reached from the project root without following a link, the one we hold?
+ * *size of it then.  0 yes, 1 no, -1 with *error when it is one that may not be used. */
+int agent_log_in_place(const struct agent_log *log, int root_fd, const char *agent, uint64_t *size,
+                       struct error *error);
 
 /* Hash of the last line, by which it is known again. */
 uint64_t agent_log_anchor_hash(struct span line_with_newline);

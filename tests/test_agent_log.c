@@ -81,14 +81,32 @@ Test(agent_log, is_in_place_until_its_name_means_another_file) {
   uint64_t size = 0;
 
   append_to_file(file(), "12345\n");
-  cr_assert_eq(agent_log_in_place(&log_file, root, "coach", &size), 0);
+  cr_assert_eq(agent_log_in_place(&log_file, root, "coach", &size, &error), 0);
   cr_assert_eq(size, 6);
   cr_assert_eq(rename(file(), in_sandbox("moved")), 0);
-  cr_assert_eq(agent_log_in_place(&log_file, root, "coach", &size), 1);
+  cr_assert_eq(agent_log_in_place(&log_file, root, "coach", &size, &error), 1);
   put_file(file(), "12345\n");
-  cr_assert_eq(agent_log_in_place(&log_file, root, "coach", &size), 1);
+  cr_assert_eq(agent_log_in_place(&log_file, root, "coach", &size, &error), 1);
   cr_assert_eq(rename(in_sandbox("moved"), file()), 0);
-  cr_assert_eq(agent_log_in_place(&log_file, root, "coach", &size), 0);
+  cr_assert_eq(agent_log_in_place(&log_file, root, "coach", &size, &error), 0);
+}
+
+Test(agent_log, is_not_in_place_behind_a_link_to_where_it_was_moved) {
+  static const char *const folders[] = {".kaizen", ".kaizen/metrics", ".kaizen/metrics/coach"};
+  uint64_t size;
+
+  for (size_t i = 0; i < 3; i++) {
+    cr_assert_eq(rename(in_sandbox("%s", folders[i]), in_sandbox("moved")), 0);
+    cr_assert_eq(symlink(in_sandbox("moved"), in_sandbox("%s", folders[i])), 0);
+    cr_expect_eq(agent_log_in_place(&log_file, root, "coach", &size, &error), -1, "%s", folders[i]);
+    cr_expect(strstr(error.text, "symbolic link"), "%s: %s", folders[i], error.text);
+    cr_assert_eq(unlink(in_sandbox("%s", folders[i])), 0);
+    cr_assert_eq(rename(in_sandbox("moved"), in_sandbox("%s", folders[i])), 0);
+    cr_assert_eq(agent_log_in_place(&log_file, root, "coach", &size, &error), 0, "%s", error.text);
+  }
+  cr_assert_eq(link(file(), in_sandbox("second name")), 0);
+  cr_assert_eq(agent_log_in_place(&log_file, root, "coach", &size, &error), -1);
+  cr_assert(strstr(error.text, "hard links"), "%s", error.text);
 }
 
 /* Appending. */
