@@ -228,7 +228,7 @@ Test(project, many_agents_are_all_seen) {
 
   open_project(false);
   for (int i = 0; i < 1000; i++) {
-    char agent[16];
+    char agent[24];
 
     (void)snprintf(agent, sizeof agent, "agent-%d", i);
     make_agent_folder(agent);

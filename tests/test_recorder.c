@@ -514,7 +514,7 @@ static void limit_descriptors(unsigned free) {
 
 static int32_t record_for_many(unsigned agents) {
   int32_t worst = KAIZEN_RECORDED;
-  char agent[16];
+  char agent[24];
 
   for (unsigned i = 0; i < agents && worst == KAIZEN_RECORDED; i++) {
     (void)snprintf(agent, sizeof agent, "agent-%u", i);
@@ -539,7 +539,7 @@ Test(recorder, few_descriptors_are_enough_for_forty_agents) {
     }
   cr_assert_null(message_with(MESSAGE_SUMMARY_NOT_WRITTEN));
   for (unsigned i = 0; i < 40; i++) {
-    char agent[16];
+    char agent[24];
 
     (void)snprintf(agent, sizeof agent, "agent-%u", i);
     expect_summary_counts(agent, agent, 12);
@@ -567,7 +567,7 @@ Test(recorder, too_few_descriptors_are_an_error_until_there_are_enough) {
 
 Test(recorder, many_agents_keep_few_descriptors) {
   unsigned before = open_descriptors();
-  char agent[16];
+  char agent[24];
 
   for (int i = 0; i < 100; i++) {
     (void)snprintf(agent, sizeof agent, "agent-%d", i);

@@ -1,0 +1,320 @@
+/* test_plugin_trouble.c - the real file on full, read-only and foreign file systems, and among its own damage.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "plugin_under_test.h"
+
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+#define NOBODY 65534
+
+TestSuite(plugin_trouble, .init = enter_plugin, .fini = leave_plugin);
+
+static struct kaizen_receipt receipt;
+
+static int32_t record_in(const char *agent, const char *key) {
+  struct kaizen_execution execution = execution_of(agent);
+
+  execution.idempotency_key = text_of(key);
+  receipt = receipt_of();
+  return plugin->on_execution_end(instance, &execution, &receipt, NULL);
+}
+
+static void expect_refused(const char *name, int32_t code, const char *thing, const char *what) {
+  cr_expect_eq(code, KAIZEN_E_IO, "%s: %s", name, plugin->code_name(code));
+  cr_expect(strstr(receipt.reason, thing), "%s: \"%s\" is not named in: %s", name, thing,
+            receipt.reason);
+  cr_expect(strstr(receipt.reason, what), "%s: \"%s\" is not said in: %s", name, what,
+            receipt.reason);
+}
+
+static void use_fresh_instance(const char *more) {
+  plugin->destroy(instance);
+  instance = NULL;
+  use_instance(more);
+}
+
+/* What stands in the way. */
+
+Test(plugin_trouble, links_pipes_and_folders_in_the_way_are_named_and_nothing_is_written_outside) {
+  static const char *const names[] = {"executions.jsonl", ".lock", ".next", ".index-1"};
+  struct stat before, after;
+
+  make_folders(in_sandbox("outside"));
+  put_file(in_sandbox("outside/file"), "");
+  cr_assert_eq(stat(in_sandbox("outside"), &before), 0);
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+    make_agent_folder("coach");
+    (void)unlink(agent_file("coach", names[i]));
+    cr_assert_eq(symlink(in_sandbox("outside/file"), agent_file("coach", names[i])), 0);
+    use_fresh_instance("");
+    expect_refused(names[i], record_in("coach", NULL), names[i], "symbolic link");
+    cr_assert_eq(unlink(agent_file("coach", names[i])), 0);
+
+    cr_assert_eq(symlink(in_sandbox("outside/new"), agent_file("coach", names[i])), 0);
+    expect_refused(names[i], record_in("coach", NULL), names[i], "symbolic link");
+    cr_assert_eq(unlink(agent_file("coach", names[i])), 0);
+
+    cr_assert_eq(link(in_sandbox("outside/file"), agent_file("coach", names[i])), 0);
+    expect_refused(names[i], record_in("coach", NULL), names[i], "hard links");
+    cr_assert_eq(unlink(agent_file("coach", names[i])), 0);
+
+    cr_assert_eq(mkfifo(agent_file("coach", names[i]), 0600), 0);
+    expect_refused(names[i], record_in("coach", NULL), names[i], "no regular file");
+    cr_assert_eq(unlink(agent_file("coach", names[i])), 0);
+
+    cr_assert_eq(mkdir(agent_file("coach", names[i]), 0700), 0);
+    expect_refused(names[i], record_in("coach", NULL), names[i], "");
+    cr_assert_eq(rmdir(agent_file("coach", names[i])), 0);
+    cr_expect_eq(record_in("coach", NULL), KAIZEN_RECORDED, "%s: %s", names[i], receipt.reason);
+  }
+  cr_assert_eq(stat(in_sandbox("outside"), &after), 0);
+  cr_assert_eq(before.st_mtim.tv_nsec, after.st_mtim.tv_nsec, "something was made outside");
+  cr_assert_eq(size_of_file(in_sandbox("outside/file")), 0);
+}
+
+Test(plugin_trouble, files_of_another_user_are_refused_with_both_users) {
+  static const char *const names[] = {"executions.jsonl", ".lock", ".index-1", ".state"};
+
+  if (geteuid() != 0)
+    cr_skip_test("only root can give a file away");
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+    use_fresh_instance(",\"emit_event\":true");
+    cr_assert_eq(record_in("coach", NULL), KAIZEN_RECORDED, "%s", receipt.reason);
+    cr_assert_eq(chown(agent_file("coach", names[i]), NOBODY, NOBODY), 0);
+    use_fresh_instance(",\"emit_event\":true");
+    expect_refused(names[i], record_in("coach", NULL), names[i], "belongs to user 65534");
+    cr_assert_eq(chown(agent_file("coach", names[i]), 0, 0), 0);
+    cr_expect_eq(record_in("coach", NULL), KAIZEN_RECORDED, "%s: %s", names[i], receipt.reason);
+  }
+}
+
+/* Folders that may not be written to, seen by a user who may not do everything. */
+
+static void give_to_nobody(const char *path) {
+  cr_assert_eq(chown(path, NOBODY, NOBODY), 0);
+}
+
+static int record_without_permission(void) {
+  char counted[64];
+
+  use_instance("");
+  if (record_in("coach", NULL) != KAIZEN_RECORDED)
+    return 1;
+  /* what is open can be written; the summary cannot be replaced, which costs no record */
+  if (chmod(in_sandbox(".kaizen/metrics/coach"), 0500) != 0 ||
+      record_in("coach", NULL) != KAIZEN_RECORDED)
+    return 2;
+  use_fresh_instance("");
+  if (record_in("coach", NULL) != KAIZEN_RECORDED)
+    return 3;
+  if (record_in("other", NULL) != KAIZEN_RECORDED)
+    return 4;
+  if (chmod(in_sandbox(".kaizen/metrics/coach/executions.jsonl"), 0400) != 0)
+    return 5;
+  use_fresh_instance("");
+  if (record_in("coach", NULL) != KAIZEN_E_IO || !strstr(receipt.reason, "executions.jsonl") ||
+      !strstr(receipt.reason, "Permission denied"))
+    return 6;
+  if (chmod(in_sandbox(".kaizen/metrics"), 0500) != 0 || record_in("third", NULL) != KAIZEN_E_IO ||
+      !strstr(receipt.reason, "third"))
+    return 7;
+  (void)chmod(in_sandbox(".kaizen/metrics"), 0700);
+  (void)chmod(in_sandbox(".kaizen/metrics/coach"), 0700);
+  (void)chmod(in_sandbox(".kaizen/metrics/coach/executions.jsonl"), 0600);
+  use_fresh_instance("");
+  if (record_in("coach", NULL) != KAIZEN_RECORDED)
+    return 8;
+  (void)snprintf(counted, sizeof counted, "\"execution_count\": 4,");
+  return strstr(text_of_file(agent_file("coach", "summary.json")), counted) ? 0 : 9;
+}
+
+Test(plugin_trouble, what_may_not_be_written_costs_what_it_must_and_no_more) {
+  pid_t child;
+  int status;
+
+  if (geteuid() != 0)
+    cr_skip_test("only root can become somebody else");
+  give_to_nobody(sandbox.root);
+  child = fork();
+  if (child == 0) {
+    sandbox.owner = 0;
+    if (setgid(NOBODY) != 0 || setuid(NOBODY) != 0)
+      _exit(99);
+    _exit(record_without_permission());
+  }
+  cr_assert_eq(waitpid(child, &status, 0), child);
+  cr_assert(WIFEXITED(status));
+  cr_assert_eq(WEXITSTATUS(status), 0, "step %d", WEXITSTATUS(status));
+}
+
+/* A full disk. */
+
+static bool mount_small_disk(const char *path) {
+  return unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+         mount("tmpfs", path, "tmpfs", 0, "size=512k,mode=0700") == 0;
+}
+
+/* Every line is whole, and begins and ends as ours do. */
+static void expect_whole_lines(const char *path, unsigned count) {
+  char *text = text_of_file(path), *line, *rest = text;
+
+  cr_assert_eq(count_in(text, "\n"), count);
+  while ((line = strsep(&rest, "\n")) != NULL && rest)
+    cr_assert(strncmp(line, "{\"timestamp\":", 13) == 0 && line[strlen(line) - 1] == '}', "%s",
+              line);
+  cr_assert(line && line[0] == '\0');
+}
+
+Test(plugin_trouble, a_full_disk_loses_nothing_recorded_and_keeps_nothing_else) {
+  static const char *const syncs[] = {"never", "always"};
+
+  make_folders(in_sandbox("disk"));
+  if (geteuid() != 0 || !mount_small_disk(in_sandbox("disk")))
+    cr_skip_test("no file system can be mounted here");
+  for (int s = 0; s < 2; s++) {
+    char more[128], key[32], agent[24];
+    unsigned recorded = 0, failed = 0;
+    struct kaizen_host_v1 host = plain_host();
+
+    (void)snprintf(agent, sizeof agent, "agent-%s", syncs[s]);
+    (void)snprintf(more, sizeof more, ",\"delivery\":\"relay\",\"fsync\":\"%s\"", syncs[s]);
+    put_file(in_sandbox("disk/ballast"), "");
+    cr_assert_eq(truncate(in_sandbox("disk/ballast"), 0), 0);
+    instance = start_instance(&host, in_sandbox("disk"), more);
+    for (unsigned i = 0; i < 20000 && failed < 50; i++) {
+      int32_t code;
+
+      (void)snprintf(key, sizeof key, "key-%u", i);
+      code = record_in(agent, key);
+      recorded += code == KAIZEN_RECORDED;
+      failed += code != KAIZEN_RECORDED;
+      if (code != KAIZEN_RECORDED) {
+        cr_assert_eq(code, KAIZEN_E_IO, "%s: %s", plugin->code_name(code), receipt.reason);
+        cr_assert(strstr(receipt.reason, "No space left"), "%s", receipt.reason);
+      }
+    }
+    cr_assert_geq(failed, 50, "the disk was never full");
+    expect_whole_lines(in_sandbox("disk/.kaizen/metrics/%s/executions.jsonl", agent), recorded);
+
+    cr_assert_eq(unlink(in_sandbox("disk/ballast")), 0);
+    plugin->destroy(instance);
+    instance = NULL;
+    if (s == 0)
+      cr_assert_eq(nftw(in_sandbox("disk/.kaizen"), sandbox_remove_entry, 16, FTW_DEPTH | FTW_PHYS),
+                   0);
+  }
+  cr_assert_eq(umount(in_sandbox("disk")), 0);
+}
+
+static void fill(const char *path) {
+  static const char block[4096];
+  int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+  cr_assert_geq(fd, 0);
+  while (write(fd, block, sizeof block) > 0)
+    continue;
+  (void)close(fd);
+}
+
+Test(plugin_trouble, a_disk_that_is_full_for_a_while_is_recorded_to_again) {
+  struct kaizen_host_v1 host = plain_host();
+  unsigned recorded = 0;
+  char key[32];
+
+  make_folders(in_sandbox("disk"));
+  if (geteuid() != 0 || !mount_small_disk(in_sandbox("disk")))
+    cr_skip_test("no file system can be mounted here");
+  instance = start_instance(&host, in_sandbox("disk"), ",\"delivery\":\"relay\"");
+  for (int round = 0; round < 3; round++) {
+    for (int i = 0; i < 200; i++) {
+      (void)snprintf(key, sizeof key, "key-%d-%d", round, i);
+      cr_assert_eq(record_in("coach", key), KAIZEN_RECORDED, "%s", receipt.reason);
+      recorded++;
+    }
+    fill(in_sandbox("disk/ballast"));
+    for (int i = 0; i < 300; i++) {
+      (void)snprintf(key, sizeof key, "full-%d-%d", round, i);
+      recorded += record_in("coach", key) == KAIZEN_RECORDED;
+    }
+    cr_assert_eq(unlink(in_sandbox("disk/ballast")), 0);
+    cr_assert_eq(record_in("coach", "key-0-0"), KAIZEN_DUPLICATE, "%s", receipt.reason);
+  }
+  cr_assert_eq(record_in("coach", NULL), KAIZEN_RECORDED, "%s", receipt.reason);
+  expect_whole_lines(in_sandbox("disk/.kaizen/metrics/coach/executions.jsonl"), recorded + 1);
+  (void)snprintf(key, sizeof key, "\"execution_count\": %u,", recorded + 1);
+  cr_assert(strstr(text_of_file(in_sandbox("disk/.kaizen/metrics/coach/summary.json")), key));
+  plugin->destroy(instance);
+  instance = NULL;
+  cr_assert_eq(umount(in_sandbox("disk")), 0);
+}
+
+/* Damage under a live instance. */
+
+static void remove_file(const char *path) {
+  cr_assert(unlink(path) == 0 || errno == ENOENT, "%s: %s", path, strerror(errno));
+}
+
+static void empty_file(const char *path) {
+  put_file(path, "");
+}
+
+static void fill_with_garbage(const char *path) {
+  static const char garbage[3000] = "\x01\x02garbage\n\n\xff";
+
+  put_bytes(path, O_TRUNC, garbage, sizeof garbage);
+}
+
+Test(plugin_trouble, derived_files_may_be_removed_or_damaged_between_any_two_calls) {
+  static void (*const harms[])(const char *) = {remove_file, empty_file, fill_with_garbage};
+  static const char *const names[] = {"summary.json", ".index-1", ".lock", ".next"};
+  unsigned lines = 0;
+  char key[32], counted[64];
+
+  use_instance(",\"emit_event\":true");
+  for (size_t h = 0; h < 3; h++)
+    for (size_t n = 0; n < 4; n++) {
+      (void)snprintf(key, sizeof key, "%zu-%zu", h, n);
+      cr_assert_eq(record_in("coach", key), KAIZEN_RECORDED, "%s", receipt.reason);
+      harms[h](agent_file("coach", names[n]));
+      cr_expect_eq(record_in("coach", key), KAIZEN_DUPLICATE, "%s: %s", names[n], receipt.reason);
+      cr_expect_eq(record_in("coach", NULL), KAIZEN_RECORDED, "%s: %s", names[n], receipt.reason);
+      lines += 2;
+      (void)snprintf(counted, sizeof counted, "\"execution_count\": %u,", lines);
+      cr_expect(strstr(text_of_file(agent_file("coach", "summary.json")), counted), "%s", names[n]);
+    }
+  cr_assert_eq(lines_of_file(agent_file("coach", "executions.jsonl")), lines);
+}
+
+Test(plugin_trouble, a_removed_state_holds_what_is_pending_and_stops_nobody) {
+  use_instance(",\"emit_event\":true");
+  cr_assert_eq(record_in("coach", "k"), KAIZEN_RECORDED);
+  cr_assert_eq(stats_of(instance).pending, 1);
+  fill_with_garbage(agent_file("coach", ".state"));
+  cr_assert_eq(record_in("coach", "l"), KAIZEN_RECORDED, "%s", receipt.reason);
+  remove_file(agent_file("coach", ".state"));
+  cr_assert_eq(record_in("coach", "m"), KAIZEN_RECORDED, "%s", receipt.reason);
+  cr_assert_eq(stats_of(instance).marked, 3);
+  cr_assert_eq(stats_of(instance).pending, 3, "marked is the sum of the rest");
+}
+
+Test(plugin_trouble, sixteen_descriptors_are_enough_for_forty_agents) {
+  char agent[24];
+
+  use_instance(",\"fsync\":\"always\",\"emit_event\":true");
+  {
+    rlim_t limit = 0;
+
+    for (unsigned free = 11; free > 0; limit++)
+      free -= fcntl((int)limit, F_GETFD) < 0;
+    cr_assert_eq(setrlimit(RLIMIT_NOFILE, &(struct rlimit){limit, 4096}), 0);
+  }
+  for (int i = 0; i < 80; i++) {
+    (void)snprintf(agent, sizeof agent, "agent-%d", i % 40);
+    cr_assert_eq(record_in(agent, NULL), KAIZEN_RECORDED, "%s", receipt.reason);
+  }
+  cr_assert_eq(setrlimit(RLIMIT_NOFILE, &(struct rlimit){4096, 4096}), 0);
+  cr_assert_eq(stats_of(instance).marked, 80);
+}
