@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
@@ -18,10 +19,14 @@
 
 #define SPARE_FILE CHECKPOINT_FILE ".new"
 #define MAGIC UINT64_C(0x31584449495a414b) /* "KAZIIDX1" */
-#define VERSION 2
-#define PAGE 4096
-#define PAGE_ENTRIES 255
-#define PAGE_BITS_MAX 32
+#define VERSION 3
+#define HEADER_BYTES 4096
+/* A key costs one page read, summed and written: small ones, as long as most of one is in use. */
+#define PAGE 1024
+#define PAGE_ENTRIES 63
+#define PAGE_BITS_MAX 34
+#define NOT_KEPT UINT32_MAX
+#define GROW_PAGES 16 /* at a time */
 #define SUM_HASH UINT64_C(0x9e3779b97f4a7c15)
 #define SUM_OFFSET UINT64_C(0xd6e8feb86659fd93)
 
@@ -35,7 +40,7 @@ struct page {
 };
 _Static_assert(sizeof(struct page) == PAGE, "a page of entries fills its page");
 
-struct header { /* the first page */
+struct header { /* the first HEADER_BYTES */
   uint64_t magic;
   uint32_t version, fold_size;
   unsigned char boot_id[16];
@@ -45,7 +50,19 @@ struct header { /* the first page */
   struct fold fold;
   uint64_t checksum; /* of all before it */
 };
-_Static_assert(sizeof(struct header) <= PAGE, "the header fits its page");
+_Static_assert(sizeof(struct header) <= HEADER_BYTES, "the header fits its place");
+
+struct kept_page {
+  uint64_t number;
+  bool changed;
+  struct page page;
+};
+
+struct checkpoint_kept { /* open addressing by page number */
+  size_t mask, count, room;
+  struct kept_page *pages;
+  uint32_t places[]; /* in pages; NOT_KEPT */
+};
 
 static uint64_t checksum_of(const struct header *header) {
   return hash_bytes(header, offsetof(struct header, checksum), MAGIC);
@@ -73,7 +90,7 @@ static bool of_this_boot(const struct header *header, const unsigned char boot_i
 }
 
 static uint64_t file_size_for(unsigned page_bits) {
-  return PAGE + ((uint64_t)PAGE << page_bits);
+  return HEADER_BYTES + ((uint64_t)PAGE << page_bits);
 }
 
 /* 0 with *header valid and the file at least as long as it says, 1 not, -1. */
@@ -138,6 +155,8 @@ int checkpoint_peek(int agent_fd, const unsigned char boot_id[16], struct log_an
 }
 
 void checkpoint_close(struct checkpoint *checkpoint) {
+  free(checkpoint->kept);
+  checkpoint->kept = NULL;
   if (checkpoint->fd >= 0)
     (void)close(checkpoint->fd);
   checkpoint->fd = -1;
@@ -193,7 +212,7 @@ static uint64_t page_of(uint64_t hash, unsigned page_bits) {
 }
 
 static uint64_t page_offset(uint64_t page) {
-  return PAGE + page * PAGE;
+  return HEADER_BYTES + page * PAGE;
 }
 
 /* A sum, so that its terms need not wait for each other: it is taken at every look-up. */
@@ -222,6 +241,84 @@ static int write_page(const struct checkpoint *checkpoint, int fd, uint64_t numb
   page->sum = sum_of(checkpoint, number, page);
   return directory_write_at(fd, page, PAGE, page_offset(number), error);
 }
+
+/* ---- pages kept while the lock is held ------------------------------------------------------- */
+
+void checkpoint_keep(struct checkpoint *checkpoint, size_t keys) {
+  size_t places = 4, table;
+
+  free(checkpoint->kept);
+  checkpoint->kept = NULL;
+  while (places < 2 * keys)
+    places *= 2;
+  table = sizeof(struct checkpoint_kept) + places * sizeof(uint32_t);
+  if (checkpoint->fd < 0 || keys == 0 || keys >= NOT_KEPT)
+    return;
+  checkpoint->kept = malloc(table + keys * sizeof(struct kept_page));
+  if (!checkpoint->kept)
+    return;
+  *checkpoint->kept = (struct checkpoint_kept){.mask = places - 1, .room = keys};
+  /* places is an even number of 4 bytes behind an even number of 8: aligned */
+  checkpoint->kept->pages = (struct kept_page *)(void *)((char *)checkpoint->kept + table);
+  memset(checkpoint->kept->places, 0xff, places * sizeof(uint32_t));
+}
+
+/* The page where it is kept; NULL where it is not, and *place then is the one for it. */
+static struct kept_page *kept_page(struct checkpoint_kept *kept, uint64_t number, size_t *place) {
+  for (*place = (size_t)number & kept->mask; kept->places[*place] != NOT_KEPT;
+       *place = (*place + 1) & kept->mask)
+    if (kept->pages[kept->places[*place]].number == number)
+      return &kept->pages[kept->places[*place]];
+  return NULL;
+}
+
+/* Points *page at the page: the one that is kept, or at `own`, read now.  *kept says which; it is
+ * NULL for `own`.  1: damaged. */
+static int take_page(const struct checkpoint *checkpoint, uint64_t number, struct page *own,
+                     struct page **page, struct kept_page **kept, struct error *error) {
+  struct checkpoint_kept *all = checkpoint->kept;
+  size_t place = 0;
+  int result;
+
+  *kept = all ? kept_page(all, number, &place) : NULL;
+  if (*kept || !all || all->count == all->room) {
+    *page = *kept ? &(*kept)->page : own;
+    return *kept ? 0 : read_page(checkpoint, number, own, error);
+  }
+  *kept = &all->pages[all->count];
+  *page = &(*kept)->page;
+  result = read_page(checkpoint, number, *page, error);
+  if (result != 0)
+    return result;
+  (*kept)->number = number;
+  (*kept)->changed = false;
+  all->places[place] = (uint32_t)all->count++;
+  return 0;
+}
+
+/* Writes the pages that were changed; they stay. */
+static int write_kept(struct checkpoint *checkpoint, struct error *error) {
+  struct checkpoint_kept *kept = checkpoint->kept;
+  size_t i;
+
+  for (i = 0; kept && i < kept->count; i++) {
+    if (kept->pages[i].changed && write_page(checkpoint, checkpoint->fd, kept->pages[i].number,
+                                             &kept->pages[i].page, error) != 0)
+      return -1;
+    kept->pages[i].changed = false;
+  }
+  return 0;
+}
+
+int checkpoint_flush(struct checkpoint *checkpoint, struct error *error) {
+  int result = write_kept(checkpoint, error);
+
+  free(checkpoint->kept);
+  checkpoint->kept = NULL;
+  return result;
+}
+
+/* ---- the file -------------------------------------------------------------------------------- */
 
 int checkpoint_reset(struct checkpoint *checkpoint, int agent_fd, const unsigned char boot_id[16],
                      struct error *error) {
@@ -254,46 +351,64 @@ int checkpoint_store(struct checkpoint *checkpoint, const struct log_anchor *anc
       fstatat(checkpoint->agent_fd, CHECKPOINT_FILE, &named, AT_SYMLINK_NOFOLLOW) != 0 ||
       held.st_ino != named.st_ino || held.st_dev != named.st_dev)
     return 1;
+  if (write_kept(checkpoint, error) != 0)
+    return -1;
   return write_header(checkpoint, checkpoint->fd, anchor, fold, error);
 }
 
 int checkpoint_find(struct checkpoint *checkpoint, struct span key, uint64_t *offsets, size_t max,
                     size_t *count, struct error *error) {
-  struct page page;
+  struct page own, *page;
+  struct kept_page *kept;
   uint64_t hash = hash_bytes(key.ptr, key.len, checkpoint->seed);
-  int result = read_page(checkpoint, page_of(hash, checkpoint->page_bits), &page, error);
+  int result =
+      take_page(checkpoint, page_of(hash, checkpoint->page_bits), &own, &page, &kept, error);
   size_t i;
 
   *count = 0;
   if (result != 0)
     return result;
-  for (i = 0; i < page.count; i++)
-    if (page.entries[i].hash == hash && *count < max)
-      offsets[(*count)++] = page.entries[i].offset;
+  for (i = 0; i < page->count; i++)
+    if (page->entries[i].hash == hash && *count < max)
+      offsets[(*count)++] = page->entries[i].offset;
   return 0;
 }
 
-/* Every page is dealt out to two of the new file: one streaming pass.  1: damaged. */
+/* Deals the entries of a page out to two of the new file. */
+static void deal_out(const struct page *from, unsigned bits, struct page to[2]) {
+  size_t i;
+
+  to[0].count = to[1].count = 0;
+  for (i = 0; i < from->count; i++) {
+    struct page *half = &to[page_of(from->entries[i].hash, bits) & 1];
+
+    half->entries[half->count++] = from->entries[i];
+  }
+}
+
+/* All pages, in one streaming pass.  1: damaged. */
 static int copy_doubled(const struct checkpoint *checkpoint, int fd, struct error *error) {
   unsigned bits = checkpoint->page_bits + 1;
   uint64_t number, pages = UINT64_C(1) << checkpoint->page_bits;
-  struct page from, to[2];
+  struct page from, to[2 * GROW_PAGES];
+  size_t filled = 0, i;
 
+  memset(to, 0, sizeof to);
   for (number = 0; number < pages; number++) {
     int result = read_page(checkpoint, number, &from, error);
-    size_t i;
 
     if (result != 0)
       return result;
-    memset(to, 0, sizeof to);
-    for (i = 0; i < from.count; i++) {
-      struct page *half = &to[page_of(from.entries[i].hash, bits) & 1];
-
-      half->entries[half->count++] = from.entries[i];
-    }
-    if (write_page(checkpoint, fd, 2 * number, &to[0], error) != 0 ||
-        write_page(checkpoint, fd, 2 * number + 1, &to[1], error) != 0)
+    deal_out(&from, bits, &to[filled]);
+    filled += 2;
+    if (filled < 2 * GROW_PAGES && number + 1 < pages)
+      continue;
+    for (i = 0; i < filled; i++)
+      to[i].sum = sum_of(checkpoint, 2 * (number + 1) - filled + i, &to[i]);
+    if (directory_write_at(fd, to, filled * PAGE, page_offset(2 * (number + 1) - filled), error) !=
+        0)
       return -1;
+    filled = 0;
   }
   return 0;
 }
@@ -305,6 +420,8 @@ static int grow(struct checkpoint *checkpoint, struct error *error) {
 
   if (checkpoint->page_bits == PAGE_BITS_MAX)
     return error_set(error, KAIZEN_E_IO, CHECKPOINT_FILE ": is full");
+  if (checkpoint_flush(checkpoint, error) != 0)
+    return -1;
   /* the new header says no more than the old one did: keys behind it are only hints */
   result = read_header(checkpoint->fd, &header, error);
   if (result != 0)
@@ -329,22 +446,26 @@ static int grow(struct checkpoint *checkpoint, struct error *error) {
 
 int checkpoint_add(struct checkpoint *checkpoint, struct span key, uint64_t offset,
                    struct error *error) {
-  struct page page;
+  struct page own, *page;
+  struct kept_page *kept;
   struct entry added = {.hash = hash_bytes(key.ptr, key.len, checkpoint->seed), .offset = offset};
 
   for (;;) {
     uint64_t number = page_of(added.hash, checkpoint->page_bits);
-    int result = read_page(checkpoint, number, &page, error);
+    int result = take_page(checkpoint, number, &own, &page, &kept, error);
     size_t i;
 
     if (result != 0)
       return result;
-    for (i = 0; i < page.count; i++)
-      if (memcmp(&page.entries[i], &added, sizeof added) == 0)
+    for (i = 0; i < page->count; i++)
+      if (memcmp(&page->entries[i], &added, sizeof added) == 0)
         return 0; /* folded once more after a restart */
-    if (page.count < PAGE_ENTRIES) {
-      page.entries[page.count++] = added;
-      return write_page(checkpoint, checkpoint->fd, number, &page, error);
+    if (page->count < PAGE_ENTRIES) {
+      page->entries[page->count++] = added;
+      if (!kept)
+        return write_page(checkpoint, checkpoint->fd, number, page, error);
+      kept->changed = true;
+      return 0;
     }
     result = grow(checkpoint, error);
     if (result != 0)

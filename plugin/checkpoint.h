@@ -4,7 +4,7 @@
  * SPDX-License-Identifier: Apache-2.0
  *
  * Derived: deleting it costs one scan of the log.  It is what makes a cold start independent of the
- * log's length.  One page of header (fold, anchor, checksum), then pages of 255 {hash, offset}
+ * log's length.  A header of 4096 bytes (fold, anchor, checksum), then pages of 1024: 63 {hash, offset}
  * entries and their checksum; a key belongs to the page its hash's leading bits name, and a full page doubles the
  * number of pages.  An entry is only a hint: the line it points at decides, so entries may be ahead
  * of the header, and stale ones do no harm.  Read and written with pread and pwrite, never mapped:
@@ -37,6 +37,7 @@ struct checkpoint {
   uint64_t seed;
   unsigned page_bits; /* 2^page_bits pages */
   unsigned char boot_id[16];
+  struct checkpoint_kept *kept; /* NULL: pages are read and written one by one */
 };
 
 /* 0: loaded, *anchor and *fold filled; 1: none that can be trusted (missing, damaged, another boot
@@ -63,5 +64,13 @@ int checkpoint_find(struct checkpoint *checkpoint, struct span key, uint64_t *of
                     size_t *count, struct error *error);
 int checkpoint_add(struct checkpoint *checkpoint, struct span key, uint64_t offset,
                    struct error *error);
+
+/* From here to checkpoint_flush() pages stay in memory, at most `keys` of them: a key that is looked
+ * up and then added costs one read, and the keys of a page one write.  Only for as long as the lock
+ * is held.  Without memory for it nothing is kept. */
+void checkpoint_keep(struct checkpoint *checkpoint, size_t keys);
+/* Writes the pages that were changed and keeps none any longer.  0, -1 with *error: some of the keys
+ * are not in the file. */
+int checkpoint_flush(struct checkpoint *checkpoint, struct error *error);
 
 #endif

@@ -281,6 +281,8 @@ static void derive(struct commit *commit, struct agent *agent, uint64_t start, b
     agent->summary_stale = true;
     result = add_keys(commit, agent, start, &error);
   }
+  if (result == 0)
+    result = checkpoint_flush(&agent->checkpoint, &error);
   commit_refresh_summary(commit, agent);
   if (result == 0) {
     agent_store_checkpoint(agent, false);
@@ -308,12 +310,21 @@ static int sync_for_duplicates(struct commit *commit, struct agent *agent, struc
   return agent_sync_path(agent, error);
 }
 
+static size_t count_keys(const struct commit *commit) {
+  size_t i, keys = 0;
+
+  for (i = 0; i < commit->count; i++)
+    keys += commit->requests[i]->execution->key.len > 0;
+  return keys;
+}
+
 /* What each request comes to, and the lines of the new ones.  Nothing is written yet. */
 static int plan(struct commit *commit, struct agent *agent, struct error *error) {
   int result = make_room(commit, error);
   size_t i;
 
   buffer_clear(&commit->lines);
+  checkpoint_keep(&agent->checkpoint, count_keys(commit));
   commit->next = agent->fold;
   commit->marks = commit->durable_needed = false;
   for (i = 0; result == 0 && i < commit->count; i++)
@@ -352,4 +363,5 @@ void commit_batch(struct commit *commit, struct agent *agent, struct error *erro
   }
   if (result < 0)
     fail_all(commit, error);
+  (void)checkpoint_flush(&agent->checkpoint, NULL); /* nothing is left to write */
 }

@@ -218,15 +218,49 @@ Test(checkpoint, one_that_was_cut_anywhere_is_not_believed) {
   }
 }
 
+Test(checkpoint, keys_added_to_kept_pages_are_found_at_once_and_in_the_file_after_the_flush) {
+  static const unsigned long sizes[] = {1, 40, 63, 64, 500, 5000};
+
+  for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+    reset(this_boot);
+    checkpoint_keep(&checkpoint, sizes[i]);
+    cr_assert_eq(count_found(0, sizes[i]), 0, "%lu keys", sizes[i]);
+    add_keys(0, sizes[i]);
+    cr_assert_eq(count_found(0, sizes[i]), sizes[i], "%lu keys, before the flush", sizes[i]);
+    cr_assert_eq(checkpoint_flush(&checkpoint, &error), 0, "%s", error.text);
+    store(500);
+    cr_assert_eq(reopen(this_boot), 0, "%s", error.text);
+    cr_assert_eq(count_found(0, sizes[i]), sizes[i], "%lu keys, after the flush", sizes[i]);
+  }
+}
+
+Test(checkpoint, a_header_is_not_stored_before_the_keys_it_speaks_for) {
+  reset(this_boot);
+  checkpoint_keep(&checkpoint, 10);
+  add_keys(0, 10);
+  store(500);
+  cr_assert_eq(reopen(this_boot), 0, "%s", error.text);
+  cr_assert_eq(count_found(0, 10), 10);
+}
+
+Test(checkpoint, more_keys_than_room_to_keep_pages_are_kept_in_the_file) {
+  reset(this_boot);
+  add_keys(0, 1000);
+  checkpoint_keep(&checkpoint, 2);
+  add_keys(1000, 1300);
+  cr_assert_eq(checkpoint_flush(&checkpoint, &error), 0, "%s", error.text);
+  cr_assert_eq(count_found(0, 1300), 1300);
+}
+
 Test(checkpoint, a_page_with_any_byte_changed_is_damage_and_never_a_forgotten_key) {
   size_t len;
   char *bytes;
 
   reset(this_boot);
-  add_keys(0, 100);
+  add_keys(0, 50); /* they share the one page there is */
   store(500);
   bytes = bytes_of_file(file(), &len);
-  for (size_t i = 4096; i < 4096 + 16 + 100 * 16; i += 7) {
+  for (size_t i = 4096; i < 4096 + 16 + 50 * 16; i += 7) {
     uint64_t offsets[8];
     size_t count;
 
