@@ -79,7 +79,8 @@ static int check_anchor(struct agent *agent, uint64_t size, struct error *error)
 
   if (result == 1 && !agent->rewritten) {
     agent->rewritten = true;
-    agent->records_before = agent->fold.execution_count;
+    if (!agent->replaced)
+      agent->records_before = agent->fold.execution_count;
   }
   return result;
 }
@@ -246,6 +247,23 @@ static int end_torn_tail(struct agent *agent, struct error *error) {
   return catch_up(agent, error);
 }
 
+static void note_replaced(struct agent *agent) {
+  if (!agent->loaded || agent->rewritten || agent->replaced || agent->fold.execution_count == 0)
+    return;
+  agent->replaced = true;
+  agent->records_before = agent->fold.execution_count;
+}
+
+/* Whoever of us rewrites a log leaves a checkpoint of the new one; where nothing of it is folded
+ * yet, it was somebody else. */
+static void judge_replaced(struct agent *agent, uint64_t size) {
+  bool folded = agent->loaded && agent->anchor.end > 0;
+
+  if (agent->replaced && !folded && size > 0)
+    agent->rewritten = true;
+  agent->replaced = false;
+}
+
 /* The log is folded to its end: one more rewrite that was seen through. */
 static void settle_rewrite(struct agent *agent) {
   if (agent->rewritten) {
@@ -277,6 +295,8 @@ int agent_refresh(struct agent *agent, struct error *error) {
   if (agent->log.fd < 0 && agent_log_open(&agent->log, agent->fd, true, error) != 0)
     return -1;
   result = agent_log_in_place(&agent->log, agent->project->root_fd, agent->name, &size, error);
+  if (result == 1)
+    note_replaced(agent);
   if (result != 0)
     return result;
   if (!agent_lock_in_place(&agent->lock, agent->fd))
@@ -289,6 +309,7 @@ int agent_refresh(struct agent *agent, struct error *error) {
       return -1;
     agent->loaded = result == 0;
   }
+  judge_replaced(agent, size);
   if (!agent->loaded && begin_again(agent, size, error) != 0)
     return -1;
   result = size == agent->anchor.end ? 0 : fold_the_rest(agent, error);

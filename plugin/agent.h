@@ -33,7 +33,8 @@ struct agent {
   uint64_t skipped;  /* lines met that are no records */
   uint64_t rewrites; /* times the log was found to be another than the one that was folded */
   uint64_t records_before, records_after; /* of the last rewrite */
-  bool rewritten;                         /* the log is being folded anew because of one */
+  bool replaced;  /* the log that was folded is no longer the one of that name */
+  bool rewritten; /* the log is being folded anew because of a rewrite */
 };
 
 /* Nothing is opened yet. */
