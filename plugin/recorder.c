@@ -5,6 +5,7 @@
 #include "recorder.h"
 
 #include <errno.h>
+#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,8 @@
 #define NS_PER_MS INT64_C(1000000)
 /* Jobs one batch commits for. */
 #define BATCH_JOBS_MAX 256
+/* What a leader waits for others at most, before it syncs for all of them. */
+#define COMPANY_NS INT64_C(60000)
 /* How often a leader looks whether the log has something to prune. */
 #define PRUNE_LOOK_S 3600
 
@@ -27,8 +30,8 @@ struct job { /* one call of recorder_record(), on its stack; in its seat's queue
   struct recorder_request *requests;
   size_t count, bytes;
   int64_t deadline_ns;
-  pthread_cond_t wake;
-  bool taken, done;
+  sem_t wake;        /* posted once: it is done, or leads */
+  bool taken, leads; /* guarded by the queue's mutex until then */
   struct job *next;
   struct summary summary;
   struct error error;
@@ -56,7 +59,6 @@ void recorder_free(struct recorder *recorder) {
   free(recorder);
 }
 
-/* Whether it is done is for its own thread to say, or for the leader with the queue's mutex held. */
 static void fail_job(struct job *job, const struct error *error) {
   size_t i;
 
@@ -66,12 +68,18 @@ static void fail_job(struct job *job, const struct error *error) {
     job->error = *error;
 }
 
+static struct timespec deadline_of(int64_t ns) {
+  return (struct timespec){.tv_sec = ns / (1000 * NS_PER_MS), .tv_nsec = ns % (1000 * NS_PER_MS)};
+}
+
 static void enqueue(struct seat *seat, struct job *job) {
   *seat->last = job;
   seat->last = &job->next;
+  if (++seat->queued == seat->wanted)
+    (void)pthread_cond_signal(&seat->company);
 }
 
-static void withdraw(struct seat *seat, struct job *job) {
+static void withdraw(struct seat *seat, const struct job *job) {
   struct job **at = &seat->first;
 
   while (*at != job)
@@ -79,6 +87,7 @@ static void withdraw(struct seat *seat, struct job *job) {
   *at = job->next;
   if (!*at)
     seat->last = at;
+  seat->queued--;
 }
 
 /* Takes from the head of the queue what fits one batch, at least one job.  Queue mutex held. */
@@ -201,72 +210,102 @@ static void tell_findings(const struct recorder *recorder, struct seat *seat) {
   seat->told_skipped = agent->skipped;
 }
 
-/* The leader's turn: one batch.  Queue mutex not held; `own` is still in the queue. */
+/* With a sync to share, as many as the last batch had are given a moment to come: those it served
+ * are just about to record again. */
+static void wait_for_company(const struct recorder *recorder, struct seat *seat) {
+  struct timespec deadline = deadline_of(clock_monotonic_ns() + COMPANY_NS);
+  int result = 0;
+
+  if (!recorder->options.sync)
+    return;
+  (void)pthread_mutex_lock(&seat->mutex);
+  seat->wanted = seat->last_batch;
+  while (result == 0 && seat->queued < seat->wanted)
+    result = pthread_cond_clockwait(&seat->company, &seat->mutex, CLOCK_MONOTONIC, &deadline);
+  seat->wanted = 0;
+  (void)pthread_mutex_unlock(&seat->mutex);
+}
+
+/* The next in the queue leads; others find it led.  Before the served ones are woken, so that the
+ * log is not idle meanwhile. */
+static void hand_over(struct seat *seat, const struct job *failed) {
+  struct job *next;
+
+  (void)pthread_mutex_lock(&seat->mutex);
+  if (failed)
+    withdraw(seat, failed);
+  next = seat->first;
+  if (next)
+    next->leads = true;
+  else
+    seat->led = false;
+  (void)pthread_mutex_unlock(&seat->mutex);
+  if (next)
+    (void)sem_post(&next->wake);
+}
+
+/* The leader's turn: one batch.  Queue mutex not held; `own` is the first in the queue. */
 static void lead(struct recorder *recorder, struct seat *seat, struct job *own) {
   struct job *jobs[BATCH_JOBS_MAX];
   size_t count, requests, i;
   struct error error = {0};
 
+  wait_for_company(recorder, seat);
   if (acquire(recorder, seat, own->deadline_ns, &error) != 0) {
-    (void)pthread_mutex_lock(&seat->mutex);
-    withdraw(seat, own);
-    (void)pthread_mutex_unlock(&seat->mutex);
+    hand_over(seat, own);
     fail_job(own, &error);
-    own->done = true;
     return;
   }
   (void)pthread_mutex_lock(&seat->mutex);
   count = take_jobs(seat, jobs, &requests);
+  seat->last_batch = count;
   (void)pthread_mutex_unlock(&seat->mutex);
   commit_jobs(recorder, seat, jobs, count, requests);
   agent_release(&seat->agent);
   tell_findings(recorder, seat);
-  (void)pthread_mutex_lock(&seat->mutex);
-  for (i = 0; i < count; i++) {
-    jobs[i]->done = true;
+  hand_over(seat, NULL);
+  for (i = 0; i < count; i++)
     if (jobs[i] != own)
-      (void)pthread_cond_signal(&jobs[i]->wake);
-  }
-  (void)pthread_mutex_unlock(&seat->mutex);
+      (void)sem_post(&jobs[i]->wake);
 }
 
-/* Waits to be served or to become the leader; a job nobody has taken withdraws at its deadline.
- * Queue mutex held. */
-static void wait_turn(const struct recorder *recorder, struct seat *seat, struct job *job) {
-  struct timespec deadline = {.tv_sec = job->deadline_ns / (1000 * NS_PER_MS),
-                              .tv_nsec = job->deadline_ns % (1000 * NS_PER_MS)};
+/* Until the job is done, or leads (true).  One that nobody has taken withdraws at its deadline. */
+static bool wait_turn(const struct recorder *recorder, struct seat *seat, struct job *job) {
+  struct timespec deadline = deadline_of(job->deadline_ns);
   struct error error = {0};
+  bool withdrawn;
 
-  if (job->taken) {
-    (void)pthread_cond_wait(&job->wake, &seat->mutex);
-  } else if (pthread_cond_clockwait(&job->wake, &seat->mutex, CLOCK_MONOTONIC, &deadline) ==
-                 ETIMEDOUT &&
-             !job->taken && !job->done) {
-    withdraw(seat, job);
-    (void)error_set(&error, KAIZEN_E_BUSY, "agent %s: its lock was not free within %lld ms",
-                    seat->agent.name, (long long)recorder->options.lock_timeout_ms);
-    fail_job(job, &error);
-    job->done = true;
+  while (sem_clockwait(&job->wake, CLOCK_MONOTONIC, &deadline) != 0) {
+    if (errno == EINTR)
+      continue;
+    (void)pthread_mutex_lock(&seat->mutex);
+    withdrawn = !job->taken && !job->leads;
+    if (withdrawn)
+      withdraw(seat, job);
+    (void)pthread_mutex_unlock(&seat->mutex);
+    if (withdrawn) {
+      (void)error_set(&error, KAIZEN_E_BUSY, "agent %s: its lock was not free within %lld ms",
+                      seat->agent.name, (long long)recorder->options.lock_timeout_ms);
+      fail_job(job, &error);
+      return false;
+    }
+    while (sem_wait(&job->wake) != 0) /* it is being served, or is about to lead */
+      continue;
+    break;
   }
+  return job->leads;
 }
 
 static void run_job(struct recorder *recorder, struct seat *seat, struct job *job) {
+  bool leads;
+
   (void)pthread_mutex_lock(&seat->mutex);
   enqueue(seat, job);
-  while (!job->done) {
-    if (seat->led) {
-      wait_turn(recorder, seat, job);
-      continue;
-    }
-    seat->led = true;
-    (void)pthread_mutex_unlock(&seat->mutex);
-    lead(recorder, seat, job);
-    (void)pthread_mutex_lock(&seat->mutex);
-    seat->led = false;
-  }
-  if (!seat->led && seat->first)
-    (void)pthread_cond_signal(&seat->first->wake);
+  leads = !seat->led;
+  seat->led = true;
   (void)pthread_mutex_unlock(&seat->mutex);
+  if (leads || wait_turn(recorder, seat, job))
+    lead(recorder, seat, job);
 }
 
 /* After a prune: summary.json is about the records that are left, not only from the next record
@@ -359,13 +398,14 @@ static bool any_new_mark(const struct recorder_request *requests, size_t count) 
 
 void recorder_record(struct recorder *recorder, struct recorder_request *requests, size_t count,
                      int64_t now_s, struct summary *summary, struct error *error) {
-  struct job job = {.requests = requests, .count = count, .wake = PTHREAD_COND_INITIALIZER};
+  struct job job = {.requests = requests, .count = count};
   const char *agent = requests[0].execution->agent;
   struct host_guard guard;
   struct seat *seat;
   size_t i;
 
   host_guard_enter(&guard);
+  (void)sem_init(&job.wake, 0, 0);
   job.deadline_ns = clock_monotonic_ns() + recorder->options.lock_timeout_ms * NS_PER_MS;
   for (i = 0; i < count; i++)
     job.bytes += requests[i].execution->line.len;
@@ -386,6 +426,6 @@ void recorder_record(struct recorder *recorder, struct recorder_request *request
   if (summary)
     *summary = job.summary;
   *error = job.error;
-  (void)pthread_cond_destroy(&job.wake);
+  (void)sem_destroy(&job.wake);
   host_guard_leave(&guard);
 }

@@ -26,12 +26,14 @@ static struct seat *new_seat(const struct seats *seats, const char *agent) {
   seat->commit.options = seats->options;
   seat->last = &seat->first;
   (void)pthread_mutex_init(&seat->mutex, NULL);
+  (void)pthread_cond_init(&seat->company, NULL);
   return seat;
 }
 
 static void free_seat(struct seat *seat) {
   agent_close(&seat->agent);
   commit_fini(&seat->commit);
+  (void)pthread_cond_destroy(&seat->company);
   (void)pthread_mutex_destroy(&seat->mutex);
   free(seat);
 }

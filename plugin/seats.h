@@ -15,14 +15,16 @@
 
 struct job;
 
-struct seat {                          /* one agent, and the threads that record for it */
-  struct agent agent;                  /* used by the leader only */
-  struct commit commit;                /* likewise */
+struct seat {           /* one agent, and the threads that record for it */
+  struct agent agent;   /* used by the leader only */
+  struct commit commit; /* likewise */
   uint64_t told_rebuilt, told_skipped, told_rewrites; /* likewise */
   int64_t
       prune_look_s; /* when it was last looked for expired lines; guarded by the queue's mutex */
   pthread_mutex_t mutex; /* of the queue */
   struct job *first, **last;
+  size_t queued, last_batch, wanted; /* jobs; wanted: `company` is signalled when that many wait */
+  pthread_cond_t company;
   bool led;
   /* guarded by the table's mutex */
   unsigned users;
