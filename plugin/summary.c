@@ -144,12 +144,12 @@ int summary_replace(int agent_fd, struct span text, struct error *error) {
   if (fd < 0)
     return -1;
   result = directory_write_at(fd, text.ptr, text.len, 0, error);
+  if (result != 0)
+    error_prefix(error, SPARE_FILE);
   (void)close(fd);
   if (result == 0)
     result = directory_replace_file(agent_fd, SPARE_FILE, SUMMARY_FILE, error);
-  if (result != 0) {
+  if (result != 0)
     (void)unlinkat(agent_fd, SPARE_FILE, 0);
-    error_prefix(error, SUMMARY_FILE);
-  }
   return result;
 }
