@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <semaphore.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,12 +27,15 @@
 /* How often a leader looks whether the log has something to prune. */
 #define PRUNE_LOOK_S 3600
 
+enum { TURN_WAITS, TURN_LEADS, TURN_SERVED };
+
 struct job { /* one call of recorder_record(), on its stack; in its seat's queue until taken */
   struct recorder_request *requests;
   size_t count, bytes;
   int64_t deadline_ns;
-  sem_t wake;        /* posted once: it is done, or leads */
-  bool taken, leads; /* guarded by the queue's mutex until then */
+  sem_t wake;       /* posted once, with `turn` no longer TURN_WAITS */
+  atomic_uint turn; /* TURN_LEADS is set under the queue's mutex */
+  bool taken;       /* guarded by the queue's mutex */
   struct job *next;
   struct summary summary;
   struct error error;
@@ -236,7 +240,7 @@ static void hand_over(struct seat *seat, const struct job *failed) {
     withdraw(seat, failed);
   next = seat->first;
   if (next)
-    next->leads = true;
+    atomic_store_explicit(&next->turn, TURN_LEADS, memory_order_release);
   else
     seat->led = false;
   (void)pthread_mutex_unlock(&seat->mutex);
@@ -264,9 +268,12 @@ static void lead(struct recorder *recorder, struct seat *seat, struct job *own) 
   agent_release(&seat->agent);
   tell_findings(recorder, seat);
   hand_over(seat, NULL);
-  for (i = 0; i < count; i++)
-    if (jobs[i] != own)
-      (void)sem_post(&jobs[i]->wake);
+  for (i = 0; i < count; i++) {
+    if (jobs[i] == own)
+      continue;
+    atomic_store_explicit(&jobs[i]->turn, TURN_SERVED, memory_order_release);
+    (void)sem_post(&jobs[i]->wake);
+  }
 }
 
 /* Until the job is done, or leads (true).  One that nobody has taken withdraws at its deadline. */
@@ -279,7 +286,7 @@ static bool wait_turn(const struct recorder *recorder, struct seat *seat, struct
     if (errno == EINTR)
       continue;
     (void)pthread_mutex_lock(&seat->mutex);
-    withdrawn = !job->taken && !job->leads;
+    withdrawn = !job->taken && atomic_load(&job->turn) == TURN_WAITS;
     if (withdrawn)
       withdraw(seat, job);
     (void)pthread_mutex_unlock(&seat->mutex);
@@ -293,7 +300,7 @@ static bool wait_turn(const struct recorder *recorder, struct seat *seat, struct
       continue;
     break;
   }
-  return job->leads;
+  return atomic_load_explicit(&job->turn, memory_order_acquire) == TURN_LEADS;
 }
 
 static void run_job(struct recorder *recorder, struct seat *seat, struct job *job) {
