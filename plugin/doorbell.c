@@ -19,13 +19,13 @@
 void doorbell_ring(const struct project *project, const char *agent) {
   char text[EXECUTION_AGENT_MAX + 2];
   size_t len = strlen(agent);
-  int saved_errno = errno, metrics_fd, fd = -1;
+  int saved_errno = errno, fd = -1;
   struct stat status;
 
-  if (len > EXECUTION_AGENT_MAX || project_metrics_folder(project, false, &metrics_fd, NULL) != 0)
-    goto out;
-  if (directory_open_file(metrics_fd, DOORBELL_FILE, O_WRONLY | O_APPEND | O_CREAT, &fd, NULL) ==
-          0 &&
+  if (len > EXECUTION_AGENT_MAX)
+    return;
+  if (directory_open_file(project->root_fd, ".kaizen/metrics/" DOORBELL_FILE,
+                          O_WRONLY | O_APPEND | O_CREAT, &fd, NULL) == 0 &&
       fstat(fd, &status) == 0 && status.st_size < FULL_BYTES) {
     memcpy(text, agent, len);
     text[len] = '\n';
@@ -33,8 +33,6 @@ void doorbell_ring(const struct project *project, const char *agent) {
   }
   if (fd >= 0)
     (void)close(fd);
-  (void)close(metrics_fd);
-out:
   errno = saved_errno;
 }
 
