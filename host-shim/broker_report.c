@@ -67,7 +67,7 @@ static void print_stream(struct json_object *report, const char *stream) {
            json_object_get_string(json_object_array_get_idx(subjects, i)));
   printf("; %" PRIu64 " replica%s, repeats are recognised for %s\n",
          report_text_count(report, "replicas"),
-         report_text_count(report, "replicas") == 1 ? "" : "s", window);
+         output_plural(report_text_count(report, "replicas")), window);
 }
 
 void broker_report_print(struct json_object *report) {
@@ -76,10 +76,14 @@ void broker_report_print(struct json_object *report) {
   const char *stream = report_text_string(report, "stream", "");
   const char *reason = report_text_string(report, "reason", "");
   const char *action = report_text_string(report, "action", "");
+  const char *version =
+      report_text_string(report, "server_version", ""); /* not every library tells */
   printf("broker     %s: %s", report_text_string(report, "url", "?"),
          connected ? "connected" : "not reached");
+  if (connected && *version != '\0')
+    printf(", nats-server %s", version);
   if (connected)
-    printf(", nats-server %s, JetStream %s", report_text_string(report, "server_version", "?"),
+    printf(", JetStream %s",
            json_object_get_boolean(report_text_member(report, "jetstream")) ? "on" : "off");
   putchar('\n');
   if (*stream != '\0')

@@ -73,7 +73,8 @@ static int retry(struct session *session, const struct kaizen_delivery_1 *delive
     json_object_object_add(document, "retried", json_object_new_uint64(count));
     output_json(document);
   } else {
-    printf("%" PRIu64 " events are pending again; 'drain' sends them\n", count);
+    printf("%" PRIu64 " event%s pending again; 'drain' sends what is pending\n", count,
+           count == 1 ? " is" : "s are");
   }
   return EXIT_CODE_OK;
 }

@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "command.h"
 #include "command_list.h"
@@ -111,9 +112,15 @@ static void take_end(struct drain_result *result, enum delivery_end end) {
                                                  : EXIT_CODE_UNDELIVERABLE;
 }
 
+/* Why events are left; "" when they are all acknowledged, held or dead letters, whatever the
+ * publisher was about to do. */
+static const char *reason_of(const struct drain_result *result) {
+  return strcmp(result->ended, "done") == 0 ? "" : result->stats.publisher_reason;
+}
+
 static void print_json(const struct drain_result *result) {
   struct json_object *document = json_object_new_object();
-  const char *reason = result->stats.publisher_reason;
+  const char *reason = reason_of(result);
   json_object_object_add(document, "ended", json_object_new_string(result->ended));
   json_object_object_add(
       document, "acknowledged_now",
@@ -135,16 +142,17 @@ static void print_json(const struct drain_result *result) {
 
 static void print_text(const struct drain_result *result) {
   const struct kaizen_stats *stats = &result->stats;
-  printf("%" PRIu64 " events acknowledged of %" PRIu64 ", %" PRIu64 " pending", stats->acknowledged,
-         stats->marked, stats->pending);
+  printf("%" PRIu64 " of %" PRIu64 " event%s acknowledged, %" PRIu64 " pending",
+         stats->acknowledged, stats->marked, output_plural(stats->marked), stats->pending);
   if (result->held > 0)
     printf(" (%" PRIu64 " of them held)", result->held);
-  printf(", %" PRIu64 " dead letters\n", stats->dead_lettered);
+  printf(", %" PRIu64 " dead letter%s\n", stats->dead_lettered,
+         output_plural(stats->dead_lettered));
   fflush(stdout);
   if (result->held > 0)
     output_note("held events wait for 'drain --resend-all' or 'drain --assume-sent'");
-  if (result->status != EXIT_CODE_OK && stats->publisher_reason[0] != '\0')
-    output_error("%s", stats->publisher_reason);
+  if (*reason_of(result) != '\0' && !output_has_said(reason_of(result)))
+    output_error("%s", reason_of(result));
 }
 
 static int drain_opened(const struct host *host, struct session *session, struct problem *problem) {

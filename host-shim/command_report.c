@@ -43,8 +43,9 @@ static void print_text(const char *agent, const struct report_data *data) {
   size_t first = data->sample_count > SPARK_MAX ? data->sample_count - SPARK_MAX : 0;
   printf("%s", output_style(OUTPUT_BOLD));
   utf8_text_print(stdout, agent);
-  printf("%s  %" PRIu64 " executions, %.1f %% success %s\n  ", output_style_end(),
-         summary->execution_count, summary->success_rate * 100,
+  printf("%s  %" PRIu64 " execution%s, %.1f %% success %s\n  ", output_style_end(),
+         summary->execution_count, output_plural(summary->execution_count),
+         summary->success_rate * 100,
          table_trend_arrow(report_text_trend(summary->trend_success_rate)));
   for (size_t i = first; i < data->sample_count; i++)
     fputs(table_spark(data->samples[i].success), stdout);
@@ -129,7 +130,7 @@ static int report_opened(struct report *report, const char *file, struct problem
     json_object_object_add(document, "agents", json_object_get(report->agents));
     output_json(document);
   } else if (file != NULL) {
-    output_note("%s: %zu agents", file, report->count);
+    output_note("%s: %zu agent%s", file, report->count, output_plural(report->count));
   } else if (report->count == 0) {
     output_note("nothing is recorded in %s", report->session.project_root);
   }

@@ -38,7 +38,7 @@ static void print_summary(const char *agent, const struct kaizen_summary *summar
   printf("%s", output_style(OUTPUT_BOLD));
   utf8_text_print(stdout, agent);
   printf("%s  %" PRIu64 " execution%s\n", output_style_end(), summary->execution_count,
-         summary->execution_count == 1 ? "" : "s");
+         output_plural(summary->execution_count));
   if (summary->execution_count == 0)
     return;
   time_text_format(summary->last_execution_unix_ns, last);

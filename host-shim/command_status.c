@@ -57,40 +57,51 @@ static void print_age(const char *timestamp) {
     return;
   double seconds = (double)(time_text_now_ns() - then_ns) / 1e9;
   time_text_duration(seconds > 0 ? seconds : 0, age);
-  printf(", the oldest since %s", age);
+  printf(", the oldest for %s", age);
 }
 
-/* What matters first stands first. */
-static void print_headline(struct json_object *report, const struct totals *totals) {
-  bool emits = json_object_get_boolean(report_text_member(report, "emit_event"));
+static void print_trouble(const struct totals *totals) {
+  uint64_t waiting = totals->pending - totals->held;
   if (totals->held > 0)
     printf("%s%" PRIu64
            " event%s held%s, because the project was copied or restored; 'drain --resend-all' or "
            "'drain --assume-sent' decides\n",
-           output_style(OUTPUT_YELLOW), totals->held, totals->held == 1 ? "" : "s",
+           output_style(OUTPUT_YELLOW), totals->held, output_plural(totals->held),
            output_style_end());
   if (totals->dead_lettered > 0)
     printf("%s%" PRIu64 " dead letter%s%s; 'dead-letters list' says why\n",
-           output_style(OUTPUT_RED), totals->dead_lettered, totals->dead_lettered == 1 ? "" : "s",
+           output_style(OUTPUT_RED), totals->dead_lettered, output_plural(totals->dead_lettered),
            output_style_end());
-  if (totals->pending > totals->held) {
-    printf("%s%" PRIu64 " event%s pending%s", output_style(OUTPUT_YELLOW),
-           totals->pending - totals->held, totals->pending - totals->held == 1 ? "" : "s",
-           output_style_end());
+  if (waiting > 0) {
+    printf("%s%" PRIu64 " event%s pending%s", output_style(OUTPUT_YELLOW), waiting,
+           output_plural(waiting), output_style_end());
     print_age(totals->oldest_pending);
     putchar('\n');
   }
+}
+
+static void print_emission(bool emits, const struct totals *totals) {
+  const char *records = output_plural(totals->recorded);
   if (!emits)
-    printf("emission is off, %" PRIu64 " of %" PRIu64 " records marked\n", totals->marked,
-           totals->recorded);
+    printf("emission is off%s, %" PRIu64 " of %" PRIu64 " record%s marked\n",
+           totals->marked > 0 ? " unless a call asks for it" : "", totals->marked, totals->recorded,
+           records);
   else if (totals->pending == 0)
-    printf("%severything is sent%s: %" PRIu64 " events acknowledged, %" PRIu64 " of %" PRIu64
-           " records marked\n",
-           output_style(OUTPUT_GREEN), output_style_end(), totals->acknowledged, totals->marked,
-           totals->recorded);
+    printf("%s%s%s%" PRIu64 " event%s acknowledged, %" PRIu64 " of %" PRIu64 " record%s marked\n",
+           output_style(OUTPUT_GREEN), totals->dead_lettered == 0 ? "everything is sent: " : "",
+           output_style_end(), totals->acknowledged, output_plural(totals->acknowledged),
+           totals->marked, totals->recorded, records);
+}
+
+/* What matters first stands first. */
+static void print_headline(struct json_object *report, const struct totals *totals) {
+  print_trouble(totals);
+  print_emission(json_object_get_boolean(report_text_member(report, "emit_event")), totals);
   if (totals->skipped_lines > 0)
-    printf("%" PRIu64 " lines of the logs are no records; 'verify' shows them\n",
-           totals->skipped_lines);
+    printf("%" PRIu64 " line%s of the logs %s; 'verify' shows %s\n", totals->skipped_lines,
+           output_plural(totals->skipped_lines),
+           totals->skipped_lines == 1 ? "is no record" : "are no records",
+           totals->skipped_lines == 1 ? "it" : "them");
 }
 
 static void print_agents(struct json_object *agents, size_t count) {

@@ -60,7 +60,7 @@ static void print_report(const struct verify *verify, const char *agent,
   const char *saved_to = report_text_string(report, "saved_to", "");
   utf8_text_print(stdout, agent);
   printf(": %" PRIu64 " record%s, %s%s%s\n", report_text_count(report, "records"),
-         report_text_count(report, "records") == 1 ? "" : "s",
+         output_plural(report_text_count(report, "records")),
          output_style(consistent ? OUTPUT_GREEN : OUTPUT_RED),
          !consistent       ? "not consistent"
          : verify->repairs ? "consistent after the repair"

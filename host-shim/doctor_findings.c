@@ -75,8 +75,8 @@ int doctor_findings_end(struct doctor_findings *findings) {
     json_object_object_add(document, "findings", findings->list);
     output_json(document);
   } else {
-    printf("\n%u problem%s, %u warning%s\n", findings->problems, findings->problems == 1 ? "" : "s",
-           findings->warnings, findings->warnings == 1 ? "" : "s");
+    printf("\n%u problem%s, %u warning%s\n", findings->problems, output_plural(findings->problems),
+           findings->warnings, output_plural(findings->warnings));
   }
   return findings->status;
 }

@@ -19,6 +19,7 @@
 static struct {
   enum output_verbosity verbosity;
   bool json, utf8, colour, animated, progress_shown;
+  char last_message[PROBLEM_TEXT_MAX + 256];
 } output;
 
 static bool terminal_is_capable(void) {
@@ -62,10 +63,11 @@ static void message(const char *kind, const char *format, va_list arguments)
     __attribute__((format(printf, 2, 0)));
 
 static void message(const char *kind, const char *format, va_list arguments) {
-  char text[PROBLEM_TEXT_MAX + 256];
+  char text[sizeof output.last_message]; /* the arguments may be the last message */
   int saved_errno = errno;
   output_progress_end();
   vsnprintf(text, sizeof text, format, arguments);
+  memcpy(output.last_message, text, sizeof text);
   fprintf(stderr, "kaizen-host: %s", kind);
   utf8_text_print(stderr, text);
   putc('\n', stderr);
@@ -114,6 +116,14 @@ void output_progress_end(void) {
     fflush(stderr);
   }
   output.progress_shown = false;
+}
+
+bool output_has_said(const char *text) {
+  return strstr(output.last_message, text) != NULL;
+}
+
+const char *output_plural(uint64_t count) {
+  return count == 1 ? "" : "s";
 }
 
 int output_problem(const struct problem *problem) {

@@ -174,7 +174,7 @@ static void print_text(const struct record_call *call, const struct record_reque
   fputs(call->result == KAIZEN_DUPLICATE ? "duplicate of a record of " : "recorded ", call->out);
   utf8_text_print(call->out, agent_name(call, request));
   fprintf(call->out, ": %llu execution%s, %.1f %% success %s",
-          (unsigned long long)summary->execution_count, summary->execution_count == 1 ? "" : "s",
+          (unsigned long long)summary->execution_count, output_plural(summary->execution_count),
           summary->success_rate * 100,
           table_trend_arrow(report_text_trend(summary->trend_success_rate)));
   if ((summary->flags & KAIZEN_SUMMARY_HAS_QUALITY) != 0)

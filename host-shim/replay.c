@@ -136,7 +136,13 @@ static size_t skipped_bytes(struct replay *replay, size_t len) {
 
 static void take_refusal(void *ctx, uint64_t line, int32_t code, const char *reason) {
   struct replay *replay = ctx;
-  if (code >= 0 || replay->refusal_count == REPLAY_REFUSALS_MAX)
+  if (code >= 0)
+    return;
+  if (KAIZEN_MAY_RETRY(code, true)) { /* not the line's fault: fail() says it when it stays */
+    snprintf(replay->failure, sizeof replay->failure, "%s", reason != NULL ? reason : "");
+    return;
+  }
+  if (replay->refusal_count == REPLAY_REFUSALS_MAX)
     return;
   struct replay_refusal *refusal = &replay->refusals[replay->refusal_count++];
   refusal->line = replay->lines_done + line;
@@ -152,14 +158,16 @@ static void add_counts(struct replay *replay, const struct kaizen_batch_result *
   replay->total.older_than_retention += result->older_than_retention;
 }
 
-static int fail(const struct replay *replay, int32_t result, struct problem *problem) {
-  const char *name = replay->session->plugin.table->code_name(result);
-  char reason[256] = "";
-  replay->session->plugin.table->last_error(replay->session->instance, reason, sizeof reason);
+static int fail(struct replay *replay, int32_t result, struct problem *problem) {
+  const struct kaizen_plugin_v1 *plugin = replay->session->plugin.table;
+  const char *name = plugin->code_name(result);
+  if (replay->failure[0] == '\0')
+    plugin->last_error(replay->session->instance, replay->failure, sizeof replay->failure);
   return problem_set(problem, problem_exit_code(result),
-                     "%" PRIu64 " lines done, then %s%s%s; to go on: --skip %" PRIu64 "%s",
-                     replay->lines_done, name != NULL ? name : "a failure",
-                     reason[0] != '\0' ? ": " : "", reason, replay->lines_done,
+                     "%" PRIu64 " line%s done, then %s%s%s; to go on: --skip %" PRIu64 "%s",
+                     replay->lines_done, output_plural(replay->lines_done),
+                     name != NULL ? name : "a failure", replay->failure[0] != '\0' ? ": " : "",
+                     replay->failure, replay->lines_done,
                      problem_exit_code(result) == EXIT_CODE_UNKNOWN
                          ? ", with --derive-keys unless each line has a key of its own"
                          : "");
@@ -256,8 +264,9 @@ static void print_json(const struct replay *replay) {
 
 static void print_text(const struct replay *replay) {
   const struct kaizen_batch_result *total = &replay->total;
-  printf("%" PRIu64 " lines: %" PRIu64 " recorded, %" PRIu64 " duplicates, %" PRIu64 " rejected",
-         total->lines, total->recorded, total->duplicates, total->rejected);
+  printf("%" PRIu64 " line%s: %" PRIu64 " recorded, %" PRIu64 " duplicate%s, %" PRIu64 " rejected",
+         total->lines, output_plural(total->lines), total->recorded, total->duplicates,
+         output_plural(total->duplicates), total->rejected);
   if (total->older_than_retention > 0)
     printf(" (%" PRIu64 " older than the retention)", total->older_than_retention);
   putchar('\n');

@@ -36,7 +36,8 @@ struct replay {
   uint64_t rejected_otherwise;                         /* not for their age */
   struct replay_refusal refusals[REPLAY_REFUSALS_MAX]; /* the first ones */
   size_t refusal_count;
-  int interrupted; /* the signal, or 0 */
+  char failure[208]; /* why the plugin could not record, as it said last */
+  int interrupted;   /* the signal, or 0 */
 };
 
 void replay_init(struct replay *replay, struct session *session);

@@ -64,32 +64,47 @@ static const char *heading(const struct table *table, size_t column) {
   return table->headings[column] + (table->headings[column][0] == '>');
 }
 
+static const char *cell(const struct table *table, size_t row, size_t column) {
+  const char *text = table->cells[row * table->column_count + column];
+  return text != NULL ? text : "";
+}
+
 static void print_cell(const struct table *table, size_t column, const char *text, size_t width,
-                       enum output_style style) {
+                       enum output_style style, bool last) {
   size_t columns = utf8_text_columns(text);
   int padding = columns < width ? (int)(width - columns) : 0;
   bool right = table->headings[column][0] == '>';
-  bool last = column + 1 == table->column_count;
   printf("%*s%s", right ? padding : 0, "", output_style(style));
   utf8_text_print(stdout, text);
   printf("%s%*s", output_style_end(), right || last ? 0 : padding, "");
   fputs(last ? "\n" : "  ", stdout);
 }
 
+/* Empty cells at the end of a row leave no blanks. */
+static void print_row(const struct table *table, size_t row, const size_t *widths) {
+  size_t count = table->column_count;
+  while (count > 1 && *cell(table, row, count - 1) == '\0')
+    count--;
+  for (size_t column = 0; column < count; column++)
+    print_cell(table, column, cell(table, row, column), widths[column],
+               table->styles[row * table->column_count + column], column + 1 == count);
+}
+
 void table_print(struct table *table) {
   size_t widths[TABLE_COLUMNS_MAX] = {0};
-  for (size_t column = 0; column < table->column_count; column++)
+  size_t rows = table->cell_count / table->column_count;
+  for (size_t column = 0; column < table->column_count; column++) {
     widths[column] = utf8_text_columns(heading(table, column));
-  for (size_t i = 0; i < table->cell_count; i++) {
-    size_t columns = utf8_text_columns(table->cells[i] != NULL ? table->cells[i] : "");
-    size_t *width = &widths[i % table->column_count];
-    *width = columns > *width ? columns : *width;
+    for (size_t row = 0; row < rows; row++) {
+      size_t columns = utf8_text_columns(cell(table, row, column));
+      widths[column] = columns > widths[column] ? columns : widths[column];
+    }
   }
   for (size_t column = 0; column < table->column_count; column++)
-    print_cell(table, column, heading(table, column), widths[column], OUTPUT_BOLD);
-  for (size_t i = 0; i < table->cell_count; i++)
-    print_cell(table, i % table->column_count, table->cells[i] != NULL ? table->cells[i] : "",
-               widths[i % table->column_count], table->styles[i]);
+    print_cell(table, column, heading(table, column), widths[column], OUTPUT_BOLD,
+               column + 1 == table->column_count);
+  for (size_t row = 0; row < rows; row++)
+    print_row(table, row, widths);
   for (size_t i = 0; i < table->cell_count; i++)
     free(table->cells[i]);
   free(table->cells);

@@ -64,6 +64,16 @@ class Delivery(HostTest):
         result = self.document(0, "drain")
         self.assertEqual((result["ended"], result["acknowledged"], result["pending"]), ("done", 1, 0))
 
+    def test_a_broker_that_refuses_ends_the_wait_at_once_and_is_named_once(self):
+        self.broker.stop()
+        # Were it waited for, the test runner would end the test.
+        result = self.run_host("record", "coach", "--success", "--emit-event", "--wait", "86400", env=self.env)
+        self.assertEqual(result.returncode, 5, result.stderr)
+        for arguments in (["drain"], ["drain", "-q"]):
+            drained = self.run_host(*arguments, env=self.env)
+            self.assertEqual((drained.returncode, drained.stdout), (6, b"0 of 1 event acknowledged, 1 pending, 0 dead letters\n"))
+            self.assertEqual(drained.stderr.decode().count("no broker answers"), 1, drained.stderr)
+
     def test_watch_shows_each_event_with_its_id(self):
         self.expect(0, "broker", "init", env=self.env)
         watch = self.start("watch", "-n", "2", "-o", "json")
@@ -121,7 +131,10 @@ class Delivery(HostTest):
         self.broker.start()
         self.expect(0, "broker", "init", env=self.env)
         held = self.document(6, "-C", copy, "drain")
-        self.assertEqual((held["held"], held["acknowledged"]), (1, 0))
+        self.assertEqual((held["held"], held["acknowledged"], held["reason"]), (1, 0, None))
+        result = self.run_host("-C", copy, "drain", env=self.env)
+        self.assertEqual(result.stdout, b"0 of 1 event acknowledged, 1 pending (1 of them held), 0 dead letters\n")
+        self.assertEqual([line for line in result.stderr.decode().splitlines() if "held" not in line], [])
         self.assertIn("--assume-sent", self.expect(6, "-C", copy, "status", env=self.env))
         self.assertEqual(self.document(0, "-C", copy, "drain", "--assume-sent")["held"], 0)
         self.assertEqual(self.document(0, "drain")["acknowledged"], 1)

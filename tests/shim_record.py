@@ -117,6 +117,16 @@ class Record(HostTest):
         self.expect(0, "record", "coach", "--json", "--no-emit-event", "--set", "emit_event=true", stdin='{"success":true}')
         self.assertNotIn("event_id", self.record())
 
+    def test_a_failure_is_said_once(self):
+        self.log("coach").parent.mkdir(parents=True, mode=0o700)
+        self.log("coach").symlink_to("/nowhere")
+        for arguments in ([], ["-v"], ["-q"]):
+            message = self.messages(1, "record", "coach", "--success", *arguments)
+            self.assertEqual(message.count("executions.jsonl"), 1, message)
+        message = self.messages(1, "replay", stdin='{"agent":"coach","success":true}')
+        self.assertIn("0 lines done, then E_IO: agent coach: executions.jsonl", message)
+        self.assertIn("--skip 0", message)
+
     def test_quiet_prints_nothing(self):
         result = self.run_host("-q", "record", "coach", "--success", "--emit-event")
         self.assertEqual((result.returncode, result.stdout, result.stderr), (0, b"", b""))
