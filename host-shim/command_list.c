@@ -24,5 +24,6 @@ const struct command *const command_list[] = {
     &command_verify,
     &command_config,
     &command_info,
+    &command_complete,
     NULL,
 };

@@ -20,6 +20,7 @@ extern const struct command command_drain;
 extern const struct command command_broker;
 extern const struct command command_watch;
 extern const struct command command_info;
+extern const struct command command_complete;
 extern const struct command command_doctor;
 extern const struct command command_verify;
 extern const struct command command_dead_letters;

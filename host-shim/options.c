@@ -31,8 +31,8 @@ void arguments_fini(struct arguments *arguments) {
   *arguments = (struct arguments){.values = NULL};
 }
 
-static const struct option_spec *find_name(const struct option_spec *const *groups,
-                                           const char *name, size_t len) {
+const struct option_spec *options_find(const struct option_spec *const *groups, const char *name,
+                                       size_t len) {
   for (; *groups != NULL; groups++)
     for (const struct option_spec *spec = *groups; spec->name != NULL; spec++)
       if (strlen(spec->name) == len && memcmp(spec->name, name, len) == 0)
@@ -40,7 +40,8 @@ static const struct option_spec *find_name(const struct option_spec *const *grou
   return NULL;
 }
 
-static const struct option_spec *find_letter(const struct option_spec *const *groups, char letter) {
+const struct option_spec *options_find_letter(const struct option_spec *const *groups,
+                                              char letter) {
   for (; *groups != NULL; groups++)
     for (const struct option_spec *spec = *groups; spec->name != NULL; spec++)
       if (spec->letter == letter)
@@ -134,7 +135,8 @@ static int take_next_argument(struct option_parser *parser, struct option_value 
     return problem_set(problem, EXIT_CODE_USAGE, "--%s needs a value: %s", spec->name,
                        spec->metavar);
   const char *text = parser->argv[parser->next];
-  if (strncmp(text, "--", 2) == 0 && find_name(parser->groups, text + 2, strlen(text + 2)) != NULL)
+  if (strncmp(text, "--", 2) == 0 &&
+      options_find(parser->groups, text + 2, strlen(text + 2)) != NULL)
     return problem_set(
         problem, EXIT_CODE_USAGE,
         "--%s needs a value (%s), but %s follows; if that is the value, write --%s=%s", spec->name,
@@ -164,7 +166,7 @@ static int take_option(struct option_parser *parser, const struct option_spec *s
 
 static int take_long(struct option_parser *parser, const char *name, struct problem *problem) {
   size_t len = strcspn(name, "=");
-  const struct option_spec *spec = find_name(parser->groups, name, len);
+  const struct option_spec *spec = options_find(parser->groups, name, len);
   if (spec == NULL)
     return unknown_option(parser->groups, name, len, problem);
   return take_option(parser, spec, name[len] == '=' ? name + len + 1 : NULL, problem);
@@ -172,7 +174,7 @@ static int take_long(struct option_parser *parser, const char *name, struct prob
 
 static int take_short(struct option_parser *parser, const char *letters, struct problem *problem) {
   for (size_t taken = 0; *letters != '\0'; letters++, taken++) {
-    const struct option_spec *spec = find_letter(parser->groups, *letters);
+    const struct option_spec *spec = options_find_letter(parser->groups, *letters);
     if (spec == NULL || taken == SHORT_FLAGS_MAX)
       return problem_set(problem, EXIT_CODE_USAGE, "unknown option -%s; -h lists the options",
                          letters);

@@ -64,6 +64,11 @@ struct option_parser {
  * otherwise the end of argv does.  -1: EXIT_CODE_USAGE. */
 int options_parse(struct option_parser *parser, bool stop_at_word, struct problem *problem);
 
+/* The option of that name or letter in NULL-terminated tables, or NULL. */
+const struct option_spec *options_find(const struct option_spec *const *groups, const char *name,
+                                       size_t len);
+const struct option_spec *options_find_letter(const struct option_spec *const *groups, char letter);
+
 bool options_given(const struct arguments *arguments, const char *name);
 /* The last value given, or NULL. */
 const struct option_value *options_last(const struct arguments *arguments, const char *name);
