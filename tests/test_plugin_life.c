@@ -463,6 +463,16 @@ static long status_value(const char *name) {
   return value;
 }
 
+/* Tools that keep freed memory on purpose make the resident size grow by themselves. */
+static bool memory_is_watched(void) {
+  const char *preloaded = getenv("LD_PRELOAD");
+
+#if defined(__SANITIZE_ADDRESS__)
+  return true;
+#endif
+  return preloaded && strstr(preloaded, "vgpreload");
+}
+
 static void live_once(void) {
   void *file;
   const struct kaizen_plugin_v1 *opened = open_plugin(&file);
@@ -491,8 +501,8 @@ Test(plugin_life, opened_used_and_closed_a_hundred_times_nothing_grows) {
   cr_assert_eq(open_descriptors(), descriptors);
   cr_assert_eq(status_value("Threads:"), threads);
   /* a leak of one page a life would be 400 KiB */
-  cr_assert_lt(status_value("VmRSS:") - resident_kib, 300, "%ld KiB more",
-               status_value("VmRSS:") - resident_kib);
+  cr_assert(memory_is_watched() || status_value("VmRSS:") - resident_kib < 300, "%ld KiB more",
+            status_value("VmRSS:") - resident_kib);
 }
 
 Test(plugin_life, a_host_that_does_not_emit_has_no_thread_and_no_broker_library_of_ours) {
