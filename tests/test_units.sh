@@ -1,0 +1,65 @@
+#!/bin/sh
+# test_units.sh - systemd has nothing to say about the example units, and what they start is what
+# kaizen-host takes.
+#
+# SPDX-License-Identifier: Apache-2.0
+set -u
+units=$KAIZEN_TEST_BUILDDIR/examples/systemd
+failed=0
+ok() {
+  echo "ok: $1"
+}
+fail() {
+  echo "FAILED: $1"
+  failed=1
+}
+
+mkdir -p "$TMPDIR/units" "$TMPDIR/project" || exit 99
+for unit in kaizen-relay.service kaizen-relay@.service; do
+  # The program that was built stands for the one that will be installed.
+  sed "s|^ExecStart=[^ ]*|ExecStart=$KAIZEN_TEST_HOST|" "$units/$unit" >"$TMPDIR/units/$unit"
+  grep -q '^ExecStart=/[^@$]*/kaizen-host drain --follow --roots ' "$units/$unit" ||
+    fail "$unit starts kaizen-host by its whole name"
+done
+
+# The command line as systemd would make it, ended by the signal systemd sends.
+command=$(sed -n 's/^ExecStart=//p' "$TMPDIR/units/kaizen-relay.service" | sed "s|%E|$TMPDIR|")
+mkdir "$TMPDIR/kaizen-host" && echo "$TMPDIR/project" >"$TMPDIR/kaizen-host/roots"
+mkfifo "$TMPDIR/said" && exec 3<>"$TMPDIR/said" || exit 99
+# shellcheck disable=SC2086 # a command line
+KAIZEN_PLUGIN_PATH=${KAIZEN_TEST_PLUGIN%/*} NATS_URL=nats://127.0.0.1:9 $command 2>&3 &
+relay=$!
+read -r line <&3
+kill -TERM "$relay"
+wait "$relay"
+status=$?
+case $line in
+  *"publishing for $TMPDIR/project") [ "$status" = 0 ] && ok 'the relay starts as the unit says, and ends with 0 on SIGTERM' ||
+    fail "the relay ends with $status on SIGTERM" ;;
+  *) fail "the relay says: $line" ;;
+esac
+
+if ! command -v systemd-analyze >/dev/null; then
+  [ "$failed" = 0 ] || exit 1
+  echo 'skipped in part: systemd-analyze is not installed'
+  exit 77
+fi
+XDG_RUNTIME_DIR=$TMPDIR
+export XDG_RUNTIME_DIR
+verify() { # UNIT OPTION...
+  unit=$1
+  shift
+  said=$(systemd-analyze "$@" --man=no verify "$TMPDIR/units/$unit" 2>&1 |
+    grep -v '^Cannot determine cgroup\|Failed to connect to .*bus\|^$')
+  if [ -z "$said" ]; then ok "systemd-analyze verify $unit"; else fail "systemd-analyze verify $unit: $said"; fi
+}
+verify kaizen-relay@root.service
+verify kaizen-relay.service --user
+# It is seen to bite.
+sed 's/^Type=exec/Tpye=exec/' "$TMPDIR/units/kaizen-relay.service" >"$TMPDIR/units/wrong.service"
+if systemd-analyze --user --man=no verify "$TMPDIR/units/wrong.service" 2>&1 | grep -q Tpye; then
+  ok 'a mistake in a unit is noticed'
+else
+  fail 'a mistake in a unit is noticed'
+fi
+exit "$failed"
