@@ -118,6 +118,7 @@ run_node() {
     return
   fi
   cp -r "$examples/node" "$work/node"
+  chmod -R u+w "$work/node"
   (cd "$work/node" && timeout 60 npm ci --ignore-scripts --no-audit --no-fund --fetch-retries=1) \
     >"$work/said" 2>&1 || {
     skip node 'npm cannot fetch koffi'
