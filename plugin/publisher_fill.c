@@ -3,6 +3,8 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "publisher_fill.h"
 
+#include <kaizen/plugin.h>
+
 #include "base/clock.h"
 #include "base/uuid_text.h"
 #include "event.h"
@@ -19,7 +21,7 @@ static bool send_entry(struct publisher_flow *flow, struct window_entry *entry,
 
   buffer_clear(&flow->envelope);
   if (event_append_envelope(record, &flow->envelope, &error) != 0)
-    return window_refuse(entry, error.text) == 0;
+    return error.code != KAIZEN_E_NOMEM && window_refuse(entry, error.text) == 0;
   if (flow->envelope.failed)
     return false;
   uuid_unpack(entry->id, id);

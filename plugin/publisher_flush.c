@@ -20,7 +20,8 @@ struct awaited { /* an agent with pending events */
   struct awaited *next;
   uint64_t target; /* the cursor's count when they are all through */
   uint64_t seen;   /* the cursor's count at the last look */
-  uint64_t epoch;
+  uint64_t epoch;  /* of .state: another means that somebody moved the cursor */
+  bool counts;     /* .state goes by the log as it is, so its count can be compared */
   char name[EXECUTION_AGENT_MAX + 1];
 };
 
@@ -30,33 +31,54 @@ struct waiting {
   bool out_of_memory;
 };
 
-/* 0 when nothing of the agent is pending, else how many events are; the held ones are nobody's to
- * wait for. */
+static int load_state(const struct project *project, const char *name, struct agent_state *state) {
+  bool damaged;
+  int fd, result = project_agent_folder(project, name, false, &fd, NULL);
+
+  if (result != 0)
+    return result;
+  result = agent_state_load(fd, state, &damaged, NULL);
+  (void)close(fd);
+  return result;
+}
+
+/* How many events of the agent are pending; the held ones are nobody's to wait for.  An agent whose
+ * log is busy counts for one and is measured again; one that cannot be read is left out. */
 static uint64_t measure(const struct project *project, const char *name, struct awaited *awaited) {
   struct agent_view view;
+  struct agent_state stored;
+  struct error error = {0};
 
-  if (agent_view_read(project, name, &view, NULL) != 0 || view.pending <= view.held)
+  awaited->seen = 0;
+  awaited->target = 1;
+  awaited->counts = false;
+  if (agent_view_read(project, name, &view, &error) != 0)
+    return error.code == KAIZEN_E_BUSY || error.code == KAIZEN_E_NOMEM;
+  if (view.pending <= view.held)
     return 0;
   awaited->seen = view.state.cursor_marked;
   awaited->target = view.state.cursor_marked + (view.pending - view.held);
   awaited->epoch = view.state.epoch;
+  /* after a rewrite by others the view tells what the publisher has yet to find out */
+  awaited->counts = load_state(project, name, &stored) == 0 && stored.epoch == awaited->epoch &&
+                    stored.cursor_marked >= awaited->seen &&
+                    stored.cursor_marked < awaited->target;
   return view.pending - view.held;
 }
 
 static int add_agent(void *ctx, const char *name) {
   struct waiting *waiting = ctx;
-  struct awaited found, *added;
+  struct awaited *added = calloc(1, sizeof *added);
 
-  if (measure(waiting->project, name, &found) == 0)
-    return 0;
-  added = malloc(sizeof *added);
   if (!added) {
     waiting->out_of_memory = true;
     return 0;
   }
-  *added = found;
-  (void)strncpy(added->name, name, sizeof added->name - 1);
-  added->name[sizeof added->name - 1] = '\0';
+  if (strlen(name) > EXECUTION_AGENT_MAX || measure(waiting->project, name, added) == 0) {
+    free(added);
+    return 0;
+  }
+  memcpy(added->name, name, strlen(name) + 1);
   added->next = waiting->agents;
   waiting->agents = added;
   return 0;
@@ -66,14 +88,9 @@ static int add_agent(void *ctx, const char *name) {
  * the log. */
 static uint64_t left_of(const struct project *project, struct awaited *awaited) {
   struct agent_state state;
-  bool damaged;
-  int fd, result = project_agent_folder(project, awaited->name, false, &fd, NULL);
 
-  if (result != 0)
-    return 0;
-  result = agent_state_load(fd, &state, &damaged, NULL);
-  (void)close(fd);
-  if (result != 0 || state.epoch != awaited->epoch || state.cursor_marked < awaited->seen)
+  if (!awaited->counts || load_state(project, awaited->name, &state) != 0 ||
+      state.epoch != awaited->epoch || state.cursor_marked < awaited->seen)
     return measure(project, awaited->name, awaited);
   awaited->seen = state.cursor_marked;
   return awaited->target > state.cursor_marked ? awaited->target - state.cursor_marked : 0;

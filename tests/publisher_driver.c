@@ -127,8 +127,10 @@ static void append(char *const words[WORDS]) {
   struct error error = {0};
   static uint64_t number;
 
-  if (!text)
+  if (!text) {
+    printf("error out of memory\n");
     return;
+  }
   text[0] = '\0';
   for (uint64_t i = 0; i < count; i++) {
     write_line(text + used, room, agent, ++number, padding);
