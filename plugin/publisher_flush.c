@@ -61,8 +61,7 @@ static uint64_t measure(const struct project *project, const char *name, struct 
   awaited->epoch = view.state.epoch;
   /* after a rewrite by others the view tells what the publisher has yet to find out */
   awaited->counts = load_state(project, name, &stored) == 0 && stored.epoch == awaited->epoch &&
-                    stored.cursor_marked >= awaited->seen &&
-                    stored.cursor_marked < awaited->target;
+                    stored.cursor_marked >= awaited->seen && stored.cursor_marked < awaited->target;
   return view.pending - view.held;
 }
 
