@@ -13,6 +13,7 @@ What a file system may do, and no more:
 A crash is examined after every call that changes something, with what had been answered by then.
 """
 import itertools
+import os
 import random
 import re
 import subprocess
@@ -24,7 +25,8 @@ DERIVED = (".index-1", ".index-1.new", "summary.json", ".summary.new")
 
 
 class File:
-    def __init__(self, content=b""):
+    def __init__(self, content=b"", inode=None):
+        self.inode = inode
         self.base = content  # on disk
         self.size = len(content)
         self.ops = []  # (sequence, offset, bytes) or (sequence, new size, None)
@@ -40,10 +42,18 @@ class Folder:
         self.synced = []
 
 
+def _inode(root, path):
+    try:
+        return os.stat(os.path.join(root, path)).st_ino
+    except OSError:
+        return None
+
+
 class Trace:
     """A run of the driver, read from what strace wrote."""
 
-    def __init__(self, root, initial, unsynced=()):
+    def __init__(self, root, initial, unsynced=(), renamed=()):
+        """unsynced: (path, length that is on disk); renamed: (path, what the disk still has there)."""
         self.root = root
         self.top = Folder()
         self.sequence = 0
@@ -56,12 +66,16 @@ class Trace:
             node = self._find(path)[2]
             node.ops.append((0, length, node.base[length:]))
             node.base = node.base[:length]
+        for path, content in renamed:
+            folder, name, node = self._find(path)
+            folder.base[name] = File(content)
+            folder.ops.append((0, {name: node}))
 
     def _add_initial(self, parts, content):
         folder = self.top
         for part in parts[:-1]:
             folder = folder.now[part]
-        node = Folder() if content is None else File(content)
+        node = Folder() if content is None else File(content, _inode(self.root, "/".join(parts)))
         folder.now[parts[-1]] = folder.base[parts[-1]] = node
 
     def _find(self, path, start=None):
@@ -206,6 +220,9 @@ class Trace:
                     self.sync(int(args), since)
                 else:
                     getattr(self, "on_" + names.get(name, name))(args, strings, result)
+        for path, node in _tree(self.top, set(self.points)):
+            if isinstance(node, File):
+                node.inode = _inode(self.root, path)
         return self
 
 
@@ -214,11 +231,12 @@ def _fd(args):
     return int(first) if first.isdigit() else -1
 
 
-def record(root, initial, unsynced, command, log):
+def record(root, initial, unsynced, renamed, command, log):
     """Runs the command under strace: its Trace."""
+    trace = Trace(root, initial, unsynced, renamed)
     subprocess.run(["strace", "-f", "-o", log, "-xx", "-s", "1048576", "-e", "signal=none",
                     "-e", "trace=" + CALLS, "--", *command], check=True, stdout=subprocess.DEVNULL)
-    return Trace(root, initial, unsynced).read(log)
+    return trace.read(log)
 
 
 # ---- what may be on disk ---------------------------------------------------------------------------
@@ -261,8 +279,9 @@ def _torn(content, op, derived):
             new[first:last] = data[first - offset:last - offset]
         yield bytes(new)
         yield bytes(new[:len(content)]) if len(content) < end else bytes(new)
-    for first, last in pieces[:8]:  # torn within a sector: its beginning, and nothing behind it
-        cut = (first + last) // 2
+    cuts = [(first + last) // 2 for first, last in pieces[:8]]
+    # torn within a sector: its beginning, and nothing behind it
+    for cut in cuts + [cut for cut in (offset + 24, offset + 64) if cut < end]:
         yield old[:offset] + data[:cut - offset] + old[cut:]
         if cut >= len(content):  # and the size no further than that
             yield old[:offset] + data[:cut - offset]
@@ -380,7 +399,7 @@ def _combine(dimensions, cap, rng):
 
 
 def states(trace, cap, seed=1):
-    """(point, {path: bytes or None for a folder}) for every crash point, at most about `cap` a point and
+    """(point, {path: bytes or None for a folder}, {path: inode number}) for every crash point, at most about `cap` a point and
     order of names; equal ones are left to the caller to recognise."""
     rng = random.Random(seed)
     folders = _folders(trace)
@@ -397,9 +416,10 @@ def states(trace, cap, seed=1):
             files = [(path, node) for path, node in tree if isinstance(node, File)]
             contents = [file_candidates(node, point, path.rsplit("/", 1)[-1] in DERIVED)
                         for path, node in files]
+            inodes = {path: node.inode for path, node in files if node.inode}
             base = {path: None for path, node in tree if isinstance(node, Folder)}
             for choice in _combine([len(content) for content in contents], share, rng):
                 state = dict(base)
                 for (path, _), content, number in zip(files, contents, choice):
                     state[path] = content[number]
-                yield point, state
+                yield point, state, inodes

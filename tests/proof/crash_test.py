@@ -80,24 +80,30 @@ def states_of(test, scenario, cap):
         file.write(NEXT_BOOT)
     same = {"PROOF_SAME_FOLDER": "1"}
     first = world.Driver(preload=True, variables=same)
-    later = world.Driver(preload=True, variables=dict(same, PROOF_BOOT_ID=boot))
+    later = world.Driver(preload=True, variables=dict(
+        same, PROOF_BOOT_ID=boot, PROOF_INODES=os.path.join(test.folder, "inodes")))
     world.fresh(test.root)
     setup = world.Facts()
     for line in first.ask("setup", scenario, test.root, "always")[0]:
         setup.read(line)
     initial = world.snapshot(test.root)
-    unsynced = []
+    unsynced, renamed = [], []
+    path = ".kaizen/metrics/coach/executions.jsonl"
+    if scenario == "renamed":  # a pruner was killed before it synced the folder
+        renamed = [(path, b'{"agent":"coach","success":true,"idempotency_key":"old"}\n' + initial[path])]
     if scenario == "unsynced":
-        path = ".kaizen/metrics/coach/executions.jsonl"
         unsynced = [(path, world.last_line_at(initial[path]))]
         setup.told.pop("k1")
     trace = crash_states.record(
-        test.root, initial, unsynced,
+        test.root, initial, unsynced, renamed,
         ["env", "PROOF_SAME_FOLDER=1", "LD_PRELOAD=" + world.environment("KAIZEN_PROOF_PRELOAD"),
          first.program, first.plugin, "run", scenario, test.root, "always"],
         os.path.join(test.folder, "trace"))
     if not any(text == "ended" for _, text in trace.markers):
         test.fail(f"states {scenario}", ["the history did not end"])
+    log = world.read_bytes(os.path.join(world.agent_folder(test.root), "executions.jsonl"))
+    if scenario == "prune" and b'"old0"' in log or scenario == "repair" and b"BAD1" in log:
+        test.fail(f"states {scenario}", ["nothing was taken out of the log"])
     test.count("crash_points", len(trace.points) + 1)
     examine(test, scenario, setup, trace, cap, later)
     first.close()
@@ -107,7 +113,7 @@ def states_of(test, scenario, cap):
 def examine(test, scenario, setup, trace, cap, driver):
     seen = set()
     facts, facts_point = None, -1
-    for point, state in crash_states.states(trace, cap):
+    for point, state, inodes in crash_states.states(trace, cap):
         if point != facts_point:
             facts, facts_point = in_flight(setup, trace.markers, point), point
             answered = repr((sorted(facts.told.items(), key=str), facts.acked, facts.batch)).encode()
@@ -118,6 +124,7 @@ def examine(test, scenario, setup, trace, cap, driver):
             continue
         seen.add(digest.digest())
         world.materialize(test.root, state)
+        world.write_inodes(test.root, inodes, os.path.join(test.folder, "inodes"))
         wrong = world.recover(driver, test.root, "always", scenario, facts)
         if wrong:
             world.materialize(test.root, state)
@@ -176,7 +183,7 @@ def kills_of(test, scenario, fsync, step, recovery_step):
 
 # ---- all -------------------------------------------------------------------------------------------
 
-QUICK_STATES = ["first", "append", "unsynced", "prune", "cursor", "repair", "torn"]
+QUICK_STATES = ["first", "plain", "append", "unsynced", "renamed", "prune", "cursor", "repair", "torn"]
 QUICK_KILLS = ["first", "append", "prune", "cursor", "repair", "torn", "group"]
 
 
@@ -205,7 +212,7 @@ def main():
             if what == "states":
                 states_of(test, scenario, args.cap or (8 if args.quick else 40))
             else:
-                kills_of(test, scenario, "always", 5 if args.quick else 1, 30 if args.quick else 10)
+                kills_of(test, scenario, "always", 5 if args.quick else 1, 30 if args.quick else 25)
                 if not args.quick:
                     kills_of(test, scenario, "never", 1, 0)
             print(f"{what} {scenario}: " + ", ".join(

@@ -2,6 +2,7 @@
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
+#include <unistd.h>
 
 #include "agent_state.h"
 #include "base/clock.h"
@@ -11,6 +12,8 @@
 #include "proof_scenario.h"
 
 #define LOCK_WAIT_NS INT64_C(300000000)
+#define NS_PER_S INT64_C(1000000000)
+#define TWO_DAYS_S INT64_C(172900)
 
 /* The lines up to this one are acknowledged. */
 static void step(struct agent_state *state, const struct outbox_line *line) {
@@ -59,6 +62,25 @@ static void walk(struct outbox *outbox, const char *agent, uint64_t from, unsign
     }
   }
   line_reader_fini(&reader);
+}
+
+void scenario_age_clock(struct world *world, const char *agent) {
+  struct project project;
+  struct agent_state state;
+  struct error error = {0};
+  bool damaged;
+  int agent_fd = -1;
+
+  if (project_open(&project, world->root, true, true, &error) != 0)
+    return;
+  if (project_agent_folder(&project, agent, false, &agent_fd, &error) == 0 &&
+      agent_state_load(agent_fd, &state, &damaged, &error) == 0) {
+    state.retention_read_s = clock_wall_ns() / NS_PER_S - TWO_DAYS_S;
+    (void)agent_state_store(agent_fd, &state, true, &error);
+  }
+  if (agent_fd >= 0)
+    (void)close(agent_fd);
+  project_close(&project);
 }
 
 void scenario_move_cursor(struct world *world, const char *agent, unsigned most) {

@@ -4,8 +4,8 @@
  *
  * Usage: proof_driver PLUGIN               commands on standard input, one a line
  *        proof_driver PLUGIN COMMAND...    one command, in this process (to be traced)
- * Every command but `list` is done by a new process, forked off one that has never made an instance:
- * the plugin's image is all they share.  Answers are lines, the last of them "end ...".
+ * Every command but `list` is done by a new process, forked off one that has never made an
+ * instance: the plugin's image is all they share.  Answers are lines, the last of them "end ...".
  *   list
  *   setup SCENARIO ROOT FSYNC
  *   run SCENARIO ROOT FSYNC [KILL_AT]          killed before its KILL_AT-th system call
@@ -140,8 +140,10 @@ static void count_left(const struct world *world, const char *agent, const char 
 
 static void retry(struct world *world) {
   static const char *const keys[] = {"k1", "k2", "s2"};
+  static char log[LOG_MAX];
   size_t i;
 
+  say("bytes %zu", world_read_file(world, "coach", "executions.jsonl", log, sizeof log));
   for (i = 0; i < sizeof keys / sizeof *keys; i++)
     count_left(world, "coach", keys[i]);
   if (!world->instance || world->plugin->flush(world->instance, 0, NULL) < 0) {
@@ -159,9 +161,9 @@ static void plan_intrusion(struct fault_plan *plan, const char *how, char path[5
     return;
   (void)snprintf(path, 512, "%s/.kaizen/metrics/coach/executions.jsonl", plan->root);
   plan->intruder = path;
-  plan->intrusion = strcmp(how, "line") == 0
-                        ? "{\"agent\":\"coach\",\"success\":true,\"idempotency_key\":\"foreign\"}\n"
-                        : "{\"agent\":\"coach\",\"succ";
+  plan->intrusion = strcmp(how, "line") == 0 ? "{\"agent\":\"coach\",\"success\":true,"
+                                               "\"idempotency_key\":\"foreign\"}\n"
+                                             : "{\"agent\":\"coach\",\"succ";
 }
 
 static void do_fault(const struct command *command) {

@@ -150,6 +150,7 @@ static void setup_prune(struct world *world) {
   (void)world_write_file(world, AGENT, "executions.jsonl", log, strlen(log), false);
   in_the_world(world, world_report);
   scenario_move_cursor(world, AGENT, 2);
+  scenario_age_clock(world, AGENT);
 }
 
 /* More keys than a page of the checkpoint takes, and no checkpoint. */
@@ -258,6 +259,7 @@ static void run_cursor(struct world *world) {
 
 static const struct scenario scenarios[] = {
     {"first", NULL, run_first},
+    {"plain", NULL, run_one},
     {"append", setup_three, run_append},
     {"duplicate", setup_three, run_duplicate},
     {"group", setup_three, run_group},
@@ -271,6 +273,7 @@ static const struct scenario scenarios[] = {
     {"batch", setup_three, run_batch},
     {"copied", setup_copied, run_append},
     {"unsynced", setup_unsynced, run_unsynced},
+    {"renamed", setup_three, run_append},
 };
 
 const struct scenario *scenario_find(const char *name) {
