@@ -72,6 +72,11 @@ static int open_files(struct agent *agent, struct error *error) {
   return -1;
 }
 
+static void remember_before(struct agent *agent) {
+  agent->records_before = agent->fold.execution_count;
+  agent->marked_before = agent->fold.marked;
+}
+
 /* 0 when the last folded line stands where it did, 1 when not: somebody rewrote the log.  -1. */
 static int check_anchor(struct agent *agent, uint64_t size, struct error *error) {
   int result =
@@ -80,7 +85,7 @@ static int check_anchor(struct agent *agent, uint64_t size, struct error *error)
   if (result == 1 && !agent->rewritten) {
     agent->rewritten = true;
     if (!agent->replaced)
-      agent->records_before = agent->fold.execution_count;
+      remember_before(agent);
   }
   return result;
 }
@@ -251,7 +256,7 @@ static void note_replaced(struct agent *agent) {
   if (!agent->loaded || agent->rewritten || agent->replaced || agent->fold.execution_count == 0)
     return;
   agent->replaced = true;
-  agent->records_before = agent->fold.execution_count;
+  remember_before(agent);
 }
 
 /* Whoever of us rewrites a log leaves a checkpoint of the new one; where nothing of it is folded
@@ -269,6 +274,7 @@ static void settle_rewrite(struct agent *agent) {
   if (agent->rewritten) {
     agent->rewrites++;
     agent->records_after = agent->fold.execution_count;
+    agent->marked_after = agent->fold.marked;
   }
   agent->rewritten = false;
 }

@@ -32,7 +32,7 @@ struct agent {
   uint64_t rebuilt;  /* times the checkpoint had to be rebuilt from a log that was not empty */
   uint64_t skipped;  /* lines met that are no records */
   uint64_t rewrites; /* times the log was found to be another than the one that was folded */
-  uint64_t records_before, records_after; /* of the last rewrite */
+  uint64_t records_before, records_after, marked_before, marked_after; /* of the last rewrite */
   bool replaced;  /* the log that was folded is no longer the one of that name */
   bool rewritten; /* the log is being folded anew because of a rewrite */
 };

@@ -192,7 +192,7 @@ static int acquire(struct recorder *recorder, struct seat *seat, int64_t deadlin
 /* What was found wrong with the agent's files since it was last told. */
 static void tell_findings(const struct recorder *recorder, struct seat *seat) {
   const struct agent *agent = &seat->agent;
-  char text[128];
+  char text[224];
 
   if (agent->rebuilt != seat->told_rebuilt)
     send_message(recorder, KAIZEN_LOG_NOTICE, MESSAGE_CHECKPOINT_REBUILT, agent->name,
@@ -203,10 +203,12 @@ static void tell_findings(const struct recorder *recorder, struct seat *seat) {
     send_message(recorder, KAIZEN_LOG_WARNING, MESSAGE_LINES_SKIPPED, agent->name, text);
   }
   if (agent->rewrites != seat->told_rewrites) {
-    (void)snprintf(text, sizeof text,
-                   "the log was rewritten by another program: %llu records before, %llu after",
-                   (unsigned long long)agent->records_before,
-                   (unsigned long long)agent->records_after);
+    (void)snprintf(
+        text, sizeof text,
+        "the log was rewritten by another program: %llu records before, %llu after; "
+        "marked for events: %llu before, %llu after",
+        (unsigned long long)agent->records_before, (unsigned long long)agent->records_after,
+        (unsigned long long)agent->marked_before, (unsigned long long)agent->marked_after);
     send_message(recorder, KAIZEN_LOG_WARNING, MESSAGE_LOG_REWRITTEN, agent->name, text);
   }
   seat->told_rewrites = agent->rewrites;
