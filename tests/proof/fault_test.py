@@ -202,7 +202,7 @@ def main():
         for kind in args.kind or KINDS:
             for sticky, os_error, shorten, intrusion in rounds(kind, args.quick):
                 test.every(scenario, kind, sticky, os_error, shorten, intrusion,
-                           2 if args.quick and scenario == "prune" else 1)
+                           4 if args.quick and scenario == "prune" else 1)
         print(f"{scenario}: {sum(test.faults.values()) - before} faults, "
               f"{time.monotonic() - begun:.1f} s", flush=True)
     return test.finish()
