@@ -4,6 +4,11 @@
 #include "sandbox.h"
 
 #include <kaizen/plugin.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "base/directory.h"
@@ -160,7 +165,7 @@ static void put_in_the_way(const char *kind, const char *path) {
     cr_assert(mkdir(path, 0700) == 0 && chown(path, NOBODY, NOBODY) == 0);
 }
 
-Test(project, what_is_no_folder_of_ours_is_refused_by_name_and_never_followed) {
+static void refuse_what_is_no_folder_of_ours(void) {
   static const struct {
     const char *kind, *why;
   } kinds[] = {{"link", "symbolic link"},
@@ -193,6 +198,35 @@ Test(project, what_is_no_folder_of_ours_is_refused_by_name_and_never_followed) {
                      0);
       }
   cr_assert_eq(open_descriptors(), before);
+}
+
+/* Kernels before 5.6 have no openat2(2); containers answer it with one error or another. */
+static void forbid_openat2(int answer) {
+  struct sock_filter filter[] = {
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_openat2, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ((unsigned)answer & SECCOMP_RET_DATA)),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  };
+  struct sock_fprog program = {sizeof filter / sizeof *filter, filter};
+
+  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+      prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0)
+    cr_skip_test("no system call can be forbidden here");
+}
+
+Test(project, what_is_no_folder_of_ours_is_refused_by_name_and_never_followed) {
+  refuse_what_is_no_folder_of_ours();
+}
+
+Test(project, what_is_no_folder_of_ours_is_refused_by_older_kernels_too) {
+  forbid_openat2(ENOSYS);
+  refuse_what_is_no_folder_of_ours();
+}
+
+Test(project, what_is_no_folder_of_ours_is_refused_in_containers_too) {
+  forbid_openat2(EPERM);
+  refuse_what_is_no_folder_of_ours();
 }
 
 static int note_agent(void *ctx, const char *agent) {
@@ -345,7 +379,7 @@ Test(project, a_file_of_another_user_is_refused) {
               "theirs", "belongs to user 65534");
 }
 
-Test(project, nothing_outside_a_folder_is_reached_from_it) {
+static void reach_for_what_is_outside(void) {
   static const char *const paths[] = {"../outside", "inside/../../outside", "/etc/passwd",
                                       "link/file", "inside/link/file"};
   int folder, fd;
@@ -360,4 +394,13 @@ Test(project, nothing_outside_a_folder_is_reached_from_it) {
   for (size_t i = 0; i < sizeof paths / sizeof *paths; i++)
     cr_expect_eq(directory_open_file(folder, paths[i], O_RDONLY, &fd, &error), -1, "%s", paths[i]);
   (void)close(folder);
+}
+
+Test(project, nothing_outside_a_folder_is_reached_from_it) {
+  reach_for_what_is_outside();
+}
+
+Test(project, nothing_outside_a_folder_is_reached_on_older_kernels_either) {
+  forbid_openat2(ENOSYS);
+  reach_for_what_is_outside();
 }

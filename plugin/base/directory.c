@@ -19,6 +19,20 @@
 /* Another program's lease on a file is broken while we try; it may take that program a minute. */
 #define OPEN_TRIES 16
 
+/* One component; of a link errno is ELOOP, also where a folder was asked for. */
+static int open_component(int at, const char *name, int flags, mode_t mode) {
+  struct stat status;
+  int fd = openat(at, name, flags | O_NOFOLLOW, mode);
+
+  if (fd >= 0 || errno != ENOTDIR)
+    return fd;
+  if (fstatat(at, name, &status, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(status.st_mode))
+    errno = ELOOP;
+  else
+    errno = ENOTDIR;
+  return -1;
+}
+
 /* The way without openat2: every folder of the path by itself, none of them a link. */
 static int open_by_component(int directory_fd, const char *path, int flags, mode_t mode) {
   char name[256];
@@ -30,14 +44,14 @@ static int open_by_component(int directory_fd, const char *path, int flags, mode
     int saved_errno;
 
     if (len == 0 || len >= sizeof name) {
-      errno = len ? ENAMETOOLONG : ENOENT;
+      errno = len ? ENAMETOOLONG : slash ? EXDEV : ENOENT; /* "/..." leads elsewhere */
       fd = -1;
     } else {
       memcpy(name, path, len);
       name[len] = '\0';
       fd = strcmp(name, "..") == 0 ? (errno = EXDEV, -1)
-           : slash                 ? openat(at, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
-                                   : openat(at, name, flags | O_NOFOLLOW, mode);
+           : slash                 ? open_component(at, name, O_PATH | O_DIRECTORY | O_CLOEXEC, 0)
+                                   : open_component(at, name, flags, mode);
     }
     saved_errno = errno;
     if (at != directory_fd)
