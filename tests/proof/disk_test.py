@@ -158,7 +158,8 @@ def main():
 
     folder = world.work_folder()
     test = Test()
-    leaves = [0, 5000, 20000] if args.quick else list(range(0, 40000, 700))
+    # what is freed must hold more than a checkpoint and its successor
+    leaves = [0, 5000, 20000] if args.quick else list(range(0, 26000, 500))
     with Disk(folder, "tmpfs", ["-t", "tmpfs", "-o", "size=64k"]) as disk:
         test.on(disk, "tmpfs of 64 KiB", leaves)
     image = os.path.join(folder, "image")
