@@ -133,27 +133,47 @@ static void take_host(const struct host *host, struct host *out) {
   out->plugin_name = absolute(host->plugin_name, plugin_name);
 }
 
-static int run(const struct host *given) {
-  struct host here;
-  const struct host *host = &here;
-  struct call call = {.host = host};
+static void open_log(struct call *call) {
   struct problem problem;
-  const char *name = command_word(given, 0);
-  hook_guard_begin();
-  take_host(given, &here);
-  bool has_state = hook_state_open(options_text(host->arguments, "state-dir", NULL), true,
-                                   &call.state, &problem) == 0;
-  call.usable = has_state ? &call.state : NULL;
-  call.given = hook_host_find(name);
-  hook_log_open(call.usable, call.given != NULL ? name : "auto");
+  const char *name = command_word(call->host, 0);
+  const char *state_dir = options_text(call->host->arguments, "state-dir", NULL);
+  bool has_state = hook_state_open(state_dir, true, &call->state, &problem) == 0;
+  call->usable = has_state ? &call->state : NULL;
+  call->given = hook_host_find(name);
+  hook_log_open(call->usable, call->given != NULL ? name : "auto");
   if (!has_state)
     hook_log("%s", problem.text);
-  if (call.given == NULL && strcmp(name, "auto") != 0)
+}
+
+static void work(struct call *call) {
+  const char *name = command_word(call->host, 0);
+  open_log(call);
+  if (call->given == NULL && strcmp(name, "auto") != 0)
     hook_log("'%s' is no known host; it is taken for auto",
              hook_redact_is_word(name, HOOK_WORD_MAX) ? name : "?");
-  take_input(&call);
-  if (has_state)
-    hook_state_clean(&call.state);
+  take_input(call);
+  if (call->usable != NULL)
+    hook_state_clean(call->usable);
+}
+
+/* Most of the time there is nothing to say, and no file to be opened for it. */
+static void say_end(struct call *call, enum hook_guard_side side) {
+  if (side != HOOK_GUARD_LATE && side != HOOK_GUARD_CRASHED)
+    return;
+  open_log(call);
+  hook_log(side == HOOK_GUARD_LATE ? "ended after 900 ms, whatever it was doing"
+                                   : "crashed; 'kaizen-host doctor' looks at the set-up");
+}
+
+static int run(const struct host *given) {
+  struct host here;
+  struct call call = {.host = &here, .state = {.folder = -1}};
+  enum hook_guard_side side = hook_guard_begin();
+  take_host(given, &here);
+  if (side == HOOK_GUARD_WORKER)
+    work(&call);
+  else
+    say_end(&call, side);
   hook_state_close(&call.state);
   return EXIT_CODE_OK;
 }

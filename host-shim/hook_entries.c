@@ -221,6 +221,16 @@ static int remove_entry(struct hook_json *json, const struct hook_target *target
   return unset_empty(json, outer, outer[0], NULL, made, problem);
 }
 
+/* The version was made for the hooks; hooks that somebody added since need it as well. */
+static int remove_version(struct hook_json *json, const char *const *hooks,
+                          struct json_object *made, struct problem *problem) {
+  const char *const version[HOOK_JSON_PATH_MAX] = {"version"};
+  struct hook_json_span value;
+  bool is_needed = hook_json_find(json, hooks, &value) && is_made(made, "hooks", NULL);
+  bool goes = made != NULL && is_made(made, "version", NULL) && !is_needed;
+  return goes ? hook_json_unset(json, version, problem) : 0;
+}
+
 int hook_entries_remove(struct hook_json *json, const struct hook_target *target,
                         struct json_object *made, struct problem *problem) {
   const char *const hooks[HOOK_JSON_PATH_MAX] = {"hooks"};
@@ -229,7 +239,9 @@ int hook_entries_remove(struct hook_json *json, const struct hook_target *target
   for (size_t i = 0; target->events[i] != NULL; i++)
     if (remove_event(json, target, i, made, problem) < 0)
       return -1;
-  return unset_empty(json, hooks, "hooks", NULL, made, problem);
+  if (unset_empty(json, hooks, "hooks", NULL, made, problem) < 0)
+    return -1;
+  return target->form == HOOK_FORM_LIST ? remove_version(json, hooks, made, problem) : 0;
 }
 
 size_t hook_entries_count(const struct hook_json *json, const struct hook_target *target,
@@ -247,14 +259,8 @@ size_t hook_entries_count(const struct hook_json *json, const struct hook_target
   return count;
 }
 
-bool hook_entries_is_bare(const struct hook_json *json, struct json_object *made) {
-  const char *const root[HOOK_JSON_PATH_MAX] = {NULL}, *const version[HOOK_JSON_PATH_MAX] = {
-                                                           "version"};
-  struct hook_json_span object, member;
-  if (!hook_json_find(json, root, &object))
-    return false;
-  bool has_first = hook_json_element(json, &object, 0, &member);
-  bool has_second = hook_json_element(json, &object, 1, &member);
-  return !has_first ||
-         (!has_second && hook_json_find(json, version, &member) && is_made(made, "version", NULL));
+bool hook_entries_is_bare(const struct hook_json *json) {
+  const char *const root[HOOK_JSON_PATH_MAX] = {NULL};
+  struct hook_json_span object;
+  return hook_json_find(json, root, &object) && is_empty(json, &object);
 }

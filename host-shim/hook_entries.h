@@ -21,7 +21,7 @@ int hook_entries_remove(struct hook_json *json, const struct hook_target *target
 /* For how many of the target's events there is an entry of ours; *wanted: of how many. */
 size_t hook_entries_count(const struct hook_json *json, const struct hook_target *target,
                           size_t *wanted);
-/* True when nothing is left in the document that somebody could have put there. */
-bool hook_entries_is_bare(const struct hook_json *json, struct json_object *made);
+/* True when there is no member left in the document. */
+bool hook_entries_is_bare(const struct hook_json *json);
 
 #endif

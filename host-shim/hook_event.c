@@ -199,8 +199,7 @@ static enum hook_outcome read_outcome(const struct hook_event *event) {
     return json_object_get_boolean(success) ? HOOK_COMPLETED : HOOK_FAILED;
   bool should_say = event->host->fields[HOOK_FIELD_STATUS][0] != NULL ||
                     event->host->fields[HOOK_FIELD_SUCCESS][0] != NULL;
-  return event->host->says_outcome && (!should_say || event->status[0] != '\0') ? HOOK_COMPLETED
-                                                                                : HOOK_UNKNOWN;
+  return event->host->says_outcome && !should_say ? HOOK_COMPLETED : HOOK_UNKNOWN;
 }
 
 /* Copilot's native payloads do not name their event; their fields do. */

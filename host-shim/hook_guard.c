@@ -4,70 +4,22 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "hook_guard.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/time.h>
+#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
-#include "hook_log.h"
 #include "time_text.h"
 
-/* Of 900 ms; the rest is for starting and ending the process. */
-static const double READ_S = 0.40, FLUSH_S = 0.75;
-static const suseconds_t TOTAL_US = 860 * 1000;
+/* Of 900 ms; the rest is for starting and ending the processes. */
+static const double READ_S = 0.55, FLUSH_S = 0.75, TOTAL_S = 0.86, ALONE_S = 0.89;
 
 static double begun_s;
-
-static void end_in_time(int number) {
-  (void)number;
-  hook_log_signal("hook: ended by its deadline of 900 ms\n");
-  _exit(0);
-}
-
-static void end_asked(int number) {
-  (void)number;
-  hook_log_signal("hook: ended by a signal of the host\n");
-  _exit(0);
-}
-
-static void end_crashed(int number) {
-  (void)number;
-  hook_log_signal("hook: crashed; 'kaizen-host doctor' looks at the set-up\n");
-  _exit(0);
-}
-
-static void handle(int number, void (*handler)(int), int flags) {
-  struct sigaction action = {.sa_flags = flags};
-  action.sa_handler = handler;
-  sigemptyset(&action.sa_mask);
-  sigaction(number, &action, NULL);
-}
-
-static void handle_signals(void) {
-  sigset_t mine;
-  sigemptyset(&mine);
-  sigaddset(&mine, SIGALRM);
-  sigaddset(&mine, SIGTERM);
-  sigprocmask(SIG_UNBLOCK, &mine, NULL); /* inherited as blocked it would never come */
-  handle(SIGALRM, end_in_time, 0);
-  handle(SIGTERM, end_asked, 0);
-  handle(SIGINT, end_asked, 0);
-  handle(SIGHUP, end_asked, 0);
-  handle(SIGPIPE, SIG_IGN, 0);
-#if !defined(__SANITIZE_ADDRESS__) /* it has its own, with a report */
-  static char stack[64 * 1024];
-  const stack_t alternate = {.ss_sp = stack, .ss_size = sizeof stack};
-  static const int crashes[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT};
-  sigaltstack(&alternate, NULL);
-  for (size_t i = 0; i < sizeof crashes / sizeof crashes[0]; i++)
-    handle(crashes[i], end_crashed, SA_ONSTACK);
-#else
-  (void)end_crashed;
-#endif
-}
 
 static void provide_descriptors(void) {
   int fd;
@@ -89,13 +41,69 @@ static void provide_home(void) {
     setenv("HOME", user->pw_dir, 1);
 }
 
-void hook_guard_begin(void) {
-  const struct itimerval limit = {.it_value = {.tv_usec = TOTAL_US}};
-  begun_s = time_text_monotonic_s();
-  provide_descriptors();
-  handle_signals();
+static void dispose(int number, void (*disposition)(int)) {
+  struct sigaction action = {.sa_flags = 0};
+  action.sa_handler = disposition;
+  sigemptyset(&action.sa_mask);
+  sigaction(number, &action, NULL);
+}
+
+/* Alone it would go on for as long as it likes: its own clock ends it, too. What ends the guard, a
+ * Ctrl-C that was meant for the agent for one, must not cost the record. */
+static void become_worker(const sigset_t *watched) {
+  const struct itimerval limit = {.it_value = {.tv_usec = (suseconds_t)(ALONE_S * 1e6)}};
+  sigset_t needed = *watched;
+  static const int ignored[] = {SIGTERM, SIGINT, SIGHUP, SIGPIPE, SIGXFSZ};
+  for (size_t i = 0; i < sizeof ignored / sizeof ignored[0]; i++)
+    dispose(ignored[i], SIG_IGN);
+  dispose(SIGALRM, SIG_DFL);
+  sigaddset(&needed, SIGALRM);
+  sigprocmask(SIG_UNBLOCK, &needed, NULL);
   setitimer(ITIMER_REAL, &limit, NULL);
   provide_home();
+}
+
+static enum hook_guard_side side_of(int wait_status) {
+  if (!WIFSIGNALED(wait_status))
+    return HOOK_GUARD_DONE;
+  return WTERMSIG(wait_status) == SIGALRM ? HOOK_GUARD_LATE : HOOK_GUARD_CRASHED;
+}
+
+static enum hook_guard_side wait_for_worker(pid_t worker, const sigset_t *watched) {
+  int wait_status = 0;
+  for (;;) {
+    double left_s = begun_s + TOTAL_S - time_text_monotonic_s();
+    struct timespec left = {.tv_nsec = left_s > 0 ? (long)(left_s * 1e9) : 0};
+    if (waitpid(worker, &wait_status, WNOHANG) == worker)
+      return side_of(wait_status);
+    int number = sigtimedwait(watched, NULL, &left);
+    if (number < 0 && errno == EAGAIN)
+      break;
+    if (number > 0 && number != SIGCHLD)
+      return HOOK_GUARD_LEFT;
+  }
+  kill(worker, SIGKILL);
+  return HOOK_GUARD_LATE;
+}
+
+enum hook_guard_side hook_guard_begin(void) {
+  sigset_t watched;
+  begun_s = time_text_monotonic_s();
+  provide_descriptors();
+  dispose(SIGCHLD, SIG_DFL); /* inherited as ignored, it would never come */
+  sigemptyset(&watched);
+  sigaddset(&watched, SIGCHLD);
+  sigaddset(&watched, SIGTERM);
+  sigaddset(&watched, SIGINT);
+  sigaddset(&watched, SIGHUP);
+  sigprocmask(SIG_BLOCK, &watched, NULL);
+  pid_t worker = fork();
+  if (worker > 0) {
+    close(STDIN_FILENO); /* the worker's alone: a host sees when nobody reads any more */
+    return wait_for_worker(worker, &watched);
+  }
+  become_worker(&watched);
+  return HOOK_GUARD_WORKER;
 }
 
 double hook_guard_deadline_s(enum hook_guard_phase phase) {

@@ -4,13 +4,14 @@
 #include "hook_input.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "time_text.h"
 
-enum { ROOM_FIRST = 65536, BYTES_MAX = 16 * 1024 * 1024 };
+enum { ROOM_FIRST = 65536, BYTES_MAX = 16 * 1024 * 1024, PIPE_BYTES = 1024 * 1024 };
 
 /* 1: there is something to read, or the end; 0: the deadline passed. */
 static int wait_for_input(int fd, double deadline_s) {
@@ -44,6 +45,8 @@ int hook_input_read(int fd, double deadline_s, struct hook_input *input) {
   char dropped[ROOM_FIRST];
   size_t room = 0;
   *input = (struct hook_input){.text = NULL};
+  fcntl(fd, F_SETPIPE_SZ,
+        PIPE_BYTES); /* fewer turns for whoever writes; refused, it works as well */
   for (;;) {
     if (make_room(input, &room) < 0)
       return -1;
@@ -51,9 +54,10 @@ int hook_input_read(int fd, double deadline_s, struct hook_input *input) {
       input->is_open = true;
       break;
     }
-    bool is_full = input->len >= BYTES_MAX;
+    bool is_full = input->len == BYTES_MAX;
+    size_t space = room - input->len - 1, wanted = BYTES_MAX - input->len;
     ssize_t got = is_full ? read(fd, dropped, sizeof dropped)
-                          : read(fd, input->text + input->len, room - input->len - 1);
+                          : read(fd, input->text + input->len, wanted < space ? wanted : space);
     if (got < 0 && (errno == EINTR || errno == EAGAIN))
       continue;
     if (got <= 0)

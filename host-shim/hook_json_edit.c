@@ -195,10 +195,11 @@ static int add_child(struct hook_json *json, size_t open, const char *member,
   bool is_one_line = !is_empty && memchr(json->text + open, '\n', children.close - open) == NULL;
   size_t at = is_one_line ? child.end : end_before(json, children.close);
   size_t outer = indent_at(json, children.close, &indent);
+  const char *comma = child.after > child.end ? "," : ""; /* where the last one has one */
   int len;
   indent_unit(json, unit);
   if (is_one_line) {
-    len = asprintf(&text, "%s %s", child.after > child.end ? "" : ",", member);
+    len = asprintf(&text, "%s %s%s", *comma != '\0' ? "" : ",", member, comma);
     at = child.after;
   } else if (is_empty) {
     outer = indent_at(json, open, &indent);
@@ -207,7 +208,8 @@ static int add_child(struct hook_json *json, size_t open, const char *member,
   } else {
     bool own_line = memchr(json->text + open, '\n', first.start - open) != NULL;
     size_t inner = own_line ? indent_at(json, first.start, &indent) : outer;
-    len = asprintf(&text, "%s%.*s%s%s", newline, (int)inner, indent, own_line ? "" : unit, member);
+    len = asprintf(&text, "%s%.*s%s%s%s", newline, (int)inner, indent, own_line ? "" : unit, member,
+                   comma);
   }
   if (len < 0)
     return problem_no_memory(problem);

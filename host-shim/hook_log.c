@@ -15,7 +15,7 @@
 
 enum { FILE_BYTES_MAX = 128 * 1024, LINE_BYTES_MAX = 1024 };
 
-/* A signal handler has nothing else to find the file by. */
+/* One log a process: what is said anywhere goes there. */
 static struct {
   int fd; /* 0: none; standard input is never the log */
   char host[32];
@@ -69,10 +69,6 @@ void hook_log(const char *format, ...) {
   if (isatty(STDERR_FILENO))
     fprintf(stderr, "kaizen-host: hook %s: %.*s", hook_log_file.host, len - start + 1,
             line + start);
-}
-
-void hook_log_signal(const char *text) {
-  write_line(text, strlen(text));
 }
 
 void hook_log_fired(const struct hook_state *state, const char *host, const char *event) {

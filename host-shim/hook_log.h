@@ -14,8 +14,6 @@
 void hook_log_open(const struct hook_state *state, const char *host);
 /* One line with the time, this process and the host. */
 void hook_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
-/* In a signal handler: the text as it is. */
-void hook_log_signal(const char *text);
 
 /* Remembers that an event of this host arrived: for doctor. */
 void hook_log_fired(const struct hook_state *state, const char *host, const char *event);

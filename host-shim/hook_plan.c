@@ -172,7 +172,7 @@ static int uninstall_json(struct hook_change *change, const struct hook_target *
   int result = hook_json_open(&json, change->before, strlen(change->before), problem);
   if (result == 0)
     result = hook_entries_remove(&json, target, known != NULL ? known->made : NULL, problem);
-  if (result == 0 && !(made_file && hook_entries_is_bare(&json, known->made))) {
+  if (result == 0 && !(made_file && hook_entries_is_bare(&json))) {
     change->after = strdup(json.text);
     result = change->after == NULL ? problem_no_memory(problem) : 0;
   }

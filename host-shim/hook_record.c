@@ -163,17 +163,24 @@ static void say_result(const struct session *session, const struct hook_event *e
                                         : "unknown answer of the plugin");
 }
 
+/* A plugin without the shared mapping is given the name as it is. */
+static int map_agent(struct record_request *request, const struct session *session,
+                     struct problem *problem) {
+  bool can_map = session->plugin.table->get_extension(KAIZEN_NAMES_1) != NULL;
+  return can_map ? record_request_map_agent(request, session, problem) : 0;
+}
+
 static int record(const struct host *host, struct session *session, struct record_request *request,
                   const struct hook_event *event, struct problem *problem) {
   struct kaizen_receipt receipt = {.struct_size = sizeof receipt};
-  if (session_open(host, session, problem) < 0)
-    return -1;
-  if (session_set(session, "lock_timeout_ms", LOCK_TIMEOUT_MS, problem) < 0 ||
-      record_request_map_agent(request, session, problem) < 0 ||
-      record_request_finish(request, problem) < 0 || session_start(session, problem) < 0)
+  struct kaizen_summary summary = {.struct_size = sizeof summary};
+  if (session_open(host, session, problem) < 0 ||
+      session_set(session, "lock_timeout_ms", LOCK_TIMEOUT_MS, problem) < 0 ||
+      map_agent(request, session, problem) < 0 || record_request_finish(request, problem) < 0 ||
+      session_start(session, problem) < 0)
     return -1;
   int32_t result = session->plugin.table->on_execution_end(session->instance, &request->execution,
-                                                           &receipt, NULL);
+                                                           &receipt, &summary);
   say_result(session, event, result, &receipt);
   if (result >= 0)
     send_pending(session);

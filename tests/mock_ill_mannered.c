@@ -1,0 +1,148 @@
+/* mock_ill_mannered.c - a plugin that does to its host what no plugin should: compiled once for
+ * each of HANGS, CRASHES, ABORTS, EXITS, TALKS, HANGS_IN_FLUSH and HANGS_IN_STOP.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <kaizen/plugin.h>
+
+struct kaizen_instance {
+  int unused;
+};
+
+static void hang(void) {
+  for (;;)
+    pause();
+}
+
+static const char *code_name(int32_t code) {
+  return code == KAIZEN_OK ? "OK" : "OTHER";
+}
+
+static int32_t create(const struct kaizen_host_v1 *host, struct kaizen_instance **out) {
+  static struct kaizen_instance instance;
+  (void)host;
+  *out = &instance;
+  return KAIZEN_OK;
+}
+
+static int32_t configure(struct kaizen_instance *instance, const char *json, size_t len) {
+  (void)instance;
+  (void)json;
+  (void)len;
+  return KAIZEN_OK;
+}
+
+static int32_t configure_key(struct kaizen_instance *instance, const char *key, const char *value,
+                             size_t len) {
+  (void)key;
+  return configure(instance, value, len);
+}
+
+static int32_t start(struct kaizen_instance *instance) {
+  (void)instance;
+  return KAIZEN_OK;
+}
+
+static int32_t on_execution_end(struct kaizen_instance *instance,
+                                const struct kaizen_execution *execution,
+                                struct kaizen_receipt *receipt, struct kaizen_summary *summary) {
+  (void)instance;
+  (void)execution;
+  (void)receipt;
+  (void)summary;
+#if defined(HANGS)
+  hang();
+#elif defined(CRASHES)
+  raise(SIGSEGV);
+#elif defined(ABORTS)
+  abort();
+#elif defined(EXITS)
+  exit(2);
+#elif defined(TALKS)
+  puts("{\"decision\": \"block\"}");
+  fflush(stdout);
+  if (write(STDOUT_FILENO, "{}\n", 3) < 0)
+    return KAIZEN_E_IO;
+#endif
+  return KAIZEN_RECORDED;
+}
+
+static int32_t on_execution_end_json(struct kaizen_instance *instance, const char *json, size_t len,
+                                     struct kaizen_receipt *receipt,
+                                     struct kaizen_summary *summary) {
+  (void)json;
+  (void)len;
+  return on_execution_end(instance, NULL, receipt, summary);
+}
+
+static int32_t flush(struct kaizen_instance *instance, uint32_t timeout_ms, uint64_t *pending) {
+  (void)instance;
+  (void)timeout_ms;
+#ifdef HANGS_IN_FLUSH
+  hang();
+#endif
+  *pending = 0;
+  return KAIZEN_OK;
+}
+
+static int32_t stats(struct kaizen_instance *instance, struct kaizen_stats *out) {
+  (void)instance;
+  (void)out;
+  return KAIZEN_OK;
+}
+
+static size_t last_error(struct kaizen_instance *instance, char *buf, size_t cap) {
+  (void)instance;
+  if (cap > 0)
+    buf[0] = '\0';
+  return 0;
+}
+
+static int32_t stop(struct kaizen_instance *instance, uint32_t timeout_ms) {
+  (void)instance;
+  (void)timeout_ms;
+#ifdef HANGS_IN_STOP
+  hang();
+#endif
+  return KAIZEN_OK;
+}
+
+static void destroy(struct kaizen_instance *instance) {
+  (void)instance;
+}
+
+static const void *get_extension(const char *id) {
+  (void)id;
+  return NULL;
+}
+
+static const struct kaizen_plugin_v1 table = {
+    .struct_size = sizeof table,
+    .abi_version = KAIZEN_ABI_VERSION,
+    .id = "ill-mannered",
+    .version = "1",
+    .config_schema = "{}",
+    .code_name = code_name,
+    .create = create,
+    .configure = configure,
+    .configure_key = configure_key,
+    .start = start,
+    .on_execution_end = on_execution_end,
+    .on_execution_end_json = on_execution_end_json,
+    .flush = flush,
+    .stats = stats,
+    .last_error = last_error,
+    .stop = stop,
+    .destroy = destroy,
+    .get_extension = get_extension,
+};
+
+/* hang() is used in every variant, so that none has a warning. */
+const struct kaizen_plugin_v1 *kaizen_plugin_v1(void) {
+  return code_name == NULL ? (hang(), NULL) : &table;
+}
