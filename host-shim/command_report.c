@@ -31,8 +31,9 @@ static const struct command_example examples[] = {
 
 struct report {
   struct session session;
-  FILE *html;                 /* NULL: none asked for */
-  struct json_object *agents; /* for -o json */
+  FILE *html;                   /* NULL: none asked for */
+  struct json_object *delivery; /* for it */
+  struct json_object *agents;   /* for -o json */
   size_t count;
 };
 
@@ -84,7 +85,7 @@ static int report_agent(void *ctx, const char *agent, struct problem *problem) {
   if (report_data_read(&report->session, agent, &data, problem) < 0)
     return -1;
   if (report->html != NULL)
-    report_html_agent(report->html, agent, &data);
+    report_html_agent(report->html, report->delivery, agent, &data);
   if (output_is_json())
     add_json(report, agent, &data);
   else if (report->html == NULL)
@@ -95,20 +96,16 @@ static int report_agent(void *ctx, const char *agent, struct problem *problem) {
 }
 
 static int write_html(struct report *report, const char *file, struct problem *problem) {
-  struct json_object *delivery = NULL;
   char *text = NULL;
   size_t len = 0;
-  if (report_text_delivery(&report->session, &delivery, problem) < 0)
+  if (report_text_delivery(&report->session, &report->delivery, problem) < 0)
     return -1;
   report->html = open_memstream(&text, &len);
-  if (report->html == NULL) {
-    json_object_put(delivery);
+  if (report->html == NULL)
     return problem_no_memory(problem);
-  }
-  report_html_begin(report->html, delivery);
+  report_html_begin(report->html, report->delivery);
   int result = agent_history_each(&report->session, report_agent, report, problem);
   report_html_end(report->html);
-  json_object_put(delivery);
   if (fclose(report->html) != 0 && result == 0)
     result = problem_no_memory(problem);
   if (result == 0 && strcmp(file, "-") == 0)
@@ -151,6 +148,7 @@ static int run(const struct host *host) {
   report.agents = json_object_new_array();
   int result = report_opened(&report, file, &problem);
   json_object_put(report.agents);
+  json_object_put(report.delivery);
   session_close(&report.session);
   return result < 0 ? output_problem(&problem) : EXIT_CODE_OK;
 }

@@ -18,40 +18,29 @@ static const char page_head[] =
     "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src "
     "'unsafe-inline'\">\n"
     "<style>\n"
-    ":root{color-scheme:light "
-    "dark;--ink:#1c2330;--soft:#5b6676;--paper:#fff;--line:#d8dde5;--good:#1a7f4b;--bad:#c23b31;"
-    "--mark:#2b62c4}\n"
-    "@media(prefers-color-scheme:dark){:root{--ink:#e6e9ef;--soft:#9aa5b5;--paper:#14181f;--line:#"
-    "323a47;--good:#4cc38a;"
-    "--bad:#f0776c;--mark:#7aa7f5}}\n"
+    ":root{color-scheme:light dark;--ink:#1c2330;--soft:#5b6676;--paper:#fff;--line:#d8dde5;"
+    "--good:#1a7f4b;--bad:#c23b31;--mark:#2b62c4}\n"
+    "@media(prefers-color-scheme:dark){:root{--ink:#e6e9ef;--soft:#9aa5b5;--paper:#14181f;"
+    "--line:#323a47;--good:#4cc38a;--bad:#f0776c;--mark:#7aa7f5}}\n"
     "*{box-sizing:border-box}body{margin:0 auto;max-width:60rem;padding:1.2rem;font:16px/1.5 "
-    "system-ui,sans-serif;"
-    "color:var(--ink);background:var(--paper)}\n"
-    "h1{font-size:1.5rem;margin:0}h2{font-size:1.2rem;margin:2rem 0 .4rem;border-top:1px solid "
-    "var(--line);"
-    "padding-top:1.2rem;overflow-wrap:anywhere}h3{font-size:.95rem;margin:1rem 0 "
-    ".2rem;color:var(--soft);font-weight:600}\n"
+    "system-ui,sans-serif;color:var(--ink);background:var(--paper)}\n"
+    "h1{font-size:1.5rem;margin:0;overflow-wrap:anywhere}h2{font-size:1.2rem;margin:2rem 0 .4rem;"
+    "border-top:1px solid var(--line);padding-top:1.2rem;overflow-wrap:anywhere}"
+    "h3{font-size:.95rem;margin:1rem 0 .2rem;color:var(--soft);font-weight:600}\n"
     ".soft{color:var(--soft);overflow-wrap:anywhere}.warn{color:var(--bad);font-weight:600}\n"
-    ".tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(8rem,1fr));gap:.6rem;margin:."
-    "6rem 0}\n"
-    ".tile{border:1px solid var(--line);border-radius:.5rem;padding:.5rem .7rem}.tile "
-    "b{display:block;font-size:1.3rem}\n"
-    ".tile span{color:var(--soft);font-size:.85rem}svg{display:block;width:100%;height:auto}\n"
-    "table{border-collapse:collapse;width:100%;font-size:.9rem}th,td{text-align:left;padding:."
-    "25rem .5rem .25rem 0;"
-    "border-bottom:1px solid "
-    "var(--line);overflow-wrap:anywhere}th{color:var(--soft);font-weight:600}\n"
-    ".grid{stroke:var(--line)}.axis{fill:var(--soft);font:11px "
-    "system-ui,sans-serif}.success{stroke:var(--good)}"
-    ".quality{stroke:var(--mark);stroke-dasharray:5 "
-    "3}.failed{fill:var(--bad)}.bar{fill:var(--mark)}\n"
-    ".series{fill:none;stroke-width:2}.key-success{color:var(--good)}.key-quality{color:var(--mark)"
-    "}"
-    ".key-failed{color:var(--bad)}\n"
-    "@media "
-    "print{body{max-width:none;padding:0}h2{break-after:avoid}svg,.tiles,table{break-inside:avoid}}"
-    "\n"
-    "</style>\n";
+    ".tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(8rem,1fr));gap:.6rem;"
+    "margin:.6rem 0}\n"
+    ".tile{border:1px solid var(--line);border-radius:.5rem;padding:.5rem .7rem}"
+    ".tile b{display:block;font-size:1.3rem}.tile span{color:var(--soft);font-size:.85rem}\n"
+    "table{border-collapse:collapse;width:100%;font-size:.9rem}"
+    "th,td{text-align:left;vertical-align:top;padding:.25rem 1rem .25rem 0;"
+    "border-bottom:1px solid var(--line);overflow-wrap:anywhere}"
+    "th{color:var(--soft);font-weight:600}time{white-space:nowrap}\n"
+    "@media(max-width:40rem){thead{display:none}tr{display:block;padding:.4rem 0;"
+    "border-bottom:1px solid var(--line)}td{display:block;border:0;padding:0}"
+    "td+td+td,time{color:var(--soft)}}\n"
+    "@media print{body{max-width:none;padding:0}h2{break-after:avoid}"
+    "figure,.tiles,tr{break-inside:avoid}}\n";
 
 static void print_escaped(FILE *out, const char *text) {
   for (; *text != '\0'; text++) {
@@ -109,7 +98,8 @@ void report_html_begin(FILE *out, struct json_object *delivery) {
   bool emits = json_object_get_boolean(report_text_member(delivery, "emit_event"));
   time_text_format(time_text_now_ns(), now);
   fputs(page_head, out);
-  fputs("<title>Executions of ", out);
+  fputs(report_svg_style, out);
+  fputs("</style>\n<title>Executions of ", out);
   print_escaped(out, project);
   fputs("</title>\n</head>\n<body>\n<header>\n<h1>", out);
   print_escaped(out, project);
@@ -127,52 +117,80 @@ void report_html_begin(FILE *out, struct json_object *delivery) {
                 "dead letters: events the broker refused for good");
 }
 
-static void print_summary(FILE *out, const struct kaizen_summary *summary) {
-  char text[TIME_TEXT_MAX];
+static const char *arrow_of(int32_t trend) {
+  return trend == KAIZEN_TREND_UP ? " ↑" : trend == KAIZEN_TREND_DOWN ? " ↓" : "";
+}
+
+static void print_summary(FILE *out, const struct kaizen_summary *summary,
+                          struct json_object *delivery) {
+  char text[TIME_TEXT_MAX + 8];
   fputs("<div class=\"tiles\">\n", out);
   print_count_tile(out, summary->execution_count, "executions");
-  snprintf(text, sizeof text, "%.1f %%", summary->success_rate * 100);
+  snprintf(text, sizeof text, "%.1f %%%s", summary->success_rate * 100,
+           arrow_of(summary->trend_success_rate));
   print_tile(out, text, "succeeded");
   if ((summary->flags & KAIZEN_SUMMARY_HAS_QUALITY) != 0) {
-    snprintf(text, sizeof text, "%.2f", summary->avg_quality_score);
+    snprintf(text, sizeof text, "%.2f%s", summary->avg_quality_score,
+             arrow_of(summary->trend_quality_score));
     print_tile(out, text, "mean quality");
   }
   if ((summary->flags & KAIZEN_SUMMARY_HAS_TIME) != 0) {
     time_text_duration(summary->avg_execution_time_s, text);
     print_tile(out, text, "mean duration");
   }
+  if (report_text_count(delivery, "pending") > 0)
+    print_count_tile(out, report_text_count(delivery, "pending"), "events pending");
   fputs("</div>\n", out);
+}
+
+static void print_time(FILE *out, const char *timestamp) {
+  int64_t time_ns = 0;
+  char text[TIME_TEXT_MAX];
+  if (time_text_parse(timestamp, &time_ns) < 0) {
+    print_escaped(out, timestamp);
+    return;
+  }
+  time_text_format(time_ns, text);
+  fprintf(out, "<time datetime=\"%s\">%.10s %.5s</time>", text, text, text + 11);
 }
 
 static void print_failures(FILE *out, const struct report_data *data) {
   if (data->failure_count == 0)
     return;
-  fputs("<h3>Last failures</h3>\n<table>\n<tr><th>ended</th><th>reason</th><th>session</th></tr>\n",
+  fputs("<h3>Last failures</h3>\n<table>\n<thead><tr><th>ended (UTC)</th><th>reason</th>"
+        "<th>session</th></tr></thead>\n<tbody>\n",
         out);
   for (size_t i = 0; i < data->failure_count; i++) {
     fputs("<tr><td>", out);
-    print_escaped(out, data->failures[i].ended);
+    print_time(out, data->failures[i].ended);
     fputs("</td><td>", out);
     print_escaped(out, data->failures[i].reason);
     fputs("</td><td>", out);
     print_escaped(out, data->failures[i].session_id);
     fputs("</td></tr>\n", out);
   }
-  fputs("</table>\n", out);
+  fputs("</tbody>\n</table>\n", out);
 }
 
-void report_html_agent(FILE *out, const char *agent, const struct report_data *data) {
+/* What the delivery report says of the agent, or NULL. */
+static struct json_object *delivery_of(struct json_object *delivery, const char *agent) {
+  struct json_object *agents = report_text_member(delivery, "agents");
+  for (size_t i = 0;
+       json_object_is_type(agents, json_type_array) && i < json_object_array_length(agents); i++) {
+    struct json_object *entry = json_object_array_get_idx(agents, i);
+    if (strcmp(report_text_string(entry, "agent", ""), agent) == 0)
+      return entry;
+  }
+  return NULL;
+}
+
+void report_html_agent(FILE *out, struct json_object *delivery, const char *agent,
+                       const struct report_data *data) {
   fputs("<section>\n<h2>", out);
   print_escaped(out, agent);
   fputs("</h2>\n", out);
-  print_summary(out, &data->summary);
-  if (data->sample_count > 1) {
-    fputs("<h3><span class=\"key-success\">━ success rate</span> (last 10) · <span "
-          "class=\"key-quality\">╍ quality</span>"
-          " · <span class=\"key-failed\">▪ failure</span></h3>\n",
-          out);
-    report_svg_history(out, data);
-  }
+  print_summary(out, &data->summary, delivery_of(delivery, agent));
+  report_svg_history(out, data);
   report_svg_durations(out, data);
   print_failures(out, data);
   fputs("</section>\n", out);

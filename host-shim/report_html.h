@@ -13,7 +13,8 @@
 
 /* `delivery` is kaizen.inspect/1's report. */
 void report_html_begin(FILE *out, struct json_object *delivery);
-void report_html_agent(FILE *out, const char *agent, const struct report_data *data);
+void report_html_agent(FILE *out, struct json_object *delivery, const char *agent,
+                       const struct report_data *data);
 void report_html_end(FILE *out);
 
 #endif

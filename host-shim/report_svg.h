@@ -1,4 +1,5 @@
-/* report_svg.h - the report's pictures, as SVG inside the page.
+/* report_svg.h - the report's pictures: SVG inside the page, stretched to its width, with labels
+ * beside it that keep the size of text.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KAIZEN_HOST_REPORT_SVG_H
@@ -8,9 +9,12 @@
 
 #include "report_data.h"
 
-/* Success rate of the last ten and quality, execution by execution; at least two samples. */
+/* What the pictures need of the page's style sheet. */
+extern const char report_svg_style[];
+/* Success rate and quality over the last ten, execution by execution, with a legend; nothing for
+ * fewer than two samples. */
 void report_svg_history(FILE *out, const struct report_data *data);
-/* How long executions took, with its heading; nothing without durations. */
+/* How long executions took; nothing without durations. */
 void report_svg_durations(FILE *out, const struct report_data *data);
 
 #endif
