@@ -124,6 +124,18 @@ static int change(struct session *session, struct json_object *document, const c
   return 0;
 }
 
+static void report_change(const char *file, const char *key, bool is_set) {
+  if (!output_is_json()) {
+    output_note("%s: %s is %s", file, key, is_set ? "set" : "no longer set");
+    return;
+  }
+  struct json_object *document = json_object_new_object();
+  json_object_object_add(document, "file", json_text_new_string(file));
+  json_object_object_add(document, "key", json_text_new_string(key));
+  json_object_object_add(document, "set", json_object_new_boolean(is_set));
+  output_json(document);
+}
+
 int config_edit_apply(struct session *session, const char *key, const char *value,
                       struct problem *problem) {
   char *file =
@@ -140,7 +152,7 @@ int config_edit_apply(struct session *session, const char *key, const char *valu
   if (result == 0)
     result = write_document(document, file, problem);
   if (result == 0)
-    output_note("%s: %s is %s", file, key, value != NULL ? "set" : "no longer set");
+    report_change(file, key, value != NULL);
   json_object_put(document);
   free(file);
   return result;

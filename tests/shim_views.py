@@ -4,6 +4,8 @@
 import html.parser
 import json
 import re
+import shutil
+import subprocess
 import unittest
 
 from shim_support import NO_BROKER, HostTest
@@ -85,6 +87,17 @@ class Views(HostTest):
         self.assertEqual([entry.name for entry in path.parent.iterdir()], ["kaizen.prom"])
         for line in text.splitlines():
             self.assertRegex(line, r'^(# (HELP|TYPE|EOF).*|[a-z_]+\{[a-z]+="[^"]*"(,[a-z]+="[^"]*")*\} [0-9.e+-]+)$')
+
+    @unittest.skipUnless(shutil.which("promtool"), "promtool is not installed")
+    def test_prometheus_has_nothing_to_say_about_the_metrics(self):
+        for slug in ("shop", 'a "quoted" \\ slug {x="y"}'):
+            text = self.expect(0, "openmetrics", "--set", f"project={slug}")
+            checked = subprocess.run(["promtool", "check", "metrics"], input=text, text=True, stdout=subprocess.PIPE,
+                                     stderr=subprocess.STDOUT)
+            self.assertEqual((checked.returncode, checked.stdout), (0, ""))
+        broken = subprocess.run(["promtool", "check", "metrics"], input=re.sub("# HELP kaizen_executions .*", "", text), text=True,
+                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        self.assertNotEqual((broken.returncode, broken.stdout), (0, ""))
 
     def test_the_report_is_one_well_formed_page_without_any_address_outside(self):
         path = self.scratch / "report.html"

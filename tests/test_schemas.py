@@ -5,11 +5,12 @@ import json
 import os
 import pathlib
 import shutil
+import subprocess
 import sys
 import unittest
 
 from broker_support import Server
-from shim_support import HostTest
+from shim_support import HostTest, clean_environment
 
 try:
     import jsonschema
@@ -18,6 +19,7 @@ except ImportError:
     sys.exit(77)
 
 TOP = pathlib.Path(os.environ.get("KAIZEN_TEST_SRCDIR") or pathlib.Path(__file__).resolve().parents[1])
+EVENT = "kaizen.metrics.recorded"
 GARBAGE = b'{"agent":"coach"\n'
 
 
@@ -41,7 +43,8 @@ class Schemas(HostTest):
         self.expect(0, "record", "mentor", "--failure")
 
     def fits(self, name, text):
-        schema = json.loads((TOP / "docs" / "schemas" / f"{name}.schema.json").read_text())
+        folder = TOP / "event-types" if name == EVENT else TOP / "docs" / "schemas"
+        schema = json.loads((folder / f"{name}.schema.json").read_text())
         jsonschema.Draft7Validator.check_schema(schema)
         document = json.loads(text)
         jsonschema.Draft7Validator(closed(schema)).validate(document)
@@ -74,7 +77,16 @@ class Schemas(HostTest):
         self.document("config-show", 0, "config", "show")
         self.document("config-get", 0, "config", "get", "retention_days")
         self.document("config-path", 0, "config", "path")
+        self.assertTrue(self.document("config-set", 0, "config", "set", "fsync", "always")["set"])
+        self.assertFalse(self.document("config-set", 0, "config", "unset", "fsync")["set"])
         self.document("doctor", 0, "doctor", "--no-broker")
+
+    def test_hooks_of_coding_agents(self):
+        for host in ("claude-code", "codex", "opencode"):
+            for arguments, action in ((["--dry-run"], "create"), ([], "create"), ([], "unchanged")):
+                document = self.document("install-hooks", 0, "install-hooks", host, "--project", *arguments)
+                self.assertIn(action, [file["action"] for file in document["files"]])
+            self.document("install-hooks", 0, "uninstall-hooks", host, "--project")
 
     def test_delivery_without_a_broker(self):
         report = self.document("status", 0, "status", "--no-broker")
@@ -105,6 +117,11 @@ class Schemas(HostTest):
         self.assertEqual(len(letters), 1)
         self.fits("dead-letter", letters[0])
         self.document("status", 6, "status", "--set", "emit_event=true", env=broker)
+        watch = subprocess.Popen(self.host_command("watch", "-n", "1", "-o", "json"), cwd=self.project, stdout=subprocess.PIPE,
+                                 env=clean_environment(self.home, broker), stderr=subprocess.DEVNULL, text=True)
+        while watch.poll() is None:  # a plain subscription sees what comes after it
+            self.expect(0, "record", "b", "--success", "--emit-event", env=broker)
+        self.fits(EVENT, watch.communicate()[0])
 
     def test_each_schema_is_held_to_something(self):
         named = {path.name.removesuffix(".schema.json") for path in (TOP / "docs" / "schemas").glob("*.json")}
