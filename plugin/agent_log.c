@@ -49,17 +49,12 @@ int agent_log_in_place(const struct agent_log *log, int root_fd, const char *age
                        struct error *error) {
   char path[sizeof ".kaizen/metrics//" AGENT_LOG_FILE + EXECUTION_AGENT_MAX];
   struct stat status;
-  int fd, result;
+  int result;
 
   (void)snprintf(path, sizeof path, ".kaizen/metrics/%s/" AGENT_LOG_FILE, agent);
-  result = directory_open_file(root_fd, path, O_RDONLY, &fd, error);
+  result = directory_look_at_file(root_fd, path, &status, error);
   if (result != 0)
     return result;
-  if (fstat(fd, &status) != 0)
-    result = error_set_errno(error, KAIZEN_E_IO, errno, "%s: fstat", path);
-  (void)close(fd);
-  if (result != 0)
-    return -1;
   *size = (uint64_t)status.st_size;
   return status.st_ino != log->inode || status.st_dev != log->device;
 }

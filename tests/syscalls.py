@@ -24,8 +24,8 @@ ENTER = ["getpid",                # the forked child is told so
 RECORD = ENTER + ["prlimit64"]    # the recorder makes sure of it itself
 LOCK = ["flock .next", "flock .lock", "flock .next"]
 SAME_FILES = ["openat2 .kaizen/metrics/coach/executions.jsonl",  # by name, and through no link
-              "newfstatat executions.jsonl", "geteuid", "newfstatat executions.jsonl",
-              "close executions.jsonl", "newfstatat .lock",
+              "newfstatat executions.jsonl", "geteuid", "close executions.jsonl",
+              "newfstatat .lock",
               "pread64 executions.jsonl"]                        # the last line is the one we folded
 APPEND = ["write executions.jsonl", "lseek executions.jsonl"]
 SYNC = ["fdatasync executions.jsonl"]

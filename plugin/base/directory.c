@@ -66,7 +66,8 @@ static int open_by_component(int directory_fd, const char *path, int flags, mode
 
 static int open_beneath(int directory_fd, const char *path, int flags) {
   struct open_how how = {
-      .flags = (uint64_t)(unsigned)(flags | O_CLOEXEC | O_NOCTTY),
+      /* with O_PATH openat2 refuses flags that mean nothing then */
+      .flags = (uint64_t)(unsigned)(flags | O_CLOEXEC | ((flags & O_PATH) ? 0 : O_NOCTTY)),
       .mode = (flags & O_CREAT) ? FILE_MODE : 0,
       .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
   };
@@ -104,6 +105,19 @@ static int refuse_owner(const char *path, uid_t owner, struct error *error) {
                    path, (long)owner, (long)geteuid());
 }
 
+/* What may be used: a regular file of ours with one name. */
+static int check_file(const char *path, const struct stat *status, struct error *error) {
+  if (!S_ISREG(status->st_mode))
+    return error_set(error, KAIZEN_E_IO, "%s: no regular file; remove it", path);
+  if (status->st_uid != geteuid())
+    return refuse_owner(path, status->st_uid, error);
+  if (status->st_nlink > 1)
+    return error_set(error, KAIZEN_E_IO,
+                     "%s: has %lu hard links, one is allowed; remove the others", path,
+                     (unsigned long)status->st_nlink);
+  return 0;
+}
+
 int directory_open_file(int directory_fd, const char *path, int open_flags, int *fd,
                         struct error *error) {
   struct stat status;
@@ -115,24 +129,29 @@ int directory_open_file(int directory_fd, const char *path, int open_flags, int 
     return error_set(error, KAIZEN_E_IO, "%s: no regular file; remove it", path);
   if (opened < 0)
     return refuse_open(path, error);
-  if (fstat(opened, &status) != 0)
-    result = error_set_errno(error, KAIZEN_E_IO, errno, "%s: fstat", path);
-  else if (!S_ISREG(status.st_mode))
-    result = error_set(error, KAIZEN_E_IO, "%s: no regular file; remove it", path);
-  else if (status.st_uid != geteuid())
-    result = refuse_owner(path, status.st_uid, error);
-  else if (status.st_nlink > 1)
-    result =
-        error_set(error, KAIZEN_E_IO, "%s: has %lu hard links, one is allowed; remove the others",
-                  path, (unsigned long)status.st_nlink);
-  else
-    result = 0;
+  result = fstat(opened, &status) != 0
+               ? error_set_errno(error, KAIZEN_E_IO, errno, "%s: fstat", path)
+               : check_file(path, &status, error);
   if (result != 0) {
     (void)close(opened);
     return result;
   }
   *fd = opened;
   return 0;
+}
+
+int directory_look_at_file(int directory_fd, const char *path, struct stat *status,
+                           struct error *error) {
+  int opened = open_beneath(directory_fd, path, O_PATH | O_NOFOLLOW);
+  int result;
+
+  if (opened < 0)
+    return refuse_open(path, error);
+  result = fstat(opened, status) != 0
+               ? error_set_errno(error, KAIZEN_E_IO, errno, "%s: fstat", path)
+               : check_file(path, status, error);
+  (void)close(opened);
+  return result;
 }
 
 int directory_open_folder(int directory_fd, const char *path, int *fd, struct error *error) {

@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 
 #include "base/error.h"
@@ -19,6 +20,9 @@
  * `path`). */
 int directory_open_file(int directory_fd, const char *path, int open_flags, int *fd,
                         struct error *error);
+/* *status of what directory_open_file() would open, refused as it would be; nothing is opened. */
+int directory_look_at_file(int directory_fd, const char *path, struct stat *status,
+                           struct error *error);
 int directory_open_folder(int directory_fd, const char *path, int *fd, struct error *error);
 /* Makes one folder (0700) unless it is there, and opens it; *made says whether it did. */
 int directory_make_folder(int directory_fd, const char *name, bool *made, int *fd,
