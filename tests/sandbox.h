@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -155,6 +156,17 @@ SANDBOX_HELPER size_t count_in(const char *text, const char *part) {
 
 SANDBOX_HELPER size_t lines_of_file(const char *path) {
   return count_in(text_of_file(path), "\n");
+}
+
+/* Leaves `free` descriptors to this process; SIZE_MAX: as many as it may have. */
+SANDBOX_HELPER void limit_descriptors(size_t free_count) {
+  struct rlimit limit;
+
+  cr_assert_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+  limit.rlim_cur = free_count == SIZE_MAX ? limit.rlim_max : 0;
+  for (; free_count > 0 && free_count < SIZE_MAX; limit.rlim_cur++)
+    free_count -= fcntl((int)limit.rlim_cur, F_GETFD) < 0;
+  cr_assert_eq(setrlimit(RLIMIT_NOFILE, &limit), 0, "%s", strerror(errno));
 }
 
 SANDBOX_HELPER unsigned open_descriptors(void) {

@@ -5,7 +5,6 @@
 
 #include <sched.h>
 #include <sys/mount.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 
 #define NOBODY 65534
@@ -153,7 +152,7 @@ Test(plugin_trouble, what_may_not_be_written_costs_what_it_must_and_no_more) {
 /* A full disk. */
 
 static bool mount_small_disk(const char *path) {
-  return unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+  return unshare(CLONE_NEWNS) == 0 && mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) == 0 &&
          mount("tmpfs", path, "tmpfs", 0, "size=512k,mode=0700") == 0;
 }
 
@@ -304,17 +303,11 @@ Test(plugin_trouble, sixteen_descriptors_are_enough_for_forty_agents) {
   char agent[24];
 
   use_instance(",\"fsync\":\"always\",\"emit_event\":true");
-  {
-    rlim_t limit = 0;
-
-    for (unsigned free = 11; free > 0; limit++)
-      free -= fcntl((int)limit, F_GETFD) < 0;
-    cr_assert_eq(setrlimit(RLIMIT_NOFILE, &(struct rlimit){limit, 4096}), 0);
-  }
+  limit_descriptors(11);
   for (int i = 0; i < 80; i++) {
     (void)snprintf(agent, sizeof agent, "agent-%d", i % 40);
     cr_assert_eq(record_in(agent, NULL), KAIZEN_RECORDED, "%s", receipt.reason);
   }
-  cr_assert_eq(setrlimit(RLIMIT_NOFILE, &(struct rlimit){4096, 4096}), 0);
+  limit_descriptors(SIZE_MAX);
   cr_assert_eq(stats_of(instance).marked, 80);
 }

@@ -503,15 +503,6 @@ Test(recorder, a_file_size_limit_is_an_error_and_never_a_signal) {
   expect_summary_counts("later", "coach", 2);
 }
 
-/* Leaves `free` descriptors to this process. */
-static void limit_descriptors(unsigned free) {
-  rlim_t limit = 0;
-
-  for (; free > 0; limit++)
-    free -= fcntl((int)limit, F_GETFD) < 0;
-  cr_assert_eq(setrlimit(RLIMIT_NOFILE, &(struct rlimit){limit, 4096}), 0);
-}
-
 static int32_t record_for_many(unsigned agents) {
   int32_t worst = KAIZEN_RECORDED;
   char agent[24];
@@ -535,7 +526,7 @@ Test(recorder, few_descriptors_are_enough_for_forty_agents) {
       limit_descriptors(free);
       for (int round = 0; round < 2; round++)
         cr_assert_eq(record_for_many(40), KAIZEN_RECORDED, "with %u: %s", free, error.text);
-      cr_assert_eq(setrlimit(RLIMIT_NOFILE, &(struct rlimit){4096, 4096}), 0);
+      limit_descriptors(SIZE_MAX);
     }
   cr_assert_null(message_with(MESSAGE_SUMMARY_NOT_WRITTEN));
   for (unsigned i = 0; i < 40; i++) {
@@ -556,7 +547,7 @@ Test(recorder, too_few_descriptors_are_an_error_until_there_are_enough) {
     code = record_for_many(1);
     cr_assert(code == KAIZEN_E_IO || code == KAIZEN_RECORDED, "with %u: %d %s", free, code,
               error.text);
-    cr_assert_eq(setrlimit(RLIMIT_NOFILE, &(struct rlimit){4096, 4096}), 0);
+    limit_descriptors(SIZE_MAX);
     recorder_free(recorder);
     recorder = NULL;
     use_recorder(true, 2000);

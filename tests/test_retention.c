@@ -5,7 +5,6 @@
 
 #include <kaizen/plugin.h>
 #include <pthread.h>
-#include <sched.h>
 #include <sys/file.h>
 #include <time.h>
 
@@ -318,7 +317,7 @@ static int prune_with(void (*interfere)(void), int *result) {
   *result = before = 77;
   cr_assert_eq(pthread_create(&thread, NULL, prune_in_thread, result), 0);
   while (!is_copying() && __atomic_load_n(result, __ATOMIC_ACQUIRE) == before)
-    (void)sched_yield();
+    (void)nanosleep(&(struct timespec){0, 20000}, NULL);
   cr_assert_eq(flock(lock, LOCK_EX), 0);
   in_time = is_copying();
   if (in_time)
