@@ -105,7 +105,8 @@ static void take_input(struct call *call) {
     take_payload(call, last, strlen(last));
     return;
   }
-  if (hook_input_read(STDIN_FILENO, hook_guard_deadline_s(HOOK_GUARD_READ), &input) < 0) {
+  if (hook_input_read(STDIN_FILENO, hook_guard_deadline_s(HOOK_GUARD_READ),
+                      hook_guard_deadline_s(HOOK_GUARD_FLUSH), &input) < 0) {
     hook_log("no memory for the payload; nothing is recorded");
     return;
   }

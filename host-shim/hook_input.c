@@ -41,7 +41,7 @@ static int make_room(struct hook_input *input, size_t *room) {
   return 0;
 }
 
-int hook_input_read(int fd, double deadline_s, struct hook_input *input) {
+int hook_input_read(int fd, double deadline_s, double drop_deadline_s, struct hook_input *input) {
   char dropped[ROOM_FIRST];
   size_t room = 0;
   *input = (struct hook_input){.text = NULL};
@@ -50,7 +50,7 @@ int hook_input_read(int fd, double deadline_s, struct hook_input *input) {
   for (;;) {
     if (make_room(input, &room) < 0)
       return -1;
-    if (!wait_for_input(fd, deadline_s)) {
+    if (!wait_for_input(fd, input->is_cut ? drop_deadline_s : deadline_s)) {
       input->is_open = true;
       break;
     }

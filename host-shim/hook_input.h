@@ -14,7 +14,8 @@ struct hook_input {
   bool is_open; /* no end came in time; what is there may be whole all the same */
 };
 
-/* Reads the descriptor until its end or the deadline (time_text_monotonic_s()).  -1: no memory. */
-int hook_input_read(int fd, double deadline_s, struct hook_input *input);
+/* Reads the descriptor until its end or the deadline (time_text_monotonic_s()), the later one for
+ * what is only dropped.  -1: no memory. */
+int hook_input_read(int fd, double deadline_s, double drop_deadline_s, struct hook_input *input);
 
 #endif

@@ -6,7 +6,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,23 +22,15 @@ enum {
 };
 #define TURNS_FOLDER "turns"
 
-static const char *home_folder(void) {
-  const char *home = secure_getenv("HOME");
-  if (home != NULL && *home == '/')
-    return home;
-  const struct passwd *user = getpwuid(getuid()); /* hosts clean the environment of their hooks */
-  return user != NULL && user->pw_dir != NULL && *user->pw_dir == '/' ? user->pw_dir : NULL;
-}
-
 int hook_state_path(const char *given, char path[PATH_MAX], struct problem *problem) {
   const char *xdg = secure_getenv("XDG_STATE_HOME");
-  const char *home = home_folder();
+  const char *home = secure_getenv("HOME");
   int len = 0;
   if (given != NULL)
     len = snprintf(path, PATH_MAX, "%s", given);
   else if (xdg != NULL && *xdg == '/')
     len = snprintf(path, PATH_MAX, "%s/kaizen-host", xdg);
-  else if (home != NULL)
+  else if (home != NULL && *home == '/')
     len = snprintf(path, PATH_MAX, "%s/.local/state/kaizen-host", home);
   else
     return problem_set(problem, EXIT_CODE_FAILED,

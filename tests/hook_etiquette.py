@@ -76,9 +76,11 @@ class Etiquette(HookTest):
         self.assertEqual(self.record()["agent"], "claude-code")
 
     def test_a_payload_beyond_the_bound_is_read_to_its_end(self):
-        payload = self.payload("claude-code/stop.json", last_assistant_message="x" * (BOUND + 1_000_000))
-        # communicate() would raise if the pipe broke before everything was taken.
-        self.fire("claude-code", payload)
+        payload = self.payload("claude-code/stop.json", last_assistant_message="x" * (BOUND + 3_000_000))
+        process = self.start("hook", "claude-code")
+        process.stdin.write(payload)  # would raise when the pipe broke before everything was taken
+        process.stdin.flush()
+        self.end(process)
         self.assertEqual(self.records(), [])
         self.assertIn("larger than 16 MiB", self.hook_log())
 

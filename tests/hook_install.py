@@ -148,6 +148,7 @@ class Install(HookTest):
                     self.uninstall(host)
                     left = path.read_bytes()
                     self.assertNotIn(b"kaizen-host", left)
+                    self.assertIn(b'"new": true', left)
                     self.assertEqual(left.replace(b' "new": true,', b""), OTHERS[case].encode())
 
     def test_random_settings_come_back_as_they_were(self):
@@ -268,11 +269,11 @@ class Install(HookTest):
         path.parent.mkdir()
         path.write_text('{"precious": true}\n')
         message = self.messages(0, "install-hooks", "claude-code")
-        copy = re.search(r"as it was: (\S+)", message).group(1)
-        self.assertEqual(open(copy).read(), '{"precious": true}\n')
+        copy = pathlib.Path(re.search(r"as it was: (\S+)", message).group(1))
+        self.assertEqual(copy.read_text(), '{"precious": true}\n')
         # Installed again with something else: the copy is still what was there before any of it.
         self.install("claude-code", "--agent", "someone")
-        self.assertEqual(open(copy).read(), '{"precious": true}\n')
+        self.assertEqual(copy.read_text(), '{"precious": true}\n')
         self.uninstall("claude-code")
         self.assertEqual(path.read_text(), '{"precious": true}\n')
 

@@ -1,6 +1,7 @@
 # hook_turns.py - which events are one turn, and how long it took: starts remembered, ends fired twice, sessions resumed.
 #
 # SPDX-License-Identifier: Apache-2.0
+import fcntl
 import json
 import os
 import subprocess
@@ -279,6 +280,14 @@ class Turns(HookTest):
             before = len(self.records())
             self.turn("question", "answer")
             self.assertEqual(len(self.records()), before + 1, damage[:8])
+
+    def test_state_that_somebody_holds_costs_the_key_and_not_the_record(self):
+        self.turn("question", "answer")
+        (path,) = (self.state / "turns").iterdir()
+        with path.open("rb") as held:
+            fcntl.flock(held, fcntl.LOCK_EX)
+            self.stop("another answer")
+        self.assertEqual([("idempotency_key" in record) for record in self.records()], [True, False])
 
     def test_links_in_the_state_folder_are_not_followed(self):
         self.turn("question", "answer")

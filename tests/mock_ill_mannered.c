@@ -58,6 +58,7 @@ static int32_t on_execution_end(struct kaizen_instance *instance,
 #if defined(HANGS)
   hang();
 #elif defined(CRASHES)
+  signal(SIGSEGV, SIG_DFL); /* a sanitizer's report would be about this, not about the host */
   raise(SIGSEGV);
 #elif defined(ABORTS)
   abort();
