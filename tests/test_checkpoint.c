@@ -191,7 +191,7 @@ Test(checkpoint, a_header_with_any_byte_changed_is_not_believed) {
   bytes = bytes_of_file(file(), &len);
   for (size_t i = 0; i < 4096; i++) {
     bytes[i] ^= 0x10;
-    put_bytes(file(), O_TRUNC, bytes, len);
+    put_bytes(file(), 0, bytes, len);
     if (reopen(this_boot) == 1)
       last_refused = i;
     else if (first_believed > i)

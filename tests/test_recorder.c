@@ -521,11 +521,10 @@ static int32_t record_for_many(unsigned agents) {
 /* A host that may have 16, and uses five itself. */
 Test(recorder, few_descriptors_are_enough_for_forty_agents) {
   for (int sync = 0; sync < 2; sync++)
-    for (unsigned free = 10; free >= 8; free--) {
+    for (unsigned free = 8; free <= 10; free += 2) {
       use_recorder(sync, 2000);
       limit_descriptors(free);
-      for (int round = 0; round < 2; round++)
-        cr_assert_eq(record_for_many(40), KAIZEN_RECORDED, "with %u: %s", free, error.text);
+      cr_assert_eq(record_for_many(40), KAIZEN_RECORDED, "with %u: %s", free, error.text);
       limit_descriptors(SIZE_MAX);
     }
   cr_assert_null(message_with(MESSAGE_SUMMARY_NOT_WRITTEN));
@@ -533,7 +532,7 @@ Test(recorder, few_descriptors_are_enough_for_forty_agents) {
     char agent[24];
 
     (void)snprintf(agent, sizeof agent, "agent-%u", i);
-    expect_summary_counts(agent, agent, 12);
+    expect_summary_counts(agent, agent, 4);
     free(sandbox.texts[--sandbox.text_count]);
   }
 }

@@ -331,7 +331,7 @@ Test(summary, readers_see_one_whole_document_at_any_moment) {
   memset(text, 'a', 4000);
   cr_assert_eq(replace(folder, text, &error), 0);
   cr_assert_eq(pthread_create(&reader, NULL, read_whole_documents, &mixed), 0);
-  for (int i = 0; i < 3000; i++) {
+  for (int i = 0; i < 500; i++) {
     memset(text, 'a' + i % 26, 4000);
     cr_assert_eq(replace(folder, text, &error), 0, "%s", error.text);
   }
