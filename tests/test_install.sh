@@ -44,7 +44,12 @@ for file in bin/kaizen-host lib/kaizen/plugins/kaizen_metrics.so include/kaizen/
   [ -f "$file" ] || fail "$file is installed"
 done
 [ -z "$(find . -name '*.la' -o -name '*.a')" ] || fail 'no description of libtool is installed'
-check 'every schema is installed' diff -r "$srcdir/docs/schemas" share/doc/kaizen-plugin/schemas
+for folder in docs/schemas docs/hosts event-types activity-definitions; do
+  check "$folder is installed as it is" diff -r "$srcdir/$folder" "share/doc/kaizen-plugin/$folder"
+done
+for page in "$srcdir"/docs/*.md; do
+  [ -f "share/doc/kaizen-plugin/docs/${page##*/}" ] || fail "docs/${page##*/} is installed"
+done
 
 # The unit names the program where it is.
 check 'the unit starts the installed program' \
