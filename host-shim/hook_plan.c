@@ -106,29 +106,42 @@ static bool is_our_notify(const char *text, const struct hook_toml_key *key, con
   return hook_command_is_ours(value, host);
 }
 
+/* 1: ours stands at *key; 0: a line for it belongs at *at; -1: it cannot be put there. */
+static int find_notify(const char *file, const char *text, const char *host,
+                       struct hook_toml_key *key, size_t *at, struct problem *problem) {
+  size_t line = 1;
+  int found = hook_toml_find(text, strlen(text), "notify", key, at);
+  if (found > 0 && !is_our_notify(text, key, host))
+    return problem_set(problem, EXIT_CODE_REFUSED,
+                       "%s: notify belongs to another program, and there is only one; "
+                       "'install-hooks codex' needs none",
+                       file);
+  if (found >= 0)
+    return found;
+  for (size_t i = 0; i < *at; i++)
+    line += text[i] == '\n';
+  return problem_set(problem, EXIT_CODE_REFUSED, "%s: line %zu cannot be read; mend it first", file,
+                     line);
+}
+
 static int install_notify(struct hook_change *change, const struct hook_target *target,
                           const struct hook_command *command, struct problem *problem) {
   const char *present = change->before != NULL ? change->before : "";
   struct hook_toml_key key;
   size_t at = 0;
   int len = -1;
+  int found = find_notify(change->file, present, target->host, &key, &at, problem);
+  if (found < 0)
+    return -1;
   char *array = hook_command_array(command);
-  bool is_there = hook_toml_find(present, strlen(present), "notify", &key, &at);
-  if (is_there && !is_our_notify(present, &key, target->host)) {
-    free(array);
-    return problem_set(problem, EXIT_CODE_REFUSED,
-                       "%s: notify belongs to another program, and there is only one; "
-                       "'install-hooks codex' needs none",
-                       change->file);
-  }
-  change->had_ours = is_there;
-  if (array != NULL && is_there)
+  bool is_line_open = at > 0 && present[at - 1] != '\n' && (at > 3 || *present != '\xEF');
+  change->had_ours = found > 0;
+  if (array != NULL && found > 0)
     len = asprintf(&change->after, "%.*s%s%s", (int)key.value, present, array,
                    present + key.value_end);
   else if (array != NULL)
     len = asprintf(&change->after, "%.*s%snotify = %s\n%s", (int)at, present,
-                   at > 0 && present[at - 1] != '\n' && (at > 3 || *present != '\xEF') ? "\n" : "",
-                   array, present + at);
+                   is_line_open ? "\n" : "", array, present + at);
   free(array);
   change->after = len < 0 ? NULL : change->after;
   return len < 0 ? problem_no_memory(problem) : 0;
@@ -185,7 +198,7 @@ static int uninstall_notify(struct hook_change *change, const struct hook_target
   struct hook_toml_key key;
   size_t at = 0;
   const char *text = change->before;
-  bool is_ours = hook_toml_find(text, strlen(text), "notify", &key, &at) &&
+  bool is_ours = hook_toml_find(text, strlen(text), "notify", &key, &at) > 0 &&
                  is_our_notify(text, &key, target->host);
   int len = is_ours ? asprintf(&change->after, "%.*s%s", (int)key.start, text, text + key.end)
                     : asprintf(&change->after, "%s", text);
@@ -352,7 +365,7 @@ static enum hook_presence presence_of(const struct hook_target *target, const ch
   if (target->form == HOOK_FORM_FILE)
     return strstr(text, "kaizen-host") != NULL ? HOOK_IN_PLACE : HOOK_ABSENT;
   if (target->form == HOOK_FORM_NOTIFY)
-    found = hook_toml_find(text, strlen(text), "notify", &key, &at) &&
+    found = hook_toml_find(text, strlen(text), "notify", &key, &at) > 0 &&
             is_our_notify(text, &key, target->host);
   else if (hook_json_open(&json, text, strlen(text), &ignored) == 0)
     found = hook_entries_count(&json, target, &wanted);

@@ -3,6 +3,8 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "hook_toml_edit.h"
 
+#include <ctype.h>
+#include <stdbool.h>
 #include <string.h>
 
 struct scan {
@@ -10,97 +12,132 @@ struct scan {
   size_t len;
 };
 
-static bool starts_with(const struct scan *scan, size_t at, const char *what) {
-  size_t len = strlen(what);
-  return at + len <= scan->len && memcmp(scan->text + at, what, len) == 0;
+static char at(const struct scan *scan, size_t i) {
+  return i < scan->len ? scan->text[i] : '\0';
 }
 
-static size_t skip_line(const struct scan *scan, size_t at) {
-  const char *newline = at < scan->len ? memchr(scan->text + at, '\n', scan->len - at) : NULL;
+static bool starts_with(const struct scan *scan, size_t i, const char *what) {
+  size_t len = strlen(what);
+  return i + len <= scan->len && memcmp(scan->text + i, what, len) == 0;
+}
+
+static size_t skip_line(const struct scan *scan, size_t i) {
+  const char *newline = i < scan->len ? memchr(scan->text + i, '\n', scan->len - i) : NULL;
   return newline != NULL ? (size_t)(newline - scan->text) + 1 : scan->len;
 }
 
-static size_t skip_spaces(const struct scan *scan, size_t at) {
-  while (at < scan->len && (scan->text[at] == ' ' || scan->text[at] == '\t'))
-    at++;
-  return at;
+static size_t skip_spaces(const struct scan *scan, size_t i) {
+  while (at(scan, i) == ' ' || at(scan, i) == '\t')
+    i++;
+  return i;
 }
 
-static size_t skip_string(const struct scan *scan, size_t at) {
-  char quote = scan->text[at];
+/* Blank, or a comment. */
+static bool is_line_over(const struct scan *scan, size_t i) {
+  i = skip_spaces(scan, i);
+  return i >= scan->len || at(scan, i) == '\n' || at(scan, i) == '#' ||
+         starts_with(scan, i, "\r\n");
+}
+
+/* False: it does not end. */
+static bool skip_string(const struct scan *scan, size_t i, size_t *end) {
+  char quote = scan->text[i];
   const char three[] = {quote, quote, quote, '\0'};
-  bool is_long = starts_with(scan, at, three);
-  for (at += is_long ? 3 : 1; at < scan->len; at++) {
-    if (scan->text[at] == '\\' && quote == '"')
-      at++;
-    else if (is_long ? starts_with(scan, at, three) : scan->text[at] == quote)
-      return at + (is_long ? 3 : 1);
-    else if (!is_long && scan->text[at] == '\n')
-      return at; /* broken; the line ends it */
+  bool is_long = starts_with(scan, i, three);
+  for (i += is_long ? 3 : 1; i < scan->len; i++) {
+    if (scan->text[i] == '\\' && quote == '"') {
+      i++;
+    } else if (is_long ? starts_with(scan, i, three) : scan->text[i] == quote) {
+      *end = i + (is_long ? 3 : 1);
+      return true;
+    } else if (!is_long && scan->text[i] == '\n') {
+      return false;
+    }
   }
-  return scan->len;
+  return false;
 }
 
-/* Behind the value that begins at `at`: arrays and texts may go over several lines. */
-static size_t skip_value(const struct scan *scan, size_t at) {
-  size_t depth = 0, end = at;
-  while (at < scan->len) {
-    char c = scan->text[at];
-    if (depth == 0 && (c == '\n' || c == '#'))
+/* Behind the value that begins at `i`: arrays and texts may go over several lines.  False: it does
+ * not end, or there is none. */
+static bool skip_value(const struct scan *scan, size_t i, size_t *end) {
+  size_t depth = 0;
+  *end = i;
+  while (i < scan->len) {
+    char c = scan->text[i];
+    if (depth == 0 && (c == '\n' || c == '#' || starts_with(scan, i, "\r\n")))
       break;
     if (c == '"' || c == '\'') {
-      end = at = skip_string(scan, at);
+      if (!skip_string(scan, i, &i))
+        return false;
+      *end = i;
       continue;
     }
     if (c == '#') {
-      at = skip_line(scan, at);
+      i = skip_line(scan, i);
       continue;
     }
-    depth += c == '[' || c == '{';
-    depth -= (c == ']' || c == '}') && depth > 0;
-    at++;
-    if (strchr(" \t\r\n", c) == NULL)
-      end = at;
-  }
-  return end;
-}
-
-static size_t key_length(const struct scan *scan, size_t at) {
-  size_t from = at;
-  while (at < scan->len && strchr("=\n#", scan->text[at]) == NULL)
-    at = scan->text[at] == '"' || scan->text[at] == '\'' ? skip_string(scan, at) : at + 1;
-  return at - from;
-}
-
-static bool is_key(const struct scan *scan, size_t at, size_t len, const char *name) {
-  size_t quoted = len > 0 && (scan->text[at] == '"' || scan->text[at] == '\'');
-  while (len > 0 && strchr(" \t", scan->text[at + len - 1]) != NULL)
-    len--;
-  return len == strlen(name) + 2 * quoted &&
-         memcmp(scan->text + at + quoted, name, strlen(name)) == 0;
-}
-
-bool hook_toml_find(const char *text, size_t len, const char *name, struct hook_toml_key *key,
-                    size_t *insert_at) {
-  const struct scan scan = {.text = text, .len = len};
-  *insert_at = len >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0;
-  for (size_t at = *insert_at; at < len;) {
-    size_t word = skip_spaces(&scan, at);
-    if (word < len && text[word] == '[')
+    if ((c == ']' || c == '}') && depth == 0)
       return false;
-    size_t key_len = key_length(&scan, word);
-    if (word >= len || word + key_len >= len || text[word + key_len] != '=') {
-      at = skip_line(&scan, at);
-      continue;
-    }
-    size_t value = skip_spaces(&scan, word + key_len + 1);
-    size_t end = skip_value(&scan, value);
-    at = skip_line(&scan, end);
-    if (is_key(&scan, word, key_len, name)) {
-      *key = (struct hook_toml_key){.start = word, .end = at, .value = value, .value_end = end};
-      return true;
-    }
-    *insert_at = at;
+    depth += c == '[' || c == '{';
+    depth -= c == ']' || c == '}';
+    i++;
+    if (strchr(" \t\r\n", c) == NULL)
+      *end = i;
   }
-  return false;
+  return depth == 0;
+}
+
+/* A bare, quoted or dotted key up to the '=', whose place is *equals. */
+static bool skip_key(const struct scan *scan, size_t i, size_t *equals) {
+  size_t from = i;
+  while (at(scan, i) != '=') {
+    char c = at(scan, i);
+    if (c == '"' || c == '\'') {
+      if (!skip_string(scan, i, &i))
+        return false;
+    } else if (isalnum((unsigned char)c) || (c != '\0' && strchr("_-. \t", c) != NULL)) {
+      i++;
+    } else {
+      return false;
+    }
+  }
+  *equals = i;
+  return i > from;
+}
+
+static bool is_key(const struct scan *scan, size_t from, size_t to, const char *name) {
+  while (to > from && (scan->text[to - 1] == ' ' || scan->text[to - 1] == '\t'))
+    to--;
+  size_t quoted = to > from && (scan->text[from] == '"' || scan->text[from] == '\'');
+  return to - from == strlen(name) + 2 * quoted &&
+         memcmp(scan->text + from + quoted, name, strlen(name)) == 0;
+}
+
+int hook_toml_find(const char *text, size_t len, const char *name, struct hook_toml_key *key,
+                   size_t *insert_at) {
+  const struct scan scan = {.text = text, .len = len};
+  size_t line = starts_with(&scan, 0, "\xEF\xBB\xBF") ? 3 : 0, equals = 0, end = 0;
+  for (*insert_at = line; line < len; line = skip_line(&scan, end)) {
+    size_t word = skip_spaces(&scan, line);
+    end = line;
+    if (is_line_over(&scan, word))
+      continue;
+    if (text[word] == '[')
+      return 0;
+    size_t value = 0;
+    if (skip_key(&scan, word, &equals))
+      value = skip_spaces(&scan, equals + 1);
+    if (value == 0 || is_line_over(&scan, value) || !skip_value(&scan, value, &end) ||
+        !is_line_over(&scan, end)) {
+      *insert_at = line;
+      return -1;
+    }
+    *insert_at = skip_line(&scan, end);
+    if (is_key(&scan, word, equals, name)) {
+      *key = (struct hook_toml_key){
+          .start = word, .end = *insert_at, .value = value, .value_end = end};
+      return 1;
+    }
+  }
+  return 0;
 }

@@ -4,7 +4,6 @@
 #ifndef KAIZEN_HOST_HOOK_TOML_EDIT_H
 #define KAIZEN_HOST_HOOK_TOML_EDIT_H
 
-#include <stdbool.h>
 #include <stddef.h>
 
 struct hook_toml_key { /* offsets into the text */
@@ -12,9 +11,9 @@ struct hook_toml_key { /* offsets into the text */
   size_t value, value_end;
 };
 
-/* Finds the key in front of the first table; false: it is not there, and *insert_at is where a line
- * for it belongs. */
-bool hook_toml_find(const char *text, size_t len, const char *name, struct hook_toml_key *key,
-                    size_t *insert_at);
+/* Looks for the key in front of the first table. 1: *key; 0: it is not there, and *at is where a
+ * line for it belongs; -1: what stands in front of the first table cannot be read from *at on. */
+int hook_toml_find(const char *text, size_t len, const char *name, struct hook_toml_key *key,
+                   size_t *at);
 
 #endif

@@ -219,6 +219,10 @@ class Install(HookTest):
                 self.assertEqual(self.install("codex-notify"), "")
                 self.uninstall("codex-notify")
                 self.assertEqual(path.read_text(), text)
+        for broken in ('a = "x\n', 'a = ["x"\n[t]\n', 'b = """\n[t]\n', "no value\n", "a =\n", "a = [1]]\n"):
+            path.write_text(broken)
+            self.assertIn("cannot be read", self.messages(3, "install-hooks", "codex-notify"))
+            self.assertEqual(path.read_text(), broken)
         path.write_text('notify = ["/usr/bin/say", "done"]\n')
         message = self.messages(3, "install-hooks", "codex-notify")
         self.assertIn("belongs to another program", message)
