@@ -15,6 +15,7 @@
 
 #define RUN_MAX 1024
 #define DERIVED_PREFIX "line:"
+#define MUST_KNOW 0xffffu /* flag bits that change a meaning; the others only add data */
 
 struct batch {
   struct call call;
@@ -29,7 +30,6 @@ struct batch {
   uint64_t *line_numbers;
   size_t count, bytes;
   bool spans_agents, all_keyed;
-  struct buffer keyed; /* a line with a derived key */
 };
 
 static void tell(struct batch *batch, uint64_t line, int32_t code, const char *reason) {
@@ -94,24 +94,27 @@ static int32_t commit_run(struct batch *batch) {
   return code;
 }
 
-/* A key from the line's own bytes: the same line is the same execution wherever a replay begins. */
-static int parse_with_derived_key(struct batch *batch, struct execution *execution,
-                                  struct span line, struct error *error) {
+/* A key from the line's own bytes: the same line is the same execution wherever a replay begins.  It is
+ * put where a given one would stand, at the end of the record. */
+static int derive_key(struct batch *batch, struct execution *execution, struct span line,
+                      struct error *error) {
   struct span none = {"", 0};
-  const char *brace = memrchr(line.ptr, '}', line.len);
   char id[UUID_TEXT_SIZE];
 
   if (uuid_from_key(none, none, line, id) != 0)
     return error_set(error, KAIZEN_E_NOMEM, "out of memory");
-  buffer_clear(&batch->keyed);
-  buffer_append(&batch->keyed, line.ptr, (size_t)(brace - line.ptr));
-  buffer_append_text(&batch->keyed, ",\"idempotency_key\":\"" DERIVED_PREFIX);
-  buffer_append_text(&batch->keyed, id);
-  buffer_append_text(&batch->keyed, "\"}");
-  if (batch->keyed.failed)
+  buffer_append_text(&execution->key, DERIVED_PREFIX);
+  buffer_append_text(&execution->key, id);
+  buffer_append_text(&execution->line, ",\"idempotency_key\":\"" DERIVED_PREFIX);
+  buffer_append_text(&execution->line, id);
+  buffer_append_text(&execution->line, "\"");
+  if (execution->key.failed || execution->line.failed)
     return error_set(error, KAIZEN_E_NOMEM, "out of memory");
-  return execution_from_json(execution, buffer_span(&batch->keyed), batch->exec_flags,
-                             &batch->limits, error);
+  if (execution->line.len + 1 > batch->limits.max_record_bytes)
+    return error_set(error, KAIZEN_E_REJECTED,
+                     "the record has %zu bytes with its derived key; max_record_bytes allows %zu",
+                     execution->line.len + 1, batch->limits.max_record_bytes);
+  return 0;
 }
 
 static int parse(struct batch *batch, struct execution *execution, struct span line,
@@ -120,7 +123,7 @@ static int parse(struct batch *batch, struct execution *execution, struct span l
 
   if (result != 0 || execution->key.len > 0 || !(batch->batch_flags & KAIZEN_BATCH_DERIVE_KEYS))
     return result;
-  return parse_with_derived_key(batch, execution, line, error);
+  return derive_key(batch, execution, line, error);
 }
 
 static bool fits_run(const struct batch *batch, const struct execution *execution) {
@@ -221,7 +224,6 @@ static void free_room(struct batch *batch) {
   free(batch->executions);
   free(batch->requests);
   free(batch->line_numbers);
-  buffer_fini(&batch->keyed);
 }
 
 static int32_t batch_record(struct kaizen_instance *instance, const char *lines, size_t len,
@@ -238,8 +240,8 @@ static int32_t batch_record(struct kaizen_instance *instance, const char *lines,
   if (!result || !lines)
     return KAIZEN_E_ARGUMENT;
   *result = (struct kaizen_batch_result){0};
-  if ((exec_flags & ~(unsigned)(KAIZEN_EXEC_EMIT | KAIZEN_EXEC_NO_EMIT)) ||
-      (batch_flags & ~(unsigned)KAIZEN_BATCH_DERIVE_KEYS))
+  if ((exec_flags & MUST_KNOW & ~(unsigned)(KAIZEN_EXEC_EMIT | KAIZEN_EXEC_NO_EMIT)) ||
+      (batch_flags & MUST_KNOW & ~(unsigned)KAIZEN_BATCH_DERIVE_KEYS))
     return KAIZEN_E_UNSUPPORTED;
   code = call_enter(&batch.call, instance, IN_STATE(INSTANCE_RUNNING));
   if (code != KAIZEN_OK)
