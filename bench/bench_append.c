@@ -31,8 +31,7 @@ static void compare(const char *name, const char *const *keys, bool in_memory, c
   bench_record(loop.instance, &loop.execution);
   bare_loop_open(&bare, root);
   bench_compare(name, (struct bench_side){run_plugin, &loop},
-                (struct bench_side){bare_loop_run, &bare}, bench_full() ? 40 : 10, 250, false,
-                goal);
+                (struct bench_side){bare_loop_run, &bare}, bench_full() ? 40 : 4, 250, false, goal);
   bench_stop(loop.instance);
   bare_loop_close(&bare);
 }

@@ -133,7 +133,7 @@ int main(void) {
   if (group.fd < 0)
     bench_fail(path);
   bench_compare("p2.alone", (struct bench_side){run, &ours}, (struct bench_side){run, &bare},
-                bench_full() ? 40 : 10, 50, true, ">= 0.95");
+                bench_full() ? 40 : 5, 50, true, ">= 0.95");
   ours.threads = bare.threads = THREADS;
   bench_compare("p2.threads_64", (struct bench_side){run, &ours}, (struct bench_side){run, &bare},
                 bench_full() ? 16 : 4, 64 * 60, true, ">= 0.9");

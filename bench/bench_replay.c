@@ -74,7 +74,7 @@ static double replay_all(const struct lines *lines, const char *file, char *opti
 }
 
 static void compare(const char *name, const char *prefix, char *option, const char *goal) {
-  struct lines lines = {.count = bench_full() ? 1000000 : 100000};
+  struct lines lines = {.count = bench_full() ? 1000000 : 50000};
   double ours[BENCH_PAIRS], theirs[BENCH_PAIRS], ratio[BENCH_PAIRS], cpu[BENCH_PAIRS];
   char file[BENCH_PATH], path[BENCH_PATH + 16], label[96];
   FILE *out;
