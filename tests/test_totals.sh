@@ -12,8 +12,8 @@ result() { # NAME RESULT LINE...: what automake leaves of one test
   shift 2
   printf '%s\n' "$@" >"$TMPDIR/build/tests/$name.log"
 }
-totals_are() { # NAME LINE STATUS
-  sh "$srcdir/qa/totals" "$TMPDIR/build" >"$TMPDIR/said"
+totals_are() { # NAME LINE STATUS [STATUS-OF-MAKE]
+  sh "$srcdir/qa/totals" "$TMPDIR/build" "${4:-0}" >"$TMPDIR/said"
   status=$?
   if [ "$(tail -n 1 "$TMPDIR/said")" = "$2" ] && [ "$status" = "$3" ]; then
     echo "ok: $1"
@@ -47,5 +47,8 @@ totals_are 'a skipped test is seen' '1 passed, 0 failed, 1 skipped' 0
 
 result broken ERROR 'anything'
 totals_are 'an error is a failure' '0 passed, 1 failed' 1
+
+result plain PASS 'anything'
+totals_are 'a run that make broke off is a failure' '1 passed, 1 failed' 1 2
 
 exit "$failed"
