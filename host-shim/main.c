@@ -32,8 +32,9 @@ static int check_words(const struct command *command, const struct arguments *ar
                        command->name, command->synopsis);
   if (arguments->word_count > command->words_max)
     return problem_set(problem, EXIT_CODE_USAGE,
-                       "%s: '%s' is one argument too many; usage: kaizen-host %s %s", command->name,
-                       arguments->words[command->words_max], command->name, command->synopsis);
+                       "%s: '%s' is one argument too many; usage: kaizen-host %s%s%s",
+                       command->name, arguments->words[command->words_max], command->name,
+                       *command->synopsis != '\0' ? " " : "", command->synopsis);
   return 0;
 }
 
