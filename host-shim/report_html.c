@@ -20,7 +20,8 @@ static const char page_head[] =
     "<style>\n"
     ":root{color-scheme:light dark;--ink:#1c2330;--soft:#5b6676;--paper:#fff;--line:#d8dde5;"
     "--good:#1a7f4b;--bad:#c23b31;--mark:#2b62c4}\n"
-    "@media(prefers-color-scheme:dark){:root{--ink:#e6e9ef;--soft:#9aa5b5;--paper:#14181f;"
+    "@media screen and "
+    "(prefers-color-scheme:dark){:root{--ink:#e6e9ef;--soft:#9aa5b5;--paper:#14181f;"
     "--line:#323a47;--good:#4cc38a;--bad:#f0776c;--mark:#7aa7f5}}\n"
     "*{box-sizing:border-box}body{margin:0 auto;max-width:60rem;padding:1.2rem;font:16px/1.5 "
     "system-ui,sans-serif;color:var(--ink);background:var(--paper)}\n"
@@ -39,7 +40,7 @@ static const char page_head[] =
     "@media(max-width:40rem){thead{display:none}tr{display:block;padding:.4rem 0;"
     "border-bottom:1px solid var(--line)}td{display:block;border:0;padding:0}"
     "td+td+td,time{color:var(--soft)}}\n"
-    "@media print{body{max-width:none;padding:0}h2{break-after:avoid}"
+    "@media print{:root{color-scheme:light}body{max-width:none;padding:0}h2{break-after:avoid}"
     "figure,.tiles,tr{break-inside:avoid}}\n";
 
 static void print_escaped(FILE *out, const char *text) {

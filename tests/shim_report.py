@@ -149,6 +149,20 @@ class Report(HostTest):
                     drawn = {pixel for row in rows for pixel in row}
                     self.assertEqual([mark for mark in marks if mark not in drawn], [])
 
+    def test_on_paper_it_is_dark_on_white_whatever_the_screen_is(self):
+        paper = self.scratch / "report.pdf"
+        self.browse(f"--blink-settings=preferredColorScheme={DARK}", "--no-pdf-header-footer", f"--print-to-pdf={paper}",
+                    self.page.as_uri())
+        fills = set()
+        for stream in re.findall(rb"stream\r?\n(.*?)endstream", paper.read_bytes(), re.S):
+            try:
+                fills.update(re.findall(rb"([\d.]+) ([\d.]+) ([\d.]+) rg", zlib.decompress(stream)))
+            except zlib.error:
+                pass  # a picture or a font
+        colours = {bytes(round(255 * float(share)) for share in fill).hex() for fill in fills}
+        self.assertLessEqual({"1c2330", "2b62c4"}, colours)
+        self.assertEqual(colours & {"e6e9ef", "14181f", "7aa7f5"}, set())
+
     def test_the_page_is_sound_html_with_nothing_of_the_log_taken_as_markup(self):
         text = self.page.read_text()
         self.assertTrue(text.startswith("<!DOCTYPE html>\n<html lang=\"en\">"))
