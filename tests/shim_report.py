@@ -17,7 +17,7 @@ import tempfile
 import unittest
 import zlib
 
-from shim_support import HostTest
+from shim_support import HostTest, others_environment
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 OPTIONS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
@@ -113,7 +113,7 @@ class Report(HostTest):
             self.skipTest("chromium is not installed")
         with tempfile.TemporaryDirectory() as profile:
             return subprocess.run([BROWSER, *OPTIONS, f"--user-data-dir={profile}", *arguments], check=True, timeout=120,
-                                  stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout
+                                  env=others_environment(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout
 
     def look(self, name, width, height, scheme):
         folder = pathlib.Path(os.environ.get("KAIZEN_TEST_SCREENSHOTS") or self.scratch)

@@ -34,6 +34,11 @@ def clean_environment(home, extra=None):
     return environment
 
 
+def others_environment():
+    """For programs that are not ours: without the sanitizer that a test of ours may run under."""
+    return {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
+
+
 class HostTest(unittest.TestCase):
     """A project folder and a home folder of its own for each test; self.run_host() calls the program."""
 

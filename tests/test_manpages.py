@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 
-from shim_support import HOST, clean_environment
+from shim_support import HOST, clean_environment, others_environment
 
 TOP = pathlib.Path(os.environ.get("KAIZEN_TEST_SRCDIR") or pathlib.Path(__file__).resolve().parents[1])
 MAN = TOP / "docs" / "man"
@@ -40,12 +40,13 @@ def check_form(page):
     """What mandoc and groff have to say, but for manuals that are not installed here."""
     said = []
     if shutil.which("mandoc"):
-        lint = subprocess.run(["mandoc", "-Tlint", page], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        lint = subprocess.run(["mandoc", "-Tlint", page], env=others_environment(), stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True)
         said += [line for line in lint.stdout.splitlines()
                  if "referenced manual not found" not in line and "outdated mandoc.db" not in line]
     if shutil.which("groff"):
-        groff = subprocess.run(["groff", "-mdoc", "-ww", "-z", "-Tutf8", page], stdout=subprocess.PIPE,
-                               stderr=subprocess.STDOUT, text=True)
+        groff = subprocess.run(["groff", "-mdoc", "-ww", "-z", "-Tutf8", page], env=others_environment(),
+                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         said += groff.stdout.splitlines()
     for line in said:
         problem(f"{page.name}: {line}")
