@@ -27,6 +27,8 @@ void bare_loop_run(void *ctx, unsigned count) {
   for (unsigned i = 0; i < count; i++) {
     if (write(bare->log_fd, bare->line, bare->line_len) != (ssize_t)bare->line_len)
       bench_fail("appending");
+    if (bare->sync && fdatasync(bare->log_fd) != 0)
+      bench_fail("fdatasync");
     replace_summary(bare);
   }
 }
@@ -49,6 +51,7 @@ void bare_loop_open(struct bare_loop *bare, const char *root) {
   char folder[BENCH_PATH + 16];
   int fd;
 
+  bare->sync = false;
   bare->line = read_small(root, "executions.jsonl", &bare->line_len);
   bare->summary = read_small(root, "summary.json", &bare->summary_len);
   snprintf(folder, sizeof folder, "%s/bare", root);

@@ -4,12 +4,14 @@
 #ifndef KAIZEN_BARE_LOOP_H
 #define KAIZEN_BARE_LOOP_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct bare_loop {
   int folder_fd, log_fd;
   char *line, *summary;
   size_t line_len, summary_len;
+  bool sync; /* fdatasync each line; false when opened */
 };
 
 /* Below `root`, where the plugin has recorded once for the agent "bench": the same bytes. */

@@ -2,9 +2,11 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  *
- * One thread: append and fdatasync.  64 threads: the least a group commit can be, one leader that
+ * One thread: append and fdatasync; and, to show where the limit is, the same with the summary replaced
+ * behind each.  64 threads: the least a group commit can be, one leader that
  * writes and syncs what the others queued meanwhile, with no log to keep in order beyond that and no
  * summary. */
+#include "bare_loop.h"
 #include "bench.h"
 
 #include <fcntl.h>
@@ -122,6 +124,7 @@ int main(void) {
   char root[BENCH_PATH], path[BENCH_PATH + 16];
   struct group group = {.mutex = PTHREAD_MUTEX_INITIALIZER, .done = PTHREAD_COND_INITIALIZER};
   struct work ours = {.execution = bench_execution("bench"), .threads = 1};
+  struct bare_loop with_summary;
   struct work bare = {.group = &group, .threads = 1};
 
   bench_folder(root, "durable", false);
@@ -134,6 +137,12 @@ int main(void) {
     bench_fail(path);
   bench_compare("p2.alone", (struct bench_side){run, &ours}, (struct bench_side){run, &bare},
                 bench_full() ? 40 : 5, 50, true, ">= 0.95");
+  bare_loop_open(&with_summary, root);
+  with_summary.sync = true;
+  bench_compare("p2.alone_with_summary", (struct bench_side){run, &ours},
+                (struct bench_side){bare_loop_run, &with_summary}, bench_full() ? 40 : 5, 50, true,
+                NULL);
+  bare_loop_close(&with_summary);
   ours.threads = bare.threads = THREADS;
   bench_compare("p2.threads_64", (struct bench_side){run, &ours}, (struct bench_side){run, &bare},
                 bench_full() ? 16 : 4, 64 * 60, true, ">= 0.9");

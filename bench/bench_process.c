@@ -18,7 +18,7 @@ enum { CROWD = 1000, ARGUMENTS_MAX = 16 };
 extern char **environ;
 
 struct command {
-  char *arguments[ARGUMENTS_MAX];
+  const char *arguments[ARGUMENTS_MAX];
 };
 
 static pid_t spawn(const struct command *command) {
@@ -27,7 +27,8 @@ static pid_t spawn(const struct command *command) {
 
   posix_spawn_file_actions_init(&quiet);
   posix_spawn_file_actions_addopen(&quiet, 1, "/dev/null", O_WRONLY, 0);
-  errno = posix_spawnp(&child, command->arguments[0], &quiet, NULL, command->arguments, environ);
+  errno = posix_spawnp(&child, command->arguments[0], &quiet, NULL,
+                       (char *const *)command->arguments, environ);
   posix_spawn_file_actions_destroy(&quiet);
   if (errno != 0)
     bench_fail(command->arguments[0]);
@@ -43,8 +44,8 @@ static void run(void *ctx, unsigned count) {
       bench_fail(command->arguments[0]);
 }
 
-static struct command recording(char *root) {
-  char *host = getenv("KAIZEN_HOST");
+static struct command recording(const char *root) {
+  const char *host = getenv("KAIZEN_HOST");
 
   return (struct command){{host ? host : "kaizen-host", "--plugin", getenv("KAIZEN_PLUGIN"), "-C",
                            root, "record", "bench", "--success", "--time", "1.5", "--quality",

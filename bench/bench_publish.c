@@ -77,6 +77,7 @@ static double publish(unsigned count) {
   check(natsConnection_Connect(&connection, options));
   check(jsOptions_Init(&settings));
   settings.PublishAsync.MaxPending = 4096;
+  settings.PublishAsync.StallWait = 60000; /* 200 ms unless set: then a full window is an error */
   check(natsConnection_JetStream(&stream, connection, &settings));
   for (unsigned i = 0; i < count; i++) {
     char id[40];

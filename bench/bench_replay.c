@@ -52,11 +52,11 @@ static double children_cpu_s(void) {
          (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
 }
 
-static double replay_all(const struct lines *lines, const char *file, char *option) {
-  char root[BENCH_PATH], *host = getenv("KAIZEN_HOST");
-  char *arguments[] = {
-      host,   "--plugin", getenv("KAIZEN_PLUGIN"), "-C", root, "-q", "replay", (char *)file,
-      option, NULL};
+static double replay_all(const struct lines *lines, const char *file, const char *option) {
+  const char *host = getenv("KAIZEN_HOST");
+  char root[BENCH_PATH];
+  const char *arguments[] = {
+      host, "--plugin", getenv("KAIZEN_PLUGIN"), "-C", root, "-q", "replay", file, option, NULL};
   posix_spawn_file_actions_t quiet;
   double begin;
   pid_t child;
@@ -66,14 +66,15 @@ static double replay_all(const struct lines *lines, const char *file, char *opti
   posix_spawn_file_actions_addopen(&quiet, 1, "/dev/null", O_WRONLY, 0);
   bench_folder(root, "replay", false);
   begin = bench_wall_s();
-  errno = posix_spawn(&child, host ? host : "kaizen-host", &quiet, NULL, arguments, environ);
+  errno = posix_spawn(&child, host ? host : "kaizen-host", &quiet, NULL, (char *const *)arguments,
+                      environ);
   if (errno != 0 || waitpid(child, &status, 0) != child || status != 0)
     bench_fail("kaizen-host replay");
   posix_spawn_file_actions_destroy(&quiet);
   return lines->count / (bench_wall_s() - begin);
 }
 
-static void compare(const char *name, const char *prefix, char *option, const char *goal) {
+static void compare(const char *name, const char *prefix, const char *option, const char *goal) {
   struct lines lines = {.count = bench_full() ? 1000000 : 50000};
   double ours[BENCH_PAIRS], theirs[BENCH_PAIRS], ratio[BENCH_PAIRS], cpu[BENCH_PAIRS];
   char file[BENCH_PATH], path[BENCH_PATH + 16], label[96];
