@@ -3,12 +3,14 @@
 # SPDX-License-Identifier: Apache-2.0
 import html.parser
 import json
+import os
+import pty
 import re
 import shutil
 import subprocess
 import unittest
 
-from shim_support import NO_BROKER, HostTest
+from shim_support import HOST, NO_BROKER, HostTest, clean_environment
 
 
 class Views(HostTest):
@@ -70,6 +72,27 @@ class Views(HostTest):
 
     def test_no_line_of_a_table_ends_with_blanks(self):
         self.assertNotRegex(self.expect(0, "show", "mentor"), r" \n")
+
+    def at_a_terminal(self, *arguments, **env):
+        child, screen = pty.fork()
+        if child == 0:
+            os.chdir(self.project)
+            os.execve(HOST, self.host_command(*arguments), clean_environment(self.home, env))
+        seen = b""
+        try:
+            while piece := os.read(screen, 65536):
+                seen += piece
+        except OSError:
+            pass  # how Linux tells the end of a terminal
+        os.waitpid(child, 0)
+        os.close(screen)
+        return seen.decode()
+
+    def test_colour_is_for_terminals_that_have_it_and_users_who_want_it(self):
+        self.assertRegex(self.at_a_terminal("show", "coach", TERM="xterm"), "\x1b\\[31mfailure\x1b\\[0m")
+        for env in ({"TERM": "xterm", "NO_COLOR": "1"}, {"TERM": "dumb"}, {"TERM": ""}):
+            self.assertNotIn("\x1b", self.at_a_terminal("show", "coach", **env), env)
+        self.assertIn("\x1b", self.at_a_terminal("show", "coach", TERM="xterm", NO_COLOR=""))
 
     def test_status_names_a_broker_that_cannot_be_used_with_status_6(self):
         result = self.run_host("status")
