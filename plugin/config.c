@@ -97,14 +97,17 @@ void config_fini(struct config *config) {
 }
 
 int config_copy(struct config *copy, const struct config *config, struct error *error) {
-  *copy = *config;
+  struct config source = *config; /* its texts stay the caller's */
+
+  *copy = source;
   for (int i = 0; i < CONFIG_KEY_COUNT; i++)
     if (config_key_is_text(&config_keys[i]))
       *text_field(copy, &config_keys[i]) = unset;
   for (int i = 0; i < CONFIG_KEY_COUNT; i++) {
     const struct config_key *key = &config_keys[i];
-    if (config_key_is_text(key) &&
-        set_text(text_field(copy, key), span_of(*text_field((struct config *)config, key)), error) != 0) {
+    if (!config_key_is_text(key))
+      continue;
+    if (set_text(text_field(copy, key), span_of(*text_field(&source, key)), error) != 0) {
       config_fini(copy);
       return -1;
     }

@@ -245,6 +245,17 @@ Test(config, no_message_shows_a_credential) {
   }
 }
 
+Test(config, a_copy_is_independent_of_what_it_was_made_from) {
+  struct config copy;
+  cr_assert_eq(merge("{\"project\":\"first\",\"retention_days\":7}"), 0);
+  cr_assert_eq(config_copy(&copy, &config, &error), 0, "%s", error.text);
+  cr_assert_eq(merge("{\"project\":\"second\",\"retention_days\":8}"), 0);
+  cr_assert_str_eq(copy.project, "first");
+  cr_assert_eq(copy.retention_days, 7);
+  config_fini(&copy);
+  cr_assert_str_eq(config.project, "second");
+}
+
 /* ---- finishing ------------------------------------------------------------------------------- */
 
 Test(config, a_project_root_is_required) {
