@@ -229,7 +229,9 @@ static void connect_when_due(struct publisher_flow *flow, struct publisher_proje
     return;
   }
   flow->settle_by_ns = 0;
-  flow->mode = flow->failures + flow->connect_failures > 0 ? PUBLISHER_PROBING : PUBLISHER_FLOWING;
+  /* alone until one is acknowledged: a stream that is made while a window is in flight would store
+   * the later events before the earlier ones it refused */
+  flow->mode = PUBLISHER_PROBING;
   if (flow->connect_failures > 0)
     flow->retry_ns = now_ns;
   for (struct publisher_project *project = projects; project; project = project->next)

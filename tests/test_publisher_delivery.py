@@ -3,6 +3,7 @@
 #
 # SPDX-License-Identifier: Apache-2.0
 import fcntl
+import time
 import unittest
 import uuid
 
@@ -62,6 +63,24 @@ class Delivery(BrokerTest):
         for agent in ("coach", "scribe"):
             ids = [payload["id"] for _, payload in found if payload["attributes"]["agent"] == agent]
             self.assertEqual(ids, self.marked_ids(agent))
+
+    def test_a_stream_made_while_the_first_events_are_sent_keeps_their_order(self):
+        for round_number in range(8):
+            root = self.scratch / f"round{round_number}"
+            root.mkdir()
+            server = self.make_server()
+            client = self.make_client(server)
+            driver = self.make_driver(root)
+            driver.ok("append coach 4000")
+            driver.ok(f"attach 0 {server.url}")
+            until = time.monotonic() + round_number * 0.0015  # the moment of the making is what varies
+            while time.monotonic() < until:
+                pass
+            client.make_stream()
+            self.assertEqual(driver.flush(), (0, 0))
+            self.assertEqual(self.ids_in_stream(client), self.marked_ids("coach", root))
+            driver.close()
+            server.kill()
 
     def test_a_broker_killed_again_and_again_gets_every_event_once(self):
         server = self.make_server()
