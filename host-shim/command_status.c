@@ -124,9 +124,11 @@ static void print_agents(struct json_object *agents, size_t count) {
 }
 
 static void print_publisher(struct json_object *report, struct json_object *broker) {
-  uint64_t holder = report_text_count(report_text_member(report, "publisher"), "holder_pid");
+  double holder = report_text_number(report_text_member(report, "publisher"), "holder_pid", 0);
   if (holder > 0)
-    printf("\npublisher  process %" PRIu64 "\n", holder);
+    printf("\npublisher  process %.0f\n", holder);
+  else if (holder < 0)
+    puts("\npublisher  a process of another container");
   else
     puts(
         "\npublisher  none at present; the next emitting process or 'drain' sends what is pending");

@@ -257,6 +257,10 @@ void engine_publisher_status(struct engine *engine, struct publisher_status *sta
   (void)pthread_mutex_unlock(&engine->mutex);
 }
 
+pid_t engine_publisher_holder(const struct engine *engine) {
+  return publisher_holder(&engine->project);
+}
+
 void engine_stats(struct engine *engine, struct kaizen_stats *stats) {
   struct publisher_status status;
   struct gauges gauges;

@@ -46,5 +46,8 @@ int engine_flush(struct engine *engine, int64_t deadline_ns, uint64_t *pending,
 void engine_stats(struct engine *engine, struct kaizen_stats *stats);
 void engine_publisher_settings(const struct engine *engine, struct publisher_settings *settings);
 void engine_publisher_status(struct engine *engine, struct publisher_status *status);
+/* Who publishes for the project, also for an instance that takes no part in it; 0: nobody, -1: a
+ * process of another pid namespace. */
+pid_t engine_publisher_holder(const struct engine *engine);
 
 #endif

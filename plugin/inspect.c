@@ -219,6 +219,8 @@ static int make_delivery(struct engine *engine, struct report *report, struct er
   struct publisher_status status;
 
   engine_publisher_status(engine, &status);
+  if (status.holder_pid == 0)
+    status.holder_pid = engine_publisher_holder(engine);
   add_text(out, "{\"project\":", engine->config.project);
   add_text(out, ",\"project_root\":", engine->project.root);
   buffer_append_text(out,

@@ -16,6 +16,7 @@
 #include "agent_view.h"
 #include "base/clock.h"
 #include "doorbell.h"
+#include "publisher_election.h"
 #include "publisher_thread.h"
 #include "transport_nats.h"
 
@@ -185,6 +186,10 @@ void publisher_committed(struct publisher_attachment *attachment, const char *ag
 
 void publisher_ring(const struct project *project, const char *agent) {
   doorbell_ring(project, agent);
+}
+
+pid_t publisher_holder(const struct project *project) {
+  return election_ask(project);
 }
 
 void publisher_status(struct publisher_attachment *attachment, struct publisher_status *status) {

@@ -60,6 +60,9 @@ struct publisher_status {
   char reason[160]; /* why it is not CONNECTED, or why nothing is acknowledged although it is */
   bool hopeless;    /* no use in waiting a second for it: refused, no library, no stream, ... */
 };
+/* Who holds the publisher lock of a project this instance does not publish for: as holder_pid, -1 a
+ * process of another pid namespace. */
+pid_t publisher_holder(const struct project *project);
 void publisher_status(struct publisher_attachment *attachment, struct publisher_status *status);
 
 /* Waits until no marked line that the project's logs hold now is pending (held ones excepted),

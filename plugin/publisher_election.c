@@ -205,6 +205,37 @@ bool election_wanted(struct election *election, const void *who) {
   return wanted;
 }
 
+/* The lock file is not open in this process, so that closing it drops nobody's lock. */
+static pid_t ask_file(const struct project *project) {
+  struct error ignored = {0};
+  pid_t holder = 0;
+  int metrics_fd, fd;
+
+  if (project_metrics_folder(project, false, &metrics_fd, &ignored) != 0)
+    return 0;
+  if (directory_open_file(metrics_fd, LOCK_FILE, O_RDWR, &fd, &ignored) == 0) {
+    holder = blocked_by(fd, F_WRLCK, HOLDER_BYTE);
+    (void)close(fd);
+  }
+  (void)close(metrics_fd);
+  return holder;
+}
+
+pid_t election_ask(const struct project *project) {
+  struct election *election = election_join(project);
+  pid_t holder;
+
+  if (!election)
+    return 0;
+  (void)pthread_mutex_lock(&elections_mutex);
+  holder = election->owner     ? getpid()
+           : election->fd >= 0 ? blocked_by(election->fd, F_WRLCK, HOLDER_BYTE)
+                               : ask_file(project);
+  (void)pthread_mutex_unlock(&elections_mutex);
+  election_leave(election, &holder);
+  return holder;
+}
+
 pid_t election_holder(struct election *election) {
   pid_t holder;
 

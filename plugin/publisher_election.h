@@ -33,6 +33,9 @@ void election_want(struct election *election, const void *who, bool want);
 bool election_wanted(struct election *election, const void *who);
 /* Who holds the lock now, 0: nobody. */
 pid_t election_holder(struct election *election);
+/* The same for who takes no part in the election: 0 nobody, -1 a process of another pid
+ * namespace.  Writes nothing. */
+pid_t election_ask(const struct project *project);
 /* In a forked child: what the parent held is not its own. */
 void election_forget_all(void);
 

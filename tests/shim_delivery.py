@@ -110,9 +110,13 @@ class Delivery(HostTest):
         self.assertEqual(acknowledged(roots[1]), 0)
         table.write_text(f"{roots[0]}\n{roots[1]}\n")
         self.wait_until(lambda: acknowledged(roots[1]) == 1)
+        status = self.document(0, "-C", roots[1], "status", "--no-broker")
+        self.assertEqual(status["publisher"]["holder_pid"], service.pid)
+        self.assertIn(f"publisher  process {service.pid}\n", self.expect(0, "-C", roots[1], "status", "--no-broker", env=self.env))
         service.send_signal(signal.SIGTERM)
         message = service.communicate(timeout=30)[1].decode()
         self.assertEqual(service.returncode, 0, message)
+        self.assertEqual(self.document(0, "-C", roots[1], "status", "--no-broker")["publisher"]["holder_pid"], 0)
         self.assertIn("/nonexistent/project", message)
 
     def test_events_are_sent_again_only_when_asked_for(self):
