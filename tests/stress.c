@@ -1,15 +1,17 @@
-/* stress.c - many threads record through the real plugin at the same time; what they were told is printed.
+/* stress.c - many threads record through the real plugin at the same time; what they were told is
+ * printed.
  *
  * SPDX-License-Identifier: Apache-2.0
  *
- * Usage: stress PLUGIN ROOT [-t THREADS] [-n EXECUTIONS] [-a AGENTS] [-i INSTANCES] [-g TAG] [-o TOLD]
- *               [-w] [-s KEY=VALUE]...
+ * Usage: stress PLUGIN ROOT [-t THREADS] [-n EXECUTIONS] [-a AGENTS] [-i INSTANCES] [-k EVERY]
+ *               [-g TAG] [-o TOLD] [-w] [-s KEY=VALUE]...
  *
- * Each thread records EXECUTIONS executions; every fifth has a key that all threads, and all processes run
- * with the same arguments, give.  TAG tells the other keys of one process from those of another.  TOLD gets
- * a line "AGENT KEY CODE EVENT_ID" by one write(2) after each call that succeeded, so that what a killed
- * process was told is known.  -w: two more threads look at statistics, summaries and logs meanwhile.
- * A plain program without a test framework, so that ThreadSanitizer can run it.  tests/stress.py judges. */
+ * Each thread records EXECUTIONS executions; every fifth (EVERY; 0: none) has a key that all
+ * threads, and all processes run with the same arguments, give.  TAG tells the other keys of one
+ * process from those of another.  TOLD gets a line "AGENT KEY CODE EVENT_ID" by one write(2) after
+ * each call that succeeded, so that what a killed process was told is known.  -w: two more threads
+ * look at statistics, summaries and logs meanwhile.  A plain program without a test framework, so
+ * that ThreadSanitizer can run it.  tests/stress.py judges. */
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -26,10 +28,10 @@
 #include <unistd.h>
 
 #define INSTANCES_MAX 8
-#define SHARED_EVERY 5
 
 static const struct kaizen_plugin_v1 *plugin;
 static struct kaizen_instance *instances[INSTANCES_MAX];
+static unsigned shared_every = 5;
 static unsigned thread_count = 4, execution_count = 100, agent_count = 2, instance_count = 1;
 static const char *tag = "p";
 static int told_fd = -1;
@@ -94,7 +96,7 @@ static void record(struct kaizen_instance *instance, unsigned thread, unsigned i
   int32_t code;
 
   (void)snprintf(agent, sizeof agent, "agent-%u", i % agent_count);
-  if (i % SHARED_EVERY == 0)
+  if (shared_every > 0 && i % shared_every == 0)
     (void)snprintf(key, sizeof key, "shared-%u", i);
   else
     (void)snprintf(key, sizeof key, "%s-%u-%u", tag, thread, i);
@@ -230,7 +232,7 @@ int main(int argc, char *argv[]) {
   bool watched = false;
   int option;
 
-  while ((option = getopt(argc, argv, "t:n:a:i:g:o:s:w")) != -1)
+  while ((option = getopt(argc, argv, "t:n:a:i:k:g:o:s:w")) != -1)
     switch (option) {
     case 't':
       thread_count = number(optarg, 1024);
@@ -243,6 +245,9 @@ int main(int argc, char *argv[]) {
       break;
     case 'i':
       instance_count = number(optarg, INSTANCES_MAX);
+      break;
+    case 'k':
+      shared_every = strcmp(optarg, "0") == 0 ? 0 : number(optarg, 1000000);
       break;
     case 'g':
       tag = optarg;
@@ -261,7 +266,8 @@ int main(int argc, char *argv[]) {
       settings[settings_count++] = optarg;
       break;
     default:
-      die("usage: stress PLUGIN ROOT [-t N] [-n N] [-a N] [-i N] [-g TAG] [-o FILE] [-w] [-s K=V]");
+      die("usage: stress PLUGIN ROOT [-t N] [-n N] [-a N] [-i N] [-k N] [-g TAG] [-o FILE] [-w] "
+          "[-s K=V]");
     }
   if (argc - optind != 2)
     die("a plugin and a project root are needed");

@@ -74,7 +74,8 @@ def run_processes(options, root, *arguments):
 
 def come_to_rest(options, root):
     """One more record for each agent, so that what is derived is up to date."""
-    return collect(begin(stress_command(options, root, "-t", "1", "-n", str(options.agents), "-g", "rest")))
+    return collect(begin(stress_command(options, root, "-t", "1", "-n", str(options.agents), "-k", "0",
+                                        "-g", "rest")))
 
 
 class Disturber(threading.Thread):
