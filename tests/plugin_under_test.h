@@ -1,4 +1,4 @@
-/* plugin_under_test.h - the real kaizen_metrics.so, opened as a host opens it, and one instance of it.
+/* plugin_under_test.h - the real kaizen_metrics.so as a host opens it, and one instance of it.
  *
  * SPDX-License-Identifier: Apache-2.0
  *
@@ -62,7 +62,7 @@ SANDBOX_HELPER struct kaizen_instance *start_instance(const struct kaizen_host_v
   return made;
 }
 
-/* One running instance on the sandbox; events are left to a relay, so that nothing here has a network. */
+/* One running instance on the sandbox; events are left to a relay: nothing here has a network. */
 SANDBOX_HELPER void use_instance(const char *more) {
   struct kaizen_host_v1 host = plain_host();
   char all[512];

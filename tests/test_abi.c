@@ -29,7 +29,7 @@ _Static_assert(sizeof(void *) == 8 && sizeof(size_t) == 8,
   _Static_assert(_Generic(((struct type *)0)->member, __VA_ARGS__ : 1, default : 0),               \
                  #type "." #member " has another signature")
 
-/* ---- values ----------------------------------------------------------------------------------- */
+/* ---- values ---------------------------------------------------------------------------------- */
 
 _Static_assert(KAIZEN_ABI_VERSION == 0x10000, "major 1, minor 0");
 _Static_assert(KAIZEN_NTS == SIZE_MAX, "KAIZEN_NTS has another value");
@@ -74,7 +74,7 @@ VALUE(KAIZEN_PUBLISHER_ELSEWHERE, 1);
 VALUE(KAIZEN_PUBLISHER_CONNECTING, 2);
 VALUE(KAIZEN_PUBLISHER_CONNECTED, 3);
 
-/* ---- plugin.h ----------------------------------------------------------------------------------- */
+/* ---- plugin.h -------------------------------------------------------------------------------- */
 
 SIZE(kaizen_str, 16);
 MEMBER(kaizen_str, ptr, 0, const char *);
@@ -174,7 +174,7 @@ FUNCTION(kaizen_plugin_v1, stop, 112, int32_t (*)(struct kaizen_instance *, uint
 FUNCTION(kaizen_plugin_v1, destroy, 120, void (*)(struct kaizen_instance *));
 FUNCTION(kaizen_plugin_v1, get_extension, 128, const void *(*)(const char *id));
 
-/* ---- extensions.h: an id names one layout for ever ---------------------------------------------- */
+/* ---- extensions.h: an id names one layout for ever ------------------------------------------- */
 
 VALUE(KAIZEN_BATCH_DERIVE_KEYS, 1);
 VALUE(KAIZEN_NAME_MAX, 64);

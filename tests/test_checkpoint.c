@@ -1,4 +1,5 @@
-/* test_checkpoint.c - the file that makes a cold start short: what it keeps, and when it is not believed.
+/* test_checkpoint.c - the file that makes a cold start short: what it keeps, and when it is not
+ * believed.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "sandbox.h"

@@ -7,6 +7,7 @@ set -u
 srcdir=$(cd "$(dirname "$0")/.." && pwd)
 exports="sh $srcdir/qa/exports"
 cc=${CC:-gcc}
+cc=${cc%% *} # without what a sanitized or measured build adds
 failed=0
 
 $exports "$KAIZEN_TEST_PLUGIN" || failed=1

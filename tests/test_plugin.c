@@ -1,4 +1,4 @@
-/* test_plugin.c - the rules of kaizen/plugin.h, held by the real file: sizes, flags, states, outputs, codes.
+/* test_plugin.c - the rules of kaizen/plugin.h on the real file: sizes, flags, states, outputs.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "plugin_under_test.h"

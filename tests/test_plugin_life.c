@@ -1,4 +1,5 @@
-/* test_plugin_life.c - the plugin in its host's process: threads, forks, messages, and what it leaves untouched.
+/* test_plugin_life.c - the plugin in its host's process: threads, forks, messages, and what it
+ * leaves untouched.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "plugin_under_test.h"

@@ -1,4 +1,5 @@
-/* test_plugin_trouble.c - the real file on full, read-only and foreign file systems, and among its own damage.
+/* test_plugin_trouble.c - the real file on full, read-only and foreign file systems, and among
+ * damage.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "plugin_under_test.h"

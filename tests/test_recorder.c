@@ -1,4 +1,5 @@
-/* test_recorder.c - from a validated execution to the log, its summary and its keys: alone, together and in trouble.
+/* test_recorder.c - from a validated execution to the log, its summary and its keys: alone,
+ * together and in trouble.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "sandbox.h"
