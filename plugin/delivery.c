@@ -46,6 +46,14 @@ static int64_t deadline_of(const struct operation *operation) {
   return clock_monotonic_ns() + operation->lock_timeout_ms * NS_PER_MS;
 }
 
+static void tell_publisher(const struct project *project, const char *name) {
+  struct doorbell_button button;
+
+  doorbell_button_init(&button);
+  doorbell_ring(&button, project, name);
+  doorbell_button_close(&button);
+}
+
 static int busy(struct error *error) {
   return error_set(error, KAIZEN_E_BUSY, "the agent's log is busy; try again");
 }
@@ -271,7 +279,7 @@ static int try_agent(struct operation *operation, const char *name, bool dead_on
     if (result == 0)
       operation->count += dead_only ? target.revived.count : moved;
     if (result == 0)
-      doorbell_ring(operation->project, name);
+      tell_publisher(operation->project, name);
   }
   dead_letter_ids_fini(&target.revived);
   dead_letter_ids_fini(&dead);

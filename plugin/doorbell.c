@@ -9,30 +9,53 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/directory.h"
 #include "execution.h"
 
 #define DOORBELL_FILE ".doorbell"
 #define FULL_BYTES                                                                                 \
   (64 << 10) /* nobody listens, or the listener is about to cut it: it will look at every agent */
+#define LOOK_AGAIN_NS INT64_C(1000000000)
 
-void doorbell_ring(const struct project *project, const char *agent) {
+void doorbell_button_init(struct doorbell_button *button) {
+  *button = (struct doorbell_button){.fd = -1};
+}
+
+void doorbell_button_close(struct doorbell_button *button) {
+  if (button->fd >= 0)
+    (void)close(button->fd);
+  doorbell_button_init(button);
+}
+
+static bool find_bell(struct doorbell_button *button, const struct project *project,
+                      struct stat *status) {
+  int64_t now_ns = clock_monotonic_ns();
+
+  if (button->fd >= 0 && now_ns < button->opened_ns + LOOK_AGAIN_NS &&
+      fstat(button->fd, status) == 0 && status->st_nlink > 0)
+    return true;
+  doorbell_button_close(button);
+  button->opened_ns = now_ns;
+  return directory_open_file(project->root_fd, ".kaizen/metrics/" DOORBELL_FILE,
+                             O_WRONLY | O_APPEND | O_CREAT, &button->fd, NULL) == 0 &&
+         fstat(button->fd, status) == 0;
+}
+
+void doorbell_ring(struct doorbell_button *button, const struct project *project,
+                   const char *agent) {
   char text[EXECUTION_AGENT_MAX + 2];
   size_t len = strlen(agent);
-  int saved_errno = errno, fd = -1;
+  int saved_errno = errno;
   struct stat status;
 
   if (len > EXECUTION_AGENT_MAX)
     return;
-  if (directory_open_file(project->root_fd, ".kaizen/metrics/" DOORBELL_FILE,
-                          O_WRONLY | O_APPEND | O_CREAT, &fd, NULL) == 0 &&
-      fstat(fd, &status) == 0 && status.st_size < FULL_BYTES) {
+  if (find_bell(button, project, &status) && status.st_size < FULL_BYTES) {
     memcpy(text, agent, len);
     text[len] = '\n';
-    (void)!write(fd, text, len + 1);
+    (void)!write(button->fd, text, len + 1);
   }
-  if (fd >= 0)
-    (void)close(fd);
   errno = saved_errno;
 }
 

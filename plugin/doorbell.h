@@ -15,8 +15,16 @@
 
 #include "project.h"
 
-/* Never fails: what cannot be rung is found by the publisher's own round. */
-void doorbell_ring(const struct project *project, const char *agent);
+struct doorbell_button { /* the ringing end; one thread at a time */
+  int fd;                /* -1: closed */
+  int64_t opened_ns;
+};
+void doorbell_button_init(struct doorbell_button *button);
+void doorbell_button_close(struct doorbell_button *button);
+/* Never fails: what cannot be rung is found by the publisher's own round.  The file stays open for
+ * the next ring, and is looked for by its name again each second: the folder may have been moved. */
+void doorbell_ring(struct doorbell_button *button, const struct project *project,
+                   const char *agent);
 
 struct doorbell { /* the listener's end */
   int fd;         /* -1: closed */

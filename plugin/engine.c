@@ -84,7 +84,9 @@ static void tell_publisher(void *ctx, const char *agent) {
   struct publisher_attachment *attachment = borrow_attachment(engine, true);
 
   if (!attachment) {
-    publisher_ring(&engine->project, agent);
+    (void)pthread_mutex_lock(&engine->mutex);
+    doorbell_ring(&engine->button, &engine->project, agent);
+    (void)pthread_mutex_unlock(&engine->mutex);
     return;
   }
   publisher_committed(attachment, agent);
@@ -101,6 +103,7 @@ struct engine *engine_new(const struct config *config, const struct config_origi
     return NULL;
   }
   engine->messages = messages;
+  doorbell_button_init(&engine->button);
   if (project_open(&engine->project, config->project_root, config->allow_network_fs,
                    config->fsync == CONFIG_FSYNC_ALWAYS, error) != 0) {
     free(engine);
@@ -137,6 +140,7 @@ void engine_free(struct engine *engine) {
   if (!engine)
     return;
   recorder_free(engine->recorder);
+  doorbell_button_close(&engine->button);
   project_close(&engine->project);
   config_fini(&engine->config);
   buffer_fini(&engine->shown_url);

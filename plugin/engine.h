@@ -10,6 +10,7 @@
 #include <pthread.h>
 
 #include "config.h"
+#include "doorbell.h"
 #include "messages.h"
 #include "project.h"
 #include "publisher.h"
@@ -19,7 +20,7 @@ struct engine {
   unsigned users; /* guarded by the instance's mutex */
   struct config config;
   struct config_origins origins;
-  struct buffer shown_url;   /* nats_url without credentials, NUL-terminated */
+  struct buffer shown_url; /* nats_url without credentials, NUL-terminated */
   struct project project;
   struct recorder *recorder;
   struct messages *messages;               /* the instance's */
@@ -27,7 +28,8 @@ struct engine {
   pthread_cond_t returned;                 /* attachment_users fell to 0 */
   struct publisher_attachment *attachment; /* NULL: nothing is published from here */
   unsigned attachment_users;
-  bool running, dormant; /* dormant: attaching failed, the reason has been told */
+  struct doorbell_button button; /* for records that another process publishes */
+  bool running, dormant;         /* dormant: attaching failed, the reason has been told */
 };
 
 /* Takes the configuration over (its strings too), opens the project; touches nothing in it.  NULL

@@ -184,10 +184,6 @@ void publisher_committed(struct publisher_attachment *attachment, const char *ag
   (void)pthread_mutex_unlock(&publisher->mutex);
 }
 
-void publisher_ring(const struct project *project, const char *agent) {
-  doorbell_ring(project, agent);
-}
-
 pid_t publisher_holder(const struct project *project) {
   return election_ask(project);
 }

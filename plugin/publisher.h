@@ -49,8 +49,6 @@ int publisher_attach(const struct publisher_settings *settings, const struct pro
 /* After the commit of marked lines of `agent`: tells the thread, or rings .doorbell when another
  * process publishes.  Any thread, no lock held; cheap when the thread is awake. */
 void publisher_committed(struct publisher_attachment *attachment, const char *agent);
-/* Only rings the doorbell: for instances that do not publish (delivery "relay"). */
-void publisher_ring(const struct project *project, const char *agent);
 
 struct publisher_status {
   int32_t state;             /* KAIZEN_PUBLISHER_* */

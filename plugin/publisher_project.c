@@ -45,6 +45,7 @@ struct publisher_project *publisher_project_new(const struct project *project,
   made->project = *project;
   made->metrics_fd = -1;
   doorbell_init(&made->doorbell);
+  doorbell_button_init(&made->button);
   made->status =
       (struct publisher_status){.state = KAIZEN_PUBLISHER_CONNECTING, .reason = "starting"};
   made->project.root = strdup(project->root);
@@ -64,6 +65,7 @@ void publisher_project_free(struct publisher_project *project) {
   if (project->election)
     election_leave(project->election, project);
   doorbell_close(&project->doorbell);
+  doorbell_button_close(&project->button);
   if (project->metrics_fd >= 0)
     (void)close(project->metrics_fd);
   project_close(&project->project);
@@ -250,7 +252,7 @@ static void give_up_without_success(struct publisher_project *project, int64_t n
 static int ring_for(void *ctx, const char *name) {
   struct publisher_project *project = ctx;
 
-  doorbell_ring(&project->project, name);
+  doorbell_ring(&project->button, &project->project, name);
   return 0;
 }
 
@@ -281,7 +283,7 @@ static void take_dirty(struct publisher_project *project, int64_t now_ns) {
     if (agent)
       agent->look = true;
     if (!project->elected)
-      doorbell_ring(&project->project, names[i]);
+      doorbell_ring(&project->button, &project->project, names[i]);
   }
   if (all && project->elected)
     scan(project, now_ns);

@@ -57,6 +57,7 @@ struct publisher_project {
   dev_t metrics_device;
   ino_t metrics_inode;
   struct doorbell doorbell;
+  struct doorbell_button button; /* of whoever publishes, when it is not us */
   struct publisher_agent *agents;
   int64_t stand_ns, scan_ns, listen_ns, away_until_ns; /* CLOCK_MONOTONIC: when to do it next */
   int64_t busy_until_ns, lively_until_ns;              /* something was committed a moment ago */

@@ -31,6 +31,7 @@
 #include "base/uuid_text.h"
 #include "broker.h"
 #include "delivery.h"
+#include "doorbell.h"
 #include "publisher.h"
 
 #define SLOTS 8
@@ -38,6 +39,7 @@
 #define SAID_MAX 4096
 
 static struct project project = {.root_fd = -1};
+static struct doorbell_button button = {.fd = -1};
 static struct publisher_attachment *slots[SLOTS];
 static pthread_mutex_t said_mutex = PTHREAD_MUTEX_INITIALIZER;
 static char said[SAID_MAX];
@@ -116,7 +118,7 @@ static void tell(const char *agent) {
       told = true;
     }
   if (!told)
-    publisher_ring(&project, agent);
+    doorbell_ring(&button, &project, agent);
 }
 
 static void append(char *const words[WORDS]) {
@@ -354,7 +356,7 @@ static void obey(char *line) {
   } else if (strcmp(words[0], "view") == 0) {
     view(words[1]);
   } else if (strcmp(words[0], "ring") == 0) {
-    publisher_ring(&project, words[1]);
+    doorbell_ring(&button, &project, words[1]);
     printf("ok\n");
   } else if (strcmp(words[0], "attach") == 0) {
     attach(words);

@@ -45,8 +45,20 @@ static void remove_project(void) {
   project_close(&project);
 }
 
+static struct doorbell_button button;
+
+static void make_project_and_button(void) {
+  make_project();
+  doorbell_button_init(&button);
+}
+
+static void remove_project_and_button(void) {
+  doorbell_button_close(&button);
+  remove_project();
+}
+
 TestSuite(outbox, .init = make_project, .fini = remove_project);
-TestSuite(doorbell, .init = make_project, .fini = remove_project);
+TestSuite(doorbell, .init = make_project_and_button, .fini = remove_project_and_button);
 TestSuite(dead_letter, .init = make_project, .fini = remove_project);
 
 static void write_file(int folder, const char *name, int flags, const char *text) {
@@ -228,10 +240,10 @@ Test(doorbell, names_are_heard_once_and_in_order) {
 
   doorbell_init(&doorbell);
   cr_assert_not(listen_to(&doorbell), "nobody ever rang");
-  doorbell_ring(&project, "early");
+  doorbell_ring(&button, &project, "early");
   cr_assert(listen_to(&doorbell), "whatever rang before must be looked for");
-  doorbell_ring(&project, "coach");
-  doorbell_ring(&project, "scribe");
+  doorbell_ring(&button, &project, "coach");
+  doorbell_ring(&button, &project, "scribe");
   cr_assert_not(listen_to(&doorbell));
   cr_assert(strstr(heard, "coach scribe ") != NULL, "%s", heard);
   cr_assert_not(listen_to(&doorbell));
@@ -243,7 +255,7 @@ Test(doorbell, what_is_no_name_is_not_heard) {
   struct doorbell doorbell;
 
   doorbell_init(&doorbell);
-  doorbell_ring(&project, "coach");
+  doorbell_ring(&button, &project, "coach");
   (void)listen_to(&doorbell);
   (void)listen_to(&doorbell);
   write_file(metrics_fd, ".doorbell", O_APPEND, "../../etc\n\n.hidden\noptimizer\nscribe\nhalf");
@@ -260,7 +272,7 @@ Test(doorbell, a_long_one_is_cut_and_every_agent_looked_at) {
 
   doorbell_init(&doorbell);
   for (int i = 0; i < 20000; i++)
-    doorbell_ring(&project, "coach");
+    doorbell_ring(&button, &project, "coach");
   cr_assert(listen_to(&doorbell));
   cr_assert_leq(lseek(doorbell.fd, 0, SEEK_END), (64 << 10) + 64, "nobody rings a full bell");
   cr_assert(listen_to(&doorbell));
@@ -272,16 +284,37 @@ Test(doorbell, a_removed_one_is_replaced) {
   struct doorbell doorbell;
 
   doorbell_init(&doorbell);
-  doorbell_ring(&project, "coach");
+  doorbell_ring(&button, &project, "coach");
   (void)listen_to(&doorbell);
   cr_assert_eq(unlinkat(metrics_fd, ".doorbell", 0), 0);
-  doorbell_ring(&project, "scribe");
+  doorbell_ring(&button, &project, "scribe");
   cr_assert(listen_to(&doorbell));
   (void)listen_to(&doorbell);
-  doorbell_ring(&project, "judge");
+  doorbell_ring(&button, &project, "judge");
   (void)listen_to(&doorbell);
   cr_assert(strstr(heard, "judge") != NULL);
   doorbell_close(&doorbell);
+}
+
+Test(doorbell, one_that_was_moved_away_is_left_within_a_second) {
+  struct doorbell doorbell;
+  struct error error;
+  int moved_fd;
+
+  doorbell_init(&doorbell);
+  doorbell_ring(&button, &project, "early");
+  cr_assert_eq(renameat(project.root_fd, ".kaizen/metrics", project.root_fd, ".kaizen/old"), 0);
+  moved_fd = metrics_fd;
+  cr_assert_eq(project_metrics_folder(&project, true, &metrics_fd, &error), 0);
+  button.opened_ns -= 1000000000;
+  doorbell_ring(&button, &project, "coach");
+  cr_assert(listen_to(&doorbell), "it rang where the name leads now");
+  doorbell_close(&doorbell);
+  (void)unlinkat(metrics_fd, ".doorbell", 0);
+  (void)close(metrics_fd);
+  metrics_fd = moved_fd;
+  cr_assert_eq(unlinkat(project.root_fd, ".kaizen/metrics", AT_REMOVEDIR), 0);
+  cr_assert_eq(renameat(project.root_fd, ".kaizen/old", project.root_fd, ".kaizen/metrics"), 0);
 }
 
 /* Dead letters. */
