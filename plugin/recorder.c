@@ -15,7 +15,6 @@
 #include <kaizen/plugin.h>
 
 #include "base/clock.h"
-#include "base/host_guard.h"
 #include "retention.h"
 #include "seats.h"
 
@@ -409,11 +408,9 @@ void recorder_record(struct recorder *recorder, struct recorder_request *request
                      int64_t now_s, struct summary *summary, struct error *error) {
   struct job job = {.requests = requests, .count = count};
   const char *agent = requests[0].execution->agent;
-  struct host_guard guard;
   struct seat *seat;
   size_t i;
 
-  host_guard_enter(&guard);
   (void)sem_init(&job.wake, 0, 0);
   job.deadline_ns = clock_monotonic_ns() + recorder->options.lock_timeout_ms * NS_PER_MS;
   for (i = 0; i < count; i++)
@@ -436,5 +433,4 @@ void recorder_record(struct recorder *recorder, struct recorder_request *request
     *summary = job.summary;
   *error = job.error;
   (void)sem_destroy(&job.wake);
-  host_guard_leave(&guard);
 }

@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 
 #include "agent_log.h"
+#include "base/host_guard.h"
 #include "checkpoint.h"
 #include "event.h"
 #include "recorder.h"
@@ -100,12 +101,22 @@ static void fill(struct execution *execution, const struct given *given) {
   cr_assert_eq(execution_from_struct(execution, &in, &limits, &why), 0, "%s", why.text);
 }
 
+/* As a call of a host does it. */
+static void record_guarded(struct recorder *by, struct recorder_request *requests, size_t count,
+                           int64_t now_s, struct summary *shown, struct error *why) {
+  struct host_guard guard;
+
+  host_guard_enter(&guard);
+  recorder_record(by, requests, count, now_s, shown, why);
+  host_guard_leave(&guard);
+}
+
 static struct recorder_request record_at(const struct given *given, int64_t now_s) {
   struct execution execution = {0};
   struct recorder_request request = {.execution = &execution};
 
   fill(&execution, given);
-  recorder_record(recorder, &request, 1, now_s, &summary, &error);
+  record_guarded(recorder, &request, 1, now_s, &summary, &error);
   execution_fini(&execution);
   return request;
 }
@@ -240,7 +251,7 @@ Test(recorder, a_batch_finds_its_own_duplicates) {
              .agent = "coach", .key = keys[i], .success = i != 6, .quality = -1, .marked = true});
     requests[i] = (struct recorder_request){.execution = &executions[i]};
   }
-  recorder_record(recorder, requests, 7, NOW_S, &summary, &error);
+  record_guarded(recorder, requests, 7, NOW_S, &summary, &error);
   for (size_t i = 0; i < 7; i++)
     cr_expect_eq(requests[i].code, codes[i], "request %zu: %d", i, requests[i].code);
   cr_assert_str_eq(requests[6].event_id, requests[1].event_id);
@@ -279,7 +290,7 @@ static void *work(void *ctx) {
       (void)snprintf(key, sizeof key, "own-%u-%u", worker->number, i);
     fill(&execution,
          &(struct given){.agent = "coach", .key = key, .success = true, .quality = 0.5});
-    recorder_record(worker->recorder, &request, 1, NOW_S, NULL, &why);
+    record_guarded(worker->recorder, &request, 1, NOW_S, NULL, &why);
     worker->recorded += request.code == KAIZEN_RECORDED;
     worker->duplicates += request.code == KAIZEN_DUPLICATE;
     worker->failed += request.code < 0;
