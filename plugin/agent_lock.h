@@ -4,9 +4,9 @@
  * SPDX-License-Identifier: Apache-2.0
  *
  * flock(2) on the agent folder's `.lock`, polled (a blocking flock has no deadline), exclusive
- * takers queue behind a turnstile
- * (`.next`) so that a process that records in a loop cannot starve the others.  The protocol other
- * programs may adopt is in docs/format.md. */
+ * takers queue behind a turnstile (`.next`) so that a process that records in a loop cannot starve
+ * the others; it may take a free lock past the turnstile for a moment after it went through.  The
+ * protocol other programs may adopt is in docs/format.md. */
 #ifndef KAIZEN_AGENT_LOCK_H
 #define KAIZEN_AGENT_LOCK_H
 
@@ -20,6 +20,7 @@ struct agent_lock {
   int lock_fd, next_fd; /* -1: closed */
   dev_t device;         /* of the lock file, to be compared with what its name means later */
   ino_t inode;
+  int64_t passed_ns; /* CLOCK_MONOTONIC: when it last went through the turnstile */
 };
 
 /* Opens (makes when missing) both files in the agent's folder.  0 or -1 with *error. */

@@ -489,11 +489,28 @@ Test(agent, a_held_turnstile_keeps_writers_back_and_is_given_free_again) {
   look();
   fd = open(agent_file("coach", ".next"), O_RDWR | O_CLOEXEC);
   cr_assert_eq(flock(fd, LOCK_EX), 0);
+  agent.lock.passed_ns = 0;
   cr_assert_eq(agent_acquire(&agent, in_ms(30), &error), 1);
   cr_assert_eq(flock(fd, LOCK_UN), 0);
   look();
   cr_assert_eq(flock(fd, LOCK_EX | LOCK_NB), 0, "the agent kept the turnstile");
   (void)close(fd);
+}
+
+Test(agent, who_just_passed_the_turnstile_takes_a_free_lock_beside_it) {
+  int next_fd, lock_fd;
+
+  look();
+  next_fd = open(agent_file("coach", ".next"), O_RDWR | O_CLOEXEC);
+  lock_fd = open(agent_file("coach", ".lock"), O_RDWR | O_CLOEXEC);
+  cr_assert_eq(flock(next_fd, LOCK_EX), 0);
+  agent.lock.passed_ns = in_ms(1000); /* this very moment, however slow the machine is */
+  cr_assert_eq(agent_acquire(&agent, 0, &error), 0, "%s", error.text);
+  agent_release(&agent);
+  cr_assert_eq(flock(lock_fd, LOCK_EX), 0);
+  cr_assert_eq(agent_acquire(&agent, 0, &error), 1, "a lock that is held is waited for in turn");
+  (void)close(next_fd);
+  (void)close(lock_fd);
 }
 
 Test(agent, a_child_forked_under_the_lock_does_not_keep_it) {
