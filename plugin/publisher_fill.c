@@ -9,7 +9,9 @@
 #include "base/uuid_text.h"
 #include "event.h"
 
-#define READ_AT_A_TIME 256
+/* A look at a log costs its lock and some reading ahead: in a window that is nearly full it waits
+ * until there is room for so many. */
+#define READ_AT_A_TIME 512
 
 /* False: no more can be sent at the moment. */
 static bool send_entry(struct publisher_flow *flow, struct window_entry *entry,
@@ -102,6 +104,8 @@ static bool send_queued(struct publisher_flow *flow, struct publisher_agent *age
                         int64_t now_ns) {
   bool sent = true;
 
+  if (flow->window.in_use == flow->in_flight)
+    return true; /* as ever while all goes well: nothing waits to be sent again */
   for (struct window_entry *entry = agent->first; sent && entry && !agent->replace;
        entry = entry->next)
     if (entry->state == WINDOW_QUEUED && now_ns >= entry->not_before_ns)
@@ -131,6 +135,8 @@ static bool fill_from(struct publisher_flow *flow, struct publisher_project *pro
     if (!agent->first && !agent->look && !agent->replace)
       continue;
     if (!send_queued(flow, agent, now_ns))
+      continue;
+    if (flow->in_flight > TRANSPORT_WINDOW - READ_AT_A_TIME)
       continue;
     if (read_agent(flow, agent, READ_AT_A_TIME, offer_to_broker, now_ns))
       more = true;

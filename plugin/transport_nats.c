@@ -224,10 +224,12 @@ static void judge(struct mailbox *mailbox, const jsPubAck *ack, const jsPubAckEr
 static void on_answer(jsCtx *context, natsMsg *message, jsPubAck *ack, jsPubAckErr *failure,
                       void *closure) {
   struct mailbox *mailbox = closure;
+  const struct nats_library *nats;
   struct flight *flight;
 
   (void)context;
   (void)pthread_mutex_lock(&mailbox->mutex);
+  nats = mailbox->nats;
   flight = flight_of(mailbox, message);
   if (flight) {
     struct transport_answer *answer = &mailbox->answers[mailbox->answer_count++];
@@ -239,9 +241,9 @@ static void on_answer(jsCtx *context, natsMsg *message, jsPubAck *ack, jsPubAckE
                           answer->outcome != TRANSPORT_ACKNOWLEDGED))
       mailbox->wake(mailbox->wake_ctx);
   }
-  if (message && mailbox->nats)
-    mailbox->nats->natsMsg_Destroy(message);
   (void)pthread_mutex_unlock(&mailbox->mutex);
+  if (message && nats)
+    nats->natsMsg_Destroy(message); /* without the mutex, which the publisher needs for each send */
 }
 
 static void on_error(natsConnection *connection, natsSubscription *subscription, natsStatus status,
