@@ -15,7 +15,7 @@ SHARES = ["p50", "p99", "p999", "max"]
 LABELS = {"p50": "p50", "p99": "p99", "p999": "p99.9", "max": "max"}
 THREADS = [1, 4, 16, 64]
 COLOURS = {"p50": "#1b6ca8", "p99": "#3a9d5d", "p999": "#d98c1f", "max": "#b23a48"}
-WIDTH, HEIGHT, LEFT, TOP, GAP = 200, 170, 56, 46, 18
+WIDTH, HEIGHT, LEFT, TOP, GAP, BELOW = 240, 170, 56, 46, 18, 44
 
 
 def read(file):
@@ -30,6 +30,11 @@ def read(file):
 
 def shown(us):
     return f"{us:.0f} us" if us < 1000 else f"{us / 1000:.1f} ms" if us < 100_000 else f"{us / 1000:.0f} ms"
+
+
+def axis(power):
+    """The name of 10**power us."""
+    return f"{10 ** (power % 3)} {('us', 'ms', 's')[power // 3]}"
 
 
 def table(values):
@@ -53,7 +58,7 @@ def panel(values, fsync, threads, x, y, low, high):
         at = height(10 ** power)
         out.append(f'<line x1="{x}" x2="{x + WIDTH}" y1="{at:.1f}" y2="{at:.1f}" stroke="#eee"/>')
         if x == LEFT:
-            out.append(f'<text x="{x - 6}" y="{at + 4:.1f}" text-anchor="end">{shown(10 ** power)}</text>')
+            out.append(f'<text x="{x - 6}" y="{at + 4:.1f}" text-anchor="end">{axis(power)}</text>')
     step = WIDTH / len(STATES)
     for place, state in enumerate(STATES):
         middle = x + step * (place + 0.5)
@@ -73,7 +78,7 @@ def picture(values):
     low = math.floor(math.log10(min(values.values())))
     high = math.ceil(math.log10(max(values.values())))
     width = LEFT + len(THREADS) * (WIDTH + GAP)
-    height = TOP + len(FSYNCS) * (HEIGHT + 44)
+    height = TOP + len(FSYNCS) * (HEIGHT + BELOW) - BELOW // 2
     print(f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
           f'viewBox="0 0 {width} {height}" font-family="sans-serif" font-size="11">')
     print('<rect width="100%" height="100%" fill="white"/>')
@@ -83,7 +88,7 @@ def picture(values):
     for row, fsync in enumerate(FSYNCS):
         for column, threads in enumerate(THREADS):
             print("\n".join(panel(values, fsync, threads, LEFT + column * (WIDTH + GAP),
-                                  TOP + row * (HEIGHT + 44), low, high)))
+                                  TOP + row * (HEIGHT + BELOW), low, high)))
     print("</svg>")
 
 
