@@ -162,6 +162,17 @@ class Copied(BrokerTest):
         self.assertEqual(client.count(), 33)
         self.assertIn("[4:207]", other.call("said"))
 
+    def test_what_a_copied_tree_brings_along_is_held_before_anybody_writes_there(self):
+        server = self.make_server()
+        self.make_client(server).make_stream()
+        driver, other, copy = self.copied(server)
+        view = other.view("coach")
+        self.assertEqual((view["marked"], view["held"], view["pending"], view["acknowledged"]), (30, 30, 30, 0))
+        self.assertEqual(other.flush(), (0, 0))  # nobody waits for what is held
+        self.assertEqual(driver.view("coach")["acknowledged"], 30)
+        state = (self.folder("coach", copy) / ".state").read_bytes()
+        self.assertEqual(state, (self.folder("coach") / ".state").read_bytes())
+
     def test_a_copied_tree_does_not_send_what_its_original_still_had_to(self):
         server = self.make_server()
         client = self.make_client(server)
@@ -257,6 +268,34 @@ class Rewritten(BrokerTest):
         self.assertEqual((view["marked"], view["acknowledged"], view["pending"]), (80, 80, 0))
         self.assertEqual([payload["id"] for _, payload in client.messages()],
                          before + self.marked_ids("coach")[50:])
+
+    def test_a_view_counts_the_dead_letters_and_held_lines_that_a_rewrite_left(self):
+        server = self.make_server(config="max_payload: 1024")
+        client = self.make_client(server)
+        client.make_stream()
+        driver = self.make_driver()
+        driver.ok("append coach 4")
+        (self.folder("coach") / ".state").unlink()  # these four are held
+        driver.ok(f"attach 0 {server.url}")
+        driver.ok("append coach 3 1200")
+        driver.ok("append coach 9")
+        self.assertEqual(driver.flush(), (0, 0))
+        driver.call("detach 0 10000")  # nobody mends .state from here on
+        names = ("marked", "held", "pending", "dead", "acknowledged")
+
+        def counts():
+            view = driver.view("coach")
+            return tuple(view[name] for name in names)
+
+        self.assertEqual(counts(), (16, 4, 4, 3, 9))
+        self.rewrite("coach", lambda number: number >= 1)
+        self.assertEqual(counts(), (15, 3, 3, 3, 9))
+        self.rewrite("coach", lambda number: number >= 5)
+        self.assertEqual(counts(), (10, 0, 0, 1, 9))
+        driver.ok(f"attach 0 {server.url}")
+        driver.ok("append coach 1")
+        self.assertEqual(driver.flush(), (0, 0))
+        self.assertEqual(counts(), (11, 0, 0, 1, 10))
 
     def test_when_every_known_line_is_gone_the_rest_is_sent_from_the_beginning(self):
         server = self.make_server()
