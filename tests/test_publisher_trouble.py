@@ -238,6 +238,19 @@ class Unreliable(BrokerTest):
             for number in (15, 2, 17, 13, 14, 10):
                 self.assertTrue(blocked >> (number - 1) & 1, (task.name, number, status))
 
+    def test_a_program_that_the_host_starts_inherits_no_connection(self):
+        server = self.make_server()
+        self.make_client(server).make_stream()
+        driver = self.make_driver()
+        driver.ok(f"attach 0 {server.url}")
+        driver.ok("append coach 1")
+        self.assertEqual(driver.flush(), (0, 0))
+        process = pathlib.Path("/proc") / str(driver.process.pid)
+        inherited = [os.readlink(process / "fd" / info.name) for info in (process / "fdinfo").iterdir()
+                     if int(info.name) > 2 and not int(info.read_text().split("flags:")[1].split()[0], 8) & os.O_CLOEXEC]
+        # what is no file belongs to the library from its first use on, and leads nowhere
+        self.assertEqual(inherited, [])
+
 
 if __name__ == "__main__":
     unittest.main()
