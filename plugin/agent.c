@@ -18,6 +18,7 @@
 #define STORE_EVERY_LINES 64       /* a restart folds at most that many again */
 #define STORE_EVERY_LINES_FAR 1024 /* during a long catch-up: a killed rebuild goes on there */
 #define REOPEN_TRIES 8
+#define CATCH_UP_TRIES 64 /* with one who appends all the time: a needless newline is harmless */
 #define KEY_CANDIDATES 8
 
 void agent_init(struct agent *agent, const struct project *project, const char *name) {
@@ -279,19 +280,33 @@ static void settle_rewrite(struct agent *agent) {
   agent->rewritten = false;
 }
 
-/* Folds what stands behind the anchor and ends a torn last line; results as agent_refresh(). */
+static int ends_in_newline(const struct agent *agent, uint64_t size, struct error *error) {
+  char last;
+  size_t got;
+
+  if (directory_read_at(agent->log.fd, &last, 1, size - 1, &got, error) != 0)
+    return -1;
+  return got == 1 && last == '\n';
+}
+
+/* Folds what stands behind the anchor and ends a torn last line; results as agent_refresh().  A
+ * line that a program without our lock appends meanwhile is whole, and folded with the rest. */
 static int fold_the_rest(struct agent *agent, struct error *error) {
   uint64_t size = 0;
-  int result = catch_up(agent, error);
 
-  if (result != 0)
-    return result;
-  result = agent_log_in_place(&agent->log, agent->project->root_fd, agent->name, &size, error);
-  if (result != 0)
-    return result;
-  if (size < agent->anchor.end)
-    return 1;
-  return size > agent->anchor.end ? end_torn_tail(agent, error) : 0;
+  for (int tries = 0;; tries++) {
+    int result = catch_up(agent, error);
+
+    if (result == 0)
+      result = agent_log_in_place(&agent->log, agent->project->root_fd, agent->name, &size, error);
+    if (result != 0)
+      return result;
+    if (size <= agent->anchor.end)
+      return size < agent->anchor.end;
+    result = tries < CATCH_UP_TRIES ? ends_in_newline(agent, size, error) : 0;
+    if (result != 1)
+      return result < 0 ? -1 : end_torn_tail(agent, error);
+  }
 }
 
 int agent_refresh(struct agent *agent, struct error *error) {
