@@ -194,7 +194,8 @@ static int count_delivery(struct agent_view *view, const struct project *project
   view->pending = marked - state->cursor_marked + state->held_count;
   if (view->pending > marked)
     view->pending = marked;
-  view->held = state->held_count;
+  /* a foreign rewrite may have taken some of them */
+  view->held = state->held_count < view->pending ? state->held_count : view->pending;
   /* what a copied tree brought with it is held as soon as somebody writes here: to a reader it
    * already is */
   if (view->pending > 0 && (!view->has_state || !project_identity_known(project, id) ||
