@@ -140,15 +140,6 @@ Test(outbox, what_is_appended_after_the_look_is_not_read) {
   cr_assert_eq(count_from(0), 2);
 }
 
-Test(outbox, from_behind_what_is_committed_nothing_is_read) {
-  append_marked(1);
-  look();
-  append_marked(2);
-  append_marked(3);
-  cr_assert_eq(count_from(outbox.committed_end), 0);
-  cr_assert_eq(count_from(2 * outbox.committed_end), 0); /* where the third line begins */
-}
-
 /* A restored tree's events are held; then a program without our lock prunes the log, and nobody
  * publishes who would count again. */
 Test(outbox, held_events_are_no_more_than_are_pending) {
