@@ -400,7 +400,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   was_small = false;
   publisher = scene_open(&transport_nats, core);
   while (input.left > 0) {
-    scene_tick(publisher, core || input_byte(&input) % 2 ? ROUND_MS : 10);
+    bool long_ago = input_byte(&input) % 2;
+
+    scene_tick(publisher, core || long_ago ? ROUND_MS : 10);
     if (!core)
       let_broker_act();
     require_told_by_broker(false);
