@@ -235,6 +235,7 @@ static int count_delivery(struct agent_view *view, const struct project *project
   view->pending = marked - state->cursor_marked + state->held_count;
   if (view->pending > marked)
     view->pending = marked;
+  /* a foreign rewrite may have taken some of them */
   view->held = state->held_count < view->pending ? state->held_count : view->pending;
   view->dead_lettered =
       state->dead_lettered < marked - view->pending ? state->dead_lettered : marked - view->pending;
