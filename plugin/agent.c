@@ -10,6 +10,7 @@
 
 #include <kaizen/plugin.h>
 
+#include "base/clock.h"
 #include "base/directory.h"
 #include "base/hash.h"
 #include "base/line_reader.h"
@@ -17,7 +18,7 @@
 
 #define STORE_EVERY_LINES 64       /* a restart folds at most that many again */
 #define STORE_EVERY_LINES_FAR 1024 /* during a long catch-up: a killed rebuild goes on there */
-#define REOPEN_TRIES 8
+#define REOPEN_TRIES 8 /* at least, however little time there is */
 #define KEY_CANDIDATES 8
 
 void agent_init(struct agent *agent, const struct project *project, const char *name) {
@@ -332,9 +333,9 @@ void agent_follow_rewrite(struct agent *agent) {
 }
 
 int agent_acquire(struct agent *agent, int64_t deadline_ns, struct error *error) {
-  int tries, result = -1;
+  int tries, result;
 
-  for (tries = 0; tries < REOPEN_TRIES; tries++) {
+  for (tries = 0; tries < REOPEN_TRIES || clock_monotonic_ns() < deadline_ns; tries++) {
     if (open_files(agent, error) != 0)
       return -1;
     result = agent_lock_exclusive(&agent->lock, deadline_ns, error);
@@ -350,7 +351,7 @@ int agent_acquire(struct agent *agent, int64_t deadline_ns, struct error *error)
      * agent's */
     close_files(agent);
   }
-  return error_set(error, KAIZEN_E_IO,
+  return error_set(error, KAIZEN_E_BUSY,
                    ".kaizen/metrics/%s: its files are replaced again and again by another program",
                    agent->name);
 }

@@ -45,8 +45,8 @@ void agent_close(struct agent *agent);
 
 /* Opens what is not open, takes the lock, makes sure that it and the log are still the files of
  * those names, folds what others appended.  When it answers 0, agent->anchor.end is the size of the
- * log and its last byte a newline. 1: the deadline passed; -1 with *error.  In both cases the lock
- * is not held. */
+ * log and its last byte a newline. 1: the lock was not free until the deadline; -1 with *error,
+ * E_BUSY when the files were replaced until then.  In both cases the lock is not held. */
 int agent_acquire(struct agent *agent, int64_t deadline_ns, struct error *error);
 void agent_release(struct agent *agent);
 
