@@ -33,8 +33,9 @@ struct agent {
   uint64_t skipped;  /* lines met that are no records */
   uint64_t rewrites; /* times the log was found to be another than the one that was folded */
   uint64_t records_before, records_after, marked_before, marked_after; /* of the last rewrite */
-  bool replaced;  /* the log that was folded is no longer the one of that name */
-  bool rewritten; /* the log is being folded anew because of a rewrite */
+  bool replaced;         /* the log that was folded is no longer the one of that name */
+  bool rewritten;        /* the log is being folded anew because of a rewrite */
+  int64_t look_again_ns; /* when to fold it once more after a rewrite in place; 0: it was not */
 };
 
 /* Nothing is opened yet. */
