@@ -14,7 +14,8 @@ static const uint32_t STOP_MS = 2000;
 
 static bool threads_left; /* of the process: what it is asked for is the process's end */
 
-/* Messages about what a call answers as well (docs/operations.md): the command that called says it. */
+/* Messages about what a call answers as well (docs/operations.md): the command that called says
+ * it. */
 enum { MESSAGE_NOT_RECORDED = 106, MESSAGE_REJECTED = 107 };
 
 static void take_log(void *ctx, int32_t level, int32_t id, const char *text, size_t len) {
