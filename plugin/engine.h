@@ -19,7 +19,7 @@ struct engine {
   unsigned users; /* guarded by the instance's mutex */
   struct config config;
   struct config_origins origins;
-  struct buffer shown_url;   /* nats_url without credentials, NUL-terminated */
+  struct buffer shown_url; /* nats_url without credentials, NUL-terminated */
   struct project project;
   struct recorder *recorder;
   struct messages *messages;               /* the instance's */
