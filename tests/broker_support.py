@@ -32,6 +32,12 @@ def wait_for(condition, what, patience_s=PATIENCE_S):
     raise AssertionError(f"not within {patience_s} s: {what}")
 
 
+def may_trace():
+    """Whether strace is there and works."""
+    return shutil.which("strace") and subprocess.run(["strace", "-o", "/dev/null", "true"], check=False,
+                                                     stderr=subprocess.DEVNULL).returncode == 0
+
+
 class Server:
     """One nats-server on a free port of the loopback, with a store of its own."""
 
@@ -206,8 +212,8 @@ class Client:
 class Driver:
     """One process with publishers: tests/publisher_driver.c."""
 
-    def __init__(self, root):
-        self.process = subprocess.Popen([DRIVER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
+    def __init__(self, root, below=()):
+        self.process = subprocess.Popen([*below, DRIVER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
         self.ok(f"open {root}")
 
     def call(self, command):
@@ -280,8 +286,9 @@ class BrokerTest(unittest.TestCase):
         self.clients.append(client)
         return client
 
-    def make_driver(self, root=None):
-        driver = Driver(root or self.root)
+    def make_driver(self, root=None, below=()):
+        """below: a command it runs under."""
+        driver = Driver(root or self.root, below)
         self.drivers.append(driver)
         return driver
 

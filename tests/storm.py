@@ -24,6 +24,7 @@ import tempfile
 import time
 
 from broker_support import Client, Server
+from figures import figures
 
 BUILD = os.environ.get("KAIZEN_TEST_BUILDDIR", ".")
 STRESS = os.environ.get("KAIZEN_TEST_STRESS") or BUILD + "/tests/stress"
@@ -141,7 +142,13 @@ def main():
         else:
             storm.kill_recorders(random.Random(options.seed))
         storm.drain()
-        print(json.dumps({"kills": options.kills, "broker_kills": storm.broker_kills, **storm.judge()}))
+        counts = storm.judge()
+        shape = "crowd" if options.crowd else "storm"
+        kills = [("storm_kills", options.kills, "kills"), ("storm_broker_kills", storm.broker_kills, "kills")]
+        figures(([] if options.crowd else kills) +
+                [(f"{shape}_events_marked", counts["lines"], "events"),
+                 (f"{shape}_events_received", counts["events"], "events"),
+                 (f"{shape}_events_lost", counts["lines"] - counts["events"], "events")])
     finally:
         storm.server.kill()
         shutil.rmtree(scratch, ignore_errors=True)

@@ -91,6 +91,13 @@ class Refused(BrokerTest):
         self.assertNotIn("secret", driver.json("status 0")["reason"])
         return driver
 
+    def expect_still_pending(self, driver):
+        """Also after it was tried again."""
+        tries = driver.json("status 0")["failures"] + 2
+        wait_for(lambda: driver.json("status 0")["failures"] > tries, "three more tries")
+        view = driver.view("coach")
+        self.assertEqual((view["pending"], view["dead"], view["acknowledged"]), (20, 0, 0))
+
     def test_a_refused_login_leaves_events_pending(self):
         server = self.make_server(config=USERS)
         self.expect_pending(f"nats://admin:wrong-secret@127.0.0.1:{server.port}", "refused the login")
@@ -99,19 +106,21 @@ class Refused(BrokerTest):
         server = self.make_server(config=USERS)
         client = self.make_client(server, user="admin", password="admin-secret")
         client.make_stream()
-        self.expect_pending(f"nats://mute:mute-secret@127.0.0.1:{server.port}", "does not permit")
+        driver = self.expect_pending(f"nats://mute:mute-secret@127.0.0.1:{server.port}", "does not permit")
+        self.expect_still_pending(driver)
 
     def test_a_missing_permission_to_hear_the_answer_leaves_events_pending(self):
         server = self.make_server(config=USERS)
         client = self.make_client(server, user="admin", password="admin-secret")
         client.make_stream()
-        self.expect_pending(f"nats://deaf:deaf-secret@127.0.0.1:{server.port}", "does not permit")
+        driver = self.expect_pending(f"nats://deaf:deaf-secret@127.0.0.1:{server.port}", "does not permit")
+        self.expect_still_pending(driver)
 
     def test_another_stream_than_the_configured_one_leaves_events_pending(self):
         server = self.make_server()
         client = self.make_client(server)
         client.make_stream("OTHER")
-        self.expect_pending(server.url, "another stream", "EXPECTED")
+        self.expect_still_pending(self.expect_pending(server.url, "another stream", "EXPECTED"))
         self.assertEqual(client.count("OTHER"), 0)
 
     def test_a_broker_without_jetstream_leaves_events_pending(self):
