@@ -1,5 +1,5 @@
-/* bench_publish.c - P5: draining a backlog, against bare js_PublishMsgAsync of the same payloads; and
- * what the drain costs those who record meanwhile.
+/* bench_publish.c - P5: draining a backlog, against bare js_PublishMsgAsync of the same payloads;
+ * and what the drain costs those who record meanwhile.
  *
  * SPDX-License-Identifier: Apache-2.0
  *

@@ -1,5 +1,5 @@
-/* broker_scene.h - a log with marked lines and the real publisher over it, moved on by hand: no thread,
- * and a clock that the target sets.
+/* broker_scene.h - a log with marked lines and the real publisher over it, moved on by hand: no
+ * thread, and a clock that the target sets.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KAIZEN_FUZZ_BROKER_SCENE_H

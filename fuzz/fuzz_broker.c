@@ -1,11 +1,11 @@
-/* fuzz_broker.c - any answers of a broker: an event counts as acknowledged when the broker said so of
- * this event, as refused when it said so, and else is sent again, the same.
+/* fuzz_broker.c - any answers of a broker: an event counts as acknowledged when the broker said so
+ * of this event, as refused when it said so, and else is sent again, the same.
  *
  * SPDX-License-Identifier: Apache-2.0
  *
- * The real publisher and the real transport; in the place of the NATS library stands one whose every
- * answer is taken from the input.  Zeros, also those behind the input's end, are an honest broker, so
- * that everything must have arrived when the input is used up. */
+ * The real publisher and the real transport; in the place of the NATS library stands one whose
+ * every answer is taken from the input.  Zeros, also those behind the input's end, are an honest
+ * broker, so that everything must have arrived when the input is used up. */
 #include <kaizen/plugin.h>
 #include <stdio.h>
 #include <string.h>
@@ -66,7 +66,8 @@ static uint64_t sequence;
 static int64_t max_payload;
 static bool was_small; /* it was said that nothing larger is taken: a reason of its own to refuse */
 
-/* ---- the library ------------------------------------------------------------------------------ */
+/* ---- the library ------------------------------------------------------------------------------
+ */
 
 static natsStatus take_failure(void) {
   static const natsStatus failures[] = {
@@ -280,7 +281,8 @@ void nats_library_leave(const struct nats_library_guard *guard) {
   (void)guard;
 }
 
-/* ---- the broker ------------------------------------------------------------------------------- */
+/* ---- the broker -------------------------------------------------------------------------------
+ */
 
 static void hand_over(natsMsg *message, jsPubAck *ack, jsPubAckErr *failure) {
   struct scene_event *event = scene_event_of(message->id);
@@ -373,7 +375,8 @@ static void let_broker_act(void) {
   }
 }
 
-/* Of what stands before the cursor the broker has said one or the other; and that is all it said. */
+/* Of what stands before the cursor the broker has said one or the other; and that is all it said.
+ */
 static void require_told_by_broker(bool complete) {
   size_t acknowledged = 0, refused = 0;
   struct agent_view view;

@@ -21,7 +21,8 @@ enum {
   ROUNDS = 64,
 };
 
-/* ---- a broker that acknowledges everything at once -------------------------------------------- */
+/* ---- a broker that acknowledges everything at once --------------------------------------------
+ */
 
 static struct transport_answer answers[SCENE_EVENTS];
 static size_t answer_count;
@@ -84,7 +85,8 @@ static const struct transport_kind honest = {.open = open_honest,
                                              .flush = flush_honest,
                                              .answers = answers_of_honest};
 
-/* ---- the state -------------------------------------------------------------------------------- */
+/* ---- the state --------------------------------------------------------------------------------
+ */
 
 /* At most 2^48: what nothing can have counted to is no number that a state can hold. */
 static void take_number(struct input *input, uint64_t *number) {
@@ -111,8 +113,8 @@ static void take_id(struct input *input, unsigned char id[16]) {
     uuid_pack(scene_events[which].id, id);
 }
 
-/* The cursor stands at a line of the log, or at one that somebody's rewriting took; where that is in
- * the file is a hint, and what is behind it may be held. */
+/* The cursor stands at a line of the log, or at one that somebody's rewriting took; where that is
+ * in the file is a hint, and what is behind it may be held. */
 static void take_state(struct input *input, struct agent_state *real) {
   uint64_t time = 0;
 

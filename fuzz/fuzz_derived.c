@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: Apache-2.0
  *
  * First byte: which file; second: how (see enum); then the file's bytes, or patches of the real one
- * {offset: 2 bytes, length: 1, bytes}, length 0: cut there.  A checksum that is made right again lets
- * a patch come as far as the code that trusts it. */
+ * {offset: 2 bytes, length: 1, bytes}, length 0: cut there.  A checksum that is made right again
+ * lets a patch come as far as the code that trusts it. */
 #include <fcntl.h>
 #include <kaizen/plugin.h>
 #include <stdio.h>
@@ -47,7 +47,8 @@ static const char *const names[FILES] = {
     "../.id",       "../.doorbell",  ".lock",  ".next"};
 static struct buffer log_before, real[FILES], bytes, after;
 
-/* ---- checksums, as the product makes them ----------------------------------------------------- */
+/* ---- checksums, as the product makes them -----------------------------------------------------
+ */
 
 static void put_number(struct buffer *file, size_t at, uint64_t number) {
   memcpy(file->data + at, &number, sizeof number);
@@ -99,7 +100,8 @@ static void sum(unsigned file) {
     sum_state(&bytes);
 }
 
-/* ---- the real files --------------------------------------------------------------------------- */
+/* ---- the real files ---------------------------------------------------------------------------
+ */
 
 static int32_t record(struct recorder *recorder, const char *key, bool marked) {
   const struct scratch_given given = {
@@ -156,7 +158,8 @@ static void patch(struct input *input, const struct buffer *file) {
   }
 }
 
-/* ---- what must hold --------------------------------------------------------------------------- */
+/* ---- what must hold ---------------------------------------------------------------------------
+ */
 
 static void hear_name(void *ctx, const char *agent) {
   struct error error;

@@ -1,5 +1,5 @@
-/* scratch.h - a project of a fuzz target's own: one agent, its files as the input wants them, and what
- * must hold of them afterwards.
+/* scratch.h - a project of a fuzz target's own: one agent, its files as the input wants them, and
+ * what must hold of them afterwards.
  *
  * SPDX-License-Identifier: Apache-2.0
  *

@@ -16,8 +16,8 @@
 
 #define LOCK_FILE ".lock"
 #define TURNSTILE_FILE ".next"
-/* Between two tries: a sixteenth of what has been waited so far, so that a crowd of waiters does not
- * spend the processor on asking, and nobody waits a tenth longer for it. */
+/* Between two tries: a sixteenth of what has been waited so far, so that a crowd of waiters does
+ * not spend the processor on asking, and nobody waits a tenth longer for it. */
 #define POLL_NS INT64_C(20000)
 #define POLL_SHARE 16
 #define POLL_MAX_NS INT64_C(10000000)

@@ -33,9 +33,10 @@ static int refuse_busy(struct error *error) {
   return error_set(error, KAIZEN_E_BUSY, "another process is rewriting the log");
 }
 
-/* The file is locked as long as it is written: of two processes that rewrite at the same time, which
- * may be since the copying is done without the agent's lock, one would put the other's half-written
- * file in place.  1: it was renamed before it was locked; what stands under its name is another. */
+/* The file is locked as long as it is written: of two processes that rewrite at the same time,
+ * which may be since the copying is done without the agent's lock, one would put the other's
+ * half-written file in place.  1: it was renamed before it was locked; what stands under its name
+ * is another. */
 static int open_spare(int agent_fd, int *fd, struct error *error) {
   struct stat held, named;
   int result = directory_open_file(agent_fd, SPARE_FILE, O_WRONLY | O_CREAT, fd, error);

@@ -426,7 +426,8 @@ static int acquire(struct agent *agent, int64_t lock_timeout_ms, struct error *e
   return result == 1 ? error_set(error, KAIZEN_E_BUSY, "the agent's lock was not free") : result;
 }
 
-/* Folds the whole log again: the checkpoint is derived, and may be wrong in a way no checksum sees. */
+/* Folds the whole log again: the checkpoint is derived, and may be wrong in a way no checksum sees.
+ */
 static int acquire_anew(struct agent *agent, int64_t lock_timeout_ms, struct error *error) {
   if (acquire(agent, lock_timeout_ms, error) != 0)
     return -1;

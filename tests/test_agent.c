@@ -346,8 +346,8 @@ Test(agent, a_log_cut_in_place_is_read_anew) {
   expect_fold("emptied", 0, 0, 0);
 }
 
-/* As a program without the lock does that empties the log, then writes over what came meanwhile, but
- * not to its end. */
+/* As a program without the lock does that empties the log, then writes over what came meanwhile,
+ * but not to its end. */
 static void rewrite_in_place_below_the_last_line(void) {
   static const char garbage[] = "{\"overwritten\": true     }\n";
   int fd;
