@@ -1,4 +1,5 @@
-/* bare_loop.h - the least a recorder that keeps both files can do: append a line, replace the summary.
+/* bare_loop.h - the least a recorder that keeps both files can do: append a line, replace the
+ * summary.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KAIZEN_BARE_LOOP_H

@@ -1,11 +1,11 @@
-/* bench_append.c - P1: one record with fsync "never", against a bare loop that only appends the line
- * and replaces the summary.
+/* bench_append.c - P1: one record with fsync "never", against a bare loop that only appends the
+ * line and replaces the summary.
  *
  * SPDX-License-Identifier: Apache-2.0
  *
- * The bare loop writes the bytes the plugin wrote, and replaces the summary by the same system calls:
- * what no recorder that keeps the files can leave out.  On the build's file system and in memory,
- * where the file system's own share is least and ours shows most. */
+ * The bare loop writes the bytes the plugin wrote, and replaces the summary by the same system
+ * calls: what no recorder that keeps the files can leave out.  On the build's file system and in
+ * memory, where the file system's own share is least and ours shows most. */
 #include "bare_loop.h"
 #include "bench.h"
 

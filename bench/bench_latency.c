@@ -2,9 +2,9 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  *
- * Lines `latency.BROKER.FSYNC.THREADS.p50 value us`, and p99, p999, max.  All threads record for one
- * agent without a pause: what a call waits for the others is in its figure.  The broker is the one
- * at NATS_URL; it is frozen by its process id, BENCH_BROKER_PID. */
+ * Lines `latency.BROKER.FSYNC.THREADS.p50 value us`, and p99, p999, max.  All threads record for
+ * one agent without a pause: what a call waits for the others is in its figure.  The broker is the
+ * one at NATS_URL; it is frozen by its process id, BENCH_BROKER_PID. */
 #include "bench.h"
 
 #include <pthread.h>

@@ -3,9 +3,9 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  *
- * Every record carries a key, so that the index is as long as the log.  In memory: on ext4 without a
- * journal the making of a file costs whatever was deleted in that folder's part of the disk during
- * the last minute, and two folders are seldom equal in that.  Resident memory is this
+ * Every record carries a key, so that the index is as long as the log.  In memory: on ext4 without
+ * a journal the making of a file costs whatever was deleted in that folder's part of the disk
+ * during the last minute, and two folders are seldom equal in that.  Resident memory is this
  * process's, from after the first record on the short log to after the last on the long one. */
 #include "bench.h"
 

@@ -1,7 +1,7 @@
-/* bench_publish.c - P5: draining a backlog, against bare js_PublishMsgAsync of the same payloads; and
- * what the drain costs those who record meanwhile, against what another process's bare publishing
- * costs them: where broker, publisher and recorder are more than the processors, both are waiting for
- * one.
+/* bench_publish.c - P5: draining a backlog, against bare js_PublishMsgAsync of the same payloads;
+ * and what the drain costs those who record meanwhile, against what another process's bare
+ * publishing costs them: where broker, publisher and recorder are more than the processors, both
+ * are waiting for one.
  *
  * SPDX-License-Identifier: Apache-2.0
  *

@@ -2,6 +2,7 @@
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,6 +35,8 @@ static const struct command_example examples[] = {
 };
 
 static const double BROKER_TIMEOUT_S = 3;
+static const char SETTINGS_WAY_OUT[] =
+    "mend it where it was set: --set, the environment, or the file that 'config path' names";
 
 static void check_plugin(struct doctor_findings *findings, const struct session *session) {
   const struct kaizen_plugin_v1 *plugin = session->plugin.table;
@@ -48,11 +51,12 @@ static void check_plugin(struct doctor_findings *findings, const struct session 
 }
 
 static bool is_network(long type) {
-  static const long magics[] = {NFS_SUPER_MAGIC,        SMB_SUPER_MAGIC, 0xFF534D42L /* CIFS */,
-                                0xFE534D42L /* SMB2 */, V9FS_MAGIC,      FUSE_SUPER_MAGIC,
-                                0x00C36400L /* Ceph */, AFS_SUPER_MAGIC};
+  static const uint32_t magics[] = {
+      NFS_SUPER_MAGIC,  SMB_SUPER_MAGIC,  0xFF534D42 /* CIFS */, 0xFE534D42 /* SMB2 */,
+      V9FS_MAGIC,       FUSE_SUPER_MAGIC, 0x00C36400 /* Ceph */, AFS_SUPER_MAGIC,
+      CODA_SUPER_MAGIC, 0x0BD00BD0 /* Lustre */};
   for (size_t i = 0; i < sizeof magics / sizeof magics[0]; i++)
-    if ((unsigned long)type == (unsigned long)magics[i])
+    if ((uint32_t)type == magics[i])
       return true;
   return false;
 }
@@ -205,7 +209,8 @@ static void check_broker(struct doctor_findings *findings, struct session *sessi
     doctor_findings_fail(
         findings, EXIT_CODE_UNDELIVERABLE, "broker",
         report != NULL && json_object_get_boolean(report_text_member(report, "connected"))
-            ? "kaizen-host broker init makes the stream; events stay in the log meanwhile"
+            ? "'broker check' says more, 'broker init' makes a stream; events stay in the log "
+              "meanwhile"
             : "set nats_url or start the broker; events stay in the log meanwhile",
         "%s", problem.text);
   else
@@ -219,7 +224,8 @@ static void check_instance(const struct host *host, struct session *session,
   struct json_object *config = NULL;
   struct problem problem;
   if (config_edit_report(host, session, &config, &problem) < 0) {
-    doctor_findings_fail(findings, problem.exit_code, "settings", NULL, "%s", problem.text);
+    doctor_findings_fail(findings, problem.exit_code, "settings", SETTINGS_WAY_OUT, "%s",
+                         problem.text);
     return;
   }
   bool emits = json_object_get_boolean(
@@ -241,17 +247,23 @@ static int run(const struct host *host) {
   struct problem problem;
   doctor_findings_init(&findings);
   if (session_load(host, &session, &problem) < 0) {
-    doctor_findings_fail(&findings, problem.exit_code, "plugin", NULL, "%s", problem.text);
+    doctor_findings_fail(&findings, problem.exit_code, "plugin",
+                         "mend the configuration file ('config path' names it), or name the plugin "
+                         "with --plugin; a bare name is looked up in KAIZEN_PLUGIN_PATH",
+                         "%s", problem.text);
     return doctor_findings_end(&findings);
   }
   check_plugin(&findings, &session);
   if (session_find_project(host, &session, &problem) < 0) {
-    doctor_findings_fail(&findings, problem.exit_code, "project", NULL, "%s", problem.text);
+    doctor_findings_fail(&findings, problem.exit_code, "project",
+                         "go into the project's folder, or name it with -C DIR", "%s",
+                         problem.text);
   } else {
     check_writable(&findings, session.project_root);
     check_file_system(&findings, session.project_root);
     if (session_create(host, &session, &problem) < 0)
-      doctor_findings_fail(&findings, problem.exit_code, "settings", NULL, "%s", problem.text);
+      doctor_findings_fail(&findings, problem.exit_code, "settings", SETTINGS_WAY_OUT, "%s",
+                           problem.text);
     else
       check_instance(host, &session, &findings);
   }

@@ -59,6 +59,8 @@ static int run_opened(const struct host *host, struct session *session, struct p
   replay.batch_flags = options_given(arguments, "derive-keys") ? KAIZEN_BATCH_DERIVE_KEYS : 0u;
   replay.lines_to_skip = (uint64_t)options_number(arguments, "skip", 0);
   int result = replay_open(&replay, command_word(host, 0), problem);
+  if (result == 0 && options_given(arguments, "emit-event")) /* also what is pending already */
+    result = session_set(session, "emit_event", "true", problem);
   if (result == 0)
     result = session_start(session, problem);
   if (result == 0) {

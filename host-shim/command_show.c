@@ -15,6 +15,8 @@
 #include "time_text.h"
 #include "utf8_text.h"
 
+enum { NOTE_COLUMNS_MAX = 80 };
+
 static const struct option_spec own_options[] = {
     {"recent", 'n', OPTION_COUNT, "N", "how many executions; 10 for one agent, none for all"},
     {NULL, 0, OPTION_FLAG, NULL, NULL},
@@ -61,6 +63,16 @@ static const char *note_of(struct json_object *record) {
   return error != NULL ? error : report_text_string(metadata, "outcome", "");
 }
 
+/* Bytes of the note that are shown: some put a whole stack trace there. */
+static size_t shown_bytes(const char *note) {
+  size_t bytes = 0;
+  for (int column = 0; column < NOTE_COLUMNS_MAX && note[bytes] != '\0'; column++) {
+    size_t len = utf8_text_character(note + bytes);
+    bytes += len > 0 ? len : 1;
+  }
+  return bytes;
+}
+
 static void add_row(struct table *table, struct json_object *record) {
   bool success = json_object_get_boolean(report_text_member(record, "success"));
   double time_s = report_text_number(record, "execution_time_s", -1);
@@ -76,7 +88,9 @@ static void add_row(struct table *table, struct json_object *record) {
     table_cell(table, "%.2f", quality);
   else
     table_cell(table, "%s", "");
-  table_cell(table, "%s", note_of(record));
+  const char *note = note_of(record);
+  size_t shown = shown_bytes(note);
+  table_cell(table, "%.*s%s", (int)shown, note, note[shown] != '\0' ? "..." : "");
 }
 
 static void print_sparks(struct json_object *const *records, size_t count) {

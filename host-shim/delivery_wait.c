@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "json_text.h"
 #include "output.h"
 #include "report_text.h"
 #include "signals.h"
@@ -41,8 +42,8 @@ enum delivery_end delivery_wait(struct session *session, const struct delivery_w
       session_failed(session, "waiting for the broker", result, problem);
       return DELIVERY_FAILED;
     }
-    if (result != KAIZEN_PENDING)
-      return DELIVERY_DONE;
+    if (result != KAIZEN_PENDING) /* at once when emission is off, whatever is left */
+      return pending == 0 ? DELIVERY_DONE : DELIVERY_HOPELESS;
     if (wait->show_progress)
       show_progress(stats);
     if (signals_pending())
@@ -82,4 +83,29 @@ int delivery_counts(struct session *session, const char *agent, struct delivery_
   }
   json_object_put(report);
   return 0;
+}
+
+struct dead_letter_search {
+  const char *event_id;
+  bool found;
+};
+
+static int32_t compare_letter(void *ctx, const char *data, size_t len) {
+  struct dead_letter_search *search = ctx;
+  const char *description = NULL;
+  size_t at = 0;
+  struct json_object *letter = json_text_parse(data, len, &at, &description);
+  search->found =
+      search->found || strcmp(report_text_string(letter, "event_id", ""), search->event_id) == 0;
+  json_object_put(letter);
+  return 0;
+}
+
+bool delivery_is_dead_letter(struct session *session, const char *event_id) {
+  const struct kaizen_delivery_1 *delivery =
+      session->plugin.table->get_extension(KAIZEN_DELIVERY_1);
+  struct dead_letter_search search = {.event_id = event_id, .found = false};
+  if (delivery != NULL)
+    delivery->dead_letters(session->instance, compare_letter, &search);
+  return search.found;
 }

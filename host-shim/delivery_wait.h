@@ -18,7 +18,8 @@ struct delivery_wait {
 enum delivery_end {
   DELIVERY_DONE, /* every marked event is acknowledged or a dead letter, held ones excepted */
   DELIVERY_TIMEOUT,
-  DELIVERY_HOPELESS,    /* the broker cannot be used: kaizen_stats.publisher_reason says why */
+  DELIVERY_HOPELESS,    /* nobody publishes, or the broker cannot be used:
+                           kaizen_stats.publisher_reason says why */
   DELIVERY_INTERRUPTED, /* signals_pending() */
   DELIVERY_FAILED       /* *problem */
 };
@@ -32,5 +33,7 @@ struct delivery_counts {
 };
 /* 0 with zeroed counts when the agent has no log; -1: the plugin cannot tell. */
 int delivery_counts(struct session *session, const char *agent, struct delivery_counts *counts);
+/* Whether the event of that id is among the dead letters. */
+bool delivery_is_dead_letter(struct session *session, const char *event_id);
 
 #endif

@@ -177,16 +177,18 @@ int hook_plan_install(struct hook_plan *plan, const struct hook_command *command
 
 /* ---- uninstall ---- */
 
-/* Without what is ours; NULL in `after`: nothing is left. */
+/* Without what is ours; NULL in `after`: nothing is left.  Where nothing is ours, nothing goes. */
 static int uninstall_json(struct hook_change *change, const struct hook_target *target,
                           const struct hook_backup *known, struct problem *problem) {
   struct hook_json json = {.text = NULL};
   bool made_file = known == NULL ? false : !known->was_there;
   int result = hook_json_open(&json, change->before, strlen(change->before), problem);
-  if (result == 0)
+  size_t wanted;
+  bool has_ours = result == 0 && (known != NULL || hook_entries_count(&json, target, &wanted) > 0);
+  if (has_ours)
     result = hook_entries_remove(&json, target, known != NULL ? known->made : NULL, problem);
   if (result == 0 && !(made_file && hook_entries_is_bare(&json))) {
-    change->after = strdup(json.text);
+    change->after = strdup(has_ours ? json.text : change->before);
     result = change->after == NULL ? problem_no_memory(problem) : 0;
   }
   hook_json_close(&json);

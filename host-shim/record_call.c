@@ -37,12 +37,10 @@ static void take_project(struct record_call *call) {
   json_object_put(config);
 }
 
-/* A call with a JSON text has no flags: what the options say of the event becomes the instance's
- * setting. */
+/* What the options say of the event becomes the instance's setting: a call with a JSON text has no
+ * flags, and a repeat with --emit-event sends what the first attempt could not. */
 static int apply_emission(struct record_call *call, const struct record_request *request,
                           struct problem *problem) {
-  if (!options_given(call->host->arguments, "json"))
-    return 0;
   if ((request->execution.flags & KAIZEN_EXEC_EMIT) != 0)
     return session_set(&call->session, "emit_event", "true", problem);
   if ((request->execution.flags & KAIZEN_EXEC_NO_EMIT) != 0)
@@ -70,12 +68,21 @@ static const char *agent_name(const struct record_call *call,
   return request->execution.agent.ptr != NULL ? request->execution.agent.ptr : call->json_agent;
 }
 
-/* Whether this agent's pending events are only held ones, that nobody sends before an operator
- * decides. */
-static bool is_held(struct record_call *call, const struct record_request *request) {
+/* The wait was for the events of every agent; this is about the record's own. */
+static enum record_event event_after(struct record_call *call, const struct record_request *request,
+                                     enum delivery_end end, const struct kaizen_stats *stats) {
   struct delivery_counts counts;
-  return delivery_counts(&call->session, agent_name(call, request), &counts) == 0 &&
-         counts.held > 0 && counts.held == counts.pending;
+  if (end == DELIVERY_DONE && call->result == KAIZEN_RECORDED && stats->dead_lettered == 0)
+    return RECORD_EVENT_ACKNOWLEDGED;
+  if (delivery_counts(&call->session, agent_name(call, request), &counts) < 0)
+    return RECORD_EVENT_PENDING;
+  if (counts.dead_lettered > 0 && delivery_is_dead_letter(&call->session, call->receipt.event_id))
+    return RECORD_EVENT_DEAD_LETTERED;
+  if (counts.pending > counts.held)
+    return RECORD_EVENT_PENDING;
+  /* What is held came along with a copied tree: a first record's event does not. */
+  return counts.held > 0 && call->result == KAIZEN_DUPLICATE ? RECORD_EVENT_HELD
+                                                             : RECORD_EVENT_ACKNOWLEDGED;
 }
 
 static void wait_for_event(struct record_call *call, const struct record_request *request) {
@@ -89,9 +96,7 @@ static void wait_for_event(struct record_call *call, const struct record_request
   if ((call->receipt.flags & KAIZEN_RECEIPT_MARKED) == 0)
     return;
   enum delivery_end end = delivery_wait(&call->session, &wait, &stats, &problem);
-  call->event = end == DELIVERY_DONE ? RECORD_EVENT_ACKNOWLEDGED : RECORD_EVENT_PENDING;
-  if (call->result == KAIZEN_DUPLICATE && is_held(call, request))
-    call->event = RECORD_EVENT_HELD;
+  call->event = event_after(call, request, end, &stats);
   if (call->event != RECORD_EVENT_ACKNOWLEDGED)
     snprintf(call->event_reason, sizeof call->event_reason, "%s", stats.publisher_reason);
 }
@@ -142,7 +147,7 @@ int record_call_json(struct record_call *call, struct record_request *request, c
 }
 
 static const char *event_word(enum record_event event) {
-  static const char *const words[] = {"off", "pending", "acknowledged", "held"};
+  static const char *const words[] = {"off", "pending", "acknowledged", "held", "dead-lettered"};
   return words[event];
 }
 
@@ -191,6 +196,8 @@ static void print_event_note(const struct record_call *call) {
   if (call->event == RECORD_EVENT_HELD)
     output_note("the event is held, because the project was copied or restored; "
                 "'drain --resend-all' or 'drain --assume-sent' decides");
+  if (call->event == RECORD_EVENT_DEAD_LETTERED)
+    output_note("the broker refused the event for good; 'dead-letters list' says why");
   if ((call->receipt.flags & KAIZEN_RECEIPT_KEY_CONFLICT) != 0)
     output_warning(
         "the first record with this idempotency key differs from this one; the first one stays");
@@ -199,9 +206,10 @@ static void print_event_note(const struct record_call *call) {
 static int recorded_status(const struct record_call *call) {
   if (!options_given(call->host->arguments, "wait"))
     return EXIT_CODE_OK;
-  return call->event == RECORD_EVENT_HELD      ? EXIT_CODE_UNDELIVERABLE
-         : call->event == RECORD_EVENT_PENDING ? EXIT_CODE_UNSENT
-                                               : EXIT_CODE_OK;
+  return call->event == RECORD_EVENT_HELD            ? EXIT_CODE_UNDELIVERABLE
+         : call->event == RECORD_EVENT_DEAD_LETTERED ? EXIT_CODE_UNDELIVERABLE
+         : call->event == RECORD_EVENT_PENDING       ? EXIT_CODE_UNSENT
+                                                     : EXIT_CODE_OK;
 }
 
 int record_call_report(struct record_call *call, const struct record_request *request) {

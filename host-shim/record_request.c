@@ -4,6 +4,7 @@
 #include "record_request.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,6 +45,19 @@ static const struct {
     {"HELIX_INFRA_OVERHEAD_SHARE", "infra_overhead_share", HELIX_NUMBER},
 };
 
+/* What the plugin would refuse must not cost the record: nobody who calls us set the variable. */
+static bool is_usable(enum helix_kind kind, const char *value) {
+  if (kind == HELIX_TEXT)
+    return true;
+  if (!json_text_is_number(value))
+    return false;
+  if (kind == HELIX_NUMBER)
+    return isfinite(strtod(value, NULL));
+  errno = 0;
+  (void)strtoll(value, NULL, 10);
+  return value[strspn(value, "0123456789")] == '\0' && errno != ERANGE;
+}
+
 static int take_environment(struct record_request *request) {
   for (size_t i = 0; i < sizeof helix_variables / sizeof helix_variables[0]; i++) {
     const char *value = getenv(helix_variables[i].variable);
@@ -51,8 +65,7 @@ static int take_environment(struct record_request *request) {
     bool is_text = helix_variables[i].kind == HELIX_TEXT;
     if (value == NULL || *value == '\0')
       continue;
-    if (!is_text && (!json_text_is_number(value) || (helix_variables[i].kind == HELIX_COUNT &&
-                                                     value[strspn(value, "0123456789")] != '\0'))) {
+    if (!is_usable(helix_variables[i].kind, value)) {
       output_warning("%s='%s' is no %s and is left out of the record", helix_variables[i].variable,
                      value,
                      helix_variables[i].kind == HELIX_COUNT ? "whole number from 0" : "number");

@@ -20,12 +20,15 @@
 #include "time_text.h"
 
 enum {
-  BATCH_BYTES = 1024 * 1024,
+  BUFFER_BYTES = 1024 * 1024,
+  BATCH_BYTES_FIRST = 4096,
+  BATCH_BYTES_MIN = 256,
   LINE_BYTES_MAX =
       16 * 1024 * 1024, /* the plugin rejects lines far shorter; this only bounds memory */
   RETRIES_MAX = 5,
   SLICE_MS = 100 /* how soon a Ctrl-C ends a wait for input */
 };
+static const double BATCH_S = 0.2; /* how long a call should take */
 
 void replay_init(struct replay *replay, struct session *session) {
   memset(replay, 0, sizeof *replay);
@@ -38,7 +41,8 @@ int replay_open(struct replay *replay, const char *file, struct problem *problem
   replay->batch = session_extension(replay->session, KAIZEN_BATCH_1, problem);
   if (replay->batch == NULL)
     return -1;
-  replay->room = BATCH_BYTES;
+  replay->room = BUFFER_BYTES;
+  replay->batch_bytes = BATCH_BYTES_FIRST;
   replay->buffer = malloc(replay->room);
   if (replay->buffer == NULL)
     return problem_no_memory(problem);
@@ -101,6 +105,25 @@ static size_t whole_lines(const struct replay *replay) {
   if (replay->ended)
     return replay->used;
   return last != NULL ? (size_t)(last - replay->buffer) + 1 : 0;
+}
+
+/* Of `len` bytes of whole lines those of the next call: one line at least. */
+static size_t batch_of(const struct replay *replay, size_t len) {
+  if (len <= replay->batch_bytes)
+    return len;
+  const char *last = memrchr(replay->buffer, '\n', replay->batch_bytes);
+  if (last == NULL)
+    last = memchr(replay->buffer + replay->batch_bytes, '\n', len - replay->batch_bytes);
+  return last != NULL ? (size_t)(last - replay->buffer) + 1 : len;
+}
+
+/* While the plugin is called no progress is shown and no Ctrl-C is heard, and a line may cost a
+ * sync of its own: calls are made as large as they stay short. */
+static void fit_batch(struct replay *replay, double took_s) {
+  if (took_s < BATCH_S / 2 && replay->batch_bytes < BUFFER_BYTES)
+    replay->batch_bytes *= 2;
+  else if (took_s > BATCH_S && replay->batch_bytes > BATCH_BYTES_MIN)
+    replay->batch_bytes /= 2;
 }
 
 static int grow(struct replay *replay, struct problem *problem) {
@@ -229,8 +252,10 @@ int replay_run(struct replay *replay, struct problem *problem) {
       return -1;
     size_t skipped = skipped_bytes(replay, len);
     drop(replay, skipped);
-    if (record_lines(replay, len - skipped, problem) < 0)
+    double called_s = time_text_monotonic_s();
+    if (record_lines(replay, batch_of(replay, len - skipped), problem) < 0)
       return -1;
+    fit_batch(replay, time_text_monotonic_s() - called_s);
     show_progress(replay);
   } while (!(replay->ended && replay->used == 0));
   output_progress_end();

@@ -27,13 +27,13 @@ struct replay {
   double started_s;
   char *buffer;
   size_t used, room;
-  bool ended; /* the input is read to its end */
+  size_t batch_bytes; /* what the next call is given, as whole lines */
+  bool ended;         /* the input is read to its end */
 
   uint64_t
       lines_done; /* physical lines dealt with, skipped ones included: the --skip to go on with */
   uint64_t bytes_done;
   struct kaizen_batch_result total;
-  uint64_t rejected_otherwise;                         /* not for their age */
   struct replay_refusal refusals[REPLAY_REFUSALS_MAX]; /* the first ones */
   size_t refusal_count;
   char failure[208]; /* why the plugin could not record, as it said last */

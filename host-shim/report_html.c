@@ -36,10 +36,14 @@ static const char page_head[] =
     "table{border-collapse:collapse;width:100%;font-size:.9rem}"
     "th,td{text-align:left;vertical-align:top;padding:.25rem 1rem .25rem 0;"
     "border-bottom:1px solid var(--line);overflow-wrap:anywhere}"
-    "th{color:var(--soft);font-weight:600}time{white-space:nowrap}\n"
+    "th{color:var(--soft);font-weight:600}time,.all th,.all td+td{white-space:nowrap}"
+    ".failures th:first-child{width:10rem}\n"
     "@media(max-width:40rem){thead{display:none}tr{display:block;padding:.4rem 0;"
     "border-bottom:1px solid var(--line)}td{display:block;border:0;padding:0}"
-    "td+td+td,time{color:var(--soft)}}\n"
+    "td+td+td,time{color:var(--soft)}"
+    ".all td+td{display:inline-block;padding-right:1rem;color:var(--soft)}"
+    ".all .quality:not(:empty)::before{content:\"quality \"}"
+    ".all .count::after{content:\" executions\"}}\n"
     "@media print{:root{color-scheme:light}body{max-width:none;padding:0}h2{break-after:avoid}"
     "figure,.tiles,tr{break-inside:avoid}}\n";
 
@@ -93,6 +97,54 @@ static void print_warning(FILE *out, uint64_t count, const char *what) {
     fprintf(out, "<p class=\"warn\">%" PRIu64 " %s</p>\n", count, what);
 }
 
+static void print_time(FILE *out, const char *timestamp) {
+  int64_t time_ns = 0;
+  char text[TIME_TEXT_MAX];
+  if (time_text_parse(timestamp, &time_ns) < 0) {
+    print_escaped(out, timestamp);
+    return;
+  }
+  time_text_format(time_ns, text);
+  fprintf(out, "<time datetime=\"%s\">%.10s %.5s</time>", text, text, text + 11);
+}
+
+static const char *arrow_of(const char *trend) {
+  return strcmp(trend, "up") == 0 ? " ↑" : strcmp(trend, "down") == 0 ? " ↓" : "";
+}
+
+static void print_overview_row(FILE *out, struct json_object *agent) {
+  struct json_object *trend = report_text_member(agent, "trend");
+  const char *quality_trend = report_text_string(trend, "quality_score", "unknown");
+  fputs("<tr><td>", out);
+  print_escaped(out, report_text_string(agent, "agent", ""));
+  fprintf(out, "</td><td class=\"count\">%" PRIu64 "</td><td>%.1f %%%s</td><td class=\"quality\">",
+          report_text_count(agent, "execution_count"),
+          report_text_number(agent, "success_rate", 0) * 100,
+          arrow_of(report_text_string(trend, "success_rate", "")));
+  if (strcmp(quality_trend, "unknown") != 0) /* else no record carries one */
+    fprintf(out, "%.2f%s", report_text_number(agent, "avg_quality_score", 0),
+            arrow_of(quality_trend));
+  fputs("</td><td>", out);
+  print_time(out, report_text_string(agent, "last_execution", ""));
+  fputs("</td></tr>\n", out);
+}
+
+/* All agents at one look, when there is more than one. */
+static void print_overview(FILE *out, struct json_object *agents) {
+  size_t count =
+      json_object_is_type(agents, json_type_array) ? json_object_array_length(agents) : 0;
+  if (count == 0)
+    fputs("<p>Nothing is recorded here yet.</p>\n", out);
+  if (count < 2)
+    return;
+  fputs("<table class=\"all\">\n<thead><tr><th>agent</th><th>executions</th><th>succeeded</th>"
+        "<th>mean quality</th><th>last execution (UTC)</th></tr></thead>\n<tbody>\n",
+        out);
+  for (size_t i = 0; i < count; i++)
+    print_overview_row(out, json_object_array_get_idx(agents, i));
+  fputs("</tbody>\n</table>\n", out);
+}
+
 void report_html_begin(FILE *out, struct json_object *delivery) {
   char now[TIME_TEXT_MAX];
   const char *project = report_text_string(delivery, "project", "");
@@ -106,7 +158,7 @@ void report_html_begin(FILE *out, struct json_object *delivery) {
   print_escaped(out, project);
   fputs("</h1>\n<p class=\"soft\">", out);
   print_escaped(out, report_text_string(delivery, "project_root", ""));
-  fprintf(out, " · %s</p>\n</header>\n<main>\n<div class=\"tiles\">\n", now);
+  fprintf(out, " · <time>%s</time></p>\n</header>\n<main>\n<div class=\"tiles\">\n", now);
   print_count_tile(out, sum_of(delivery, "execution_count"), "executions");
   print_count_tile(out, sum_of(delivery, "marked"), emits ? "events" : "events; emission is off");
   print_count_tile(out, sum_of(delivery, "acknowledged"), "acknowledged");
@@ -116,10 +168,7 @@ void report_html_begin(FILE *out, struct json_object *delivery) {
                 "events are held: the project was copied or restored");
   print_warning(out, sum_of(delivery, "dead_lettered"),
                 "dead letters: events the broker refused for good");
-}
-
-static const char *arrow_of(int32_t trend) {
-  return trend == KAIZEN_TREND_UP ? " ↑" : trend == KAIZEN_TREND_DOWN ? " ↓" : "";
+  print_overview(out, report_text_member(delivery, "agents"));
 }
 
 static void print_summary(FILE *out, const struct kaizen_summary *summary,
@@ -128,11 +177,11 @@ static void print_summary(FILE *out, const struct kaizen_summary *summary,
   fputs("<div class=\"tiles\">\n", out);
   print_count_tile(out, summary->execution_count, "executions");
   snprintf(text, sizeof text, "%.1f %%%s", summary->success_rate * 100,
-           arrow_of(summary->trend_success_rate));
+           arrow_of(report_text_trend(summary->trend_success_rate)));
   print_tile(out, text, "succeeded");
   if ((summary->flags & KAIZEN_SUMMARY_HAS_QUALITY) != 0) {
     snprintf(text, sizeof text, "%.2f%s", summary->avg_quality_score,
-             arrow_of(summary->trend_quality_score));
+             arrow_of(report_text_trend(summary->trend_quality_score)));
     print_tile(out, text, "mean quality");
   }
   if ((summary->flags & KAIZEN_SUMMARY_HAS_TIME) != 0) {
@@ -144,21 +193,11 @@ static void print_summary(FILE *out, const struct kaizen_summary *summary,
   fputs("</div>\n", out);
 }
 
-static void print_time(FILE *out, const char *timestamp) {
-  int64_t time_ns = 0;
-  char text[TIME_TEXT_MAX];
-  if (time_text_parse(timestamp, &time_ns) < 0) {
-    print_escaped(out, timestamp);
-    return;
-  }
-  time_text_format(time_ns, text);
-  fprintf(out, "<time datetime=\"%s\">%.10s %.5s</time>", text, text, text + 11);
-}
-
 static void print_failures(FILE *out, const struct report_data *data) {
   if (data->failure_count == 0)
     return;
-  fputs("<h3>Last failures</h3>\n<table>\n<thead><tr><th>ended (UTC)</th><th>reason</th>"
+  fputs("<h3>Last failures</h3>\n<table class=\"failures\">\n<thead><tr><th>ended "
+        "(UTC)</th><th>reason</th>"
         "<th>session</th></tr></thead>\n<tbody>\n",
         out);
   for (size_t i = 0; i < data->failure_count; i++) {
@@ -191,6 +230,8 @@ void report_html_agent(FILE *out, struct json_object *delivery, const char *agen
   print_escaped(out, agent);
   fputs("</h2>\n", out);
   print_summary(out, &data->summary, delivery_of(delivery, agent));
+  if (data->sample_count < data->summary.execution_count)
+    fprintf(out, "<p class=\"soft\">Drawn are the last %zu executions.</p>\n", data->sample_count);
   report_svg_history(out, data);
   report_svg_durations(out, data);
   print_failures(out, data);

@@ -72,12 +72,21 @@ static double quality_of(const struct report_sample *sample) {
   return sample->quality;
 }
 
-/* The mean over the last ten up to sample i; negative when none of them has a value. */
+static size_t step_of(const struct report_data *data) {
+  return (data->sample_count + POINTS_MAX - 1) / POINTS_MAX;
+}
+
+/* How many executions a point is the mean of: in a long history all since the point before. */
+static size_t window_of(const struct report_data *data) {
+  return step_of(data) > ROLLING ? step_of(data) : ROLLING;
+}
+
+/* The mean over the window that ends with sample i; negative when none in it has a value. */
 static double rolling_mean(const struct report_data *data, size_t i,
                            double (*value_of)(const struct report_sample *)) {
   double sum = 0;
   size_t count = 0;
-  for (size_t j = i + 1 > ROLLING ? i + 1 - ROLLING : 0; j <= i; j++) {
+  for (size_t j = i + 1 > window_of(data) ? i + 1 - window_of(data) : 0; j <= i; j++) {
     double value = value_of(&data->samples[j]);
     sum += value >= 0 ? value : 0;
     count += value >= 0;
@@ -85,16 +94,12 @@ static double rolling_mean(const struct report_data *data, size_t i,
   return count > 0 ? sum / (double)count : -1;
 }
 
-static size_t step_of(const struct report_data *data) {
-  return (data->sample_count + POINTS_MAX - 1) / POINTS_MAX;
-}
-
-/* A long history begins where ten are known: the mean over one or two swings too much. */
+/* A long history begins where a window is full: the mean over one or two swings too much. */
 static void print_line(FILE *out, const struct report_data *data, const char *class_name,
                        double (*value_of)(const struct report_sample *)) {
   size_t count = data->sample_count;
   bool any = false;
-  for (size_t i = count > 5 * ROLLING ? ROLLING - 1 : 0; i < count; i += step_of(data)) {
+  for (size_t i = count > 5 * ROLLING ? window_of(data) - 1 : 0; i < count; i += step_of(data)) {
     double mean = rolling_mean(data, i, value_of);
     if (mean < 0)
       continue;
@@ -134,10 +139,11 @@ static void print_day(FILE *out, const char *class_name, const char *ended) {
 void report_svg_history(FILE *out, const struct report_data *data) {
   if (data->sample_count < 2)
     return;
-  fputs("<figure><figcaption><span class=\"key\"><i class=\"success\"></i>success rate</span> "
-        "<span class=\"key\"><i class=\"quality\"></i>quality, both over the last 10</span> "
-        "<span class=\"key\"><i class=\"tick\"></i>a failure</span></figcaption>\n",
-        out);
+  fprintf(out,
+          "<figure><figcaption><span class=\"key\"><i class=\"success\"></i>success rate</span> "
+          "<span class=\"key\"><i class=\"quality\"></i>quality, both over the last %zu</span> "
+          "<span class=\"key\"><i class=\"tick\"></i>a failure</span></figcaption>\n",
+          window_of(data));
   begin_picture(out, "Success rate and quality over the recent executions", WIDTH);
   print_grid(out);
   print_line(out, data, "success", success_of);
@@ -203,7 +209,7 @@ static void print_bin_labels(FILE *out, const struct bins *bins) {
 void report_svg_durations(FILE *out, const struct report_data *data) {
   struct bins bins;
   fill_bins(data, &bins);
-  if (bins.total == 0)
+  if (bins.total < 2) /* one duration is no distribution, and stands above */
     return;
   fputs("<figure><figcaption>Duration</figcaption>\n", out);
   begin_picture(out, "How long the recent executions took", BINS);

@@ -14,7 +14,8 @@ static const uint32_t STOP_MS = 2000;
 
 static bool threads_left; /* of the process: what it is asked for is the process's end */
 
-/* Messages about what a call answers as well (docs/operations.md): the command that called says it. */
+/* Messages about what a call answers as well (docs/operations.md): the command that called says
+ * it. */
 enum { MESSAGE_NOT_RECORDED = 106, MESSAGE_REJECTED = 107 };
 
 static void take_log(void *ctx, int32_t level, int32_t id, const char *text, size_t len) {
@@ -71,17 +72,23 @@ static const char *set_value(const struct option_value *value, const char *key) 
   return value->text + len + 1;
 }
 
+/* What the last --set says of the key, or NULL. */
+static const char *set_text(const struct host *host, const char *key) {
+  const char *text = NULL;
+  for (size_t i = 0; i < host->arguments->value_count; i++) {
+    const char *value = set_value(&host->arguments->values[i], key);
+    text = value != NULL ? value : text;
+  }
+  return text;
+}
+
 /* -C, else --set project_root=, else the file's project_root, else discovery. */
 int session_find_project(const struct host *host, struct session *session,
                          struct problem *problem) {
-  const char *named = NULL;
+  const char *named = set_text(host, "project_root");
   struct json_object *member = NULL;
-  if (json_object_object_get_ex(session->config.config, "project_root", &member))
+  if (named == NULL && json_object_object_get_ex(session->config.config, "project_root", &member))
     named = json_object_get_string(member);
-  for (size_t i = 0; i < host->arguments->value_count; i++) {
-    const char *value = set_value(&host->arguments->values[i], "project_root");
-    named = value != NULL ? value : named;
-  }
   if (host->directory == NULL && named != NULL && strlen(named) < sizeof session->project_root) {
     strcpy(session->project_root, named); /* the plugin judges it */
     return 0;
@@ -119,8 +126,9 @@ static int apply_settings(const struct host *host, struct session *session,
 }
 
 /* The file's settings with the project root in them: configure() wants one, and the file usually
- * has none. */
-static char *settings_text(const struct session *session) {
+ * has none.  It judges the root at once, so what allows one on a network file system goes along. */
+static char *settings_text(const struct host *host, const struct session *session) {
+  const char *allowed = set_text(host, "allow_network_fs");
   struct json_object *settings = session->config.config;
   struct json_members root = {.list = NULL};
   char *text = NULL;
@@ -128,7 +136,10 @@ static char *settings_text(const struct session *session) {
                           ? "{}"
                           : json_object_to_json_string_ext(
                                 settings, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
-  if (json_members_add_text(&root, "project_root", session->project_root) == 0)
+  bool added = json_members_add_text(&root, "project_root", session->project_root) == 0;
+  if (added && allowed != NULL && strcmp(allowed, "true") == 0)
+    added = json_members_add_json(&root, "allow_network_fs", "true") == 0;
+  if (added)
     text = json_text_splice(given, strlen(given), &root);
   json_members_free(&root);
   return text;
@@ -136,7 +147,7 @@ static char *settings_text(const struct session *session) {
 
 static int configure(const struct host *host, struct session *session, struct problem *problem) {
   const char *where = session->config.file != NULL ? session->config.file : "configuration";
-  char *text = settings_text(session);
+  char *text = settings_text(host, session);
   if (text == NULL)
     return problem_no_memory(problem);
   int32_t result = session->plugin.table->configure(session->instance, text, strlen(text));

@@ -76,7 +76,7 @@ static void print_cell(const struct table *table, size_t column, const char *tex
   bool right = table->headings[column][0] == '>';
   printf("%*s%s", right ? padding : 0, "", output_style(style));
   utf8_text_print(stdout, text);
-  printf("%s%*s", output_style_end(), right || last ? 0 : padding, "");
+  printf("%s%*s", style != OUTPUT_PLAIN ? output_style_end() : "", right || last ? 0 : padding, "");
   fputs(last ? "\n" : "  ", stdout);
 }
 

@@ -25,11 +25,17 @@ size_t utf8_text_character(const char *text) {
   return code >= least[len] && code <= 0x10FFFF && (code < 0xD800 || code > 0xDFFF) ? len : 0;
 }
 
-/* C0, DEL and C1 (U+0080-U+009F) characters move cursors and set colours. */
+/* C0, DEL and C1 (U+0080-U+009F) characters move cursors and set colours; U+202A-U+202E and
+ * U+2066-U+2069 turn the rest of the line around. */
 static bool is_control(const char *text, size_t len) {
-  unsigned char first = (unsigned char)text[0];
-  return first < 0x20 || first == 0x7F ||
-         (len == 2 && first == 0xC2 && (unsigned char)text[1] < 0xA0);
+  const unsigned char *at = (const unsigned char *)text;
+  if (len == 1)
+    return at[0] < 0x20 || at[0] == 0x7F;
+  if (len == 2)
+    return at[0] == 0xC2 && at[1] < 0xA0;
+  return len == 3 && at[0] == 0xE2 &&
+         ((at[1] == 0x80 && at[2] >= 0xAA && at[2] <= 0xAE) ||
+          (at[1] == 0x81 && at[2] >= 0xA6 && at[2] <= 0xA9));
 }
 
 char *utf8_text_valid(const char *text) {

@@ -10,6 +10,7 @@
 
 #include <kaizen/plugin.h>
 
+#include "base/clock.h"
 #include "base/directory.h"
 #include "base/hash.h"
 #include "base/line_reader.h"
@@ -17,7 +18,9 @@
 
 #define STORE_EVERY_LINES 64       /* a restart folds at most that many again */
 #define STORE_EVERY_LINES_FAR 1024 /* during a long catch-up: a killed rebuild goes on there */
-#define REOPEN_TRIES 8
+#define REOPEN_TRIES 8             /* at least, however little time there is */
+#define CATCH_UP_TRIES 64 /* with one who appends all the time: a needless newline is harmless */
+#define SECOND_LOOK_NS INT64_C(1000000000)
 #define KEY_CANDIDATES 8
 
 void agent_init(struct agent *agent, const struct project *project, const char *name) {
@@ -50,12 +53,21 @@ static void close_files(struct agent *agent) {
   agent->path_synced = agent->state_claimed = false;
 }
 
-void agent_close(struct agent *agent) {
+static bool folded_log_is_in_place(const struct agent *agent) {
   uint64_t size;
 
-  if (agent->loaded && agent->unstored > 0 && agent_lock_exclusive(&agent->lock, 0, NULL) == 0) {
-    if (agent_log_in_place(&agent->log, agent->project->root_fd, agent->name, &size, NULL) == 0 &&
-        size >= agent->anchor.end && agent_log_check_anchor(&agent->log, &agent->anchor, NULL) == 0)
+  return agent_log_in_place(&agent->log, agent->project->root_fd, agent->name, &size, NULL) == 0 &&
+         size >= agent->anchor.end &&
+         agent_log_check_anchor(&agent->log, &agent->anchor, NULL) == 0;
+}
+
+void agent_close(struct agent *agent) {
+  if (agent->loaded && (agent->unstored > 0 || agent->look_again_ns > 0) &&
+      agent_lock_exclusive(&agent->lock, 0, NULL) == 0) {
+    /* whoever opens it next takes the second look */
+    if (agent->look_again_ns > 0)
+      (void)unlinkat(agent->fd, CHECKPOINT_FILE, 0);
+    else if (folded_log_is_in_place(agent))
       agent_store_checkpoint(agent, true);
     agent_lock_release(&agent->lock);
   }
@@ -77,11 +89,19 @@ static void remember_before(struct agent *agent) {
   agent->marked_before = agent->fold.marked;
 }
 
+/* Who writes a log anew in place may go on over lines that were appended meanwhile, and stop before
+ * the last of them: that one stands where it did, and what was folded is wrong all the same. */
+static void want_second_look(struct agent *agent) {
+  agent->look_again_ns = clock_monotonic_ns() + SECOND_LOOK_NS;
+}
+
 /* 0 when the last folded line stands where it did, 1 when not: somebody rewrote the log.  -1. */
 static int check_anchor(struct agent *agent, uint64_t size, struct error *error) {
   int result =
       size < agent->anchor.end ? 1 : agent_log_check_anchor(&agent->log, &agent->anchor, error);
 
+  if (result == 1 && agent->anchor.inode == agent->log.inode)
+    want_second_look(agent);
   if (result == 1 && !agent->rewritten) {
     agent->rewritten = true;
     if (!agent->replaced)
@@ -279,19 +299,54 @@ static void settle_rewrite(struct agent *agent) {
   agent->rewritten = false;
 }
 
-/* Folds what stands behind the anchor and ends a torn last line; results as agent_refresh(). */
+static int ends_in_newline(const struct agent *agent, uint64_t size, struct error *error) {
+  char last;
+  size_t got;
+
+  if (directory_read_at(agent->log.fd, &last, 1, size - 1, &got, error) != 0)
+    return -1;
+  return got == 1 && last == '\n';
+}
+
+/* Folds what stands behind the anchor and ends a torn last line; results as agent_refresh().  A
+ * line that a program without our lock appends meanwhile is whole, and folded with the rest. */
 static int fold_the_rest(struct agent *agent, struct error *error) {
   uint64_t size = 0;
-  int result = catch_up(agent, error);
 
-  if (result != 0)
-    return result;
-  result = agent_log_in_place(&agent->log, agent->project->root_fd, agent->name, &size, error);
-  if (result != 0)
-    return result;
-  if (size < agent->anchor.end)
-    return 1;
-  return size > agent->anchor.end ? end_torn_tail(agent, error) : 0;
+  for (int tries = 0;; tries++) {
+    int result = catch_up(agent, error);
+
+    if (result == 0)
+      result = agent_log_in_place(&agent->log, agent->project->root_fd, agent->name, &size, error);
+    if (result != 0)
+      return result;
+    if (size == agent->anchor.end)
+      return 0;
+    if (size < agent->anchor.end) {
+      want_second_look(agent);
+      return 1;
+    }
+    result = tries < CATCH_UP_TRIES ? ends_in_newline(agent, size, error) : 0;
+    if (result != 1)
+      return result < 0 ? -1 : end_torn_tail(agent, error);
+  }
+}
+
+/* Folds the log once more when it has been at rest since it was rewritten in place; fewer records
+ * than before are one more rewrite.  Results as agent_refresh(). */
+static int look_again(struct agent *agent, struct error *error) {
+  int result;
+
+  if (agent->look_again_ns == 0 || clock_monotonic_ns() < agent->look_again_ns)
+    return 0;
+  agent->look_again_ns = 0;
+  remember_before(agent);
+  if (begin_again(agent, 0, error) != 0)
+    return -1;
+  result = fold_the_rest(agent, error);
+  if (result == 0 && agent->fold.execution_count < agent->records_before)
+    agent->rewritten = true;
+  return result;
 }
 
 int agent_refresh(struct agent *agent, struct error *error) {
@@ -321,6 +376,10 @@ int agent_refresh(struct agent *agent, struct error *error) {
   result = size == agent->anchor.end ? 0 : fold_the_rest(agent, error);
   if (result == 0)
     settle_rewrite(agent);
+  if (result == 0)
+    result = look_again(agent, error);
+  if (result == 0)
+    settle_rewrite(agent);
   return result;
 }
 
@@ -332,9 +391,9 @@ void agent_follow_rewrite(struct agent *agent) {
 }
 
 int agent_acquire(struct agent *agent, int64_t deadline_ns, struct error *error) {
-  int tries, result = -1;
+  int tries, result;
 
-  for (tries = 0; tries < REOPEN_TRIES; tries++) {
+  for (tries = 0; tries < REOPEN_TRIES || clock_monotonic_ns() < deadline_ns; tries++) {
     if (open_files(agent, error) != 0)
       return -1;
     result = agent_lock_exclusive(&agent->lock, deadline_ns, error);
@@ -350,7 +409,7 @@ int agent_acquire(struct agent *agent, int64_t deadline_ns, struct error *error)
      * agent's */
     close_files(agent);
   }
-  return error_set(error, KAIZEN_E_IO,
+  return error_set(error, KAIZEN_E_BUSY,
                    ".kaizen/metrics/%s: its files are replaced again and again by another program",
                    agent->name);
 }

@@ -33,8 +33,9 @@ struct agent {
   uint64_t skipped;  /* lines met that are no records */
   uint64_t rewrites; /* times the log was found to be another than the one that was folded */
   uint64_t records_before, records_after, marked_before, marked_after; /* of the last rewrite */
-  bool replaced;  /* the log that was folded is no longer the one of that name */
-  bool rewritten; /* the log is being folded anew because of a rewrite */
+  bool replaced;         /* the log that was folded is no longer the one of that name */
+  bool rewritten;        /* the log is being folded anew because of a rewrite */
+  int64_t look_again_ns; /* when to fold it once more after a rewrite in place; 0: it was not */
 };
 
 /* Nothing is opened yet. */
@@ -45,8 +46,8 @@ void agent_close(struct agent *agent);
 
 /* Opens what is not open, takes the lock, makes sure that it and the log are still the files of
  * those names, folds what others appended.  When it answers 0, agent->anchor.end is the size of the
- * log and its last byte a newline. 1: the deadline passed; -1 with *error.  In both cases the lock
- * is not held. */
+ * log and its last byte a newline. 1: the lock was not free until the deadline; -1 with *error,
+ * E_BUSY when the files were replaced until then.  In both cases the lock is not held. */
 int agent_acquire(struct agent *agent, int64_t deadline_ns, struct error *error);
 void agent_release(struct agent *agent);
 

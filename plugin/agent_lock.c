@@ -16,13 +16,13 @@
 
 #define LOCK_FILE ".lock"
 #define TURNSTILE_FILE ".next"
-/* Between two tries: a sixteenth of what has been waited so far, so that a crowd of waiters does not
- * spend the processor on asking, and nobody waits a tenth longer for it. */
+/* Between two tries: a sixteenth of what has been waited so far, so that a crowd of waiters does
+ * not spend the processor on asking, and nobody waits a tenth longer for it. */
 #define POLL_NS INT64_C(20000)
 #define POLL_SHARE 16
 #define POLL_MAX_NS INT64_C(10000000)
-/* Who went through the turnstile may take a free lock past it for that long: a burst of records pays
- * for it once, and who waits there waits that much longer at most. */
+/* Who went through the turnstile may take a free lock past it for that long: a burst of records
+ * pays for it once, and who waits there waits that much longer at most. */
 #define PAST_TURNSTILE_NS INT64_C(200000)
 
 int agent_lock_open(struct agent_lock *lock, int agent_fd, struct error *error) {

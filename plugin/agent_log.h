@@ -36,8 +36,8 @@ struct agent_log {
  * none. */
 int agent_log_open(struct agent_log *log, int agent_fd, bool writable, struct error *error);
 void agent_log_close(struct agent_log *log);
-/* Is the file of that name, reached from the project root without following a link, the one we hold?
- * *size of it then.  0 yes, 1 no, -1 with *error when it is one that may not be used. */
+/* Is the file of that name, reached from the project root without following a link, the one we
+ * hold? *size of it then.  0 yes, 1 no, -1 with *error when it is one that may not be used. */
 int agent_log_in_place(const struct agent_log *log, int root_fd, const char *agent, uint64_t *size,
                        struct error *error);
 

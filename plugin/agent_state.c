@@ -234,6 +234,24 @@ int agent_state_sync(int agent_fd, struct error *error) {
   return result;
 }
 
+/* Rewriting takes the oldest lines: what stands behind the held ones is acknowledged and stays so,
+ * the held ones are fewer. */
+void agent_state_recount_held(struct agent_state *state, uint64_t marked) {
+  uint64_t held_until = state->held_from_marked + state->held_count;
+  uint64_t behind = state->cursor_marked - held_until;
+  uint64_t left = marked > behind ? marked - behind : 0;
+
+  if (state->held_count == 0)
+    return;
+  if (state->cursor_marked < held_until)
+    left = marked;
+  if (state->held_count > left)
+    state->held_count = left;
+  state->held_from_marked = left - state->held_count;
+  state->held_from_end = 0;
+  memset(state->held_from_id, 0, sizeof state->held_from_id);
+}
+
 /* What survives in a tree that is not the one the state was written for: the sequence, so that the
  * page order holds, and the retention clock, which belongs to the lines and not to who sends them.
  * What the original sent is not known here. */

@@ -55,6 +55,10 @@ int agent_state_store(int agent_fd, struct agent_state *state, bool sync, struct
  * the disk under it. */
 int agent_state_sync(int agent_fd, struct error *error);
 
+/* Of a log that another program rewrote, which holds `marked` marked lines up to the cursor: how
+ * many of the held ones are left.  *state still has the cursor of the log before. */
+void agent_state_recount_held(struct agent_state *state, uint64_t marked);
+
 struct fold;
 /* The state to go on with, under the exclusive lock, `fold` covering the whole log: loaded when it
  * belongs to `project_id`; else made, with every marked line the log holds now held (a copied,

@@ -18,6 +18,7 @@
 #include "base/line_reader.h"
 #include "base/uuid_text.h"
 #include "checkpoint.h"
+#include "dead_letter.h"
 #include "record.h"
 
 #define LOCK_WAIT_NS INT64_C(2000000000)
@@ -83,17 +84,18 @@ static bool line_carries(int log_fd, uint64_t end, const unsigned char id[16]) {
   return memmem(begin, (size_t)(bytes + len - begin), text, UUID_TEXT_SIZE - 1) != NULL;
 }
 
-/* The cursor's place by its ids, from the whole log: the newest of them that is still there. */
-static int find_cursor(struct agent_view *view, int log_fd, struct error *error) {
+/* The cursor's place by its ids, the newest of them that is still there, and how many dead letters
+ * stand before it. */
+static int search_cursor(struct agent_view *view, int log_fd, const struct dead_letter_ids *letters,
+                         struct error *error) {
   struct agent_state *state = &view->state;
-  uint64_t marked = 0;
+  uint64_t marked = 0, dead = 0;
   uint32_t best = state->recent_count;
   struct line_reader reader;
   struct record record;
   struct line line;
   int result;
 
-  state->cursor_end = state->cursor_marked = 0;
   line_reader_init(&reader, log_fd, 0, view->committed_end);
   while ((result = line_reader_next(&reader, &line, error)) == 1) {
     unsigned char id[16];
@@ -103,6 +105,7 @@ static int find_cursor(struct agent_view *view, int log_fd, struct error *error)
       continue;
     marked++;
     uuid_pack(record.event_id, id);
+    dead += dead_letter_has(letters, id);
     for (i = 0; i < best && memcmp(state->recent[i], id, 16) != 0;)
       i++;
     if (i == best)
@@ -110,9 +113,29 @@ static int find_cursor(struct agent_view *view, int log_fd, struct error *error)
     best = i;
     state->cursor_end = line.end;
     state->cursor_marked = marked;
+    state->dead_lettered = dead;
   }
   line_reader_fini(&reader);
   return result;
+}
+
+/* Of a log that another program rewrote, as the publisher will find it: from the whole log. */
+static int find_cursor(struct agent_view *view, int agent_fd, int log_fd, struct error *error) {
+  struct agent_state *state = &view->state, before = *state;
+  struct dead_letter_ids letters = {0};
+  int result = dead_letter_load_ids(agent_fd, &letters, error);
+
+  state->cursor_end = state->cursor_marked = state->dead_lettered = 0;
+  if (result == 0)
+    result = search_cursor(view, log_fd, &letters, error);
+  dead_letter_ids_fini(&letters);
+  if (result != 0)
+    return -1;
+  agent_state_recount_held(&before, state->cursor_marked);
+  state->held_count = before.held_count;
+  state->held_from_marked = before.held_from_marked;
+  state->held_from_end = before.held_from_end;
+  return 0;
 }
 
 /* What is taken down while the lock is held, so that the reading afterwards holds nobody up. */
@@ -180,26 +203,40 @@ static int find_oldest_pending(struct agent_view *view, int log_fd, struct error
   return result < 0 ? -1 : 0;
 }
 
-static int count_delivery(struct agent_view *view, const struct project *project, int log_fd,
-                          struct error *error) {
+/* What a copied tree brought along is held as soon as somebody writes here (agent_state_claim): to
+ * a reader it already is. */
+static void hold_everything(struct agent_view *view) {
   struct agent_state *state = &view->state;
+
+  state->cursor_end = view->fold.last_marked_end;
+  state->cursor_marked = state->held_count = view->fold.marked;
+  state->held_from_end = state->held_from_marked = state->dead_lettered = 0;
+}
+
+static bool is_of_this_tree(const struct agent_view *view, const struct project *project) {
   unsigned char id[PROJECT_ID_SIZE];
+
+  return view->has_state && project_identity_known(project, id) &&
+         memcmp(view->state.project_id, id, PROJECT_ID_SIZE) == 0;
+}
+
+static int count_delivery(struct agent_view *view, const struct project *project, int agent_fd,
+                          int log_fd, struct error *error) {
+  struct agent_state *state = &view->state;
   uint64_t marked = view->fold.marked;
 
-  if (state->recent_count > 0 && !line_carries(log_fd, state->cursor_end, state->recent[0]) &&
-      find_cursor(view, log_fd, error) != 0)
+  if (!is_of_this_tree(view, project))
+    hold_everything(view);
+  else if (state->recent_count > 0 && !line_carries(log_fd, state->cursor_end, state->recent[0]) &&
+           find_cursor(view, agent_fd, log_fd, error) != 0)
     return -1;
   if (state->cursor_marked > marked)
     state->cursor_marked = marked;
   view->pending = marked - state->cursor_marked + state->held_count;
   if (view->pending > marked)
     view->pending = marked;
-  view->held = state->held_count;
-  /* what a copied tree brought with it is held as soon as somebody writes here: to a reader it
-   * already is */
-  if (view->pending > 0 && (!view->has_state || !project_identity_known(project, id) ||
-                            memcmp(state->project_id, id, PROJECT_ID_SIZE) != 0))
-    view->held = view->pending;
+  /* a foreign rewrite may have taken some of them */
+  view->held = state->held_count < view->pending ? state->held_count : view->pending;
   view->dead_lettered =
       state->dead_lettered < marked - view->pending ? state->dead_lettered : marked - view->pending;
   view->acknowledged = marked - view->pending - view->dead_lettered;
@@ -226,7 +263,7 @@ int agent_view_read(const struct project *project, const char *agent, struct age
   if (result == 0)
     result = fold_log(view, &snapshot, error);
   if (result == 0)
-    result = count_delivery(view, project, snapshot.log.fd, error);
+    result = count_delivery(view, project, agent_fd, snapshot.log.fd, error);
   agent_log_close(&snapshot.log);
   (void)close(agent_fd);
   if (result < 0)

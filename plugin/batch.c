@@ -94,8 +94,8 @@ static int32_t commit_run(struct batch *batch) {
   return code;
 }
 
-/* A key from the line's own bytes: the same line is the same execution wherever a replay begins.  It is
- * put where a given one would stand, at the end of the record. */
+/* A key from the line's own bytes: the same line is the same execution wherever a replay begins. It
+ * is put where a given one would stand, at the end of the record. */
 static int derive_key(struct batch *batch, struct execution *execution, struct span line,
                       struct error *error) {
   struct span none = {"", 0};

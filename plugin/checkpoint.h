@@ -4,13 +4,13 @@
  * SPDX-License-Identifier: Apache-2.0
  *
  * Derived: deleting it costs one scan of the log.  It is what makes a cold start independent of the
- * log's length.  A header of 4096 bytes (fold, anchor, checksum), then pages of 1024: 63 {hash, offset}
- * entries and their checksum; a key belongs to the page its hash's leading bits name, and a full page doubles the
- * number of pages.  An entry is only a hint: the line it points at decides, so entries may be ahead
- * of the header, and stale ones do no harm.  Read and written with pread and pwrite, never mapped:
- * a truncated mapping would raise SIGBUS in the host.  Nothing is synced: a header of another boot
- * is not believed. All calls are made under the agent's exclusive lock, but for checkpoint_peek
- * (shared). */
+ * log's length.  A header of 4096 bytes (fold, anchor, checksum), then pages of 1024: 63 {hash,
+ * offset} entries and their checksum; a key belongs to the page its hash's leading bits name, and a
+ * full page doubles the number of pages.  An entry is only a hint: the line it points at decides,
+ * so entries may be ahead of the header, and stale ones do no harm.  Read and written with pread
+ * and pwrite, never mapped: a truncated mapping would raise SIGBUS in the host.  Nothing is synced:
+ * a header of another boot is not believed. All calls are made under the agent's exclusive lock,
+ * but for checkpoint_peek (shared). */
 #ifndef KAIZEN_CHECKPOINT_H
 #define KAIZEN_CHECKPOINT_H
 
@@ -21,8 +21,8 @@
 #define CHECKPOINT_FILE ".index-1"
 
 /* The last folded line, by content: inode numbers are handed out again and sizes come back
- * (invariants, schedule 2).  A file with another number is folded anew all the same: an editor may have
- * changed a line before the last one and kept its length. */
+ * (invariants, schedule 2).  A file with another number is folded anew all the same: an editor may
+ * have changed a line before the last one and kept its length. */
 struct log_anchor {
   uint64_t end;    /* offset behind its newline; 0: nothing is folded */
   uint64_t offset; /* where it begins */
@@ -65,12 +65,12 @@ int checkpoint_find(struct checkpoint *checkpoint, struct span key, uint64_t *of
 int checkpoint_add(struct checkpoint *checkpoint, struct span key, uint64_t offset,
                    struct error *error);
 
-/* From here to checkpoint_flush() pages stay in memory, at most `keys` of them: a key that is looked
- * up and then added costs one read, and the keys of a page one write.  Only for as long as the lock
- * is held.  Without memory for it nothing is kept. */
+/* From here to checkpoint_flush() pages stay in memory, at most `keys` of them: a key that is
+ * looked up and then added costs one read, and the keys of a page one write.  Only for as long as
+ * the lock is held.  Without memory for it nothing is kept. */
 void checkpoint_keep(struct checkpoint *checkpoint, size_t keys);
-/* Writes the pages that were changed and keeps none any longer.  0, -1 with *error: some of the keys
- * are not in the file. */
+/* Writes the pages that were changed and keeps none any longer.  0, -1 with *error: some of the
+ * keys are not in the file. */
 int checkpoint_flush(struct checkpoint *checkpoint, struct error *error);
 
 #endif

@@ -26,8 +26,9 @@ struct commit { /* zero it, reuse it for any number of batches of one agent, the
 
 /* The agent is acquired and stays so.  Answers every request; *error explains codes < 0. */
 void commit_batch(struct commit *commit, struct agent *agent, struct error *error);
-/* summary.json as the fold says, when it may say something else.  That it cannot be written is told,
- * but for commit->starved, which is for the caller to mend or to tell.  The agent is acquired. */
+/* summary.json as the fold says, when it may say something else.  That it cannot be written is
+ * told, but for commit->starved, which is for the caller to mend or to tell.  The agent is
+ * acquired. */
 void commit_refresh_summary(struct commit *commit, struct agent *agent);
 void commit_fini(struct commit *commit);
 

@@ -91,23 +91,27 @@ int dead_letter_append(int agent_fd, struct span lines, bool sync, struct error 
   return result;
 }
 
+/* Only of a whole letter: a line that a killed process or a full disk left is none, and must not be
+ * handed out as JSON. */
 static bool read_id(struct span line, unsigned char id[16]) {
   struct json_cursor cursor;
   struct json_member member;
+  bool found = false;
+  int more;
 
-  if (json_cursor_open(&cursor, line, JSON_LENIENT, JSON_DEPTH_MAX + 1, NULL) != 0)
+  /* what the event of a foreign line says stands in it, as deep as it was in the log */
+  if (json_cursor_open(&cursor, line, JSON_LENIENT, JSON_DEPTH_LIMIT, NULL) != 0)
     return false;
-  while (json_cursor_next(&cursor, &member, NULL) == 1) {
+  while ((more = json_cursor_next(&cursor, &member, NULL)) == 1) {
     struct span text = {member.value.raw.ptr + 1, member.value.raw.len - 2};
 
     if (!json_name_is(&member, "event_id") || member.value.type != JSON_STRING)
       continue;
-    if (!uuid_text_valid(text))
-      return false;
-    uuid_pack(text.ptr, id);
-    return true;
+    found = uuid_text_valid(text);
+    if (found)
+      uuid_pack(text.ptr, id);
   }
-  return false;
+  return more == 0 && found;
 }
 
 static int compare_ids(const void *a, const void *b) {

@@ -22,7 +22,8 @@ struct doorbell_button { /* the ringing end; one thread at a time */
 void doorbell_button_init(struct doorbell_button *button);
 void doorbell_button_close(struct doorbell_button *button);
 /* Never fails: what cannot be rung is found by the publisher's own round.  The file stays open for
- * the next ring, and is looked for by its name again each second: the folder may have been moved. */
+ * the next ring, and is looked for by its name again each second: the folder may have been moved.
+ */
 void doorbell_ring(struct doorbell_button *button, const struct project *project,
                    const char *agent);
 

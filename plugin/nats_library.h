@@ -28,6 +28,7 @@
   X(natsConnection_Connect) X(natsConnection_Destroy) X(natsConnection_Status) \
   X(natsConnection_FlushTimeout) X(natsConnection_PublishMsg) \
   X(natsConnection_GetConnectedUrl) X(natsConnection_GetMaxPayload) X(natsConnection_GetLastError) \
+  X(natsConnection_GetLocalIPAndPort) \
   X(natsConnection_JetStream) X(natsConnection_SubscribeSync) \
   X(natsConnection_Request) X(natsSubscription_NextMsg) X(natsSubscription_Destroy) \
   X(natsMsg_Create) X(natsMsg_Destroy) X(natsMsg_GetData) X(natsMsg_GetDataLength) \

@@ -249,8 +249,8 @@ static int mark_folder(int metrics_fd, struct folder_mark *mark, struct error *e
   return 0;
 }
 
-/* 1 when the file holds the identity of this very folder, 0 when not, -1 with *error: what cannot be
- * read is not another folder's, and making it anew would hold every event. */
+/* 1 when the file holds the identity of this very folder, 0 when not, -1 with *error: what cannot
+ * be read is not another folder's, and making it anew would hold every event. */
 static int read_identity(int fd, const struct folder_mark *mark, unsigned char id[PROJECT_ID_SIZE],
                          struct error *error) {
   char text[IDENTITY_TEXT_MAX + 1], id_text[UUID_TEXT_SIZE];

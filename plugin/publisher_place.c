@@ -74,27 +74,10 @@ static int count_dead(const struct publisher_agent *agent, uint64_t end, uint64_
   return result < 0 ? -1 : 0;
 }
 
-/* Rewriting takes the oldest lines: what stands behind the held ones is acknowledged and stays so,
- * the held ones are fewer. */
-static void recount_held(struct agent_state *state, const struct outbox_position *position) {
-  uint64_t behind = state->cursor_marked - state->held_from_marked - state->held_count;
-  uint64_t left = position->marked > behind ? position->marked - behind : 0;
-
-  if (state->held_count == 0)
-    return;
-  if (state->cursor_marked < state->held_from_marked + state->held_count)
-    left = position->marked;
-  if (state->held_count > left)
-    state->held_count = left;
-  state->held_from_marked = left - state->held_count;
-  state->held_from_end = 0;
-  memset(state->held_from_id, 0, sizeof state->held_from_id);
-}
-
 static void move_to(struct agent_state *state, const struct outbox_position *position) {
   uint32_t kept = state->recent_count - position->index;
 
-  recount_held(state, position);
+  agent_state_recount_held(state, position->marked);
   memmove(state->recent[0], state->recent[position->index], kept * sizeof state->recent[0]);
   memset(state->recent[kept], 0, (AGENT_STATE_RECENT - kept) * sizeof state->recent[0]);
   state->recent_count = kept;

@@ -46,8 +46,7 @@ struct publisher_project *publisher_project_new(const struct project *project,
   made->metrics_fd = -1;
   doorbell_init(&made->doorbell);
   doorbell_button_init(&made->button);
-  made->status =
-      (struct publisher_status){.state = KAIZEN_PUBLISHER_CONNECTING, .reason = "starting"};
+  made->status.state = KAIZEN_PUBLISHER_CONNECTING;
   made->project.root = strdup(project->root);
   made->project.root_fd = fcntl(project->root_fd, F_DUPFD_CLOEXEC, 0);
   if (made->project.root && made->project.root_fd >= 0 && fstat(project->root_fd, &root) == 0)

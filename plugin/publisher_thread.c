@@ -187,10 +187,7 @@ static void describe(const struct publisher *publisher, const struct publisher_p
   status->state =
       publisher->flow.transport ? KAIZEN_PUBLISHER_CONNECTED : KAIZEN_PUBLISHER_CONNECTING;
   status->hopeless = trouble->text[0] && trouble->hopeless;
-  if (trouble->text[0])
-    (void)snprintf(reason, sizeof status->reason, "%s", trouble->text);
-  else if (!publisher->flow.transport)
-    (void)snprintf(reason, sizeof status->reason, "no event is pending; it connects when one is");
+  (void)snprintf(reason, sizeof status->reason, "%s", trouble->text);
 }
 
 static struct publisher_project *projects_of(struct publisher *publisher) {

@@ -43,9 +43,9 @@ struct recorder_request {
 struct recorder *recorder_new(const struct recorder_options *options); /* NULL: out of memory */
 void recorder_free(struct recorder *recorder);                         /* no call in progress */
 
-/* Records `count` executions of one agent.  Any thread, within a host guard.  `now_s`: wall time, for retention.  Each
- * request is answered; *summary (may be NULL) is the agent's after the call, filled unless a code
- * is < 0; *error explains the codes < 0. */
+/* Records `count` executions of one agent.  Any thread, within a host guard.  `now_s`: wall time,
+ * for retention.  Each request is answered; *summary (may be NULL) is the agent's after the call,
+ * filled unless a code is < 0; *error explains the codes < 0. */
 void recorder_record(struct recorder *recorder, struct recorder_request *requests, size_t count,
                      int64_t now_s, struct summary *summary, struct error *error);
 

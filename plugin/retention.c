@@ -38,10 +38,10 @@ static int acquire(struct prune *prune, struct error *error) {
   return result == 1 ? error_set(error, KAIZEN_E_BUSY, "the lock was not free") : result;
 }
 
-/* One look at the wall clock.  A reading counts when it is a day after the one before it, and begins
- * the day anew when it is earlier.  The retention clock starts at the earlier of the first two that
- * count, and follows two days a step: however often it is looked at, a wrong clock costs one step.
- * 1: it may have moved; 0: it is too early; *changed: the state is to be stored. */
+/* One look at the wall clock.  A reading counts when it is a day after the one before it, and
+ * begins the day anew when it is earlier.  The retention clock starts at the earlier of the first
+ * two that count, and follows two days a step: however often it is looked at, a wrong clock costs
+ * one step. 1: it may have moved; 0: it is too early; *changed: the state is to be stored. */
 static int step_clock(struct agent_state *state, int64_t now_s, bool *changed) {
   int64_t clock_s = state->retention_clock_s, limit_s;
 

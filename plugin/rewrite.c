@@ -33,9 +33,10 @@ static int refuse_busy(struct error *error) {
   return error_set(error, KAIZEN_E_BUSY, "another process is rewriting the log");
 }
 
-/* The file is locked as long as it is written: of two processes that rewrite at the same time, which
- * may be since the copying is done without the agent's lock, one would put the other's half-written
- * file in place.  1: it was renamed before it was locked; what stands under its name is another. */
+/* The file is locked as long as it is written: of two processes that rewrite at the same time,
+ * which may be since the copying is done without the agent's lock, one would put the other's
+ * half-written file in place.  1: it was renamed before it was locked; what stands under its name
+ * is another. */
 static int open_spare(int agent_fd, int *fd, struct error *error) {
   struct stat held, named;
   int result = directory_open_file(agent_fd, SPARE_FILE, O_WRONLY | O_CREAT, fd, error);
@@ -65,11 +66,13 @@ static void close_spare(struct rewrite *rewrite) {
 
 int rewrite_begin(struct rewrite *rewrite, struct error *error) {
   int agent_fd = rewrite->agent->fd;
-
   int tries, result = 1;
 
   rewrite->spare_fd = -1;
   rewrite->moved = rewrite->state;
+  if (rewrite->state.dead_lettered > 0 &&
+      dead_letter_load_ids(agent_fd, &rewrite->letters, error) != 0)
+    return -1;
   for (tries = 0; result == 1 && tries < SPARE_TRIES; tries++)
     result = open_spare(agent_fd, &rewrite->spare_fd, error);
   return result == 1 ? refuse_busy(error) : result;
@@ -126,6 +129,16 @@ static int copy_long_line(struct rewrite *rewrite, const struct line *line, stru
   return 0;
 }
 
+static void leave_out(struct rewrite *rewrite, const struct record *record) {
+  unsigned char id[16];
+
+  rewrite->dropped++;
+  if (!record || !record->marked)
+    return;
+  uuid_pack(record->event_id, id);
+  rewrite->dropped_letters += dead_letter_has(&rewrite->letters, id);
+}
+
 static int copy_line(struct rewrite *rewrite, const struct line *line, struct error *error) {
   struct record read, *record = NULL;
   int result;
@@ -133,10 +146,10 @@ static int copy_line(struct rewrite *rewrite, const struct line *line, struct er
   if (!line->too_long && record_read(line->text, &read, NULL) == RECORD_OK)
     record = &read;
   result = rewrite->leave_out(rewrite->ctx, line, record, error);
-  if (result != 0) {
-    rewrite->dropped += result > 0;
+  if (result > 0)
+    leave_out(rewrite, record);
+  if (result != 0)
     return result < 0 ? -1 : 0;
-  }
   if (line->too_long)
     return copy_long_line(rewrite, line, error);
   buffer_append(&rewrite->out, line->text.ptr, line->text.len + 1);
@@ -163,8 +176,8 @@ int rewrite_copy(struct rewrite *rewrite, uint64_t from, uint64_t to, struct err
   return result < 0 ? -1 : write_out(rewrite, 0, error);
 }
 
-/* Only hints are mended, and only when nobody moved the cursor meanwhile: its ids find it in any
- * case. */
+/* The cursor's place is a hint, and mended only when nobody moved it meanwhile: its ids find it in
+ * any case.  What is left out stood before it, so its dead letters go whoever moved it. */
 static void store_state(const struct rewrite *rewrite) {
   int agent_fd = rewrite->agent->fd;
   struct agent_state current;
@@ -172,13 +185,17 @@ static void store_state(const struct rewrite *rewrite) {
 
   if (!rewrite->has_state || agent_state_load(agent_fd, &current, &damaged, NULL) != 0)
     return;
-  if (memcmp(current.recent[0], rewrite->state.recent[0], 16) != 0 ||
-      current.epoch != rewrite->state.epoch)
+  if (current.epoch != rewrite->state.epoch)
     return;
-  current.cursor_end = rewrite->moved.cursor_end;
-  current.cursor_marked = rewrite->moved.cursor_marked;
-  current.held_from_end = rewrite->moved.held_from_end;
-  current.held_from_marked = rewrite->moved.held_from_marked;
+  current.dead_lettered -= rewrite->dropped_letters < current.dead_lettered
+                               ? rewrite->dropped_letters
+                               : current.dead_lettered;
+  if (memcmp(current.recent[0], rewrite->state.recent[0], 16) == 0) {
+    current.cursor_end = rewrite->moved.cursor_end;
+    current.cursor_marked = rewrite->moved.cursor_marked;
+    current.held_from_end = rewrite->moved.held_from_end;
+    current.held_from_marked = rewrite->moved.held_from_marked;
+  }
   (void)agent_state_store(agent_fd, &current, rewrite->sync, NULL);
 }
 
@@ -201,5 +218,6 @@ void rewrite_end(struct rewrite *rewrite) {
     (void)unlinkat(rewrite->agent->fd, SPARE_FILE, 0);
     close_spare(rewrite);
   }
+  dead_letter_ids_fini(&rewrite->letters);
   buffer_fini(&rewrite->out);
 }

@@ -13,6 +13,7 @@
 #include "agent.h"
 #include "agent_state.h"
 #include "base/line_reader.h"
+#include "dead_letter.h"
 #include "record.h"
 
 struct rewrite {
@@ -30,6 +31,8 @@ struct rewrite {
   struct buffer out;
   uint64_t new_size, new_marked;
   struct agent_state moved; /* where the cursor's and the held lines come to stand */
+  struct dead_letter_ids letters;
+  uint64_t dropped_letters; /* lines left out whose events are dead letters */
 };
 
 /* The caller has filled agent, state, has_state, sync, leave_out and ctx.  0 or -1 with *error. */

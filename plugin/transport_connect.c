@@ -8,12 +8,16 @@
  * broken one has one meaning: not acknowledged. */
 #include "transport_connect.h"
 
+#include <arpa/inet.h>
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/random.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define CONNECT_TIMEOUT_MS 2000
@@ -198,6 +202,52 @@ static bool readable(const char *key, const char *path, struct transport_trouble
   return false;
 }
 
+/* Is it the socket with this local address? */
+static bool is_bound_to(int fd, const char *ip, int port) {
+  struct sockaddr_storage address;
+  socklen_t len = sizeof address;
+  char text[INET6_ADDRSTRLEN];
+  const void *bytes;
+  in_port_t found;
+
+  if (getsockname(fd, (struct sockaddr *)&address, &len) != 0)
+    return false;
+  if (address.ss_family == AF_INET) {
+    bytes = &((const struct sockaddr_in *)&address)->sin_addr;
+    found = ((const struct sockaddr_in *)&address)->sin_port;
+  } else if (address.ss_family == AF_INET6) {
+    bytes = &((const struct sockaddr_in6 *)&address)->sin6_addr;
+    found = ((const struct sockaddr_in6 *)&address)->sin6_port;
+  } else {
+    return false;
+  }
+  return ntohs(found) == port && inet_ntop(address.ss_family, bytes, text, sizeof text) &&
+         strcmp(text, ip) == 0;
+}
+
+/* The library leaves its sockets open to every program that the host starts, which would keep the
+ * connection alive after us; it does not say which descriptor is its own, but what is bound to the
+ * connection's local address is. */
+static void close_on_exec(const struct nats_library *nats, natsConnection *connection) {
+  const struct dirent *entry;
+  char *ip = NULL;
+  int port;
+  DIR *folder;
+
+  if (nats->natsConnection_GetLocalIPAndPort(connection, &ip, &port) != NATS_OK)
+    return;
+  folder = opendir("/proc/self/fd");
+  while (folder && (entry = readdir(folder)) != NULL) {
+    int fd = atoi(entry->d_name); /* "." and "..": 0 */
+
+    if (is_bound_to(fd, ip, port))
+      (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+  }
+  if (folder)
+    (void)closedir(folder);
+  free(ip);
+}
+
 natsConnection *transport_connect(const struct nats_library *nats,
                                   const struct transport_settings *settings,
                                   natsErrHandler on_error, natsConnectionHandler on_closed,
@@ -225,8 +275,10 @@ natsConnection *transport_connect(const struct nats_library *nats,
     status = nats->natsConnection_Connect(&connection, options);
   if (options)
     nats->natsOptions_Destroy(options);
-  if (status == NATS_OK)
+  if (status == NATS_OK) {
+    close_on_exec(nats, connection);
     return connection;
+  }
   transport_explain(nats, settings, status, 0, trouble);
   return NULL;
 }

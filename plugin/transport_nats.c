@@ -198,26 +198,45 @@ static bool is_general(int code) {
   }
 }
 
+/* The answer's error, 0: none.  Another stream than the configured one has no say about it. */
+static int error_of(const struct mailbox *mailbox, const jsPubAck *ack,
+                    const jsPubAckErr *failure) {
+  const char *stream = mailbox->settings->stream;
+
+  if (failure)
+    return (int)failure->ErrCode;
+  return ack && stream[0] && (!ack->Stream || strcmp(ack->Stream, stream) != 0)
+             ? JSStreamNotMatchErr
+             : 0;
+}
+
+/* The library reads "-5" as a number that no stream reaches. */
+static uint64_t sequence_of(const jsPubAck *ack) {
+  return ack->Sequence <= INT64_MAX ? ack->Sequence : 0;
+}
+
 /* Only an acknowledgement with a sequence is one: a clustered broker answers "duplicate" without
  * one for a message that may never be stored. */
 static void judge(struct mailbox *mailbox, const jsPubAck *ack, const jsPubAckErr *failure,
                   struct transport_answer *answer) {
-  int code = failure ? (int)failure->ErrCode : 0;
+  int code = error_of(mailbox, ack, failure);
+  bool taken = !failure && ack && code == 0;
 
   answer->reason = refusal_of(code);
-  answer->duplicate = !failure && ack && ack->Duplicate;
-  answer->sequence = !failure && ack ? ack->Sequence : 0;
+  answer->duplicate = taken && ack->Duplicate;
+  answer->sequence = taken ? sequence_of(ack) : 0;
   if (answer->sequence > 0) {
     answer->outcome = TRANSPORT_ACKNOWLEDGED;
   } else if (answer->reason) {
     answer->outcome = TRANSPORT_REFUSED;
   } else {
     answer->outcome = is_general(code) ? TRANSPORT_FAILED : TRANSPORT_DECLINED;
-    if (failure)
-      transport_explain(mailbox->nats, mailbox->settings, failure->Err, code, &mailbox->trouble);
-    else
+    if (taken)
       mailbox->trouble =
           (struct transport_trouble){.text = "an acknowledgement without a sequence"};
+    else
+      transport_explain(mailbox->nats, mailbox->settings, failure ? failure->Err : NATS_OK, code,
+                        &mailbox->trouble);
   }
 }
 

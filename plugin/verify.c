@@ -26,6 +26,7 @@
 
 #define SUMMARY_READ_MAX 16384
 #define SUMMARY_MEMBERS 6
+#define OTHER_TREE "of another tree: this one was copied or restored, its events are held"
 #define NS_PER_MS INT64_C(1000000)
 #define NS_PER_S INT64_C(1000000000)
 
@@ -207,9 +208,14 @@ static const char *judge_checkpoint(const struct evidence *evidence,
   return recount->checkpoint_right ? "ok" : "disagrees with the log";
 }
 
-static const char *judge_state(const struct evidence *evidence) {
+static const char *judge_state(const struct evidence *evidence, const struct project *project) {
+  unsigned char id[PROJECT_ID_SIZE];
+
   if (!evidence->has_state)
     return "missing";
+  if (!project_identity_known(project, id) ||
+      memcmp(evidence->state.project_id, id, sizeof id) != 0)
+    return OTHER_TREE;
   return evidence->state.lost_by_rewrite > 0
              ? "marked lines were taken out of the log before they were acknowledged"
              : "ok";
@@ -224,7 +230,8 @@ static void add_verdict(struct buffer *out, const char *name, const char *verdic
 }
 
 static bool is_fine(const char *verdict) {
-  return strcmp(verdict, "ok") == 0 || strcmp(verdict, "missing") == 0;
+  return strcmp(verdict, "ok") == 0 || strcmp(verdict, "missing") == 0 ||
+         strcmp(verdict, OTHER_TREE) == 0;
 }
 
 static void write_report(const char *agent, const struct recount *recount, const char *summary,
@@ -285,8 +292,8 @@ static int gather(struct evidence *evidence, const struct project *project, int 
   return result;
 }
 
-static int judge(const struct evidence *evidence, const char *agent, unsigned trend_window,
-                 struct buffer *report, struct error *error) {
+static int judge(const struct evidence *evidence, const struct project *project, const char *agent,
+                 unsigned trend_window, struct buffer *report, struct error *error) {
   struct recount recount = {0};
   struct summary summary;
   int result = recount_log(&recount, evidence, error);
@@ -294,7 +301,7 @@ static int judge(const struct evidence *evidence, const char *agent, unsigned tr
   if (result == 0) {
     summary_of(&recount.fold, trend_window, &summary);
     write_report(agent, &recount, judge_summary(evidence, &summary),
-                 judge_checkpoint(evidence, &recount), judge_state(evidence), report);
+                 judge_checkpoint(evidence, &recount), judge_state(evidence, project), report);
     if (report->failed || recount.bad_lines.failed)
       result = error_set(error, KAIZEN_E_NOMEM, "out of memory");
   }
@@ -314,7 +321,7 @@ int verify_agent(const struct project *project, const char *agent, unsigned tren
   if (result == 0)
     result = gather(evidence, project, agent_fd, error);
   if (result == 0)
-    result = judge(evidence, agent, trend_window, report, error);
+    result = judge(evidence, project, agent, trend_window, report, error);
   agent_log_close(&evidence->log);
   if (agent_fd >= 0)
     (void)close(agent_fd);
@@ -419,7 +426,8 @@ static int acquire(struct agent *agent, int64_t lock_timeout_ms, struct error *e
   return result == 1 ? error_set(error, KAIZEN_E_BUSY, "the agent's lock was not free") : result;
 }
 
-/* Folds the whole log again: the checkpoint is derived, and may be wrong in a way no checksum sees. */
+/* Folds the whole log again: the checkpoint is derived, and may be wrong in a way no checksum sees.
+ */
 static int acquire_anew(struct agent *agent, int64_t lock_timeout_ms, struct error *error) {
   if (acquire(agent, lock_timeout_ms, error) != 0)
     return -1;

@@ -1,4 +1,5 @@
-/* abi_mock.c - a plugin as another version of the ABI might have it: tests/abi_time.sh compiles it many times.
+/* abi_mock.c - a plugin as another version of the ABI might have it: tests/abi_time.sh compiles it
+ * many times.
  *
  * SPDX-License-Identifier: Apache-2.0
  *
@@ -15,7 +16,8 @@ struct kaizen_instance {
   uint64_t recorded;
 };
 
-/* Writes at most what the caller has room for; what this version knows beyond its 1.0 layout is 0x77. */
+/* Writes at most what the caller has room for; what this version knows beyond its 1.0 layout is
+ * 0x77. */
 static int32_t put(void *out, const void *ours, size_t ours_size, size_t least) {
   unsigned char later[512];
   uint32_t caller_size;

@@ -1,11 +1,14 @@
-/* abi_structs.c - a host of 1.0 against the plugin of today: structs shorter and longer by every member.
+/* abi_structs.c - a host of 1.0 against the plugin of today: structs shorter and longer by every
+ * member.
  *
  * SPDX-License-Identifier: Apache-2.0
  *
- * Compiled against tests/abi-1.0, the header as it was then.  Usage: abi_structs PLUGIN PROJECT_ROOT
+ * Compiled against tests/abi-1.0, the header as it was then.  Usage: abi_structs PLUGIN
+ * PROJECT_ROOT
  *
- * Shorter than its 1.0 layout: refused, and nothing recorded.  Longer: taken, its unknown tail ignored or, in
- * what the plugin fills, zeroed.  Never changed: struct_size, and the bytes behind what it says. */
+ * Shorter than its 1.0 layout: refused, and nothing recorded.  Longer: taken, its unknown tail
+ * ignored or, in what the plugin fills, zeroed.  Never changed: struct_size, and the bytes behind
+ * what it says. */
 #include <dlfcn.h>
 #include <kaizen/plugin.h>
 #include <stdio.h>

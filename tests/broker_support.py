@@ -21,15 +21,21 @@ SUBJECT = "activity.kaizen.metrics.recorded"
 PATIENCE_S = 30  # what a condition may take on a loaded machine; never what it takes
 
 
-def wait_for(condition, what):
+def wait_for(condition, what, patience_s=PATIENCE_S):
     """Looks again and again until condition() is true; answers its value."""
-    deadline = time.monotonic() + PATIENCE_S
+    deadline = time.monotonic() + patience_s
     while time.monotonic() < deadline:
         value = condition()
         if value:
             return value
         time.sleep(0.01)
-    raise AssertionError(f"not within {PATIENCE_S} s: {what}")
+    raise AssertionError(f"not within {patience_s} s: {what}")
+
+
+def may_trace():
+    """Whether strace is there and works."""
+    return shutil.which("strace") and subprocess.run(["strace", "-o", "/dev/null", "true"], check=False,
+                                                     stderr=subprocess.DEVNULL).returncode == 0
 
 
 class Server:
@@ -100,11 +106,18 @@ class Server:
 class Client:
     """The NATS protocol over a plain socket, enough to ask JetStream."""
 
-    def __init__(self, url, user=None, password=None):
+    def __init__(self, url, user=None, password=None, tls=None):
+        """`tls`: an ssl.SSLContext for a server that wants to be spoken to in TLS."""
         at = urllib.parse.urlsplit(url)
+        self.another = lambda: Client(url, user, password, tls)
         self.socket = socket.create_connection((at.hostname, at.port), timeout=PATIENCE_S)
+        if tls:
+            while self.socket.recv(1) != b"\n":  # INFO: the last that is not encrypted
+                pass
+            self.socket = tls.wrap_socket(self.socket)
         self.reader = self.socket.makefile("rb")
-        self.reader.readline()
+        if not tls:
+            self.reader.readline()
         options = {"verbose": False, "pedantic": False, "headers": True, "lang": "python", "no_responders": True}
         if user:
             options.update({"user": user, "pass": password})
@@ -161,6 +174,30 @@ class Client:
         answer = self.ask(f"$JS.API.STREAM.INFO.{name}")
         return answer["state"]["messages"] if "state" in answer else 0
 
+    def payloads(self, name="ACTIVITY_EVENTS"):
+        """What the stream holds, as bytes and in its order, by a push consumer."""
+        wanted = self.count(name)
+        consumer = self.another()  # its messages and the answers to questions do not mix
+        consumer.socket.sendall(b"SUB events 2\r\nPING\r\n")
+        while consumer.reader.readline() != b"PONG\r\n":
+            pass
+        answer = self.ask(f"$JS.API.CONSUMER.CREATE.{name}", {
+            "stream_name": name, "config": {"deliver_subject": "events", "deliver_policy": "all", "ack_policy": "none",
+                                            "replay_policy": "instant"}})
+        assert "error" not in answer, answer
+        found = {}  # by sequence: in a cluster the consumer may deliver one of them again
+        while len(found) < wanted:
+            words = consumer.reader.readline().split()
+            if words[0] == b"PING":
+                consumer.socket.sendall(b"PONG\r\n")
+            elif words[0] in (b"MSG", b"HMSG"):
+                body = consumer.reader.read(int(words[-1]) + 2)[:-2]
+                if words[2] == b"2":  # not the answer to somebody's question
+                    sequence = int(words[3].split(b".")[5])  # $JS.ACK.STREAM.CONSUMER.DELIVERED.SEQUENCE...
+                    found[sequence] = body[int(words[-2]) if words[0] == b"HMSG" else 0:]
+        consumer.close()
+        return [payload for _, payload in sorted(found.items())]
+
     def messages(self, name="ACTIVITY_EVENTS"):
         """Every stored message: (headers, payload), in order."""
         state = self.ask(f"$JS.API.STREAM.INFO.{name}")["state"]
@@ -175,8 +212,8 @@ class Client:
 class Driver:
     """One process with publishers: tests/publisher_driver.c."""
 
-    def __init__(self, root):
-        self.process = subprocess.Popen([DRIVER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
+    def __init__(self, root, below=()):
+        self.process = subprocess.Popen([*below, DRIVER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
         self.ok(f"open {root}")
 
     def call(self, command):
@@ -249,8 +286,9 @@ class BrokerTest(unittest.TestCase):
         self.clients.append(client)
         return client
 
-    def make_driver(self, root=None):
-        driver = Driver(root or self.root)
+    def make_driver(self, root=None, below=()):
+        """below: a command it runs under."""
+        driver = Driver(root or self.root, below)
         self.drivers.append(driver)
         return driver
 

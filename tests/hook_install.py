@@ -97,6 +97,15 @@ class Install(HookTest):
                     self.assertEqual(self.others(), before)
                     self.assertEqual(self.uninstall(host, scope), "")
 
+    def test_where_nothing_was_installed_nothing_is_removed(self):
+        path = self.home / ".claude" / "settings.json"
+        path.parent.mkdir()
+        for text in ("", "\n", "{}", '{"hooks":null}', '{"hooks":{}}\n', '{"hooks":{"Stop":[]}}'):
+            with self.subTest(text):
+                path.write_text(text)
+                self.assertEqual(self.uninstall("claude-code"), "")
+                self.assertEqual(path.read_text(), text)
+
     def test_a_dry_run_shows_what_would_be_written_and_writes_nothing(self):
         for host in HOSTS:
             for scope in self.scopes(host):

@@ -26,6 +26,7 @@ import tempfile
 import time
 
 import oracle
+from figures import figures
 
 STRESS = os.environ.get("KAIZEN_TEST_STRESS") or os.environ["KAIZEN_TEST_BUILDDIR"] + "/tests/stress"
 AGENTS = 3
@@ -144,7 +145,9 @@ def main():
     try:
         counts = kill_during_records(scratch, options, random.Random(options.seed))
         lives = kill_during_rebuilds(scratch)
-        print(json.dumps({"kills": options.rounds * options.processes, **counts, "rebuild_lives": lives}))
+        figures([("recording_kills", options.rounds * options.processes, "kills"),
+                 ("recording_told", counts["told"], "records"), ("recording_torn", counts["torn"], "lines"),
+                 ("rebuild_lives", lives, "processes")])
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 

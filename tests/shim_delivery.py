@@ -9,7 +9,7 @@ import subprocess
 import time
 import unittest
 
-from shim_support import Broker, HostTest, clean_environment
+from shim_support import Broker, HostTest, clean_environment, slowed
 
 
 class Delivery(HostTest):
@@ -63,6 +63,43 @@ class Delivery(HostTest):
         self.expect(0, "broker", "init", env=self.env)
         result = self.document(0, "drain")
         self.assertEqual((result["ended"], result["acknowledged"], result["pending"]), ("done", 1, 0))
+
+    def test_a_repeat_says_what_became_of_the_first_event(self):
+        self.broker.stop()
+        first = self.document(0, "record", "coach", "--success", "-e", "-k", "k")
+        self.assertEqual(first["event"], "pending")
+        repeat = self.document(0, "record", "coach", "--success", "-k", "k")  # publishes nothing by itself
+        self.assertEqual((repeat["result"], repeat["event"], repeat["event_id"]), ("DUPLICATE", "pending", first["event_id"]))
+        self.assertEqual(self.document(5, "record", "coach", "--success", "-k", "k", "-w", "0.1")["event"], "pending")
+        self.broker.start()
+        self.expect(0, "broker", "init", env=self.env)
+        sent = self.document(0, "record", "coach", "--success", "-e", "-k", "k", "-w", "20")
+        self.assertEqual((sent["result"], sent["event"]), ("DUPLICATE", "acknowledged"))
+        self.assertEqual(self.document(0, "status", "--no-broker")["agents"][0]["acknowledged"], 1)
+        self.assertEqual(self.document(0, "record", "coach", "--success", "-k", "k")["event"], "acknowledged")
+
+    def test_a_refused_event_is_not_called_acknowledged(self):
+        self.broker.stop()
+        self.broker = Broker(self.scratch, "max_payload: 350\n").start()
+        self.env = {"NATS_URL": self.broker.url}
+        self.expect(0, "broker", "init", env=self.env)
+        long_name = "a" * 64
+        self.assertEqual(self.document(0, "record", "b", "--success", "-e", "-w", "20")["event"], "acknowledged")
+        refused = self.document(6, "record", long_name, "--success", "-e", "-k", "k", "-w", "20")
+        self.assertEqual((refused["result"], refused["event"]), ("RECORDED", "dead-lettered"))
+        self.assertEqual(self.document(0, "record", "b", "--success", "-e", "-w", "20")["event"], "acknowledged")
+        repeat = self.run_host("record", long_name, "--success", "-k", "k", env=self.env)
+        self.assertEqual(repeat.returncode, 0)
+        self.assertIn(b": dead-lettered\n", repeat.stdout)
+        self.assertIn(b"dead-letters list", repeat.stderr)
+
+    def test_a_broker_far_away_is_no_broker_that_is_down(self):
+        self.expect(0, "broker", "init", env=self.env)
+        self.run_host("record", "coach", "--success", "-e", "--set", "delivery=relay", env=self.env)
+        drain = subprocess.run(slowed(self.host_command("drain", "-o", "json"), "connect", 500), cwd=self.project,
+                               env=clean_environment(self.home, self.env), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.assertEqual(json.loads(drain.stdout)["ended"], "done", drain)
+        self.assertEqual(drain.returncode, 0)
 
     def test_a_broker_that_refuses_ends_the_wait_at_once_and_is_named_once(self):
         self.broker.stop()

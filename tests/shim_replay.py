@@ -6,9 +6,10 @@ import os
 import re
 import signal
 import subprocess
+import time
 import unittest
 
-from shim_support import HostTest, clean_environment
+from shim_support import HostTest, clean_environment, slowed
 
 
 def line(i, **members):
@@ -85,6 +86,23 @@ class Replay(HostTest):
         self.expect(0, "replay", "--skip", skip, stdin=text)
         sessions = [json.loads(record)["session_id"] for record in self.lines("coach")]
         self.assertEqual(sessions, [f"s{i}" for i in range(total)])
+
+    def test_ctrl_c_is_heard_soon_also_when_every_line_costs_a_sync(self):
+        total = 3000
+        text = self.scratch / "lines.jsonl"
+        # Neighbours of different agents without keys: each line is a commit of its own.
+        text.write_text("".join(line(i, agent=f"agent{i % 2}") for i in range(total)))
+        process = subprocess.Popen(slowed(self.host_command("replay", "--set", "fsync=always", text), "fdatasync", 20),
+                                   cwd=self.project, env=clean_environment(self.home),
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        while not self.log("agent1").exists() or not self.lines("agent1"):
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        _, message = process.communicate(timeout=60)
+        self.assertEqual(process.returncode, 128 + signal.SIGINT, message)
+        done = sum(len(self.lines(f"agent{i}")) for i in range(2))
+        self.assertIn(f"--skip {done}\n", message.decode())
+        self.assertLess(done, total // 3)
 
 
 if __name__ == "__main__":

@@ -133,7 +133,7 @@ class Report(HostTest):
                 self.assertFalse(frame["scrolls"])
                 self.assertEqual((frame["small"], frame["outside"], frame["loaded"]), ([], [], 0))
                 self.assertEqual(frame["title"], "Executions of shop")
-                self.assertEqual(len(frame["charts"]), 6)
+                self.assertEqual(len(frame["charts"]), 5)  # the one duration of the last agent is no distribution
                 self.assertTrue(all(height > 100 for height in frame["charts"]), frame["charts"])
 
     def test_both_colour_schemes_are_drawn_on_phone_and_desktop(self):
@@ -189,6 +189,27 @@ class Report(HostTest):
 
         Structure().feed(text)
         self.assertEqual((open_tags, problems), ([], []))
+
+    def test_all_agents_stand_in_one_table_before_the_first(self):
+        overview = self.page.read_text().split("<section>")[0]
+        self.assertEqual(re.findall(r"<tr><td>([a-z0-9_.-]+)</td><td class=\"count\">(\d+)</td>", overview),
+                         [("coach", "121"), ("nightly-deploy_to.production-eu-west-1-and-further", "9"), ("solo", "2")])
+
+    def test_a_project_without_records_says_so(self):
+        empty = self.scratch / "empty"
+        empty.mkdir()
+        self.assertIn("Nothing is recorded here yet", self.expect(0, "-C", empty, "report", "--html", "-"))
+
+    def test_a_long_history_says_what_is_drawn_and_over_how_many_it_is_the_mean(self):
+        text = "".join(json.dumps({"timestamp": "2026-11-20T00:00:00Z", "agent": "many", "success": i % 2 == 0}) + "\n"
+                       for i in range(6000))
+        self.expect(0, "replay", stdin=text)
+        section = self.expect(0, "report", "--html", "-").split("<h2>many</h2>")[1].split("</section>")[0]
+        self.assertIn("last 5000 executions", section)
+        self.assertIn("both over the last 17<", section)
+        line = re.search(r'class="line success" d="M([^"]*)"', section).group(1).split()
+        # Every other one failed: a mean over all in between, and not a sample of ten, is level.
+        self.assertTrue(all(45 < float(y) < 55 for y in line[1::2]), line)
 
     def test_what_is_pending_is_shown_for_its_agent(self):
         sections = self.page.read_text().split("<section>")[1:]

@@ -39,6 +39,17 @@ def others_environment():
     return {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
 
 
+def slowed(command, calls, milliseconds):
+    """The command with each of the system calls taking that much longer; SkipTest where nothing may be traced.  Leak
+    checking cannot be done under a tracer."""
+    if "LD_PRELOAD" in os.environ:
+        raise unittest.SkipTest("not under a sanitizer")
+    tracer = ["strace", "-D", "-f", "-qq", "-o", os.devnull]
+    if not shutil.which("strace") or subprocess.run([*tracer, "true"], stderr=subprocess.DEVNULL).returncode != 0:
+        raise unittest.SkipTest("strace is missing or may not trace here")
+    return [*tracer, "-e", f"trace={calls}", "-e", f"inject={calls}:delay_enter={milliseconds * 1000}", *command]
+
+
 class HostTest(unittest.TestCase):
     """A project folder and a home folder of its own for each test; self.run_host() calls the program."""
 
@@ -101,8 +112,10 @@ class HostTest(unittest.TestCase):
 class Broker:
     """A nats-server with JetStream of its own: on the loopback, a free port, a store below `folder`."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, config=""):
         self.folder = folder
+        self.config = folder / "nats.conf"
+        self.config.write_text(config)
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
@@ -111,7 +124,8 @@ class Broker:
 
     def start(self):
         self.process = subprocess.Popen(
-            ["nats-server", "-a", "127.0.0.1", "-p", str(self.port), "-js", "-sd", str(self.folder / "store")],
+            ["nats-server", "-a", "127.0.0.1", "-p", str(self.port), "-js", "-sd", str(self.folder / "store"),
+             "-c", str(self.config)],
             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         for line in self.process.stderr:
             if b"Server is ready" in line:

@@ -6,6 +6,7 @@ import json
 import os
 import pty
 import re
+import shlex
 import shutil
 import subprocess
 import unittest
@@ -88,6 +89,16 @@ class Views(HostTest):
         os.close(screen)
         return seen.decode()
 
+    def test_a_note_of_any_length_and_kind_stays_one_short_line(self):
+        self.expect(0, "record", "long", "--failure", "-m", "error_type=" + "\u65e5" * 500)
+        self.expect(0, "record", "long", "--failure", "-m", "error_type=a\nb\x1b[2Jc\u202ed\u2066e")
+        rows = self.expect(0, "show", "long").splitlines()[-2:]
+        self.assertTrue(rows[0].endswith(" " + "\u65e5" * 80 + "..."), rows[0])
+        self.assertTrue(rows[1].endswith(" a?b?[2Jc?d?e"), rows[1])
+
+    def test_a_plain_cell_has_no_escape_sequence(self):
+        self.assertRegex(self.at_a_terminal("list", TERM="xterm"), "\ncoach +12 ")
+
     def test_colour_is_for_terminals_that_have_it_and_users_who_want_it(self):
         self.assertRegex(self.at_a_terminal("show", "coach", TERM="xterm"), "\x1b\\[31mfailure\x1b\\[0m")
         for env in ({"TERM": "xterm", "NO_COLOR": "1"}, {"TERM": "dumb"}, {"TERM": ""}):
@@ -167,9 +178,26 @@ class Views(HostTest):
         warnings = {finding["subject"]: finding["way_out"] for finding in result["findings"] if finding["level"] == "warning"}
         self.assertEqual(set(warnings) - {"file system"}, {"project name", "CI job"})
         self.assertTrue(all(warnings.values()))
-        self.document("doctor", "--no-broker", "--set", "fsync=x", status=3)
-        self.document("doctor", "--set", "emit_event=true", status=6)
+        for status, arguments in ((3, ["--no-broker", "--set", "fsync=x"]), (3, ["--plugin", "/nowhere/x.so"]),
+                                  (2, ["-C", "/nowhere"]), (6, ["--set", "emit_event=true"])):
+            findings = self.document("doctor", *arguments, status=status)["findings"]
+            problems = [finding for finding in findings if finding["level"] == "problem"]
+            self.assertTrue(problems and all(finding["way_out"] for finding in problems), findings)
         self.assertEqual(list(project.iterdir()), [])
+
+    @unittest.skipIf("LD_PRELOAD" in os.environ, "another library is preloaded")
+    def test_doctor_says_that_a_file_system_is_shared_among_machines(self):
+        source, library = self.scratch / "nfs.c", self.scratch / "nfs.so"
+        source.write_text("#include <sys/vfs.h>\n" + "".join(
+            f"int {name}({what}, struct statfs *fs) {{ (void)it; *fs = (struct statfs){{.f_type = 0x6969}}; return 0; }}\n"
+            for name, what in (("statfs", "const char *it"), ("fstatfs", "int it"))))
+        subprocess.run([*shlex.split(os.environ.get("CC", "cc")), "-shared", "-fPIC", "-o", library, source], check=True)
+        nfs = {"LD_PRELOAD": str(library)}
+        findings = self.document("doctor", "--no-broker", status=3, env=nfs)["findings"]
+        said = [finding for finding in findings if finding["subject"] == "file system"]
+        self.assertEqual([(finding["level"], "allow_network_fs" in finding["way_out"]) for finding in said], [("warning", True)])
+        self.assertIn("NFS", self.messages(3, "record", "coach", "--success", env=nfs))
+        self.document("doctor", "--no-broker", "--set", "allow_network_fs=true", env=nfs)
 
     def test_reading_commands_write_nothing(self):
         before = self.tree()

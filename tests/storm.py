@@ -18,49 +18,28 @@ import os
 import pathlib
 import random
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
 import time
-import urllib.parse
 
 from broker_support import Client, Server
+from figures import figures
 
 BUILD = os.environ.get("KAIZEN_TEST_BUILDDIR", ".")
 STRESS = os.environ.get("KAIZEN_TEST_STRESS") or BUILD + "/tests/stress"
 HOST = os.environ.get("KAIZEN_TEST_HOST") or BUILD + "/kaizen-host"
-STREAM = "ACTIVITY_EVENTS"
 BROKER_EVERY = 7
 DRAIN_S = 120
 
 
 def stored_events(url):
-    """Every message of the stream, in its order, by a push consumer of a plain socket."""
-    at = urllib.parse.urlsplit(url)
-    with socket.create_connection((at.hostname, at.port), timeout=60) as connection:
-        reader = connection.makefile("rb")
-        reader.readline()
-        client = Client(url)
-        wanted = client.count(STREAM)
-        connection.sendall(b'CONNECT {"verbose":false,"headers":true}\r\nSUB events 1\r\nPING\r\n')
-        while reader.readline().strip() != b"PONG":
-            continue
-        answer = client.ask(f"$JS.API.CONSUMER.CREATE.{STREAM}", {
-            "stream_name": STREAM,
-            "config": {"deliver_subject": "events", "deliver_policy": "all", "ack_policy": "none",
-                       "replay_policy": "instant"}})
-        assert "error" not in answer, answer
+    """Every message of the stream, in its order."""
+    client = Client(url)
+    try:
+        return [json.loads(payload) for payload in client.payloads()]
+    finally:
         client.close()
-        events = []
-        while len(events) < wanted:
-            words = reader.readline().split()
-            if words[0] == b"PING":
-                connection.sendall(b"PONG\r\n")
-            elif words[0] in (b"MSG", b"HMSG"):
-                payload = reader.read(int(words[-1]) + 2)
-                events.append(json.loads(payload[int(words[-2]) if words[0] == b"HMSG" else 0:-2]))
-        return events
 
 
 class Storm:
@@ -163,7 +142,13 @@ def main():
         else:
             storm.kill_recorders(random.Random(options.seed))
         storm.drain()
-        print(json.dumps({"kills": options.kills, "broker_kills": storm.broker_kills, **storm.judge()}))
+        counts = storm.judge()
+        shape = "crowd" if options.crowd else "storm"
+        kills = [("storm_kills", options.kills, "kills"), ("storm_broker_kills", storm.broker_kills, "kills")]
+        figures(([] if options.crowd else kills) +
+                [(f"{shape}_events_marked", counts["lines"], "events"),
+                 (f"{shape}_events_received", counts["events"], "events"),
+                 (f"{shape}_events_lost", counts["lines"] - counts["events"], "events")])
     finally:
         storm.server.kill()
         shutil.rmtree(scratch, ignore_errors=True)

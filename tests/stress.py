@@ -117,9 +117,11 @@ def agent_folders(root):
     return sorted((root / ".kaizen" / "metrics").glob("agent-*"))
 
 
-def read_agent(folder):
+def read_agent(folder, blank_lines=False):
     """Every line whole, every line a record, and the summary what they add up to."""
     raw = (folder / "executions.jsonl").read_bytes()
+    if blank_lines:
+        raw = b"".join(line for line in raw.splitlines(keepends=True) if line.strip())
     if not raw.endswith(b"\n"):
         raise SystemExit(f"{folder.name}: the last line is not ended")
     records = [json.loads(line) for line in raw.decode().splitlines()]

@@ -5,6 +5,7 @@
 
 #include <inttypes.h>
 #include <kaizen/plugin.h>
+#include <signal.h>
 #include <sys/file.h>
 #include <sys/wait.h>
 
@@ -343,6 +344,77 @@ Test(agent, a_log_cut_in_place_is_read_anew) {
   cr_assert_eq(truncate(file(), 0), 0);
   look();
   expect_fold("emptied", 0, 0, 0);
+}
+
+/* As a program without the lock does that empties the log, then writes over what came meanwhile,
+ * but not to its end. */
+static void rewrite_in_place_below_the_last_line(void) {
+  static const char garbage[] = "{\"overwritten\": true     }\n";
+  int fd;
+
+  put_log(GOOD GOOD GOOD GOOD);
+  look();
+  cr_assert_eq(truncate(file(), 0), 0);
+  look();
+  fd = open(file(), O_RDWR | O_CLOEXEC);
+  cr_assert_eq(write(fd, GOOD BAD KEYED("last"), strlen(GOOD BAD KEYED("last"))),
+               (ssize_t)strlen(GOOD BAD KEYED("last")));
+  look();
+  expect_fold("appended meanwhile", 3, 2, 0);
+  cr_assert_eq(pwrite(fd, garbage, strlen(garbage), 0), (ssize_t)strlen(garbage));
+  (void)close(fd);
+}
+
+Test(agent, what_a_rewrite_in_place_destroyed_before_the_last_line_is_found_once_it_rests) {
+  int64_t deadline_ns = in_ms(20000);
+
+  rewrite_in_place_below_the_last_line();
+  do
+    look();
+  while (agent.fold.execution_count == 3 && clock_monotonic_ns() < deadline_ns);
+  expect_fold("second look", 2, 1, 2);
+  cr_expect_eq(agent.rewrites, 2);
+  cr_expect_eq(agent.records_before, 3);
+  cr_expect_eq(agent.records_after, 2);
+  cr_expect(agent.summary_stale);
+}
+
+Test(agent, what_a_rewrite_in_place_destroyed_is_found_by_whoever_opens_the_log_next) {
+  rewrite_in_place_below_the_last_line();
+  agent_close(&agent);
+  look();
+  expect_fold("opened again", 2, 1, 2);
+}
+
+/* A log of another inode under the name, as fast as that goes, until the process is ended. */
+static void exchange_logs(int others) {
+  for (int i = 0;; i = (i + 1) % others)
+    (void)renameat2(AT_FDCWD, in_sandbox("other-%d", i), AT_FDCWD, file(), RENAME_EXCHANGE);
+}
+
+Test(agent, a_log_replaced_all_the_while_is_tried_until_the_deadline_and_then_busy) {
+  enum { OTHERS = 16 };
+  pid_t child;
+  int result;
+
+  put_many_lines(5000);
+  for (int i = 0; i < OTHERS; i++)
+    put_file(in_sandbox("other-%d", i), text_of_file(file()));
+  child = fork();
+  if (child == 0)
+    exchange_logs(OTHERS);
+  for (int i = 0; i < 5; i++) {
+    error = (struct error){0};
+    result = agent_acquire(&agent, in_ms(300), &error);
+    if (result == 0)
+      agent_release(&agent);
+    else
+      cr_expect_eq(error.code, KAIZEN_E_BUSY, "%s", error.text);
+  }
+  cr_assert_eq(kill(child, SIGKILL), 0);
+  cr_assert_eq(waitpid(child, NULL, 0), child);
+  look();
+  cr_expect_eq(agent.fold.execution_count, 5000);
 }
 
 Test(agent, a_log_rewritten_while_nobody_had_it_open_is_read_anew) {

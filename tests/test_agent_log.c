@@ -348,6 +348,15 @@ static size_t read_lines(uint64_t from, uint64_t end, size_t *too_long, uint64_t
   return count;
 }
 
+Test(agent_log, from_behind_the_end_no_line_is_read) {
+  size_t too_long;
+  uint64_t rest;
+
+  append_to_file(file(), "one\ntwo\nthree\n");
+  cr_assert_eq(read_lines(8, 4, &too_long, &rest), 0);
+  cr_assert_eq(rest, 8);
+}
+
 Test(agent_log, a_line_too_long_to_keep_is_passed_and_its_neighbours_are_not) {
   size_t len = 3 << 20, too_long;
   char *text = malloc(len + 1);

@@ -1,4 +1,5 @@
-/* test_agent_state.c - what was acknowledged survives torn pages, and does not follow a copied tree.
+/* test_agent_state.c - what was acknowledged survives torn pages, and does not follow a copied
+ * tree.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <criterion/criterion.h>

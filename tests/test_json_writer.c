@@ -4,6 +4,7 @@
 #include <criterion/criterion.h>
 
 #include <float.h>
+#include <locale.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -99,6 +100,33 @@ static void must_read_back(double value) {
   if (memcmp(&back, &value, sizeof value) != 0 || memcmp(&own, &value, sizeof value) != 0)
     cr_assert_fail("%a is printed as %s and read back as %a, by json_number as %a", value, text,
                    back, own);
+}
+
+/* Made here, as a system may have none with a comma. */
+static bool use_locale_with_a_comma(void) {
+  const char *folder = getenv("TMPDIR");
+  char command[512], text[8];
+
+  (void)snprintf(command, sizeof command, "localedef -i de_DE -f UTF-8 %s/comma 2>/dev/null",
+                 folder ? folder : "/tmp");
+  if (system(command) != 0 || setenv("LOCPATH", folder ? folder : "/tmp", 1) != 0 ||
+      !setlocale(LC_ALL, "comma"))
+    return false;
+  (void)snprintf(text, sizeof text, "%.1f", 1.5);
+  return strcmp(text, "1,5") == 0;
+}
+
+/* A short one, one of seventeen digits, two that the C library helps with. */
+Test(json_writer, numbers_do_not_follow_the_hosts_locale) {
+  static const char *const texts[] = {"1.5", "0.30000000000000004", "1.2345e+200", "2.5e-310"};
+
+  if (!use_locale_with_a_comma())
+    cr_skip_test("no locale with a comma can be made here");
+  for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+    struct json_value value = {JSON_NUMBER, {texts[i], strlen(texts[i])}};
+
+    cr_assert_str_eq(printed(json_number(value)), texts[i]);
+  }
 }
 
 Test(json_writer, every_double_reads_back_as_itself) {

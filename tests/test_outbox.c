@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "agent_view.h"
 #include "base/clock.h"
 #include "base/uuid_text.h"
 #include "dead_letter.h"
@@ -30,12 +31,14 @@ static void make_project(void) {
 }
 
 static void remove_project(void) {
-  static const char *const files[] = {"executions.jsonl", ".lock", ".next", ".dead-letter.jsonl"};
+  static const char *const files[] = {"executions.jsonl", ".lock", ".next", ".state",
+                                      ".dead-letter.jsonl"};
 
   outbox_close(&outbox);
   for (size_t i = 0; i < sizeof files / sizeof *files; i++)
     (void)unlinkat(agent_fd, files[i], 0);
   (void)unlinkat(metrics_fd, ".doorbell", 0);
+  (void)unlinkat(metrics_fd, ".id", 0);
   (void)unlinkat(metrics_fd, "coach", AT_REMOVEDIR);
   (void)unlinkat(project.root_fd, ".kaizen/metrics", AT_REMOVEDIR);
   (void)unlinkat(project.root_fd, ".kaizen", AT_REMOVEDIR);
@@ -147,6 +150,25 @@ Test(outbox, what_is_appended_after_the_look_is_not_read) {
   cr_assert_eq(count_from(0), 1);
   look();
   cr_assert_eq(count_from(0), 2);
+}
+
+/* A restored tree's events are held; then a program without our lock prunes the log, and nobody
+ * publishes who would count again. */
+Test(outbox, held_events_are_no_more_than_are_pending) {
+  struct agent_state state = {.recent_count = 1, .cursor_marked = 5, .held_count = 5};
+  struct agent_view view;
+  struct error error = {0};
+
+  append_marked(4);
+  append_marked(5);
+  id_of(5, state.recent[0]);
+  state.cursor_end = 10000;
+  cr_assert_eq(project_identity(&project, state.project_id, &error), 0, "%s", error.text);
+  cr_assert_eq(agent_state_store(agent_fd, &state, false, &error), 0, "%s", error.text);
+  cr_assert_eq(agent_view_read(&project, "coach", &view, &error), 0, "%s", error.text);
+  cr_assert_eq(view.fold.marked, 2);
+  cr_assert_eq(view.pending, 2);
+  cr_assert_eq(view.held, 2);
 }
 
 Test(outbox, a_log_of_another_inode_is_opened_by_its_name) {
@@ -377,6 +399,42 @@ Test(dead_letter, a_torn_line_costs_no_other) {
   cr_assert_eq(dead_letter_load_ids(agent_fd, &ids, NULL), 0);
   cr_assert_eq(ids.count, 2);
   dead_letter_ids_fini(&ids);
+}
+
+Test(dead_letter, a_line_torn_behind_its_id_is_no_letter) {
+  struct dead_letter_ids ids = {0};
+  struct buffer out = {0};
+
+  write_file(agent_fd, ".dead-letter.jsonl", O_APPEND,
+             "{\"event_id\":\"00000000-0000-4000-8000-000000000009\",\"agent\":\"co\n");
+  append_letter(1, "a");
+  cr_assert_eq(dead_letter_load_ids(agent_fd, &ids, NULL), 0);
+  cr_assert_eq(ids.count, 1);
+  cr_assert_eq(dead_letter_each(agent_fd, collect, &out, NULL), 0);
+  buffer_append_byte(&out, '\0');
+  cr_assert_null(strstr(out.data, "\"co\n"));
+  dead_letter_ids_fini(&ids);
+  buffer_fini(&out);
+}
+
+Test(dead_letter, of_an_event_as_deep_as_a_foreign_line_may_be_is_one) {
+  struct dead_letter_ids ids = {0};
+  struct buffer line = {0}, event = {0};
+  unsigned char id[16];
+
+  for (int i = 0; i < 500; i++)
+    buffer_append_text(&event, "{\"a\":");
+  buffer_append_text(&event, "1");
+  for (int i = 0; i < 500; i++)
+    buffer_append_text(&event, "}");
+  id_of(1, id);
+  dead_letter_write(id, "coach", "no numbers", 0, buffer_span(&event), &line);
+  cr_assert_eq(dead_letter_append(agent_fd, buffer_span(&line), false, NULL), 0);
+  cr_assert_eq(dead_letter_load_ids(agent_fd, &ids, NULL), 0);
+  cr_assert_eq(ids.count, 1);
+  dead_letter_ids_fini(&ids);
+  buffer_fini(&line);
+  buffer_fini(&event);
 }
 
 Test(dead_letter, the_file_goes_with_the_last_one_removed) {

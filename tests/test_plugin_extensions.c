@@ -130,6 +130,46 @@ Test(plugin_extensions, lines_older_than_the_retention_are_counted_and_no_others
   cr_assert_eq(result.older_than_retention, 1);
 }
 
+static int64_t given_now_ns;
+
+static int64_t given_clock(void *ctx) {
+  (void)ctx;
+  return given_now_ns;
+}
+
+/* Lines of the archive leave the log between two replays of it: they must not come in again. */
+Test(plugin_extensions, a_replay_goes_on_after_a_prune_without_bringing_anything_back) {
+  static const int64_t day_ns = INT64_C(86400000000000);
+  static const char archive[] = "{\"agent\":\"coach\",\"success\":true,\"timestamp\":\"2025-01-"
+                                "01T00:00:00Z\",\"idempotency_key\":"
+                                "\"too old\"}\n"
+                                "{\"agent\":\"coach\",\"success\":true,\"timestamp\":\"2025-07-"
+                                "10T00:00:00Z\",\"idempotency_key\":"
+                                "\"soon too old\"}\n"
+                                "{\"agent\":\"coach\",\"success\":true,\"timestamp\":\"2025-12-"
+                                "31T00:00:00Z\",\"idempotency_key\":"
+                                "\"recent\"}\n";
+  struct kaizen_host_v1 host = plain_host();
+  struct kaizen_batch_result result;
+
+  host.now_unix_ns = given_clock;
+  given_now_ns = INT64_C(1767225600) * 1000000000; /* 2026-01-01, 175 days after the second line */
+  instance = start_instance(&host, sandbox.root, ",\"delivery\":\"relay\"");
+  cr_assert_eq(record_lines(archive, 0, &result), KAIZEN_OK);
+  cr_assert_eq(result.recorded, 2);
+  cr_assert_eq(result.older_than_retention, 1);
+  for (int day = 0; day < 12; day++) { /* retention looks at the clock once a day */
+    given_now_ns += day_ns;
+    cr_assert_eq(record_success(instance, "coach", NULL), KAIZEN_RECORDED);
+  }
+  cr_assert_eq(count_in(text_of_file(agent_file("coach", "executions.jsonl")), "soon too old"), 0,
+               "nothing was pruned");
+  cr_assert_eq(record_lines(archive, 0, &result), KAIZEN_OK);
+  cr_assert_eq(result.recorded, 0);
+  cr_assert_eq(result.older_than_retention, 2);
+  cr_assert_eq(result.duplicates, 1);
+}
+
 Test(plugin_extensions, derived_keys_make_a_batch_that_is_given_again_harmless) {
   static const char lines[] = COACH OTHER COACH KEYED(
       "coach", "own") "{\"agent\":\"coach\",\"success\":true,\"idempotency_key\":null}\n"

@@ -251,6 +251,33 @@ Test(plugin_trouble, a_disk_that_is_full_for_a_while_is_recorded_to_again) {
   cr_assert_eq(umount(in_sandbox("disk")), 0);
 }
 
+/* A failed append leaves no trace of its key either: of a key, only so many places in the log are
+ * looked at. */
+Test(plugin_trouble, a_key_that_failed_again_and_again_is_recorded_once) {
+  struct rlimit saved, small;
+  char filler[8192];
+
+  use_instance("");
+  memset(filler, 'x',
+         sizeof filler - 1); /* the log is larger than the checkpoint, which may grow */
+  filler[sizeof filler - 1] = '\0';
+  for (int i = 0; i < 20; i++) {
+    struct kaizen_execution execution = execution_of("coach");
+
+    execution.session_id = text_of(filler);
+    cr_assert_eq(plugin->on_execution_end(instance, &execution, NULL, NULL), KAIZEN_RECORDED);
+    cr_assert_eq(getrlimit(RLIMIT_FSIZE, &saved), 0);
+    small = saved;
+    small.rlim_cur = size_of_file(agent_file("coach", "executions.jsonl"));
+    cr_assert_eq(setrlimit(RLIMIT_FSIZE, &small), 0);
+    cr_assert_eq(record_in("coach", "key"), KAIZEN_E_IO, "%s", receipt.reason);
+    cr_assert_eq(setrlimit(RLIMIT_FSIZE, &saved), 0);
+  }
+  cr_assert_eq(record_in("coach", "key"), KAIZEN_RECORDED, "%s", receipt.reason);
+  cr_assert_eq(record_in("coach", "key"), KAIZEN_DUPLICATE, "%s", receipt.reason);
+  cr_assert_eq(lines_of_file(agent_file("coach", "executions.jsonl")), 21);
+}
+
 /* Damage under a live instance. */
 
 static void remove_file(const char *path) {

@@ -7,7 +7,7 @@ import time
 import unittest
 import uuid
 
-from broker_support import BrokerTest, wait_for
+from broker_support import BrokerTest, may_trace, wait_for
 
 
 class Delivery(BrokerTest):
@@ -153,6 +153,26 @@ class Delivery(BrokerTest):
             driver.ok("append coach 5")
         self.assertEqual(driver.flush(), (0, 0))
         self.assertEqual(client.count(), 100)
+
+    @unittest.skipUnless(may_trace(), "strace is missing or may not trace here")
+    def test_what_a_killed_recorder_left_is_durable_before_it_is_sent(self):
+        server = self.make_server()
+        client = self.make_client(server)
+        client.make_stream()
+        # every fdatasync of this process fails; it appends without one, as a recorder that was killed before it
+        driver = self.make_driver(below=["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=fdatasync",
+                                         "-e", "inject=fdatasync:error=EIO"])
+        driver.ok(f"attach 0 {server.url} sync")
+        driver.ok("append coach 3")
+        said = []
+
+        def judged():
+            said.append(driver.call("said"))
+            return client.count() or "fdatasync of the log" in said[-1]
+
+        wait_for(judged, "the event, or that it cannot be sent")
+        self.assertEqual(client.count(), 0, said)
+        self.assertEqual(driver.view("coach")["pending"], 3)
 
     def test_bytes_that_are_not_committed_are_not_sent(self):
         server = self.make_server()

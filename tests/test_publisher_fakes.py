@@ -2,66 +2,12 @@
 # test_publisher_fakes.py - brokers that lie, and brokers whose word must be encrypted.
 #
 # SPDX-License-Identifier: Apache-2.0
-import json
 import shutil
-import socket
 import subprocess
-import threading
 import unittest
 
 from broker_support import BrokerTest, wait_for
-
-INFO = {"server_id": "FAKE", "version": "2.9.10", "proto": 1, "headers": True, "max_payload": 1048576,
-        "jetstream": True, "host": "127.0.0.1", "port": 4222}
-
-
-class FakeBroker(threading.Thread):
-    """Takes connections and answers each event as `answer` says, which gets its id and its number."""
-
-    def __init__(self, answer):
-        super().__init__(daemon=True)
-        self.answer = answer
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"nats://127.0.0.1:{self.listener.getsockname()[1]}"
-        self.published = []
-        self.start()
-
-    def run(self):
-        while True:
-            try:
-                connection, _ = self.listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self.serve, args=(connection,), daemon=True).start()
-
-    def serve(self, connection):
-        try:
-            connection.sendall(b"INFO " + json.dumps(INFO).encode() + b"\r\n")
-            self.talk(connection, connection.makefile("rb"))
-        except OSError:
-            pass
-        finally:
-            connection.close()
-
-    def talk(self, connection, reader):
-        subscriptions = {}
-        while line := reader.readline():
-            words = line.split()
-            if words[0] == b"PING":
-                connection.sendall(b"PONG\r\n")
-            elif words[0] == b"SUB":
-                subscriptions[words[1]] = words[-1]
-            elif words[0] == b"HPUB":
-                body = reader.read(int(words[-1]) + 2)[int(words[-2]):-2]
-                self.published.append(json.loads(body)["id"])
-                text = self.answer(self.published[-1], len(self.published))
-                for subject, number in subscriptions.items():
-                    if words[2].startswith(subject.rstrip(b"*")):
-                        connection.sendall(b"MSG %s %s %d\r\n%s\r\n" % (words[2], number, len(text), text))
-
-    def close(self):
-        self.listener.close()
-
+from fake_broker import FakeBroker
 
 class Lying(BrokerTest):
     def make_fake(self, answer):

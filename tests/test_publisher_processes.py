@@ -2,6 +2,7 @@
 # test_publisher_processes.py - several processes on one project, trees that are copied, logs that others rewrite.
 #
 # SPDX-License-Identifier: Apache-2.0
+import json
 import os
 import shutil
 import signal
@@ -74,6 +75,7 @@ class Elected(BrokerTest):
         first, _ = self.two(server)
         writer = self.make_driver()
         writer.ok("append newcomer 4")
+        self.assertIn("newcomer\n", self.folder(".doorbell").read_text())
         wait_for(lambda: client.count() == 5, "the new agent's events, before the next round of all agents")
 
     def test_a_publisher_with_a_wrong_url_gives_way_to_one_with_the_right(self):
@@ -161,6 +163,17 @@ class Copied(BrokerTest):
         self.assertEqual((view["marked"], view["held"], view["pending"], view["acknowledged"]), (33, 30, 30, 3))
         self.assertEqual(client.count(), 33)
         self.assertIn("[4:207]", other.call("said"))
+
+    def test_what_a_copied_tree_brings_along_is_held_before_anybody_writes_there(self):
+        server = self.make_server()
+        self.make_client(server).make_stream()
+        driver, other, copy = self.copied(server)
+        view = other.view("coach")
+        self.assertEqual((view["marked"], view["held"], view["pending"], view["acknowledged"]), (30, 30, 30, 0))
+        self.assertEqual(other.flush(), (0, 0))  # nobody waits for what is held
+        self.assertEqual(driver.view("coach")["acknowledged"], 30)
+        state = (self.folder("coach", copy) / ".state").read_bytes()
+        self.assertEqual(state, (self.folder("coach") / ".state").read_bytes())
 
     def test_a_copied_tree_does_not_send_what_its_original_still_had_to(self):
         server = self.make_server()
@@ -258,6 +271,53 @@ class Rewritten(BrokerTest):
         self.assertEqual([payload["id"] for _, payload in client.messages()],
                          before + self.marked_ids("coach")[50:])
 
+    def test_a_view_counts_the_dead_letters_and_held_lines_that_a_rewrite_left(self):
+        server = self.make_server(config="max_payload: 1024")
+        client = self.make_client(server)
+        client.make_stream()
+        driver = self.make_driver()
+        driver.ok("append coach 4")
+        (self.folder("coach") / ".state").unlink()  # these four are held
+        driver.ok(f"attach 0 {server.url}")
+        driver.ok("append coach 3 1200")
+        driver.ok("append coach 9")
+        self.assertEqual(driver.flush(), (0, 0))
+        driver.call("detach 0 10000")  # nobody mends .state from here on
+        names = ("marked", "held", "pending", "dead", "acknowledged")
+
+        def counts():
+            view = driver.view("coach")
+            return tuple(view[name] for name in names)
+
+        self.assertEqual(counts(), (16, 4, 4, 3, 9))
+        self.rewrite("coach", lambda number: number >= 1)
+        self.assertEqual(counts(), (15, 3, 3, 3, 9))
+        self.rewrite("coach", lambda number: number >= 5)
+        self.assertEqual(counts(), (10, 0, 0, 1, 9))
+        driver.ok(f"attach 0 {server.url}")
+        driver.ok("append coach 1")
+        self.assertEqual(driver.flush(), (0, 0))
+        self.assertEqual(counts(), (11, 0, 0, 1, 10))
+
+    def test_a_prune_between_append_and_publish_changes_no_number(self):
+        server = self.make_server(start=False)
+        driver = self.make_driver()
+        driver.ok("attach 0 nats://127.0.0.1:9")
+        driver.ok("append coach 8")  # each line with an execution_count of its own
+        with open(self.folder("coach") / "executions.jsonl", encoding="utf-8") as log:
+            written = {line["event_id"]: line["event"] for line in map(json.loads, log)}
+        self.rewrite("coach", lambda number: number >= 5)
+        driver.call("detach 0 10000")
+        server.start()
+        client = self.make_client(server)
+        client.make_stream()
+        driver.ok(f"attach 0 {server.url}")
+        self.assertEqual(driver.flush(), (0, 0))
+        sent = {payload["id"]: dict(payload["attributes"]["summary"], project=payload["attributes"]["project"])
+                for _, payload in client.messages()}
+        self.assertEqual(list(sent), self.marked_ids("coach"))
+        self.assertEqual(sent, {event_id: written[event_id] for event_id in sent})
+
     def test_when_every_known_line_is_gone_the_rest_is_sent_from_the_beginning(self):
         server = self.make_server()
         client = self.make_client(server)
@@ -277,6 +337,34 @@ class Rewritten(BrokerTest):
         driver.ok("append coach 1")
         self.assertEqual(driver.flush(), (0, 0))
         self.assertEqual([payload["id"] for _, payload in client.messages()][-2:], self.marked_ids("coach"))
+
+    def test_dead_letters_and_held_events_are_counted_anew_after_a_rewrite(self):
+        server = self.make_server()
+        client = self.make_client(server)
+        client.make_stream()
+        driver = self.make_driver()
+        driver.ok("append coach 6")  # nobody has sent them
+        copy = self.scratch / "copy"
+        shutil.copytree(self.root, copy)
+        other = self.make_driver(copy)
+        other.ok(f"attach 0 {server.url}")
+        other.ok('raw coach {"timestamp":"2025-01-02T03:04:05Z","agent":"coach","success":true,'
+                 '"event_id":"3b241101-e2bb-4255-8caf-4136c566a962","event":{"project":7}}')
+        other.ok("append coach 4")
+
+        def numbers():
+            view = other.view("coach")
+            return tuple(view[name] for name in ("marked", "held", "pending", "dead", "acknowledged"))
+
+        wait_for(lambda: numbers() == (11, 6, 6, 1, 4), "held, refused and acknowledged events")
+        self.root = copy
+        self.rewrite("coach", lambda number: number >= 2)
+        other.ok("append coach 1")
+        wait_for(lambda: numbers() == (10, 4, 4, 1, 5), "two held events fewer")
+        self.rewrite("coach", lambda number: number >= 5)
+        other.ok("append coach 1")
+        wait_for(lambda: numbers() == (6, 0, 0, 0, 6), "no held event and no dead letter")
+        self.assertEqual(client.count(), 6)
 
     def test_a_rewrite_that_takes_events_along_is_counted(self):
         server = self.make_server()

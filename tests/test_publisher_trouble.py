@@ -91,6 +91,13 @@ class Refused(BrokerTest):
         self.assertNotIn("secret", driver.json("status 0")["reason"])
         return driver
 
+    def expect_still_pending(self, driver):
+        """Also after it was tried again."""
+        tries = driver.json("status 0")["failures"] + 2
+        wait_for(lambda: driver.json("status 0")["failures"] > tries, "three more tries")
+        view = driver.view("coach")
+        self.assertEqual((view["pending"], view["dead"], view["acknowledged"]), (20, 0, 0))
+
     def test_a_refused_login_leaves_events_pending(self):
         server = self.make_server(config=USERS)
         self.expect_pending(f"nats://admin:wrong-secret@127.0.0.1:{server.port}", "refused the login")
@@ -99,19 +106,21 @@ class Refused(BrokerTest):
         server = self.make_server(config=USERS)
         client = self.make_client(server, user="admin", password="admin-secret")
         client.make_stream()
-        self.expect_pending(f"nats://mute:mute-secret@127.0.0.1:{server.port}", "does not permit")
+        driver = self.expect_pending(f"nats://mute:mute-secret@127.0.0.1:{server.port}", "does not permit")
+        self.expect_still_pending(driver)
 
     def test_a_missing_permission_to_hear_the_answer_leaves_events_pending(self):
         server = self.make_server(config=USERS)
         client = self.make_client(server, user="admin", password="admin-secret")
         client.make_stream()
-        self.expect_pending(f"nats://deaf:deaf-secret@127.0.0.1:{server.port}", "does not permit")
+        driver = self.expect_pending(f"nats://deaf:deaf-secret@127.0.0.1:{server.port}", "does not permit")
+        self.expect_still_pending(driver)
 
     def test_another_stream_than_the_configured_one_leaves_events_pending(self):
         server = self.make_server()
         client = self.make_client(server)
         client.make_stream("OTHER")
-        self.expect_pending(server.url, "another stream", "EXPECTED")
+        self.expect_still_pending(self.expect_pending(server.url, "another stream", "EXPECTED"))
         self.assertEqual(client.count("OTHER"), 0)
 
     def test_a_broker_without_jetstream_leaves_events_pending(self):
@@ -237,6 +246,19 @@ class Unreliable(BrokerTest):
             # SIGTERM, SIGINT, SIGCHLD, SIGPIPE, SIGALRM, SIGUSR1: none of the host's handlers runs there
             for number in (15, 2, 17, 13, 14, 10):
                 self.assertTrue(blocked >> (number - 1) & 1, (task.name, number, status))
+
+    def test_a_program_that_the_host_starts_inherits_no_connection(self):
+        server = self.make_server()
+        self.make_client(server).make_stream()
+        driver = self.make_driver()
+        driver.ok(f"attach 0 {server.url}")
+        driver.ok("append coach 1")
+        self.assertEqual(driver.flush(), (0, 0))
+        process = pathlib.Path("/proc") / str(driver.process.pid)
+        inherited = [os.readlink(process / "fd" / info.name) for info in (process / "fdinfo").iterdir()
+                     if int(info.name) > 2 and not int(info.read_text().split("flags:")[1].split()[0], 8) & os.O_CLOEXEC]
+        # what is no file belongs to the library from its first use on, and leads nowhere
+        self.assertEqual(inherited, [])
 
 
 if __name__ == "__main__":

@@ -619,7 +619,7 @@ static void put_old_lines(unsigned count) {
   cr_assert(out);
   for (unsigned i = 0; i < count; i++)
     (void)fprintf(out, "{\"timestamp\":\"2025-01-01T00:00:00Z\",\"agent\":\"coach\","
-                       "\"success\":false}\n");
+                       "\"success\":false,\"quality_score\":0.25}\n");
   cr_assert_eq(fclose(out), 0);
 }
 
@@ -639,6 +639,9 @@ Test(recorder, expired_lines_leave_on_the_second_day_and_the_summary_follows) {
   cr_assert_eq(record_on_day(1).code, KAIZEN_RECORDED);
   cr_assert_eq(lines_of_file(log_of("coach")), 2);
   expect_summary_counts("second day", "coach", 2);
+  cr_assert(strstr(text_of_file(agent_file("coach", "summary.json")), "\"success_rate\": 1.0,"));
+  cr_assert(
+      strstr(text_of_file(agent_file("coach", "summary.json")), "\"avg_quality_score\": 0.0,"));
   cr_assert(message_with(MESSAGE_PRUNED));
   cr_assert_eq(record_on_day(1).code, KAIZEN_RECORDED);
   expect_summary_counts("afterwards", "coach", 3);

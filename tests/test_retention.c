@@ -21,6 +21,8 @@
 #define MARKED(number)                                                                             \
   "{\"timestamp\":\"2025-01-01T00:00:00Z\",\"agent\":\"coach\",\"success\":true,\"event_id\":"     \
   "\"00000000-0000-4000-8000-00000000000" number "\",\"event\":{}}\n"
+#define LETTER(number)                                                                             \
+  "{\"event_id\":\"00000000-0000-4000-8000-00000000000" number "\",\"reason\":\"too large\"}\n"
 #define TEN(line) line line line line line line line line line line
 
 static struct project project;
@@ -85,6 +87,23 @@ static void acknowledge_two(struct agent *agent, struct agent_state *state) {
   state->cursor_end = 0; /* the offset is a hint, the id decides */
   state->recent_count = 1;
   uuid_pack("00000000-0000-4000-8000-000000000002", state->recent[0]);
+}
+
+/* As after five events, of which the second, fourth and fifth became dead letters. */
+static void refuse_three_of_five(struct agent *agent, struct agent_state *state) {
+  (void)agent;
+  state->held_count = 0;
+  state->cursor_marked = 5;
+  state->cursor_end = 0;
+  state->dead_lettered = 3;
+  state->recent_count = 1;
+  uuid_pack("00000000-0000-4000-8000-000000000005", state->recent[0]);
+}
+
+static void expect_one_dead_letter(struct agent *agent, struct agent_state *state) {
+  (void)agent;
+  cr_assert_eq(state->cursor_marked, 1);
+  cr_assert_eq(state->dead_lettered, 1);
 }
 
 /* When. */
@@ -198,6 +217,16 @@ Test(retention, the_cursor_follows_its_line) {
   cr_assert_eq(state.cursor_marked, 1);
   uuid_pack("00000000-0000-4000-8000-000000000002", id);
   cr_assert_arr_eq(state.recent[0], id, 16);
+}
+
+Test(retention, the_dead_letters_whose_lines_go_are_no_longer_counted) {
+  put_log(MARKED("1") MARKED("2") MARKED("3") MARKED("4") MARKED("5"));
+  put_file(agent_file("coach", ".dead-letter.jsonl"),
+           LETTER("2") LETTER("2") LETTER("4") LETTER("5"));
+  with_agent(refuse_three_of_five);
+  cr_assert_eq(prune(), 1, "%s", error.text);
+  cr_assert_eq(dropped, 4);
+  with_agent(expect_one_dead_letter);
 }
 
 Test(retention, held_events_and_events_of_a_lost_state_stay) {

@@ -5,6 +5,7 @@
 
 #include <kaizen/plugin.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <sys/file.h>
 
@@ -204,6 +205,17 @@ static void *record_on(void *ctx) {
   return NULL;
 }
 
+static atomic_uint counted_records;
+
+static void *count_on(void *ctx) {
+  (void)ctx;
+  while (!atomic_load(&enough)) {
+    record(1);
+    (void)atomic_fetch_add(&counted_records, 1);
+  }
+  return NULL;
+}
+
 Test(verify, an_agent_that_is_recording_is_consistent_at_any_moment) {
   pthread_t thread;
 
@@ -295,6 +307,28 @@ Test(verify, a_live_recorder_goes_on_after_a_repair) {
   cr_assert_eq(repair(), 0, "%s", error.text);
   record(1);
   must_report("went on", "\"consistent\":true,\"records\":3");
+}
+
+Test(verify, what_is_recorded_during_a_repair_is_kept) {
+  enum { REPAIRS = 40 };
+  pthread_t thread;
+  char counted[64];
+
+  record(1);
+  cr_assert_eq(pthread_create(&thread, NULL, count_on, NULL), 0);
+  for (unsigned i = 0; i < REPAIRS; i++) {
+    unsigned before = atomic_load(&counted_records);
+
+    append_to_file(file(), "garbage\n");
+    cr_assert_eq(repair(), 0, "%s", error.text);
+    while (atomic_load(&counted_records) == before) /* the other thread has its turn */
+      sched_yield();
+  }
+  atomic_store(&enough, true);
+  cr_assert_eq(pthread_join(thread, NULL), 0);
+  (void)snprintf(counted, sizeof counted, "\"consistent\":true,\"records\":%u,",
+                 1 + atomic_load(&counted_records));
+  must_report("with every record", counted);
 }
 
 Test(verify, a_repair_without_the_lock_changes_nothing) {

@@ -73,9 +73,10 @@ static int open_beneath(int directory_fd, const char *path, int flags) {
   };
   int fd, tries = 0;
 
+  /* EXDEV also when the file was moved out of the folder between look-up and the kernel's check */
   do
     fd = (int)syscall(SYS_openat2, directory_fd, path, &how, sizeof how);
-  while (fd < 0 && (errno == EINTR || errno == EAGAIN) && ++tries < OPEN_TRIES);
+  while (fd < 0 && (errno == EINTR || errno == EAGAIN || errno == EXDEV) && ++tries < OPEN_TRIES);
   if (fd < 0 && (errno == ENOSYS || errno == EPERM)) {
     tries = 0;
     do

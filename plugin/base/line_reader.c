@@ -25,7 +25,7 @@ static uint64_t window_end(const struct line_reader *reader) {
 
 /* Takes more of the file into the window.  1 when it grew, 0 at the end, -1 with *error. */
 static int take_more(struct line_reader *reader, struct error *error) {
-  uint64_t from = window_end(reader), want = reader->end - from;
+  uint64_t from = window_end(reader), want = from < reader->end ? reader->end - from : 0;
   size_t got, used = (size_t)(reader->offset - reader->window_offset);
   char *room;
 

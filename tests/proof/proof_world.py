@@ -13,6 +13,7 @@ import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 import oracle  # noqa: E402
+from figures import figures  # noqa: E402,F401
 
 AGENT = "coach"
 HELD = {"copied": 1}  # marked lines that came with the tree
@@ -232,16 +233,6 @@ def check_reader(root):
         except ValueError:
             return [f"promise 11: summary.json reads {text[:60]!r}"]
     return []
-
-
-def figures(values):
-    """The machine-made table's lines: name, value, unit."""
-    lines = [f"{name} {value} {unit}" for name, value, unit in values]
-    print("\n".join(lines))
-    path = os.environ.get("KAIZEN_FIGURES")
-    if path:
-        with open(path, "a", encoding="utf-8") as table:
-            table.write("".join(line + "\n" for line in lines))
 
 
 def snapshot(root):
