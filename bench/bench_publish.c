@@ -129,7 +129,7 @@ static double p99_of(struct kaizen_instance *instance, const char *agent) {
 /* This program again, as one that does nothing but publish. */
 static pid_t publish_elsewhere(unsigned count) {
   char number[16];
-  char *arguments[] = {"bench_publish", number, NULL};
+  char name[] = "bench_publish", *arguments[] = {name, number, NULL};
   pid_t child;
 
   snprintf(number, sizeof number, "%u", count);

@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import json
 import os
+import pathlib
 import shutil
 import signal
 import subprocess
@@ -10,6 +11,12 @@ import time
 import unittest
 
 from shim_support import Broker, HostTest, clean_environment, slowed
+
+
+def nice_of_threads(pid):
+    """By the threads' names; proc(5), stat: the 19th member, counted behind the name."""
+    stats = [path.read_text() for path in pathlib.Path(f"/proc/{pid}/task").glob("*/stat")]
+    return {stat[stat.index("(") + 1:stat.rindex(")")]: int(stat.rsplit(")", 1)[1].split()[16]) for stat in stats}
 
 
 class Delivery(HostTest):
@@ -150,6 +157,11 @@ class Delivery(HostTest):
         status = self.document(0, "-C", roots[1], "status", "--no-broker")
         self.assertEqual(status["publisher"]["holder_pid"], service.pid)
         self.assertIn(f"publisher  process {service.pid}\n", self.expect(0, "-C", roots[1], "status", "--no-broker", env=self.env))
+        priorities = nice_of_threads(service.pid)
+        ours = os.getpriority(os.PRIO_PROCESS, 0)
+        self.assertEqual(priorities.pop("kaizen-host"), ours)
+        self.assertEqual(priorities["kaizen-pub"], min(ours + 10, 19))  # it, and whom it started
+        self.assertEqual(len(set(priorities.values())), 1, priorities)
         service.send_signal(signal.SIGTERM)
         message = service.communicate(timeout=30)[1].decode()
         self.assertEqual(service.returncode, 0, message)
