@@ -210,9 +210,9 @@ def main():
             begun = time.monotonic()
             before = dict(test.counts)
             if what == "states":
-                states_of(test, scenario, args.cap or (8 if args.quick else 40))
+                states_of(test, scenario, args.cap or (4 if args.quick else 40))
             else:
-                kills_of(test, scenario, "always", 5 if args.quick else 1, 30 if args.quick else 25)
+                kills_of(test, scenario, "always", 9 if args.quick else 1, 25)
                 if not args.quick:
                     kills_of(test, scenario, "never", 1, 0)
             print(f"{what} {scenario}: " + ", ".join(
