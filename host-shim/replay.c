@@ -76,18 +76,32 @@ static uint64_t count_newlines(const char *text, size_t len) {
   return count;
 }
 
-/* Waits for input in slices: a read that blocks would not see a signal that came just before it. */
-static bool has_input(int fd) {
-  struct pollfd input = {.fd = fd, .events = POLLIN};
-  while (signals_pending() == 0)
-    if (poll(&input, 1, SLICE_MS) > 0)
+/* Length of the whole lines in the buffer; at the end of the input the last one may lack its
+ * newline. */
+static size_t whole_lines(const struct replay *replay) {
+  const char *last = memrchr(replay->buffer, '\n', replay->used);
+  if (replay->ended)
+    return replay->used;
+  return last != NULL ? (size_t)(last - replay->buffer) + 1 : 0;
+}
+
+/* Waits for input in slices: a read that blocks would not see a signal that came just before it.
+ * `ready` bytes of whole lines are not kept waiting for a writer that pauses, nor for more than the
+ * next call takes. */
+static bool has_input(const struct replay *replay, size_t ready) {
+  struct pollfd input = {.fd = replay->fd, .events = POLLIN};
+  while (signals_pending() == 0) {
+    if (poll(&input, 1, ready < replay->batch_bytes ? SLICE_MS : 0) > 0)
       return true;
+    if (ready > 0)
+      return false;
+  }
   return false;
 }
 
-/* Reads until the buffer is full, the input ended or a signal came. */
+/* Reads until the buffer is full, the input ended or pauses behind whole lines, or a signal came. */
 static int fill(struct replay *replay, struct problem *problem) {
-  while (!replay->ended && replay->used < replay->room && has_input(replay->fd)) {
+  while (!replay->ended && replay->used < replay->room && has_input(replay, whole_lines(replay))) {
     ssize_t got = read(replay->fd, replay->buffer + replay->used, replay->room - replay->used);
     if (got < 0 && errno != EINTR && errno != EAGAIN)
       return problem_set(problem, EXIT_CODE_FAILED, "the input cannot be read: %s",
@@ -96,15 +110,6 @@ static int fill(struct replay *replay, struct problem *problem) {
     replay->ended = got == 0;
   }
   return 0;
-}
-
-/* Length of the whole lines in the buffer; at the end of the input the last one may lack its
- * newline. */
-static size_t whole_lines(const struct replay *replay) {
-  const char *last = memrchr(replay->buffer, '\n', replay->used);
-  if (replay->ended)
-    return replay->used;
-  return last != NULL ? (size_t)(last - replay->buffer) + 1 : 0;
 }
 
 /* Of `len` bytes of whole lines those of the next call: one line at least. */

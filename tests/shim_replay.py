@@ -9,6 +9,7 @@ import subprocess
 import time
 import unittest
 
+from broker_support import wait_for
 from shim_support import HostTest, clean_environment, slowed
 
 
@@ -65,6 +66,18 @@ class Replay(HostTest):
         copy.mkdir()
         self.expect(0, "-C", copy, "replay", "-", stdin=exported)
         self.assertEqual(self.expect(0, "-C", copy, "export", "--all"), exported)
+
+    def test_a_line_is_recorded_while_its_writer_is_still_at_work(self):
+        process = subprocess.Popen(self.host_command("replay", "-"), cwd=self.project, env=clean_environment(self.home),
+                                   stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.addCleanup(process.kill)
+        process.stdin.write((line(1) + line(2)[:30]).encode())
+        process.stdin.flush()
+        wait_for(lambda: self.log("coach").exists() and len(self.lines("coach")) == 1, "the first record")
+        process.stdin.write((line(2)[30:] + line(3)).encode())
+        process.stdin.flush()
+        wait_for(lambda: len(self.lines("coach")) == 3, "the other two")
+        self.assertIn(b"3 lines: 3 recorded", process.communicate(timeout=60)[0])
 
     def test_ctrl_c_ends_between_lines_and_skip_goes_on_exactly(self):
         total = 30000
