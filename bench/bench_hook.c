@@ -16,7 +16,7 @@ enum { ARGUMENTS_MAX = 10 };
 extern char **environ;
 
 struct command {
-  char *arguments[ARGUMENTS_MAX];
+  const char *arguments[ARGUMENTS_MAX];
   const char *payload; /* file for standard input */
 };
 
@@ -31,7 +31,8 @@ static void run(void *ctx, unsigned count) {
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_addopen(&actions, 0, command->payload, O_RDONLY, 0);
     errno =
-        posix_spawnp(&child, command->arguments[0], &actions, NULL, command->arguments, environ);
+        posix_spawnp(&child, command->arguments[0], &actions, NULL,
+                     (char *const *)command->arguments, environ); /* which it does not write to */
     posix_spawn_file_actions_destroy(&actions);
     if (errno != 0 || waitpid(child, &status, 0) < 0 || status != 0)
       bench_fail(command->arguments[0]);
