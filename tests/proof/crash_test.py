@@ -12,6 +12,7 @@ kill    Each history is run again and again, killed before its n-th system call 
 After each, promises 1, 3, 5, 8, 10 to 16 and 23 are checked by programs that share no code with the plugin.
 """
 import argparse
+import concurrent.futures
 import hashlib
 import os
 import shutil
@@ -25,10 +26,18 @@ import proof_world as world
 NEXT_BOOT = "00000000-0000-4000-8000-0000000000b2\n"
 
 
+FAILURES_MAX = 20
+
+
+class Enough(Exception):
+    """More of the same would tell nothing."""
+
+
 class Test:
-    def __init__(self, quick):
-        self.quick = quick
-        self.failures = []
+    """One history and one kind of interruption: its folder, and what was found."""
+
+    def __init__(self):
+        self.failures = 0
         self.folder = world.work_folder()
         self.root = os.path.join(self.folder, "project")
         self.counts = {}
@@ -38,20 +47,12 @@ class Test:
 
     def fail(self, where, wrong, keep=None):
         for message in wrong:
-            print(f"FAILED {where}: {world.shorten(message)}")
-        self.failures.append(where)
-        if keep is not None and len(self.failures) == 1 and os.environ.get("KAIZEN_PROOF_KEEP"):
+            print(f"FAILED {where}: {world.shorten(message)}", flush=True)
+        self.failures += 1
+        if keep is not None and self.failures == 1 and os.environ.get("KAIZEN_PROOF_KEEP"):
             shutil.copytree(keep, os.environ["KAIZEN_PROOF_KEEP"], dirs_exist_ok=True)
-        if len(self.failures) >= 20:
-            raise SystemExit(self.finish())
-
-    def finish(self):
-        shutil.rmtree(self.folder, ignore_errors=True)
-        world.figures([(name, value, unit) for name, (value, unit) in
-                       ((name, (value, "states" if "states" in name else "points"))
-                        for name, value in sorted(self.counts.items()))])
-        print(f"crash_test: {len(self.failures)} failures" if self.failures else "crash_test: all promises held")
-        return 1 if self.failures else 0
+        if self.failures >= FAILURES_MAX:
+            raise Enough
 
 
 # ---- loss of power ---------------------------------------------------------------------------------
@@ -187,6 +188,34 @@ QUICK_STATES = ["first", "plain", "append", "unsynced", "renamed", "prune", "cur
 QUICK_KILLS = ["first", "append", "prune", "cursor", "repair", "torn", "group"]
 
 
+def interrupt(what, scenario, fsync, quick, cap):
+    """One unit of the work, in a process of its own: what was counted, and how many failures."""
+    test = Test()
+    begun = time.monotonic()
+    try:
+        if what == "states":
+            states_of(test, scenario, cap or (4 if quick else 40))
+        else:
+            kills_of(test, scenario, fsync, 9 if quick else 1, 25 if fsync == "always" else 0)
+    except Enough:
+        pass
+    finally:
+        shutil.rmtree(test.folder, ignore_errors=True)
+    print(f"{what} {scenario} {fsync}: "
+          + "".join(f"{value} {name}, " for name, value in test.counts.items())
+          + f"{time.monotonic() - begun:.1f} s", flush=True)
+    return test.counts, test.failures
+
+
+def units(whats, scenarios, every, quick):
+    for what in whats:
+        short = QUICK_STATES if what == "states" else QUICK_KILLS
+        for scenario in scenarios or (short if quick else every):
+            yield what, scenario, "always"
+            if what == "kill" and not quick:
+                yield what, scenario, "never"
+
+
 def main():
     parser = argparse.ArgumentParser(usage=__doc__)
     parser.add_argument("what", nargs="?", choices=["states", "kill", "all"], default="all")
@@ -200,25 +229,22 @@ def main():
         if args.what == "states":
             return 77
         args.what = "kill"
-    test = Test(args.quick)
     driver = world.Driver()
     every = driver.ask("list")[0]
     driver.close()
-    for what in (["states", "kill"] if args.what == "all" else [args.what]):
-        quick = QUICK_STATES if what == "states" else QUICK_KILLS
-        for scenario in args.scenario or (quick if args.quick else every):
-            begun = time.monotonic()
-            before = dict(test.counts)
-            if what == "states":
-                states_of(test, scenario, args.cap or (4 if args.quick else 40))
-            else:
-                kills_of(test, scenario, "always", 9 if args.quick else 1, 25)
-                if not args.quick:
-                    kills_of(test, scenario, "never", 1, 0)
-            print(f"{what} {scenario}: " + ", ".join(
-                f"{value - before.get(name, 0)} {name}" for name, value in test.counts.items()
-                if value != before.get(name, 0)) + f", {time.monotonic() - begun:.1f} s", flush=True)
-    return test.finish()
+    whats = ["states", "kill"] if args.what == "all" else [args.what]
+    counts, failures = {}, 0
+    with concurrent.futures.ProcessPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        for done in [pool.submit(interrupt, *unit, args.quick, args.cap)
+                     for unit in units(whats, args.scenario, every, args.quick)]:
+            counted, failed = done.result()
+            failures += failed
+            for name, value in counted.items():
+                counts[name] = counts.get(name, 0) + value
+    world.figures([(name, value, "states" if "states" in name else "points")
+                   for name, value in sorted(counts.items())])
+    print(f"crash_test: {failures} failures" if failures else "crash_test: all promises held")
+    return 1 if failures else 0
 
 
 if __name__ == "__main__":
