@@ -99,7 +99,8 @@ static bool has_input(const struct replay *replay, size_t ready) {
   return false;
 }
 
-/* Reads until the buffer is full, the input ended or pauses behind whole lines, or a signal came. */
+/* Reads until the buffer is full, the input ended or pauses behind whole lines, or a signal
+ * came. */
 static int fill(struct replay *replay, struct problem *problem) {
   while (!replay->ended && replay->used < replay->room && has_input(replay, whole_lines(replay))) {
     ssize_t got = read(replay->fd, replay->buffer + replay->used, replay->room - replay->used);
