@@ -72,7 +72,7 @@ def certificates(scratch):
         expired = authority.sign("expired", "localhost", LD_PRELOAD=library, FAKETIME="-30d")
         rows.append(tls(scratch, "TLS: expired", expired, right, authority))
     else:
-        print("  (no libfaketime: no certificate that is out of date)")
+        print("SKIP: a certificate that is out of date: libfaketime is not installed")
     return rows
 
 

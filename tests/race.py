@@ -154,7 +154,7 @@ def clocks(world):
     """Back and forth, 1970, 2038, 9999: no event is lost or comes twice, and retention takes no more than what
     two readings of the clock, a day apart, agree has expired: the records of 1970."""
     if not FAKETIME:
-        print("  (libfaketime is not installed: no other clocks)")
+        print("SKIP: other clocks: libfaketime is not installed")
         return {}
     seen, recorded = {}, 0
     for clock in [None, *CLOCKS, *reversed(CLOCKS), None]:

@@ -55,6 +55,9 @@ CASES = {
     "a marked record for a relay":
         ({"emit_event": True, "delivery": "relay"}, None,
          ENTER + EVENT_ID + ACQUIRE + APPEND + SUMMARY + UNLOCK + RING),
+    "a marked record beside a publisher whose broker is away":
+        ({"emit_event": True, "nats_url": "nats://127.0.0.1:9"}, None,
+         ENTER + EVENT_ID + ACQUIRE + APPEND + SUMMARY + UNLOCK),
 }
 WARM = 5  # records before the one that is counted: far from the 64 after which the checkpoint is stored
 

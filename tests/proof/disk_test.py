@@ -19,6 +19,7 @@ import sys
 import proof_world as world
 
 BALLAST = "ballast"
+CANNOT_START = -3  # KAIZEN_E_CONFIG: the project root is refused
 
 
 class Disk:
@@ -126,6 +127,8 @@ class Test:
         if any(line.startswith("told") and int(line.split(" ")[3]) >= 0 and line.split(" ")[2] not in facts.told
                for line in lines):
             wrong.append("recorded on a read-only disk")
+        if lines != [f"open {CANNOT_START}"]:  # nothing that is open for writing lives on such a disk
+            wrong.append(f"a read-only disk was answered {lines[-1:]}")
         if world.snapshot(disk.root) != before:
             wrong.append("a read-only disk changed")
         run("mount", "-o", "remount,rw", disk.mount_point)
