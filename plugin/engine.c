@@ -10,6 +10,8 @@
 #include "agent_view.h"
 #include "base/clock.h"
 
+/* What kept the publisher from starting may have passed by then. */
+#define ATTACH_AGAIN_NS INT64_C(1000000000)
 /* A flush lets go of the attachment that often, so that a stop need not wait for it. */
 #define FLUSH_SLICE_NS INT64_C(20000000)
 #define NS_PER_S INT64_C(1000000000)
@@ -36,14 +38,14 @@ static void attach(struct engine *engine) {
   struct publisher_settings settings;
   struct error error = {0};
 
-  if (engine->attachment || engine->dormant ||
+  if (engine->attachment || clock_monotonic_ns() < engine->attach_after_ns ||
       engine->config.delivery != CONFIG_DELIVERY_IN_PROCESS)
     return;
   engine_publisher_settings(engine, &settings);
   if (publisher_attach(&settings, &engine->project, engine->config.fsync == CONFIG_FSYNC_ALWAYS,
                        messages_send, engine->messages, &engine->attachment, &error) == 0)
     return;
-  engine->dormant = true;
+  engine->attach_after_ns = clock_monotonic_ns() + ATTACH_AGAIN_NS;
   messages_send(engine->messages, KAIZEN_LOG_ERROR, MESSAGE_NO_PUBLISHER, error.text);
 }
 
@@ -62,7 +64,7 @@ static struct publisher_attachment *borrow_attachment(struct engine *engine, boo
   struct publisher_attachment *attachment = NULL;
 
   (void)pthread_mutex_lock(&engine->mutex);
-  if (engine->running && wanted)
+  if (engine->running && (wanted || engine->attach_after_ns > 0))
     attach(engine);
   if (engine->running)
     attachment = engine->attachment;
@@ -152,7 +154,7 @@ void engine_free(struct engine *engine) {
 void engine_start(struct engine *engine) {
   (void)pthread_mutex_lock(&engine->mutex);
   engine->running = true;
-  engine->dormant = false;
+  engine->attach_after_ns = 0;
   if (engine->config.emit_event)
     attach(engine);
   (void)pthread_mutex_unlock(&engine->mutex);

@@ -29,7 +29,8 @@ struct engine {
   struct publisher_attachment *attachment; /* NULL: nothing is published from here */
   unsigned attachment_users;
   struct doorbell_button button; /* for records that another process publishes */
-  bool running, dormant;         /* dormant: attaching failed, the reason has been told */
+  bool running;
+  int64_t attach_after_ns; /* attaching failed, the reason has been told; 0: it has not */
 };
 
 /* Takes the configuration over (its strings too), opens the project; touches nothing in it.  NULL
