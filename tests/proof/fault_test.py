@@ -15,10 +15,12 @@ import argparse
 import errno
 import os
 import shutil
+import subprocess
 import sys
 import time
 
 import proof_world as world
+from broker_support import Server
 
 E = errno
 KINDS = {
@@ -189,6 +191,33 @@ def rounds(kind, quick):
         yield 1, E.ENOSPC, 1, "line"
 
 
+def publishing(test):
+    """Every allocation of the plugin, its publisher's among them: it goes on when there is memory again."""
+    if not shutil.which("nats-server"):
+        print("SKIP publishing: nats-server is not installed")
+        return
+    server = Server(test.folder)
+    server.start()
+    subprocess.run([os.path.join(os.path.dirname(world.environment("KAIZEN_TEST_PLUGIN")), "..", "kaizen-host"),
+                    "--plugin", world.environment("KAIZEN_TEST_PLUGIN"), "broker", "init"],
+                   env=dict(os.environ, NATS_URL=server.url), stdout=subprocess.DEVNULL, check=True)
+    driver = world.Driver(preload=True, variables={"PROOF_NATS_URL": server.url})
+    for sticky in (0, 1):
+        nth, failed = 0, True
+        while failed:
+            nth += 5 if test.quick else 1
+            world.fresh(test.root)
+            lines, end = driver.ask("fault", "first", test.root, "always", "own_memory", nth, sticky, E.ENOMEM, 0, "none")
+            failed = any(line.startswith("calm ") and line.split(" ")[2] != "0" for line in lines)
+            wrong = [f"the process ended by {end}"] if end != ("done", 0) else []
+            wrong += ["events are not sent when there is memory again"] if "unsent" in lines else []
+            if wrong:
+                test.fail(f"publishing: allocation {nth} {'and after' if sticky else 'once'}", wrong)
+            test.faults["allocation_faults"] += failed
+    driver.close()
+    server.kill()
+
+
 def main():
     parser = argparse.ArgumentParser(usage=__doc__)
     parser.add_argument("--quick", action="store_true")
@@ -205,6 +234,8 @@ def main():
                            4 if args.quick and scenario == "prune" else 1)
         print(f"{scenario}: {sum(test.faults.values()) - before} faults, "
               f"{time.monotonic() - begun:.1f} s", flush=True)
+    if not args.scenario and (not args.kind or "memory" in args.kind):
+        publishing(test)
     return test.finish()
 
 

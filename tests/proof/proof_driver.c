@@ -18,6 +18,7 @@
 #include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -166,6 +167,12 @@ static void plan_intrusion(struct fault_plan *plan, const char *how, char path[5
                                              : "{\"agent\":\"coach\",\"succ";
 }
 
+/* With a publisher in the process: has it sent everything within that time? */
+static bool sent(const struct world *world, unsigned timeout_ms) {
+  return !world_publishes() ||
+         (world->instance && world->plugin->flush(world->instance, timeout_ms, NULL) == KAIZEN_OK);
+}
+
 static void do_fault(const struct command *command) {
   struct world world = world_of(command, 2);
   const struct scenario *scenario = scenario_of(command);
@@ -190,10 +197,13 @@ static void do_fault(const struct command *command) {
   arm(&plan);
   if (world_open(&world) == KAIZEN_OK)
     scenario->run(&world);
+  (void)sent(&world, 300);
   world_report(&world);
   disarm(&report);
   say("calm %lu %lu %s", report.calls, report.failed, report.where[0] ? report.where : "-");
   retry(&world);
+  if (!sent(&world, 20000))
+    say("unsent");
   if (plan.nth > report.calls) {
     plan.nth -= report.calls;
     arm(&plan); /* and while everything is closed */

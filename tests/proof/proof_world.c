@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -41,16 +42,23 @@ const struct kaizen_plugin_v1 *world_load(const char *path) {
   return entry();
 }
 
+bool world_publishes(void) {
+  return getenv("PROOF_NATS_URL") != NULL;
+}
+
 int32_t world_open(struct world *world) {
   struct kaizen_host_v1 host = {.struct_size = sizeof host, .abi_version = KAIZEN_ABI_VERSION};
+  const char *url = getenv("PROOF_NATS_URL");
   char config[TEXT_MAX];
   int32_t code;
 
   world->instance = NULL;
   (void)snprintf(config, sizeof config,
-                 "{\"project_root\":\"%s\",\"project\":\"proof\",\"delivery\":\"relay\","
-                 "\"fsync\":\"%s\",\"lock_timeout_ms\":300,\"allow_network_fs\":true}",
-                 world->root, world->fsync);
+                 "{\"project_root\":\"%s\",\"project\":\"proof\",\"delivery\":\"%s\","
+                 "\"nats_url\":\"%s\",\"fsync\":\"%s\",\"lock_timeout_ms\":300,"
+                 "\"emit_event\":%s,\"allow_network_fs\":true}",
+                 world->root, url ? "in-process" : "relay", url ? url : "nats://127.0.0.1:9",
+                 world->fsync, url ? "true" : "false");
   code = world->plugin->create(&host, &world->instance);
   if (code == KAIZEN_OK)
     code = world->plugin->configure(world->instance, config, KAIZEN_NTS);

@@ -26,6 +26,8 @@ void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* The plugin of that file; NULL with a message on standard error. */
 const struct kaizen_plugin_v1 *world_load(const char *path);
 /* A running instance: 0, or the first code that was no KAIZEN_OK. */
+/* PROOF_NATS_URL names a broker: then a publisher runs in the process. */
+bool world_publishes(void);
 int32_t world_open(struct world *world);
 void world_close(struct world *world);
 
