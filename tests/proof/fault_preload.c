@@ -31,8 +31,8 @@
 #define INTERRUPTIONS 50
 
 /* ANY counts all but FSTAT, CLOSE, LSEEK and the two of memory with one counter: a disk that dies.
- * OWN_MEMORY is what the plugin's own code asks for: libcrypto, which libnats starts, crashes when it
- * gets none. */
+ * OWN_MEMORY is what the plugin's own code asks for: libcrypto, which libnats starts, crashes when
+ * it gets none. */
 enum kind {
   OPEN,
   WRITE,
