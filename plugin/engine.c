@@ -10,7 +10,7 @@
 #include "agent_view.h"
 #include "base/clock.h"
 
-/* What kept the publisher from starting may have passed by then. */
+/* Memory, or a thread, may be had again by then; a library that is missing stays missing. */
 #define ATTACH_AGAIN_NS INT64_C(1000000000)
 /* A flush lets go of the attachment that often, so that a stop need not wait for it. */
 #define FLUSH_SLICE_NS INT64_C(20000000)
@@ -45,7 +45,8 @@ static void attach(struct engine *engine) {
   if (publisher_attach(&settings, &engine->project, engine->config.fsync == CONFIG_FSYNC_ALWAYS,
                        messages_send, engine->messages, &engine->attachment, &error) == 0)
     return;
-  engine->attach_after_ns = clock_monotonic_ns() + ATTACH_AGAIN_NS;
+  engine->attach_after_ns =
+      error.code == KAIZEN_E_NOMEM ? clock_monotonic_ns() + ATTACH_AGAIN_NS : INT64_MAX;
   messages_send(engine->messages, KAIZEN_LOG_ERROR, MESSAGE_NO_PUBLISHER, error.text);
 }
 

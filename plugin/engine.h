@@ -30,7 +30,7 @@ struct engine {
   unsigned attachment_users;
   struct doorbell_button button; /* for records that another process publishes */
   bool running;
-  int64_t attach_after_ns; /* attaching failed, the reason has been told; 0: it has not */
+  int64_t attach_after_ns; /* after a failure, whose reason has been told; 0: none since start */
 };
 
 /* Takes the configuration over (its strings too), opens the project; touches nothing in it.  NULL
