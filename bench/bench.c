@@ -106,6 +106,14 @@ struct kaizen_execution bench_execution(const char *agent) {
                                    .agent = {agent, KAIZEN_NTS}};
 }
 
+void bench_tell_drained(struct kaizen_instance *instance) {
+  uint64_t pending = 0;
+
+  (void)bench_plugin()->flush(instance, 0, &pending);
+  if (pending == 0)
+    printf("# the backlog was gone before the last sample was taken\n");
+}
+
 void bench_record(struct kaizen_instance *instance, const struct kaizen_execution *execution) {
   struct kaizen_receipt receipt = {.struct_size = sizeof receipt};
   int32_t code = bench_plugin()->on_execution_end(instance, execution, &receipt, NULL);

@@ -33,6 +33,9 @@ void bench_stop(struct kaizen_instance *instance);
 struct kaizen_execution bench_execution(const char *agent);
 /* Fails unless the plugin records it. */
 void bench_record(struct kaizen_instance *instance, const struct kaizen_execution *execution);
+/* Says so when nothing is left to send: figures taken beside a drain are then partly those of a
+ * silent publisher. */
+void bench_tell_drained(struct kaizen_instance *instance);
 /* `count` records through kaizen.batch/1, in the log of `agent`; keys "PREFIX-N" from `first` on
  * unless `prefix` is NULL. */
 void bench_fill(struct kaizen_instance *instance, const char *agent, const char *prefix,

@@ -41,7 +41,7 @@ static double cost_us(struct kaizen_instance *instance, const char *agent, unsig
 
 /* The first record after a boot: the index of the boot before is not believed, and is made anew
  * from the log. */
-static void by_rebuild(const char *root, size_t points, const unsigned *sizes) {
+static void by_first_after_boot(const char *root, size_t points, const unsigned *sizes) {
   char agent[32], path[BENCH_PATH + 64];
 
   for (int slice = 0; slice < BENCH_PAIRS; slice++)
@@ -84,7 +84,7 @@ static void by_records(void) {
     }
   bench_stop(instance);
   print("records", points, sizes, "us_of_cpu");
-  by_rebuild(root, points, sizes);
+  by_first_after_boot(root, points, sizes);
 }
 
 static double count_descriptors(void) {

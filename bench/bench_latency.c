@@ -68,15 +68,6 @@ static void measure(struct kaizen_instance *instance, unsigned threads) {
     pthread_join(thread[i], NULL);
 }
 
-/* Then the figures are partly those of a silent publisher. */
-static void tell_drained(struct kaizen_instance *instance, unsigned threads) {
-  uint64_t pending = 0;
-
-  (void)bench_plugin()->flush(instance, 0, &pending);
-  if (pending == 0)
-    printf("latency.draining, %u threads: the backlog was gone before the end\n", threads);
-}
-
 static void run(const char *state, const char *fsync, unsigned threads) {
   bool emits = strcmp(state, "off") != 0, down = strcmp(state, "down") == 0;
   bool frozen = strcmp(state, "frozen") == 0;
@@ -109,7 +100,7 @@ static void run(const char *state, const char *fsync, unsigned threads) {
   if (frozen)
     (void)kill(broker, SIGCONT);
   if (strcmp(state, "draining") == 0)
-    tell_drained(instance, threads);
+    bench_tell_drained(instance);
   bench_stop(instance);
   print(state, fsync, threads);
 }
