@@ -169,7 +169,7 @@ static void plan_intrusion(struct fault_plan *plan, const char *how, char path[5
 
 /* With a publisher in the process: has it sent everything within that time? */
 static bool sent(const struct world *world, unsigned timeout_ms) {
-  return !world_publishes() ||
+  return !world_broker() ||
          (world->instance && world->plugin->flush(world->instance, timeout_ms, NULL) == KAIZEN_OK);
 }
 

@@ -42,13 +42,13 @@ const struct kaizen_plugin_v1 *world_load(const char *path) {
   return entry();
 }
 
-bool world_publishes(void) {
-  return getenv("PROOF_NATS_URL") != NULL;
+const char *world_broker(void) {
+  return getenv("PROOF_NATS_URL");
 }
 
 int32_t world_open(struct world *world) {
   struct kaizen_host_v1 host = {.struct_size = sizeof host, .abi_version = KAIZEN_ABI_VERSION};
-  const char *url = getenv("PROOF_NATS_URL");
+  const char *url = world_broker();
   char config[TEXT_MAX];
   int32_t code;
 

@@ -25,9 +25,9 @@ struct world {
 void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* The plugin of that file; NULL with a message on standard error. */
 const struct kaizen_plugin_v1 *world_load(const char *path);
+/* PROOF_NATS_URL: a broker, for a publisher in the process; NULL: a relay would publish. */
+const char *world_broker(void);
 /* A running instance: 0, or the first code that was no KAIZEN_OK. */
-/* PROOF_NATS_URL names a broker: then a publisher runs in the process. */
-bool world_publishes(void);
 int32_t world_open(struct world *world);
 void world_close(struct world *world);
 
