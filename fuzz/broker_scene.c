@@ -6,10 +6,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "agent_log.h"
 #include "base/clock.h"
-#include "event.h"
-#include "recorder.h"
+#include "record/event.h"
+#include "recorder/recorder.h"
+#include "store/agent_log.h"
 
 struct scene_event scene_events[SCENE_EVENTS];
 static struct buffer log_text, state;

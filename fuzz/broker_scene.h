@@ -5,9 +5,9 @@
 #ifndef KAIZEN_FUZZ_BROKER_SCENE_H
 #define KAIZEN_FUZZ_BROKER_SCENE_H
 
-#include "agent_view.h"
-#include "publisher_thread.h"
+#include "publisher/publisher_thread.h"
 #include "scratch.h"
+#include "store/agent_view.h"
 
 #define SCENE_EVENTS 12
 

@@ -10,9 +10,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "broker/nats_library.h"
+#include "broker/transport_nats.h"
 #include "broker_scene.h"
-#include "nats_library.h"
-#include "transport_nats.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

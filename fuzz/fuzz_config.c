@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/json_reader.h"
-#include "config.h"
+#include "config/config.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "broker_scene.h"
-#include "delivery.h"
+#include "store/delivery.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -11,17 +11,17 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "agent_log.h"
-#include "agent_state.h"
 #include "base/hash.h"
 #include "base/json_reader.h"
-#include "checkpoint.h"
-#include "dead_letter.h"
-#include "delivery.h"
-#include "doorbell.h"
-#include "execution.h"
+#include "record/execution.h"
 #include "scratch.h"
-#include "verify.h"
+#include "store/agent_log.h"
+#include "store/agent_state.h"
+#include "store/checkpoint.h"
+#include "store/dead_letter.h"
+#include "store/delivery.h"
+#include "store/doorbell.h"
+#include "store/verify.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -12,9 +12,9 @@
 #include <string.h>
 
 #include "base/utf8.h"
-#include "event.h"
-#include "execution.h"
-#include "record.h"
+#include "record/event.h"
+#include "record/execution.h"
+#include "record/record.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -8,8 +8,8 @@
 
 #include <string.h>
 
-#include "agent_log.h"
 #include "scratch.h"
+#include "store/agent_log.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

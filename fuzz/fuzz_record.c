@@ -9,8 +9,8 @@
 #include "base/timestamp.h"
 #include "base/utf8.h"
 #include "base/uuid_text.h"
-#include "event.h"
-#include "record.h"
+#include "record/event.h"
+#include "record/record.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

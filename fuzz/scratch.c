@@ -11,11 +11,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "agent_log.h"
-#include "agent_view.h"
 #include "base/json_reader.h"
-#include "execution.h"
-#include "summary.h"
+#include "record/execution.h"
+#include "store/agent_log.h"
+#include "store/agent_view.h"
+#include "store/summary.h"
 
 static char root[256];
 static struct project project = {.root_fd = -1};

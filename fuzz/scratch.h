@@ -12,9 +12,9 @@
 #include <stdlib.h>
 
 #include "base/buffer.h"
-#include "fold.h"
-#include "project.h"
-#include "recorder.h"
+#include "record/fold.h"
+#include "recorder/recorder.h"
+#include "store/project.h"
 
 #define SCRATCH_AGENT "fuzz"
 #define SCRATCH_NOW_S INT64_C(1772600767)

@@ -4,12 +4,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "agent_state.h"
 #include "base/clock.h"
 #include "base/uuid_text.h"
-#include "outbox.h"
-#include "project.h"
 #include "proof_scenario.h"
+#include "store/agent_state.h"
+#include "store/outbox.h"
+#include "store/project.h"
 
 #define LOCK_WAIT_NS INT64_C(300000000)
 #define NS_PER_S INT64_C(1000000000)

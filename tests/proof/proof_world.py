@@ -11,9 +11,8 @@ import subprocess
 import sys
 import tempfile
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
-import oracle  # noqa: E402
-from figures import figures  # noqa: E402,F401
+import oracle
+from figures import figures  # noqa: F401
 
 AGENT = "coach"
 HELD = {"copied": 1}  # marked lines that came with the tree

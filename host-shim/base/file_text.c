@@ -1,0 +1,102 @@
+/* file_text.c - whole files in and out.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "base/file_text.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static int read_stream(FILE *in, const char *name, size_t max, char **text, size_t *len,
+                       struct problem *problem) {
+  size_t room = 16384;
+  size_t used = 0;
+  char *bytes = malloc(room);
+  for (;;) {
+    if (bytes == NULL)
+      return problem_no_memory(problem);
+    used += fread(bytes + used, 1, room - used - 1, in);
+    if (used < room - 1)
+      break;
+    char *larger = room <= max ? realloc(bytes, room * 2) : NULL;
+    if (larger == NULL)
+      break;
+    bytes = larger;
+    room *= 2;
+  }
+  if (ferror(in) || used > max || used == room - 1) {
+    free(bytes);
+    return ferror(in) ? problem_set(problem, EXIT_CODE_FAILED, "%s: cannot be read: %s", name,
+                                    strerror(errno))
+                      : problem_set(problem, EXIT_CODE_FAILED, "%s: it has more than %zu bytes",
+                                    name, max);
+  }
+  bytes[used] = '\0';
+  *text = bytes;
+  *len = used;
+  return 0;
+}
+
+int file_text_read(const char *file, size_t max, char **text, size_t *len,
+                   struct problem *problem) {
+  struct stat entry;
+  if (strcmp(file, "-") == 0)
+    return read_stream(stdin, "standard input", max, text, len, problem);
+  FILE *in = fopen(file, "re");
+  if (in == NULL)
+    return problem_set(problem, EXIT_CODE_FAILED, "%s: cannot be opened: %s", file,
+                       strerror(errno));
+  int result = fstat(fileno(in), &entry) == 0 && S_ISDIR(entry.st_mode)
+                   ? problem_set(problem, EXIT_CODE_FAILED, "%s: it is a folder", file)
+                   : read_stream(in, file, max, text, len, problem);
+  fclose(in);
+  return result;
+}
+
+static void make_folders(const char *file) {
+  char path[PATH_MAX];
+  snprintf(path, sizeof path, "%s", file);
+  for (char *slash = strchr(path + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
+    *slash = '\0';
+    mkdir(path, 0700); /* what is missing in the end shows when the file is made */
+    *slash = '/';
+  }
+}
+
+static int write_all(int fd, const char *text, size_t len) {
+  while (len > 0) {
+    ssize_t done = write(fd, text, len);
+    if (done < 0 && errno != EINTR)
+      return -1;
+    if (done > 0) {
+      text += done;
+      len -= (size_t)done;
+    }
+  }
+  return 0;
+}
+
+int file_text_replace(const char *file, mode_t mode, const char *text, size_t len,
+                      struct problem *problem) {
+  char temporary[PATH_MAX];
+  make_folders(file);
+  if ((size_t)snprintf(temporary, sizeof temporary, "%s.XXXXXX", file) >= sizeof temporary)
+    return problem_set(problem, EXIT_CODE_FAILED, "%s: the name is too long", file);
+  int fd = mkostemp(temporary, O_CLOEXEC);
+  if (fd < 0)
+    return problem_set(problem, EXIT_CODE_FAILED, "%s: cannot be written: %s", file,
+                       strerror(errno));
+  int failed = write_all(fd, text, len) < 0 || fchmod(fd, mode) < 0 || fdatasync(fd) < 0;
+  failed = close(fd) < 0 || failed;
+  if (failed || rename(temporary, file) < 0) {
+    problem_set(problem, EXIT_CODE_FAILED, "%s: cannot be written: %s", file, strerror(errno));
+    unlink(temporary);
+    return -1;
+  }
+  return 0;
+}

@@ -1,0 +1,20 @@
+/* file_text.h - whole files in and out.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef KAIZEN_HOST_FILE_TEXT_H
+#define KAIZEN_HOST_FILE_TEXT_H
+
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "base/problem.h"
+
+/* The whole file, or standard input for "-", NUL-terminated behind *len bytes; *text is newly
+ * allocated. -1: cannot be read, or has more than `max` bytes (EXIT_CODE_FAILED). */
+int file_text_read(const char *file, size_t max, char **text, size_t *len, struct problem *problem);
+/* Replaces the file as a whole: a reader sees the old or the new one.  Missing folders on the
+ * way are made (0700). */
+int file_text_replace(const char *file, mode_t mode, const char *text, size_t len,
+                      struct problem *problem);
+
+#endif

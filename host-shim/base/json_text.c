@@ -1,0 +1,352 @@
+/* json_text.c - JSON as text: members put into an object without touching what is there.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "base/json_text.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/utf8_text.h"
+
+struct scanned {         /* one member of an object, as offsets into its text */
+  size_t name, name_end; /* with the quotes */
+  size_t value, value_end;
+};
+struct scan {
+  const char *text;
+  size_t len, at;
+};
+
+static void skip_space(struct scan *scan) {
+  while (scan->at < scan->len && strchr(" \t\r\n", scan->text[scan->at]) != NULL &&
+         scan->text[scan->at] != '\0')
+    scan->at++;
+}
+
+static bool skip_string(struct scan *scan) {
+  if (scan->at >= scan->len || scan->text[scan->at] != '"')
+    return false;
+  for (scan->at++; scan->at < scan->len; scan->at++) {
+    if (scan->text[scan->at] == '\\')
+      scan->at++;
+    else if (scan->text[scan->at] == '"')
+      return scan->at++, true;
+  }
+  return false;
+}
+
+/* To the comma or brace that ends a value; the value's own grammar is not looked at. */
+static bool skip_value(struct scan *scan) {
+  size_t depth = 0;
+  size_t start = scan->at;
+  while (scan->at < scan->len) {
+    char c = scan->text[scan->at];
+    if (c == '"') {
+      if (!skip_string(scan))
+        return false;
+      continue;
+    }
+    if (depth == 0 && (c == ',' || c == '}'))
+      return scan->at > start;
+    if (c == '{' || c == '[')
+      depth++;
+    if (c == '}' || c == ']') {
+      if (depth == 0)
+        return false;
+      depth--;
+    }
+    scan->at++;
+  }
+  return false;
+}
+
+static bool scan_open(struct scan *scan) {
+  if (scan->len >= 3 && memcmp(scan->text, "\xEF\xBB\xBF", 3) == 0)
+    scan->at = 3; /* a byte order mark, as some producers write */
+  skip_space(scan);
+  return scan->at < scan->len && scan->text[scan->at++] == '{';
+}
+
+/* 1: *member is the next one; 0: the object ended and nothing but white space follows; -1: no
+ * object. */
+static int scan_member(struct scan *scan, bool first, struct scanned *member) {
+  skip_space(scan);
+  if (scan->at < scan->len && scan->text[scan->at] == '}') {
+    scan->at++;
+    skip_space(scan);
+    return scan->at == scan->len ? 0 : -1;
+  }
+  if (!first) {
+    if (scan->at >= scan->len || scan->text[scan->at++] != ',')
+      return -1;
+    skip_space(scan);
+  }
+  member->name = scan->at;
+  if (!skip_string(scan))
+    return -1;
+  member->name_end = scan->at;
+  skip_space(scan);
+  if (scan->at >= scan->len || scan->text[scan->at++] != ':')
+    return -1;
+  skip_space(scan);
+  member->value = scan->at;
+  if (!skip_value(scan))
+    return -1;
+  member->value_end = scan->at;
+  while (strchr(" \t\r\n", scan->text[member->value_end - 1]) != NULL)
+    member->value_end--;
+  return 1;
+}
+
+/* Compares as decoded text: "\u0061gent" is agent. */
+static bool has_name(const struct scan *scan, const struct scanned *member, const char *name) {
+  size_t len = member->name_end - member->name;
+  const char *quoted = scan->text + member->name;
+  if (memchr(quoted, '\\', len) == NULL)
+    return strlen(name) == len - 2 && memcmp(quoted + 1, name, len - 2) == 0;
+  size_t at = 0;
+  const char *description = NULL;
+  struct json_object *decoded = json_text_parse(quoted, len, &at, &description);
+  bool same = decoded != NULL && strcmp(json_object_get_string(decoded), name) == 0;
+  json_object_put(decoded);
+  return same;
+}
+
+static const struct json_member *replacement(const struct scan *scan, const struct scanned *member,
+                                             const struct json_members *members, bool *kept) {
+  for (size_t i = 0; i < members->count; i++)
+    if (has_name(scan, member, members->list[i].name)) {
+      kept[i] = members->list[i].weak;
+      return members->list[i].weak ? NULL : &members->list[i];
+    }
+  return NULL;
+}
+
+/* kept[i]: member i is weak and the object has its own. */
+static int write_spliced(struct scan *scan, const struct json_members *members, bool *kept,
+                         FILE *out) {
+  struct scanned member;
+  int more = 0;
+  const char *comma = "";
+  if (!scan_open(scan))
+    return -1;
+  putc('{', out);
+  for (bool first = true; (more = scan_member(scan, first, &member)) > 0; first = false) {
+    if (replacement(scan, &member, members, kept) != NULL)
+      continue;
+    fputs(comma, out);
+    fwrite(scan->text + member.name, 1, member.name_end - member.name, out);
+    putc(':', out);
+    fwrite(scan->text + member.value, 1, member.value_end - member.value, out);
+    comma = ",";
+  }
+  for (size_t i = 0; i < members->count; i++)
+    if (!kept[i]) {
+      char *name = json_text_quote(members->list[i].name);
+      if (name == NULL)
+        return -1;
+      fprintf(out, "%s%s:%s", comma, name, members->list[i].value);
+      free(name);
+      comma = ",";
+    }
+  putc('}', out);
+  return more;
+}
+
+char *json_text_splice(const char *object, size_t len, const struct json_members *members) {
+  struct scan scan = {.text = object, .len = len, .at = 0};
+  char *text = NULL;
+  size_t text_len = 0;
+  bool *kept = calloc(members->count + 1, sizeof *kept);
+  FILE *out = kept != NULL ? open_memstream(&text, &text_len) : NULL;
+  int result = -1;
+  if (out != NULL) {
+    result = write_spliced(&scan, members, kept, out);
+    bool failed = ferror(out) != 0;
+    if (fclose(out) != 0 || failed) {
+      free(text);
+      text = NULL;
+    }
+  }
+  free(kept);
+  if (result < 0 && text != NULL) {
+    free(text);
+    errno = EINVAL;
+    return NULL;
+  }
+  if (text == NULL)
+    errno = ENOMEM;
+  return text;
+}
+
+const char *json_text_value(const char *object, size_t len, const char *name, size_t *value_len) {
+  struct scan scan = {.text = object, .len = len, .at = 0};
+  struct scanned member;
+  const char *found = NULL;
+  if (!scan_open(&scan))
+    return NULL;
+  for (bool first = true; scan_member(&scan, first, &member) > 0; first = false)
+    if (has_name(&scan, &member, name)) {
+      found = object + member.value;
+      *value_len = member.value_end - member.value;
+    }
+  return found;
+}
+
+void json_members_free(struct json_members *members) {
+  for (size_t i = 0; i < members->count; i++) {
+    free(members->list[i].name);
+    free(members->list[i].value);
+  }
+  free(members->list);
+  *members = (struct json_members){.list = NULL};
+}
+
+struct json_member *json_members_find(const struct json_members *members, const char *name) {
+  for (size_t i = 0; i < members->count; i++)
+    if (strcmp(members->list[i].name, name) == 0)
+      return &members->list[i];
+  return NULL;
+}
+
+static int make_room(struct json_members *members) {
+  if (members->count < members->room)
+    return 0;
+  size_t room = members->room == 0 ? 16 : members->room * 2;
+  struct json_member *list = realloc(members->list, room * sizeof *list);
+  if (list == NULL)
+    return -1;
+  members->list = list;
+  members->room = room;
+  return 0;
+}
+
+/* Takes `value` over; NULL is a failure handed on. */
+static int members_add(struct json_members *members, const char *name, char *value) {
+  struct json_member *same = json_members_find(members, name);
+  if (value != NULL && same != NULL) {
+    free(same->value);
+    same->value = value;
+    return 0;
+  }
+  char *own_name = strdup(name);
+  if (value == NULL || own_name == NULL || make_room(members) < 0) {
+    free(own_name);
+    free(value);
+    return -1;
+  }
+  members->list[members->count++] =
+      (struct json_member){.name = own_name, .value = value, .weak = false};
+  return 0;
+}
+
+int json_members_add_json(struct json_members *members, const char *name, const char *json) {
+  return members_add(members, name, strdup(json));
+}
+
+int json_members_add_text(struct json_members *members, const char *name, const char *text) {
+  return members_add(members, name, json_text_quote(text));
+}
+
+int json_members_add_number(struct json_members *members, const char *name, double number) {
+  char text[32];
+  json_text_double(number, text);
+  return json_members_add_json(members, name, text);
+}
+
+char *json_text_quote(const char *text) {
+  size_t room = strlen(text) * 6 + 3;
+  char *quoted = malloc(room);
+  if (quoted == NULL)
+    return NULL;
+  char *at = quoted;
+  *at++ = '"';
+  for (; *text != '\0'; text++) {
+    unsigned char c = (unsigned char)*text;
+    if (c < 0x20 || c == 0x7f)
+      at += sprintf(at, "\\u%04x", c);
+    else if (c == '"' || c == '\\')
+      at += sprintf(at, "\\%c", c);
+    else
+      *at++ = *text;
+  }
+  *at++ = '"';
+  *at = '\0';
+  return quoted;
+}
+
+void json_text_double(double number, char out[32]) {
+  for (int digits = 15; digits <= 17; digits++) {
+    snprintf(out, 28, "%.*g", digits, number);
+    if (strtod(out, NULL) == number)
+      break;
+  }
+  if (strpbrk(out, ".einf") == NULL)
+    strcat(out, ".0");
+}
+
+bool json_text_is_number(const char *text) {
+  const char *digits = text + (*text == '-');
+  size_t whole = strspn(digits, "0123456789");
+  const char *at = digits + whole;
+  if (whole == 0 || (whole > 1 && *digits == '0'))
+    return false;
+  if (*at == '.') {
+    size_t fraction = strspn(at + 1, "0123456789");
+    if (fraction == 0)
+      return false;
+    at += 1 + fraction;
+  }
+  if (*at == 'e' || *at == 'E') {
+    at += 1 + (at[1] == '+' || at[1] == '-');
+    size_t exponent = strspn(at, "0123456789");
+    if (exponent == 0)
+      return false;
+    at += exponent;
+  }
+  return *at == '\0';
+}
+
+struct json_object *json_text_new_double(double number) {
+  char text[32];
+  if (!isfinite(number))
+    return NULL;
+  json_text_double(number, text);
+  return json_object_new_double_s(number, text);
+}
+
+struct json_object *json_text_new_string(const char *text) {
+  char *valid = utf8_text_valid(text);
+  struct json_object *string = json_object_new_string(valid != NULL ? valid : "");
+  free(valid);
+  return string;
+}
+
+struct json_object *json_text_parse(const char *text, size_t len, size_t *problem_at,
+                                    const char **description) {
+  struct json_tokener *tokener = json_tokener_new();
+  struct json_object *value = NULL;
+  *problem_at = 0;
+  *description = "out of memory";
+  if (tokener == NULL)
+    return NULL;
+  json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+  if (len <= INT_MAX - 1)
+    value = json_tokener_parse_ex(tokener, text, (int)len);
+  if (value == NULL && json_tokener_get_error(tokener) == json_tokener_continue)
+    value = json_tokener_parse_ex(tokener, "", 1); /* the end is what ends a bare number */
+  if (value == NULL) {
+    enum json_tokener_error error = json_tokener_get_error(tokener);
+    *problem_at = error == json_tokener_error_parse_eof ? len : json_tokener_get_parse_end(tokener);
+    *description = error == json_tokener_success ? "null is no document"
+                   : error == json_tokener_continue || error == json_tokener_error_parse_eof
+                       ? "it ends too early"
+                       : json_tokener_error_desc(error);
+  }
+  json_tokener_free(tokener);
+  return value;
+}

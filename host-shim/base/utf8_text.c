@@ -1,0 +1,74 @@
+/* utf8_text.c - text that goes to a terminal or into a document, whatever bytes it came from.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "base/utf8_text.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+size_t utf8_text_character(const char *text) {
+  const unsigned char *at = (const unsigned char *)text;
+  static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+  if (at[0] < 0x80)
+    return at[0] != 0;
+  size_t len = at[0] >= 0xF0 ? 4 : at[0] >= 0xE0 ? 3 : 2;
+  uint32_t code = at[0] & (0x7Fu >> len);
+  if (at[0] < 0xC0 || at[0] > 0xF4)
+    return 0;
+  for (size_t i = 1; i < len; i++) {
+    if ((at[i] & 0xC0) != 0x80)
+      return 0;
+    code = code << 6 | (at[i] & 0x3Fu);
+  }
+  return code >= least[len] && code <= 0x10FFFF && (code < 0xD800 || code > 0xDFFF) ? len : 0;
+}
+
+/* C0, DEL and C1 (U+0080-U+009F) characters move cursors and set colours; U+202A-U+202E and
+ * U+2066-U+2069 turn the rest of the line around. */
+static bool is_control(const char *text, size_t len) {
+  const unsigned char *at = (const unsigned char *)text;
+  if (len == 1)
+    return at[0] < 0x20 || at[0] == 0x7F;
+  if (len == 2)
+    return at[0] == 0xC2 && at[1] < 0xA0;
+  return len == 3 && at[0] == 0xE2 &&
+         ((at[1] == 0x80 && at[2] >= 0xAA && at[2] <= 0xAE) ||
+          (at[1] == 0x81 && at[2] >= 0xA6 && at[2] <= 0xA9));
+}
+
+char *utf8_text_valid(const char *text) {
+  char *copy = malloc(strlen(text) * 3 + 1);
+  char *at = copy;
+  if (copy == NULL)
+    return NULL;
+  while (*text != '\0') {
+    size_t len = utf8_text_character(text);
+    memcpy(at, len > 0 ? text : "\xEF\xBF\xBD", len > 0 ? len : 3);
+    at += len > 0 ? len : 3;
+    text += len > 0 ? len : 1;
+  }
+  *at = '\0';
+  return copy;
+}
+
+void utf8_text_print(FILE *out, const char *text) {
+  while (*text != '\0') {
+    size_t len = utf8_text_character(text);
+    if (len == 0 || is_control(text, len))
+      putc('?', out);
+    else
+      fwrite(text, 1, len, out);
+    text += len > 0 ? len : 1;
+  }
+}
+
+size_t utf8_text_columns(const char *text) {
+  size_t columns = 0;
+  for (; *text != '\0'; columns++) {
+    size_t len = utf8_text_character(text);
+    text += len > 0 ? len : 1;
+  }
+  return columns;
+}

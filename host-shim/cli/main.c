@@ -1,0 +1,143 @@
+/* main.c - kaizen-host: a small host that loads the Kaizen metrics plugin.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/output.h"
+#include "cli/help.h"
+#include "host/command.h"
+#include "host/session.h"
+
+static bool is_quiet(const struct arguments *arguments) {
+  return options_given(arguments, "quiet") && !options_given(arguments, "verbose");
+}
+
+static void configure_output(const struct arguments *arguments) {
+  output_configure(strcmp(options_text(arguments, "output", "text"), "json") == 0,
+                   is_quiet(arguments)                   ? OUTPUT_QUIET
+                   : options_given(arguments, "verbose") ? OUTPUT_VERBOSE
+                                                         : OUTPUT_NORMAL);
+}
+
+static int check_words(const struct command *command, const struct arguments *arguments,
+                       struct problem *problem) {
+  if (arguments->rest != NULL && !command->takes_rest)
+    return problem_set(problem, EXIT_CODE_USAGE, "%s takes no command line behind --",
+                       command->name);
+  if (arguments->word_count < command->words_min)
+    return problem_set(problem, EXIT_CODE_USAGE,
+                       "%s: something is missing; usage: kaizen-host %s %s", command->name,
+                       command->name, command->synopsis);
+  if (arguments->word_count > command->words_max)
+    return problem_set(problem, EXIT_CODE_USAGE,
+                       "%s: '%s' is one argument too many; usage: kaizen-host %s%s%s",
+                       command->name, arguments->words[command->words_max], command->name,
+                       *command->synopsis != '\0' ? " " : "", command->synopsis);
+  return 0;
+}
+
+static int usage_problem(const struct command *command, const struct problem *problem) {
+  if (command->refused != NULL)
+    return command->refused(problem);
+  int status = output_problem(problem);
+  return command->usage_status != 0 ? command->usage_status : status;
+}
+
+static int run_command(const struct command *command, struct arguments *arguments) {
+  struct problem problem;
+  struct host host = {
+      .arguments = arguments,
+      .directory = options_text(arguments, "directory", NULL),
+      .config_file = options_text(arguments, "config", NULL),
+      .plugin_name = options_text(arguments, "plugin", NULL),
+  };
+  if (arguments->help) {
+    help_print_command(stdout, command);
+    return EXIT_CODE_OK;
+  }
+  return check_words(command, arguments, &problem) < 0 ? usage_problem(command, &problem)
+                                                       : command->run(&host);
+}
+
+/* "help record" for those who try that first. */
+static int run_help(const char *name) {
+  struct problem problem;
+  const struct command *command = name != NULL ? command_find(name) : NULL;
+  if (command != NULL)
+    help_print_command(stdout, command);
+  else if (name == NULL)
+    help_print_program(stdout);
+  else
+    return command_unknown(name, &problem), output_problem(&problem);
+  return EXIT_CODE_OK;
+}
+
+static int take_command(struct option_parser *parser, const struct command **command,
+                        struct problem *problem) {
+  const struct option_spec *groups[OPTION_GROUPS_MAX + 1] = {command_global_options};
+  const char *name = parser->argv[parser->next++];
+  *command = command_find(name);
+  if (*command == NULL)
+    return command_unknown(name, problem);
+  for (size_t i = 0; (*command)->option_groups[i] != NULL; i++)
+    groups[i + 1] = (*command)->option_groups[i];
+  parser->groups = groups;
+  return options_parse(parser, false, problem);
+}
+
+static int no_command(const struct arguments *arguments, struct problem *problem) {
+  if (options_given(arguments, "version")) {
+    puts("kaizen-host " KAIZEN_HOST_VERSION);
+    return EXIT_CODE_OK;
+  }
+  if (arguments->help)
+    return run_help(NULL);
+  problem_set(problem, EXIT_CODE_USAGE, "no command; kaizen-host -h lists them");
+  return output_problem(problem);
+}
+
+static int run(int argc, char **argv, struct arguments *arguments) {
+  const struct option_spec *const global_groups[] = {command_global_options, NULL};
+  const struct command *command = NULL;
+  struct problem problem;
+  struct option_parser parser = {
+      .groups = global_groups, .argc = argc, .argv = argv, .next = 1, .arguments = arguments};
+  int result = options_parse(&parser, true, &problem);
+  if (result == 0 && parser.next < argc && !arguments->help &&
+      strcmp(argv[parser.next], "metrics") == 0) {
+    parser.next++; /* as other programs of the family spell it */
+    result = options_parse(&parser, true, &problem);
+  }
+  if (result == 0 &&
+      (parser.next >= argc || arguments->help || options_given(arguments, "version"))) {
+    configure_output(arguments);
+    return no_command(arguments, &problem);
+  }
+  if (result == 0 && strcmp(argv[parser.next], "help") == 0)
+    return run_help(parser.next + 1 < argc ? argv[parser.next + 1] : NULL);
+  if (result == 0)
+    result = take_command(&parser, &command, &problem);
+  configure_output(arguments);
+  if (result < 0 && command != NULL)
+    return usage_problem(command, &problem);
+  return result < 0 ? output_problem(&problem) : run_command(command, arguments);
+}
+
+int main(int argc, char **argv) {
+  struct arguments arguments;
+  struct problem problem;
+  output_init();
+  if (arguments_init(&arguments, argc) < 0) {
+    problem_no_memory(&problem);
+    return output_problem(&problem);
+  }
+  int status = run(argc, argv, &arguments);
+  arguments_fini(&arguments);
+  if (output_finish(&problem) < 0 && status == EXIT_CODE_OK)
+    status = output_problem(&problem);
+  if (session_threads_left())
+    _exit(status);
+  return status;
+}

@@ -1,0 +1,208 @@
+/* command_hook.c - called by a coding agent when something begins or ends.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/output.h"
+#include "cli/command_list.h"
+#include "hooks/hook_event.h"
+#include "hooks/hook_guard.h"
+#include "hooks/hook_identity.h"
+#include "hooks/hook_input.h"
+#include "hooks/hook_log.h"
+#include "hooks/hook_record.h"
+#include "host/command.h"
+
+static const struct option_spec own_options[] = {
+    {"event", 0, OPTION_TEXT, "NAME", "the event, for hosts whose payload does not name it"},
+    {"state-dir", 0, OPTION_DIRECTORY, "DIR",
+     "where starts and diagnostics are kept; else below $XDG_STATE_HOME"},
+    {NULL, 0, OPTION_FLAG, NULL, NULL},
+};
+
+static const struct command_example examples[] = {
+    {"hook claude-code < payload.json", "as the agent calls it; install-hooks writes its settings"},
+    {"hook auto < payload.json", "whose payload it is, is told by its fields"},
+    {"hook codex --agent reviewer --metadata team=web",
+     "record under a name, with something added"},
+    {NULL, NULL},
+};
+
+struct call { /* one call of the hook */
+  const struct host *host;
+  const struct hook_host *given; /* NULL: auto */
+  struct hook_state state;
+  const struct hook_state *usable; /* &state, or NULL */
+  struct hook_event event;
+};
+
+static void end_turn(struct call *call) {
+  struct hook_identity identity;
+  const struct hook_event *event = &call->event;
+  bool skips = strcmp(options_text(call->host->arguments, "aborted", "skip"), "skip") == 0;
+  hook_identity_end(call->usable, event, &identity);
+  if (event->outcome == HOOK_ABORTED && skips)
+    hook_log("%s: aborted, not recorded; --aborted failure records it", event->name);
+  else
+    hook_record_execution(call->host, event, &identity);
+}
+
+static void act(struct call *call) {
+  switch (call->event.kind) {
+  case HOOK_SESSION_START:
+    hook_identity_resume(call->usable, &call->event);
+    return;
+  case HOOK_TURN_START:
+  case HOOK_AGENT_START:
+    hook_identity_begin(call->usable, &call->event);
+    return;
+  case HOOK_TURN_END:
+  case HOOK_TURN_FAILURE:
+  case HOOK_TURN_ABORTED:
+  case HOOK_AGENT_END:
+    hook_record_enter(&call->event);
+    end_turn(call);
+    return;
+  case HOOK_SESSION_END:
+    hook_record_enter(&call->event);
+    hook_record_flush(call->host);
+    return;
+  case HOOK_ERROR:
+  case HOOK_IGNORED:
+    hook_log("%s: nothing to record", call->event.name);
+    return;
+  }
+}
+
+static void take_payload(struct call *call, const char *text, size_t len) {
+  struct problem problem;
+  struct json_object *payload = hook_event_parse(text, len);
+  if (payload == NULL) {
+    hook_log("the payload of %zu bytes is no JSON object; nothing is recorded", len);
+    return;
+  }
+  if (hook_event_read(payload, call->given, options_text(call->host->arguments, "event", NULL),
+                      &call->event, &problem) < 0) {
+    hook_log("%s; nothing is recorded", problem.text);
+  } else {
+    if (call->usable != NULL)
+      hook_log_fired(call->usable, call->given != NULL ? call->given->name : call->event.host->name,
+                     call->event.name);
+    act(call);
+  }
+  json_object_put(payload);
+}
+
+static void take_input(struct call *call) {
+  struct hook_input input;
+  const struct arguments *arguments = call->host->arguments;
+  if (arguments->word_count >
+      1) { /* as Codex' notify calls it: nobody writes to standard input then */
+    const char *last = arguments->words[arguments->word_count - 1];
+    take_payload(call, last, strlen(last));
+    return;
+  }
+  if (hook_input_read(STDIN_FILENO, hook_guard_deadline_s(HOOK_GUARD_READ),
+                      hook_guard_deadline_s(HOOK_GUARD_FLUSH), &input) < 0) {
+    hook_log("no memory for the payload; nothing is recorded");
+    return;
+  }
+  if (input.is_open)
+    hook_log("standard input was not closed in time; what came is used");
+  if (input.is_cut)
+    hook_log("the payload is larger than 16 MiB; nothing is recorded");
+  else
+    take_payload(call, input.text, input.len);
+  free(input.text);
+}
+
+static const char *absolute(const char *file, char path[PATH_MAX]) {
+  return file != NULL && strchr(file, '/') != NULL && realpath(file, path) != NULL ? path : file;
+}
+
+/* The project is looked for from another folder than the one the command line was written in. */
+static void take_host(const struct host *host, struct host *out) {
+  static char directory[PATH_MAX], config_file[PATH_MAX], plugin_name[PATH_MAX];
+  *out = *host;
+  out->directory = host->directory != NULL && realpath(host->directory, directory) != NULL
+                       ? directory
+                       : host->directory;
+  out->config_file = absolute(host->config_file, config_file);
+  out->plugin_name = absolute(host->plugin_name, plugin_name);
+}
+
+static void open_log(struct call *call) {
+  struct problem problem;
+  const char *name = command_word(call->host, 0);
+  const char *state_dir = options_text(call->host->arguments, "state-dir", NULL);
+  bool has_state = hook_state_open(state_dir, true, &call->state, &problem) == 0;
+  call->usable = has_state ? &call->state : NULL;
+  call->given = hook_host_find(name);
+  hook_log_open(call->usable, call->given != NULL ? name : "auto");
+  if (!has_state)
+    hook_log("%s", problem.text);
+}
+
+static void work(struct call *call) {
+  const char *name = command_word(call->host, 0);
+  open_log(call);
+  if (call->given == NULL && strcmp(name, "auto") != 0)
+    hook_log("'%s' is no known host; it is taken for auto",
+             hook_redact_is_word(name, HOOK_WORD_MAX) ? name : "?");
+  take_input(call);
+  if (call->usable != NULL)
+    hook_state_clean(call->usable);
+}
+
+/* Most of the time there is nothing to say, and no file to be opened for it. */
+static void say_end(struct call *call, enum hook_guard_side side) {
+  if (side != HOOK_GUARD_LATE && side != HOOK_GUARD_CRASHED)
+    return;
+  open_log(call);
+  hook_log(side == HOOK_GUARD_LATE ? "ended after 900 ms, whatever it was doing"
+                                   : "crashed; 'kaizen-host doctor' looks at the set-up");
+}
+
+static int run(const struct host *given) {
+  struct host here;
+  struct call call = {.host = &here, .state = {.folder = -1}};
+  enum hook_guard_side side = hook_guard_begin();
+  take_host(given, &here);
+  if (side == HOOK_GUARD_WORKER)
+    work(&call);
+  else
+    say_end(&call, side);
+  hook_state_close(&call.state);
+  return EXIT_CODE_OK;
+}
+
+/* A wrong command line must not become a decision about the agent either. */
+static int refuse(const struct problem *problem) {
+  output_error("hook: %s; nothing is recorded", problem->text);
+  return EXIT_CODE_OK;
+}
+
+const struct command command_hook = {
+    .name = "hook",
+    .synopsis = "HOST [OPTIONS] < PAYLOAD\n  kaizen-host hook codex-notify [OPTIONS] PAYLOAD",
+    .summary = "called by a coding agent when something begins or ends",
+    .details = "Ends record an execution, starts are remembered for its duration, the end of a "
+               "session only sends what is\n"
+               "pending.  The status is always 0, nothing is written to standard output, and it is "
+               "over in 900 ms:\n"
+               "what there is to say is in hook.log below $XDG_STATE_HOME/kaizen-host/ "
+               "(~/.local/state/kaizen-host/).\n"
+               "No prompt, answer, tool text, address or transcript is stored; docs/hosts/ has a "
+               "page a host.",
+    .examples = examples,
+    .option_groups = {hook_record_options, own_options},
+    .words = {"claude-code", "codex", "codex-notify", "gemini", "cursor", "copilot", "goose",
+              "openhands", "opencode", "openclaw", "auto"},
+    .words_min = 1,
+    .words_max = 64,
+    .refused = refuse,
+    .run = run,
+};

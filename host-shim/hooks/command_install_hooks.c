@@ -1,0 +1,149 @@
+/* command_install_hooks.c - put the hooks of a coding agent into its settings.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/output.h"
+#include "cli/command_list.h"
+#include "hooks/hook_install.h"
+#include "hooks/hook_record.h"
+#include "host/command.h"
+
+static const struct command_example examples[] = {
+    {"install-hooks claude-code", "for every project of this user"},
+    {"install-hooks gemini --project --dry-run",
+     "what would be written into this project's settings"},
+    {"install-hooks codex --emit-event --metadata team=web",
+     "with options of 'hook' for each call"},
+    {NULL, NULL},
+};
+
+static bool is_same_file(const char *a, const char *b) {
+  struct stat one, other;
+  return stat(a, &one) == 0 && stat(b, &other) == 0 && one.st_dev == other.st_dev &&
+         one.st_ino == other.st_ino;
+}
+
+/* Where the shell would find it is this very program. */
+static bool is_found_by_name(const char *program) {
+  const char *path = getenv("PATH");
+  char file[PATH_MAX];
+  for (; path != NULL && *path != '\0';
+       path += strcspn(path, ":") + (path[strcspn(path, ":")] != '\0')) {
+    snprintf(file, sizeof file, "%.*s/kaizen-host", (int)strcspn(path, ":"), path);
+    if (access(file, X_OK) == 0)
+      return is_same_file(file, program);
+  }
+  return false;
+}
+
+/* Hosts clean the environment of their hooks, so the full name is the safe one; a project's
+ * settings go to other machines, where only the bare one means something. */
+static int take_program(const struct hook_plan *plan, char program[PATH_MAX],
+                        struct hook_command *command, struct problem *problem) {
+  ssize_t len = readlink("/proc/self/exe", program, PATH_MAX - 1);
+  if (len <= 0)
+    return problem_set(problem, EXIT_CODE_FAILED, "this program's own file is not known: %s",
+                       strerror(errno));
+  program[len] = '\0';
+  bool by_name = plan->scope == HOOK_SCOPE_PROJECT && is_found_by_name(program);
+  if (plan->scope == HOOK_SCOPE_PROJECT && !by_name)
+    output_warning("kaizen-host is not in PATH: the project's settings name %s, which other "
+                   "machines may not have",
+                   program);
+  command->words[command->count++] = by_name ? "kaizen-host" : program;
+  return 0;
+}
+
+static void add_words(struct hook_command *command, const char *option, const char *value) {
+  if (command->count + 2 <= HOOK_COMMAND_WORDS_MAX) {
+    command->words[command->count++] = option;
+    if (value != NULL)
+      command->words[command->count++] = value;
+  }
+}
+
+static const char *absolute(const char *file, char path[PATH_MAX]) {
+  return file != NULL && strchr(file, '/') != NULL && realpath(file, path) != NULL ? path : file;
+}
+
+/* The options that belong to each call: --NAME, in the order given. */
+static void add_options(const struct arguments *arguments, struct hook_command *command,
+                        char *state_dir) {
+  static const struct {
+    const char *name, *option;
+  } handed_on[] = {{"agent", "--agent"},           {"aborted", "--aborted"},
+                   {"metadata", "--metadata"},     {"metadata-allow", "--metadata-allow"},
+                   {"emit-event", "--emit-event"}, {"no-emit-event", "--no-emit-event"}};
+  const char *given = options_text(arguments, "state-dir", NULL);
+  for (size_t i = 0; i < arguments->value_count; i++)
+    for (size_t j = 0; j < sizeof handed_on / sizeof handed_on[0]; j++)
+      if (strcmp(arguments->values[i].spec->name, handed_on[j].name) == 0)
+        add_words(command, handed_on[j].option, arguments->values[i].text);
+  if (given != NULL)
+    add_words(command, "--state-dir", realpath(given, state_dir) != NULL ? state_dir : given);
+}
+
+static void add_settings(const struct host *host, struct hook_command *command) {
+  for (size_t i = 0; i < host->arguments->value_count; i++)
+    if (strcmp(host->arguments->values[i].spec->name, "set") == 0)
+      add_words(command, "--set", host->arguments->values[i].text);
+}
+
+static int install(const struct host *host, struct hook_plan *plan, const struct hook_state *state,
+                   struct problem *problem) {
+  static char program[PATH_MAX], config_file[PATH_MAX], plugin_name[PATH_MAX], state_dir[PATH_MAX];
+  struct hook_command command = {.count = 0};
+  if (take_program(plan, program, &command, problem) < 0)
+    return -1;
+  if (host->config_file != NULL)
+    add_words(&command, "--config", absolute(host->config_file, config_file));
+  if (host->plugin_name != NULL)
+    add_words(&command, "--plugin", absolute(host->plugin_name, plugin_name));
+  add_settings(host, &command);
+  add_words(&command, "hook", plan->host);
+  add_options(host->arguments, &command, state_dir);
+  if (hook_plan_install(plan, &command, problem) < 0)
+    return -1;
+  return options_given(host->arguments, "dry-run") ? 0 : hook_plan_apply(plan, state, problem);
+}
+
+static int run(const struct host *host) {
+  struct hook_plan plan;
+  struct hook_state state = {.folder = -1};
+  struct problem problem;
+  char root[PATH_MAX];
+  int result = hook_install_begin(host, &plan, root, &problem);
+  if (result == 0)
+    result =
+        hook_state_open(options_text(host->arguments, "state-dir", NULL), true, &state, &problem);
+  if (result == 0)
+    result = install(host, &plan, &state, &problem);
+  int status = result < 0 ? output_problem(&problem) : hook_install_report(host, &plan);
+  hook_plan_free(&plan);
+  hook_state_close(&state);
+  return status;
+}
+
+const struct command command_install_hooks = {
+    .name = "install-hooks",
+    .synopsis = "HOST [--user|--project] [--dry-run] [OPTIONS]",
+    .summary = "put the hooks of a coding agent into its settings",
+    .details = "Shows what changes as a diff, keeps a copy of each file as it was, and leaves "
+               "every byte that is not ours as it\n"
+               "is.  Installed again, nothing changes.  Options of 'hook', and --config, --plugin "
+               "and --set, become part\n"
+               "of the command the agent calls.  docs/hosts/ has a page a host.",
+    .examples = examples,
+    .option_groups = {hook_install_options, hook_record_options},
+    .words = {"claude-code", "codex", "codex-notify", "gemini", "cursor", "copilot", "goose",
+              "openhands", "opencode", "openclaw"},
+    .words_min = 1,
+    .words_max = 1,
+    .run = run,
+};

@@ -1,0 +1,48 @@
+/* command_uninstall_hooks.c - take the hooks of a coding agent out of its settings.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "base/output.h"
+#include "cli/command_list.h"
+#include "hooks/hook_install.h"
+#include "host/command.h"
+
+static const struct command_example examples[] = {
+    {"uninstall-hooks claude-code", "what install-hooks wrote, and nothing else"},
+    {"uninstall-hooks cursor --project --dry-run", "what would go"},
+    {NULL, NULL},
+};
+
+static int run(const struct host *host) {
+  struct hook_plan plan;
+  struct hook_state state = {.folder = -1};
+  struct problem problem;
+  char root[PATH_MAX];
+  int result = hook_install_begin(host, &plan, root, &problem);
+  if (result == 0)
+    result =
+        hook_state_open(options_text(host->arguments, "state-dir", NULL), true, &state, &problem);
+  if (result == 0)
+    result = hook_plan_uninstall(&plan, &state, &problem);
+  if (result == 0 && !options_given(host->arguments, "dry-run"))
+    result = hook_plan_apply(&plan, &state, &problem);
+  int status = result < 0 ? output_problem(&problem) : hook_install_report(host, &plan);
+  hook_plan_free(&plan);
+  hook_state_close(&state);
+  return status;
+}
+
+const struct command command_uninstall_hooks = {
+    .name = "uninstall-hooks",
+    .synopsis = "HOST [--user|--project] [--dry-run]",
+    .summary = "take the hooks of a coding agent out of its settings",
+    .details = "A file that nobody changed since install-hooks becomes again what it was, to the "
+               "byte, or goes if it was\n"
+               "not there; of any other only our entries go.",
+    .examples = examples,
+    .option_groups = {hook_install_options},
+    .words = {"claude-code", "codex", "codex-notify", "gemini", "cursor", "copilot", "goose",
+              "openhands", "opencode", "openclaw"},
+    .words_min = 1,
+    .words_max = 1,
+    .run = run,
+};

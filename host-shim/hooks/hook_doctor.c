@@ -1,0 +1,53 @@
+/* hook_doctor.c - which hooks are in place, and when each last fired: for doctor.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "hooks/hook_doctor.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "hooks/hook_host.h"
+#include "hooks/hook_log.h"
+#include "hooks/hook_plan.h"
+
+static const char *where(enum hook_presence user, enum hook_presence project) {
+  if (user != HOOK_ABSENT && project != HOOK_ABSENT)
+    return "in place for the user and for this project";
+  return user != HOOK_ABSENT      ? "in place for the user"
+         : project != HOOK_ABSENT ? "in place for this project"
+                                  : "not in the settings of the user or this project";
+}
+
+/* True when there was something to say about the host. */
+static bool check_host(struct doctor_findings *findings, const char *host, const char *project_root,
+                       const struct hook_state *state) {
+  char fired[128], way_out[128];
+  enum hook_presence user = hook_plan_presence(host, HOOK_SCOPE_USER, "");
+  enum hook_presence project = project_root[0] != '\0'
+                                   ? hook_plan_presence(host, HOOK_SCOPE_PROJECT, project_root)
+                                   : HOOK_ABSENT;
+  bool has_fired = state != NULL && hook_log_last_fired(state, host, fired, sizeof fired) == 0;
+  if (user == HOOK_ABSENT && project == HOOK_ABSENT && !has_fired)
+    return false;
+  snprintf(way_out, sizeof way_out, "'kaizen-host install-hooks %s%s' completes them", host,
+           project == HOOK_PARTLY ? " --project" : "");
+  bool is_partial = user == HOOK_PARTLY || project == HOOK_PARTLY;
+  doctor_findings_add(findings, is_partial ? FINDING_WARNING : FINDING_OK, "hooks",
+                      is_partial ? way_out : NULL, "%s: %s%s; %s%s", host, where(user, project),
+                      is_partial ? ", but not all of them" : "",
+                      has_fired ? "last fired " : "not fired yet", has_fired ? fired : "");
+  return true;
+}
+
+void hook_doctor_check(struct doctor_findings *findings, const char *project_root) {
+  struct hook_state state = {.folder = -1};
+  struct problem ignored;
+  bool has_state = hook_state_open(NULL, false, &state, &ignored) == 0;
+  size_t count = 0;
+  for (size_t i = 0; hook_hosts[i] != NULL; i++)
+    count += check_host(findings, hook_hosts[i]->name, project_root, has_state ? &state : NULL);
+  if (count == 0)
+    doctor_findings_add(findings, FINDING_OK, "hooks", NULL,
+                        "none in place; 'kaizen-host install-hooks HOST' connects a coding agent");
+  hook_state_close(&state);
+}

@@ -1,0 +1,266 @@
+/* hook_entries.c - our entries in a settings file of JSON that other people's entries share.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "hooks/hook_entries.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/json_text.h"
+
+enum { EVENT_NAME_MAX = 40, COMMAND_LINE_MAX = 4096 };
+
+struct place { /* where the entries of one event stand */
+  const char *path[HOOK_JSON_PATH_MAX];
+  char name[EVENT_NAME_MAX];
+};
+
+/* "SessionEnd" as "session_end". */
+static void snake_case(const char *event, char name[EVENT_NAME_MAX]) {
+  size_t len = 0;
+  for (; *event != '\0' && len + 2 < EVENT_NAME_MAX; event++) {
+    if (isupper((unsigned char)*event) && len > 0)
+      name[len++] = '_';
+    name[len++] = (char)tolower((unsigned char)*event);
+  }
+  name[len] = '\0';
+}
+
+/* OpenHands has two layouts: that of the others, and one with its own names and nothing around
+ * them. */
+static bool has_own_names(const struct hook_json *json, const struct hook_target *target) {
+  const char *const hooks[HOOK_JSON_PATH_MAX] = {"hooks"};
+  const char *const root[HOOK_JSON_PATH_MAX] = {NULL};
+  struct hook_json_span span, member;
+  return strcmp(target->host, "openhands") == 0 && !hook_json_find(json, hooks, &span) &&
+         hook_json_find(json, root, &span) && hook_json_element(json, &span, 0, &member);
+}
+
+static struct place *find_place(const struct hook_json *json, const struct hook_target *target,
+                                size_t event, struct place *place) {
+  *place = (struct place){.path = {NULL}};
+  bool own_names = has_own_names(json, target);
+  if (own_names)
+    snake_case(target->events[event], place->name);
+  else
+    snprintf(place->name, sizeof place->name, "%s", target->events[event]);
+  place->path[0] = own_names ? place->name : "hooks";
+  place->path[1] = own_names ? NULL : place->name;
+  return place;
+}
+
+/* The entry's command when it is ours: its string, or false. */
+static bool find_ours(const struct hook_json *json, const struct hook_target *target,
+                      const struct hook_json_span *entry, struct hook_json_span *command,
+                      char line[COMMAND_LINE_MAX]) {
+  for (size_t from = entry->start;
+       hook_json_next_string(json, entry, from, command, line, COMMAND_LINE_MAX);
+       from = command->end)
+    if (hook_command_is_ours(line, target->host))
+      return true;
+  return false;
+}
+
+/* "a b": what `made` calls a path. */
+static void note_missing(const struct hook_json *json, const char *const *path,
+                         struct json_object *made) {
+  const char *part[HOOK_JSON_PATH_MAX] = {NULL};
+  struct hook_json_span value;
+  char name[256] = "";
+  for (size_t i = 0; i < HOOK_JSON_PATH_MAX && path[i] != NULL; i++) {
+    size_t len = strlen(name);
+    part[i] = path[i];
+    snprintf(name + len, sizeof name - len, "%s%s", i > 0 ? " " : "", path[i]);
+    if (made != NULL && !hook_json_find(json, part, &value))
+      json_object_array_add(made, json_text_new_string(name));
+  }
+}
+
+static bool is_made(struct json_object *made, const char *outer, const char *inner) {
+  char name[256];
+  snprintf(name, sizeof name, "%s%s%s", outer, inner != NULL ? " " : "",
+           inner != NULL ? inner : "");
+  for (size_t i = 0; made != NULL && i < json_object_array_length(made); i++)
+    if (strcmp(json_object_get_string(json_object_array_get_idx(made, i)), name) == 0)
+      return true;
+  return made == NULL;
+}
+
+static char *make_entry(const struct hook_target *target, const char *quoted) {
+  char *entry = NULL;
+  int len =
+      target->form == HOOK_FORM_GROUPS
+          ? asprintf(&entry, "{ \"hooks\": [{ \"type\": \"command\", \"command\": %s, %s }] }",
+                     quoted, target->fields)
+          : asprintf(&entry, "{ \"%s\": %s, %s }", target->command_name, quoted, target->fields);
+  return len < 0 ? NULL : entry;
+}
+
+static int put_entry(struct hook_json *json, const struct hook_target *target,
+                     const struct place *place, const char *quoted, struct problem *problem) {
+  struct hook_json_span entries, command;
+  char line[COMMAND_LINE_MAX];
+  if (hook_json_find(json, place->path, &entries) &&
+      find_ours(json, target, &entries, &command, line)) {
+    bool is_same = command.end - command.start == strlen(quoted) &&
+                   memcmp(json->text + command.start, quoted, strlen(quoted)) == 0;
+    return is_same ? 0 : hook_json_replace(json, &command, quoted, problem);
+  }
+  char *entry = make_entry(target, quoted);
+  if (entry == NULL)
+    return problem_no_memory(problem);
+  int result = hook_json_append(json, place->path, entry, problem);
+  free(entry);
+  return result;
+}
+
+static int add_event(struct hook_json *json, const struct hook_target *target,
+                     const struct hook_command *command, size_t event, struct json_object *made,
+                     struct problem *problem) {
+  struct place place;
+  char *line = hook_command_shell(command, target->names_event ? target->events[event] : NULL);
+  char *quoted = line != NULL ? json_text_quote(line) : NULL;
+  int result = problem_no_memory(problem);
+  if (quoted != NULL) {
+    note_missing(json, find_place(json, target, event, &place)->path, made);
+    result = put_entry(json, target, &place, quoted, problem);
+  }
+  free(quoted);
+  free(line);
+  return result;
+}
+
+int hook_entries_add(struct hook_json *json, const struct hook_target *target,
+                     const struct hook_command *command, struct json_object *made,
+                     struct problem *problem) {
+  const char *const version[HOOK_JSON_PATH_MAX] = {"version"};
+  if (target->form == HOOK_FORM_ENTRY) {
+    note_missing(json, target->entry_path, made);
+    return hook_json_set(json, target->entry_path, target->text, problem);
+  }
+  if (target->form == HOOK_FORM_LIST) {
+    note_missing(json, version, made);
+    if (hook_json_set(json, version, "1", problem) < 0)
+      return -1;
+  }
+  for (size_t i = 0; target->events[i] != NULL; i++)
+    if (add_event(json, target, command, i, made, problem) < 0)
+      return -1;
+  return 0;
+}
+
+static bool is_empty(const struct hook_json *json, const struct hook_json_span *container) {
+  struct hook_json_span child;
+  return !hook_json_element(json, container, 0, &child);
+}
+
+/* From one entry of an event: the whole of it, or our part when others share it. */
+static int remove_from(struct hook_json *json, const struct hook_target *target,
+                       const struct hook_json_span *entries, size_t i, struct problem *problem) {
+  struct hook_json_span entry, group, hook, command;
+  char line[COMMAND_LINE_MAX];
+  hook_json_element(json, entries, i, &entry);
+  bool is_group = hook_json_member(json, &entry, "hooks", &group);
+  size_t count = 0, ours = 0;
+  for (size_t j = 0; is_group && hook_json_element(json, &group, j, &hook); j++) {
+    count++;
+    ours += find_ours(json, target, &hook, &command, line);
+  }
+  if (!is_group || ours == count)
+    return find_ours(json, target, &entry, &command, line)
+               ? hook_json_remove(json, entries, i, problem)
+               : 0;
+  for (size_t j = count; j-- > 0;) {
+    hook_json_element(json, entries, i, &entry);
+    hook_json_member(json, &entry, "hooks", &group);
+    hook_json_element(json, &group, j, &hook);
+    if (find_ours(json, target, &hook, &command, line) &&
+        hook_json_remove(json, &group, j, problem) < 0)
+      return -1;
+  }
+  return 0;
+}
+
+static int remove_event(struct hook_json *json, const struct hook_target *target, size_t event,
+                        struct json_object *made, struct problem *problem) {
+  struct place place;
+  struct hook_json_span entries, entry;
+  size_t count = 0;
+  if (!hook_json_find(json, find_place(json, target, event, &place)->path, &entries))
+    return 0;
+  while (hook_json_element(json, &entries, count, &entry))
+    count++;
+  for (size_t i = count; i-- > 0;) {
+    if (!hook_json_find(json, place.path, &entries) ||
+        remove_from(json, target, &entries, i, problem) < 0)
+      return -1;
+  }
+  hook_json_find(json, place.path, &entries);
+  return count > 0 && is_empty(json, &entries) && is_made(made, place.path[0], place.path[1])
+             ? hook_json_unset(json, place.path, problem)
+             : 0;
+}
+
+static int unset_empty(struct hook_json *json, const char *const *path, const char *outer,
+                       const char *inner, struct json_object *made, struct problem *problem) {
+  struct hook_json_span value;
+  bool goes =
+      hook_json_find(json, path, &value) && is_empty(json, &value) && is_made(made, outer, inner);
+  return goes ? hook_json_unset(json, path, problem) : 0;
+}
+
+static int remove_entry(struct hook_json *json, const struct hook_target *target,
+                        struct json_object *made, struct problem *problem) {
+  const char *const inner[HOOK_JSON_PATH_MAX] = {target->entry_path[0], target->entry_path[1]};
+  const char *const outer[HOOK_JSON_PATH_MAX] = {target->entry_path[0]};
+  if (hook_json_unset(json, target->entry_path, problem) < 0 ||
+      unset_empty(json, inner, inner[0], inner[1], made, problem) < 0)
+    return -1;
+  return unset_empty(json, outer, outer[0], NULL, made, problem);
+}
+
+/* The version was made for the hooks; hooks that somebody added since need it as well. */
+static int remove_version(struct hook_json *json, const char *const *hooks,
+                          struct json_object *made, struct problem *problem) {
+  const char *const version[HOOK_JSON_PATH_MAX] = {"version"};
+  struct hook_json_span value;
+  bool is_needed = hook_json_find(json, hooks, &value) && is_made(made, "hooks", NULL);
+  bool goes = made != NULL && is_made(made, "version", NULL) && !is_needed;
+  return goes ? hook_json_unset(json, version, problem) : 0;
+}
+
+int hook_entries_remove(struct hook_json *json, const struct hook_target *target,
+                        struct json_object *made, struct problem *problem) {
+  const char *const hooks[HOOK_JSON_PATH_MAX] = {"hooks"};
+  if (target->form == HOOK_FORM_ENTRY)
+    return remove_entry(json, target, made, problem);
+  for (size_t i = 0; target->events[i] != NULL; i++)
+    if (remove_event(json, target, i, made, problem) < 0)
+      return -1;
+  if (unset_empty(json, hooks, "hooks", NULL, made, problem) < 0)
+    return -1;
+  return target->form == HOOK_FORM_LIST ? remove_version(json, hooks, made, problem) : 0;
+}
+
+size_t hook_entries_count(const struct hook_json *json, const struct hook_target *target,
+                          size_t *wanted) {
+  struct hook_json_span value, command;
+  struct place place;
+  char line[COMMAND_LINE_MAX];
+  size_t count = 0;
+  *wanted = 1;
+  if (target->form == HOOK_FORM_ENTRY)
+    return hook_json_find(json, target->entry_path, &value);
+  for (*wanted = 0; target->events[*wanted] != NULL; ++*wanted)
+    if (hook_json_find(json, find_place(json, target, *wanted, &place)->path, &value))
+      count += find_ours(json, target, &value, &command, line);
+  return count;
+}
+
+bool hook_entries_is_bare(const struct hook_json *json) {
+  const char *const root[HOOK_JSON_PATH_MAX] = {NULL};
+  struct hook_json_span object;
+  return hook_json_find(json, root, &object) && is_empty(json, &object);
+}

@@ -1,0 +1,27 @@
+/* hook_entries.h - our entries in a settings file of JSON that other people's entries share.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef KAIZEN_HOST_HOOK_ENTRIES_H
+#define KAIZEN_HOST_HOOK_ENTRIES_H
+
+#include <json-c/json.h>
+
+#include "hooks/hook_json_edit.h"
+#include "hooks/hook_target.h"
+
+/* Adds what is missing, and puts the command in place of another one of ours. The names of the
+ * members that had to be made for it ("hooks", "hooks Stop") are added to the array `made`. */
+int hook_entries_add(struct hook_json *json, const struct hook_target *target,
+                     const struct hook_command *command, struct json_object *made,
+                     struct problem *problem);
+/* Takes our entries out, and what is empty after that if it stands in `made`; NULL: whatever it
+ * is. */
+int hook_entries_remove(struct hook_json *json, const struct hook_target *target,
+                        struct json_object *made, struct problem *problem);
+/* For how many of the target's events there is an entry of ours; *wanted: of how many. */
+size_t hook_entries_count(const struct hook_json *json, const struct hook_target *target,
+                          size_t *wanted);
+/* True when there is no member left in the document. */
+bool hook_entries_is_bare(const struct hook_json *json);
+
+#endif

@@ -1,0 +1,50 @@
+/* hook_event.h - a payload read as an event: which host, what happened, to which turn.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * Nothing here looks at the clock, a file or the environment. */
+#ifndef KAIZEN_HOST_HOOK_EVENT_H
+#define KAIZEN_HOST_HOOK_EVENT_H
+
+#include <json-c/json.h>
+
+#include "base/hook_redact.h"
+#include "base/problem.h"
+#include "hooks/hook_host.h"
+
+enum hook_outcome { HOOK_UNKNOWN, HOOK_COMPLETED, HOOK_FAILED, HOOK_ABORTED, HOOK_TIMEOUT };
+
+struct hook_event { /* texts are "" when they are not there; what is in them may be stored */
+  struct json_object *payload;  /* borrowed */
+  const struct hook_host *host; /* whose payload it is, also when another host's name was given */
+  enum hook_kind kind;
+  char name[HOOK_WORD_MAX + 1];
+  char session[HOOK_ID_MAX + 1], turn[HOOK_ID_MAX + 1], agent_id[HOOK_ID_MAX + 1];
+  char stamp[HOOK_WORD_MAX + 1];
+  char agent_name[HOOK_TEXT_MAX + 1];
+  char model[HOOK_WORD_MAX + 1], version[HOOK_WORD_MAX + 1];
+  char status[HOOK_WORD_MAX + 1], error[HOOK_WORD_MAX + 1];
+  const char *folder;        /* borrowed, or NULL; never stored */
+  enum hook_outcome outcome; /* UNKNOWN: the host does not say */
+  double duration_s;         /* 0: not known */
+  bool is_continued;         /* the turn went on after an earlier end */
+  bool is_same_run;          /* a session that starts in the middle: compacted or cleared */
+};
+
+/* The payload's text as JSON: a byte order mark, white space and anything behind the object are
+ * tolerated. NULL: it is no JSON object. */
+struct json_object *hook_event_parse(const char *text, size_t len);
+/* Whose payload it is, told by its fields; NULL when nothing tells. */
+const struct hook_host *hook_event_detect(struct json_object *payload);
+/* Reads the payload. `host` NULL: detected. `name` is the event when the configuration names it
+ * (NULL: the payload does). -1 with *problem: nothing can be made of it. */
+int hook_event_read(struct json_object *payload, const struct hook_host *host, const char *name,
+                    struct hook_event *event, struct problem *problem);
+
+/* A field of the payload by its names in the host's table, or NULL; JSON null counts as absent. */
+struct json_object *hook_event_field(const struct hook_event *event, enum hook_field field);
+/* A number above 0; 0 when it is not there. */
+double hook_event_number(const struct hook_event *event, enum hook_field field);
+const char *hook_event_outcome_word(enum hook_outcome outcome);
+
+#endif

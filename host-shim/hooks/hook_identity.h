@@ -1,0 +1,26 @@
+/* hook_identity.h - the idempotency key of an execution a host tells of, and how long it took.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * The key is HOST:SESSION:TURN, HOST:SESSION:SUBAGENT:TURN for a subagent, made of the host's own
+ * ids; where it has none for a turn, of the name hook_turn.h keeps for it. */
+#ifndef KAIZEN_HOST_HOOK_IDENTITY_H
+#define KAIZEN_HOST_HOOK_IDENTITY_H
+
+#include "hooks/hook_event.h"
+#include "hooks/hook_state.h"
+
+struct hook_identity {
+  char key[4 * (HOOK_ID_MAX + 1)]; /* "": there is nothing to make one of */
+  double elapsed_s;                /* since the start event; 0 when it is not known */
+};
+
+/* A start event: when, and what it begins.  `state` NULL: nothing can be remembered. */
+void hook_identity_begin(const struct hook_state *state, const struct hook_event *event);
+/* A session starts; what it did before, it may do again. */
+void hook_identity_resume(const struct hook_state *state, const struct hook_event *event);
+/* An end event. */
+void hook_identity_end(const struct hook_state *state, const struct hook_event *event,
+                       struct hook_identity *identity);
+
+#endif

@@ -1,0 +1,114 @@
+/* hook_install.c - what install-hooks and uninstall-hooks share: their options, and how a plan is
+ * shown.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "hooks/hook_install.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/json_text.h"
+#include "base/nearest.h"
+#include "base/output.h"
+#include "hooks/hook_diff.h"
+#include "hooks/hook_host.h"
+#include "host/project_root.h"
+
+const struct option_spec hook_install_options[] = {
+    {"user", 0, OPTION_FLAG, NULL,
+     "in the user's settings, for every project; the default where the host has them"},
+    {"project", 0, OPTION_FLAG, NULL, "in the project's settings"},
+    {"dry-run", 'n', OPTION_FLAG, NULL, "only show what would change"},
+    {"state-dir", 0, OPTION_DIRECTORY, "DIR", "where backups are kept; else below $XDG_STATE_HOME"},
+    {NULL, 0, OPTION_FLAG, NULL, NULL},
+};
+
+static int find_host(const char *name, struct problem *problem) {
+  struct nearest nearest = nearest_to(name);
+  if (hook_host_find(name) != NULL)
+    return 0;
+  for (size_t i = 0; hook_hosts[i] != NULL; i++)
+    nearest_offer(&nearest, hook_hosts[i]->name);
+  return problem_set(problem, EXIT_CODE_USAGE, "unknown host '%s'%s%s%s", name,
+                     nearest.best != NULL ? "; did you mean '" : "; -h lists them",
+                     nearest.best != NULL ? nearest.best : "", nearest.best != NULL ? "'?" : "");
+}
+
+int hook_install_begin(const struct host *host, struct hook_plan *plan, char root[PATH_MAX],
+                       struct problem *problem) {
+  *plan = (struct hook_plan){.host = command_word(host, 0)};
+  root[0] = '\0';
+  if (find_host(plan->host, problem) < 0 ||
+      hook_plan_scope(plan->host, options_given(host->arguments, "user"),
+                      options_given(host->arguments, "project"), &plan->scope, problem) < 0)
+    return -1;
+  plan->project_root = root;
+  return plan->scope == HOOK_SCOPE_PROJECT ? project_root_find(host->directory, root, problem) : 0;
+}
+
+static const char *action_of(const struct hook_change *change) {
+  return !hook_plan_changes(change) ? "unchanged"
+         : change->before == NULL   ? "create"
+         : change->after == NULL    ? "remove"
+                                    : "change";
+}
+
+static struct json_object *diff_of(const struct hook_change *change) {
+  char *text = NULL;
+  size_t len = 0;
+  FILE *out = open_memstream(&text, &len);
+  if (out == NULL)
+    return NULL;
+  hook_diff_print(out, change->file, change->before, change->after);
+  struct json_object *diff = fclose(out) == 0 ? json_text_new_string(text) : NULL;
+  free(text);
+  return diff;
+}
+
+static void print_json(const struct hook_plan *plan, bool is_dry, const char *note) {
+  struct json_object *document = json_object_new_object();
+  struct json_object *files = json_object_new_array();
+  for (size_t i = 0; i < plan->count; i++) {
+    const struct hook_change *change = &plan->changes[i];
+    struct json_object *entry = json_object_new_object();
+    json_object_object_add(entry, "file", json_text_new_string(change->file));
+    json_object_object_add(entry, "action", json_object_new_string(action_of(change)));
+    json_object_object_add(entry, "diff", diff_of(change));
+    json_object_object_add(entry, "backup",
+                           change->backup[0] != '\0' ? json_text_new_string(change->backup) : NULL);
+    json_object_array_add(files, entry);
+  }
+  json_object_object_add(document, "host", json_object_new_string(plan->host));
+  json_object_object_add(
+      document, "scope",
+      json_object_new_string(plan->scope == HOOK_SCOPE_USER ? "user" : "project"));
+  json_object_object_add(document, "dry_run", json_object_new_boolean(is_dry));
+  json_object_object_add(document, "files", files);
+  json_object_object_add(document, "note", note != NULL ? json_object_new_string(note) : NULL);
+  output_json(document);
+}
+
+int hook_install_report(const struct host *host, const struct hook_plan *plan) {
+  bool is_dry = options_given(host->arguments, "dry-run");
+  const char *note = plan->removes || hook_plan_is_done(plan) ? NULL : hook_target_note(plan->host);
+  if (output_is_json()) {
+    print_json(plan, is_dry, note);
+    return EXIT_CODE_OK;
+  }
+  for (size_t i = 0; i < plan->count; i++)
+    hook_diff_print(stdout, plan->changes[i].file, plan->changes[i].before, plan->changes[i].after);
+  if (hook_plan_is_done(plan))
+    output_note("%s: %s", plan->host,
+                plan->removes ? "no hooks of ours are in place" : "the hooks are in place already");
+  else if (is_dry)
+    output_note("%s: nothing is written, because of --dry-run", plan->host);
+  else
+    output_note("%s: hooks %s", plan->host, plan->removes ? "removed" : "installed");
+  for (size_t i = 0; i < plan->count; i++)
+    if (plan->changes[i].backup[0] != '\0')
+      output_note("%s as it was: %s", plan->changes[i].file, plan->changes[i].backup);
+  if (note != NULL)
+    output_note("%s", note);
+  return EXIT_CODE_OK;
+}

@@ -1,0 +1,21 @@
+/* hook_install.h - what install-hooks and uninstall-hooks share: their options, and how a plan is
+ * shown.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef KAIZEN_HOST_HOOK_INSTALL_H
+#define KAIZEN_HOST_HOOK_INSTALL_H
+
+#include "hooks/hook_plan.h"
+#include "host/command.h"
+
+extern const struct option_spec hook_install_options[];
+
+/* Host, scope and project root from the command line; root is the caller's. -1: EXIT_CODE_USAGE. */
+int hook_install_begin(const struct host *host, struct hook_plan *plan, char root[PATH_MAX],
+                       struct problem *problem);
+/* The plan as diffs on standard output, or as one document with -o json:
+ * {"host","scope","dry_run","files":[{"file","action", "diff","backup"}],"note"}; then what was
+ * done, as notes. Answers the exit status. */
+int hook_install_report(const struct host *host, const struct hook_plan *plan);
+
+#endif

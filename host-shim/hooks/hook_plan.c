@@ -1,0 +1,394 @@
+/* hook_plan.c - what installing or removing the hooks of a host changes, before it is done.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "hooks/hook_plan.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/file_text.h"
+#include "base/json_text.h"
+#include "hooks/hook_backup.h"
+#include "hooks/hook_entries.h"
+#include "hooks/hook_toml_edit.h"
+
+static const size_t FILE_BYTES_MAX = 4 * 1024 * 1024;
+enum { NOTIFY_VALUE_MAX = 4096 };
+
+void hook_plan_free(struct hook_plan *plan) {
+  for (size_t i = 0; i < plan->count; i++) {
+    free(plan->changes[i].before);
+    free(plan->changes[i].after);
+    json_object_put(plan->changes[i].made);
+    json_object_put(plan->changes[i].folders);
+  }
+  plan->count = 0;
+}
+
+int hook_plan_scope(const char *host, bool user, bool project, enum hook_scope *scope,
+                    struct problem *problem) {
+  const struct hook_target *targets[HOOK_TARGETS_MAX];
+  bool has_user = hook_targets_of(host, HOOK_SCOPE_USER, targets) > 0;
+  bool has_project = hook_targets_of(host, HOOK_SCOPE_PROJECT, targets) > 0;
+  if (user && project)
+    return problem_set(problem, EXIT_CODE_USAGE, "--user and --project exclude each other");
+  *scope = project || (!user && !has_user) ? HOOK_SCOPE_PROJECT : HOOK_SCOPE_USER;
+  if (*scope == HOOK_SCOPE_USER ? has_user : has_project)
+    return 0;
+  return problem_set(problem, EXIT_CODE_USAGE, "%s has no hooks of a %s; use --%s", host,
+                     *scope == HOOK_SCOPE_USER ? "user" : "project", has_user ? "user" : "project");
+}
+
+/* The file a link leads to is what is changed: people keep their settings elsewhere. */
+static void follow_link(char file[PATH_MAX]) {
+  char target[PATH_MAX];
+  if (realpath(file, target) != NULL)
+    snprintf(file, PATH_MAX, "%s", target);
+}
+
+static int read_present(struct hook_change *change, struct problem *problem) {
+  size_t len = 0;
+  if (access(change->file, F_OK) < 0 && errno == ENOENT)
+    return 0;
+  if (file_text_read(change->file, FILE_BYTES_MAX, &change->before, &len, problem) < 0)
+    return -1;
+  return strlen(change->before) == len
+             ? 0
+             : problem_set(problem, EXIT_CODE_REFUSED,
+                           "%s: there are zero bytes in it; nothing is changed", change->file);
+}
+
+static struct hook_change *add_change(struct hook_plan *plan, const struct hook_target *target,
+                                      struct problem *problem) {
+  struct hook_change *change = &plan->changes[plan->count];
+  *change =
+      (struct hook_change){.made = json_object_new_array(), .folders = json_object_new_array()};
+  plan->count++;
+  if (hook_target_file(target, plan->scope, plan->project_root, change->file, problem) < 0)
+    return NULL;
+  follow_link(change->file);
+  return read_present(change, problem) < 0 ? NULL : change;
+}
+
+/* Says which file a problem is about. */
+static int in_file(const struct hook_change *change, struct problem *problem) {
+  const struct problem inner = *problem;
+  return problem_set(problem, inner.exit_code, "%.400s: %.500s", change->file, inner.text);
+}
+
+/* ---- install ---- */
+
+static int install_json(struct hook_change *change, const struct hook_target *target,
+                        const struct hook_command *command, struct problem *problem) {
+  struct hook_json json = {.text = NULL};
+  const char *present = change->before != NULL ? change->before : "";
+  size_t wanted = 0;
+  int result = hook_json_open(&json, present, strlen(present), problem);
+  if (result == 0) {
+    change->had_ours = hook_entries_count(&json, target, &wanted) > 0;
+    result = hook_entries_add(&json, target, command, change->made, problem);
+  }
+  if (result == 0)
+    change->after = strdup(json.text);
+  hook_json_close(&json);
+  if (result == 0 && change->after == NULL)
+    result = problem_no_memory(problem);
+  return result < 0 ? in_file(change, problem) : 0;
+}
+
+static bool is_our_notify(const char *text, const struct hook_toml_key *key, const char *host) {
+  char value[NOTIFY_VALUE_MAX];
+  snprintf(value, sizeof value, "%.*s", (int)(key->value_end - key->value), text + key->value);
+  return hook_command_is_ours(value, host);
+}
+
+/* 1: ours stands at *key; 0: a line for it belongs at *at; -1: it cannot be put there. */
+static int find_notify(const char *file, const char *text, const char *host,
+                       struct hook_toml_key *key, size_t *at, struct problem *problem) {
+  size_t line = 1;
+  int found = hook_toml_find(text, strlen(text), "notify", key, at);
+  if (found > 0 && !is_our_notify(text, key, host))
+    return problem_set(problem, EXIT_CODE_REFUSED,
+                       "%s: notify belongs to another program, and there is only one; "
+                       "'install-hooks codex' needs none",
+                       file);
+  if (found >= 0)
+    return found;
+  for (size_t i = 0; i < *at; i++)
+    line += text[i] == '\n';
+  return problem_set(problem, EXIT_CODE_REFUSED, "%s: line %zu cannot be read; mend it first", file,
+                     line);
+}
+
+static int install_notify(struct hook_change *change, const struct hook_target *target,
+                          const struct hook_command *command, struct problem *problem) {
+  const char *present = change->before != NULL ? change->before : "";
+  struct hook_toml_key key;
+  size_t at = 0;
+  int len = -1;
+  int found = find_notify(change->file, present, target->host, &key, &at, problem);
+  if (found < 0)
+    return -1;
+  char *array = hook_command_array(command);
+  bool is_line_open = at > 0 && present[at - 1] != '\n' && (at > 3 || *present != '\xEF');
+  change->had_ours = found > 0;
+  if (array != NULL && found > 0)
+    len = asprintf(&change->after, "%.*s%s%s", (int)key.value, present, array,
+                   present + key.value_end);
+  else if (array != NULL)
+    len = asprintf(&change->after, "%.*s%snotify = %s\n%s", (int)at, present,
+                   is_line_open ? "\n" : "", array, present + at);
+  free(array);
+  change->after = len < 0 ? NULL : change->after;
+  return len < 0 ? problem_no_memory(problem) : 0;
+}
+
+static int install_file(struct hook_change *change, const struct hook_target *target,
+                        const struct hook_command *command, struct problem *problem) {
+  change->had_ours = change->before != NULL && strstr(change->before, "kaizen-host") != NULL;
+  if (change->before != NULL && !change->had_ours)
+    return problem_set(problem, EXIT_CODE_REFUSED, "%s: it is not ours; move it away first",
+                       change->file);
+  change->after = hook_command_fill(command, target->text);
+  return change->after == NULL ? problem_no_memory(problem) : 0;
+}
+
+int hook_plan_install(struct hook_plan *plan, const struct hook_command *command,
+                      struct problem *problem) {
+  const struct hook_target *targets[HOOK_TARGETS_MAX];
+  size_t count = hook_targets_of(plan->host, plan->scope, targets);
+  for (size_t i = 0; i < count; i++) {
+    struct hook_change *change = add_change(plan, targets[i], problem);
+    int result = change == NULL ? -1
+                 : targets[i]->form == HOOK_FORM_FILE
+                     ? install_file(change, targets[i], command, problem)
+                 : targets[i]->form == HOOK_FORM_NOTIFY
+                     ? install_notify(change, targets[i], command, problem)
+                     : install_json(change, targets[i], command, problem);
+    if (result < 0)
+      return -1;
+  }
+  return 0;
+}
+
+/* ---- uninstall ---- */
+
+/* Without what is ours; NULL in `after`: nothing is left.  Where nothing is ours, nothing goes. */
+static int uninstall_json(struct hook_change *change, const struct hook_target *target,
+                          const struct hook_backup *known, struct problem *problem) {
+  struct hook_json json = {.text = NULL};
+  bool made_file = known == NULL ? false : !known->was_there;
+  int result = hook_json_open(&json, change->before, strlen(change->before), problem);
+  size_t wanted;
+  bool has_ours = result == 0 && (known != NULL || hook_entries_count(&json, target, &wanted) > 0);
+  if (has_ours)
+    result = hook_entries_remove(&json, target, known != NULL ? known->made : NULL, problem);
+  if (result == 0 && !(made_file && hook_entries_is_bare(&json))) {
+    change->after = strdup(has_ours ? json.text : change->before);
+    result = change->after == NULL ? problem_no_memory(problem) : 0;
+  }
+  hook_json_close(&json);
+  return result < 0 ? in_file(change, problem) : 0;
+}
+
+static int uninstall_notify(struct hook_change *change, const struct hook_target *target,
+                            const struct hook_backup *known, struct problem *problem) {
+  struct hook_toml_key key;
+  size_t at = 0;
+  const char *text = change->before;
+  bool is_ours = hook_toml_find(text, strlen(text), "notify", &key, &at) > 0 &&
+                 is_our_notify(text, &key, target->host);
+  int len = is_ours ? asprintf(&change->after, "%.*s%s", (int)key.start, text, text + key.end)
+                    : asprintf(&change->after, "%s", text);
+  if (len < 0) {
+    change->after = NULL;
+    return problem_no_memory(problem);
+  }
+  if (len == 0 && known != NULL && !known->was_there) {
+    free(change->after);
+    change->after = NULL;
+  }
+  return 0;
+}
+
+/* To the byte as it was, when nobody changed the file since; else only what is ours goes. */
+static int uninstall_target(struct hook_change *change, const struct hook_target *target,
+                            const struct hook_backup *known, struct problem *problem) {
+  if (known != NULL && known->is_unchanged && known->is_exact) {
+    change->after = known->original != NULL ? strdup(known->original) : NULL;
+    return known->original != NULL && change->after == NULL ? problem_no_memory(problem) : 0;
+  }
+  if (target->form == HOOK_FORM_FILE) {
+    bool is_ours = strstr(change->before, "kaizen-host") != NULL;
+    change->after = is_ours ? NULL : strdup(change->before);
+    return 0;
+  }
+  return target->form == HOOK_FORM_NOTIFY ? uninstall_notify(change, target, known, problem)
+                                          : uninstall_json(change, target, known, problem);
+}
+
+int hook_plan_uninstall(struct hook_plan *plan, const struct hook_state *state,
+                        struct problem *problem) {
+  const struct hook_target *targets[HOOK_TARGETS_MAX];
+  size_t count = hook_targets_of(plan->host, plan->scope, targets);
+  plan->removes = true;
+  for (size_t i = 0; i < count; i++) {
+    struct hook_change *change = add_change(plan, targets[i], problem);
+    struct hook_backup backup;
+    if (change == NULL)
+      return -1;
+    if (change->before == NULL)
+      continue;
+    bool is_known = hook_backup_load(state, change->file, change->before, &backup);
+    int result = uninstall_target(change, targets[i], is_known ? &backup : NULL, problem);
+    if (is_known) {
+      json_object_put(change->folders);
+      change->folders = json_object_get(backup.folders);
+      hook_backup_free(&backup);
+    }
+    if (result < 0)
+      return -1;
+  }
+  return 0;
+}
+
+/* ---- both ---- */
+
+bool hook_plan_changes(const struct hook_change *change) {
+  if (change->before == NULL || change->after == NULL)
+    return change->before != change->after;
+  return strcmp(change->before, change->after) != 0;
+}
+
+bool hook_plan_is_done(const struct hook_plan *plan) {
+  for (size_t i = 0; i < plan->count; i++)
+    if (hook_plan_changes(&plan->changes[i]))
+      return false;
+  return true;
+}
+
+/* Makes what is missing, and notes it. */
+static void make_folders(struct hook_change *change) {
+  char path[PATH_MAX];
+  snprintf(path, sizeof path, "%s", change->file);
+  for (char *slash = strchr(path + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
+    *slash = '\0';
+    if (mkdir(path, 0777) == 0)
+      json_object_array_put_idx(change->folders, json_object_array_length(change->folders),
+                                json_text_new_string(path));
+    *slash = '/';
+  }
+}
+
+static void remove_folders(struct json_object *folders) {
+  for (size_t i = json_object_array_length(folders); i-- > 0;)
+    if (rmdir(json_object_get_string(json_object_array_get_idx(folders, i))) < 0)
+      return; /* somebody else uses it by now */
+}
+
+static mode_t mode_of(const char *file) {
+  struct stat entry;
+  mode_t mask = umask(0);
+  umask(mask);
+  return stat(file, &entry) == 0 ? entry.st_mode & 07777 : 0666 & ~mask;
+}
+
+static void append_all(struct json_object *to, struct json_object *from) {
+  for (size_t i = 0; i < json_object_array_length(from); i++)
+    json_object_array_add(to, json_object_get(json_object_array_get_idx(from, i)));
+}
+
+/* What an earlier installation replaced and made stays known. */
+static int keep_backup(struct hook_change *change, const struct hook_state *state,
+                       struct problem *problem) {
+  struct hook_backup earlier = {.original = NULL};
+  struct hook_backup backup = {.is_exact = !change->had_ours,
+                               .was_there = change->before != NULL,
+                               .original = change->before,
+                               .made = change->made,
+                               .folders = change->folders};
+  if (change->had_ours && hook_backup_load(state, change->file, change->before, &earlier)) {
+    backup.is_exact = earlier.is_exact && earlier.is_unchanged;
+    backup.was_there = earlier.was_there;
+    backup.original = NULL;
+    append_all(backup.made, earlier.made);
+    append_all(backup.folders, earlier.folders);
+  }
+  if (backup.was_there)
+    hook_backup_name(state, change->file, change->backup);
+  int result = hook_backup_keep(state, change->file, &backup, change->after, problem);
+  hook_backup_free(&earlier);
+  return result;
+}
+
+static int write_file(struct hook_change *change, const struct hook_state *state, bool removes,
+                      struct problem *problem) {
+  if (!removes) {
+    make_folders(change);
+    if (keep_backup(change, state, problem) < 0)
+      return -1;
+  }
+  return file_text_replace(change->file, mode_of(change->file), change->after,
+                           strlen(change->after), problem);
+}
+
+static int remove_file(struct hook_change *change, struct problem *problem) {
+  if (unlink(change->file) < 0)
+    return problem_set(problem, EXIT_CODE_FAILED, "%s: cannot be removed: %s", change->file,
+                       strerror(errno));
+  remove_folders(change->folders);
+  return 0;
+}
+
+int hook_plan_apply(struct hook_plan *plan, const struct hook_state *state,
+                    struct problem *problem) {
+  for (size_t i = 0; i < plan->count; i++) { /* what was made first goes last, with its folders */
+    struct hook_change *change = &plan->changes[plan->removes ? plan->count - 1 - i : i];
+    if (!hook_plan_changes(change))
+      continue;
+    if ((change->after != NULL ? write_file(change, state, plan->removes, problem)
+                               : remove_file(change, problem)) < 0)
+      return -1;
+    if (plan->removes)
+      hook_backup_forget(state, change->file);
+  }
+  return 0;
+}
+
+static enum hook_presence presence_of(const struct hook_target *target, const char *text) {
+  struct hook_json json = {.text = NULL};
+  struct hook_toml_key key;
+  struct problem ignored;
+  size_t at = 0, wanted = 1, found = 0;
+  if (target->form == HOOK_FORM_FILE)
+    return strstr(text, "kaizen-host") != NULL ? HOOK_IN_PLACE : HOOK_ABSENT;
+  if (target->form == HOOK_FORM_NOTIFY)
+    found = hook_toml_find(text, strlen(text), "notify", &key, &at) > 0 &&
+            is_our_notify(text, &key, target->host);
+  else if (hook_json_open(&json, text, strlen(text), &ignored) == 0)
+    found = hook_entries_count(&json, target, &wanted);
+  hook_json_close(&json);
+  return found == 0 ? HOOK_ABSENT : found < wanted ? HOOK_PARTLY : HOOK_IN_PLACE;
+}
+
+enum hook_presence hook_plan_presence(const char *host, enum hook_scope scope,
+                                      const char *project_root) {
+  const struct hook_target *targets[HOOK_TARGETS_MAX];
+  struct hook_plan plan = {.host = host, .scope = scope, .project_root = project_root};
+  struct problem ignored;
+  size_t count = hook_targets_of(host, scope, targets), whole = 0, absent = 0;
+  for (size_t i = 0; i < count; i++) {
+    const struct hook_change *change = add_change(&plan, targets[i], &ignored);
+    enum hook_presence presence = change != NULL && change->before != NULL
+                                      ? presence_of(targets[i], change->before)
+                                      : HOOK_ABSENT;
+    whole += presence == HOOK_IN_PLACE;
+    absent += presence == HOOK_ABSENT;
+  }
+  hook_plan_free(&plan);
+  return absent == count ? HOOK_ABSENT : whole == count ? HOOK_IN_PLACE : HOOK_PARTLY;
+}

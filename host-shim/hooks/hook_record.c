@@ -1,0 +1,238 @@
+/* hook_record.c - an event of a coding agent becomes a record, by the plugin, within the time a
+ * hook has.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "hooks/hook_record.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/time_text.h"
+#include "hooks/hook_guard.h"
+#include "hooks/hook_log.h"
+#include "host/delivery_wait.h"
+#include "host/record_request.h"
+
+static const char LOCK_TIMEOUT_MS[] = "300"; /* a hook has no time for the plugin's own patience */
+
+const struct option_spec hook_record_options[] = {
+    {"agent", 0, OPTION_TEXT, "NAME", "record under this name, whatever the payload says"},
+    {"aborted", 0, OPTION_CHOICE, "skip|failure",
+     "what a turn the user aborted counts as; skip: nothing"},
+    {"metadata", 'm', OPTION_PAIR, "KEY=VALUE", "added to every record; repeatable"},
+    {"metadata-allow", 0, OPTION_TEXT, "FIELD",
+     "store this field of the payload, too: numbers, true, false, short texts; repeatable"},
+    {"emit-event", 'e', OPTION_FLAG, NULL, "publish kaizen.metrics.recorded for it"},
+    {"no-emit-event", 0, OPTION_FLAG, NULL, "do not, whatever the configuration says"},
+    {NULL, 0, OPTION_FLAG, NULL, NULL},
+};
+
+void hook_record_enter(const struct hook_event *event) {
+  const char *variable = event->host->folder_variable;
+  const char *named = variable != NULL ? getenv(variable) : NULL;
+  if (named != NULL && *named == '/' && chdir(named) == 0)
+    return;
+  if (event->folder != NULL && *event->folder == '/' && chdir(event->folder) == 0)
+    return;
+  if (event->folder != NULL)
+    hook_log("%s: the folder in the payload cannot be entered; the working directory is used",
+             event->name);
+}
+
+static int add_word(struct json_members *members, const char *name, const char *word) {
+  return word[0] != '\0' ? json_members_add_text(members, name, word) : 0;
+}
+
+static int add_count(struct json_members *members, const char *name, double number) {
+  char text[32];
+  snprintf(text, sizeof text, "%.0f", number);
+  return number >= 1 && number < 1e15 ? json_members_add_json(members, name, text) : 0;
+}
+
+/* The well-known keys of docs/metadata.md, and the event with the host's own word for how it
+ * ended. */
+static int describe(struct json_members *members, const struct hook_event *event) {
+  double cost_usd = hook_event_number(event, HOOK_FIELD_COST_USD);
+  bool failed = event->outcome == HOOK_FAILED || event->outcome == HOOK_TIMEOUT;
+  int result = add_word(members, "host", event->host->family) |
+               add_word(members, "host_version", event->version) |
+               add_word(members, "event", event->name) | add_word(members, "model", event->model) |
+               add_word(members, "outcome", hook_event_outcome_word(event->outcome)) |
+               add_word(members, "stop_reason", event->status);
+  if (failed)
+    result |= add_word(members, "error_type", event->error[0] != '\0' ? event->error : "unknown");
+  if (cost_usd > 0)
+    result |= json_members_add_number(members, "cost_usd", cost_usd);
+  return result | add_count(members, "turns", hook_event_number(event, HOOK_FIELD_TURNS)) |
+         add_count(members, "input_tokens", hook_event_number(event, HOOK_FIELD_INPUT_TOKENS)) |
+         add_count(members, "output_tokens", hook_event_number(event, HOOK_FIELD_OUTPUT_TOKENS)) |
+         add_count(members, "loops", hook_event_number(event, HOOK_FIELD_LOOPS));
+}
+
+static int add_allowed(struct json_members *members, const struct hook_event *event,
+                       const char *name) {
+  char text[HOOK_TEXT_MAX + 1];
+  struct json_object *value = NULL;
+  if (json_members_find(members, name) != NULL ||
+      !json_object_object_get_ex(event->payload, name, &value))
+    return 0;
+  switch (json_object_get_type(value)) {
+  case json_type_boolean:
+  case json_type_int:
+  case json_type_double:
+    return json_members_add_json(members, name, json_object_get_string(value));
+  case json_type_string:
+    hook_redact_text(json_object_get_string(value), text);
+    return json_members_add_text(members, name, text);
+  default:
+    hook_log("--metadata-allow %s: it is no number, truth value or text", name);
+    return 0;
+  }
+}
+
+static int add_all_allowed(struct json_members *members, const struct hook_event *event,
+                           const struct arguments *arguments) {
+  int result = 0;
+  for (size_t i = 0; i < arguments->value_count; i++)
+    if (strcmp(arguments->values[i].spec->name, "metadata-allow") == 0)
+      result |= add_allowed(members, event, arguments->values[i].text);
+  return result;
+}
+
+static int add_tokens(struct json_members *extra, const struct hook_event *event) {
+  double tokens = hook_event_number(event, HOOK_FIELD_INPUT_TOKENS) +
+                  hook_event_number(event, HOOK_FIELD_OUTPUT_TOKENS);
+  return json_members_find(extra, "tokens") != NULL ? 0 : add_count(extra, "tokens", tokens);
+}
+
+/* The execution as the plugin takes it; the request was initialised from the options. */
+static int fill_request(struct record_request *request, const struct host *host,
+                        const struct hook_event *event, const struct hook_identity *identity,
+                        struct problem *problem) {
+  struct kaizen_execution *execution = &request->execution;
+  double elapsed_s =
+      event->duration_s > 0 ? event->duration_s : round(identity->elapsed_s * 1e6) / 1e6;
+  bool succeeded = event->outcome == HOOK_COMPLETED || event->outcome == HOOK_UNKNOWN;
+  execution->outcome = succeeded ? KAIZEN_SUCCESS : KAIZEN_FAILURE;
+  if (elapsed_s > 0) {
+    execution->execution_time_s = elapsed_s;
+    execution->flags |= KAIZEN_EXEC_HAS_TIME;
+  }
+  if (identity->key[0] != '\0')
+    execution->idempotency_key = session_text(identity->key);
+  if (event->session[0] != '\0')
+    execution->session_id = session_text(event->session);
+  if (describe(&request->metadata, event) < 0 ||
+      add_all_allowed(&request->metadata, event, host->arguments) < 0 ||
+      add_tokens(&request->extra, event) < 0)
+    return problem_no_memory(problem);
+  return 0;
+}
+
+static void send_pending(struct session *session) {
+  struct kaizen_stats stats = {.struct_size = sizeof stats};
+  struct problem problem;
+  const struct delivery_wait wait = {.timeout_s = hook_guard_deadline_s(HOOK_GUARD_FLUSH) -
+                                                  time_text_monotonic_s()};
+  if (wait.timeout_s <= 0)
+    return;
+  enum delivery_end end = delivery_wait(session, &wait, &stats, &problem);
+  if (end == DELIVERY_FAILED)
+    hook_log("%s", problem.text);
+  else if (end != DELIVERY_DONE)
+    hook_log("%llu events stay in the log and are sent later%s%s",
+             (unsigned long long)stats.pending, stats.publisher_reason[0] != '\0' ? ": " : "",
+             stats.publisher_reason);
+}
+
+static void say_result(const struct session *session, const struct hook_event *event,
+                       int32_t result, const struct kaizen_receipt *receipt) {
+  const char *name = session->plugin.table->code_name(result);
+  if (result == KAIZEN_RECORDED)
+    hook_log("%s: recorded", event->name);
+  else if (result == KAIZEN_DUPLICATE)
+    hook_log("%s: recorded before", event->name);
+  else
+    hook_log("%s: NOT RECORDED: %s", event->name,
+             receipt->reason[0] != '\0' ? receipt->reason
+             : name != NULL             ? name
+                                        : "unknown answer of the plugin");
+}
+
+/* A plugin without the shared mapping is given the name as it is. */
+static int map_agent(struct record_request *request, const struct session *session,
+                     struct problem *problem) {
+  bool can_map = session->plugin.table->get_extension(KAIZEN_NAMES_1) != NULL;
+  return can_map ? record_request_map_agent(request, session, problem) : 0;
+}
+
+static int record(const struct host *host, struct session *session, struct record_request *request,
+                  const struct hook_event *event, struct problem *problem) {
+  struct kaizen_receipt receipt = {.struct_size = sizeof receipt};
+  struct kaizen_summary summary = {.struct_size = sizeof summary};
+  if (session_open(host, session, problem) < 0 ||
+      session_set(session, "lock_timeout_ms", LOCK_TIMEOUT_MS, problem) < 0 ||
+      map_agent(request, session, problem) < 0 || record_request_finish(request, problem) < 0 ||
+      session_start(session, problem) < 0)
+    return -1;
+  int32_t result = session->plugin.table->on_execution_end(session->instance, &request->execution,
+                                                           &receipt, &summary);
+  say_result(session, event, result, &receipt);
+  if (result >= 0)
+    send_pending(session);
+  return 0;
+}
+
+static const char *choose_agent(const struct host *host, const struct hook_event *event) {
+  const char *given = options_text(host->arguments, "agent", NULL);
+  return given != NULL                  ? given
+         : event->agent_name[0] != '\0' ? event->agent_name
+                                        : event->host->family;
+}
+
+void hook_record_execution(const struct host *host, const struct hook_event *event,
+                           const struct hook_identity *identity) {
+  struct session session = {.running = false};
+  struct record_request request;
+  struct problem problem;
+  int result = record_request_init(&request, host->arguments, choose_agent(host, event), &problem);
+  if (result == 0)
+    result = fill_request(&request, host, event, identity, &problem);
+  if (result == 0)
+    result = record(host, &session, &request, event, &problem);
+  if (result < 0)
+    hook_log("%s: NOT RECORDED: %s", event->name, problem.text);
+  session_close(&session);
+  record_request_fini(&request);
+}
+
+static bool has_records(const struct session *session) {
+  char path[PATH_MAX + 32];
+  struct stat entry;
+  snprintf(path, sizeof path, "%s/.kaizen/metrics", session->project_root);
+  return lstat(path, &entry) == 0 && S_ISDIR(entry.st_mode);
+}
+
+void hook_record_flush(const struct host *host) {
+  struct session session;
+  struct problem problem;
+  if (session_load(host, &session, &problem) < 0) {
+    hook_log("nothing was sent: %s", problem.text);
+    return;
+  }
+  int result = session_find_project(host, &session, &problem);
+  if (result == 0 && has_records(&session)) {
+    result = session_create(host, &session, &problem);
+    if (result == 0)
+      result = session_start(&session, &problem);
+    if (result == 0)
+      send_pending(&session);
+  }
+  if (result < 0)
+    hook_log("nothing was sent: %s", problem.text);
+  session_close(&session);
+}

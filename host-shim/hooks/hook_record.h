@@ -1,0 +1,24 @@
+/* hook_record.h - an event of a coding agent becomes a record, by the plugin, within the time a
+ * hook has.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef KAIZEN_HOST_HOOK_RECORD_H
+#define KAIZEN_HOST_HOOK_RECORD_H
+
+#include "hooks/hook_event.h"
+#include "hooks/hook_identity.h"
+#include "host/command.h"
+
+extern const struct option_spec hook_record_options[];
+
+/* Goes to the folder the project is looked for from: what the host's variable names, else the
+ * payload's folder; it stays where it is when neither can be entered. */
+void hook_record_enter(const struct hook_event *event);
+/* Records an end event, then sends what is pending while there is time. What became of it goes to
+ * the log. */
+void hook_record_execution(const struct host *host, const struct hook_event *event,
+                           const struct hook_identity *identity);
+/* Only sends what is pending. */
+void hook_record_flush(const struct host *host);
+
+#endif

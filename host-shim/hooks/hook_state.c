@@ -1,0 +1,181 @@
+/* hook_state.c - the folder in which hooks remember things between calls.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "hooks/hook_state.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+  FILES_MAX = 1024, /* sessions remembered; beyond it those of yesterday go */
+  CLEAN_INTERVAL_S = 3600,
+  DAY_S = 86400,
+  AGE_MAX_S = 30 * DAY_S
+};
+#define TURNS_FOLDER "turns"
+
+int hook_state_path(const char *given, char path[PATH_MAX], struct problem *problem) {
+  const char *xdg = secure_getenv("XDG_STATE_HOME");
+  const char *home = secure_getenv("HOME");
+  int len = 0;
+  if (given != NULL)
+    len = snprintf(path, PATH_MAX, "%s", given);
+  else if (xdg != NULL && *xdg == '/')
+    len = snprintf(path, PATH_MAX, "%s/kaizen-host", xdg);
+  else if (home != NULL && *home == '/')
+    len = snprintf(path, PATH_MAX, "%s/.local/state/kaizen-host", home);
+  else
+    return problem_set(problem, EXIT_CODE_FAILED,
+                       "there is no home folder to keep state in; name one with --state-dir");
+  if (len <= 0 || len >= PATH_MAX)
+    return problem_set(problem, EXIT_CODE_FAILED,
+                       "the name of the state folder is empty or too long");
+  return 0;
+}
+
+static void make_folders(const char *path) {
+  char part[PATH_MAX];
+  snprintf(part, sizeof part, "%s", path);
+  for (char *slash = strchr(part + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
+    *slash = '\0';
+    mkdir(part, 0700);
+    *slash = '/';
+  }
+  mkdir(part, 0700); /* what is missing in the end shows when the folder is opened */
+}
+
+static int fill_random(uint8_t *bytes, size_t len) {
+  return getrandom(bytes, len, 0) == (ssize_t)len ? 0 : -1;
+}
+
+/* The first of several processes that start together decides: a key appears whole, by link(), or
+ * not at all. */
+static int make_key(const struct hook_state *state) {
+  uint8_t key[HOOK_FINGERPRINT_KEY_BYTES];
+  char name[32];
+  uint32_t number = 0;
+  if (fill_random(key, sizeof key) < 0 || fill_random((uint8_t *)&number, sizeof number) < 0)
+    return -1;
+  snprintf(name, sizeof name, "key.%08x", number);
+  int fd = openat(state->folder, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+  if (fd < 0)
+    return -1;
+  int result = write(fd, key, sizeof key) == (ssize_t)sizeof key ? 0 : -1;
+  close(fd);
+  if (result == 0 && linkat(state->folder, name, state->folder, "key", 0) < 0 && errno != EEXIST)
+    result = -1;
+  unlinkat(state->folder, name, 0);
+  return result;
+}
+
+static int read_key(struct hook_state *state) {
+  int fd = openat(state->folder, "key", O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+  if (fd < 0)
+    return -1;
+  ssize_t got = read(fd, state->key, sizeof state->key);
+  close(fd);
+  if (got != (ssize_t)sizeof state->key)
+    unlinkat(state->folder, "key", 0); /* damaged: the next call makes a new one */
+  return got == (ssize_t)sizeof state->key ? 0 : -1;
+}
+
+int hook_state_open(const char *given, bool make, struct hook_state *state,
+                    struct problem *problem) {
+  state->folder = -1;
+  if (hook_state_path(given, state->path, problem) < 0)
+    return -1;
+  if (make)
+    make_folders(state->path);
+  state->folder = open(state->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (state->folder < 0)
+    return problem_set(problem, EXIT_CODE_FAILED, "%s: cannot be used: %s", state->path,
+                       strerror(errno));
+  if (read_key(state) == 0 || (make && make_key(state) == 0 && read_key(state) == 0) || !make)
+    return 0;
+  problem_set(problem, EXIT_CODE_FAILED, "%s: cannot be written: %s", state->path, strerror(errno));
+  hook_state_close(state);
+  return -1;
+}
+
+void hook_state_close(struct hook_state *state) {
+  if (state->folder >= 0)
+    close(state->folder);
+  state->folder = -1;
+}
+
+int hook_state_file(const struct hook_state *state, const char *name, int flags) {
+  struct stat entry;
+  const char *slash = strchr(name, '/');
+  char folder[64];
+  if (slash != NULL && (flags & O_CREAT) != 0 && (size_t)(slash - name) < sizeof folder) {
+    snprintf(folder, sizeof folder, "%.*s", (int)(slash - name), name);
+    mkdirat(state->folder, folder, 0700);
+  }
+  int fd = openat(state->folder, name, flags | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0600);
+  if (fd >= 0 && (fstat(fd, &entry) < 0 || !S_ISREG(entry.st_mode) || entry.st_uid != geteuid())) {
+    close(fd);
+    errno = EPERM;
+    return -1;
+  }
+  return fd;
+}
+
+static size_t remove_older(int folder, time_t oldest) {
+  size_t kept = 0;
+  int copy = fcntl(folder, F_DUPFD_CLOEXEC, 0);
+  DIR *entries = copy >= 0 ? fdopendir(copy) : NULL;
+  if (entries == NULL) {
+    if (copy >= 0)
+      close(copy);
+    return 0;
+  }
+  rewinddir(entries);
+  for (const struct dirent *entry = readdir(entries); entry != NULL; entry = readdir(entries)) {
+    struct stat found;
+    if (*entry->d_name == '.' || fstatat(folder, entry->d_name, &found, AT_SYMLINK_NOFOLLOW) < 0)
+      continue;
+    if (found.st_mtime < oldest)
+      unlinkat(folder, entry->d_name, 0);
+    else
+      kept++;
+  }
+  closedir(entries);
+  return kept;
+}
+
+static bool is_time_to_clean(const struct hook_state *state, time_t now) {
+  struct stat entry;
+  int fd = hook_state_file(state, "cleaned", O_RDWR | O_CREAT);
+  if (fd < 0)
+    return false;
+  bool is_new = fstat(fd, &entry) == 0 && entry.st_size == 0;
+  bool is_due =
+      is_new || now - entry.st_mtime >= CLEAN_INTERVAL_S || entry.st_mtime > now + CLEAN_INTERVAL_S;
+  bool is_done = !is_due || pwrite(fd, "\n", 1, 0) != 1;
+  close(fd);
+  return !is_done;
+}
+
+void hook_state_clean(const struct hook_state *state) {
+  time_t now = time(NULL);
+  if (!is_time_to_clean(state, now))
+    return;
+  int folder = openat(state->folder, TURNS_FOLDER, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  if (folder < 0)
+    return;
+  if (remove_older(folder, now - AGE_MAX_S) > FILES_MAX)
+    remove_older(folder, now - DAY_S);
+  close(folder);
+}
+
+uint64_t hook_state_mark(const struct hook_state *state, const void *data, size_t len) {
+  return hook_fingerprint(state->key, data, len);
+}

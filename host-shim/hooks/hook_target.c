@@ -1,0 +1,257 @@
+/* hook_target.c - where each coding agent looks for its hooks, and what has to stand there.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "hooks/hook_target.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/json_text.h"
+#include "hooks/hook_target_text.h"
+
+static const char *const claude_events[] = {
+    "SessionStart",  "UserPromptSubmit", "Stop",       "StopFailure",
+    "SubagentStart", "SubagentStop",     "SessionEnd", NULL};
+static const char *const codex_events[] = {"SessionStart",  "UserPromptSubmit", "Stop",
+                                           "SubagentStart", "SubagentStop",     NULL};
+static const char *const gemini_events[] = {"SessionStart", "BeforeAgent", "AfterAgent",
+                                            "SessionEnd", NULL};
+static const char *const cursor_events[] = {
+    "sessionStart", "beforeSubmitPrompt", "stop", "subagentStart",
+    "subagentStop", "sessionEnd",         NULL};
+static const char *const copilot_events[] = {
+    "sessionStart",  "userPromptSubmitted", "agentStop", "subagentStop",
+    "errorOccurred", "sessionEnd",          NULL};
+static const char *const turn_events[] = {"SessionStart", "UserPromptSubmit", "Stop", "SessionEnd",
+                                          NULL};
+static const char *const openclaw_entry[] = {"plugins", "entries", "kaizen-host", NULL};
+
+#define SECONDS "\"timeout\": 5"
+
+static const struct hook_target targets[] = {
+    {
+        .host = "claude-code",
+        .files = {".claude/settings.json", ".claude/settings.json"},
+        .home_variable = "CLAUDE_CONFIG_DIR",
+        .form = HOOK_FORM_GROUPS,
+        .events = claude_events,
+        .fields = SECONDS,
+    },
+    {
+        .host = "codex",
+        .files = {".codex/hooks.json", ".codex/hooks.json"},
+        .home_variable = "CODEX_HOME",
+        .form = HOOK_FORM_GROUPS,
+        .events = codex_events,
+        .fields = SECONDS,
+    },
+    {
+        .host = "codex-notify",
+        .files = {".codex/config.toml", NULL},
+        .home_variable = "CODEX_HOME",
+        .form = HOOK_FORM_NOTIFY,
+    },
+    {
+        .host = "gemini",
+        .files = {".gemini/settings.json", ".gemini/settings.json"},
+        .form = HOOK_FORM_GROUPS,
+        .events = gemini_events,
+        .fields = "\"name\": \"kaizen-host\", \"timeout\": 5000",
+    },
+    {
+        .host = "cursor",
+        .files = {".cursor/hooks.json", ".cursor/hooks.json"},
+        .form = HOOK_FORM_LIST,
+        .events = cursor_events,
+        .command_name = "command",
+        .fields = SECONDS,
+    },
+    {
+        .host = "copilot",
+        .files = {".copilot/hooks/kaizen-host.json", ".github/hooks/kaizen-host.json"},
+        .home_variable = "COPILOT_HOME",
+        .form = HOOK_FORM_LIST,
+        .events = copilot_events,
+        .command_name = "bash",
+        .names_event = true,
+        .fields = "\"type\": \"command\", \"timeoutSec\": 5",
+    },
+    {
+        .host = "goose",
+        .files = {".agents/plugins/kaizen-host/plugin.json",
+                  ".agents/plugins/kaizen-host/plugin.json"},
+        .form = HOOK_FORM_FILE,
+        .text = hook_target_goose_plugin,
+    },
+    {
+        .host = "goose",
+        .files = {".agents/plugins/kaizen-host/hooks/hooks.json",
+                  ".agents/plugins/kaizen-host/hooks/hooks.json"},
+        .form = HOOK_FORM_GROUPS,
+        .events = turn_events,
+        .fields = SECONDS,
+    },
+    {
+        .host = "openhands",
+        .files = {NULL, ".openhands/hooks.json"},
+        .form = HOOK_FORM_GROUPS,
+        .events = turn_events,
+        .fields = SECONDS,
+    },
+    {
+        .host = "opencode",
+        .files = {".config/opencode/plugins/kaizen-host.js", ".opencode/plugins/kaizen-host.js"},
+        .home_variable = "XDG_CONFIG_HOME",
+        .form = HOOK_FORM_FILE,
+        .text = hook_target_opencode,
+    },
+    {
+        .host = "openclaw",
+        .files = {".openclaw/extensions/kaizen-host/package.json", NULL},
+        .form = HOOK_FORM_FILE,
+        .text = hook_target_openclaw_package,
+    },
+    {
+        .host = "openclaw",
+        .files = {".openclaw/extensions/kaizen-host/openclaw.plugin.json", NULL},
+        .form = HOOK_FORM_FILE,
+        .text = hook_target_openclaw_manifest,
+    },
+    {
+        .host = "openclaw",
+        .files = {".openclaw/extensions/kaizen-host/index.js", NULL},
+        .form = HOOK_FORM_FILE,
+        .text = hook_target_openclaw_index,
+    },
+    {
+        .host = "openclaw",
+        .files = {".openclaw/openclaw.json", NULL},
+        .form = HOOK_FORM_ENTRY,
+        .entry_path = openclaw_entry,
+        .text = "{ \"enabled\": true, \"hooks\": { \"allowConversationAccess\": true } }",
+    },
+};
+
+static const struct {
+  const char *host, *note;
+} notes[] = {
+    {"claude-code", "running sessions keep their hooks; /hooks in a new one shows these"},
+    {"codex", "Codex asks before it trusts a new hook: open it and look at /hooks"},
+    {"codex-notify", "notify only tells of turns that ended; 'install-hooks codex' also knows "
+                     "durations and subagents"},
+    {"gemini", "hooks of a project run in trusted folders only; /hooks shows them"},
+    {"cursor", "Cursor reads the file when it is saved; its Hooks settings page shows what ran"},
+    {"copilot", "the hooks are loaded when a session starts"},
+    {"goose", "the plugin is loaded when a session starts"},
+    {"openhands", "the file is read when a conversation starts; it is meant to be committed"},
+    {"opencode", "plugins are loaded when OpenCode starts"},
+    {"openclaw", "restart the gateway; 'openclaw plugins inspect kaizen-host' shows the plugin"},
+};
+
+size_t hook_targets_of(const char *host, enum hook_scope scope,
+                       const struct hook_target *found[HOOK_TARGETS_MAX]) {
+  size_t count = 0;
+  for (size_t i = 0; i < sizeof targets / sizeof targets[0] && count < HOOK_TARGETS_MAX; i++)
+    if (targets[i].files[scope] != NULL && strcmp(targets[i].host, host) == 0)
+      found[count++] = &targets[i];
+  return count;
+}
+
+const char *hook_target_note(const char *host) {
+  for (size_t i = 0; i < sizeof notes / sizeof notes[0]; i++)
+    if (strcmp(notes[i].host, host) == 0)
+      return notes[i].note;
+  return NULL;
+}
+
+int hook_target_file(const struct hook_target *target, enum hook_scope scope,
+                     const char *project_root, char file[PATH_MAX], struct problem *problem) {
+  const char *named = target->home_variable != NULL ? getenv(target->home_variable) : NULL;
+  const char *home = getenv("HOME");
+  const char *name = target->files[scope];
+  int len;
+  if (scope == HOOK_SCOPE_PROJECT)
+    len = snprintf(file, PATH_MAX, "%s/%s", project_root, name);
+  else if (named != NULL && *named == '/')
+    len = snprintf(file, PATH_MAX, "%s%s", named, strchr(name, '/'));
+  else if (home != NULL && *home == '/')
+    len = snprintf(file, PATH_MAX, "%s/%s", home, name);
+  else
+    return problem_set(problem, EXIT_CODE_FAILED,
+                       "there is no home folder; set HOME, or use --project");
+  return len < PATH_MAX
+             ? 0
+             : problem_set(problem, EXIT_CODE_FAILED, "the name of the file is too long");
+}
+
+/* 'it'\''s' when there is anything a shell would take apart. */
+static int print_quoted(FILE *out, const char *word) {
+  static const char plain[] =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./:=+,@%";
+  if (*word != '\0' && word[strspn(word, plain)] == '\0')
+    return fputs(word, out);
+  putc('\'', out);
+  for (; *word != '\0'; word++)
+    if (*word == '\'')
+      fputs("'\\''", out);
+    else
+      putc(*word, out);
+  return putc('\'', out);
+}
+
+char *hook_command_shell(const struct hook_command *command, const char *event) {
+  char *text = NULL;
+  size_t len = 0;
+  FILE *out = open_memstream(&text, &len);
+  if (out == NULL)
+    return NULL;
+  for (size_t i = 0; i < command->count; i++) {
+    fputs(i > 0 ? " " : "", out);
+    print_quoted(out, command->words[i]);
+  }
+  if (event != NULL)
+    fprintf(out, " --event %s", event);
+  return fclose(out) == 0 ? text : NULL;
+}
+
+char *hook_command_array(const struct hook_command *command) {
+  char *text = NULL;
+  size_t len = 0;
+  FILE *out = open_memstream(&text, &len);
+  if (out == NULL)
+    return NULL;
+  for (size_t i = 0; i < command->count; i++) {
+    char *quoted = json_text_quote(command->words[i]);
+    fprintf(out, "%s%s", i > 0 ? ", " : "[", quoted != NULL ? quoted : "\"\"");
+    free(quoted);
+  }
+  putc(']', out);
+  return fclose(out) == 0 ? text : NULL;
+}
+
+char *hook_command_fill(const struct hook_command *command, const char *text) {
+  static const char place[] = "@ARRAY@";
+  const char *at = strstr(text, place);
+  char *array = hook_command_array(command), *filled = NULL;
+  if (at == NULL)
+    filled = strdup(text);
+  else if (array == NULL ||
+           asprintf(&filled, "%.*s%s%s", (int)(at - text), text, array, at + sizeof place - 1) < 0)
+    filled = NULL;
+  free(array);
+  return filled;
+}
+
+bool hook_command_is_ours(const char *line, const char *host) {
+  const char *program = strstr(line, "kaizen-host");
+  if (program == NULL)
+    return false;
+  size_t len = strlen(host);
+  for (const char *at = strstr(program, "hook"); at != NULL; at = strstr(at + 1, "hook")) {
+    const char *word = at + 4 + strspn(at + 4, "\"', ");
+    if (word > at + 4 && strncmp(word, host, len) == 0 && strchr(" \"',]", word[len]) != NULL)
+      return true;
+  }
+  return false;
+}

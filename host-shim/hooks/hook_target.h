@@ -1,0 +1,60 @@
+/* hook_target.h - where each coding agent looks for its hooks, and what has to stand there.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef KAIZEN_HOST_HOOK_TARGET_H
+#define KAIZEN_HOST_HOOK_TARGET_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/problem.h"
+
+enum hook_scope { HOOK_SCOPE_USER, HOOK_SCOPE_PROJECT };
+enum { HOOK_TARGETS_MAX = 4, HOOK_COMMAND_WORDS_MAX = 64 };
+
+enum hook_form {
+  /* shared JSON: {"hooks": {EVENT: [{"hooks": [{"type": "command", "command": C}]}]}} */
+  HOOK_FORM_GROUPS,
+  HOOK_FORM_LIST,   /* shared JSON: {"version": 1, "hooks": {EVENT: [{`command_name`: C}]}} */
+  HOOK_FORM_ENTRY,  /* shared JSON: one member, `entry` at `entry_path` */
+  HOOK_FORM_NOTIFY, /* shared TOML: notify = [...] */
+  HOOK_FORM_FILE    /* a file of our own, made from `text` */
+};
+
+struct hook_target {
+  const char *host;
+  const char *files[2];      /* by scope: below home, below the project's root; NULL: not there */
+  const char *home_variable; /* when set, it names the first folder of the user's file; or NULL */
+  enum hook_form form;
+  const char *const *events; /* GROUPS, LIST; NULL-terminated */
+  const char *fields;        /* GROUPS, LIST: members behind the command, as JSON */
+  const char *command_name;  /* LIST: "command", or what the host calls it */
+  bool names_event;          /* LIST: the payload does not name its event; the command has to */
+  const char *text;          /* FILE: @ARRAY@ becomes the command; ENTRY: the value */
+  const char *const *entry_path;
+};
+
+/* The targets of a host in a scope; how many, 0 when the host has none there. */
+size_t hook_targets_of(const char *host, enum hook_scope scope,
+                       const struct hook_target *targets[HOOK_TARGETS_MAX]);
+/* What has to be done by hand after that, or NULL. */
+const char *hook_target_note(const char *host);
+/* The file's full name.  -1: there is no home folder. */
+int hook_target_file(const struct hook_target *target, enum hook_scope scope,
+                     const char *project_root, char file[PATH_MAX], struct problem *problem);
+
+struct hook_command { /* how the host is to call us */
+  const char *words[HOOK_COMMAND_WORDS_MAX];
+  size_t count;
+};
+/* For a shell, quoted where needed; `event` adds --event.  Newly allocated, NULL without memory. */
+char *hook_command_shell(const struct hook_command *command, const char *event);
+/* As a JSON (and TOML and JavaScript) array of texts. */
+char *hook_command_array(const struct hook_command *command);
+/* `text` with @ARRAY@ replaced. */
+char *hook_command_fill(const struct hook_command *command, const char *text);
+/* True for a command line of ours for this host, whatever its path and options. */
+bool hook_command_is_ours(const char *line, const char *host);
+
+#endif

@@ -1,0 +1,147 @@
+/* hook_target_text.c - the files of our own that some coding agents need.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * The two JavaScript plugins hand over ids, names, counts and durations; messages, prompts and
+ * the texts of errors stay where they are. */
+#include "hooks/hook_target_text.h"
+
+/* clang-format off */
+const char hook_target_goose_plugin[] =
+    "{\n"
+    "  \"name\": \"kaizen-host\",\n"
+    "  \"version\": \"1.0.0\",\n"
+    "  \"description\": \"Records the outcome of each turn with kaizen-host\"\n"
+    "}\n";
+
+/* What both plugins do the same way: one process an event, not waited for when it hangs. */
+#define JAVASCRIPT_TELL \
+  "import { spawn } from \"node:child_process\";\n" \
+  "\n" \
+  "const COMMAND = @ARRAY@;\n" \
+  "const STDIO = [\"pipe\", \"ignore\", \"ignore\"];\n" \
+  "const LIMIT_MS = 1500;\n" \
+  "\n" \
+  "// Hands one event over; whatever goes wrong with it is not the agent's business.\n" \
+  "function tell(event) {\n" \
+  "  return new Promise((done) => {\n" \
+  "    let child;\n" \
+  "    try {\n" \
+  "      child = spawn(COMMAND[0], COMMAND.slice(1), { stdio: STDIO });\n" \
+  "    } catch {\n" \
+  "      return done();\n" \
+  "    }\n" \
+  "    const timer = setTimeout(() => child.kill(), LIMIT_MS);\n" \
+  "    const end = () => (clearTimeout(timer), done());\n" \
+  "    child.on(\"error\", end);\n" \
+  "    child.on(\"close\", end);\n" \
+  "    child.stdin.on(\"error\", () => {});\n" \
+  "    child.stdin.end(JSON.stringify(event));\n" \
+  "  });\n" \
+  "}\n"
+
+const char hook_target_opencode[] =
+    "// kaizen-host.js - tells kaizen-host when a turn of OpenCode ends.\n"
+    "//\n"
+    "// Written by 'kaizen-host install-hooks opencode'; 'uninstall-hooks opencode' removes it.\n"
+    "// Handed over are ids, names, counts and durations; no message and no text of an error.\n"
+    JAVASCRIPT_TELL
+    "\n"
+    "export const KaizenHost = async ({ directory }) => {\n"
+    "  const turns = new Map(); // what is known of the turn a session is in\n"
+    "\n"
+    "  function begin(sessionID, message) {\n"
+    "    const { id, agent } = message;\n"
+    "    const startedAt = Date.now();\n"
+    "    turns.set(sessionID, { messageID: id, agent, startedAt, answers: new Map() });\n"
+    "  }\n"
+    "  function answered(info) {\n"
+    "    const turn = turns.get(info.sessionID);\n"
+    "    if (!turn || info.role !== \"assistant\") return;\n"
+    "    turn.model = info.providerID ? `${info.providerID}/${info.modelID}` : info.modelID;\n"
+    "    const { input, output } = info.tokens ?? {};\n"
+    "    turn.answers.set(info.id, { cost: info.cost, input, output });\n"
+    "  }\n"
+    "  function sum(turn, name) {\n"
+    "    let total = 0;\n"
+    "    for (const answer of turn.answers.values()) total += Number(answer[name]) || 0;\n"
+    "    return total || undefined;\n"
+    "  }\n"
+    "  function end(type, sessionID, error) {\n"
+    "    const turn = turns.get(sessionID);\n"
+    "    const properties = { sessionID, error: error && { name: error.name } };\n"
+    "    if (!turn) return tell({ type, properties, directory });\n"
+    "    return tell({\n"
+    "      type,\n"
+    "      properties,\n"
+    "      directory,\n"
+    "      messageID: turn.messageID,\n"
+    "      agent: turn.agent,\n"
+    "      model: turn.model,\n"
+    "      durationMs: Date.now() - turn.startedAt,\n"
+    "      cost: sum(turn, \"cost\"),\n"
+    "      tokens: { input: sum(turn, \"input\"), output: sum(turn, \"output\") },\n"
+    "    });\n"
+    "  }\n"
+    "\n"
+    "  return {\n"
+    "    \"chat.message\": async (input, output) => {\n"
+    "      const message = output?.message ?? {};\n"
+    "      const { id = input.messageID, agent = input.agent } = message;\n"
+    "      begin(input.sessionID, { id, agent });\n"
+    "    },\n"
+    "    event: async ({ event }) => {\n"
+    "      const properties = event?.properties ?? {};\n"
+    "      const { sessionID } = properties;\n"
+    "      if (event.type === \"message.updated\" && properties.info) answered(properties.info);\n"
+    "      else if (event.type === \"session.idle\") await end(event.type, sessionID);\n"
+    "      else if (event.type === \"session.error\" && sessionID)\n"
+    "        await end(event.type, sessionID, properties.error ?? {});\n"
+    "      else if (event.type === \"session.deleted\") turns.delete(properties.info?.id);\n"
+    "    },\n"
+    "  };\n"
+    "};\n";
+
+const char hook_target_openclaw_package[] =
+    "{\n"
+    "  \"name\": \"kaizen-host\",\n"
+    "  \"version\": \"1.0.0\",\n"
+    "  \"private\": true,\n"
+    "  \"type\": \"module\",\n"
+    "  \"openclaw\": { \"extensions\": [\"./index.js\"] }\n"
+    "}\n";
+
+const char hook_target_openclaw_manifest[] =
+    "{\n"
+    "  \"id\": \"kaizen-host\",\n"
+    "  \"name\": \"kaizen-host\",\n"
+    "  \"description\": \"Records the outcome of each run with kaizen-host\",\n"
+    "  \"activation\": { \"onStartup\": true },\n"
+    "  \"configSchema\": { \"type\": \"object\", \"additionalProperties\": false }\n"
+    "}\n";
+
+const char hook_target_openclaw_index[] =
+    "// index.js - tells kaizen-host when a run of OpenClaw ends.\n"
+    "//\n"
+    "// Written by 'kaizen-host install-hooks openclaw'; 'uninstall-hooks openclaw' removes it.\n"
+    "// Handed over are ids, the outcome and the duration; no message and no text of an error.\n"
+    JAVASCRIPT_TELL
+    "\n"
+    "export default {\n"
+    "  id: \"kaizen-host\",\n"
+    "  name: \"kaizen-host\",\n"
+    "  description: \"Records the outcome of each run with kaizen-host\",\n"
+    "  register(api) {\n"
+    "    api.on(\"agent_end\", (event, context) => {\n"
+    "      const { agentId, sessionId, sessionKey, workspaceDir } = context ?? {};\n"
+    "      const runId = context?.runId ?? event?.runId;\n"
+    "      return tell({\n"
+    "        type: \"agent_end\",\n"
+    "        success: event?.success,\n"
+    "        durationMs: event?.durationMs,\n"
+    "        ctx: { agentId, sessionId, sessionKey, runId, workspaceDir },\n"
+    "      });\n"
+    "    });\n"
+    "  },\n"
+    "};\n";
+/* clang-format on */

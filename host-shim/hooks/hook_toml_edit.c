@@ -1,0 +1,143 @@
+/* hook_toml_edit.c - one top-level key of somebody's TOML settings, every other byte as it is.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "hooks/hook_toml_edit.h"
+
+#include <ctype.h>
+#include <stdbool.h>
+#include <string.h>
+
+struct scan {
+  const char *text;
+  size_t len;
+};
+
+static char at(const struct scan *scan, size_t i) {
+  return i < scan->len ? scan->text[i] : '\0';
+}
+
+static bool starts_with(const struct scan *scan, size_t i, const char *what) {
+  size_t len = strlen(what);
+  return i + len <= scan->len && memcmp(scan->text + i, what, len) == 0;
+}
+
+static size_t skip_line(const struct scan *scan, size_t i) {
+  const char *newline = i < scan->len ? memchr(scan->text + i, '\n', scan->len - i) : NULL;
+  return newline != NULL ? (size_t)(newline - scan->text) + 1 : scan->len;
+}
+
+static size_t skip_spaces(const struct scan *scan, size_t i) {
+  while (at(scan, i) == ' ' || at(scan, i) == '\t')
+    i++;
+  return i;
+}
+
+/* Blank, or a comment. */
+static bool is_line_over(const struct scan *scan, size_t i) {
+  i = skip_spaces(scan, i);
+  return i >= scan->len || at(scan, i) == '\n' || at(scan, i) == '#' ||
+         starts_with(scan, i, "\r\n");
+}
+
+/* False: it does not end. */
+static bool skip_string(const struct scan *scan, size_t i, size_t *end) {
+  char quote = scan->text[i];
+  const char three[] = {quote, quote, quote, '\0'};
+  bool is_long = starts_with(scan, i, three);
+  for (i += is_long ? 3 : 1; i < scan->len; i++) {
+    if (scan->text[i] == '\\' && quote == '"') {
+      i++;
+    } else if (is_long ? starts_with(scan, i, three) : scan->text[i] == quote) {
+      *end = i + (is_long ? 3 : 1);
+      return true;
+    } else if (!is_long && scan->text[i] == '\n') {
+      return false;
+    }
+  }
+  return false;
+}
+
+/* Behind the value that begins at `i`: arrays and texts may go over several lines.  False: it does
+ * not end, or there is none. */
+static bool skip_value(const struct scan *scan, size_t i, size_t *end) {
+  size_t depth = 0;
+  *end = i;
+  while (i < scan->len) {
+    char c = scan->text[i];
+    if (depth == 0 && (c == '\n' || c == '#' || starts_with(scan, i, "\r\n")))
+      break;
+    if (c == '"' || c == '\'') {
+      if (!skip_string(scan, i, &i))
+        return false;
+      *end = i;
+      continue;
+    }
+    if (c == '#') {
+      i = skip_line(scan, i);
+      continue;
+    }
+    if ((c == ']' || c == '}') && depth == 0)
+      return false;
+    depth += c == '[' || c == '{';
+    depth -= c == ']' || c == '}';
+    i++;
+    if (strchr(" \t\r\n", c) == NULL)
+      *end = i;
+  }
+  return depth == 0;
+}
+
+/* A bare, quoted or dotted key up to the '=', whose place is *equals. */
+static bool skip_key(const struct scan *scan, size_t i, size_t *equals) {
+  size_t from = i;
+  while (at(scan, i) != '=') {
+    char c = at(scan, i);
+    if (c == '"' || c == '\'') {
+      if (!skip_string(scan, i, &i))
+        return false;
+    } else if (isalnum((unsigned char)c) || (c != '\0' && strchr("_-. \t", c) != NULL)) {
+      i++;
+    } else {
+      return false;
+    }
+  }
+  *equals = i;
+  return i > from;
+}
+
+static bool is_key(const struct scan *scan, size_t from, size_t to, const char *name) {
+  while (to > from && (scan->text[to - 1] == ' ' || scan->text[to - 1] == '\t'))
+    to--;
+  size_t quoted = to > from && (scan->text[from] == '"' || scan->text[from] == '\'');
+  return to - from == strlen(name) + 2 * quoted &&
+         memcmp(scan->text + from + quoted, name, strlen(name)) == 0;
+}
+
+int hook_toml_find(const char *text, size_t len, const char *name, struct hook_toml_key *key,
+                   size_t *insert_at) {
+  const struct scan scan = {.text = text, .len = len};
+  size_t line = starts_with(&scan, 0, "\xEF\xBB\xBF") ? 3 : 0, equals = 0, end = 0;
+  for (*insert_at = line; line < len; line = skip_line(&scan, end)) {
+    size_t word = skip_spaces(&scan, line);
+    end = line;
+    if (is_line_over(&scan, word))
+      continue;
+    if (text[word] == '[')
+      return 0;
+    size_t value = 0;
+    if (skip_key(&scan, word, &equals))
+      value = skip_spaces(&scan, equals + 1);
+    if (value == 0 || is_line_over(&scan, value) || !skip_value(&scan, value, &end) ||
+        !is_line_over(&scan, end)) {
+      *insert_at = line;
+      return -1;
+    }
+    *insert_at = skip_line(&scan, end);
+    if (is_key(&scan, word, equals, name)) {
+      *key = (struct hook_toml_key){
+          .start = word, .end = *insert_at, .value = value, .value_end = end};
+      return 1;
+    }
+  }
+  return 0;
+}

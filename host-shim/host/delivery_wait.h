@@ -1,0 +1,39 @@
+/* delivery_wait.h - waiting for the broker to acknowledge what the logs hold.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef KAIZEN_HOST_DELIVERY_WAIT_H
+#define KAIZEN_HOST_DELIVERY_WAIT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "host/session.h"
+
+struct delivery_wait {
+  double timeout_s; /* negative: none */
+  bool
+      until_deadline; /* also while the broker cannot be reached; else that ends the wait at once */
+  bool show_progress;
+};
+enum delivery_end {
+  DELIVERY_DONE, /* every marked event is acknowledged or a dead letter, held ones excepted */
+  DELIVERY_TIMEOUT,
+  DELIVERY_HOPELESS,    /* nobody publishes, or the broker cannot be used:
+                           kaizen_stats.publisher_reason says why */
+  DELIVERY_INTERRUPTED, /* signals_pending() */
+  DELIVERY_FAILED       /* *problem */
+};
+/* *stats: as of the end of the wait. */
+enum delivery_end delivery_wait(struct session *session, const struct delivery_wait *wait,
+                                struct kaizen_stats *stats, struct problem *problem);
+
+/* What became of the marked events of one agent: for the word that record and exec print. */
+struct delivery_counts {
+  uint64_t marked, acknowledged, pending, held, dead_lettered;
+};
+/* 0 with zeroed counts when the agent has no log; -1: the plugin cannot tell. */
+int delivery_counts(struct session *session, const char *agent, struct delivery_counts *counts);
+/* Whether the event of that id is among the dead letters. */
+bool delivery_is_dead_letter(struct session *session, const char *event_id);
+
+#endif

@@ -1,0 +1,234 @@
+/* options.c - the command line: one table of options a command.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "host/options.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/nearest.h"
+
+enum { SHORT_FLAGS_MAX = 7 }; /* written together in one argument, as in -qv */
+static const double SECONDS_MAX = 366.0 * 86400.0;
+static const double COUNT_MAX = 9007199254740992.0; /* 2^53: every whole number up to it is exact */
+
+int arguments_init(struct arguments *arguments, int argc) {
+  size_t room = (size_t)argc + 1;
+  *arguments = (struct arguments){.values = NULL};
+  arguments->values = calloc(room * (SHORT_FLAGS_MAX + 1), sizeof *arguments->values);
+  arguments->words = calloc(room, sizeof *arguments->words);
+  if (arguments->values == NULL || arguments->words == NULL) {
+    arguments_fini(arguments);
+    return -1;
+  }
+  return 0;
+}
+
+void arguments_fini(struct arguments *arguments) {
+  free(arguments->values);
+  free(arguments->words);
+  *arguments = (struct arguments){.values = NULL};
+}
+
+const struct option_spec *options_find(const struct option_spec *const *groups, const char *name,
+                                       size_t len) {
+  for (; *groups != NULL; groups++)
+    for (const struct option_spec *spec = *groups; spec->name != NULL; spec++)
+      if (strlen(spec->name) == len && memcmp(spec->name, name, len) == 0)
+        return spec;
+  return NULL;
+}
+
+const struct option_spec *options_find_letter(const struct option_spec *const *groups,
+                                              char letter) {
+  for (; *groups != NULL; groups++)
+    for (const struct option_spec *spec = *groups; spec->name != NULL; spec++)
+      if (spec->letter == letter)
+        return spec;
+  return NULL;
+}
+
+static int unknown_option(const struct option_spec *const *groups, const char *name, size_t len,
+                          struct problem *problem) {
+  char written[64] = "";
+  if (len < sizeof written)
+    memcpy(written, name, len);
+  struct nearest nearest = nearest_to(written);
+  for (; *groups != NULL; groups++)
+    for (const struct option_spec *spec = *groups; spec->name != NULL; spec++)
+      nearest_offer(&nearest, spec->name);
+  if (nearest.best != NULL)
+    return problem_set(problem, EXIT_CODE_USAGE, "unknown option --%.*s; did you mean --%s?",
+                       (int)len, name, nearest.best);
+  return problem_set(problem, EXIT_CODE_USAGE, "unknown option --%.*s; -h lists the options",
+                     (int)len, name);
+}
+
+static int read_number(const char *text, double *number) {
+  char *end = NULL;
+  /* strtod also takes "inf", "nan" and hexadecimal; a number here is decimal. */
+  if (*text == '\0' || text[strspn(text, "0123456789+-.eE")] != '\0')
+    return -1;
+  *number = strtod(text, &end);
+  return *end == '\0' && isfinite(*number) ? 0 : -1;
+}
+
+static bool is_choice(const char *choices, const char *text) {
+  size_t len = strlen(text);
+  for (const char *word = choices; len > 0; word = strchr(word, '|') + 1) {
+    if (strcspn(word, "|") == len && memcmp(word, text, len) == 0)
+      return true;
+    if (strchr(word, '|') == NULL)
+      break;
+  }
+  return false;
+}
+
+static int check_value(struct option_value *value, struct problem *problem) {
+  const char *name = value->spec->name;
+  const char *text = value->text;
+  bool is_number = read_number(text, &value->number) == 0;
+  switch (value->spec->kind) {
+  case OPTION_NUMBER:
+    if (!is_number)
+      return problem_set(problem, EXIT_CODE_USAGE, "--%s: '%s' is not a number", name, text);
+    return 0;
+  case OPTION_SECONDS:
+    if (!is_number || value->number < 0 || value->number > SECONDS_MAX)
+      return problem_set(problem, EXIT_CODE_USAGE,
+                         "--%s: '%s' is not a number of seconds from 0 to %.0f", name, text,
+                         SECONDS_MAX);
+    return 0;
+  case OPTION_COUNT:
+    if (!is_number || strspn(text, "0123456789") != strlen(text) || value->number > COUNT_MAX)
+      return problem_set(problem, EXIT_CODE_USAGE, "--%s: '%s' is not a whole number from 0", name,
+                         text);
+    return 0;
+  case OPTION_CHOICE:
+    if (!is_choice(value->spec->metavar, text))
+      return problem_set(problem, EXIT_CODE_USAGE, "--%s: '%s' is not one of %s", name, text,
+                         value->spec->metavar);
+    return 0;
+  case OPTION_PAIR:
+    if (strchr(text, '=') == NULL || *text == '=')
+      return problem_set(problem, EXIT_CODE_USAGE, "--%s: '%s' is not %s", name, text,
+                         value->spec->metavar);
+    return 0;
+  case OPTION_FILE:
+  case OPTION_DIRECTORY:
+    if (*text == '\0')
+      return problem_set(problem, EXIT_CODE_USAGE, "--%s: the name is empty", name);
+    return 0;
+  case OPTION_FLAG:
+  case OPTION_TEXT:
+    return 0;
+  }
+  return 0;
+}
+
+/* The value of an option is the next argument, unless that is plainly another option. */
+static int take_next_argument(struct option_parser *parser, struct option_value *value,
+                              struct problem *problem) {
+  const struct option_spec *spec = value->spec;
+  if (parser->next >= parser->argc)
+    return problem_set(problem, EXIT_CODE_USAGE, "--%s needs a value: %s", spec->name,
+                       spec->metavar);
+  const char *text = parser->argv[parser->next];
+  if (strncmp(text, "--", 2) == 0 &&
+      options_find(parser->groups, text + 2, strlen(text + 2)) != NULL)
+    return problem_set(
+        problem, EXIT_CODE_USAGE,
+        "--%s needs a value (%s), but %s follows; if that is the value, write --%s=%s", spec->name,
+        spec->metavar, text, spec->name, text);
+  value->text = text;
+  parser->next++;
+  return 0;
+}
+
+/* `attached` is the value written in the same argument (--x=V, -xV), or NULL. */
+static int take_option(struct option_parser *parser, const struct option_spec *spec,
+                       const char *attached, struct problem *problem) {
+  struct arguments *arguments = parser->arguments;
+  struct option_value value = {.spec = spec, .text = attached, .number = 0};
+  if (spec->kind == OPTION_FLAG && attached != NULL)
+    return problem_set(problem, EXIT_CODE_USAGE, "--%s takes no value, but got '%s'", spec->name,
+                       attached);
+  if (spec->kind != OPTION_FLAG && attached == NULL &&
+      take_next_argument(parser, &value, problem) < 0)
+    return -1;
+  if (value.text != NULL && check_value(&value, problem) < 0)
+    return -1;
+  arguments->values[arguments->value_count++] = value;
+  arguments->help = arguments->help || strcmp(spec->name, "help") == 0;
+  return 0;
+}
+
+static int take_long(struct option_parser *parser, const char *name, struct problem *problem) {
+  size_t len = strcspn(name, "=");
+  const struct option_spec *spec = options_find(parser->groups, name, len);
+  if (spec == NULL)
+    return unknown_option(parser->groups, name, len, problem);
+  return take_option(parser, spec, name[len] == '=' ? name + len + 1 : NULL, problem);
+}
+
+static int take_short(struct option_parser *parser, const char *letters, struct problem *problem) {
+  for (size_t taken = 0; *letters != '\0'; letters++, taken++) {
+    const struct option_spec *spec = options_find_letter(parser->groups, *letters);
+    if (spec == NULL || taken == SHORT_FLAGS_MAX)
+      return problem_set(problem, EXIT_CODE_USAGE, "unknown option -%s; -h lists the options",
+                         letters);
+    const char *attached = spec->kind != OPTION_FLAG && letters[1] != '\0' ? letters + 1 : NULL;
+    if (take_option(parser, spec, attached, problem) < 0)
+      return -1;
+    if (spec->kind != OPTION_FLAG)
+      return 0;
+  }
+  return 0;
+}
+
+int options_parse(struct option_parser *parser, bool stop_at_word, struct problem *problem) {
+  struct arguments *arguments = parser->arguments;
+  while (parser->next < parser->argc && !arguments->help) {
+    const char *argument = parser->argv[parser->next];
+    bool is_word = argument[0] != '-' || argument[1] == '\0'; /* "-" alone means standard input */
+    int result = 0;
+    if (is_word && stop_at_word)
+      return 0;
+    parser->next++;
+    if (is_word) {
+      arguments->words[arguments->word_count++] = argument;
+    } else if (strcmp(argument, "--") == 0) {
+      arguments->rest = parser->argv + parser->next;
+      parser->next = parser->argc;
+    } else {
+      result = argument[1] == '-' ? take_long(parser, argument + 2, problem)
+                                  : take_short(parser, argument + 1, problem);
+    }
+    if (result < 0)
+      return -1;
+  }
+  return 0;
+}
+
+const struct option_value *options_last(const struct arguments *arguments, const char *name) {
+  for (size_t i = arguments->value_count; i > 0; i--)
+    if (strcmp(arguments->values[i - 1].spec->name, name) == 0)
+      return &arguments->values[i - 1];
+  return NULL;
+}
+
+bool options_given(const struct arguments *arguments, const char *name) {
+  return options_last(arguments, name) != NULL;
+}
+
+const char *options_text(const struct arguments *arguments, const char *name,
+                         const char *otherwise) {
+  const struct option_value *value = options_last(arguments, name);
+  return value != NULL ? value->text : otherwise;
+}
+
+double options_number(const struct arguments *arguments, const char *name, double otherwise) {
+  const struct option_value *value = options_last(arguments, name);
+  return value != NULL ? value->number : otherwise;
+}

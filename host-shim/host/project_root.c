@@ -1,0 +1,71 @@
+/* project_root.c - which project a command is about.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "host/project_root.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static bool same_folder(const char *a, const char *b) {
+  struct stat a_stat, b_stat;
+  return a != NULL && *a != '\0' && stat(a, &a_stat) == 0 && stat(b, &b_stat) == 0 &&
+         a_stat.st_dev == b_stat.st_dev && a_stat.st_ino == b_stat.st_ino;
+}
+
+static bool is_excluded(const char *folder) {
+  return same_folder("/", folder) || same_folder(getenv("HOME"), folder);
+}
+
+/* .git is a file in a worktree and in a submodule. */
+static bool has_marker(const char *folder, const char *marker, bool may_be_file) {
+  char path[PATH_MAX + 16];
+  struct stat entry;
+  snprintf(path, sizeof path, "%s/%s", folder, marker);
+  return lstat(path, &entry) == 0 &&
+         (S_ISDIR(entry.st_mode) || (may_be_file && S_ISREG(entry.st_mode)));
+}
+
+static bool find_upwards(const char *from, const char *marker, bool may_be_file,
+                         char root[PATH_MAX]) {
+  strcpy(root, from);
+  for (;;) {
+    if (!is_excluded(root) && has_marker(root, marker, may_be_file))
+      return true;
+    char *slash = strrchr(root, '/');
+    if (slash == NULL || slash == root)
+      return false;
+    *slash = '\0';
+  }
+}
+
+static int given_root(const char *directory, char root[PATH_MAX], struct problem *problem) {
+  struct stat entry;
+  if (realpath(directory, root) == NULL)
+    return problem_set(problem, EXIT_CODE_USAGE, "-C %s: %s", directory, strerror(errno));
+  if (stat(root, &entry) != 0 || !S_ISDIR(entry.st_mode))
+    return problem_set(problem, EXIT_CODE_USAGE, "-C %s: it is no folder", directory);
+  return 0;
+}
+
+int project_root_find(const char *directory, char root[PATH_MAX], struct problem *problem) {
+  char here[PATH_MAX];
+  if (directory != NULL)
+    return given_root(directory, root, problem);
+  if (getcwd(here, sizeof here) == NULL)
+    return problem_set(problem, EXIT_CODE_USAGE,
+                       "the working directory cannot be read (%s); name the project with -C",
+                       strerror(errno));
+  if (find_upwards(here, ".kaizen", false, root) || find_upwards(here, ".git", true, root))
+    return 0;
+  if (is_excluded(here))
+    return problem_set(problem, EXIT_CODE_USAGE,
+                       "%s is not taken for a project by itself; name the project with -C DIR",
+                       here);
+  strcpy(root, here);
+  return 0;
+}

@@ -1,0 +1,96 @@
+/* broker_report.c - kaizen.broker/1's reports: fetched and shown.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "operator/broker_report.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/output.h"
+#include "base/time_text.h"
+#include "host/report_text.h"
+
+static int take_report(struct session *session, int32_t result, struct report_text *text,
+                       struct json_object **report, struct problem *problem) {
+  struct problem ignored;
+  *report = text->text != NULL ? report_text_parse(text, "broker", result < 0 ? &ignored : problem)
+                               : NULL;
+  if (result >= 0)
+    return *report != NULL
+               ? 0
+               : problem_set(problem, EXIT_CODE_FAILED, "the plugin gave no report of the broker");
+  const char *reason = report_text_string(*report, "reason", NULL);
+  if (reason != NULL && *reason != '\0')
+    problem_set(problem, EXIT_CODE_UNDELIVERABLE, "%s", reason);
+  else
+    session_failed(session, "the broker cannot be used", result, problem);
+  /* A configuration the plugin refuses stays that; everything else is the broker's state. */
+  if (problem->exit_code != EXIT_CODE_REFUSED)
+    problem->exit_code = EXIT_CODE_UNDELIVERABLE;
+  return -1;
+}
+
+int broker_report_check(struct session *session, double timeout_s, struct json_object **report,
+                        struct problem *problem) {
+  const struct kaizen_broker_1 *broker = session_extension(session, KAIZEN_BROKER_1, problem);
+  struct report_text text = {.text = NULL};
+  *report = NULL;
+  if (broker == NULL)
+    return -1;
+  int32_t result =
+      broker->check(session->instance, (uint32_t)(timeout_s * 1000), report_text_sink, &text);
+  return take_report(session, result, &text, report, problem);
+}
+
+int broker_report_init(struct session *session, const struct broker_report_init *init,
+                       struct json_object **report, struct problem *problem) {
+  const struct kaizen_broker_1 *broker = session_extension(session, KAIZEN_BROKER_1, problem);
+  struct report_text text = {.text = NULL};
+  *report = NULL;
+  if (broker == NULL)
+    return -1;
+  int32_t result = broker->init(session->instance, init->stream, init->replicas, init->dry_run,
+                                (uint32_t)(init->timeout_s * 1000), report_text_sink, &text);
+  return take_report(session, result, &text, report, problem);
+}
+
+static void print_stream(struct json_object *report, const char *stream) {
+  struct json_object *subjects = report_text_member(report, "subjects");
+  char window[TIME_TEXT_MAX];
+  time_text_duration(report_text_number(report, "duplicate_window_s", 0), window);
+  printf("stream     %s", stream);
+  for (size_t i = 0;
+       json_object_is_type(subjects, json_type_array) && i < json_object_array_length(subjects);
+       i++)
+    printf("%s%s", i > 0 ? ", " : ": ",
+           json_object_get_string(json_object_array_get_idx(subjects, i)));
+  printf("; %" PRIu64 " replica%s, repeats are recognised for %s\n",
+         report_text_count(report, "replicas"),
+         output_plural(report_text_count(report, "replicas")), window);
+}
+
+void broker_report_print(struct json_object *report) {
+  bool connected = json_object_get_boolean(report_text_member(report, "connected"));
+  bool ok = json_object_get_boolean(report_text_member(report, "ok"));
+  const char *stream = report_text_string(report, "stream", "");
+  const char *reason = report_text_string(report, "reason", "");
+  const char *action = report_text_string(report, "action", "");
+  const char *version =
+      report_text_string(report, "server_version", ""); /* not every library tells */
+  printf("broker     %s: %s", report_text_string(report, "url", "?"),
+         connected ? "connected" : "not reached");
+  if (connected && *version != '\0')
+    printf(", nats-server %s", version);
+  if (connected)
+    printf(", JetStream %s",
+           json_object_get_boolean(report_text_member(report, "jetstream")) ? "on" : "off");
+  putchar('\n');
+  if (*stream != '\0')
+    print_stream(report, stream);
+  if (*action != '\0')
+    printf("action     %s\n", action);
+  printf("events     %s%s%s%s%s\n", output_style(ok ? OUTPUT_GREEN : OUTPUT_RED),
+         ok ? "can be published" : "cannot be published", output_style_end(),
+         *reason != '\0' ? ": " : "", reason);
+}

@@ -1,0 +1,89 @@
+/* command_broker.c - look at the broker, make its stream.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "base/output.h"
+#include "cli/command_list.h"
+#include "host/command.h"
+#include "operator/broker_report.h"
+
+enum { WORD_CHECK, WORD_INIT };
+enum { REPLICAS_MAX = 5 };
+
+static const struct option_spec own_options[] = {
+    {"stream", 0, OPTION_TEXT, "NAME", "init: the stream's name; ACTIVITY_EVENTS"},
+    {"replicas", 0, OPTION_COUNT, "N", "init: copies of the stream in a cluster, 1 to 5; 1"},
+    {"dry-run", 0, OPTION_FLAG, NULL, "init: only say what would be done"},
+    {"timeout", 't', OPTION_SECONDS, "S", "how long to wait for the broker; 5"},
+    {NULL, 0, OPTION_FLAG, NULL, NULL},
+};
+
+static const struct command_example examples[] = {
+    {"broker check", "can events be published?"},
+    {"broker init --dry-run", "what the stream would look like"},
+    {"broker init --replicas 3", "make it, in a cluster"},
+    {NULL, NULL},
+};
+
+static int check_given(const struct host *host, int word, struct problem *problem) {
+  static const char *const init_only[] = {"stream", "replicas", "dry-run"};
+  double replicas = options_number(host->arguments, "replicas", 1);
+  for (size_t i = 0; word == WORD_CHECK && i < sizeof init_only / sizeof init_only[0]; i++)
+    if (options_given(host->arguments, init_only[i]))
+      return problem_set(problem, EXIT_CODE_USAGE,
+                         "broker check takes no --%s; that is for broker init", init_only[i]);
+  if (replicas < 1 || replicas > REPLICAS_MAX)
+    return problem_set(problem, EXIT_CODE_USAGE, "--replicas: %.0f is not from 1 to %d", replicas,
+                       REPLICAS_MAX);
+  return 0;
+}
+
+static int run_opened(const struct host *host, int word, struct session *session,
+                      struct problem *problem) {
+  const struct arguments *arguments = host->arguments;
+  const struct broker_report_init init = {
+      .stream = options_text(arguments, "stream", NULL),
+      .replicas = (uint32_t)options_number(arguments, "replicas", 1),
+      .dry_run = options_given(arguments, "dry-run"),
+      .timeout_s = options_number(arguments, "timeout", 5),
+  };
+  struct json_object *report = NULL;
+  int result = word == WORD_CHECK ? broker_report_check(session, init.timeout_s, &report, problem)
+                                  : broker_report_init(session, &init, &report, problem);
+  if (report == NULL)
+    return output_problem(problem);
+  if (output_is_json())
+    output_json(json_object_get(report));
+  else
+    broker_report_print(report);
+  json_object_put(report);
+  if (result < 0)
+    output_error("%s", problem->text);
+  return result < 0 ? (int)problem->exit_code : EXIT_CODE_OK;
+}
+
+static int run(const struct host *host) {
+  struct session session;
+  struct problem problem;
+  int word = command_choose_word(&command_broker, host, &problem);
+  if (word < 0 || check_given(host, word, &problem) < 0 ||
+      session_open(host, &session, &problem) < 0)
+    return output_problem(&problem);
+  int status = run_opened(host, word, &session, &problem);
+  session_close(&session);
+  return status;
+}
+
+const struct command command_broker = {
+    .name = "broker",
+    .synopsis = "check|init [OPTIONS]",
+    .summary = "look at the broker, make its stream",
+    .details = "init makes the stream ACTIVITY_EVENTS with the subjects activity.> and org.>, file "
+               "storage and a day of\n"
+               "deduplication, unless a stream takes the subject already.",
+    .examples = examples,
+    .option_groups = {own_options},
+    .words = {"check", "init", NULL},
+    .words_min = 1,
+    .words_max = 1,
+    .run = run,
+};

@@ -1,0 +1,282 @@
+/* command_doctor.c - one page: is everything set up, and what to do where it is not.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include <linux/magic.h>
+
+#include "base/doctor_findings.h"
+#include "base/output.h"
+#include "base/time_text.h"
+#include "cli/command_list.h"
+#include "hooks/hook_doctor.h"
+#include "host/command.h"
+#include "host/project_root.h"
+#include "host/report_text.h"
+#include "operator/broker_report.h"
+#include "operator/config_edit.h"
+
+static const struct option_spec own_options[] = {
+    {"no-broker", 0, OPTION_FLAG, NULL, "do not ask the broker"},
+    {NULL, 0, OPTION_FLAG, NULL, NULL},
+};
+
+static const struct command_example examples[] = {
+    {"doctor", "before asking anybody else"},
+    {"doctor -o json", "for a program"},
+    {NULL, NULL},
+};
+
+static const double BROKER_TIMEOUT_S = 3;
+static const char SETTINGS_WAY_OUT[] =
+    "mend it where it was set: --set, the environment, or the file that 'config path' names";
+
+static void check_plugin(struct doctor_findings *findings, const struct session *session) {
+  const struct kaizen_plugin_v1 *plugin = session->plugin.table;
+  doctor_findings_add(findings, FINDING_OK, "host config", NULL, "%s",
+                      session->config.file != NULL ? session->config.file
+                                                   : "no file, built-in defaults");
+  doctor_findings_add(findings, FINDING_OK, "plugin", NULL, "%s %s, %s", plugin->id,
+                      plugin->version, session->plugin.file);
+  doctor_findings_add(findings, FINDING_OK, "ABI", NULL, "plugin %u.%u, host %u.%u",
+                      plugin->abi_version >> 16, plugin->abi_version & 0xFFFFu, KAIZEN_ABI_MAJOR,
+                      KAIZEN_ABI_MINOR);
+}
+
+static bool is_network(long type) {
+  static const uint32_t magics[] = {
+      NFS_SUPER_MAGIC,  SMB_SUPER_MAGIC,  0xFF534D42 /* CIFS */, 0xFE534D42 /* SMB2 */,
+      V9FS_MAGIC,       FUSE_SUPER_MAGIC, 0x00C36400 /* Ceph */, AFS_SUPER_MAGIC,
+      CODA_SUPER_MAGIC, 0x0BD00BD0 /* Lustre */};
+  for (size_t i = 0; i < sizeof magics / sizeof magics[0]; i++)
+    if ((uint32_t)type == magics[i])
+      return true;
+  return false;
+}
+
+static void check_file_system(struct doctor_findings *findings, const char *root) {
+  struct statfs fs;
+  if (statfs(root, &fs) < 0)
+    return;
+  if (is_network((long)fs.f_type))
+    doctor_findings_add(findings, FINDING_WARNING, "file system",
+                        "keep the project on a local disk, or set allow_network_fs true and accept "
+                        "lost or doubled records",
+                        "%s lies on a network file system, whose locks cannot be relied on", root);
+  else if ((unsigned long)fs.f_type == TMPFS_MAGIC)
+    doctor_findings_add(findings, FINDING_WARNING, "file system",
+                        "use a project on a disk if the records are to last",
+                        "%s lies in memory (tmpfs); a restart of the machine empties it", root);
+  else
+    doctor_findings_add(findings, FINDING_OK, "file system", NULL, "local");
+}
+
+static void check_writable(struct doctor_findings *findings, const char *root) {
+  char path[PATH_MAX + 32];
+  struct stat entry;
+  static const char *const below[] = {"/.kaizen/metrics", "/.kaizen", ""};
+  for (size_t i = 0; i < sizeof below / sizeof below[0]; i++) {
+    snprintf(path, sizeof path, "%s%s", root, below[i]);
+    if (lstat(path, &entry) < 0)
+      continue;
+    if (!S_ISDIR(entry.st_mode))
+      doctor_findings_fail(findings, EXIT_CODE_FAILED, "project",
+                           "remove or rename it; only real folders are used", "%s is no folder",
+                           path);
+    else if (i < 2 && entry.st_uid != geteuid())
+      doctor_findings_fail(findings, EXIT_CODE_FAILED, "project", "run as its owner, or chown it",
+                           "%s belongs to user %u, this is user %u", path, entry.st_uid, geteuid());
+    else if (access(path, W_OK | X_OK) < 0)
+      doctor_findings_fail(findings, EXIT_CODE_FAILED, "project",
+                           "change its permissions, or name another project with -C",
+                           "%s cannot be written: %s", path, strerror(errno));
+    else
+      doctor_findings_add(findings, FINDING_OK, "project", NULL, "%s", root);
+    return;
+  }
+}
+
+/* Such folder names are the same on every machine, and ids made from keys contain the slug. */
+static bool is_generic_slug(const char *slug) {
+  static const char *const generic[] = {"workspace", "workspaces", "project", "repo",    "src",
+                                        "app",       "code",       "work",    "main",    "build",
+                                        "tmp",       "test",       "data",    "checkout"};
+  for (size_t i = 0; i < sizeof generic / sizeof generic[0]; i++)
+    if (strcmp(slug, generic[i]) == 0)
+      return true;
+  return false;
+}
+
+static const char *value_of(struct json_object *config, const char *key) {
+  return report_text_string(report_text_member(config, key), "value", "");
+}
+
+static void check_slug(struct doctor_findings *findings, struct json_object *config) {
+  const char *slug = value_of(config, "project");
+  bool is_default = strcmp(report_text_string(report_text_member(config, "project"), "origin", ""),
+                           "default") == 0;
+  if (is_default && is_generic_slug(slug))
+    doctor_findings_add(
+        findings, FINDING_WARNING, "project name",
+        "kaizen-host config set project NAME, or KAIZEN_PROJECT_SLUG in the environment",
+        "\"%s\" is only the folder's name; another project of that name would share event ids",
+        slug);
+  else
+    doctor_findings_add(findings, FINDING_OK, "project name", NULL, "%s", slug);
+}
+
+static void check_settings(struct doctor_findings *findings, struct json_object *config) {
+  struct json_object_iter member;
+  char text[800] = "";
+  size_t used = 0;
+  json_object_object_foreachC(config, member) {
+    const char *origin = report_text_string(member.val, "origin", "");
+    struct json_object *value = report_text_member(member.val, "value");
+    if (strcmp(origin, "default") == 0 || value == NULL || used >= sizeof text - 1)
+      continue;
+    int written = snprintf(text + used, sizeof text - used, "%s%s = %s (%s)", used > 0 ? "; " : "",
+                           member.key, json_object_get_string(value), origin);
+    used += written > 0 ? (size_t)written : 0;
+  }
+  doctor_findings_add(findings, FINDING_OK, "settings", NULL, "%s",
+                      used > 0 ? text : "all defaults");
+}
+
+static void check_ci(struct doctor_findings *findings, bool emits) {
+  static const char *const variables[] = {"CI", "GITHUB_ACTIONS", "GITLAB_CI", "JENKINS_URL",
+                                          "BUILDKITE"};
+  for (size_t i = 0; i < sizeof variables / sizeof variables[0]; i++) {
+    const char *value = getenv(variables[i]);
+    if (value == NULL || *value == '\0' || strcmp(value, "false") == 0)
+      continue;
+    doctor_findings_add(
+        findings, FINDING_WARNING, "CI job",
+        emits ? "end the job with 'drain', or keep .kaizen/ as an artifact or cache"
+              : "publish events (emit_event) and end the job with 'drain', or keep .kaizen/",
+        "%s is set: the log may end with this job", variables[i]);
+    return;
+  }
+}
+
+static void check_clock(struct doctor_findings *findings, struct session *session) {
+  char now[TIME_TEXT_MAX];
+  struct stat entry;
+  int64_t now_ns = time_text_now_ns();
+  time_text_format(now_ns, now);
+  bool before_program =
+      stat("/proc/self/exe", &entry) == 0 && entry.st_mtim.tv_sec > now_ns / 1000000000 + 3600;
+  struct problem ignored;
+  struct json_object *report = NULL;
+  const char *ahead = NULL;
+  if (report_text_delivery(session, &report, &ignored) == 0) {
+    struct json_object *agents = report_text_member(report, "agents");
+    for (size_t i = 0;
+         json_object_is_type(agents, json_type_array) && i < json_object_array_length(agents);
+         i++) {
+      struct json_object *agent = json_object_array_get_idx(agents, i);
+      int64_t last_ns = 0;
+      if (time_text_parse(report_text_string(agent, "last_execution", ""), &last_ns) == 0 &&
+          last_ns > now_ns + 3600 * INT64_C(1000000000))
+        ahead = report_text_string(agent, "agent", "");
+    }
+  }
+  if (before_program || ahead != NULL)
+    doctor_findings_add(findings, FINDING_WARNING, "clock",
+                        "set the clock; nothing is lost by it meanwhile",
+                        "it says %s, but %s%s is later", now,
+                        ahead != NULL ? "the log of " : "this program", ahead != NULL ? ahead : "");
+  else
+    doctor_findings_add(findings, FINDING_OK, "clock", NULL, "%s", now);
+  json_object_put(report);
+}
+
+static void check_broker(struct doctor_findings *findings, struct session *session, bool emits) {
+  struct json_object *report = NULL;
+  struct problem problem;
+  int result = broker_report_check(session, BROKER_TIMEOUT_S, &report, &problem);
+  if (result == 0)
+    doctor_findings_add(findings, FINDING_OK, "broker", NULL, "%s, stream %s",
+                        report_text_string(report, "url", "?"),
+                        report_text_string(report, "stream", "?"));
+  else if (emits)
+    doctor_findings_fail(
+        findings, EXIT_CODE_UNDELIVERABLE, "broker",
+        report != NULL && json_object_get_boolean(report_text_member(report, "connected"))
+            ? "'broker check' says more, 'broker init' makes a stream; events stay in the log "
+              "meanwhile"
+            : "set nats_url or start the broker; events stay in the log meanwhile",
+        "%s", problem.text);
+  else
+    doctor_findings_add(findings, FINDING_OK, "broker", NULL,
+                        "not usable (%s), and not needed: emission is off", problem.text);
+  json_object_put(report);
+}
+
+static void check_instance(const struct host *host, struct session *session,
+                           struct doctor_findings *findings) {
+  struct json_object *config = NULL;
+  struct problem problem;
+  if (config_edit_report(host, session, &config, &problem) < 0) {
+    doctor_findings_fail(findings, problem.exit_code, "settings", SETTINGS_WAY_OUT, "%s",
+                         problem.text);
+    return;
+  }
+  bool emits = json_object_get_boolean(
+      report_text_member(report_text_member(config, "emit_event"), "value"));
+  check_settings(findings, config);
+  check_slug(findings, config);
+  check_ci(findings, emits);
+  check_clock(findings, session);
+  doctor_findings_add(findings, FINDING_OK, "events", NULL, "emission is %s by default",
+                      emits ? "on" : "off");
+  if (!options_given(host->arguments, "no-broker"))
+    check_broker(findings, session, emits);
+  json_object_put(config);
+}
+
+static int run(const struct host *host) {
+  struct doctor_findings findings;
+  struct session session;
+  struct problem problem;
+  doctor_findings_init(&findings);
+  if (session_load(host, &session, &problem) < 0) {
+    doctor_findings_fail(&findings, problem.exit_code, "plugin",
+                         "mend the configuration file ('config path' names it), or name the plugin "
+                         "with --plugin; a bare name is looked up in KAIZEN_PLUGIN_PATH",
+                         "%s", problem.text);
+    return doctor_findings_end(&findings);
+  }
+  check_plugin(&findings, &session);
+  if (session_find_project(host, &session, &problem) < 0) {
+    doctor_findings_fail(&findings, problem.exit_code, "project",
+                         "go into the project's folder, or name it with -C DIR", "%s",
+                         problem.text);
+  } else {
+    check_writable(&findings, session.project_root);
+    check_file_system(&findings, session.project_root);
+    if (session_create(host, &session, &problem) < 0)
+      doctor_findings_fail(&findings, problem.exit_code, "settings", SETTINGS_WAY_OUT, "%s",
+                           problem.text);
+    else
+      check_instance(host, &session, &findings);
+  }
+  hook_doctor_check(&findings, session.project_root);
+  session_close(&session);
+  return doctor_findings_end(&findings);
+}
+
+const struct command command_doctor = {
+    .name = "doctor",
+    .synopsis = "[OPTIONS]",
+    .summary = "is everything set up, and what to do where it is not",
+    .examples = examples,
+    .option_groups = {own_options},
+    .run = run,
+};

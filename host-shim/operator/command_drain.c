@@ -1,0 +1,212 @@
+/* command_drain.c - publish what is pending.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/output.h"
+#include "base/signals.h"
+#include "base/time_text.h"
+#include "cli/command_list.h"
+#include "host/command.h"
+#include "host/delivery_wait.h"
+#include "host/report_text.h"
+#include "operator/follow.h"
+
+static const double TIMEOUT_DEFAULT_S = 30;
+
+static const struct option_spec own_options[] = {
+    {"timeout", 't', OPTION_SECONDS, "S",
+     "how long to try; 30, but an unreachable broker ends it at once"},
+    {"follow", 0, OPTION_FLAG, NULL, "stay and publish what comes, until SIGTERM or Ctrl-C"},
+    {"roots", 0, OPTION_FILE, "FILE",
+     "with --follow: many projects, one root folder a line; read again when it changes"},
+    {"resend-since", 0, OPTION_TEXT, "T",
+     "first make pending again what was acknowledged at or after T"},
+    {"resend-all", 0, OPTION_FLAG, NULL,
+     "first make every marked event pending again, held ones too"},
+    {"assume-sent", 0, OPTION_FLAG, NULL, "take held events as sent"},
+    {NULL, 0, OPTION_FLAG, NULL, NULL},
+};
+
+static const struct command_example examples[] = {
+    {"drain", "send what is pending, now"},
+    {"drain --follow --roots /etc/kaizen-host/roots", "a service that publishes for many projects"},
+    {"drain --resend-since 2026-01-02T03:00:00Z", "the broker lost what it had since then"},
+    {"drain --assume-sent", "a copied project whose events the original has sent"},
+    {NULL, NULL},
+};
+
+struct drain_result {
+  const char *ended;
+  int status;
+  uint64_t changed; /* events that a --resend-... or --assume-sent touched */
+  uint64_t acknowledged_before, held;
+  struct kaizen_stats stats;
+};
+
+static int check_given(const struct host *host, struct problem *problem) {
+  const struct arguments *arguments = host->arguments;
+  int decisions = options_given(arguments, "resend-since") +
+                  options_given(arguments, "resend-all") + options_given(arguments, "assume-sent");
+  bool follow = options_given(arguments, "follow");
+  if (decisions > 1)
+    return problem_set(problem, EXIT_CODE_USAGE,
+                       "drain: --resend-since, --resend-all and --assume-sent exclude each other");
+  if (follow && (decisions > 0 || options_given(arguments, "timeout")))
+    return problem_set(problem, EXIT_CODE_USAGE,
+                       "drain: --follow goes with --roots only, not with --timeout or a --resend");
+  if (options_given(arguments, "roots") && !follow)
+    return problem_set(problem, EXIT_CODE_USAGE, "drain: --roots needs --follow");
+  return 0;
+}
+
+static int resend_since(const struct host *host, int64_t *since_ns, struct problem *problem) {
+  const char *since = options_text(host->arguments, "resend-since", NULL);
+  *since_ns = 0;
+  if (since != NULL && time_text_parse(since, since_ns) < 0)
+    return problem_set(problem, EXIT_CODE_USAGE,
+                       "--resend-since: '%s' is no time such as 2026-01-02T03:04:05Z", since);
+  return 0;
+}
+
+static int decide(const struct host *host, struct session *session, int64_t since_ns,
+                  uint64_t *changed, struct problem *problem) {
+  bool assume = options_given(host->arguments, "assume-sent");
+  bool resend = options_given(host->arguments, "resend-all") ||
+                options_given(host->arguments, "resend-since");
+  if (!assume && !resend)
+    return 0;
+  const struct kaizen_delivery_1 *delivery = session_extension(session, KAIZEN_DELIVERY_1, problem);
+  if (delivery == NULL)
+    return -1;
+  int32_t result = assume ? delivery->assume_sent(session->instance, changed)
+                          : delivery->resend(session->instance, since_ns, changed);
+  return result < 0 ? session_failed(session, "drain", result, problem) : 0;
+}
+
+static uint64_t count_held(struct session *session) {
+  struct problem ignored;
+  struct json_object *report = NULL;
+  uint64_t held = 0;
+  if (report_text_delivery(session, &report, &ignored) < 0)
+    return 0;
+  struct json_object *agents = report_text_member(report, "agents");
+  for (size_t i = 0;
+       json_object_is_type(agents, json_type_array) && i < json_object_array_length(agents); i++)
+    held += report_text_count(json_object_array_get_idx(agents, i), "held");
+  json_object_put(report);
+  return held;
+}
+
+static void take_end(struct drain_result *result, enum delivery_end end) {
+  bool needs_hands = result->held > 0 || result->stats.dead_lettered > 0;
+  result->ended = end == DELIVERY_DONE          ? "done"
+                  : end == DELIVERY_TIMEOUT     ? "timeout"
+                  : end == DELIVERY_INTERRUPTED ? "interrupted"
+                                                : "broker";
+  result->status = end == DELIVERY_DONE ? (needs_hands ? EXIT_CODE_UNDELIVERABLE : EXIT_CODE_OK)
+                   : end == DELIVERY_TIMEOUT     ? EXIT_CODE_UNSENT
+                   : end == DELIVERY_INTERRUPTED ? EXIT_CODE_SIGNALLED + signals_pending()
+                                                 : EXIT_CODE_UNDELIVERABLE;
+}
+
+/* Why events are left; "" when they are all acknowledged, held or dead letters, whatever the
+ * publisher was about to do. */
+static const char *reason_of(const struct drain_result *result) {
+  return strcmp(result->ended, "done") == 0 ? "" : result->stats.publisher_reason;
+}
+
+static void print_json(const struct drain_result *result) {
+  struct json_object *document = json_object_new_object();
+  const char *reason = reason_of(result);
+  json_object_object_add(document, "ended", json_object_new_string(result->ended));
+  json_object_object_add(
+      document, "acknowledged_now",
+      json_object_new_uint64(result->stats.acknowledged > result->acknowledged_before
+                                 ? result->stats.acknowledged - result->acknowledged_before
+                                 : 0));
+  json_object_object_add(document, "changed", json_object_new_uint64(result->changed));
+  json_object_object_add(document, "marked", json_object_new_uint64(result->stats.marked));
+  json_object_object_add(document, "acknowledged",
+                         json_object_new_uint64(result->stats.acknowledged));
+  json_object_object_add(document, "pending", json_object_new_uint64(result->stats.pending));
+  json_object_object_add(document, "held", json_object_new_uint64(result->held));
+  json_object_object_add(document, "dead_lettered",
+                         json_object_new_uint64(result->stats.dead_lettered));
+  json_object_object_add(document, "reason",
+                         *reason != '\0' ? json_object_new_string(reason) : NULL);
+  output_json(document);
+}
+
+static void print_text(const struct drain_result *result) {
+  const struct kaizen_stats *stats = &result->stats;
+  printf("%" PRIu64 " of %" PRIu64 " event%s acknowledged, %" PRIu64 " pending",
+         stats->acknowledged, stats->marked, output_plural(stats->marked), stats->pending);
+  if (result->held > 0)
+    printf(" (%" PRIu64 " of them held)", result->held);
+  printf(", %" PRIu64 " dead letter%s\n", stats->dead_lettered,
+         output_plural(stats->dead_lettered));
+  fflush(stdout);
+  if (result->held > 0)
+    output_note("held events wait for 'drain --resend-all' or 'drain --assume-sent'");
+  if (*reason_of(result) != '\0' && !output_has_said(reason_of(result)))
+    output_error("%s", reason_of(result));
+}
+
+static int drain_opened(const struct host *host, struct session *session, struct problem *problem) {
+  struct drain_result result = {.ended = "", .stats.struct_size = sizeof result.stats};
+  const struct delivery_wait wait = {
+      .timeout_s = options_number(host->arguments, "timeout", TIMEOUT_DEFAULT_S),
+      .until_deadline = options_given(host->arguments, "timeout"),
+      .show_progress = true,
+  };
+  int64_t since_ns = 0;
+  if (resend_since(host, &since_ns, problem) < 0 || follow_publish_here(session, problem) < 0 ||
+      session_start(session, problem) < 0)
+    return output_problem(problem);
+  signals_note();
+  session->plugin.table->stats(session->instance, &result.stats);
+  result.acknowledged_before = result.stats.acknowledged;
+  if (decide(host, session, since_ns, &result.changed, problem) < 0)
+    return output_problem(problem);
+  enum delivery_end end = delivery_wait(session, &wait, &result.stats, problem);
+  output_progress_end();
+  if (end == DELIVERY_FAILED)
+    return output_problem(problem);
+  result.held = count_held(session);
+  take_end(&result, end);
+  if (output_is_json())
+    print_json(&result);
+  else
+    print_text(&result);
+  return result.status;
+}
+
+static int run(const struct host *host) {
+  struct session session;
+  struct problem problem;
+  if (check_given(host, &problem) < 0)
+    return output_problem(&problem);
+  if (options_given(host->arguments, "follow"))
+    return follow_run(host, options_text(host->arguments, "roots", NULL));
+  if (session_open(host, &session, &problem) < 0)
+    return output_problem(&problem);
+  int status = drain_opened(host, &session, &problem);
+  session_close(&session);
+  return status;
+}
+
+const struct command command_drain = {
+    .name = "drain",
+    .synopsis = "[OPTIONS]",
+    .summary = "publish what is pending",
+    .details =
+        "Events keep their ids, so that sending one again opens nothing twice.  Status 5: not "
+        "everything was\n"
+        "acknowledged in time; 6: held events, dead letters, or a broker that cannot be used.",
+    .examples = examples,
+    .option_groups = {own_options},
+    .run = run,
+};

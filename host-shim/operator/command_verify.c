@@ -1,0 +1,157 @@
+/* command_verify.c - the logs against everything derived from them.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/output.h"
+#include "base/utf8_text.h"
+#include "cli/command_list.h"
+#include "host/command.h"
+#include "host/report_text.h"
+#include "report/agent_history.h"
+
+static const struct option_spec own_options[] = {
+    {"repair", 0, OPTION_FLAG, NULL,
+     "take bad lines out (they are saved first) and rebuild what is derived"},
+    {"dry-run", 0, OPTION_FLAG, NULL, "with --repair: only say what it would do"},
+    {NULL, 0, OPTION_FLAG, NULL, NULL},
+};
+
+static const struct command_example examples[] = {
+    {"verify", "every agent: log, summary, checkpoint, state"},
+    {"verify coach --repair", "and put one right"},
+    {NULL, NULL},
+};
+
+struct verify {
+  struct session session;
+  const struct kaizen_repair_1 *repair;
+  bool repairs, dry_run;
+  struct json_object *reports; /* array, for -o json */
+  size_t agents, inconsistent;
+};
+
+static void print_part(const char *name, const char *state) {
+  /* What is missing is made when it is needed. */
+  if (strcmp(state, "ok") != 0 && strcmp(state, "missing") != 0)
+    printf("  %-11s %s\n", name, state);
+}
+
+static void print_bad_lines(struct json_object *report) {
+  struct json_object *lines = report_text_member(report, "bad_lines");
+  uint64_t count = report_text_count(report, "bad_line_count");
+  size_t listed = json_object_is_type(lines, json_type_array) ? json_object_array_length(lines) : 0;
+  for (size_t i = 0; i < listed; i++) {
+    struct json_object *line = json_object_array_get_idx(lines, i);
+    printf("  line %" PRIu64 ": ", report_text_count(line, "line"));
+    utf8_text_print(stdout, report_text_string(line, "reason", "?"));
+    putchar('\n');
+  }
+  if (count > listed)
+    printf("  ... and %" PRIu64 " more\n", count - listed);
+}
+
+static void print_report(const struct verify *verify, const char *agent,
+                         struct json_object *report) {
+  static const char *const parts[] = {"summary", "checkpoint", "state"};
+  bool consistent = json_object_get_boolean(report_text_member(report, "consistent"));
+  const char *saved_to = report_text_string(report, "saved_to", "");
+  utf8_text_print(stdout, agent);
+  printf(": %" PRIu64 " record%s, %s%s%s\n", report_text_count(report, "records"),
+         output_plural(report_text_count(report, "records")),
+         output_style(consistent ? OUTPUT_GREEN : OUTPUT_RED),
+         !consistent       ? "not consistent"
+         : verify->repairs ? "consistent after the repair"
+                           : "consistent",
+         output_style_end());
+  print_bad_lines(report);
+  if (json_object_get_boolean(report_text_member(report, "torn_tail")))
+    puts("  the last line is torn; the next record begins behind it");
+  for (size_t i = 0; !consistent && i < sizeof parts / sizeof parts[0]; i++)
+    print_part(parts[i], report_text_string(report, parts[i], "ok"));
+  if (*saved_to != '\0')
+    printf("  what was taken out is in %s\n", saved_to);
+  if (verify->dry_run && !consistent)
+    puts("  --repair would take the bad lines out, after saving them, and rebuild the rest");
+}
+
+static int verify_agent(void *ctx, const char *agent, struct problem *problem) {
+  struct verify *verify = ctx;
+  struct report_text text = {.text = NULL};
+  bool repairs = verify->repairs && !verify->dry_run;
+  int32_t result = (repairs ? verify->repair->repair : verify->repair->verify)(
+      verify->session.instance, session_text(agent), report_text_sink, &text);
+  if (result < 0) {
+    free(text.text);
+    return result == KAIZEN_E_REJECTED ? agent_history_unknown(&verify->session, agent, problem)
+                                       : session_failed(&verify->session, agent, result, problem);
+  }
+  struct json_object *report = report_text_parse(&text, "verify", problem);
+  if (report == NULL)
+    return -1;
+  verify->agents++;
+  verify->inconsistent += !json_object_get_boolean(report_text_member(report, "consistent"));
+  if (output_is_json())
+    json_object_array_add(verify->reports, json_object_get(report));
+  else
+    print_report(verify, agent, report);
+  json_object_put(report);
+  return 0;
+}
+
+static int verify_opened(struct verify *verify, const char *agent, struct problem *problem) {
+  verify->repair = session_extension(&verify->session, KAIZEN_REPAIR_1, problem);
+  if (verify->repair == NULL)
+    return -1;
+  int result = agent != NULL ? verify_agent(verify, agent, problem)
+                             : agent_history_each(&verify->session, verify_agent, verify, problem);
+  if (result < 0)
+    return -1;
+  if (output_is_json()) {
+    struct json_object *document = json_object_new_object();
+    json_object_object_add(document, "consistent",
+                           json_object_new_boolean(verify->inconsistent == 0));
+    json_object_object_add(document, "agents", json_object_get(verify->reports));
+    output_json(document);
+  } else if (verify->agents == 0) {
+    output_note("nothing is recorded in %s", verify->session.project_root);
+  }
+  return 0;
+}
+
+static int run(const struct host *host) {
+  struct problem problem;
+  struct verify verify = {
+      .repairs = options_given(host->arguments, "repair"),
+      .dry_run = options_given(host->arguments, "dry-run"),
+  };
+  if (verify.dry_run && !verify.repairs) {
+    problem_set(&problem, EXIT_CODE_USAGE,
+                "verify: --dry-run goes with --repair; without it nothing is changed");
+    return output_problem(&problem);
+  }
+  if (session_open(host, &verify.session, &problem) < 0)
+    return output_problem(&problem);
+  verify.reports = json_object_new_array();
+  int result = verify_opened(&verify, command_word(host, 0), &problem);
+  json_object_put(verify.reports);
+  session_close(&verify.session);
+  if (result < 0)
+    return output_problem(&problem);
+  return verify.inconsistent > 0 ? EXIT_CODE_FAILED : EXIT_CODE_OK;
+}
+
+const struct command command_verify = {
+    .name = "verify",
+    .synopsis = "[AGENT] [OPTIONS]",
+    .summary = "the logs against everything derived from them",
+    .details = "Status 1: something is not consistent.  Without --repair nothing is written.",
+    .examples = examples,
+    .option_groups = {own_options},
+    .takes_agent = true,
+    .words_max = 1,
+    .run = run,
+};

@@ -1,0 +1,106 @@
+/* command_watch.c - events as the broker delivers them, one line each.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/json_text.h"
+#include "base/output.h"
+#include "base/signals.h"
+#include "base/utf8_text.h"
+#include "cli/command_list.h"
+#include "host/command.h"
+#include "host/report_text.h"
+#include "host/session.h"
+
+static const struct option_spec own_options[] = {
+    {"count", 'n', OPTION_COUNT, "N", "end after N events"},
+    {"timeout", 't', OPTION_SECONDS, "S", "end after S seconds without one"},
+    {NULL, 0, OPTION_FLAG, NULL, NULL},
+};
+
+static const struct command_example examples[] = {
+    {"watch", "until Ctrl-C"},
+    {"watch -n 1 --timeout 60 -o json", "the next event's envelope, as it came"},
+    {NULL, NULL},
+};
+
+struct watch {
+  uint64_t left; /* UINT64_MAX: no end */
+  uint64_t seen;
+};
+
+static void print_event(const char *data, size_t len) {
+  size_t at = 0;
+  const char *description = NULL;
+  struct json_object *event = json_text_parse(data, len, &at, &description);
+  struct json_object *attributes = report_text_member(event, "attributes");
+  struct json_object *summary = report_text_member(attributes, "summary");
+  if (event == NULL) {
+    output_warning("an event that is no JSON: %s", description);
+    return;
+  }
+  printf("%s  ", report_text_string(event, "timestamp", "?"));
+  utf8_text_print(stdout, report_text_string(attributes, "project", "?"));
+  putchar(' ');
+  utf8_text_print(stdout, report_text_string(attributes, "agent", "?"));
+  printf("  %.1f %% of %" PRIu64 ", quality %.2f  %s\n",
+         report_text_number(summary, "success_rate", 0) * 100,
+         report_text_count(summary, "execution_count"),
+         report_text_number(summary, "avg_quality", 0), report_text_string(event, "id", "?"));
+  json_object_put(event);
+}
+
+static int32_t take_event(void *ctx, const char *data, size_t len) {
+  struct watch *watch = ctx;
+  if (len == 0)
+    return signals_pending() != 0 || ferror(stdout);
+  if (output_is_json()) {
+    fwrite(data, 1, len, stdout);
+    putchar('\n');
+  } else {
+    print_event(data, len);
+  }
+  fflush(stdout);
+  watch->seen++;
+  return watch->seen >= watch->left || signals_pending() != 0 || ferror(stdout);
+}
+
+static int watch_opened(const struct host *host, struct session *session, struct problem *problem) {
+  const struct kaizen_broker_1 *broker = session_extension(session, KAIZEN_BROKER_1, problem);
+  struct watch watch = {.left = UINT64_MAX, .seen = 0};
+  double timeout_s = options_number(host->arguments, "timeout", 0);
+  if (broker == NULL)
+    return -1;
+  if (options_given(host->arguments, "count"))
+    watch.left = (uint64_t)options_number(host->arguments, "count", 0);
+  signals_note();
+  output_note("waiting for events; Ctrl-C ends");
+  int32_t result =
+      broker->watch(session->instance, (uint32_t)(timeout_s * 1000), take_event, &watch);
+  if (result >= 0 || watch.seen >= watch.left || signals_pending() != 0)
+    return 0;
+  session_failed(session, "watch", result, problem);
+  if (problem->exit_code != EXIT_CODE_REFUSED)
+    problem->exit_code = EXIT_CODE_UNDELIVERABLE;
+  return -1;
+}
+
+static int run(const struct host *host) {
+  struct session session;
+  struct problem problem;
+  if (session_open(host, &session, &problem) < 0)
+    return output_problem(&problem);
+  int result = watch_opened(host, &session, &problem);
+  session_close(&session);
+  return result < 0 ? output_problem(&problem) : EXIT_CODE_OK;
+}
+
+const struct command command_watch = {
+    .name = "watch",
+    .synopsis = "[OPTIONS]",
+    .summary = "events live from the broker, one line each",
+    .examples = examples,
+    .option_groups = {own_options},
+    .run = run,
+};

@@ -1,0 +1,240 @@
+/* command_exec.c - run a command, record how long it took and how it ended.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <math.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "base/output.h"
+#include "cli/command_list.h"
+#include "host/command.h"
+#include "host/record_call.h"
+#include "host/record_request.h"
+#include "record/child.h"
+#include "record/result.h"
+#include "record/result_capture.h"
+#include "record/result_quality.h"
+
+static const double QUALITY_TIMEOUT_S = 30;
+
+static const struct option_spec own_options[] = {
+    {"result", 0, OPTION_CHOICE, RESULT_FORMATS,
+     "read the JSON the command prints: outcome, duration, tokens, cost, its own key"},
+    {"quality-cmd", 0, OPTION_TEXT, "CMD",
+     "run CMD with sh afterwards; the number from 0 to 1 it prints is the quality"},
+    {"quality-timeout", 0, OPTION_SECONDS, "S", "how long CMD may take; 30"},
+    {"aborted", 0, OPTION_CHOICE, "skip|failure",
+     "what a command ended by Ctrl-C or SIGTERM counts as; skip: nothing"},
+    {"require-record", 0, OPTION_FLAG, NULL,
+     "status 125 when the command succeeded but was not recorded"},
+    {NULL, 0, OPTION_FLAG, NULL, NULL},
+};
+
+static const struct command_example examples[] = {
+    {"exec coach -- make test", "success is status 0"},
+    {"exec nightly --quality 0.9 --emit-event -- ./run-agent --all", "with what record takes"},
+    {"exec deploy --aborted failure -- ./deploy.sh", "Ctrl-C counts as a failure"},
+    {"exec fixer --result claude-json --quality-cmd ./judge.sh -- claude -p --output-format json "
+     "'fix it'",
+     "what the agent says of itself, and what a judge says of it"},
+    {NULL, NULL},
+};
+
+static int exit_status(const struct child_result *result) {
+  if (result->exec_error != 0)
+    return result->exec_error == ENOENT ? EXIT_CODE_NOT_FOUND : EXIT_CODE_NOT_EXECUTABLE;
+  return WIFEXITED(result->wait_status) ? WEXITSTATUS(result->wait_status)
+                                        : EXIT_CODE_SIGNALLED + WTERMSIG(result->wait_status);
+}
+
+/* Ended by the signal, or by its own answer to one that came. */
+static bool is_aborted(const struct child_result *result) {
+  int status = exit_status(result);
+  return status == EXIT_CODE_SIGNALLED + SIGINT || status == EXIT_CODE_SIGNALLED + SIGTERM ||
+         (result->interrupted_by != 0 && status != 0);
+}
+
+static int describe_end(struct record_request *request, const struct child_result *result) {
+  bool signalled = WIFSIGNALED(result->wait_status);
+  const char *outcome = is_aborted(result)         ? "aborted"
+                        : exit_status(result) == 0 ? "completed"
+                                                   : "failed";
+  char text[32];
+  if (json_members_find(&request->metadata, "outcome") == NULL &&
+      json_members_add_text(&request->metadata, "outcome", outcome) < 0)
+    return -1;
+  snprintf(text, sizeof text, "%d", exit_status(result));
+  if (json_members_add_json(&request->metadata, "exit_status", text) < 0)
+    return -1;
+  if (!signalled || json_members_find(&request->metadata, "error_type") != NULL)
+    return 0;
+  snprintf(text, sizeof text, "SIG%s", sigabbrev_np(WTERMSIG(result->wait_status)));
+  return json_members_add_text(&request->metadata, "error_type", text);
+}
+
+static int take_end(struct record_request *request, const struct child_result *result,
+                    struct problem *problem) {
+  struct kaizen_execution *execution = &request->execution;
+  if (execution->outcome == 0)
+    execution->outcome = exit_status(result) == 0 ? KAIZEN_SUCCESS : KAIZEN_FAILURE;
+  if ((execution->flags & KAIZEN_EXEC_HAS_TIME) == 0)
+    execution->execution_time_s = round(result->elapsed_s * 1e6) / 1e6;
+  execution->flags |= KAIZEN_EXEC_HAS_TIME;
+  return describe_end(request, result) < 0 ? problem_no_memory(problem) : 0;
+}
+
+/* The exit status of the recording alone. */
+static int record(const struct host *host, struct record_request *request,
+                  const struct child_result *result) {
+  struct record_call call;
+  struct problem problem;
+  record_call_init(&call, host);
+  call.out = stderr; /* standard output is the command's */
+  int failed = take_end(request, result, &problem);
+  if (failed == 0)
+    failed = record_call_open(&call, request, &problem);
+  if (failed == 0)
+    failed = record_call_execution(&call, request, &problem);
+  int status = failed < 0 ? record_call_report_problem(&call, request, &problem)
+                          : record_call_report(&call, request);
+  record_call_close(&call);
+  return status;
+}
+
+static int check_given(const struct host *host, struct problem *problem) {
+  char **rest = host->arguments->rest;
+  if (rest == NULL || *rest == NULL)
+    return problem_set(problem, EXIT_CODE_EXEC,
+                       "exec: the command is missing; write it behind --, as in: kaizen-host exec "
+                       "coach -- make test");
+  return 0;
+}
+
+/* --require-record: what can be known to go wrong afterwards is said before. */
+static int check_recording(const struct host *host, struct problem *problem) {
+  struct session session;
+  if (!options_given(host->arguments, "require-record"))
+    return 0;
+  if (session_open(host, &session, problem) < 0)
+    return -1;
+  session_close(&session);
+  return 0;
+}
+
+/* The command, its output read along when --result is given. */
+static int run_command(const struct host *host, struct child_result *result, struct result *said,
+                       bool *has_said, struct problem *problem) {
+  const char *format = options_text(host->arguments, "result", NULL);
+  const char *text = NULL;
+  struct problem unread;
+  size_t len = 0;
+  *has_said = false;
+  if (format == NULL)
+    return child_run(host->arguments->rest, result, problem);
+  struct result_capture *capture = result_capture_begin(problem);
+  if (capture == NULL)
+    return -1;
+  int failed = child_run(host->arguments->rest, result, problem);
+  result_capture_end(capture, &text, &len);
+  if (failed == 0 && result->exec_error == 0) {
+    *has_said = result_read(format, text, len, said, &unread) == 0;
+    if (!*has_said)
+      output_warning("exec: %s; status and time are recorded", unread.text);
+  }
+  result_capture_free(capture);
+  return failed;
+}
+
+/* A status that is not 0 is a failure whatever the command said of itself. */
+static int take_said(struct record_request *request, const struct child_result *result,
+                     struct result *said) {
+  if (exit_status(result) != 0)
+    said->outcome = KAIZEN_FAILURE;
+  return result_apply(said, request);
+}
+
+static void take_quality(const struct host *host, struct record_request *request,
+                         const struct child_result *result) {
+  const char *command = options_text(host->arguments, "quality-cmd", NULL);
+  double timeout_s = options_number(host->arguments, "quality-timeout", QUALITY_TIMEOUT_S);
+  struct problem problem;
+  double quality = 0;
+  if (command == NULL || (request->execution.flags & KAIZEN_EXEC_HAS_QUALITY) != 0)
+    return;
+  if (result_quality_run(command, exit_status(result), timeout_s, &quality, &problem) < 0) {
+    output_warning("exec: %s; recorded without a quality", problem.text);
+    return;
+  }
+  request->execution.quality_score = quality;
+  request->execution.flags |= KAIZEN_EXEC_HAS_QUALITY;
+}
+
+static int run_and_record(const struct host *host, struct record_request *request,
+                          struct problem *problem) {
+  struct child_result result;
+  struct result said;
+  bool has_said = false;
+  char **command = host->arguments->rest;
+  bool skips = strcmp(options_text(host->arguments, "aborted", "skip"), "skip") == 0;
+  if (run_command(host, &result, &said, &has_said, problem) < 0) {
+    output_problem(problem);
+    return EXIT_CODE_EXEC;
+  }
+  int status = exit_status(&result);
+  if (result.exec_error != 0) {
+    output_error("exec: %s: %s; nothing is recorded", command[0], strerror(result.exec_error));
+    return status;
+  }
+  if (is_aborted(&result) && skips) {
+    output_note("exec: ended by a signal, not recorded; --aborted failure records it");
+    return status;
+  }
+  if (has_said && take_said(request, &result, &said) < 0)
+    output_warning("exec: out of memory; what the command said of itself is not recorded");
+  take_quality(host, request, &result);
+  int recorded = record(host, request, &result);
+  bool is_recorded = recorded == EXIT_CODE_OK || recorded == EXIT_CODE_UNSENT ||
+                     recorded == EXIT_CODE_UNDELIVERABLE;
+  return status == 0 && !is_recorded && options_given(host->arguments, "require-record")
+             ? EXIT_CODE_EXEC
+             : status;
+}
+
+static int run(const struct host *host) {
+  struct record_request request;
+  struct problem problem;
+  int result = record_request_init(&request, host->arguments, command_word(host, 0), &problem);
+  if (result == 0)
+    result = check_given(host, &problem);
+  if (result == 0)
+    result = check_recording(host, &problem);
+  int status = EXIT_CODE_EXEC;
+  if (result < 0)
+    output_error("%s", problem.text);
+  else
+    status = run_and_record(host, &request, &problem);
+  record_request_fini(&request);
+  return status;
+}
+
+const struct command command_exec = {
+    .name = "exec",
+    .synopsis = "AGENT [OPTIONS] -- COMMAND [ARGUMENT...]",
+    .summary = "run a command, record how long it took and how it ended",
+    .details = "The command's status is passed through, 128 plus the number for a signal; exec's "
+               "own are 125, 126 (cannot be\n"
+               "run) and 127 (not found).  A recording that fails is said on standard error and "
+               "changes nothing else,\n"
+               "unless --require-record is given.  With -o json the result goes to standard error.",
+    .examples = examples,
+    .option_groups = {record_request_options, own_options},
+    .takes_agent = true,
+    .words_min = 1,
+    .words_max = 1,
+    .takes_rest = true,
+    .usage_status = EXIT_CODE_EXEC,
+    .run = run,
+};

@@ -1,0 +1,21 @@
+/* result_capture.h - standard output of a command, passed through and kept.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef KAIZEN_HOST_RESULT_CAPTURE_H
+#define KAIZEN_HOST_RESULT_CAPTURE_H
+
+#include <stddef.h>
+
+#include "base/problem.h"
+
+struct result_capture;
+
+/* From here on what goes to standard output is passed through and kept; for a child that is started
+ * next. NULL with *problem. */
+struct result_capture *result_capture_begin(struct problem *problem);
+/* Standard output is as it was. What a process the command left behind writes later is lost. *text
+ * is what came, its last 16 MiB, borrowed until result_capture_free(). */
+void result_capture_end(struct result_capture *capture, const char **text, size_t *len);
+void result_capture_free(struct result_capture *capture);
+
+#endif

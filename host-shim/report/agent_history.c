@@ -1,0 +1,99 @@
+/* agent_history.c - one agent's summary and recent executions, read through kaizen.inspect/1.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "report/agent_history.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/nearest.h"
+#include "host/report_text.h"
+
+static int32_t take_line(void *ctx, const char *data, size_t len) {
+  struct agent_history *view = ctx;
+  if (view->line_count == view->line_room) {
+    size_t room = view->line_room == 0 ? 32 : view->line_room * 2;
+    char **lines = reallocarray(view->lines, room, sizeof *lines);
+    if (lines == NULL)
+      return -1;
+    view->lines = lines;
+    view->line_room = room;
+  }
+  if (len > 0 && data[len - 1] == '\n')
+    len--;
+  char *line = strndup(data, len);
+  if (line == NULL)
+    return -1;
+  view->lines[view->line_count++] = line;
+  return 0;
+}
+
+int agent_history_each(struct session *session,
+                       int (*visit)(void *ctx, const char *agent, struct problem *problem),
+                       void *ctx, struct problem *problem) {
+  struct json_object *report = NULL;
+  int result = report_text_delivery(session, &report, problem);
+  if (result < 0)
+    return -1;
+  struct json_object *agents = report_text_member(report, "agents");
+  size_t count =
+      json_object_is_type(agents, json_type_array) ? json_object_array_length(agents) : 0;
+  for (size_t i = 0; result == 0 && i < count; i++)
+    result =
+        visit(ctx, report_text_string(json_object_array_get_idx(agents, i), "agent", ""), problem);
+  json_object_put(report);
+  return result;
+}
+
+struct nearest_agent {
+  struct nearest nearest;
+  char best[KAIZEN_NAME_MAX + 1];
+};
+
+static int offer(void *ctx, const char *agent, struct problem *problem) {
+  struct nearest_agent *search = ctx;
+  (void)problem;
+  nearest_offer(&search->nearest, agent);
+  if (search->nearest.best == agent && strlen(agent) < sizeof search->best) {
+    strcpy(search->best, agent);
+    search->nearest.best = search->best;
+  }
+  return 0;
+}
+
+int agent_history_unknown(struct session *session, const char *agent, struct problem *problem) {
+  struct nearest_agent search = {.nearest = nearest_to(agent), .best = ""};
+  struct problem ignored;
+  agent_history_each(session, offer, &search, &ignored);
+  if (search.best[0] != '\0')
+    return problem_set(problem, EXIT_CODE_FAILED, "no agent '%s' in %s; did you mean '%s'?", agent,
+                       session->project_root, search.best);
+  return problem_set(problem, EXIT_CODE_FAILED,
+                     "no agent '%s' in %s; 'kaizen-host list' shows the agents", agent,
+                     session->project_root);
+}
+
+int agent_history_read(struct session *session, const char *agent, uint64_t max,
+                       struct agent_history *view, struct problem *problem) {
+  const struct kaizen_inspect_1 *inspect = session_extension(session, KAIZEN_INSPECT_1, problem);
+  *view = (struct agent_history){.summary.struct_size = sizeof view->summary};
+  if (inspect == NULL)
+    return -1;
+  int32_t result = inspect->summary(session->instance, session_text(agent), &view->summary);
+  if (result == KAIZEN_E_REJECTED)
+    return agent_history_unknown(session, agent, problem);
+  if (result >= 0 && max > 0)
+    result = inspect->recent(session->instance, session_text(agent), max, take_line, view);
+  if (result < 0) {
+    agent_history_free(view);
+    return session_failed(session, agent, result, problem);
+  }
+  return 0;
+}
+
+void agent_history_free(struct agent_history *view) {
+  for (size_t i = 0; i < view->line_count; i++)
+    free(view->lines[i]);
+  free(view->lines);
+  *view = (struct agent_history){.lines = NULL};
+}

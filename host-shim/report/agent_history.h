@@ -1,0 +1,32 @@
+/* agent_history.h - one agent's summary and recent executions, read through kaizen.inspect/1.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef KAIZEN_HOST_AGENT_HISTORY_H
+#define KAIZEN_HOST_AGENT_HISTORY_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "host/session.h"
+
+struct agent_history {
+  struct kaizen_summary summary;
+  char **lines; /* records as the log has them, oldest first, without newline */
+  size_t line_count, line_room;
+};
+
+/* `max` as kaizen_inspect_1.recent's, but 0 means none.  -1: no such agent (EXIT_CODE_FAILED,
+ * near names given). */
+int agent_history_read(struct session *session, const char *agent, uint64_t max,
+                       struct agent_history *view, struct problem *problem);
+void agent_history_free(struct agent_history *view);
+/* "no agent 'cuach' in ROOT; did you mean 'coach'?"; -1. */
+int agent_history_unknown(struct session *session, const char *agent, struct problem *problem);
+
+/* Calls visit for each agent of the project by name; a result other than 0 ends it and is handed
+ * on. */
+int agent_history_each(struct session *session,
+                       int (*visit)(void *ctx, const char *agent, struct problem *problem),
+                       void *ctx, struct problem *problem);
+
+#endif

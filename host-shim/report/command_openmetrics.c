@@ -1,0 +1,160 @@
+/* command_openmetrics.c - the project's numbers as OpenMetrics text, for a textfile collector.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file_text.h"
+#include "base/json_text.h"
+#include "base/output.h"
+#include "base/time_text.h"
+#include "cli/command_list.h"
+#include "host/command.h"
+#include "host/report_text.h"
+#include "host/session.h"
+
+static const struct option_spec own_options[] = {
+    {"textfile", 0, OPTION_FILE, "FILE",
+     "replace this file as a whole; for node_exporter its name ends in .prom"},
+    {NULL, 0, OPTION_FLAG, NULL, NULL},
+};
+
+static const struct command_example examples[] = {
+    {"openmetrics", "to standard output"},
+    {"openmetrics --textfile /var/lib/node_exporter/kaizen.prom", "from a timer"},
+    {NULL, NULL},
+};
+
+/* All gauges: retention takes old records out of the log, and with them out of every count here. */
+enum metric_kind { METRIC_NUMBER, METRIC_TIME };
+static const struct metric {
+  const char *name, *member, *help;
+  enum metric_kind kind;
+} metrics[] = {
+    {"kaizen_executions", "execution_count", "Executions in the agent's log.", METRIC_NUMBER},
+    {"kaizen_success_ratio", "success_rate", "Share of them that succeeded.", METRIC_NUMBER},
+    {"kaizen_quality_score", "avg_quality_score", "Mean quality of those that carry one, 0 to 1.",
+     METRIC_NUMBER},
+    {"kaizen_execution_duration_mean_seconds", "avg_execution_time_s",
+     "Mean duration of those that carry one.", METRIC_NUMBER},
+    {"kaizen_last_execution_timestamp_seconds", "last_execution", "End of the latest execution.",
+     METRIC_TIME},
+    {"kaizen_events_marked", "marked", "Records in the log that are to be published.",
+     METRIC_NUMBER},
+    {"kaizen_events_acknowledged", "acknowledged", "Marked records that the broker acknowledged.",
+     METRIC_NUMBER},
+    {"kaizen_events_pending", "pending",
+     "Marked records still to be acknowledged, held ones included.", METRIC_NUMBER},
+    {"kaizen_events_held", "held", "Pending records that wait for an operator's decision.",
+     METRIC_NUMBER},
+    {"kaizen_events_dead_lettered", "dead_lettered",
+     "Marked records that the broker refused for good.", METRIC_NUMBER},
+    {"kaizen_oldest_pending_timestamp_seconds", "oldest_pending",
+     "Time of the oldest pending record.", METRIC_TIME},
+    {"kaizen_skipped_lines", "skipped_lines", "Lines of the log that are no records.",
+     METRIC_NUMBER},
+};
+
+static void print_label(FILE *out, const char *name, const char *value, const char *end) {
+  fprintf(out, "%s=\"", name);
+  for (; *value != '\0'; value++) {
+    if (*value == '\n')
+      fputs("\\n", out);
+    else if (*value == '"' || *value == '\\')
+      fprintf(out, "\\%c", *value);
+    else
+      putc(*value, out);
+  }
+  fprintf(out, "\"%s", end);
+}
+
+static bool read_value(struct json_object *agent, const struct metric *metric, double *value) {
+  int64_t time_ns = 0;
+  const char *text = report_text_string(agent, metric->member, NULL);
+  if (metric->kind == METRIC_TIME) {
+    if (text == NULL || time_text_parse(text, &time_ns) < 0)
+      return false;
+    *value = (double)(time_ns / 1000000000);
+    return true;
+  }
+  *value = report_text_number(agent, metric->member, -1);
+  return *value >= 0;
+}
+
+static void print_metric(FILE *out, const struct metric *metric, struct json_object *report) {
+  struct json_object *agents = report_text_member(report, "agents");
+  fprintf(out, "# HELP %s %s\n# TYPE %s gauge\n", metric->name, metric->help, metric->name);
+  for (size_t i = 0;
+       json_object_is_type(agents, json_type_array) && i < json_object_array_length(agents); i++) {
+    struct json_object *agent = json_object_array_get_idx(agents, i);
+    double value = 0;
+    char text[32];
+    if (!read_value(agent, metric, &value))
+      continue;
+    json_text_double(value, text);
+    char *point = strstr(text, ".0");
+    if (point != NULL && point[2] == '\0')
+      *point = '\0'; /* a count */
+    fprintf(out, "%s{", metric->name);
+    print_label(out, "project", report_text_string(report, "project", ""), ",");
+    print_label(out, "agent", report_text_string(agent, "agent", ""), "} ");
+    fprintf(out, "%s\n", text);
+  }
+}
+
+static void print_all(FILE *out, const struct session *session, struct json_object *report) {
+  const struct kaizen_plugin_v1 *plugin = session->plugin.table;
+  for (size_t i = 0; i < sizeof metrics / sizeof metrics[0]; i++)
+    print_metric(out, &metrics[i], report);
+  fputs("# HELP kaizen_plugin_info The plugin that read these numbers.\n# TYPE kaizen_plugin_info "
+        "gauge\n"
+        "kaizen_plugin_info{",
+        out);
+  print_label(out, "id", plugin->id, ",");
+  print_label(out, "version", plugin->version, "} 1\n# EOF\n");
+}
+
+static int write_metrics(const struct session *session, struct json_object *report,
+                         const char *file, struct problem *problem) {
+  char *text = NULL;
+  size_t len = 0;
+  FILE *out = open_memstream(&text, &len);
+  if (out == NULL)
+    return problem_no_memory(problem);
+  print_all(out, session, report);
+  int result = ferror(out) != 0;
+  result = fclose(out) != 0 || result ? problem_no_memory(problem) : 0;
+  if (result == 0 && file != NULL)
+    result = file_text_replace(file, 0644, text, len, problem);
+  else if (result == 0)
+    fwrite(text, 1, len, stdout);
+  free(text);
+  return result;
+}
+
+static int run(const struct host *host) {
+  struct session session;
+  struct problem problem;
+  struct json_object *report = NULL;
+  if (session_open(host, &session, &problem) < 0)
+    return output_problem(&problem);
+  int result = report_text_delivery(&session, &report, &problem);
+  if (result == 0)
+    result =
+        write_metrics(&session, report, options_text(host->arguments, "textfile", NULL), &problem);
+  json_object_put(report);
+  session_close(&session);
+  return result < 0 ? output_problem(&problem) : EXIT_CODE_OK;
+}
+
+const struct command command_openmetrics = {
+    .name = "openmetrics",
+    .synopsis = "[OPTIONS]",
+    .summary = "the project's numbers for Prometheus",
+    .details = "Every number is a gauge: retention takes old records out of the log, and out of "
+               "every count.",
+    .examples = examples,
+    .option_groups = {own_options},
+    .run = run,
+};

@@ -1,0 +1,196 @@
+/* command_show.c - the summary and the recent executions of agents.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/json_text.h"
+#include "base/output.h"
+#include "base/table.h"
+#include "base/time_text.h"
+#include "base/utf8_text.h"
+#include "cli/command_list.h"
+#include "host/command.h"
+#include "host/report_text.h"
+#include "report/agent_history.h"
+
+enum { NOTE_COLUMNS_MAX = 80 };
+
+static const struct option_spec own_options[] = {
+    {"recent", 'n', OPTION_COUNT, "N", "how many executions; 10 for one agent, none for all"},
+    {NULL, 0, OPTION_FLAG, NULL, NULL},
+};
+
+static const struct command_example examples[] = {
+    {"show coach", "one agent, its last 10 executions"},
+    {"show", "every agent's summary"},
+    {"show coach -n 50 -o json", "for a program"},
+    {NULL, NULL},
+};
+
+struct show {
+  struct session session;
+  uint64_t recent;
+  size_t shown;
+};
+
+static void print_summary(const char *agent, const struct kaizen_summary *summary) {
+  char last[TIME_TEXT_MAX], duration[TIME_TEXT_MAX];
+  printf("%s", output_style(OUTPUT_BOLD));
+  utf8_text_print(stdout, agent);
+  printf("%s  %" PRIu64 " execution%s\n", output_style_end(), summary->execution_count,
+         output_plural(summary->execution_count));
+  if (summary->execution_count == 0)
+    return;
+  time_text_format(summary->last_execution_unix_ns, last);
+  printf("  success  %5.1f %%  %s\n", summary->success_rate * 100,
+         table_trend_arrow(report_text_trend(summary->trend_success_rate)));
+  if ((summary->flags & KAIZEN_SUMMARY_HAS_QUALITY) != 0)
+    printf("  quality  %5.2f    %s\n", summary->avg_quality_score,
+           table_trend_arrow(report_text_trend(summary->trend_quality_score)));
+  if ((summary->flags & KAIZEN_SUMMARY_HAS_TIME) != 0) {
+    time_text_duration(summary->avg_execution_time_s, duration);
+    printf("  time     %s on average\n", duration);
+  }
+  if (summary->last_execution_unix_ns != 0)
+    printf("  last     %s\n", last);
+}
+
+static const char *note_of(struct json_object *record) {
+  struct json_object *metadata = report_text_member(record, "metadata");
+  const char *error = report_text_string(metadata, "error_type", NULL);
+  return error != NULL ? error : report_text_string(metadata, "outcome", "");
+}
+
+/* Bytes of the note that are shown: some put a whole stack trace there. */
+static size_t shown_bytes(const char *note) {
+  size_t bytes = 0;
+  for (int column = 0; column < NOTE_COLUMNS_MAX && note[bytes] != '\0'; column++) {
+    size_t len = utf8_text_character(note + bytes);
+    bytes += len > 0 ? len : 1;
+  }
+  return bytes;
+}
+
+static void add_row(struct table *table, struct json_object *record) {
+  bool success = json_object_get_boolean(report_text_member(record, "success"));
+  double time_s = report_text_number(record, "execution_time_s", -1);
+  double quality = report_text_number(record, "quality_score", -1);
+  char duration[TIME_TEXT_MAX] = "";
+  if (time_s >= 0)
+    time_text_duration(time_s, duration);
+  table_cell(table, "%s", report_text_string(record, "timestamp", ""));
+  table_cell_styled(table, success ? OUTPUT_GREEN : OUTPUT_RED, "%s",
+                    success ? "success" : "failure");
+  table_cell(table, "%s", duration);
+  if (quality >= 0)
+    table_cell(table, "%.2f", quality);
+  else
+    table_cell(table, "%s", "");
+  const char *note = note_of(record);
+  size_t shown = shown_bytes(note);
+  table_cell(table, "%.*s%s", (int)shown, note, note[shown] != '\0' ? "..." : "");
+}
+
+static void print_sparks(struct json_object *const *records, size_t count) {
+  fputs("  success  ", stdout);
+  for (size_t i = 0; i < count; i++)
+    fputs(table_spark(json_object_get_boolean(report_text_member(records[i], "success"))), stdout);
+  fputs("\n  quality  ", stdout);
+  for (size_t i = 0; i < count; i++)
+    fputs(table_spark(report_text_number(records[i], "quality_score", -1)), stdout);
+  fputs("\n", stdout);
+}
+
+enum { SPARK_MAX = 60 };
+
+static void print_recent(const struct agent_history *view) {
+  static const char *const headings[] = {"ended", "outcome", ">time", ">quality", "note", NULL};
+  struct json_object *sparks[SPARK_MAX];
+  size_t spark_count = 0;
+  struct table table;
+  table_init(&table, headings);
+  for (size_t i = 0; i < view->line_count; i++) {
+    size_t at = 0;
+    const char *description = NULL;
+    struct json_object *record =
+        json_text_parse(view->lines[i], strlen(view->lines[i]), &at, &description);
+    if (record == NULL)
+      continue;
+    add_row(&table, record);
+    if (view->line_count - i <= SPARK_MAX)
+      sparks[spark_count++] = record;
+    else
+      json_object_put(record);
+  }
+  if (spark_count > 1)
+    print_sparks(sparks, spark_count);
+  if (table.cell_count > 0)
+    putchar('\n');
+  if (table.cell_count > 0)
+    table_print(&table);
+  for (size_t i = 0; i < spark_count; i++)
+    json_object_put(sparks[i]);
+}
+
+/* The records go out as the log has them, number texts included. */
+static void print_json(const char *agent, const struct agent_history *view) {
+  struct json_object *name = json_text_new_string(agent);
+  struct json_object *summary = report_text_summary(&view->summary);
+  const int plain = JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE;
+  printf("{\"agent\":%s,\"summary\":%s,\"recent\":[", json_object_to_json_string_ext(name, plain),
+         json_object_to_json_string_ext(summary, plain));
+  for (size_t i = 0; i < view->line_count; i++)
+    printf("%s%s", i > 0 ? "," : "", view->lines[i]);
+  fputs("]}", stdout);
+  json_object_put(name);
+  json_object_put(summary);
+}
+
+static int show_agent(void *ctx, const char *agent, struct problem *problem) {
+  struct show *show = ctx;
+  struct agent_history view;
+  if (agent_history_read(&show->session, agent, show->recent, &view, problem) < 0)
+    return -1;
+  if (output_is_json()) {
+    fputs(show->shown > 0 ? "," : "{\"agents\":[", stdout);
+    print_json(agent, &view);
+  } else {
+    if (show->shown > 0)
+      putchar('\n');
+    print_summary(agent, &view.summary);
+    print_recent(&view);
+  }
+  show->shown++;
+  agent_history_free(&view);
+  return 0;
+}
+
+static int run(const struct host *host) {
+  struct show show = {.shown = 0};
+  struct problem problem;
+  const char *agent = command_word(host, 0);
+  if (session_open(host, &show.session, &problem) < 0)
+    return output_problem(&problem);
+  show.recent = (uint64_t)options_number(host->arguments, "recent", agent != NULL ? 10 : 0);
+  int result = agent != NULL ? show_agent(&show, agent, &problem)
+                             : agent_history_each(&show.session, show_agent, &show, &problem);
+  if (result == 0 && output_is_json())
+    puts(show.shown > 0 ? "]}" : "{\"agents\":[]}");
+  else if (result == 0 && show.shown == 0)
+    output_note("nothing is recorded in %s", show.session.project_root);
+  session_close(&show.session);
+  return result < 0 ? output_problem(&problem) : EXIT_CODE_OK;
+}
+
+const struct command command_show = {
+    .name = "show",
+    .synopsis = "[AGENT] [OPTIONS]",
+    .summary = "an agent's summary and recent executions",
+    .examples = examples,
+    .option_groups = {own_options},
+    .takes_agent = true,
+    .words_max = 1,
+    .run = run,
+};

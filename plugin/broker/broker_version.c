@@ -1,0 +1,142 @@
+/* broker_version.c - which version a NATS broker is.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "broker/broker_version.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/buffer.h"
+#include "base/clock.h"
+#include "base/json_reader.h"
+
+#define GREETING "INFO "
+#define GREETING_MAX 8192
+#define HOST_MAX 256
+#define DEFAULT_PORT "4222"
+#define NS_PER_MS INT64_C(1000000)
+
+/* "nats://user:password@host:port", "[::1]:4222", "host". */
+static bool split_url(const char *url, char host[HOST_MAX], char port[8]) {
+  const char *begin = strstr(url, "://"), *end, *colon;
+
+  begin = begin ? begin + 3 : url;
+  if (strrchr(begin, '@'))
+    begin = strrchr(begin, '@') + 1;
+  end = begin + strcspn(begin, "/");
+  colon = memrchr(begin, ':', (size_t)(end - begin));
+  if (*begin == '[' && (!memchr(begin, ']', (size_t)(end - begin)) || (colon && colon[-1] != ']')))
+    colon = NULL;
+  (void)snprintf(port, 8, "%.*s", colon ? (int)(end - colon - 1) : 4,
+                 colon ? colon + 1 : DEFAULT_PORT);
+  if (colon)
+    end = colon;
+  if (*begin == '[' && end > begin + 1) {
+    begin++;
+    end--;
+  }
+  if (end <= begin || end - begin >= HOST_MAX)
+    return false;
+  (void)snprintf(host, HOST_MAX, "%.*s", (int)(end - begin), begin);
+  return true;
+}
+
+static bool wait_for(int fd, short events, int64_t deadline_ns) {
+  struct pollfd waited = {.fd = fd, .events = events};
+
+  for (;;) {
+    int64_t left_ns = deadline_ns - clock_monotonic_ns();
+    int ready = left_ns > 0 ? poll(&waited, 1, (int)(left_ns / NS_PER_MS) + 1) : 0;
+
+    if (ready > 0)
+      return true;
+    if (ready == 0 || errno != EINTR)
+      return false;
+  }
+}
+
+static int connect_to(const struct addrinfo *address, int64_t deadline_ns) {
+  int fd = socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  int failure = 0;
+  socklen_t size = sizeof failure;
+
+  if (fd < 0)
+    return -1;
+  if (connect(fd, address->ai_addr, address->ai_addrlen) == 0)
+    return fd;
+  if (errno == EINPROGRESS && wait_for(fd, POLLOUT, deadline_ns) &&
+      getsockopt(fd, SOL_SOCKET, SO_ERROR, &failure, &size) == 0 && failure == 0)
+    return fd;
+  (void)close(fd);
+  return -1;
+}
+
+static int connect_host(const char *host, const char *port, int64_t deadline_ns) {
+  struct addrinfo wanted = {.ai_socktype = SOCK_STREAM}, *found = NULL;
+  int fd = -1;
+
+  if (getaddrinfo(host, port, &wanted, &found) != 0)
+    return -1;
+  for (const struct addrinfo *at = found; at && fd < 0; at = at->ai_next)
+    fd = connect_to(at, deadline_ns);
+  freeaddrinfo(found);
+  return fd;
+}
+
+/* One line, without its end.  0 when none came. */
+static size_t read_greeting(int fd, char *line, int64_t deadline_ns) {
+  size_t len = 0;
+
+  while (len < GREETING_MAX && wait_for(fd, POLLIN, deadline_ns)) {
+    ssize_t got = recv(fd, line + len, GREETING_MAX - len, 0);
+    char *newline;
+
+    if (got <= 0)
+      break;
+    newline = memchr(line + len, '\r', (size_t)got);
+    len += (size_t)got;
+    if (newline)
+      return (size_t)(newline - line);
+  }
+  return 0;
+}
+
+static void find_version(struct span greeting, char version[BROKER_VERSION_MAX]) {
+  struct json_cursor cursor;
+  struct json_member member;
+  struct buffer text = {0};
+
+  if (json_cursor_open(&cursor, greeting, JSON_LENIENT, JSON_DEPTH_MAX, NULL) != 0)
+    return;
+  while (json_cursor_next(&cursor, &member, NULL) == 1) {
+    if (!json_name_is(&member, "version") || member.value.type != JSON_STRING)
+      continue;
+    buffer_clear(&text);
+    json_decode_string(member.value, &text);
+    if (!text.failed)
+      (void)snprintf(version, BROKER_VERSION_MAX, "%.*s", (int)strnlen(text.data, text.len),
+                     text.data);
+  }
+  buffer_fini(&text);
+}
+
+void broker_version_read(const char *url, int64_t deadline_ns, char version[BROKER_VERSION_MAX]) {
+  char host[HOST_MAX], port[8], greeting[GREETING_MAX];
+  size_t len;
+  int fd;
+
+  version[0] = '\0';
+  if (!split_url(url, host, port) || (fd = connect_host(host, port, deadline_ns)) < 0)
+    return;
+  len = read_greeting(fd, greeting, deadline_ns);
+  (void)close(fd);
+  if (len > sizeof GREETING - 1 && memcmp(greeting, GREETING, sizeof GREETING - 1) == 0)
+    find_version((struct span){greeting + sizeof GREETING - 1, len - (sizeof GREETING - 1)},
+                 version);
+}

@@ -1,0 +1,285 @@
+/* config_keys.c - the table of keys; everything else about configuration follows from it.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "config/config_keys.h"
+
+#include <kaizen/plugin.h>
+
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/distance.h"
+#include "base/utf8.h"
+
+#define SWITCH(field, default_text, doc)                                                           \
+  {                                                                                                \
+#field, CONFIG_TYPE_SWITCH, offsetof(struct config, field), 0, 0,                              \
+        {NULL }, default_text, doc, false                                                          \
+  }
+#define NUMBER(field, min, max, default_text, doc)                                                 \
+  {                                                                                                \
+#field, CONFIG_TYPE_NUMBER, offsetof(struct config, field), min, max,                          \
+        {NULL }, default_text, doc, false                                                          \
+  }
+#define WORD(field, first, second, default_text, doc)                                              \
+  {                                                                                                \
+#field, CONFIG_TYPE_WORD, offsetof(struct config, field), 0, 0,                                \
+        {first, second }, default_text, doc, false                                                 \
+  }
+#define TEXT(field, type, max, doc)                                                                \
+  { #field, type, offsetof(struct config, field), 0, max, {NULL }, "", doc, false }
+#define PATH(field, doc) TEXT(field, CONFIG_TYPE_PATH, PATH_MAX - 1, doc)
+#define CREDENTIAL(field, doc)                                                                     \
+  {                                                                                                \
+#field, CONFIG_TYPE_PATH, offsetof(struct config, field), 0, PATH_MAX - 1,                     \
+        {NULL }, "", doc, true                                                                     \
+  }
+
+/* clang-format off */
+const struct config_key config_keys[CONFIG_KEY_COUNT] = {
+  PATH(project_root,
+       "The project's directory, absolute; its logs are below .kaizen/metrics/."),
+  TEXT(project, CONFIG_TYPE_SLUG, 255,
+       "The project's slug in events; no two projects of one broker share it. "
+       "Not set: KAIZEN_PROJECT_SLUG of the environment, else the base name of project_root."),
+  SWITCH(emit_event, "false",
+       "Whether an execution is also sent as an event when the call itself does not say."),
+  WORD(publish, "jetstream", "core", "jetstream",
+       "jetstream: an event is sent until a stream acknowledges it. "
+       "core: sent once, for brokers without JetStream."),
+  WORD(delivery, "in-process", "relay", "in-process",
+       "in-process: a thread of the host's process publishes. "
+       "relay: a process of its own does, and the host's never loads the NATS library."),
+  TEXT(nats_url, CONFIG_TYPE_URLS, 4096,
+       "The broker, or several with commas between. "
+       "Not set: NATS_URL of the environment, else nats://localhost:4222."),
+  CREDENTIAL(nats_creds, "File with the user's JWT and seed, absolute."),
+  PATH(nats_ca, "File with the certificates to trust, for TLS, absolute."),
+  PATH(nats_cert, "File with the client's certificate, for TLS, absolute."),
+  CREDENTIAL(nats_key, "File with the client's private key, for TLS, absolute."),
+  TEXT(stream, CONFIG_TYPE_STREAM, 255,
+       "The stream that must take the events. Not set: whichever has the subject."),
+  WORD(fsync, "never", "always", "never",
+       "never: a record survives the end of any process. always: it survives a loss of power too."),
+  NUMBER(retention_days, 0, 36500, "180",
+       "Days a record and its idempotency key stay in the log; 0: for ever."),
+  NUMBER(trend_window, 1, 64, "10",
+       "Records in each of the two windows a trend compares; other readers of the log assume 10."),
+  NUMBER(lock_timeout_ms, 1, 600000, "2000",
+       "The longest wait for an agent's log while others write to it, in milliseconds."),
+  NUMBER(max_record_bytes, 1024, 1048576, "65536",
+       "The largest record, in bytes of its line."),
+  SWITCH(allow_network_fs, "false",
+       "Accept a project_root on a network file system, where locks may not hold."),
+};
+/* clang-format on */
+
+int config_keys_find(struct span name, struct error *error) {
+  const char *names[CONFIG_KEY_COUNT];
+  char shown[UTF8_SHOWN_SIZE];
+
+  for (int i = 0; i < CONFIG_KEY_COUNT; i++) {
+    if (span_is(name, config_keys[i].name))
+      return i;
+    names[i] = config_keys[i].name;
+  }
+  return error_set(error, KAIZEN_E_CONFIG, "unknown key \"%s\"; the nearest known key is \"%s\"",
+                   utf8_show(name, shown), distance_nearest(name, names, CONFIG_KEY_COUNT));
+}
+
+/* ---- what is legal --------------------------------------------------------------------------- */
+
+bool config_key_is_plain(struct span value, size_t max) {
+  const char *end = value.ptr + value.len;
+  size_t len;
+
+  if (value.len > max)
+    return false;
+  for (const char *at = value.ptr; at < end; at += len) {
+    unsigned char first = (unsigned char)at[0];
+    len = utf8_sequence(at, end);
+    if (len == 0 || first < 0x20 || first == 0x7F)
+      return false;
+    if (first == 0xC2 && (unsigned char)at[1] < 0xA0) /* U+0080-U+009F */
+      return false;
+  }
+  return true;
+}
+
+static bool has_any_of(struct span value, const char *set) {
+  for (size_t i = 0; i < value.len; i++)
+    if (strchr(set, value.ptr[i]))
+      return true;
+  return false;
+}
+
+/* One or more of [nats://|tls://]HOST..., commas and blanks between. */
+static bool is_url_list(struct span value) {
+  const char *at = value.ptr, *end = value.ptr + value.len;
+
+  for (;;) {
+    const char *comma = memchr(at, ',', (size_t)(end - at));
+    const char *stop = comma ? comma : end;
+    while (at < stop && *at == ' ')
+      at++;
+    const char *mark = memmem(at, (size_t)(stop - at), "://", 3);
+    struct span scheme = {at, mark ? (size_t)(mark - at) : 0};
+    if (mark && !span_is(scheme, "nats") && !span_is(scheme, "tls"))
+      return false;
+    if ((mark ? mark + 3 : at) >= stop)
+      return false;
+    if (!comma)
+      return true;
+    at = comma + 1;
+  }
+}
+
+static bool is_legal_text(const struct config_key *key, struct span value) {
+  if (!config_key_is_plain(value, (size_t)key->max))
+    return false;
+  if (value.len == 0)
+    return true;
+  switch (key->type) {
+  case CONFIG_TYPE_PATH:
+    return value.ptr[0] == '/';
+  case CONFIG_TYPE_SLUG:
+    return !has_any_of(value, "/");
+  case CONFIG_TYPE_STREAM:
+    return !has_any_of(value, " .*>/\\");
+  case CONFIG_TYPE_URLS:
+    return is_url_list(value);
+  default:
+    return false;
+  }
+}
+
+/* Decimal digits after an optional '-', nothing else. */
+static bool parse_number(struct span value, int64_t *out) {
+  size_t digits = value.len > 0 && value.ptr[0] == '-' ? 1 : 0;
+  int64_t number = 0;
+
+  if (value.len == digits || value.len > 18)
+    return false;
+  for (size_t i = digits; i < value.len; i++) {
+    if (value.ptr[i] < '0' || value.ptr[i] > '9')
+      return false;
+    number = number * 10 + (value.ptr[i] - '0');
+  }
+  *out = digits ? -number : number;
+  return true;
+}
+
+/* True with *out 0 or 1 when `value` is one of the two words. */
+static bool parse_word(struct span value, const char *first, const char *second, int64_t *out) {
+  *out = span_is(value, second);
+  return *out == 1 || span_is(value, first);
+}
+
+bool config_key_parse(const struct config_key *key, struct span value, int64_t *number) {
+  switch (key->type) {
+  case CONFIG_TYPE_SWITCH:
+    return parse_word(value, "false", "true", number);
+  case CONFIG_TYPE_WORD:
+    return parse_word(value, key->words[0], key->words[1], number);
+  case CONFIG_TYPE_NUMBER:
+    return parse_number(value, number) && *number >= key->min && *number <= key->max;
+  default:
+    return is_legal_text(key, value);
+  }
+}
+
+/* ---- redacting ------------------------------------------------------------------------------- */
+
+/* HOST, HOST:PORT, [V6], [V6]:PORT: nothing that could be half of a password with a comma in it. */
+static bool is_address(struct span text) {
+  size_t i = text.len;
+
+  while (i > 0 && text.ptr[i - 1] >= '0' && text.ptr[i - 1] <= '9')
+    i--;
+  if (i > 0 && text.ptr[i - 1] == ':')
+    i--;
+  else
+    i = text.len;
+  return text.len > 0 && (text.ptr[0] == '[' || !memchr(text.ptr, ':', i));
+}
+
+static void redact_item(struct span item, struct buffer *out) {
+  const char *mark = memmem(item.ptr, item.len, "://", 3);
+  size_t head = mark ? (size_t)(mark - item.ptr) + 3 : 0;
+  struct span rest = {item.ptr + head, item.len - head};
+  const char *at = memrchr(rest.ptr, '@', rest.len);
+  struct span address = at ? (struct span){at + 1, (size_t)(rest.ptr + rest.len - at - 1)} : rest;
+
+  buffer_append(out, item.ptr, head);
+  if (at)
+    buffer_append_text(out, "***@");
+  if (is_address(address))
+    buffer_append(out, address.ptr, address.len);
+  else if (address.len > 0)
+    buffer_append_text(out, "***");
+}
+
+void config_keys_redact(struct span urls, struct buffer *out) {
+  const char *at = urls.ptr, *end = urls.ptr + urls.len;
+
+  for (;;) {
+    const char *comma = memchr(at, ',', (size_t)(end - at));
+    redact_item((struct span){at, (size_t)((comma ? comma : end) - at)}, out);
+    if (!comma)
+      return;
+    buffer_append_byte(out, ',');
+    at = comma + 1;
+  }
+}
+
+/* ---- refusing -------------------------------------------------------------------------------- */
+
+static void describe_rule(const struct config_key *key, char *out, size_t size) {
+  switch (key->type) {
+  case CONFIG_TYPE_SWITCH:
+    snprintf(out, size, "true or false");
+    break;
+  case CONFIG_TYPE_NUMBER:
+    snprintf(out, size, "a whole number from %" PRId64 " to %" PRId64, key->min, key->max);
+    break;
+  case CONFIG_TYPE_WORD:
+    snprintf(out, size, "\"%s\" or \"%s\"", key->words[0], key->words[1]);
+    break;
+  case CONFIG_TYPE_PATH:
+    snprintf(out, size, "an absolute file name in UTF-8 without control characters");
+    break;
+  case CONFIG_TYPE_SLUG:
+    snprintf(out, size, "1 to %" PRId64 " bytes of UTF-8 without \"/\" and control characters",
+             key->max);
+    break;
+  case CONFIG_TYPE_STREAM:
+    snprintf(out, size, "a stream's name (no blanks, none of . * > / \\)");
+    break;
+  case CONFIG_TYPE_URLS:
+    snprintf(out, size, "nats://HOST:PORT or tls://HOST:PORT, or several with commas between");
+    break;
+  }
+}
+
+int config_key_refuse(const struct config_key *key, const char *label, struct span value,
+                      const char *quote, struct error *error) {
+  char rule[120], shown[UTF8_SHOWN_SIZE];
+  struct buffer redacted = {0};
+  bool hidden = key->credential;
+
+  describe_rule(key, rule, sizeof(rule));
+  if (key->type == CONFIG_TYPE_URLS) {
+    config_keys_redact(value, &redacted);
+    value = buffer_span(&redacted);
+    hidden = redacted.failed;
+  }
+  if (hidden)
+    error_set(error, KAIZEN_E_CONFIG, "%s: its value (not shown) is not %s", label, rule);
+  else
+    error_set(error, KAIZEN_E_CONFIG, "%s: %s%s%s is not %s", label, quote, utf8_show(value, shown),
+              quote, rule);
+  buffer_fini(&redacted);
+  return -1;
+}

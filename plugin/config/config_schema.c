@@ -1,0 +1,139 @@
+/* config_schema.c - the table of keys told to others: JSON Schema, and the report of what is in
+ * force.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <pthread.h>
+#include <string.h>
+
+#include "base/json_writer.h"
+#include "config/config.h"
+#include "config/config_keys.h"
+
+static struct span span_of(const char *text) {
+  return (struct span){text, strlen(text)};
+}
+
+static void append_string(struct buffer *out, const char *text) {
+  json_writer_string(out, span_of(text));
+}
+
+/* ---- schema ---------------------------------------------------------------------------------- */
+
+static void append_words(struct buffer *out, const struct config_key *key) {
+  buffer_append_text(out, "\"type\":\"string\",\"enum\":[");
+  append_string(out, key->words[0]);
+  buffer_append_text(out, ",");
+  append_string(out, key->words[1]);
+  buffer_append_text(out, "],\"default\":");
+  append_string(out, key->default_text);
+}
+
+static void append_number_rule(struct buffer *out, const struct config_key *key) {
+  buffer_append_text(out, "\"type\":\"integer\",\"minimum\":");
+  json_writer_integer(out, key->min);
+  buffer_append_text(out, ",\"maximum\":");
+  json_writer_integer(out, key->max);
+  buffer_append_text(out, ",\"default\":");
+  buffer_append_text(out, key->default_text);
+}
+
+/* The schema's lengths count characters where ours count bytes: it may let pass what the parser
+ * then refuses, never the other way round. */
+static void append_text_rule(struct buffer *out, const struct config_key *key) {
+  buffer_append_text(out, "\"type\":\"string\",\"maxLength\":");
+  json_writer_integer(out, key->max);
+  if (key->type == CONFIG_TYPE_PATH)
+    buffer_append_text(out, ",\"pattern\":\"^(/.*)?$\"");
+  if (key->type == CONFIG_TYPE_SLUG)
+    buffer_append_text(out, ",\"pattern\":\"^[^/]*$\"");
+}
+
+static void append_property(struct buffer *out, const struct config_key *key) {
+  append_string(out, key->name);
+  buffer_append_text(out, ":{");
+  if (key->type == CONFIG_TYPE_SWITCH) {
+    buffer_append_text(out, "\"type\":\"boolean\",\"default\":");
+    buffer_append_text(out, key->default_text);
+  } else if (key->type == CONFIG_TYPE_NUMBER) {
+    append_number_rule(out, key);
+  } else if (key->type == CONFIG_TYPE_WORD) {
+    append_words(out, key);
+  } else {
+    append_text_rule(out, key);
+  }
+  buffer_append_text(out, ",\"description\":");
+  append_string(out, key->doc);
+  buffer_append_text(out, "}");
+}
+
+static struct buffer schema; /* written once, kept for the life of the process */
+
+static void make_schema(void) {
+  buffer_append_text(
+      &schema, "{\"$schema\":\"https://json-schema.org/draft/2020-12/schema\","
+               "\"title\":\"kaizen_metrics\",\"type\":\"object\",\"additionalProperties\":false,"
+               "\"required\":[\"project_root\"],\"properties\":{");
+  for (int i = 0; i < CONFIG_KEY_COUNT; i++) {
+    if (i > 0)
+      buffer_append_text(&schema, ",");
+    append_property(&schema, &config_keys[i]);
+  }
+  buffer_append_text(&schema, "}}");
+  buffer_append_byte(&schema, '\0');
+}
+
+const char *config_schema(void) {
+  static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+  pthread_once(&once, make_schema);
+  return schema.failed ? "{}" : schema.data; /* without memory: the schema that allows everything */
+}
+
+/* ---- report ---------------------------------------------------------------------------------- */
+
+static void append_value(struct buffer *out, const struct config *config,
+                         const struct config_key *key) {
+  const char *field = (const char *)config + key->offset;
+  struct buffer redacted = {0};
+
+  switch (key->type) {
+  case CONFIG_TYPE_SWITCH:
+    buffer_append_text(out, *(const bool *)field ? "true" : "false");
+    break;
+  case CONFIG_TYPE_NUMBER:
+    json_writer_integer(out, *(const int64_t *)field);
+    break;
+  case CONFIG_TYPE_WORD:
+    append_string(out, key->words[*(const int32_t *)field]);
+    break;
+  case CONFIG_TYPE_URLS:
+    config_redact_url(*(char *const *)field, &redacted);
+    json_writer_string(out, buffer_span(&redacted));
+    out->failed = out->failed || redacted.failed;
+    buffer_fini(&redacted);
+    break;
+  default:
+    append_string(out, *(char *const *)field);
+    break;
+  }
+}
+
+void config_report(const struct config *config, const struct config_origins *origins,
+                   struct buffer *out) {
+  static const char *const origin_names[] = {[CONFIG_DEFAULT] = "default",
+                                             [CONFIG_ENVIRONMENT] = "environment",
+                                             [CONFIG_CONFIGURED] = "configured"};
+
+  buffer_append_text(out, "{");
+  for (int i = 0; i < CONFIG_KEY_COUNT; i++) {
+    if (i > 0)
+      buffer_append_text(out, ",");
+    append_string(out, config_keys[i].name);
+    buffer_append_text(out, ":{\"value\":");
+    append_value(out, config, &config_keys[i]);
+    buffer_append_text(out, ",\"origin\":");
+    append_string(out, origin_names[origins->of[i]]);
+    buffer_append_text(out, "}");
+  }
+  buffer_append_text(out, "}");
+}

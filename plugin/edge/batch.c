@@ -1,0 +1,258 @@
+/* batch.c - kaizen.batch/1: JSON Lines in, one commit for each agent in a run of them.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * A run spans agents only while every line in it carries a key: when one agent's commit fails,
+ * `consumed` stays before the run, and what the others had committed is then recognised when it is
+ * given again.  Lines without keys are committed agent by agent in their order, so that `consumed`
+ * tells exactly what has been dealt with. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/uuid_text.h"
+#include "edge/instance.h"
+
+#define RUN_MAX 1024
+#define DERIVED_PREFIX "line:"
+#define MUST_KNOW 0xffffu /* flag bits that change a meaning; the others only add data */
+
+struct batch {
+  struct call call;
+  struct execution_limits limits;
+  uint32_t exec_flags, batch_flags;
+  kaizen_batch_refusal refusal;
+  void *ctx;
+  struct kaizen_batch_result *result;
+  /* the run being gathered */
+  struct execution *executions; /* RUN_MAX of them, used again */
+  struct recorder_request *requests;
+  uint64_t *line_numbers;
+  size_t count, bytes;
+  bool spans_agents, all_keyed;
+};
+
+static void tell(struct batch *batch, uint64_t line, int32_t code, const char *reason) {
+  if (batch->refusal)
+    batch->refusal(batch->ctx, line, code, reason);
+}
+
+/* By agent; within one in the order of the lines, which is that of the array. */
+static int compare_requests(const void *a, const void *b) {
+  const struct execution *x = ((const struct recorder_request *)a)->execution;
+  const struct execution *y = ((const struct recorder_request *)b)->execution;
+  int order = strcmp(x->agent, y->agent);
+
+  return order != 0 ? order : (x > y) - (x < y);
+}
+
+/* One agent's part of the run.  0, or the code of a transient or unknown failure. */
+static int32_t commit_agent(struct batch *batch, struct recorder_request *requests, size_t count) {
+  struct error error = {0};
+  size_t i;
+
+  recorder_record(batch->call.engine->recorder, requests, count, batch->limits.now_s, NULL, &error);
+  for (i = 0; i < count; i++) {
+    uint64_t line = batch->line_numbers[requests[i].execution - batch->executions];
+    int32_t code = requests[i].code;
+
+    instance_count(batch->call.instance, code);
+    if (code < 0) {
+      tell(batch, line, code, error.text);
+      return code;
+    }
+    batch->result->recorded += code == KAIZEN_RECORDED;
+    batch->result->duplicates += code == KAIZEN_DUPLICATE;
+    if (code == KAIZEN_DUPLICATE)
+      tell(batch, line, code, "its key is in the log");
+  }
+  return 0;
+}
+
+/* 0, or the code of a failure: none of the run's lines then counts as dealt with. */
+static int32_t commit_run(struct batch *batch) {
+  struct recorder_request *requests = batch->requests;
+  int32_t code = 0;
+  size_t begin, end;
+
+  for (begin = 0; begin < batch->count; begin++)
+    requests[begin] = (struct recorder_request){.execution = &batch->executions[begin]};
+  if (batch->spans_agents)
+    qsort(requests, batch->count, sizeof *requests, compare_requests);
+  for (begin = 0; code == 0 && begin < batch->count; begin = end) {
+    const char *agent = requests[begin].execution->agent;
+
+    for (end = begin + 1; end < batch->count && strcmp(requests[end].execution->agent, agent) == 0;)
+      end++;
+    code = commit_agent(batch, &requests[begin], end - begin);
+  }
+  if (code == 0) {
+    batch->count = batch->bytes = 0;
+    batch->spans_agents = false;
+    batch->all_keyed = true;
+  }
+  return code;
+}
+
+/* A key from the line's own bytes: the same line is the same execution wherever a replay begins. It
+ * is put where a given one would stand, at the end of the record. */
+static int derive_key(struct batch *batch, struct execution *execution, struct span line,
+                      struct error *error) {
+  struct span none = {"", 0};
+  char id[UUID_TEXT_SIZE];
+
+  if (uuid_from_key(none, none, line, id) != 0)
+    return error_set(error, KAIZEN_E_NOMEM, "out of memory");
+  buffer_append_text(&execution->key, DERIVED_PREFIX);
+  buffer_append_text(&execution->key, id);
+  buffer_append_text(&execution->line, ",\"idempotency_key\":\"" DERIVED_PREFIX);
+  buffer_append_text(&execution->line, id);
+  buffer_append_text(&execution->line, "\"");
+  if (execution->key.failed || execution->line.failed)
+    return error_set(error, KAIZEN_E_NOMEM, "out of memory");
+  if (execution->line.len + 1 > batch->limits.max_record_bytes)
+    return error_set(error, KAIZEN_E_REJECTED,
+                     "the record has %zu bytes with its derived key; max_record_bytes allows %zu",
+                     execution->line.len + 1, batch->limits.max_record_bytes);
+  return 0;
+}
+
+static int parse(struct batch *batch, struct execution *execution, struct span line,
+                 struct error *error) {
+  int result = execution_from_json(execution, line, batch->exec_flags, &batch->limits, error);
+
+  if (result != 0 || execution->key.len > 0 || !(batch->batch_flags & KAIZEN_BATCH_DERIVE_KEYS))
+    return result;
+  return derive_key(batch, execution, line, error);
+}
+
+static bool fits_run(const struct batch *batch, const struct execution *execution) {
+  bool keyed = batch->all_keyed && execution->key.len > 0;
+
+  if (batch->count == 0)
+    return true;
+  if (batch->bytes + execution->line.len > RECORDER_BATCH_BYTES)
+    return false;
+  return keyed ||
+         (!batch->spans_agents && strcmp(execution->agent, batch->executions[0].agent) == 0);
+}
+
+/* 0 when the line is in the run or was refused for good. */
+static int32_t take_line(struct batch *batch, struct span line, uint64_t number, uint64_t offset) {
+  struct execution *execution = &batch->executions[batch->count];
+  struct error error = {0};
+  int32_t code;
+
+  execution->timestamp_s = -1; /* what an earlier line left there is not this line's */
+  if (parse(batch, execution, line, &error) != 0) {
+    if (error.code <= -64)
+      return error.code;
+    instance_count(batch->call.instance, error.code);
+    batch->result->rejected++;
+    batch->result->older_than_retention +=
+        execution->timestamp_s < batch->limits.oldest_s && execution->timestamp_s >= 0;
+    tell(batch, number, error.code, error.text);
+    return 0;
+  }
+  if (!fits_run(batch, execution)) {
+    struct execution swap = batch->executions[0];
+
+    code = commit_run(batch);
+    if (code < 0)
+      return code;
+    batch->result->consumed = offset;
+    batch->executions[0] = *execution;
+    *execution = swap;
+    execution = &batch->executions[0];
+  }
+  batch->spans_agents |= strcmp(execution->agent, batch->executions[0].agent) != 0;
+  batch->all_keyed &= execution->key.len > 0;
+  batch->line_numbers[batch->count++] = number;
+  batch->bytes += execution->line.len;
+  return 0;
+}
+
+static bool is_blank(struct span line) {
+  size_t i;
+
+  for (i = 0; i < line.len; i++)
+    if (!memchr(" \t\r", line.ptr[i], 3))
+      return false;
+  return true;
+}
+
+static int32_t take_lines(struct batch *batch, struct span lines) {
+  uint64_t number = 0;
+  size_t at = 0;
+  int32_t code = 0;
+
+  while (code == 0 && at < lines.len) {
+    const char *newline = memchr(lines.ptr + at, '\n', lines.len - at);
+    size_t end = newline ? (size_t)(newline - lines.ptr) : lines.len;
+    struct span line = {lines.ptr + at, end - at};
+
+    number++;
+    if (!is_blank(line)) {
+      code = take_line(batch, line, number, at);
+      batch->result->lines += code == 0;
+    }
+    at = newline ? end + 1 : end;
+    if (code == 0 && batch->count == RUN_MAX)
+      code = commit_run(batch);
+    if (code == 0 && batch->count == 0)
+      batch->result->consumed = at;
+  }
+  if (code == 0)
+    code = commit_run(batch);
+  if (code == 0)
+    batch->result->consumed = lines.len;
+  return code;
+}
+
+static int make_room(struct batch *batch) {
+  batch->executions = calloc(RUN_MAX, sizeof *batch->executions);
+  batch->requests = calloc(RUN_MAX, sizeof *batch->requests);
+  batch->line_numbers = calloc(RUN_MAX, sizeof *batch->line_numbers);
+  return batch->executions && batch->requests && batch->line_numbers ? 0 : -1;
+}
+
+static void free_room(struct batch *batch) {
+  size_t i;
+
+  for (i = 0; batch->executions && i < RUN_MAX; i++)
+    execution_fini(&batch->executions[i]);
+  free(batch->executions);
+  free(batch->requests);
+  free(batch->line_numbers);
+}
+
+static int32_t batch_record(struct kaizen_instance *instance, const char *lines, size_t len,
+                            uint32_t exec_flags, uint32_t batch_flags, kaizen_batch_refusal refusal,
+                            void *ctx, struct kaizen_batch_result *result) {
+  struct batch batch = {.exec_flags = exec_flags,
+                        .batch_flags = batch_flags,
+                        .refusal = refusal,
+                        .ctx = ctx,
+                        .result = result,
+                        .all_keyed = true};
+  int32_t code;
+
+  if (!result || !lines)
+    return KAIZEN_E_ARGUMENT;
+  *result = (struct kaizen_batch_result){0};
+  if ((exec_flags & MUST_KNOW & ~(unsigned)(KAIZEN_EXEC_EMIT | KAIZEN_EXEC_NO_EMIT)) ||
+      (batch_flags & MUST_KNOW & ~(unsigned)KAIZEN_BATCH_DERIVE_KEYS))
+    return KAIZEN_E_UNSUPPORTED;
+  code = call_enter(&batch.call, instance, IN_STATE(INSTANCE_RUNNING));
+  if (code != KAIZEN_OK)
+    return code;
+  instance_limits(&batch.call, instance_now_ns(instance), &batch.limits);
+  code = make_room(&batch) == 0
+             ? take_lines(&batch, (struct span){lines, len == KAIZEN_NTS ? strlen(lines) : len})
+             : KAIZEN_E_NOMEM;
+  free_room(&batch);
+  call_leave(&batch.call);
+  return code;
+}
+
+const struct kaizen_batch_1 batch_extension = {.record = batch_record};

@@ -1,0 +1,288 @@
+/* inspect.c - kaizen.inspect/1: reports made without recording and without writing.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/json_writer.h"
+#include "base/line_reader.h"
+#include "base/timestamp.h"
+#include "edge/instance.h"
+#include "store/agent_log.h"
+#include "store/agent_view.h"
+
+#define READY                                                                                      \
+  (IN_STATE(INSTANCE_CONFIGURED) | IN_STATE(INSTANCE_RUNNING) | IN_STATE(INSTANCE_STOPPED))
+
+static int32_t no_such_agent(struct error *error, const char *name) {
+  (void)error_set(error, KAIZEN_E_REJECTED, "agent %s: nothing has been recorded", name);
+  return KAIZEN_E_REJECTED;
+}
+
+static int32_t inspect_summary(struct kaizen_instance *instance, struct kaizen_str agent,
+                               struct kaizen_summary *out) {
+  const struct kaizen_summary nothing = {0};
+  char name[EXECUTION_AGENT_MAX + 1];
+  struct agent_view view;
+  struct summary summary;
+  struct error error = {0};
+  struct call call;
+  int32_t code;
+  int result;
+
+  if (!out || out->struct_size < sizeof *out)
+    return KAIZEN_E_ARGUMENT;
+  out_write(out, &nothing, sizeof nothing);
+  code = call_enter(&call, instance, READY);
+  if (code != KAIZEN_OK)
+    return code;
+  result = instance_take_name(agent, name, &error);
+  if (result == 0)
+    result = agent_view_read(&call.engine->project, name, &view, &error);
+  if (result == 0) {
+    summary_of(&view.fold, (unsigned)call.engine->config.trend_window, &summary);
+    out_write_summary(out, &summary);
+  }
+  code = result == 0 ? KAIZEN_OK : result == 1 ? no_such_agent(&error, name) : error.code;
+  call_leave(&call);
+  return code;
+}
+
+/* Where the last `max` records begin: the offsets of the newest `max` in a ring. */
+static int find_recent(int fd, uint64_t end, uint64_t max, uint64_t *from, struct error *error) {
+  uint64_t *ring = malloc((size_t)max * sizeof *ring), count = 0;
+  struct line_reader reader;
+  struct record record;
+  struct line line;
+  int result;
+
+  if (!ring)
+    return error_set(error, KAIZEN_E_NOMEM, "out of memory");
+  line_reader_init(&reader, fd, 0, end);
+  while ((result = line_reader_next(&reader, &line, error)) == 1)
+    if (!line.too_long && record_read(line.text, &record, NULL) == RECORD_OK)
+      ring[count++ % max] = line.offset;
+  line_reader_fini(&reader);
+  *from = count <= max ? 0 : ring[count % max];
+  free(ring);
+  return result;
+}
+
+static int send_lines(int fd, uint64_t from, uint64_t end, kaizen_sink sink, void *ctx,
+                      struct error *error) {
+  struct line_reader reader;
+  struct record record;
+  struct line line;
+  int result;
+
+  line_reader_init(&reader, fd, from, end);
+  while ((result = line_reader_next(&reader, &line, error)) == 1) {
+    if (line.too_long || record_read(line.text, &record, NULL) != RECORD_OK)
+      continue;
+    if (sink(ctx, line.text.ptr, line.text.len + 1) != 0) {
+      result = error_set(error, KAIZEN_E_IO, "the sink ended the output");
+      break;
+    }
+  }
+  line_reader_fini(&reader);
+  return result;
+}
+
+static int read_recent(const struct project *project, const char *name, uint64_t max,
+                       kaizen_sink sink, void *ctx, struct error *error) {
+  struct agent_log log = {.fd = -1};
+  struct agent_view view;
+  uint64_t from = 0;
+  int agent_fd = -1;
+  int result = agent_view_read(project, name, &view, error);
+
+  if (result != 0)
+    return result;
+  result = project_agent_folder(project, name, false, &agent_fd, error);
+  if (result != 0)
+    return result;
+  result = agent_log_open(&log, agent_fd, false, error);
+  if (result == 0 && max > 0 && max < view.fold.execution_count)
+    result = find_recent(log.fd, view.committed_end, max, &from, error);
+  if (result == 0)
+    result = send_lines(log.fd, from, view.committed_end, sink, ctx, error);
+  agent_log_close(&log);
+  (void)close(agent_fd);
+  return result;
+}
+
+static int32_t inspect_recent(struct kaizen_instance *instance, struct kaizen_str agent,
+                              uint64_t max, kaizen_sink sink, void *ctx) {
+  char name[EXECUTION_AGENT_MAX + 1];
+  struct error error = {0};
+  struct call call;
+  int32_t code;
+  int result;
+
+  if (!sink)
+    return KAIZEN_E_ARGUMENT;
+  code = call_enter(&call, instance, READY);
+  if (code != KAIZEN_OK)
+    return code;
+  result = instance_take_name(agent, name, &error);
+  if (result == 0)
+    result = read_recent(&call.engine->project, name, max, sink, ctx, &error);
+  code = result == 0 ? KAIZEN_OK : result == 1 ? no_such_agent(&error, name) : error.code;
+  call_leave(&call);
+  return code;
+}
+
+static void add_text(struct buffer *out, const char *name, const char *text) {
+  buffer_append_text(out, name);
+  json_writer_string(out, (struct span){text, strlen(text)});
+}
+
+static void add_count(struct buffer *out, const char *name, uint64_t value) {
+  buffer_append_text(out, name);
+  json_writer_integer(out, (int64_t)value);
+}
+
+static void add_double(struct buffer *out, const char *name, double value) {
+  buffer_append_text(out, name);
+  json_writer_double(out, value);
+}
+
+static void add_time(struct buffer *out, const char *name, int64_t seconds) {
+  char text[TIMESTAMP_TEXT_SIZE];
+
+  buffer_append_text(out, name);
+  if (seconds < 0) {
+    buffer_append_text(out, "null");
+  } else {
+    timestamp_format(seconds, text);
+    json_writer_string(out, (struct span){text, strlen(text)});
+  }
+}
+
+struct report {
+  struct buffer out;
+  const struct engine *engine;
+  bool first;
+};
+
+static int add_agent(void *ctx, const char *agent) {
+  struct report *report = ctx;
+  struct buffer *out = &report->out;
+  struct agent_view view;
+  struct summary summary;
+  struct error error = {0};
+  int result = agent_view_read(&report->engine->project, agent, &view, &error);
+
+  if (result == 1)
+    return 0;
+  buffer_append_text(out, report->first ? "" : ",");
+  report->first = false;
+  add_text(out, "{\"agent\":", agent);
+  if (result < 0) {
+    add_text(out, ",\"error\":", error.text);
+    buffer_append_text(out, "}");
+    return 0;
+  }
+  summary_of(&view.fold, (unsigned)report->engine->config.trend_window, &summary);
+  add_count(out, ",\"execution_count\":", summary.execution_count);
+  add_double(out, ",\"success_rate\":", summary.success_rate);
+  add_double(out, ",\"avg_quality_score\":", summary.avg_quality_score);
+  add_double(out, ",\"avg_execution_time_s\":", summary.avg_execution_time_s);
+  add_time(out, ",\"last_execution\":", summary.last_execution_s);
+  add_text(out, ",\"trend\":{\"success_rate\":", summary_trend_name(summary.trend_success_rate));
+  add_text(out, ",\"quality_score\":", summary_trend_name(summary.trend_quality_score));
+  add_count(out, "},\"marked\":", view.fold.marked);
+  add_count(out, ",\"acknowledged\":", view.acknowledged);
+  add_count(out, ",\"pending\":", view.pending);
+  add_count(out, ",\"held\":", view.held);
+  add_count(out, ",\"dead_lettered\":", view.dead_lettered);
+  add_time(out, ",\"oldest_pending\":", view.oldest_pending_s);
+  add_count(out, ",\"skipped_lines\":", view.fold.skipped_lines);
+  buffer_append_text(out, "}");
+  return 0;
+}
+
+static const char *publisher_state_name(int32_t state) {
+  static const char *const names[] = {
+      [KAIZEN_PUBLISHER_OFF] = "off",
+      [KAIZEN_PUBLISHER_ELSEWHERE] = "elsewhere",
+      [KAIZEN_PUBLISHER_CONNECTING] = "connecting",
+      [KAIZEN_PUBLISHER_CONNECTED] = "connected",
+  };
+
+  return names[state];
+}
+
+static int make_delivery(struct engine *engine, struct report *report, struct error *error) {
+  struct buffer *out = &report->out;
+  struct publisher_status status;
+
+  engine_publisher_status(engine, &status);
+  if (status.holder_pid == 0)
+    status.holder_pid = engine_publisher_holder(engine);
+  add_text(out, "{\"project\":", engine->config.project);
+  add_text(out, ",\"project_root\":", engine->project.root);
+  buffer_append_text(out,
+                     engine->config.emit_event ? ",\"emit_event\":true" : ",\"emit_event\":false");
+  add_text(out, ",\"publisher\":{\"state\":", publisher_state_name(status.state));
+  add_text(out, ",\"reason\":", status.reason);
+  add_count(out, ",\"holder_pid\":", (uint64_t)status.holder_pid);
+  buffer_append_text(out, "},\"agents\":[");
+  if (project_each_agent(&engine->project, true, add_agent, report, error) != 0)
+    return -1;
+  buffer_append_text(out, "]}");
+  return out->failed ? error_set(error, KAIZEN_E_NOMEM, "out of memory") : 0;
+}
+
+static int32_t send_report(struct buffer *out, int result, const struct error *error,
+                           kaizen_sink sink, void *ctx) {
+  int32_t code = result != 0 ? error->code : out->failed ? KAIZEN_E_NOMEM : KAIZEN_OK;
+
+  if (code == KAIZEN_OK && sink(ctx, out->data, out->len) != 0)
+    code = KAIZEN_E_IO;
+  buffer_fini(out);
+  return code;
+}
+
+static int32_t inspect_delivery(struct kaizen_instance *instance, kaizen_sink sink, void *ctx) {
+  struct report report = {.first = true};
+  struct error error = {0};
+  struct call call;
+  int32_t code;
+  int result;
+
+  if (!sink)
+    return KAIZEN_E_ARGUMENT;
+  code = call_enter(&call, instance, READY);
+  if (code != KAIZEN_OK)
+    return code;
+  report.engine = call.engine;
+  result = make_delivery(call.engine, &report, &error);
+  code = send_report(&report.out, result, &error, sink, ctx);
+  call_leave(&call);
+  return code;
+}
+
+static int32_t inspect_config(struct kaizen_instance *instance, kaizen_sink sink, void *ctx) {
+  struct buffer out = {0};
+  struct call call;
+  int32_t code;
+
+  if (!sink)
+    return KAIZEN_E_ARGUMENT;
+  code = call_enter(&call, instance, READY);
+  if (code != KAIZEN_OK)
+    return code;
+  config_report(&call.engine->config, &call.engine->origins, &out);
+  code = send_report(&out, 0, NULL, sink, ctx);
+  call_leave(&call);
+  return code;
+}
+
+const struct kaizen_inspect_1 inspect_extension = {
+    .summary = inspect_summary,
+    .recent = inspect_recent,
+    .delivery = inspect_delivery,
+    .config = inspect_config,
+};

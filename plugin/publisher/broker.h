@@ -1,0 +1,21 @@
+/* broker.h - looking at and setting up the broker; waits for the network, on the caller's thread.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef KAIZEN_BROKER_H
+#define KAIZEN_BROKER_H
+
+#include <kaizen/extensions.h>
+
+#include "base/buffer.h"
+#include "base/error.h"
+#include "publisher/publisher.h"
+
+/* As kaizen.broker/1; *report gets its JSON object also on failure. 0 or -1 with *error. */
+int broker_check(const struct publisher_settings *settings, uint32_t timeout_ms,
+                 struct buffer *report, struct error *error);
+int broker_init(const struct publisher_settings *settings, const char *name, uint32_t replicas,
+                bool dry_run, uint32_t timeout_ms, struct buffer *report, struct error *error);
+int broker_watch(const struct publisher_settings *settings, uint32_t timeout_ms, kaizen_sink sink,
+                 void *ctx, struct error *error);
+
+#endif

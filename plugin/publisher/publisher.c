@@ -1,0 +1,245 @@
+/* publisher.c - the publishers of this process: who shares one, attaching, waiting, letting go.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "publisher/publisher.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <kaizen/plugin.h>
+
+#include "base/clock.h"
+#include "broker/transport_nats.h"
+#include "publisher/publisher_election.h"
+#include "publisher/publisher_thread.h"
+#include "store/agent_view.h"
+#include "store/doorbell.h"
+
+#define NS_PER_S INT64_C(1000000000)
+
+/* One list a process.  Taken before a publisher's mutex. */
+static pthread_mutex_t registry_mutex = PTHREAD_MUTEX_INITIALIZER;
+static struct publisher *registry;
+static _Atomic pid_t registry_pid;
+
+/* A forked child has the parent's list, but not its threads, and perhaps a mutex that nobody will
+ * unlock: it begins anew. */
+static void leave_parent_behind(void) {
+  const pid_t changing = -1;
+  pid_t pid = getpid(), known = atomic_load(&registry_pid);
+
+  while (known != pid) {
+    if (known != changing && atomic_compare_exchange_strong(&registry_pid, &known, changing)) {
+      if (known != 0) {
+        (void)pthread_mutex_init(&registry_mutex, NULL);
+        registry = NULL;
+        election_forget_all();
+      }
+      atomic_store(&registry_pid, pid);
+      return;
+    }
+    known = atomic_load(&registry_pid);
+  }
+}
+
+bool publisher_registry_retire(struct publisher *publisher) {
+  struct publisher **at = &registry;
+  bool retired;
+
+  (void)pthread_mutex_lock(&registry_mutex);
+  (void)pthread_mutex_lock(&publisher->mutex);
+  retired = publisher->projects == NULL;
+  (void)pthread_mutex_unlock(&publisher->mutex);
+  while (retired && *at && *at != publisher)
+    at = &(*at)->next;
+  if (retired && *at)
+    *at = publisher->next;
+  (void)pthread_mutex_unlock(&registry_mutex);
+  return retired;
+}
+
+static const char *given(const char *text) {
+  return text ? text : "";
+}
+
+static bool same_settings(const struct transport_settings *a, const struct transport_settings *b) {
+  return a->core == b->core && strcmp(a->url, b->url) == 0 && strcmp(a->creds, b->creds) == 0 &&
+         strcmp(a->ca, b->ca) == 0 && strcmp(a->cert, b->cert) == 0 &&
+         strcmp(a->key, b->key) == 0 && strcmp(a->stream, b->stream) == 0;
+}
+
+/* The registry is locked.  NULL with *error. */
+static struct publisher *find_or_start(const struct transport_settings *settings,
+                                       struct error *error) {
+  struct publisher *publisher;
+  int result;
+
+  for (publisher = registry; publisher; publisher = publisher->next)
+    if (same_settings(&publisher->settings, settings))
+      return publisher;
+  publisher = publisher_new(&transport_nats, settings);
+  if (!publisher) {
+    (void)error_set(error, KAIZEN_E_NOMEM, "out of memory");
+    return NULL;
+  }
+  publisher->sleep = PUBLISHER_AWAKE;
+  /* it waits for the registry before it finds that it has no project yet */
+  result = publisher_start(publisher);
+  if (result != 0) {
+    publisher_free(publisher);
+    (void)error_set_errno(error, KAIZEN_E_NOMEM, result, "no thread for the publisher");
+    return NULL;
+  }
+  publisher->next = registry;
+  registry = publisher;
+  return publisher;
+}
+
+/* The publisher is locked. */
+static struct publisher_project *find_or_make_project(struct publisher *publisher,
+                                                      const struct project *project) {
+  struct publisher_project *found;
+  struct stat root;
+
+  if (fstat(project->root_fd, &root) != 0)
+    return NULL;
+  for (found = publisher->projects; found; found = found->next)
+    if (!found->leaving && found->device == root.st_dev && found->inode == root.st_ino)
+      return found;
+  found = publisher_project_new(project, &publisher->mutex);
+  if (!found)
+    return NULL;
+  found->users = 1; /* the thread's */
+  found->next = publisher->projects;
+  publisher->projects = found;
+  return found;
+}
+
+int publisher_attach(const struct publisher_settings *settings, const struct project *project,
+                     bool sync_logs, publisher_log log, void *log_ctx,
+                     struct publisher_attachment **out, struct error *error) {
+  const struct transport_settings wanted = {
+      .core = settings->core,
+      .url = given(settings->url),
+      .creds = given(settings->creds),
+      .ca = given(settings->ca),
+      .cert = given(settings->cert),
+      .key = given(settings->key),
+      .stream = given(settings->stream),
+      .shown_url = settings->shown_url ? settings->shown_url : "the broker",
+  };
+  struct publisher_attachment *attachment = calloc(1, sizeof *attachment);
+  struct publisher *publisher;
+
+  *out = NULL;
+  if (!attachment)
+    return error_set(error, KAIZEN_E_NOMEM, "out of memory");
+  leave_parent_behind();
+  (void)pthread_mutex_lock(&registry_mutex);
+  publisher = find_or_start(&wanted, error);
+  if (publisher) {
+    (void)pthread_mutex_lock(&publisher->mutex);
+    attachment->publisher = publisher;
+    attachment->project = find_or_make_project(publisher, project);
+    if (attachment->project) {
+      attachment->log = log;
+      attachment->log_ctx = log_ctx;
+      attachment->next = attachment->project->attachments;
+      attachment->project->attachments = attachment;
+      attachment->project->sync = attachment->project->sync || sync_logs;
+      *out = attachment;
+    } else {
+      (void)error_set(error, KAIZEN_E_NOMEM, "no memory or descriptors for the publisher");
+    }
+    publisher_rouse(publisher, true);
+    (void)pthread_mutex_unlock(&publisher->mutex);
+  }
+  (void)pthread_mutex_unlock(&registry_mutex);
+  if (*out)
+    return 0;
+  free(attachment);
+  return -1;
+}
+
+void publisher_committed(struct publisher_attachment *attachment, const char *agent) {
+  struct publisher *publisher = attachment->publisher;
+  struct publisher_project *project = attachment->project;
+  unsigned i;
+
+  (void)pthread_mutex_lock(&publisher->mutex);
+  for (i = 0; i < project->dirty_count && strcmp(project->dirty[i], agent) != 0;)
+    i++;
+  if (i == PUBLISHER_DIRTY_MAX) {
+    project->all_dirty = true;
+  } else if (i == project->dirty_count && strlen(agent) <= EXECUTION_AGENT_MAX) {
+    memcpy(project->dirty[i], agent, strlen(agent) + 1);
+    project->dirty_count++;
+  }
+  publisher_rouse(publisher, false);
+  (void)pthread_mutex_unlock(&publisher->mutex);
+}
+
+pid_t publisher_holder(const struct project *project) {
+  return election_ask(project);
+}
+
+void publisher_status(struct publisher_attachment *attachment, struct publisher_status *status) {
+  (void)pthread_mutex_lock(&attachment->publisher->mutex);
+  *status = attachment->project->status;
+  (void)pthread_mutex_unlock(&attachment->publisher->mutex);
+}
+
+/* The mutex is held.  False when the deadline has passed. */
+static bool wait_for_change(struct publisher *publisher, int64_t deadline_ns) {
+  const struct timespec deadline = {.tv_sec = deadline_ns / NS_PER_S,
+                                    .tv_nsec = deadline_ns % NS_PER_S};
+
+  return pthread_cond_timedwait(&publisher->changed, &publisher->mutex, &deadline) != ETIMEDOUT;
+}
+
+static void take_out(struct publisher_attachment *attachment) {
+  struct publisher_attachment **at = &attachment->project->attachments;
+
+  while (*at != attachment)
+    at = &(*at)->next;
+  *at = attachment->next;
+}
+
+void publisher_detach(struct publisher_attachment *attachment, int64_t deadline_ns) {
+  struct publisher *publisher = attachment->publisher;
+  struct publisher_project *project = attachment->project;
+  bool join;
+
+  (void)pthread_mutex_lock(&publisher->mutex);
+  take_out(attachment);
+  free(attachment);
+  if (project->attachments) {
+    (void)pthread_mutex_unlock(&publisher->mutex);
+    return;
+  }
+  project->leaving = true;
+  project->leave_by_ns = deadline_ns;
+  project->users++;
+  publisher->waiters++;
+  publisher->users++;
+  publisher_rouse(publisher, true);
+  while (!(project->released && (publisher->projects || publisher->gone)))
+    if (!wait_for_change(publisher, deadline_ns))
+      break;
+  publisher->waiters--;
+  if (--project->users == 0)
+    publisher_project_free(project);
+  join = publisher->gone && !publisher->joined;
+  if (join) {
+    publisher->joined = true;
+    (void)pthread_mutex_unlock(&publisher->mutex);
+    (void)pthread_join(publisher->thread, NULL);
+    (void)pthread_mutex_lock(&publisher->mutex);
+  }
+  publisher_put(publisher);
+}

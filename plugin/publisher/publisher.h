@@ -1,0 +1,76 @@
+/* publisher.h - tails the logs of projects and brings their marked lines to the broker.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * One thread and one connection for each distinct broker configuration in a process, shared by
+ * every project attached with it.  Among processes one is elected a project (fcntl lock on
+ * .kaizen/metrics/.publisher.lock); the others stand by.  The publisher only reads logs; it writes
+ * .state, .dead-letter.jsonl and its lock. */
+#ifndef KAIZEN_PUBLISHER_H
+#define KAIZEN_PUBLISHER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/error.h"
+#include "store/project.h"
+
+struct publisher_settings { /* borrowed until publisher_attach() returns */
+  bool core;                /* publish + flush instead of JetStream */
+  const char *url, *creds, *ca, *cert, *key, *stream; /* "" = not set */
+  const char *shown_url; /* the url without credentials, for messages; NULL: not named in any */
+};
+
+/* Ids of messages to the host's log (message.h). */
+enum publisher_message {
+  PUBLISHER_MESSAGE_CONNECTED = 201,
+  PUBLISHER_MESSAGE_TROUBLE = 202,         /* events wait; the text says for what */
+  PUBLISHER_MESSAGE_DEAD_LETTER = 203,     /* the broker refused an event for good */
+  PUBLISHER_MESSAGE_STORE_LOST = 204,      /* the stream lost what it had acknowledged */
+  PUBLISHER_MESSAGE_LOST_BY_REWRITE = 205, /* a rewritten log took unacknowledged events along */
+  PUBLISHER_MESSAGE_AGENT_FAILED = 206,    /* an agent's files cannot be used */
+  PUBLISHER_MESSAGE_HELD = 207,            /* a copied or restored tree's wait for a decision */
+  PUBLISHER_MESSAGE_GAVE_UP = 208,         /* no success here: another process may try */
+};
+
+/* Messages for the host's log, made on the publisher's thread; the receiver queues them (plugin
+ * ABI: callbacks only inside a call).  level and id as kaizen_host_v1.log. */
+typedef void (*publisher_log)(void *ctx, int32_t level, int32_t id, const char *text);
+
+struct publisher_attachment; /* one project of one instance */
+
+/* Starts (or joins) the publisher and attaches the project, which must stay open until detach.
+ * Never waits for the network; a missing libnats or unreadable credentials do not fail it: status
+ * says why nothing is sent.  -1 only for NOMEM or no thread. */
+int publisher_attach(const struct publisher_settings *settings, const struct project *project,
+                     bool sync_logs, publisher_log log, void *log_ctx,
+                     struct publisher_attachment **out, struct error *error);
+/* After the commit of marked lines of `agent`: tells the thread, or rings .doorbell when another
+ * process publishes.  Any thread, no lock held; cheap when the thread is awake. */
+void publisher_committed(struct publisher_attachment *attachment, const char *agent);
+
+struct publisher_status {
+  int32_t state;             /* KAIZEN_PUBLISHER_* */
+  pid_t holder_pid;          /* who holds the project's publisher lock, 0: nobody */
+  uint64_t publish_failures; /* answers that were no acknowledgement, since start */
+  int64_t last_acknowledged_unix_ns;
+  char reason[160]; /* why it is not CONNECTED, or why nothing is acknowledged although it is */
+  bool hopeless;    /* no use in waiting a second for it: refused, no library, no stream, ... */
+};
+/* Who holds the publisher lock of a project this instance does not publish for: as holder_pid, -1 a
+ * process of another pid namespace. */
+pid_t publisher_holder(const struct project *project);
+void publisher_status(struct publisher_attachment *attachment, struct publisher_status *status);
+
+/* Waits until no marked line that the project's logs hold now is pending (held ones excepted),
+ * whichever process publishes, or the CLOCK_MONOTONIC deadline passed.  *pending: what is left.  0
+ * done, 1 not. */
+int publisher_flush(struct publisher_attachment *attachment, int64_t deadline_ns,
+                    uint64_t *pending);
+/* Takes the project away; the last one ends the thread.  Waits at most to the deadline, then
+ * disowns a thread that hangs in the network (it frees itself).  No log callback after it
+ * returns. */
+void publisher_detach(struct publisher_attachment *attachment, int64_t deadline_ns);
+
+#endif

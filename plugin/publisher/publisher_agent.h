@@ -1,0 +1,91 @@
+/* publisher_agent.h - one agent's events on their way: read behind the cursor, in flight,
+ * acknowledged, stored.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * The publisher's thread only. */
+#ifndef KAIZEN_PUBLISHER_AGENT_H
+#define KAIZEN_PUBLISHER_AGENT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "publisher/publisher_window.h"
+#include "store/outbox.h"
+
+struct publisher_project;
+
+/* Where reading stopped, and how to tell that it is the same file still: by content, as inode
+ * numbers are handed out again. */
+struct publisher_place {
+  bool known;
+  uint64_t epoch; /* of the state it was taken from */
+  dev_t device;
+  ino_t inode;
+  uint64_t read_end;  /* everything before is in the window, acknowledged or not marked */
+  uint64_t tail_hash; /* of the bytes before read_end */
+  uint64_t last_end;  /* the last marked line before read_end, 0: none */
+  unsigned char last_id[16];
+};
+
+/* Acknowledged or refused since the last store. */
+struct publisher_progress {
+  uint64_t passed, end, refused;
+  int64_t since_ns, first_unix_ns;
+  unsigned char ids[AGENT_STATE_RECENT][16]; /* a ring: number n stands at n % AGENT_STATE_RECENT */
+  struct buffer letters;                     /* lines for .dead-letter.jsonl */
+};
+
+struct publisher_agent {
+  struct publisher_agent *next;
+  struct publisher_project *project;
+  bool look;          /* there may be something to read */
+  bool look_at_state; /* somebody may have moved the cursor */
+  bool replace;       /* the place is no good: begin again from .state once nothing is in flight */
+  bool rewritten;     /* ... because the log is not what it was */
+  bool failed;        /* its trouble has been told */
+  bool unsynced;      /* the log could not be made durable: what may vanish is not sent */
+  int64_t not_before_ns, synced_ns, used_ns;
+  struct outbox outbox;
+  struct publisher_place place;
+  struct window_entry *first, *last; /* in the order of the log */
+  size_t in_flight;
+  unsigned probes;                     /* since the last acknowledgement */
+  uint64_t unacknowledged;             /* in the window when the log was found rewritten */
+  struct publisher_progress *progress; /* NULL: nothing to store */
+  uint64_t stream_sequence; /* of the newest acknowledgement, also of an earlier process */
+  uint64_t stores_lost;     /* since the last store */
+  int64_t last_acknowledged_unix_ns;
+  char name[];
+};
+
+struct publisher_agent *publisher_agent_new(struct publisher_project *project, const char *name);
+/* Nothing of it in flight. */
+void publisher_agent_free(struct publisher_agent *agent, struct window *window);
+
+enum publisher_seen {
+  PUBLISHER_READY,   /* read */
+  PUBLISHER_LATER,   /* agent->look stays */
+  PUBLISHER_NOTHING, /* until somebody rings */
+};
+/* Finds out what is committed and where to go on. */
+enum publisher_seen publisher_agent_look(struct publisher_agent *agent, struct window *window,
+                                         int64_t now_ns);
+/* Takes up to `max` marked lines into the window, offering each while its line is at hand; until
+ * `offer` answers false. Answers how many. */
+typedef bool (*publisher_offer)(void *ctx, struct window_entry *entry, const struct record *record);
+size_t publisher_agent_read(struct publisher_agent *agent, struct window *window, size_t max,
+                            publisher_offer offer, void *ctx);
+/* The entry's line again, into *text; 1: it is not there any more, the agent will be placed
+ * anew. */
+int publisher_agent_reread(struct publisher_agent *agent, const struct window_entry *entry,
+                           struct buffer *text, struct record *record);
+/* Takes what is done from the front of the window into the progress. */
+void publisher_agent_advance(struct publisher_agent *agent, struct window *window, int64_t now_ns);
+/* Writes the progress into .state.  0 also when there is none; 1 to be tried again; -1 the place is
+ * no good any more. */
+int publisher_agent_store(struct publisher_agent *agent);
+void publisher_agent_close(
+    struct publisher_agent *agent); /* its descriptors; they come back by themselves */
+
+#endif

@@ -1,0 +1,253 @@
+/* publisher_election.c - which process sends the events of a project.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "publisher/publisher_election.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <kaizen/plugin.h>
+
+#include "base/directory.h"
+
+#define LOCK_FILE ".publisher.lock"
+#define HOLDER_BYTE 0
+#define CANDIDATE_BYTE 1
+#define CANDIDATES_MAX 16
+
+struct election {
+  struct election *next;
+  dev_t device; /* of the project root */
+  ino_t inode;
+  unsigned users;
+  int fd;            /* -1: not open */
+  const void *owner; /* who in this process is elected */
+  const void *candidates[CANDIDATES_MAX];
+  unsigned candidate_count;
+};
+
+static pthread_mutex_t elections_mutex = PTHREAD_MUTEX_INITIALIZER;
+static struct election *elections;
+
+struct election *election_join(const struct project *project) {
+  struct election *election = NULL;
+  struct stat root;
+
+  if (fstat(project->root_fd, &root) != 0)
+    return NULL;
+  (void)pthread_mutex_lock(&elections_mutex);
+  for (election = elections; election; election = election->next)
+    if (election->device == root.st_dev && election->inode == root.st_ino)
+      break;
+  if (!election && (election = calloc(1, sizeof *election)) != NULL) {
+    election->device = root.st_dev;
+    election->inode = root.st_ino;
+    election->fd = -1;
+    election->next = elections;
+    elections = election;
+  }
+  if (election)
+    election->users++;
+  (void)pthread_mutex_unlock(&elections_mutex);
+  return election;
+}
+
+static int set_lock(int fd, short type, off_t byte) {
+  struct flock lock = {.l_type = type, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1};
+  int result;
+
+  do
+    result = fcntl(fd, F_SETLK, &lock);
+  while (result != 0 && errno == EINTR);
+  return result;
+}
+
+/* The process that keeps us from such a lock, 0: none does. */
+static pid_t blocked_by(int fd, short type, off_t byte) {
+  struct flock lock = {.l_type = type, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1};
+
+  if (fd < 0 || fcntl(fd, F_GETLK, &lock) != 0 || lock.l_type == F_UNLCK)
+    return 0;
+  return lock.l_pid > 0 ? lock.l_pid : -1; /* of another pid namespace */
+}
+
+static void show_candidates(const struct election *election) {
+  if (election->fd >= 0)
+    (void)set_lock(election->fd, election->candidate_count ? F_RDLCK : F_UNLCK, CANDIDATE_BYTE);
+}
+
+static void resign(struct election *election, const void *who) {
+  if (election->owner != who)
+    return;
+  election->owner = NULL;
+  if (election->fd >= 0)
+    (void)set_lock(election->fd, F_UNLCK, HOLDER_BYTE);
+}
+
+static unsigned candidate_number(const struct election *election, const void *who) {
+  unsigned i = 0;
+
+  while (i < election->candidate_count && election->candidates[i] != who)
+    i++;
+  return i;
+}
+
+static void withdraw(struct election *election, const void *who) {
+  unsigned i = candidate_number(election, who);
+
+  if (i == election->candidate_count)
+    return;
+  election->candidates[i] = election->candidates[--election->candidate_count];
+  show_candidates(election);
+}
+
+static void unlink_election(const struct election *election) {
+  struct election **at = &elections;
+
+  while (*at && *at != election)
+    at = &(*at)->next;
+  if (*at)
+    *at = election->next;
+}
+
+void election_leave(struct election *election, const void *who) {
+  (void)pthread_mutex_lock(&elections_mutex);
+  resign(election, who);
+  withdraw(election, who);
+  if (--election->users == 0) {
+    unlink_election(election);
+    if (election->fd >= 0)
+      (void)close(election->fd);
+    free(election);
+  }
+  (void)pthread_mutex_unlock(&elections_mutex);
+}
+
+/* The lock file of that name; a lock on one that was removed keeps nobody out. */
+static int open_lock_file(struct election *election, int metrics_fd, struct error *error) {
+  struct stat named, held;
+  int result;
+
+  if (election->fd >= 0) {
+    if (fstat(election->fd, &held) == 0 &&
+        fstatat(metrics_fd, LOCK_FILE, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+        named.st_ino == held.st_ino && named.st_dev == held.st_dev)
+      return 0;
+    (void)close(election->fd);
+    election->fd = -1;
+    election->owner = NULL;
+  }
+  result = directory_open_file(metrics_fd, LOCK_FILE, O_RDWR | O_CREAT, &election->fd, error);
+  if (result == 1)
+    return error_set(error, KAIZEN_E_IO, LOCK_FILE ": the metrics folder is gone");
+  if (result == 0)
+    show_candidates(election);
+  return result;
+}
+
+int election_stand(struct election *election, int metrics_fd, const void *who, pid_t *holder,
+                   struct error *error) {
+  int result;
+
+  (void)pthread_mutex_lock(&elections_mutex);
+  result = open_lock_file(election, metrics_fd, error);
+  *holder = 0;
+  if (result == 0 && election->owner != who) {
+    if (election->owner) {
+      *holder = getpid();
+      result = 1;
+    } else if (set_lock(election->fd, F_WRLCK, HOLDER_BYTE) == 0) {
+      election->owner = who;
+    } else if (errno == EAGAIN || errno == EACCES) {
+      *holder = blocked_by(election->fd, F_WRLCK, HOLDER_BYTE);
+      result = 1;
+    } else {
+      result = error_set_errno(error, KAIZEN_E_IO, errno, LOCK_FILE ": cannot lock");
+    }
+  }
+  if (result == 0)
+    *holder = getpid();
+  (void)pthread_mutex_unlock(&elections_mutex);
+  return result;
+}
+
+void election_resign(struct election *election, const void *who) {
+  (void)pthread_mutex_lock(&elections_mutex);
+  resign(election, who);
+  (void)pthread_mutex_unlock(&elections_mutex);
+}
+
+void election_want(struct election *election, const void *who, bool want) {
+  (void)pthread_mutex_lock(&elections_mutex);
+  if (!want) {
+    withdraw(election, who);
+  } else if (candidate_number(election, who) == election->candidate_count &&
+             election->candidate_count < CANDIDATES_MAX) {
+    election->candidates[election->candidate_count++] = who;
+    show_candidates(election);
+  }
+  (void)pthread_mutex_unlock(&elections_mutex);
+}
+
+bool election_wanted(struct election *election, const void *who) {
+  bool wanted;
+
+  (void)pthread_mutex_lock(&elections_mutex);
+  wanted = blocked_by(election->fd, F_WRLCK, CANDIDATE_BYTE) != 0;
+  for (unsigned i = 0; i < election->candidate_count; i++)
+    if (election->candidates[i] != who)
+      wanted = true;
+  (void)pthread_mutex_unlock(&elections_mutex);
+  return wanted;
+}
+
+/* The lock file is not open in this process, so that closing it drops nobody's lock. */
+static pid_t ask_file(const struct project *project) {
+  struct error ignored = {0};
+  pid_t holder = 0;
+  int metrics_fd, fd;
+
+  if (project_metrics_folder(project, false, &metrics_fd, &ignored) != 0)
+    return 0;
+  if (directory_open_file(metrics_fd, LOCK_FILE, O_RDWR, &fd, &ignored) == 0) {
+    holder = blocked_by(fd, F_WRLCK, HOLDER_BYTE);
+    (void)close(fd);
+  }
+  (void)close(metrics_fd);
+  return holder;
+}
+
+pid_t election_ask(const struct project *project) {
+  struct election *election = election_join(project);
+  pid_t holder;
+
+  if (!election)
+    return 0;
+  (void)pthread_mutex_lock(&elections_mutex);
+  holder = election->owner     ? getpid()
+           : election->fd >= 0 ? blocked_by(election->fd, F_WRLCK, HOLDER_BYTE)
+                               : ask_file(project);
+  (void)pthread_mutex_unlock(&elections_mutex);
+  election_leave(election, &holder);
+  return holder;
+}
+
+pid_t election_holder(struct election *election) {
+  pid_t holder;
+
+  (void)pthread_mutex_lock(&elections_mutex);
+  holder = election->owner ? getpid() : blocked_by(election->fd, F_WRLCK, HOLDER_BYTE);
+  (void)pthread_mutex_unlock(&elections_mutex);
+  return holder;
+}
+
+void election_forget_all(void) {
+  /* the parent's other threads may have held the mutex, and their objects may be half made: both
+   * are left behind */
+  (void)pthread_mutex_init(&elections_mutex, NULL);
+  elections = NULL;
+}

@@ -1,0 +1,42 @@
+/* publisher_election.h - which process, and in it which publisher, sends the events of a project.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * An fcntl record lock on byte 0 of .kaizen/metrics/.publisher.lock: it belongs to the process, so
+ * it dies with it and no child inherits it.  Who would take over holds a shared lock on byte 1, so
+ * that a holder without success knows whether giving up helps anybody.  Closing any descriptor of
+ * that file drops the locks of the whole process: only this module opens it, once a project.  Any
+ * thread. */
+#ifndef KAIZEN_PUBLISHER_ELECTION_H
+#define KAIZEN_PUBLISHER_ELECTION_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "base/error.h"
+#include "store/project.h"
+
+struct election;
+
+/* The process's one object for this project root; NULL when memory runs out. */
+struct election *election_join(const struct project *project);
+void election_leave(struct election *election, const void *who); /* gives up what `who` has */
+
+/* 0: `who` is elected (again: also tells that the lock file still is the one of that name); 1:
+ * somebody else is, *holder which process; -1 with *error. */
+int election_stand(struct election *election, int metrics_fd, const void *who, pid_t *holder,
+                   struct error *error);
+void election_resign(struct election *election, const void *who);
+/* Says that `who` would take over, or not any more. */
+void election_want(struct election *election, const void *who, bool want);
+/* Would anybody else take over? */
+bool election_wanted(struct election *election, const void *who);
+/* Who holds the lock now, 0: nobody. */
+pid_t election_holder(struct election *election);
+/* The same for who takes no part in the election: 0 nobody, -1 a process of another pid
+ * namespace.  Writes nothing. */
+pid_t election_ask(const struct project *project);
+/* In a forked child: what the parent held is not its own. */
+void election_forget_all(void);
+
+#endif

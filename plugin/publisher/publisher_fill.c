@@ -1,0 +1,193 @@
+/* publisher_fill.c - what is sent next: what waits in the window, then new lines of the logs.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "publisher/publisher_fill.h"
+
+#include <kaizen/plugin.h>
+
+#include "base/clock.h"
+#include "base/uuid_text.h"
+#include "record/event.h"
+
+/* A look at a log costs its lock and some reading ahead: in a window that is nearly full it waits
+ * until there is room for so many. */
+#define READ_AT_A_TIME 512
+
+/* False: no more can be sent at the moment. */
+static bool send_entry(struct publisher_flow *flow, struct window_entry *entry,
+                       const struct record *record) {
+  struct publisher_agent *agent = entry->agent;
+  struct transport_trouble trouble = {0};
+  struct error error = {0};
+  char id[UUID_TEXT_SIZE];
+
+  buffer_clear(&flow->envelope);
+  if (event_append_envelope(record, &flow->envelope, &error) != 0)
+    return error.code != KAIZEN_E_NOMEM && window_refuse(entry, error.text) == 0;
+  if (flow->envelope.failed)
+    return false;
+  uuid_unpack(entry->id, id);
+  entry->sent_ns = clock_monotonic_ns();
+  entry->era = flow->era;
+  entry->floor = flow->sequence > agent->stream_sequence ? flow->sequence : agent->stream_sequence;
+  switch (flow->kind->send(flow->transport, window_ticket(&flow->window, entry), id,
+                           buffer_span(&flow->envelope), &trouble)) {
+  case TRANSPORT_SENT:
+    entry->state = WINDOW_SENT;
+    agent->in_flight++;
+    flow->in_flight++;
+    return true;
+  case TRANSPORT_TOO_LARGE:
+    return window_refuse(entry, trouble.text) == 0;
+  case TRANSPORT_NOT_SENT:
+    break;
+  }
+  return false;
+}
+
+static bool send_again(struct publisher_flow *flow, struct window_entry *entry) {
+  struct record record;
+
+  if (publisher_agent_reread(entry->agent, entry, &flow->line, &record) != 0)
+    return false;
+  return send_entry(flow, entry, &record);
+}
+
+static bool offer_to_broker(void *ctx, struct window_entry *entry, const struct record *record) {
+  return send_entry(ctx, entry, record);
+}
+
+static bool offer_to_nobody(void *ctx, struct window_entry *entry, const struct record *record) {
+  (void)ctx;
+  (void)entry;
+  (void)record;
+  return true;
+}
+
+/* New lines of one agent.  True when there may be more at once. */
+static bool read_agent(struct publisher_flow *flow, struct publisher_agent *agent, size_t max,
+                       publisher_offer offer, int64_t now_ns) {
+  enum publisher_seen seen;
+  size_t count;
+
+  if ((!agent->look && !agent->replace) || flow->window.in_use == TRANSPORT_WINDOW)
+    return false;
+  seen = publisher_agent_look(agent, &flow->window, now_ns);
+  if (seen == PUBLISHER_NOTHING)
+    agent->look = false;
+  if (seen != PUBLISHER_READY)
+    return false;
+  count = publisher_agent_read(agent, &flow->window, max, offer, flow);
+  publisher_agent_advance(agent, &flow->window, now_ns);
+  return count == max && agent->look;
+}
+
+/* So that it is known whether something waits: up to `max` events an agent. */
+void publisher_fill_ahead(struct publisher_flow *flow, struct publisher_project *projects,
+                          size_t max, int64_t now_ns) {
+  for (struct publisher_project *project = projects; project; project = project->next) {
+    if (!publisher_flow_serves(project))
+      continue;
+    for (struct publisher_agent *agent = project->agents; agent; agent = agent->next) {
+      size_t waiting = 0;
+
+      for (const struct window_entry *entry = agent->first; entry && waiting < max;
+           entry = entry->next)
+        waiting++;
+      if (waiting < max || agent->replace)
+        (void)read_agent(flow, agent, max - waiting, offer_to_nobody, now_ns);
+    }
+  }
+}
+
+static bool send_queued(struct publisher_flow *flow, struct publisher_agent *agent,
+                        int64_t now_ns) {
+  bool sent = true;
+
+  if (flow->window.in_use == flow->in_flight)
+    return true; /* as ever while all goes well: nothing waits to be sent again */
+  for (struct window_entry *entry = agent->first; sent && entry && !agent->replace;
+       entry = entry->next)
+    if (entry->state == WINDOW_QUEUED && now_ns >= entry->not_before_ns)
+      sent = send_again(flow, entry);
+  publisher_agent_advance(agent, &flow->window, now_ns);
+  return sent;
+}
+
+/* In turn, so that a long log does not keep the others waiting. */
+static void rotate(struct publisher_project *project) {
+  struct publisher_agent *first = project->agents, *last = first;
+
+  if (!first || !first->next)
+    return;
+  while (last->next)
+    last = last->next;
+  project->agents = first->next;
+  first->next = NULL;
+  last->next = first;
+}
+
+static bool fill_from(struct publisher_flow *flow, struct publisher_project *project,
+                      int64_t now_ns) {
+  bool more = false;
+
+  for (struct publisher_agent *agent = project->agents; agent; agent = agent->next) {
+    if (!agent->first && !agent->look && !agent->replace)
+      continue;
+    if (!send_queued(flow, agent, now_ns))
+      continue;
+    if (flow->in_flight > TRANSPORT_WINDOW - READ_AT_A_TIME)
+      continue;
+    if (read_agent(flow, agent, READ_AT_A_TIME, offer_to_broker, now_ns))
+      more = true;
+  }
+  rotate(project);
+  return more;
+}
+
+void publisher_fill(struct publisher_flow *flow, struct publisher_project *projects,
+                    int64_t now_ns) {
+  bool more;
+
+  do {
+    more = false;
+    for (struct publisher_project *project = projects; project; project = project->next)
+      if (publisher_flow_serves(project) && fill_from(flow, project, now_ns))
+        more = true;
+    if (flow->settings->core)
+      break; /* answered by the flush that follows */
+  } while (more && flow->window.in_use < TRANSPORT_WINDOW);
+}
+
+/* The first that may be sent of the agent that was tried least. */
+static struct window_entry *choose_probe(struct publisher_project *projects, int64_t now_ns) {
+  struct window_entry *chosen = NULL;
+
+  for (struct publisher_project *project = projects; project; project = project->next) {
+    if (!publisher_flow_serves(project))
+      continue;
+    for (struct publisher_agent *agent = project->agents; agent; agent = agent->next) {
+      struct window_entry *entry = agent->replace ? NULL : agent->first;
+
+      while (entry && (entry->state != WINDOW_QUEUED || now_ns < entry->not_before_ns))
+        entry = entry->next;
+      if (entry && (!chosen || agent->probes < chosen->agent->probes))
+        chosen = entry;
+    }
+  }
+  return chosen;
+}
+
+void publisher_fill_probe(struct publisher_flow *flow, struct publisher_project *projects,
+                          int64_t now_ns) {
+  struct window_entry *entry;
+
+  if (flow->in_flight > 0 || now_ns < flow->retry_ns)
+    return;
+  entry = choose_probe(projects, now_ns);
+  if (!entry)
+    return;
+  entry->agent->probes++;
+  (void)send_again(flow, entry);
+  publisher_agent_advance(entry->agent, &flow->window, now_ns);
+}

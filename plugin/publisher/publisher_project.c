@@ -1,0 +1,337 @@
+/* publisher_project.c - one project as a publisher sees it.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "publisher/publisher_project.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <kaizen/plugin.h>
+
+#include "base/clock.h"
+
+#define NS_PER_MS INT64_C(1000000)
+#define NS_PER_S INT64_C(1000000000)
+#define STAND_INTERVAL_NS NS_PER_S
+#define SCAN_INTERVAL_NS (30 * NS_PER_S)
+#define WITHOUT_SUCCESS_NS (10 * NS_PER_S)
+#define AWAY_NS (15 * NS_PER_S)
+#define AWAY_AT_LEAST_NS (3 * NS_PER_S) /* whoever stands by looks once a second */
+#define AWAY_JITTER_NS (5 * NS_PER_S)
+#define LISTEN_BUSY_NS (2 * NS_PER_MS)
+#define LISTEN_IDLE_NS (50 * NS_PER_MS)
+#define BUSY_FOR_NS NS_PER_S
+#define LIVELY_FOR_NS (20 * NS_PER_MS)
+#define STORE_AFTER_NS (50 * NS_PER_MS)
+#define CLOSE_AFTER_NS (2 * NS_PER_S)
+#define OPEN_AGENTS_MAX 32 /* each costs four descriptors of the host */
+#define MESSAGE_TEXT_MAX 400
+
+struct publisher_project *publisher_project_new(const struct project *project,
+                                                pthread_mutex_t *mutex) {
+  struct publisher_project *made = calloc(1, sizeof *made);
+  struct stat root;
+
+  if (!made)
+    return NULL;
+  made->mutex = mutex;
+  made->project = *project;
+  made->metrics_fd = -1;
+  doorbell_init(&made->doorbell);
+  doorbell_button_init(&made->button);
+  made->status.state = KAIZEN_PUBLISHER_CONNECTING;
+  made->project.root = strdup(project->root);
+  made->project.root_fd = fcntl(project->root_fd, F_DUPFD_CLOEXEC, 0);
+  if (made->project.root && made->project.root_fd >= 0 && fstat(project->root_fd, &root) == 0)
+    made->election = election_join(&made->project);
+  if (!made->election) {
+    publisher_project_free(made);
+    return NULL;
+  }
+  made->device = root.st_dev;
+  made->inode = root.st_ino;
+  return made;
+}
+
+void publisher_project_free(struct publisher_project *project) {
+  if (project->election)
+    election_leave(project->election, project);
+  doorbell_close(&project->doorbell);
+  doorbell_button_close(&project->button);
+  if (project->metrics_fd >= 0)
+    (void)close(project->metrics_fd);
+  project_close(&project->project);
+  free(project);
+}
+
+void publisher_project_say(struct publisher_project *project, int32_t level, int32_t id,
+                           const char *format, ...) {
+  char text[MESSAGE_TEXT_MAX];
+  va_list arguments;
+
+  va_start(arguments, format);
+  (void)vsnprintf(text, sizeof text, format, arguments);
+  va_end(arguments);
+  (void)pthread_mutex_lock(project->mutex);
+  for (struct publisher_attachment *at = project->attachments; at; at = at->next)
+    if (at->log)
+      at->log(at->log_ctx, level, id, text);
+  (void)pthread_mutex_unlock(project->mutex);
+}
+
+struct publisher_agent *publisher_project_agent(struct publisher_project *project,
+                                                const char *name) {
+  struct publisher_agent *agent;
+  int fd;
+
+  for (agent = project->agents; agent; agent = agent->next)
+    if (strcmp(agent->name, name) == 0)
+      return agent;
+  if (project_agent_folder(&project->project, name, false, &fd, NULL) != 0)
+    return NULL;
+  (void)close(fd);
+  agent = publisher_agent_new(project, name);
+  if (!agent)
+    return NULL; /* the next round finds it */
+  agent->next = project->agents;
+  project->agents = agent;
+  return agent;
+}
+
+static void look_at(void *ctx, const char *name) {
+  struct publisher_project *project = ctx;
+  struct publisher_agent *agent = publisher_project_agent(project, name);
+
+  project->busy_until_ns = clock_monotonic_ns() + BUSY_FOR_NS;
+  if (agent)
+    agent->look = agent->look_at_state = true;
+}
+
+static int look_at_each(void *ctx, const char *name) {
+  struct publisher_agent *agent = publisher_project_agent(ctx, name);
+
+  if (agent)
+    agent->look = agent->look_at_state = true;
+  return 0;
+}
+
+static void scan(struct publisher_project *project, int64_t now_ns) {
+  (void)project_each_agent(&project->project, false, look_at_each, project, NULL);
+  project->scan_ns = now_ns + SCAN_INTERVAL_NS;
+}
+
+bool publisher_project_in_flight(const struct publisher_project *project) {
+  for (const struct publisher_agent *agent = project->agents; agent; agent = agent->next)
+    if (agent->in_flight > 0)
+      return true;
+  return false;
+}
+
+bool publisher_project_pending(const struct publisher_project *project) {
+  for (const struct publisher_agent *agent = project->agents; agent; agent = agent->next)
+    if (agent->first)
+      return true;
+  return false;
+}
+
+static void forget_agents(struct publisher_project *project, struct window *window) {
+  struct publisher_agent *agent, *next;
+
+  for (agent = project->agents; agent; agent = next) {
+    next = agent->next;
+    (void)publisher_agent_store(agent);
+    publisher_agent_free(agent, window);
+  }
+  project->agents = NULL;
+}
+
+void publisher_project_resign(struct publisher_project *project, struct window *window) {
+  forget_agents(project, window);
+  doorbell_close(&project->doorbell);
+  election_resign(project->election, project);
+  if (project->metrics_fd >= 0)
+    (void)close(project->metrics_fd);
+  project->metrics_fd = -1;
+  project->elected = project->id_known = project->resigning = false;
+  project->waiting_since_ns = 0;
+}
+
+/* True when the folder is open and the one of that name.  It may come to be late, and be replaced:
+ * restored, or removed and made again. */
+static bool find_metrics(struct publisher_project *project) {
+  struct stat named;
+  int fd;
+
+  if (project_metrics_folder(&project->project, false, &fd, NULL) != 0)
+    fd = -1;
+  if (fd >= 0 && fstat(fd, &named) != 0) {
+    (void)close(fd);
+    fd = -1;
+  }
+  if (fd >= 0 && project->metrics_fd < 0) {
+    project->metrics_fd = fd;
+    project->metrics_inode = named.st_ino;
+    project->metrics_device = named.st_dev;
+    return true;
+  }
+  if (fd >= 0)
+    (void)close(fd);
+  if (project->metrics_fd < 0)
+    return false;
+  if (fd >= 0 && named.st_ino == project->metrics_inode && named.st_dev == project->metrics_device)
+    return true;
+  project->resigning = true;
+  return false;
+}
+
+static int64_t jitter_ns(int64_t range_ns) {
+  uint32_t random = 0;
+
+  (void)!getrandom(&random, sizeof random, GRND_NONBLOCK);
+  return (int64_t)(random % 1000u) * (range_ns / 1000);
+}
+
+static void stand(struct publisher_project *project, int64_t now_ns) {
+  struct error error = {0};
+  bool was_elected = project->elected;
+  int result;
+
+  project->stand_ns = now_ns + STAND_INTERVAL_NS;
+  if (!find_metrics(project))
+    return;
+  if (!project->id_known)
+    project->id_known = project_identity_known(&project->project, project->id);
+  if (now_ns < project->away_until_ns) {
+    /* for the whole time while somebody else publishes, for a few seconds when nobody does */
+    project->holder = election_holder(project->election);
+    if (project->holder != 0 || now_ns < project->away_until_ns - AWAY_NS)
+      return;
+  }
+  result =
+      election_stand(project->election, project->metrics_fd, project, &project->holder, &error);
+  if (result < 0)
+    publisher_project_say(project, KAIZEN_LOG_WARNING, PUBLISHER_MESSAGE_AGENT_FAILED, "%s",
+                          error.text);
+  election_want(project->election, project, result != 0);
+  if (was_elected && result != 0)
+    project->resigning = true;
+  if (was_elected || result != 0)
+    return;
+  project->elected = true;
+  scan(project, now_ns);
+}
+
+/* The holder's own broker settings may be wrong, and somebody else's right. */
+static void give_up_without_success(struct publisher_project *project, int64_t now_ns) {
+  if (!publisher_project_pending(project)) {
+    project->waiting_since_ns = 0;
+    return;
+  }
+  if (project->waiting_since_ns == 0)
+    project->waiting_since_ns = now_ns;
+  if (now_ns < project->waiting_since_ns + WITHOUT_SUCCESS_NS)
+    return;
+  project->waiting_since_ns = now_ns;
+  if (!election_wanted(project->election, project))
+    return;
+  publisher_project_say(project, KAIZEN_LOG_NOTICE, PUBLISHER_MESSAGE_GAVE_UP,
+                        "no event was acknowledged for %d seconds: another process may try",
+                        (int)(WITHOUT_SUCCESS_NS / NS_PER_S));
+  project->resigning = true;
+  project->away_until_ns = now_ns + AWAY_NS + AWAY_AT_LEAST_NS + jitter_ns(AWAY_JITTER_NS);
+}
+
+static int ring_for(void *ctx, const char *name) {
+  struct publisher_project *project = ctx;
+
+  doorbell_ring(&project->button, &project->project, name);
+  return 0;
+}
+
+/* What instances of this process committed: to be read by us, or to be told to who is elected. */
+static void take_dirty(struct publisher_project *project, int64_t now_ns) {
+  char names[PUBLISHER_DIRTY_MAX][EXECUTION_AGENT_MAX + 1];
+  unsigned count;
+  bool all;
+
+  (void)pthread_mutex_lock(project->mutex);
+  count = project->dirty_count;
+  all = project->all_dirty;
+  memcpy(names, project->dirty, count * sizeof names[0]);
+  project->dirty_count = 0;
+  project->all_dirty = false;
+  project->durable = project->sync;
+  (void)pthread_mutex_unlock(project->mutex);
+  if (count == 0)
+    return;
+  project->busy_until_ns = now_ns + BUSY_FOR_NS;
+  project->lively_until_ns = now_ns + LIVELY_FOR_NS;
+  if (!project->elected || !project->id_known)
+    stand(project, now_ns);
+  for (unsigned i = 0; i < count; i++) {
+    struct publisher_agent *agent =
+        project->elected ? publisher_project_agent(project, names[i]) : NULL;
+
+    if (agent)
+      agent->look = true;
+    if (!project->elected)
+      doorbell_ring(&project->button, &project->project, names[i]);
+  }
+  if (all && project->elected)
+    scan(project, now_ns);
+  if (all && !project->elected)
+    (void)project_each_agent(&project->project, false, ring_for, project, NULL);
+}
+
+static void store_progress(struct publisher_project *project, int64_t now_ns) {
+  unsigned open = 0;
+
+  for (struct publisher_agent *agent = project->agents; agent; agent = agent->next) {
+    bool idle = !agent->first && !agent->look;
+
+    if (agent->progress && (idle || now_ns >= agent->progress->since_ns + STORE_AFTER_NS))
+      (void)publisher_agent_store(agent);
+    if (agent->outbox.agent_fd < 0 || agent->first || agent->progress)
+      continue;
+    if (++open > OPEN_AGENTS_MAX || (idle && now_ns >= agent->used_ns + CLOSE_AFTER_NS))
+      publisher_agent_close(agent);
+  }
+}
+
+void publisher_project_tick(struct publisher_project *project, int64_t now_ns) {
+  if (now_ns >= project->stand_ns)
+    stand(project, now_ns);
+  take_dirty(project, now_ns);
+  if (!project->elected || project->resigning)
+    return;
+  if (now_ns >= project->listen_ns) {
+    if (doorbell_listen(&project->doorbell, project->metrics_fd, look_at, project))
+      scan(project, now_ns);
+    project->listen_ns =
+        now_ns + (now_ns < project->busy_until_ns ? LISTEN_BUSY_NS : LISTEN_IDLE_NS);
+  }
+  if (now_ns >= project->scan_ns)
+    scan(project, now_ns);
+  store_progress(project, now_ns);
+  give_up_without_success(project, now_ns);
+}
+
+int64_t publisher_project_next_ns(const struct publisher_project *project, int64_t now_ns) {
+  int64_t next_ns = project->stand_ns;
+
+  if (!project->elected)
+    return next_ns;
+  if (project->listen_ns < next_ns)
+    next_ns = project->listen_ns;
+  for (const struct publisher_agent *agent = project->agents; agent; agent = agent->next)
+    if (agent->progress && agent->progress->since_ns + STORE_AFTER_NS < next_ns)
+      next_ns = agent->progress->since_ns + STORE_AFTER_NS;
+  return next_ns > now_ns ? next_ns : now_ns;
+}

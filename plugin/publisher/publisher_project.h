@@ -1,0 +1,91 @@
+/* publisher_project.h - one project as a publisher sees it: elected or not, its agents, who is
+ * told.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef KAIZEN_PUBLISHER_PROJECT_H
+#define KAIZEN_PUBLISHER_PROJECT_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "publisher/publisher.h"
+#include "publisher/publisher_agent.h"
+#include "publisher/publisher_election.h"
+#include "record/execution.h"
+#include "store/doorbell.h"
+#include "store/project.h"
+
+#define PUBLISHER_DIRTY_MAX 32
+
+struct publisher_attachment { /* guarded by the publisher's mutex */
+  struct publisher_attachment *next;
+  struct publisher *publisher;
+  struct publisher_project *project;
+  publisher_log log;
+  void *log_ctx;
+};
+
+struct publisher_project {
+  struct publisher_project *next;
+  pthread_mutex_t *mutex; /* the publisher's */
+
+  /* guarded by the mutex */
+  struct publisher_attachment *attachments;
+  unsigned users; /* attachments, callers that wait for it to end, and the thread */
+  bool leaving;   /* the last attachment went */
+  bool released;  /* the thread has let go of it */
+  bool sync;      /* logs are durable: some instance wants it so */
+  int64_t leave_by_ns;
+  char dirty[PUBLISHER_DIRTY_MAX][EXECUTION_AGENT_MAX + 1];
+  unsigned dirty_count;
+  bool all_dirty;
+  struct publisher_status status;
+
+  /* constant */
+  struct project project; /* our own: outlives the instance's when the thread is slow to let go */
+  dev_t device;
+  ino_t inode;
+  struct election *election;
+
+  /* the thread's */
+  unsigned char id[PROJECT_ID_SIZE];
+  bool id_known, elected, durable;
+  bool resigning; /* to be resigned by the thread, once nothing is in flight */
+  bool ending;    /* nothing new is sent */
+  int metrics_fd; /* -1: there is no folder yet */
+  dev_t metrics_device;
+  ino_t metrics_inode;
+  struct doorbell doorbell;
+  struct doorbell_button button; /* of whoever publishes, when it is not us */
+  struct publisher_agent *agents;
+  int64_t stand_ns, scan_ns, listen_ns, away_until_ns; /* CLOCK_MONOTONIC: when to do it next */
+  int64_t busy_until_ns, lively_until_ns;              /* something was committed a moment ago */
+  int64_t waiting_since_ns; /* events are pending and nothing was acknowledged since; 0: none are */
+  pid_t holder;
+  uint64_t failures;
+  int64_t last_acknowledged_unix_ns;
+};
+
+/* A private copy of `project`.  NULL when memory or descriptors run out. */
+struct publisher_project *publisher_project_new(const struct project *project,
+                                                pthread_mutex_t *mutex);
+void publisher_project_free(struct publisher_project *project);
+
+/* What follows is called by the thread, without the mutex. */
+/* Messages to the instances' logs. */
+void publisher_project_say(struct publisher_project *project, int32_t level, int32_t id,
+                           const char *format, ...) __attribute__((format(printf, 4, 5)));
+/* Election, doorbell, rounds, what instances committed. */
+void publisher_project_tick(struct publisher_project *project, int64_t now_ns);
+/* Stores what can be stored, lets others publish; nothing of it in flight. */
+void publisher_project_resign(struct publisher_project *project, struct window *window);
+struct publisher_agent *publisher_project_agent(struct publisher_project *project,
+                                                const char *name);
+bool publisher_project_in_flight(const struct publisher_project *project);
+bool publisher_project_pending(
+    const struct publisher_project *project); /* events are known to wait */
+/* When it wants to be called next. */
+int64_t publisher_project_next_ns(const struct publisher_project *project, int64_t now_ns);
+
+#endif

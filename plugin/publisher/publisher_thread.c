@@ -1,0 +1,309 @@
+/* publisher_thread.c - one publisher's thread.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * The thread owns its connection, elections and cursors, and lets go of them itself: whoever wants
+ * it to end asks, and waits as long as it likes (schedule 17: a frozen broker may hold the thread
+ * for seconds). */
+#include "publisher/publisher_thread.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <kaizen/plugin.h>
+
+#include "base/clock.h"
+
+#define STACK_BYTES (256u << 10)
+#define NICE 10 /* a tenth of a processor that somebody else wants too */
+#define NS_PER_S INT64_C(1000000000)
+#define NAP_NS INT64_C(1000000)
+
+static void settings_fini(struct transport_settings *settings) {
+  free((void *)settings->url);
+  free((void *)settings->creds);
+  free((void *)settings->ca);
+  free((void *)settings->cert);
+  free((void *)settings->key);
+  free((void *)settings->stream);
+  free((void *)settings->shown_url);
+}
+
+static bool settings_copy(struct transport_settings *to, const struct transport_settings *from) {
+  *to = (struct transport_settings){
+      .core = from->core,
+      .url = strdup(from->url),
+      .creds = strdup(from->creds),
+      .ca = strdup(from->ca),
+      .cert = strdup(from->cert),
+      .key = strdup(from->key),
+      .stream = strdup(from->stream),
+      .shown_url = strdup(from->shown_url),
+  };
+  return to->url && to->creds && to->ca && to->cert && to->key && to->stream && to->shown_url;
+}
+
+/* From the transport's threads. */
+static void wake_for_answers(void *ctx) {
+  struct publisher *publisher = ctx;
+
+  (void)pthread_mutex_lock(&publisher->mutex);
+  publisher_rouse(publisher, true);
+  (void)pthread_mutex_unlock(&publisher->mutex);
+}
+
+struct publisher *publisher_new(const struct transport_kind *kind,
+                                const struct transport_settings *settings) {
+  struct publisher *publisher = calloc(1, sizeof *publisher);
+  pthread_condattr_t monotonic;
+
+  if (!publisher)
+    return NULL;
+  if (!settings_copy(&publisher->settings, settings)) {
+    settings_fini(&publisher->settings);
+    free(publisher);
+    return NULL;
+  }
+  (void)pthread_mutex_init(&publisher->mutex, NULL);
+  (void)pthread_condattr_init(&monotonic);
+  (void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+  (void)pthread_cond_init(&publisher->wake, &monotonic);
+  (void)pthread_cond_init(&publisher->changed, &monotonic);
+  (void)pthread_condattr_destroy(&monotonic);
+  publisher->flow.kind = kind;
+  publisher->flow.settings = &publisher->settings;
+  publisher->flow.wake = wake_for_answers;
+  publisher->flow.wake_ctx = publisher;
+  return publisher;
+}
+
+void publisher_free(struct publisher *publisher) {
+  publisher_flow_fini(&publisher->flow);
+  settings_fini(&publisher->settings);
+  (void)pthread_cond_destroy(&publisher->wake);
+  (void)pthread_cond_destroy(&publisher->changed);
+  (void)pthread_mutex_destroy(&publisher->mutex);
+  free(publisher);
+}
+
+void publisher_put(struct publisher *publisher) {
+  bool last = --publisher->users == 0;
+
+  (void)pthread_mutex_unlock(&publisher->mutex);
+  if (last)
+    publisher_free(publisher);
+}
+
+void publisher_rouse(struct publisher *publisher, bool nap) {
+  if (publisher->sleep == PUBLISHER_AWAKE && nap)
+    publisher->roused = true;
+  if (publisher->sleep == PUBLISHER_AWAKE || (publisher->sleep == PUBLISHER_NAPPING && !nap))
+    return;
+  publisher->sleep = PUBLISHER_AWAKE;
+  (void)pthread_cond_signal(&publisher->wake);
+}
+
+static void remove_project(struct publisher *publisher, struct publisher_project *project) {
+  struct publisher_project **at;
+  bool last;
+
+  (void)pthread_mutex_lock(&publisher->mutex);
+  for (at = &publisher->projects; *at != project;)
+    at = &(*at)->next;
+  *at = project->next;
+  project->released = true;
+  last = --project->users == 0;
+  (void)pthread_cond_broadcast(&publisher->changed);
+  (void)pthread_mutex_unlock(&publisher->mutex);
+  if (last)
+    publisher_project_free(project);
+}
+
+/* True when the project is gone. */
+static bool let_go(struct publisher *publisher, struct publisher_project *project,
+                   struct publisher_project *projects, int64_t leave_by_ns, int64_t now_ns) {
+  project->ending = true;
+  if (publisher_project_in_flight(project) && now_ns < leave_by_ns)
+    return false; /* answers may still come */
+  /* with the connection closed nothing of ours can reach the broker after somebody else was
+   * elected */
+  if (publisher_project_in_flight(project) || !projects->next)
+    publisher_flow_disconnect(&publisher->flow, projects);
+  publisher_project_resign(project, &publisher->flow.window);
+  election_leave(project->election, project);
+  project->election = NULL;
+  remove_project(publisher, project);
+  return true;
+}
+
+static void serve_projects(struct publisher *publisher, struct publisher_project *projects,
+                           int64_t now_ns) {
+  struct publisher_project *project, *next;
+
+  for (project = projects; project; project = next) {
+    int64_t leave_by_ns;
+    bool leaving;
+
+    next = project->next;
+    (void)pthread_mutex_lock(&publisher->mutex);
+    leaving = project->leaving;
+    leave_by_ns = project->leave_by_ns;
+    (void)pthread_mutex_unlock(&publisher->mutex);
+    publisher_project_tick(project, now_ns);
+    if (project->resigning) {
+      if (publisher_project_in_flight(project))
+        publisher_flow_disconnect(&publisher->flow, projects);
+      publisher_project_resign(project, &publisher->flow.window);
+    }
+    if (leaving && let_go(publisher, project, projects, leave_by_ns, now_ns) && project == projects)
+      projects = next;
+  }
+}
+
+static void describe(const struct publisher *publisher, const struct publisher_project *project,
+                     int64_t now_ns, struct publisher_status *status) {
+  const struct transport_trouble *trouble = &publisher->flow.trouble;
+  char *reason = status->reason;
+
+  memset(status, 0, sizeof *status);
+  status->holder_pid = project->holder;
+  status->publish_failures = project->failures;
+  status->last_acknowledged_unix_ns = project->last_acknowledged_unix_ns;
+  if (!project->elected) {
+    status->state = KAIZEN_PUBLISHER_ELSEWHERE;
+    if (now_ns < project->away_until_ns)
+      (void)snprintf(reason, sizeof status->reason,
+                     "gave up for a while, so that another process may try: %.100s", trouble->text);
+    else if (project->metrics_fd < 0)
+      (void)snprintf(reason, sizeof status->reason, "nothing was recorded yet");
+    else
+      (void)snprintf(reason, sizeof status->reason, "process %ld publishes this project's events",
+                     (long)project->holder);
+    return;
+  }
+  status->state =
+      publisher->flow.transport ? KAIZEN_PUBLISHER_CONNECTED : KAIZEN_PUBLISHER_CONNECTING;
+  status->hopeless = trouble->text[0] && trouble->hopeless;
+  (void)snprintf(reason, sizeof status->reason, "%s", trouble->text);
+}
+
+static struct publisher_project *projects_of(struct publisher *publisher) {
+  struct publisher_project *projects;
+
+  (void)pthread_mutex_lock(&publisher->mutex);
+  projects = publisher->projects;
+  (void)pthread_mutex_unlock(&publisher->mutex);
+  return projects;
+}
+
+static void sleep_until(struct publisher *publisher, int64_t now_ns, int64_t until_ns,
+                        bool lively) {
+  struct timespec until = {.tv_sec = until_ns / NS_PER_S, .tv_nsec = until_ns % NS_PER_S};
+
+  (void)pthread_mutex_lock(&publisher->mutex);
+  for (struct publisher_project *project = publisher->projects; project; project = project->next) {
+    describe(publisher, project, now_ns, &project->status);
+    if (project->dirty_count > 0)
+      until_ns = now_ns;
+  }
+  if (publisher->roused)
+    until_ns = now_ns;
+  publisher->roused = false;
+  publisher->sleep = lively ? PUBLISHER_NAPPING : PUBLISHER_SLEEPING;
+  while (until_ns > now_ns && publisher->sleep != PUBLISHER_AWAKE)
+    if (pthread_cond_timedwait(&publisher->wake, &publisher->mutex, &until) == ETIMEDOUT)
+      break;
+  publisher->sleep = PUBLISHER_AWAKE;
+  if (publisher->hurry)
+    publisher_flow_hurry(&publisher->flow, now_ns);
+  publisher->hurry = false;
+  (void)pthread_mutex_unlock(&publisher->mutex);
+}
+
+static int64_t next_ns(const struct publisher *publisher, const struct publisher_project *projects,
+                       int64_t now_ns) {
+  int64_t earliest_ns = publisher_flow_next_ns(&publisher->flow, projects, now_ns);
+
+  for (; projects; projects = projects->next) {
+    int64_t its_ns = publisher_project_next_ns(projects, now_ns);
+
+    if (its_ns < earliest_ns)
+      earliest_ns = its_ns;
+  }
+  return earliest_ns;
+}
+
+/* While something goes on it looks by itself every millisecond, and a commit costs its caller no
+ * wake-up. */
+static bool is_lively(const struct publisher *publisher, const struct publisher_project *projects,
+                      int64_t now_ns) {
+  if (publisher->flow.in_flight > 0)
+    return true;
+  for (; projects; projects = projects->next)
+    if (now_ns < projects->lively_until_ns)
+      return true;
+  return false;
+}
+
+static void serve(struct publisher *publisher) {
+  for (;;) {
+    int64_t now_ns = clock_monotonic_ns(), until_ns;
+    struct publisher_project *projects;
+    bool lively;
+
+    serve_projects(publisher, projects_of(publisher), now_ns);
+    projects = projects_of(publisher);
+    if (!projects && publisher_registry_retire(publisher))
+      return;
+    publisher_flow_tick(&publisher->flow, projects, now_ns);
+    now_ns = clock_monotonic_ns();
+    lively = is_lively(publisher, projects, now_ns);
+    until_ns = next_ns(publisher, projects, now_ns);
+    if (lively && until_ns > now_ns + NAP_NS)
+      until_ns = now_ns + NAP_NS;
+    sleep_until(publisher, now_ns, until_ns, lively);
+  }
+}
+
+static void *run(void *ctx) {
+  struct publisher *publisher = ctx;
+
+  (void)pthread_setname_np(pthread_self(), "kaizen-pub");
+  /* This thread's alone, and of those the NATS library starts from here (nice(2), NOTES):
+   * where processors are short the host's threads come first, and events wait in the log. */
+  (void)!nice(NICE);
+  serve(publisher);
+  publisher_flow_disconnect(&publisher->flow, NULL);
+  (void)pthread_mutex_lock(&publisher->mutex);
+  publisher->gone = true;
+  if (publisher->waiters == 0)
+    (void)pthread_detach(pthread_self());
+  (void)pthread_cond_broadcast(&publisher->changed);
+  publisher_put(publisher);
+  return NULL;
+}
+
+int publisher_start(struct publisher *publisher) {
+  pthread_attr_t attributes;
+  sigset_t all, before;
+  int result;
+
+  (void)sigfillset(&all);
+  result = pthread_attr_init(&attributes);
+  if (result != 0)
+    return result;
+  (void)pthread_attr_setstacksize(&attributes, STACK_BYTES);
+  (void)pthread_sigmask(SIG_SETMASK, &all, &before);
+  publisher->users++;
+  result = pthread_create(&publisher->thread, &attributes, run, publisher);
+  if (result != 0)
+    publisher->users--;
+  (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+  (void)pthread_attr_destroy(&attributes);
+  return result;
+}

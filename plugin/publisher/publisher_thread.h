@@ -1,0 +1,56 @@
+/* publisher_thread.h - one publisher: a thread and a connection, for every project of the process
+ * with the same settings.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef KAIZEN_PUBLISHER_THREAD_H
+#define KAIZEN_PUBLISHER_THREAD_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "publisher/publisher_flow.h"
+#include "publisher/publisher_project.h"
+
+enum publisher_sleep {
+  PUBLISHER_AWAKE,
+  PUBLISHER_NAPPING,  /* for a millisecond: only answers are worth waking it */
+  PUBLISHER_SLEEPING, /* commits wake it, too */
+};
+
+struct publisher {
+  struct publisher *next;             /* in the registry, guarded by the registry's mutex */
+  struct transport_settings settings; /* strings of our own */
+
+  pthread_mutex_t mutex;
+  pthread_cond_t wake, changed;
+  /* guarded by the mutex */
+  struct publisher_project *projects; /* grows at the head, by anybody; shrinks by the thread */
+  enum publisher_sleep sleep;
+  bool roused; /* while it was awake: it does not go to sleep then */
+  bool hurry;  /* somebody waits for events to be acknowledged */
+  bool gone;   /* the thread has let go of everything */
+  bool joined;
+  unsigned waiters; /* callers in publisher_detach() */
+  unsigned users;   /* waiters and the thread: the last one frees */
+  pthread_t thread;
+
+  struct publisher_flow flow; /* the thread's */
+};
+
+/* A new one, not started.  NULL when memory runs out. */
+struct publisher *publisher_new(const struct transport_kind *kind,
+                                const struct transport_settings *settings);
+void publisher_free(struct publisher *publisher);
+/* Starts its thread: every signal blocked, a small stack.  0 or an errno. */
+int publisher_start(struct publisher *publisher);
+/* The mutex is held.  Ends a sleep, `nap` too. */
+void publisher_rouse(struct publisher *publisher, bool nap);
+/* Lets go of one use; frees with the last.  The mutex is held, and released by it. */
+void publisher_put(struct publisher *publisher);
+
+/* publisher.c's: takes the publisher out of the registry; false when a project has come
+ * meanwhile. */
+bool publisher_registry_retire(struct publisher *publisher);
+
+#endif

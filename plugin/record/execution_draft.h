@@ -1,0 +1,42 @@
+/* execution_draft.h - what both forms of input, struct and JSON, come down to before the line.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * For execution*.c only. */
+#ifndef KAIZEN_EXECUTION_DRAFT_H
+#define KAIZEN_EXECUTION_DRAFT_H
+
+#include "base/json_reader.h"
+#include "record/execution.h"
+
+struct execution_draft {
+  struct span agent, session_id, primary_name, key; /* ptr NULL: not given */
+  struct span helix_session_uid, repo, flavor;
+  struct json_value metadata; /* raw.ptr NULL: not given; else an object that was checked */
+  double execution_time_s, quality_score, primary_value, primary_target, infra_overhead_share;
+  int64_t timestamp_s, tokens;
+  bool has_timestamp, has_time, has_quality, has_primary, has_target, has_tokens, has_share;
+  bool success;
+};
+
+/* execution_line.c: checks what the two forms have in common and writes the line. */
+int execution_finish(struct execution *execution, const struct execution_draft *draft,
+                     const struct execution_limits *limits, struct error *error);
+
+/* execution_json.c: the members of extra_json.  Decoded strings stand in execution->scratch. */
+int execution_read_extra(struct execution *execution, struct execution_draft *draft,
+                         struct span text, struct error *error);
+
+/* execution.c: which executions are emitted; `known`: the flag bits this form of input has. */
+int execution_read_flags(struct execution *execution, uint32_t flags, uint32_t known,
+                         const struct execution_limits *limits, struct error *error);
+/* Refuses a text that no record could come from, before time is spent on it. */
+int execution_check_length(const char *field, size_t len, size_t max, struct error *error);
+/* One JSON object to check, of what may stand inside `depth` others in the record. A byte order
+ * mark is passed. */
+int execution_check_json(const char *field, struct span text, unsigned depth,
+                         struct json_value *value, struct error *error);
+
+enum { EXECUTION_TEXT_FACTOR = 8 }; /* white space and escapes make input longer than the record */
+
+#endif

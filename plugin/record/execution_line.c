@@ -1,0 +1,225 @@
+/* execution_line.c - the checks every execution passes, and the line it becomes.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * Keys stand in the order of the contract's table.  What is not given is left out. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/json_writer.h"
+#include "base/timestamp.h"
+#include "base/utf8.h"
+#include "record/execution_draft.h"
+
+/* Checks. */
+
+/* A number for a message, independent of the host's locale. */
+static void show_number(double value, char out[32]) {
+  struct buffer text = {0};
+  if (!isfinite(value)) {
+    snprintf(out, 32, "%s", isnan(value) ? "NaN" : value < 0 ? "-Infinity" : "Infinity");
+    return;
+  }
+  json_writer_double(&text, value);
+  snprintf(out, 32, "%.*s", (int)text.len, text.data ? text.data : "?");
+  buffer_fini(&text);
+}
+
+static int check_number(const char *field, double value, double min, double max, const char *needed,
+                        struct error *error) {
+  char shown[32];
+  if (isfinite(value) && value >= min && value <= max)
+    return 0;
+  show_number(value, shown);
+  return error_set(error, KAIZEN_E_REJECTED, "%s is %s; %s is needed", field, shown, needed);
+}
+
+static int check_numbers(const struct execution_draft *draft, struct error *error) {
+  const char *finite = "a finite number";
+  if ((draft->has_time && check_number("execution_time_s", draft->execution_time_s, 0, INFINITY,
+                                       "a number of seconds, 0 or more,", error) != 0) ||
+      (draft->has_quality && check_number("quality_score", draft->quality_score, 0, 1,
+                                          "a number from 0 to 1", error) != 0) ||
+      (draft->has_primary && check_number("primary_metric.value", draft->primary_value, -INFINITY,
+                                          INFINITY, finite, error) != 0) ||
+      (draft->has_target && check_number("primary_metric.target", draft->primary_target, -INFINITY,
+                                         INFINITY, finite, error) != 0) ||
+      (draft->has_share && check_number("infra_overhead_share", draft->infra_overhead_share,
+                                        -INFINITY, INFINITY, finite, error) != 0))
+    return -1;
+  return 0;
+}
+
+static int check_text(const char *field, struct span text, struct error *error) {
+  char shown[UTF8_SHOWN_SIZE];
+  if (!text.ptr || utf8_valid(text))
+    return 0;
+  return error_set(error, KAIZEN_E_REJECTED, "%s \"%s\" is not UTF-8; convert it", field,
+                   utf8_show(text, shown));
+}
+
+static int check_texts(const struct execution_draft *draft, struct error *error) {
+  if (draft->has_primary && draft->primary_name.len == 0)
+    return error_set(error, KAIZEN_E_REJECTED, "primary_metric has no name; give one");
+  return check_text("session_id", draft->session_id, error) != 0 ||
+                 check_text("primary_metric.name", draft->primary_name, error) != 0
+             ? -1
+             : 0;
+}
+
+/* `now` may lie before the retention's own clock: that is the clock's fault, not the record's. */
+static int choose_timestamp(struct execution *execution, const struct execution_draft *draft,
+                            const struct execution_limits *limits, struct error *error) {
+  char given[TIMESTAMP_TEXT_SIZE], oldest[TIMESTAMP_TEXT_SIZE];
+  int64_t now_s = limits->now_s < 0                 ? 0
+                  : limits->now_s > TIMESTAMP_MAX_S ? TIMESTAMP_MAX_S
+                                                    : limits->now_s;
+  execution->timestamp_s = draft->has_timestamp ? draft->timestamp_s : now_s;
+  if (!draft->has_timestamp || draft->timestamp_s >= limits->oldest_s)
+    return 0;
+  timestamp_format(draft->timestamp_s, given);
+  timestamp_format(limits->oldest_s, oldest);
+  return error_set(error, KAIZEN_E_REJECTED,
+                   "timestamp %s is older than retention_days keeps; the oldest accepted is %s",
+                   given, oldest);
+}
+
+/* The key. */
+
+static struct json_value key_in_metadata(struct json_value metadata) {
+  struct json_value key = {0};
+  struct json_cursor cursor;
+  struct json_member member;
+  if (!metadata.raw.ptr ||
+      json_cursor_open(&cursor, metadata.raw, JSON_LENIENT, JSON_DEPTH_MAX, NULL) != 0)
+    return key;
+  while (json_cursor_next(&cursor, &member, NULL) > 0)
+    if (json_name_is(&member, "idempotency_key"))
+      return member.value;
+  return key;
+}
+
+static int check_key(const char *field, struct span key, struct error *error) {
+  if (key.len == 0)
+    return error_set(error, KAIZEN_E_REJECTED, "%s is empty; leave it out or give a key", field);
+  if (key.len > EXECUTION_KEY_MAX)
+    return error_set(error, KAIZEN_E_REJECTED, "%s has %zu bytes; at most %d are allowed", field,
+                     key.len, EXECUTION_KEY_MAX);
+  return check_text(field, key, error);
+}
+
+/* The one of the record wins over the one in metadata. */
+static int choose_key(struct execution *execution, const struct execution_draft *draft,
+                      struct error *error) {
+  const char *field = "idempotency_key";
+  buffer_clear(&execution->key);
+  if (draft->key.ptr) {
+    buffer_append(&execution->key, draft->key.ptr, draft->key.len);
+  } else {
+    struct json_value key = key_in_metadata(draft->metadata);
+    if (!key.raw.ptr || key.type == JSON_NULL)
+      return 0;
+    field = "metadata.idempotency_key";
+    if (key.type != JSON_STRING)
+      return error_set(error, KAIZEN_E_REJECTED, "%s is no string; write the key in quotes", field);
+    json_decode_string(key, &execution->key);
+  }
+  if (execution->key.failed)
+    return error_set(error, KAIZEN_E_NOMEM, "out of memory");
+  return check_key(field, buffer_span(&execution->key), error);
+}
+
+/* The line. */
+
+static void name_member(struct buffer *out, const char *name) {
+  buffer_append_byte(out, ',');
+  buffer_append_byte(out, '"');
+  buffer_append_text(out, name);
+  buffer_append(out, "\":", 2);
+}
+
+static void write_string(struct buffer *out, const char *name, struct span text) {
+  if (text.ptr) {
+    name_member(out, name);
+    json_writer_string(out, text);
+  }
+}
+
+static void write_number(struct buffer *out, const char *name, bool has, double value) {
+  if (has) {
+    name_member(out, name);
+    json_writer_double(out, value);
+  }
+}
+
+static void write_primary(struct buffer *out, const struct execution_draft *draft) {
+  if (!draft->has_primary)
+    return;
+  buffer_append_text(out, ",\"primary_metric\":{\"name\":");
+  json_writer_string(out, draft->primary_name);
+  write_number(out, "value", true, draft->primary_value);
+  write_number(out, "target", draft->has_target, draft->primary_target);
+  buffer_append_byte(out, '}');
+}
+
+static void write_line(struct execution *execution, const struct execution_draft *draft) {
+  struct buffer *out = &execution->line;
+  char timestamp[TIMESTAMP_TEXT_SIZE];
+  buffer_clear(out);
+  timestamp_format(execution->timestamp_s, timestamp);
+  buffer_append_text(out, "{\"timestamp\":\"");
+  buffer_append_text(out, timestamp);
+  buffer_append_byte(out, '"');
+  write_string(out, "agent", draft->agent);
+  write_string(out, "session_id", draft->session_id);
+  write_number(out, "execution_time_s", draft->has_time, execution->execution_time_s);
+  buffer_append_text(out, draft->success ? ",\"success\":true" : ",\"success\":false");
+  write_number(out, "quality_score", draft->has_quality, execution->quality_score);
+  write_primary(out, draft);
+  if (draft->metadata.raw.ptr) {
+    name_member(out, "metadata");
+    json_compact(draft->metadata, out);
+  }
+  write_string(out, "helix_session_uid", draft->helix_session_uid);
+  write_string(out, "repo", draft->repo);
+  write_string(out, "flavor", draft->flavor);
+  if (draft->has_tokens) {
+    name_member(out, "tokens");
+    json_writer_integer(out, draft->tokens);
+  }
+  write_number(out, "infra_overhead_share", draft->has_share, draft->infra_overhead_share);
+  if (execution->key.len > 0)
+    write_string(out, "idempotency_key", buffer_span(&execution->key));
+}
+
+static int check_size(const struct execution *execution, const struct execution_limits *limits,
+                      struct error *error) {
+  size_t len = execution->line.len + 1; /* its closing brace */
+  if (execution->line.failed)
+    return error_set(error, KAIZEN_E_NOMEM, "out of memory");
+  if (len > limits->max_record_bytes)
+    return error_set(
+        error, KAIZEN_E_REJECTED,
+        "the record has %zu bytes; max_record_bytes allows %zu: shorten metadata or the like", len,
+        limits->max_record_bytes);
+  return 0;
+}
+
+int execution_finish(struct execution *execution, const struct execution_draft *draft,
+                     const struct execution_limits *limits, struct error *error) {
+  if (execution_check_agent(draft->agent, error) != 0 || check_numbers(draft, error) != 0 ||
+      check_texts(draft, error) != 0 || choose_timestamp(execution, draft, limits, error) != 0 ||
+      choose_key(execution, draft, error) != 0)
+    return -1;
+  memcpy(execution->agent, draft->agent.ptr, draft->agent.len);
+  execution->agent[draft->agent.len] = '\0';
+  execution->success = draft->success;
+  execution->has_time = draft->has_time;
+  execution->has_quality = draft->has_quality;
+  execution->execution_time_s =
+      draft->has_time ? draft->execution_time_s + 0.0 : 0; /* -0.0 becomes 0.0 */
+  execution->quality_score = draft->has_quality ? draft->quality_score + 0.0 : 0;
+  write_line(execution, draft);
+  return check_size(execution, limits, error);
+}

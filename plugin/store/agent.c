@@ -1,0 +1,451 @@
+/* agent.c - one agent's folder, held open for recording.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "store/agent.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <kaizen/plugin.h>
+
+#include "base/clock.h"
+#include "base/directory.h"
+#include "base/hash.h"
+#include "base/line_reader.h"
+#include "record/record.h"
+
+#define STORE_EVERY_LINES 64       /* a restart folds at most that many again */
+#define STORE_EVERY_LINES_FAR 1024 /* during a long catch-up: a killed rebuild goes on there */
+#define REOPEN_TRIES 8             /* at least, however little time there is */
+#define CATCH_UP_TRIES 64 /* with one who appends all the time: a needless newline is harmless */
+#define SECOND_LOOK_NS INT64_C(1000000000)
+#define KEY_CANDIDATES 8
+
+void agent_init(struct agent *agent, const struct project *project, const char *name) {
+  *agent = (struct agent){.project = project, .fd = -1};
+  agent->lock = (struct agent_lock){.lock_fd = -1, .next_fd = -1};
+  agent->log.fd = -1;
+  agent->checkpoint.fd = -1;
+  (void)snprintf(agent->name, sizeof agent->name, "%s", name);
+}
+
+static void unload(struct agent *agent) {
+  checkpoint_close(&agent->checkpoint);
+  agent->loaded = false;
+}
+
+/* A damaged checkpoint: without it the next look at the log makes one anew. */
+static int discard(struct agent *agent, struct error *error) {
+  (void)unlinkat(agent->fd, CHECKPOINT_FILE, 0);
+  unload(agent);
+  return error_set(error, KAIZEN_E_IO, CHECKPOINT_FILE ": is damaged");
+}
+
+static void close_files(struct agent *agent) {
+  unload(agent);
+  agent_log_close(&agent->log);
+  agent_lock_close(&agent->lock);
+  if (agent->fd >= 0)
+    (void)close(agent->fd);
+  agent->fd = -1;
+  agent->path_synced = agent->state_claimed = false;
+}
+
+static bool folded_log_is_in_place(const struct agent *agent) {
+  uint64_t size;
+
+  return agent_log_in_place(&agent->log, agent->project->root_fd, agent->name, &size, NULL) == 0 &&
+         size >= agent->anchor.end &&
+         agent_log_check_anchor(&agent->log, &agent->anchor, NULL) == 0;
+}
+
+void agent_close(struct agent *agent) {
+  if (agent->loaded && (agent->unstored > 0 || agent->look_again_ns > 0) &&
+      agent_lock_exclusive(&agent->lock, 0, NULL) == 0) {
+    /* whoever opens it next takes the second look */
+    if (agent->look_again_ns > 0)
+      (void)unlinkat(agent->fd, CHECKPOINT_FILE, 0);
+    else if (folded_log_is_in_place(agent))
+      agent_store_checkpoint(agent, true);
+    agent_lock_release(&agent->lock);
+  }
+  close_files(agent);
+}
+
+static int open_files(struct agent *agent, struct error *error) {
+  if (agent->fd >= 0)
+    return 0;
+  if (project_agent_folder(agent->project, agent->name, true, &agent->fd, error) == 0 &&
+      agent_lock_open(&agent->lock, agent->fd, error) == 0)
+    return 0;
+  close_files(agent);
+  return -1;
+}
+
+static void remember_before(struct agent *agent) {
+  agent->records_before = agent->fold.execution_count;
+  agent->marked_before = agent->fold.marked;
+}
+
+/* Who writes a log anew in place may go on over lines that were appended meanwhile, and stop before
+ * the last of them: that one stands where it did, and what was folded is wrong all the same. */
+static void want_second_look(struct agent *agent) {
+  agent->look_again_ns = clock_monotonic_ns() + SECOND_LOOK_NS;
+}
+
+/* 0 when the last folded line stands where it did, 1 when not: somebody rewrote the log.  -1. */
+static int check_anchor(struct agent *agent, uint64_t size, struct error *error) {
+  int result =
+      size < agent->anchor.end ? 1 : agent_log_check_anchor(&agent->log, &agent->anchor, error);
+
+  if (result == 1 && agent->anchor.inode == agent->log.inode)
+    want_second_look(agent);
+  if (result == 1 && !agent->rewritten) {
+    agent->rewritten = true;
+    if (!agent->replaced)
+      remember_before(agent);
+  }
+  return result;
+}
+
+/* Loads the checkpoint, or begins an empty one. */
+static int load(struct agent *agent, uint64_t size, struct error *error) {
+  int result = checkpoint_open(&agent->checkpoint, agent->fd, agent->project->boot_id,
+                               &agent->anchor, &agent->fold, error);
+
+  if (result < 0)
+    return -1;
+  if (result == 0)
+    result = check_anchor(agent, size, error);
+  agent->loaded = result == 0;
+  agent->unstored = 0;
+  if (result < 0)
+    unload(agent);
+  return result < 0 ? -1 : 0;
+}
+
+static int begin_again(struct agent *agent, uint64_t size, struct error *error) {
+  unload(agent);
+  if (checkpoint_reset(&agent->checkpoint, agent->fd, agent->project->boot_id, error) != 0)
+    return -1;
+  agent->anchor = (struct log_anchor){0};
+  agent_log_forget_syncs(&agent->log);
+  fold_init(&agent->fold);
+  agent->unstored = 0;
+  agent->loaded = true;
+  agent->rebuilt += size > 0;
+  agent->summary_stale = true;
+  return 0;
+}
+
+/* Does a record stand in the log at one of `offsets` that carries `key`?  1 yes, with *line and
+ * *offset. */
+static int confirm_key(struct agent *agent, struct span key, const uint64_t *offsets, size_t count,
+                       struct buffer *line, uint64_t *offset, struct error *error) {
+  struct buffer found = {0};
+  struct record record;
+  int result = 0;
+  size_t i;
+
+  for (i = 0; result == 0 && i < count; i++) {
+    if (offsets[i] >= agent->anchor.end)
+      continue;
+    result = agent_log_read_line(agent->log.fd, offsets[i], line, error);
+    if (result == 0 && record_read(buffer_span(line), &record, NULL) == RECORD_OK &&
+        record_key(&record, &found))
+      result = found.failed ? error_set(error, KAIZEN_E_NOMEM, "out of memory")
+                            : (span_equal(buffer_span(&found), key) ? 2 : 0);
+    else if (result > 0)
+      result = 0;
+    *offset = offsets[i];
+  }
+  buffer_fini(&found);
+  return result == 2 ? 1 : result;
+}
+
+int agent_find_key(struct agent *agent, struct span key, struct buffer *line, uint64_t *offset,
+                   struct error *error) {
+  uint64_t offsets[KEY_CANDIDATES];
+  size_t count;
+  int result = checkpoint_find(&agent->checkpoint, key, offsets, KEY_CANDIDATES, &count, error);
+
+  if (result != 0)
+    return result == 1 ? discard(agent, error) : -1;
+  return count == 0 ? 0 : confirm_key(agent, key, offsets, count, line, offset, error);
+}
+
+int agent_add_key(struct agent *agent, struct span key, uint64_t offset, struct error *error) {
+  int result = checkpoint_add(&agent->checkpoint, key, offset, error);
+
+  return result == 1 ? discard(agent, error) : result;
+}
+
+/* The key of a line somebody else wrote; the first line that carries it keeps it. */
+static int take_key(struct agent *agent, const struct record *record, uint64_t offset,
+                    struct buffer *key, struct error *error) {
+  struct buffer line = {0};
+  uint64_t first;
+  int found;
+
+  if (!record_key(record, key))
+    return 0;
+  if (key->failed)
+    return error_set(error, KAIZEN_E_NOMEM, "out of memory");
+  if (key->len == 0)
+    return 0;
+  found = agent_find_key(agent, buffer_span(key), &line, &first, error);
+  buffer_fini(&line);
+  return found != 0 ? (found < 0 ? -1 : 0) : agent_add_key(agent, buffer_span(key), offset, error);
+}
+
+static int fold_line(struct agent *agent, const struct line *line, struct buffer *key,
+                     struct error *error) {
+  struct record record;
+  enum record_kind kind = line->too_long ? RECORD_GARBAGE : record_read(line->text, &record, NULL);
+
+  if (kind == RECORD_OK) {
+    if (take_key(agent, &record, line->offset, key, error) != 0)
+      return -1;
+    fold_add(&agent->fold, &record, line->end);
+  } else if (kind == RECORD_GARBAGE) {
+    fold_skip(&agent->fold);
+    agent->skipped++;
+  }
+  agent->unstored++;
+  agent->summary_stale = true;
+  return 0;
+}
+
+/* The anchor of a line that ends at `end`. */
+static int set_anchor(struct agent *agent, const struct line *line, struct error *error) {
+  struct log_anchor anchor = {.end = line->end, .offset = line->offset, .inode = agent->log.inode};
+  char bytes[ANCHOR_BYTES];
+  uint64_t len = anchor.end - anchor.offset;
+  size_t kept = len < ANCHOR_BYTES ? (size_t)len : ANCHOR_BYTES, got;
+
+  if (!line->too_long) {
+    anchor.hash = agent_log_anchor_hash((struct span){line->text.ptr, line->text.len + 1});
+  } else {
+    if (directory_read_at(agent->log.fd, bytes, kept, anchor.end - kept, &got, error) != 0)
+      return -1;
+    anchor.hash = hash_bytes(bytes, got, len);
+  }
+  agent->anchor = anchor;
+  return 0;
+}
+
+/* Folds what stands behind the anchor.  1: the checkpoint is gone, damaged or replaced under its
+ * name. */
+static int catch_up(struct agent *agent, struct error *error) {
+  struct line_reader reader;
+  struct buffer key = {0};
+  struct line line;
+  int result;
+
+  line_reader_init(&reader, agent->log.fd, agent->anchor.end, UINT64_MAX);
+  while ((result = line_reader_next(&reader, &line, error)) == 1) {
+    if (fold_line(agent, &line, &key, error) != 0 || set_anchor(agent, &line, error) != 0) {
+      result = agent->loaded ? -1 : 1;
+      break;
+    }
+    if (agent->unstored >= STORE_EVERY_LINES_FAR)
+      agent_store_checkpoint(agent, true);
+    if (!agent->loaded)
+      break; /* 1: another process has put its own checkpoint there */
+  }
+  line_reader_fini(&reader);
+  buffer_fini(&key);
+  if (result < 0)
+    unload(agent);
+  return result;
+}
+
+/* Ends an unfinished last line, whoever left it: it then is a line like any other, and costs no
+ * other record. */
+static int end_torn_tail(struct agent *agent, struct error *error) {
+  enum agent_log_outcome outcome;
+
+  if (agent_log_append(&agent->log, (struct span){"\n", 1}, 0, &outcome, error) != 0)
+    return -1;
+  return catch_up(agent, error);
+}
+
+static void note_replaced(struct agent *agent) {
+  if (!agent->loaded || agent->rewritten || agent->replaced || agent->fold.execution_count == 0)
+    return;
+  agent->replaced = true;
+  remember_before(agent);
+}
+
+/* Whoever of us rewrites a log leaves a checkpoint of the new one; where nothing of it is folded
+ * yet, it was somebody else. */
+static void judge_replaced(struct agent *agent, uint64_t size) {
+  bool folded = agent->loaded && agent->anchor.end > 0;
+
+  if (agent->replaced && !folded && size > 0)
+    agent->rewritten = true;
+  agent->replaced = false;
+}
+
+/* The log is folded to its end: one more rewrite that was seen through. */
+static void settle_rewrite(struct agent *agent) {
+  if (agent->rewritten) {
+    agent->rewrites++;
+    agent->records_after = agent->fold.execution_count;
+    agent->marked_after = agent->fold.marked;
+  }
+  agent->rewritten = false;
+}
+
+static int ends_in_newline(const struct agent *agent, uint64_t size, struct error *error) {
+  char last;
+  size_t got;
+
+  if (directory_read_at(agent->log.fd, &last, 1, size - 1, &got, error) != 0)
+    return -1;
+  return got == 1 && last == '\n';
+}
+
+/* Folds what stands behind the anchor and ends a torn last line; results as agent_refresh().  A
+ * line that a program without our lock appends meanwhile is whole, and folded with the rest. */
+static int fold_the_rest(struct agent *agent, struct error *error) {
+  uint64_t size = 0;
+
+  for (int tries = 0;; tries++) {
+    int result = catch_up(agent, error);
+
+    if (result == 0)
+      result = agent_log_in_place(&agent->log, agent->project->root_fd, agent->name, &size, error);
+    if (result != 0)
+      return result;
+    if (size == agent->anchor.end)
+      return 0;
+    if (size < agent->anchor.end) {
+      want_second_look(agent);
+      return 1;
+    }
+    result = tries < CATCH_UP_TRIES ? ends_in_newline(agent, size, error) : 0;
+    if (result != 1)
+      return result < 0 ? -1 : end_torn_tail(agent, error);
+  }
+}
+
+/* Folds the log once more when it has been at rest since it was rewritten in place; fewer records
+ * than before are one more rewrite.  Results as agent_refresh(). */
+static int look_again(struct agent *agent, struct error *error) {
+  int result;
+
+  if (agent->look_again_ns == 0 || clock_monotonic_ns() < agent->look_again_ns)
+    return 0;
+  agent->look_again_ns = 0;
+  remember_before(agent);
+  if (begin_again(agent, 0, error) != 0)
+    return -1;
+  result = fold_the_rest(agent, error);
+  if (result == 0 && agent->fold.execution_count < agent->records_before)
+    agent->rewritten = true;
+  return result;
+}
+
+int agent_refresh(struct agent *agent, struct error *error) {
+  uint64_t size = 0;
+  int result;
+
+  if (agent->log.fd < 0 && agent_log_open(&agent->log, agent->fd, true, error) != 0)
+    return -1;
+  result = agent_log_in_place(&agent->log, agent->project->root_fd, agent->name, &size, error);
+  if (result == 1)
+    note_replaced(agent);
+  if (result != 0)
+    return result;
+  if (!agent_lock_in_place(&agent->lock, agent->fd))
+    return 1;
+  if (!agent->loaded && load(agent, size, error) != 0)
+    return -1;
+  if (agent->loaded) {
+    result = check_anchor(agent, size, error);
+    if (result < 0)
+      return -1;
+    agent->loaded = result == 0;
+  }
+  judge_replaced(agent, size);
+  if (!agent->loaded && begin_again(agent, size, error) != 0)
+    return -1;
+  result = size == agent->anchor.end ? 0 : fold_the_rest(agent, error);
+  if (result == 0)
+    settle_rewrite(agent);
+  if (result == 0)
+    result = look_again(agent, error);
+  if (result == 0)
+    settle_rewrite(agent);
+  return result;
+}
+
+void agent_follow_rewrite(struct agent *agent) {
+  unload(agent);
+  agent_log_close(&agent->log);
+  if (agent_refresh(agent, NULL) == 0)
+    agent_store_checkpoint(agent, true);
+}
+
+int agent_acquire(struct agent *agent, int64_t deadline_ns, struct error *error) {
+  int tries, result;
+
+  for (tries = 0; tries < REOPEN_TRIES || clock_monotonic_ns() < deadline_ns; tries++) {
+    if (open_files(agent, error) != 0)
+      return -1;
+    result = agent_lock_exclusive(&agent->lock, deadline_ns, error);
+    if (result != 0)
+      return result;
+    result = agent_refresh(agent, error);
+    if (result == 0)
+      return 0;
+    agent_lock_release(&agent->lock);
+    if (result < 0)
+      return -1;
+    /* someone removed or replaced the files under their names: what we hold is no longer the
+     * agent's */
+    close_files(agent);
+  }
+  return error_set(error, KAIZEN_E_BUSY,
+                   ".kaizen/metrics/%s: its files are replaced again and again by another program",
+                   agent->name);
+}
+
+void agent_release(struct agent *agent) {
+  agent_lock_release(&agent->lock);
+}
+
+void agent_store_checkpoint(struct agent *agent, bool now) {
+  int result;
+
+  if (agent->unstored == 0 || (!now && agent->unstored < STORE_EVERY_LINES))
+    return;
+  result = checkpoint_store(&agent->checkpoint, &agent->anchor, &agent->fold, NULL);
+  agent->unstored =
+      0; /* after a failure too: it is tried again when as many more have been folded */
+  if (result == 1)
+    unload(agent);
+}
+
+int agent_sync_path(struct agent *agent, struct error *error) {
+  int metrics_fd = -1, kaizen_fd = -1;
+
+  if (agent->path_synced)
+    return 0;
+  errno = ENOENT; /* what a folder that is gone is refused with */
+  if (project_metrics_folder(agent->project, false, &metrics_fd, NULL) == 0 &&
+      directory_open_folder(agent->project->root_fd, ".kaizen", &kaizen_fd, NULL) == 0 &&
+      fsync(agent->fd) == 0 && fsync(metrics_fd) == 0 && fsync(kaizen_fd) == 0 &&
+      fsync(agent->project->root_fd) == 0)
+    agent->path_synced = true;
+  else
+    (void)error_set_errno(error, KAIZEN_E_IO, errno, "its folders cannot be made durable");
+  if (kaizen_fd >= 0)
+    (void)close(kaizen_fd);
+  if (metrics_fd >= 0)
+    (void)close(metrics_fd);
+  return agent->path_synced ? 0 : -1;
+}

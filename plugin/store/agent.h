@@ -1,0 +1,73 @@
+/* agent.h - one agent's folder, held open for recording: lock, log, checkpoint and what they add up
+ * to.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * One thread at a time; among processes and instances the agent's lock. */
+#ifndef KAIZEN_AGENT_H
+#define KAIZEN_AGENT_H
+
+#include "record/execution.h"
+#include "record/fold.h"
+#include "store/agent_lock.h"
+#include "store/agent_log.h"
+#include "store/checkpoint.h"
+#include "store/project.h"
+
+struct agent {
+  const struct project *project;
+  char name[EXECUTION_AGENT_MAX + 1];
+  int fd; /* the folder; -1: closed */
+  struct agent_lock lock;
+  struct agent_log log;
+  struct checkpoint checkpoint;
+  struct log_anchor anchor; /* fold covers the log up to anchor.end */
+  struct fold fold;
+  uint64_t unstored;  /* lines folded since the checkpoint was stored */
+  bool loaded;        /* checkpoint, anchor and fold can be used */
+  bool path_synced;   /* the folders up to the project root are durable */
+  bool state_claimed; /* .state belongs to this tree (agent_state_claim) */
+  bool summary_stale; /* lines were folded that summary.json does not show */
+  /* counted since agent_init() */
+  uint64_t rebuilt;  /* times the checkpoint had to be rebuilt from a log that was not empty */
+  uint64_t skipped;  /* lines met that are no records */
+  uint64_t rewrites; /* times the log was found to be another than the one that was folded */
+  uint64_t records_before, records_after, marked_before, marked_after; /* of the last rewrite */
+  bool replaced;         /* the log that was folded is no longer the one of that name */
+  bool rewritten;        /* the log is being folded anew because of a rewrite */
+  int64_t look_again_ns; /* when to fold it once more after a rewrite in place; 0: it was not */
+};
+
+/* Nothing is opened yet. */
+void agent_init(struct agent *agent, const struct project *project, const char *name);
+/* Stores the checkpoint when that needs no waiting, closes everything; may be used again
+ * afterwards. */
+void agent_close(struct agent *agent);
+
+/* Opens what is not open, takes the lock, makes sure that it and the log are still the files of
+ * those names, folds what others appended.  When it answers 0, agent->anchor.end is the size of the
+ * log and its last byte a newline. 1: the lock was not free until the deadline; -1 with *error,
+ * E_BUSY when the files were replaced until then.  In both cases the lock is not held. */
+int agent_acquire(struct agent *agent, int64_t deadline_ns, struct error *error);
+void agent_release(struct agent *agent);
+
+/* The rest under the lock. */
+/* 1 with *line (the first record that carries `key`) and its offset, 0 when there is none, -1 with
+ * *error; agent->loaded is false then when the checkpoint was damaged: agent_refresh() makes it
+ * anew. */
+int agent_find_key(struct agent *agent, struct span key, struct buffer *line, uint64_t *offset,
+                   struct error *error);
+/* The key of a line that was appended and folded.  -1 as agent_find_key(). */
+int agent_add_key(struct agent *agent, struct span key, uint64_t offset, struct error *error);
+/* What agent_acquire() does once it has the lock: folds whatever came since.  1: the files were
+ * replaced under their names, release and acquire again; -1 with *error. */
+int agent_refresh(struct agent *agent, struct error *error);
+/* After a rewrite of our own, lock still held: the next one who looks finds the new log folded, and
+ * does not take it for somebody else's.  A failure costs that a scan. */
+void agent_follow_rewrite(struct agent *agent);
+/* Stores the checkpoint when enough lines have been folded since, or `now`. */
+void agent_store_checkpoint(struct agent *agent, bool now);
+/* Makes the folders from the agent's up to the project root durable, once. */
+int agent_sync_path(struct agent *agent, struct error *error);
+
+#endif

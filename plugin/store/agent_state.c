@@ -1,0 +1,298 @@
+/* agent_state.c - `.state`: two pages of 4096 bytes written in turn.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * Page: magic, format, the fields in the order of visit_fields(), zeros, checksum in the last eight
+ * bytes; all numbers little-endian.  A page counts when magic, format and checksum fit; of two the
+ * one with the greater sequence.  Sequence n stands in page n % 2, so a store never touches the
+ * page it was loaded from. */
+#include "store/agent_state.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stddef.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <kaizen/plugin.h>
+
+#include "base/clock.h"
+#include "base/directory.h"
+#include "record/fold.h"
+
+#define STATE_FILE ".state"
+#define PAGE_BYTES 4096u
+#define PAGE_COUNT 2u
+#define CHECKSUM_AT (PAGE_BYTES - 8u)
+#define FORMAT 1u
+
+static const unsigned char page_magic[8] = {'k', 'z', 'n', 's', 't', 'a', 't', 'e'};
+
+/* Walks the page and the struct together, in either direction, so that there is one list of
+ * fields. */
+struct visitor {
+  unsigned char *at;
+  bool writing;
+};
+
+static void visit_bytes(struct visitor *visitor, unsigned char *bytes, size_t len) {
+  if (visitor->writing)
+    memcpy(visitor->at, bytes, len);
+  else
+    memcpy(bytes, visitor->at, len);
+  visitor->at += len;
+}
+
+static void visit_u64(struct visitor *visitor, uint64_t *value) {
+  uint64_t read = 0;
+
+  for (unsigned i = 0; i < 8; i++) {
+    if (visitor->writing)
+      visitor->at[i] = (unsigned char)(*value >> (8 * i));
+    else
+      read |= (uint64_t)visitor->at[i] << (8 * i);
+  }
+  if (!visitor->writing)
+    *value = read;
+  visitor->at += 8;
+}
+
+static void visit_i64(struct visitor *visitor, int64_t *value) {
+  uint64_t bits = (uint64_t)*value;
+
+  visit_u64(visitor, &bits);
+  *value = (int64_t)bits;
+}
+
+static void visit_u32(struct visitor *visitor, uint32_t *value) {
+  uint64_t wide = *value;
+
+  visit_u64(visitor, &wide);
+  *value = (uint32_t)wide;
+}
+
+static void visit_fields(struct visitor *visitor, struct agent_state *state) {
+  visit_u64(visitor, &state->sequence);
+  visit_u64(visitor, &state->epoch);
+  visit_bytes(visitor, state->project_id, sizeof state->project_id);
+  visit_u64(visitor, &state->cursor_end);
+  visit_u64(visitor, &state->cursor_marked);
+  visit_u32(visitor, &state->recent_count);
+  visit_bytes(visitor, state->recent[0], sizeof state->recent);
+  visit_u64(visitor, &state->held_count);
+  visit_u64(visitor, &state->held_from_end);
+  visit_u64(visitor, &state->held_from_marked);
+  visit_bytes(visitor, state->held_from_id, sizeof state->held_from_id);
+  visit_i64(visitor, &state->retention_clock_s);
+  visit_i64(visitor, &state->retention_read_s);
+  visit_u64(visitor, &state->dead_lettered);
+  visit_u64(visitor, &state->lost_by_rewrite);
+  visit_u64(visitor, &state->store_lost);
+  visit_u64(visitor, &state->last_stream_seq);
+  visit_i64(visitor, &state->last_acknowledged_unix_ns);
+  visit_u32(visitor, &state->mark_count);
+  for (unsigned i = 0; i < AGENT_STATE_MARKS; i++) {
+    visit_i64(visitor, &state->marks[i].time_s);
+    visit_bytes(visitor, state->marks[i].id, sizeof state->marks[i].id);
+  }
+}
+
+/* magic, format; sequence to mark_count (16 numbers of 8 bytes, 2 ids, the recent ids); the marks;
+ * the checksum */
+_Static_assert(8 + 8 + 16 * 8 + 2 * 16 + AGENT_STATE_RECENT * 16 + AGENT_STATE_MARKS * 24 + 8 <=
+                   PAGE_BYTES,
+               "the fields fit a page");
+
+/* FNV-1a.  Not base/hash.h: that one may change with files that can be rebuilt, this file
+ * cannot. */
+static uint64_t page_checksum(const unsigned char *page) {
+  uint64_t hash = UINT64_C(0xcbf29ce484222325);
+
+  for (size_t i = 0; i < CHECKSUM_AT; i++)
+    hash = (hash ^ page[i]) * UINT64_C(0x100000001b3);
+  return hash;
+}
+
+static void page_encode(unsigned char *page, struct agent_state *state) {
+  struct visitor visitor = {.at = page, .writing = true};
+  uint64_t format = FORMAT, checksum;
+
+  memset(page, 0, PAGE_BYTES);
+  memcpy(visitor.at, page_magic, sizeof page_magic);
+  visitor.at += sizeof page_magic;
+  visit_u64(&visitor, &format);
+  visit_fields(&visitor, state);
+  checksum = page_checksum(page);
+  visitor.at = page + CHECKSUM_AT;
+  visit_u64(&visitor, &checksum);
+}
+
+static bool page_decode(unsigned char *page, struct agent_state *state) {
+  struct visitor visitor = {.at = page + CHECKSUM_AT, .writing = false};
+  uint64_t format, checksum;
+
+  visit_u64(&visitor, &checksum);
+  if (memcmp(page, page_magic, sizeof page_magic) != 0 || checksum != page_checksum(page))
+    return false;
+  visitor.at = page + sizeof page_magic;
+  visit_u64(&visitor, &format);
+  if (format != FORMAT)
+    return false;
+  visit_fields(&visitor, state);
+  return state->recent_count <= AGENT_STATE_RECENT && state->mark_count <= AGENT_STATE_MARKS;
+}
+
+static int read_page(int fd, unsigned index, struct agent_state *best, bool *found,
+                     struct error *error) {
+  unsigned char page[PAGE_BYTES];
+  struct agent_state state;
+  size_t got;
+
+  if (directory_read_at(fd, page, sizeof page, (uint64_t)index * PAGE_BYTES, &got, error) != 0)
+    return -1;
+  if (got < sizeof page || !page_decode(page, &state))
+    return 0;
+  if (!*found || state.sequence > best->sequence)
+    *best = state;
+  *found = true;
+  return 0;
+}
+
+int agent_state_load(int agent_fd, struct agent_state *state, bool *damaged, struct error *error) {
+  bool found = false;
+  int fd, result;
+
+  *damaged = false;
+  memset(state, 0, sizeof *state);
+  result = directory_open_file(agent_fd, STATE_FILE, O_RDONLY, &fd, error);
+  if (result != 0)
+    return result;
+  for (unsigned i = 0; i < PAGE_COUNT && result == 0; i++)
+    result = read_page(fd, i, state, &found, error);
+  (void)close(fd);
+  if (result != 0) {
+    error_prefix(error, STATE_FILE);
+    return -1;
+  }
+  *damaged = !found;
+  return found ? 0 : 1;
+}
+
+/* A new file is found again after a power loss only when its folder is durable too. */
+static int make_durable(int agent_fd, int fd, bool made, struct error *error) {
+  if (fdatasync(fd) != 0)
+    return error_set_errno(error, KAIZEN_E_IO, errno, STATE_FILE ": fdatasync");
+  if (made && fsync(agent_fd) != 0)
+    return error_set_errno(error, KAIZEN_E_IO, errno, STATE_FILE ": fsync of its folder");
+  return 0;
+}
+
+/* What a sync failed for can still be read: a later call must not find it and take it for durable.
+ * The page before it then counts again. */
+static void take_back(int fd, uint64_t offset) {
+  static const unsigned char nothing[PAGE_BYTES];
+
+  (void)directory_write_at(fd, nothing, sizeof nothing, offset, NULL);
+}
+
+int agent_state_store(int agent_fd, struct agent_state *state, bool sync, struct error *error) {
+  unsigned char page[PAGE_BYTES];
+  uint64_t offset = ((state->sequence + 1) % PAGE_COUNT) * PAGE_BYTES;
+  bool made = false;
+  int fd, result;
+
+  result = directory_open_file(agent_fd, STATE_FILE, O_WRONLY, &fd, error);
+  if (result == 1) {
+    made = true;
+    result = directory_open_file(agent_fd, STATE_FILE, O_WRONLY | O_CREAT, &fd, error);
+  }
+  if (result != 0)
+    return result < 0 ? -1
+                      : error_set(error, KAIZEN_E_IO, STATE_FILE ": the agent's folder is gone");
+  state->sequence++;
+  page_encode(page, state);
+  result = directory_write_at(fd, page, sizeof page, offset, error);
+  if (result != 0) {
+    error_prefix(error, STATE_FILE);
+  } else if (sync && make_durable(agent_fd, fd, made, error) != 0) {
+    take_back(fd, offset);
+    result = -1;
+  }
+  if (result != 0)
+    state->sequence--;
+  (void)close(fd);
+  return result;
+}
+
+int agent_state_sync(int agent_fd, struct error *error) {
+  int fd, result = directory_open_file(agent_fd, STATE_FILE, O_WRONLY, &fd, error);
+
+  if (result != 0)
+    return result < 0 ? -1 : 0;
+  result = make_durable(agent_fd, fd, false, error);
+  (void)close(fd);
+  return result;
+}
+
+/* Rewriting takes the oldest lines: what stands behind the held ones is acknowledged and stays so,
+ * the held ones are fewer. */
+void agent_state_recount_held(struct agent_state *state, uint64_t marked) {
+  uint64_t held_until = state->held_from_marked + state->held_count;
+  uint64_t behind = state->cursor_marked - held_until;
+  uint64_t left = marked > behind ? marked - behind : 0;
+
+  if (state->held_count == 0)
+    return;
+  if (state->cursor_marked < held_until)
+    left = marked;
+  if (state->held_count > left)
+    state->held_count = left;
+  state->held_from_marked = left - state->held_count;
+  state->held_from_end = 0;
+  memset(state->held_from_id, 0, sizeof state->held_from_id);
+}
+
+/* What survives in a tree that is not the one the state was written for: the sequence, so that the
+ * page order holds, and the retention clock, which belongs to the lines and not to who sends them.
+ * What the original sent is not known here. */
+static void begin_anew(struct agent_state *state, const unsigned char project_id[16],
+                       const struct fold *fold) {
+  struct agent_state old = *state;
+  uint64_t wall = (uint64_t)clock_wall_ns();
+
+  memset(state, 0, sizeof *state);
+  state->sequence = old.sequence;
+  state->epoch = wall > old.epoch ? wall : old.epoch + 1; /* differs from that of a removed file */
+  memcpy(state->project_id, project_id, sizeof state->project_id);
+  state->retention_clock_s = old.retention_clock_s;
+  state->retention_read_s = old.retention_read_s;
+  state->mark_count = 1; /* nothing was acknowledged before this position */
+  state->marks[0].time_s = clock_wall_ns() / INT64_C(1000000000);
+  if (fold->marked == 0)
+    return;
+  state->cursor_end = fold->last_marked_end;
+  state->cursor_marked = fold->marked;
+  state->recent_count = 1;
+  memcpy(state->recent[0], fold->last_marked_id, sizeof state->recent[0]);
+  state->held_count = fold->marked;
+  memcpy(state->marks[0].id, fold->last_marked_id, sizeof state->marks[0].id);
+}
+
+int agent_state_claim(int agent_fd, const unsigned char project_id[16], const struct fold *fold,
+                      bool sync, struct agent_state *state, bool *changed, struct error *error) {
+  bool damaged;
+  int result = agent_state_load(agent_fd, state, &damaged, error);
+
+  *changed = false;
+  if (result < 0)
+    return -1;
+  if (result == 0 && memcmp(state->project_id, project_id, sizeof state->project_id) == 0)
+    return 0;
+  if (result != 0)
+    memset(state, 0, sizeof *state);
+  begin_anew(state, project_id, fold);
+  if (agent_state_store(agent_fd, state, sync, error) != 0)
+    return -1;
+  *changed = true;
+  return 0;
+}

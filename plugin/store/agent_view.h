@@ -1,0 +1,32 @@
+/* agent_view.h - one agent's log as it stands now, read without writing anything.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * For reports, statistics and the publisher.  Only committed bytes are read: what the log held at a
+ * moment when nobody held its lock exclusively. */
+#ifndef KAIZEN_AGENT_VIEW_H
+#define KAIZEN_AGENT_VIEW_H
+
+#include "base/error.h"
+#include "record/fold.h"
+#include "store/agent_state.h"
+#include "store/project.h"
+
+struct agent_view {
+  struct fold fold;
+  struct agent_state state; /* zeroed when there is none */
+  bool has_state;
+  uint64_t committed_end;   /* offset behind the last committed newline */
+  int64_t oldest_pending_s; /* timestamp of the first pending line, -1: none */
+  uint64_t acknowledged, pending, held,
+      dead_lettered; /* of the marked lines in the log; held is part of pending */
+};
+
+/* Takes the agent's lock shared, until *fd is closed; a folder without a lock file has no writer
+ * that knows us: *fd is -1 then.  -1 with *error. */
+int agent_view_lock(int agent_fd, int *fd, struct error *error);
+/* 0; 1 when the agent has no log; -1 with *error. */
+int agent_view_read(const struct project *project, const char *agent, struct agent_view *view,
+                    struct error *error);
+
+#endif

@@ -1,0 +1,408 @@
+/* delivery.c - what an operator decides about events.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * Sending again means moving the cursor back: every marked line behind it is pending.  The log is
+ * read without the exclusive lock, as it may be long; the move is made under it when neither the
+ * log nor the cursor's epoch changed meanwhile. */
+#include "store/delivery.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "store/agent_view.h"
+#include "store/dead_letter.h"
+#include "store/doorbell.h"
+#include "store/outbox.h"
+
+#define NS_PER_MS INT64_C(1000000)
+#define NS_PER_S INT64_C(1000000000)
+#define TRIES 5
+
+struct operation {
+  const struct project *project;
+  unsigned char id[PROJECT_ID_SIZE];
+  int64_t since_unix_ns, lock_timeout_ms;
+  uint64_t count;
+  struct error *error;
+  kaizen_sink sink;
+  void *sink_ctx;
+};
+
+/* Where the cursor is to go, and what is known of the lines around it. */
+struct target {
+  uint64_t marked, end; /* marked lines before it; behind the newline of the last of them */
+  uint64_t dead;        /* dead letters before it */
+  bool release_held;
+  unsigned char recent[AGENT_STATE_RECENT]
+                      [16]; /* a ring: line number n (from 0) stands at n % AGENT_STATE_RECENT */
+  struct dead_letter_ids revived; /* of lines that will be pending again */
+};
+
+static int64_t deadline_of(const struct operation *operation) {
+  return clock_monotonic_ns() + operation->lock_timeout_ms * NS_PER_MS;
+}
+
+static void tell_publisher(const struct project *project, const char *name) {
+  struct doorbell_button button;
+
+  doorbell_button_init(&button);
+  doorbell_ring(&button, project, name);
+  doorbell_button_close(&button);
+}
+
+static int busy(struct error *error) {
+  return error_set(error, KAIZEN_E_BUSY, "the agent's log is busy; try again");
+}
+
+/* Makes .state this tree's own, with what it brought along held.  A tree may have been copied since
+ * anybody wrote here. */
+static int claim(const struct operation *operation, const char *name, struct outbox *outbox) {
+  struct error *error = operation->error;
+  struct agent_view view;
+  struct agent_state state;
+  struct stat before, after;
+  bool changed;
+  int result;
+
+  for (int i = 0; i < TRIES; i++) {
+    if (fstat(outbox->log_fd, &before) != 0 ||
+        agent_view_read(operation->project, name, &view, error) != 0)
+      return -1;
+    if (view.has_state && memcmp(view.state.project_id, operation->id, PROJECT_ID_SIZE) == 0)
+      return 0;
+    result = agent_lock_exclusive(&outbox->lock, deadline_of(operation), error);
+    if (result != 0)
+      return result < 0 ? -1 : busy(error);
+    if (fstat(outbox->log_fd, &after) == 0 && before.st_size == after.st_size &&
+        after.st_nlink > 0) {
+      result = agent_state_claim(outbox->agent_fd, operation->id, &view.fold,
+                                 operation->project->sync, &state, &changed, error);
+      agent_lock_release(&outbox->lock);
+      return result;
+    }
+    agent_lock_release(&outbox->lock);
+  }
+  return busy(error);
+}
+
+/* 0 with the agent's committed log and its state, 1 when it has no log, -1. */
+static int open_agent(const struct operation *operation, const char *name, struct outbox *outbox,
+                      struct agent_state *state) {
+  bool has_state;
+  int result = outbox_open(outbox, operation->project, name, operation->error);
+
+  if (result != 0)
+    return result;
+  for (int i = 0; i < 2; i++) {
+    result = outbox_look(outbox, deadline_of(operation), state, &has_state, operation->error);
+    if (result == OUTBOX_SEEN && has_state &&
+        memcmp(state->project_id, operation->id, PROJECT_ID_SIZE) == 0)
+      return 0;
+    if (result != OUTBOX_SEEN || claim(operation, name, outbox) != 0)
+      break;
+  }
+  outbox_close(outbox);
+  if (result == OUTBOX_EMPTY)
+    return 1;
+  return result == OUTBOX_BUSY || result == OUTBOX_GONE ? busy(operation->error) : -1;
+}
+
+/* The marks whose time may reach to `since` are the first `*count`; false: the ring does not go
+ * back that far. */
+static bool relevant_marks(const struct agent_state *state, int64_t since_unix_ns,
+                           uint32_t *count) {
+  uint32_t k = 0;
+
+  while (k + 1 < state->mark_count && (state->marks[k].time_s + 1) * NS_PER_S > since_unix_ns)
+    k++;
+  *count = state->mark_count > 0 ? k + 1 : 0;
+  return *count > 0 && (state->mark_count < AGENT_STATE_MARKS ||
+                        state->marks[k].time_s * NS_PER_S <= since_unix_ns);
+}
+
+/* How many marked lines stay behind the cursor when everything since then is sent again. */
+static int find_since(const struct operation *operation, const struct outbox *outbox,
+                      const struct agent_state *state, struct target *target) {
+  struct line_reader reader;
+  struct outbox_line line;
+  uint64_t number = 0, first = UINT64_MAX;
+  uint32_t count, found = 0;
+  int result;
+
+  target->marked = 0;
+  if (operation->since_unix_ns <= 0) {
+    target->release_held = true;
+    return 0;
+  }
+  if (!relevant_marks(state, operation->since_unix_ns, &count))
+    count = 0;
+  outbox_read_from(outbox, 0, &reader);
+  while (count > 0 && (result = outbox_next_marked(&reader, &line, operation->error)) == 1) {
+    number++;
+    for (uint32_t i = 0; i < count; i++)
+      if (memcmp(state->marks[i].id, line.id, sizeof line.id) == 0) {
+        found++;
+        if (number < first)
+          first = number;
+      }
+  }
+  line_reader_fini(&reader);
+  /* a mark before the first line, or of a line that is not there any more: from the beginning */
+  if (count > 0 && found == count)
+    target->marked = first;
+  return count > 0 && result < 0 ? -1 : 0;
+}
+
+/* Held events stay so, unless it was said that all are to be sent. */
+static void keep_held(const struct agent_state *state, struct target *target) {
+  uint64_t held_until = state->held_from_marked + state->held_count;
+
+  if (state->held_count > 0 && !target->release_held && target->marked < held_until)
+    target->marked = held_until;
+}
+
+/* Behind how many marked lines the first dead letter stands. */
+static int find_first_dead(const struct outbox *outbox, const struct dead_letter_ids *dead,
+                           struct target *target, struct error *error) {
+  struct line_reader reader;
+  struct outbox_line line;
+  uint64_t number = 0;
+  int result;
+
+  outbox_read_from(outbox, 0, &reader);
+  while ((result = outbox_next_marked(&reader, &line, error)) == 1 &&
+         !dead_letter_has(dead, line.id))
+    number++;
+  line_reader_fini(&reader);
+  target->marked = result == 1 ? number : UINT64_MAX;
+  return result < 0 ? -1 : 0;
+}
+
+/* Counts and collects what the new state says, of the lines up to the cursor as it is. */
+static int survey(const struct outbox *outbox, const struct agent_state *state,
+                  const struct dead_letter_ids *dead, struct target *target, struct error *error) {
+  struct line_reader reader;
+  struct outbox_line line;
+  uint64_t number = 0;
+  int result;
+
+  outbox_read_from(outbox, 0, &reader);
+  while ((result = outbox_next_marked(&reader, &line, error)) == 1 &&
+         number < state->cursor_marked) {
+    bool is_dead = dead_letter_has(dead, line.id);
+
+    if (number++ < target->marked) {
+      memcpy(target->recent[(number - 1) % AGENT_STATE_RECENT], line.id, sizeof line.id);
+      target->end = line.line.end;
+      target->dead += is_dead;
+    } else if (is_dead && dead_letter_ids_add(&target->revived, line.id, error) != 0) {
+      result = -1;
+      break;
+    }
+  }
+  line_reader_fini(&reader);
+  if (target->marked > number)
+    target->marked = number;
+  dead_letter_ids_sort(&target->revived);
+  return result < 0 ? -1 : 0;
+}
+
+static void apply(struct agent_state *state, const struct target *target) {
+  uint32_t count =
+      target->marked < AGENT_STATE_RECENT ? (uint32_t)target->marked : AGENT_STATE_RECENT;
+  uint64_t wall = (uint64_t)clock_wall_ns();
+
+  memset(state->recent, 0, sizeof state->recent);
+  for (uint32_t i = 0; i < count; i++)
+    memcpy(state->recent[i], target->recent[(target->marked - 1 - i) % AGENT_STATE_RECENT],
+           sizeof state->recent[0]);
+  state->recent_count = count;
+  state->cursor_end = target->end;
+  state->cursor_marked = target->marked;
+  state->dead_lettered = target->dead;
+  state->epoch = wall > state->epoch ? wall : state->epoch + 1;
+  if (target->release_held) {
+    state->held_count = state->held_from_end = state->held_from_marked = 0;
+    memset(state->held_from_id, 0, sizeof state->held_from_id);
+  }
+}
+
+/* 0 done, 1 something changed meanwhile, -1. */
+static int move_back(const struct operation *operation, struct outbox *outbox,
+                     const struct agent_state *seen, const struct target *target, uint64_t *moved) {
+  struct agent_state state;
+  bool same_log;
+  int result =
+      outbox_lock_state(outbox, deadline_of(operation), &state, &same_log, operation->error);
+
+  if (result != OUTBOX_SEEN)
+    return result < 0 ? -1 : busy(operation->error);
+  if (!same_log || state.epoch != seen->epoch || state.cursor_marked < seen->cursor_marked) {
+    result = 1;
+  } else {
+    *moved = state.cursor_marked - target->marked;
+    apply(&state, target);
+    result =
+        agent_state_store(outbox->agent_fd, &state, operation->project->sync, operation->error);
+    if (result == 0 && target->revived.count > 0)
+      result = dead_letter_remove(outbox->agent_fd, &target->revived, operation->project->sync,
+                                  operation->error);
+  }
+  agent_lock_release(&outbox->lock);
+  return result;
+}
+
+/* One try: 0, 1 to be tried again, -1.  `dead_only`: for the sake of the dead letters. */
+static int try_agent(struct operation *operation, const char *name, bool dead_only) {
+  struct target target = {0};
+  struct dead_letter_ids dead = {0};
+  struct agent_state state;
+  struct outbox outbox;
+  uint64_t moved = 0;
+  int result = open_agent(operation, name, &outbox, &state);
+
+  if (result != 0)
+    return result < 0 ? -1 : 0;
+  result = dead_letter_load_ids(outbox.agent_fd, &dead, operation->error);
+  if (result == 0)
+    result = dead_only ? find_first_dead(&outbox, &dead, &target, operation->error)
+                       : find_since(operation, &outbox, &state, &target);
+  keep_held(&state, &target);
+  if (result == 0 && target.marked < state.cursor_marked) {
+    result = survey(&outbox, &state, &dead, &target, operation->error);
+    if (result == 0)
+      result = move_back(operation, &outbox, &state, &target, &moved);
+    if (result == 0)
+      operation->count += dead_only ? target.revived.count : moved;
+    if (result == 0)
+      tell_publisher(operation->project, name);
+  }
+  dead_letter_ids_fini(&target.revived);
+  dead_letter_ids_fini(&dead);
+  outbox_close(&outbox);
+  return result;
+}
+
+static int try_often(struct operation *operation, const char *name, bool dead_only) {
+  int result = 1;
+
+  for (int i = 0; i < TRIES && result == 1; i++)
+    result = try_agent(operation, name, dead_only);
+  if (result == 1)
+    (void)busy(operation->error);
+  if (result != 0)
+    error_prefix(operation->error, "%s", name);
+  return result == 0 ? 0 : -1;
+}
+
+static int resend_agent(void *ctx, const char *name) {
+  return try_often(ctx, name, false);
+}
+
+static int retry_agent(void *ctx, const char *name) {
+  return try_often(ctx, name, true);
+}
+
+static int assume_agent(void *ctx, const char *name) {
+  struct operation *operation = ctx;
+  struct agent_state state;
+  struct outbox outbox;
+  bool same_log;
+  int result = open_agent(operation, name, &outbox, &state);
+
+  if (result != 0)
+    return result < 0 ? -1 : 0;
+  result = outbox_lock_state(&outbox, deadline_of(operation), &state, &same_log, operation->error);
+  if (result == OUTBOX_SEEN) {
+    if (state.held_count > 0) {
+      operation->count += state.held_count;
+      state.held_count = state.held_from_end = state.held_from_marked = 0;
+      result =
+          agent_state_store(outbox.agent_fd, &state, operation->project->sync, operation->error);
+    }
+    agent_lock_release(&outbox.lock);
+  } else if (result > 0) {
+    result = busy(operation->error);
+  }
+  if (result != 0)
+    error_prefix(operation->error, "%s", name);
+  outbox_close(&outbox);
+  return result;
+}
+
+/* 1 when there is no metrics folder, and so nothing to do. */
+static int begin(struct operation *operation) {
+  int fd, result = project_metrics_folder(operation->project, false, &fd, operation->error);
+
+  if (result != 0)
+    return result;
+  (void)close(fd);
+  return project_identity(operation->project, operation->id, operation->error);
+}
+
+static int for_each_agent(struct operation *operation, int (*each)(void *ctx, const char *name),
+                          uint64_t *count) {
+  int result = begin(operation);
+
+  if (result == 0)
+    result = project_each_agent(operation->project, true, each, operation, operation->error);
+  *count = operation->count;
+  return result < 0 ? -1 : 0;
+}
+
+int delivery_resend(const struct project *project, int64_t since_unix_ns, int64_t lock_timeout_ms,
+                    uint64_t *count, struct error *error) {
+  struct operation operation = {.project = project,
+                                .since_unix_ns = since_unix_ns,
+                                .lock_timeout_ms = lock_timeout_ms,
+                                .error = error};
+
+  return for_each_agent(&operation, resend_agent, count);
+}
+
+int delivery_assume_sent(const struct project *project, int64_t lock_timeout_ms, uint64_t *count,
+                         struct error *error) {
+  struct operation operation = {
+      .project = project, .lock_timeout_ms = lock_timeout_ms, .error = error};
+
+  return for_each_agent(&operation, assume_agent, count);
+}
+
+int delivery_retry_dead_letters(const struct project *project, int64_t lock_timeout_ms,
+                                uint64_t *count, struct error *error) {
+  struct operation operation = {
+      .project = project, .lock_timeout_ms = lock_timeout_ms, .error = error};
+
+  return for_each_agent(&operation, retry_agent, count);
+}
+
+static int hand_out(void *ctx, const unsigned char id[16], struct span line) {
+  const struct operation *operation = ctx;
+
+  (void)id;
+  if (operation->sink(operation->sink_ctx, line.ptr, line.len) == 0)
+    return 0;
+  return error_set(operation->error, KAIZEN_E_IO, "the host ended the output");
+}
+
+static int list_agent(void *ctx, const char *name) {
+  struct operation *operation = ctx;
+  int fd, result = project_agent_folder(operation->project, name, false, &fd, operation->error);
+
+  if (result != 0)
+    return result < 0 ? -1 : 0;
+  result = dead_letter_each(fd, hand_out, operation, operation->error);
+  (void)close(fd);
+  return result;
+}
+
+int delivery_dead_letters(const struct project *project, kaizen_sink sink, void *ctx,
+                          struct error *error) {
+  struct operation operation = {.project = project, .error = error, .sink = sink, .sink_ctx = ctx};
+
+  return project_each_agent(project, true, list_agent, &operation, error) == 0 ? 0 : -1;
+}

@@ -1,0 +1,124 @@
+/* doorbell.c - how the process that publishes hears of what others committed.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "store/doorbell.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/directory.h"
+#include "record/execution.h"
+
+#define DOORBELL_FILE ".doorbell"
+#define FULL_BYTES                                                                                 \
+  (64 << 10) /* nobody listens, or the listener is about to cut it: it will look at every agent */
+#define LOOK_AGAIN_NS INT64_C(1000000000)
+
+void doorbell_button_init(struct doorbell_button *button) {
+  *button = (struct doorbell_button){.fd = -1};
+}
+
+void doorbell_button_close(struct doorbell_button *button) {
+  if (button->fd >= 0)
+    (void)close(button->fd);
+  doorbell_button_init(button);
+}
+
+static bool find_bell(struct doorbell_button *button, const struct project *project,
+                      struct stat *status) {
+  int64_t now_ns = clock_monotonic_ns();
+
+  if (button->fd >= 0 && now_ns < button->opened_ns + LOOK_AGAIN_NS &&
+      fstat(button->fd, status) == 0 && status->st_nlink > 0)
+    return true;
+  doorbell_button_close(button);
+  button->opened_ns = now_ns;
+  return directory_open_file(project->root_fd, ".kaizen/metrics/" DOORBELL_FILE,
+                             O_WRONLY | O_APPEND | O_CREAT, &button->fd, NULL) == 0 &&
+         fstat(button->fd, status) == 0;
+}
+
+void doorbell_ring(struct doorbell_button *button, const struct project *project,
+                   const char *agent) {
+  char text[EXECUTION_AGENT_MAX + 2];
+  size_t len = strlen(agent);
+  int saved_errno = errno;
+  struct stat status;
+
+  if (len > EXECUTION_AGENT_MAX)
+    return;
+  if (find_bell(button, project, &status) && status.st_size < FULL_BYTES) {
+    memcpy(text, agent, len);
+    text[len] = '\n';
+    (void)!write(button->fd, text, len + 1);
+  }
+  errno = saved_errno;
+}
+
+void doorbell_init(struct doorbell *doorbell) {
+  *doorbell = (struct doorbell){.fd = -1};
+}
+
+void doorbell_close(struct doorbell *doorbell) {
+  if (doorbell->fd >= 0)
+    (void)close(doorbell->fd);
+  doorbell_init(doorbell);
+}
+
+/* The names that end in `text`; answers the bytes used: what is behind the last newline is still
+ * being written. */
+static size_t spell_names(char *text, size_t len, void (*each)(void *ctx, const char *agent),
+                          void *ctx) {
+  size_t begin = 0;
+  char *newline;
+
+  while ((newline = memchr(text + begin, '\n', len - begin)) != NULL) {
+    size_t end = (size_t)(newline - text);
+
+    *newline = '\0';
+    if (execution_check_agent((struct span){text + begin, end - begin}, NULL) == 0)
+      each(ctx, text + begin);
+    begin = end + 1;
+  }
+  return begin;
+}
+
+bool doorbell_listen(struct doorbell *doorbell, int metrics_fd,
+                     void (*each)(void *ctx, const char *agent), void *ctx) {
+  char text[4096];
+  struct stat status;
+  size_t got, used;
+
+  if (doorbell->fd < 0) {
+    if (directory_open_file(metrics_fd, DOORBELL_FILE, O_RDWR, &doorbell->fd, NULL) != 0)
+      return false;
+    doorbell->heard = 0;
+    return true; /* whatever rang before somebody listened */
+  }
+  if (fstat(doorbell->fd, &status) != 0 || status.st_nlink == 0) {
+    doorbell_close(doorbell); /* removed: another one rings */
+    return true;
+  }
+  if ((uint64_t)status.st_size < doorbell->heard) {
+    doorbell->heard = 0;
+    return true;
+  }
+  while ((uint64_t)status.st_size > doorbell->heard) {
+    if (directory_read_at(doorbell->fd, text, sizeof text, doorbell->heard, &got, NULL) != 0 ||
+        got == 0)
+      break;
+    used = spell_names(text, got, each, ctx);
+    if (used == 0 && got < sizeof text)
+      break; /* a name being written */
+    doorbell->heard += used ? used : got;
+  }
+  if (status.st_size < FULL_BYTES)
+    return false;
+  if (ftruncate(doorbell->fd, 0) == 0)
+    doorbell->heard = 0;
+  return true; /* what rang between the last read and the cut */
+}

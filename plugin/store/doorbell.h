@@ -1,0 +1,41 @@
+/* doorbell.h - `.kaizen/metrics/.doorbell`: how the process that publishes hears of what others
+ * committed.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * Agents' names, a line each, appended by whoever commits or moves a cursor and read by the one
+ * publisher.  A hint: the publisher also looks at every agent now and then, so a ring may be lost,
+ * but not spell anything that is not there. */
+#ifndef KAIZEN_DOORBELL_H
+#define KAIZEN_DOORBELL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "store/project.h"
+
+struct doorbell_button { /* the ringing end; one thread at a time */
+  int fd;                /* -1: closed */
+  int64_t opened_ns;
+};
+void doorbell_button_init(struct doorbell_button *button);
+void doorbell_button_close(struct doorbell_button *button);
+/* Never fails: what cannot be rung is found by the publisher's own round.  The file stays open for
+ * the next ring, and is looked for by its name again each second: the folder may have been moved.
+ */
+void doorbell_ring(struct doorbell_button *button, const struct project *project,
+                   const char *agent);
+
+struct doorbell { /* the listener's end */
+  int fd;         /* -1: closed */
+  uint64_t heard; /* bytes read */
+};
+void doorbell_init(struct doorbell *doorbell);
+void doorbell_close(struct doorbell *doorbell);
+/* Calls `each` with the names rung since the last call, legal ones only.  True when some may be
+ * missing: look at every agent. */
+bool doorbell_listen(struct doorbell *doorbell, int metrics_fd,
+                     void (*each)(void *ctx, const char *agent), void *ctx);
+
+#endif

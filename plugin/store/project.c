@@ -1,0 +1,348 @@
+/* project.c - one project root on disk: its metrics folder, its agents' folders, its identity.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "store/project.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <linux/magic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include <kaizen/plugin.h>
+
+#include "base/clock.h"
+#include "base/directory.h"
+#include "base/uuid_text.h"
+#include "record/execution.h"
+
+#define KAIZEN_FOLDER ".kaizen"
+#define METRICS_FOLDER "metrics"
+#define METRICS_PATH KAIZEN_FOLDER "/" METRICS_FOLDER
+#define IDENTITY_FILE ".id"
+#define IDENTITY_TEXT_MAX 128
+#define IDENTITY_LOCK_NS INT64_C(2000000000)
+#define IDENTITY_POLL_NS INT64_C(1000000)
+
+/* File systems where flock, O_APPEND or rename do not hold among machines (docs/operations.md). */
+static const struct {
+  uint32_t magic;
+  const char *name;
+} network_file_systems[] = {
+    {NFS_SUPER_MAGIC, "NFS"}, {SMB_SUPER_MAGIC, "SMB"}, {0xFF534D42u, "CIFS"},
+    {0xFE534D42u, "SMB2"},    {V9FS_MAGIC, "9p"},       {FUSE_SUPER_MAGIC, "FUSE"},
+    {0x00C36400u, "Ceph"},    {AFS_SUPER_MAGIC, "AFS"}, {CODA_SUPER_MAGIC, "Coda"},
+    {0x0BD00BD0u, "Lustre"},
+};
+
+static int refuse_network_file_system(const char *root, int root_fd, struct error *error) {
+  struct statfs status;
+  size_t i;
+
+  if (fstatfs(root_fd, &status) != 0)
+    return error_set_errno(error, KAIZEN_E_CONFIG, errno, "project_root \"%s\": fstatfs", root);
+  for (i = 0; i < sizeof network_file_systems / sizeof *network_file_systems; i++)
+    if ((uint32_t)status.f_type == network_file_systems[i].magic)
+      return error_set(error, KAIZEN_E_CONFIG,
+                       "project_root \"%s\" is on %s, where locks and appends are not safe among "
+                       "machines; use a "
+                       "local folder, or set allow_network_fs to true when only one machine writes",
+                       root, network_file_systems[i].name);
+  return 0;
+}
+
+static void read_boot_id(unsigned char boot_id[16]) {
+  char text[UUID_TEXT_SIZE] = {0};
+  int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+  ssize_t got;
+
+  memset(boot_id, 0, 16);
+  if (fd < 0)
+    return;
+  got = read(fd, text, UUID_TEXT_SIZE - 1);
+  (void)close(fd);
+  if (got == UUID_TEXT_SIZE - 1 && uuid_text_valid((struct span){text, UUID_TEXT_SIZE - 1}))
+    uuid_pack(text, boot_id);
+}
+
+static int check_root(const struct project *project, const char *root, bool allow_network_fs,
+                      struct error *error) {
+  struct stat status;
+
+  if (fstat(project->root_fd, &status) != 0)
+    return error_set_errno(error, KAIZEN_E_CONFIG, errno, "project_root \"%s\"", root);
+  if (status.st_uid != geteuid())
+    return error_set(error, KAIZEN_E_CONFIG,
+                     "project_root \"%s\" belongs to user %ld, this process runs as %ld; run as "
+                     "its owner or give "
+                     "the folder to this user",
+                     root, (long)status.st_uid, (long)geteuid());
+  if (faccessat(project->root_fd, ".", W_OK | X_OK, AT_EACCESS) != 0)
+    return error_set_errno(error, KAIZEN_E_CONFIG, errno,
+                           "project_root \"%s\" cannot be written to", root);
+  return allow_network_fs ? 0 : refuse_network_file_system(root, project->root_fd, error);
+}
+
+int project_open(struct project *project, const char *root, bool allow_network_fs, bool sync,
+                 struct error *error) {
+  *project = (struct project){.root_fd = -1, .sync = sync};
+  project->root = realpath(root, NULL);
+  if (!project->root)
+    return errno == ENOMEM
+               ? error_set(error, KAIZEN_E_NOMEM, "out of memory")
+               : error_set_errno(error, KAIZEN_E_CONFIG, errno, "project_root \"%s\"", root);
+  project->root_fd = open(project->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (project->root_fd < 0) {
+    (void)error_set_errno(error, KAIZEN_E_CONFIG, errno, "project_root \"%s\"", root);
+  } else if (check_root(project, root, allow_network_fs, error) == 0) {
+    read_boot_id(project->boot_id);
+    return 0;
+  }
+  project_close(project);
+  return -1;
+}
+
+void project_close(struct project *project) {
+  if (project->root_fd >= 0)
+    (void)close(project->root_fd);
+  free(project->root);
+  *project = (struct project){.root_fd = -1};
+}
+
+/* Opens `name` in `parent_fd`, made when missing and then synced into its parent. */
+static int enter_folder(const struct project *project, int parent_fd, const char *name, int *fd,
+                        struct error *error) {
+  bool made;
+
+  if (directory_make_folder(parent_fd, name, &made, fd, error) != 0)
+    return -1;
+  if (project->sync && fsync(parent_fd) != 0) {
+    (void)error_set_errno(error, KAIZEN_E_IO, errno, "%s: cannot sync the folder it is in", name);
+    (void)close(*fd);
+    *fd = -1;
+    return -1;
+  }
+  return 0;
+}
+
+int project_metrics_folder(const struct project *project, bool create, int *fd,
+                           struct error *error) {
+  int kaizen_fd, result;
+
+  if (!create)
+    return directory_open_folder(project->root_fd, METRICS_PATH, fd, error);
+  if (enter_folder(project, project->root_fd, KAIZEN_FOLDER, &kaizen_fd, error) != 0)
+    return -1;
+  result = enter_folder(project, kaizen_fd, METRICS_FOLDER, fd, error);
+  (void)close(kaizen_fd);
+  return result;
+}
+
+int project_agent_folder(const struct project *project, const char *agent, bool create, int *fd,
+                         struct error *error) {
+  char path[sizeof METRICS_PATH + 1 + EXECUTION_AGENT_MAX];
+  int metrics_fd, result;
+
+  if (!create || !project->sync) {
+    (void)snprintf(path, sizeof path, METRICS_PATH "/%s", agent);
+    result = directory_open_folder(project->root_fd, path, fd, error);
+    if (result != 1 || !create)
+      return result;
+  }
+  if (project_metrics_folder(project, true, &metrics_fd, error) != 0)
+    return -1;
+  result = enter_folder(project, metrics_fd, agent, fd, error);
+  (void)close(metrics_fd);
+  return result;
+}
+
+static int compare_names(const void *a, const void *b) {
+  return strcmp(a, b);
+}
+
+typedef char agent_name[EXECUTION_AGENT_MAX + 1];
+
+static bool is_agent_entry(int metrics_fd, const struct dirent *entry) {
+  struct stat status;
+
+  if (execution_check_agent((struct span){entry->d_name, strlen(entry->d_name)}, NULL) != 0)
+    return false;
+  if (entry->d_type != DT_UNKNOWN)
+    return entry->d_type == DT_DIR;
+  return fstatat(metrics_fd, entry->d_name, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
+         S_ISDIR(status.st_mode);
+}
+
+static int collect_agents(DIR *folder, agent_name **names, size_t *count, struct error *error) {
+  size_t room = 0;
+  struct dirent *entry;
+
+  while ((entry = readdir(folder)) != NULL) {
+    if (!is_agent_entry(dirfd(folder), entry))
+      continue;
+    if (*count == room) {
+      size_t more = room ? room * 2 : 64;
+      agent_name *grown = realloc(*names, more * sizeof **names);
+
+      if (!grown)
+        return error_set(error, KAIZEN_E_NOMEM, "out of memory");
+      *names = grown;
+      room = more;
+    }
+    memcpy((*names)[(*count)++], entry->d_name,
+           strlen(entry->d_name) + 1); /* the grammar bounds it */
+  }
+  return 0;
+}
+
+int project_each_agent(const struct project *project, bool sorted,
+                       int (*each)(void *ctx, const char *agent), void *ctx, struct error *error) {
+  agent_name *names = NULL;
+  size_t count = 0, i;
+  int metrics_fd;
+  int result = project_metrics_folder(project, false, &metrics_fd, error);
+  DIR *folder;
+
+  if (result != 0)
+    return result == 1 ? 0 : -1;
+  folder = fdopendir(metrics_fd);
+  if (!folder) {
+    result =
+        error_set_errno(error, errno == ENOMEM ? KAIZEN_E_NOMEM : KAIZEN_E_IO, errno, METRICS_PATH);
+    (void)close(metrics_fd);
+    return result;
+  }
+  result = collect_agents(folder, &names, &count, error);
+  (void)closedir(folder);
+  if (result == 0 && sorted && count > 1)
+    qsort(names, count, sizeof *names, compare_names);
+  for (i = 0; result == 0 && i < count; i++)
+    result = each(ctx, names[i]);
+  free(names);
+  return result;
+}
+
+/* What tells a folder from a copy of it. */
+struct folder_mark {
+  uint64_t inode;
+  int64_t birth_ns; /* 0 where the file system keeps none */
+};
+
+static int mark_folder(int metrics_fd, struct folder_mark *mark, struct error *error) {
+  struct statx status;
+
+  if (statx(metrics_fd, "", AT_EMPTY_PATH, STATX_INO | STATX_BTIME, &status) != 0)
+    return error_set_errno(error, KAIZEN_E_IO, errno, METRICS_PATH ": statx");
+  mark->inode = status.stx_ino;
+  mark->birth_ns =
+      (status.stx_mask & STATX_BTIME)
+          ? (int64_t)status.stx_btime.tv_sec * INT64_C(1000000000) + status.stx_btime.tv_nsec
+          : 0;
+  return 0;
+}
+
+/* 1 when the file holds the identity of this very folder, 0 when not, -1 with *error: what cannot
+ * be read is not another folder's, and making it anew would hold every event. */
+static int read_identity(int fd, const struct folder_mark *mark, unsigned char id[PROJECT_ID_SIZE],
+                         struct error *error) {
+  char text[IDENTITY_TEXT_MAX + 1], id_text[UUID_TEXT_SIZE];
+  struct folder_mark found;
+  size_t got;
+
+  if (directory_read_at(fd, text, IDENTITY_TEXT_MAX, 0, &got, error) != 0)
+    return -1;
+  text[got] = '\0';
+  if (sscanf(text, "%36s inode %" SCNu64 " born %" SCNd64 "\n", id_text, &found.inode,
+             &found.birth_ns) != 3)
+    return 0;
+  if (!uuid_text_valid((struct span){id_text, strlen(id_text)}))
+    return 0;
+  if (found.inode != mark->inode || found.birth_ns != mark->birth_ns)
+    return 0;
+  uuid_pack(id_text, id);
+  return 1;
+}
+
+static int write_identity(const struct project *project, int metrics_fd, int fd,
+                          const struct folder_mark *mark, unsigned char id[PROJECT_ID_SIZE],
+                          struct error *error) {
+  char text[IDENTITY_TEXT_MAX], id_text[UUID_TEXT_SIZE];
+  int len;
+
+  uuid_random(id_text);
+  uuid_pack(id_text, id);
+  len = snprintf(text, sizeof text, "%s inode %" PRIu64 " born %" PRId64 "\n", id_text, mark->inode,
+                 mark->birth_ns);
+  if (ftruncate(fd, 0) != 0)
+    return error_set_errno(error, KAIZEN_E_IO, errno, IDENTITY_FILE);
+  if (directory_write_at(fd, text, (size_t)len, 0, error) != 0)
+    return -1;
+  if (project->sync && (fdatasync(fd) != 0 || fsync(metrics_fd) != 0)) {
+    (void)error_set_errno(error, KAIZEN_E_IO, errno, IDENTITY_FILE ": cannot sync");
+    /* a later call must not find it and take it for durable */
+    (void)!ftruncate(fd, 0);
+    return -1;
+  }
+  return 0;
+}
+
+static int lock_identity(int fd, struct error *error) {
+  int64_t deadline_ns = clock_monotonic_ns() + IDENTITY_LOCK_NS;
+
+  while (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+    if (errno != EWOULDBLOCK && errno != EINTR)
+      return error_set_errno(error, KAIZEN_E_IO, errno, IDENTITY_FILE ": flock");
+    if (clock_monotonic_ns() > deadline_ns)
+      return error_set(error, KAIZEN_E_BUSY, IDENTITY_FILE ": another process holds it");
+    clock_pause_ns(IDENTITY_POLL_NS);
+  }
+  return 0;
+}
+
+int project_identity(const struct project *project, unsigned char id[PROJECT_ID_SIZE],
+                     struct error *error) {
+  struct folder_mark mark;
+  int metrics_fd, fd = -1, known = -1;
+  int result = project_metrics_folder(project, false, &metrics_fd, error);
+
+  if (result != 0)
+    return result == 1 ? error_set(error, KAIZEN_E_IO, METRICS_PATH ": is gone") : -1;
+  result = mark_folder(metrics_fd, &mark, error);
+  if (result == 0)
+    result = directory_open_file(metrics_fd, IDENTITY_FILE, O_RDWR | O_CREAT, &fd, error);
+  if (result == 0)
+    known = read_identity(fd, &mark, id, error);
+  if (known == 0 && lock_identity(fd, error) == 0) {
+    known = read_identity(fd, &mark, id, error);
+    if (known == 0 && write_identity(project, metrics_fd, fd, &mark, id, error) == 0)
+      known = 1;
+  }
+  if (fd >= 0)
+    (void)close(fd); /* and with it the lock */
+  (void)close(metrics_fd);
+  return known == 1 ? 0 : -1;
+}
+
+bool project_identity_known(const struct project *project, unsigned char id[PROJECT_ID_SIZE]) {
+  struct folder_mark mark;
+  int metrics_fd, fd;
+  bool known = false;
+
+  if (project_metrics_folder(project, false, &metrics_fd, NULL) != 0)
+    return false;
+  if (mark_folder(metrics_fd, &mark, NULL) == 0 &&
+      directory_open_file(metrics_fd, IDENTITY_FILE, O_RDONLY, &fd, NULL) == 0) {
+    known = read_identity(fd, &mark, id, NULL) == 1;
+    (void)close(fd);
+  }
+  (void)close(metrics_fd);
+  return known;
+}

@@ -1,0 +1,223 @@
+/* rewrite.c - an agent's log without some of its lines.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "store/rewrite.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <kaizen/plugin.h>
+
+#include "base/directory.h"
+#include "base/uuid_text.h"
+
+#define SPARE_FILE ".executions.new"
+#define SPARE_TRIES 8
+#define WRITE_CHUNK (UINT64_C(128) << 10)
+
+bool rewrite_carries_id(const struct record *record, const unsigned char id[16]) {
+  unsigned char packed[16];
+
+  if (!record->marked)
+    return false;
+  uuid_pack(record->event_id, packed);
+  return memcmp(packed, id, 16) == 0;
+}
+
+static int refuse_busy(struct error *error) {
+  return error_set(error, KAIZEN_E_BUSY, "another process is rewriting the log");
+}
+
+/* The file is locked as long as it is written: of two processes that rewrite at the same time,
+ * which may be since the copying is done without the agent's lock, one would put the other's
+ * half-written file in place.  1: it was renamed before it was locked; what stands under its name
+ * is another. */
+static int open_spare(int agent_fd, int *fd, struct error *error) {
+  struct stat held, named;
+  int result = directory_open_file(agent_fd, SPARE_FILE, O_WRONLY | O_CREAT, fd, error);
+
+  if (result != 0)
+    return result;
+  if (flock(*fd, LOCK_EX | LOCK_NB) != 0)
+    result = refuse_busy(error);
+  else if (fstat(*fd, &held) != 0 ||
+           fstatat(agent_fd, SPARE_FILE, &named, AT_SYMLINK_NOFOLLOW) != 0 ||
+           held.st_ino != named.st_ino || held.st_dev != named.st_dev)
+    result = 1;
+  else if (ftruncate(*fd, 0) != 0)
+    result = error_set_errno(error, KAIZEN_E_IO, errno, SPARE_FILE ": cannot empty");
+  if (result == 0)
+    return 0;
+  (void)close(*fd);
+  *fd = -1;
+  return result;
+}
+
+static void close_spare(struct rewrite *rewrite) {
+  (void)flock(rewrite->spare_fd, LOCK_UN); /* a child that was forked meanwhile has it open too */
+  (void)close(rewrite->spare_fd);
+  rewrite->spare_fd = -1;
+}
+
+int rewrite_begin(struct rewrite *rewrite, struct error *error) {
+  int agent_fd = rewrite->agent->fd;
+  int tries, result = 1;
+
+  rewrite->spare_fd = -1;
+  rewrite->moved = rewrite->state;
+  if (rewrite->state.dead_lettered > 0 &&
+      dead_letter_load_ids(agent_fd, &rewrite->letters, error) != 0)
+    return -1;
+  for (tries = 0; result == 1 && tries < SPARE_TRIES; tries++)
+    result = open_spare(agent_fd, &rewrite->spare_fd, error);
+  return result == 1 ? refuse_busy(error) : result;
+}
+
+static int write_out(struct rewrite *rewrite, uint64_t least, struct error *error) {
+  struct buffer *out = &rewrite->out;
+
+  if (out->failed)
+    return error_set(error, KAIZEN_E_NOMEM, "out of memory");
+  if (out->len < least || out->len == 0)
+    return 0;
+  if (directory_write_at(rewrite->spare_fd, out->data, out->len, rewrite->new_size - out->len,
+                         error) != 0)
+    return -1;
+  buffer_clear(out);
+  return 0;
+}
+
+static void follow_state(struct rewrite *rewrite, const struct record *record) {
+  if (!record || !record->marked)
+    return;
+  rewrite->new_marked++;
+  if (rewrite->state.recent_count > 0 && rewrite_carries_id(record, rewrite->state.recent[0])) {
+    rewrite->moved.cursor_end = rewrite->new_size;
+    rewrite->moved.cursor_marked = rewrite->new_marked;
+  }
+  if (rewrite->state.held_count > 0 && rewrite_carries_id(record, rewrite->state.held_from_id)) {
+    rewrite->moved.held_from_end = rewrite->new_size;
+    rewrite->moved.held_from_marked = rewrite->new_marked;
+  }
+}
+
+/* The bytes of a line that the reader does not keep. */
+static int copy_long_line(struct rewrite *rewrite, const struct line *line, struct error *error) {
+  uint64_t at = line->offset;
+
+  while (at < line->end) {
+    size_t len = line->end - at < WRITE_CHUNK ? (size_t)(line->end - at) : WRITE_CHUNK, got;
+    char *room = buffer_reserve(&rewrite->out, len);
+
+    if (!room)
+      return error_set(error, KAIZEN_E_NOMEM, "out of memory");
+    if (directory_read_at(rewrite->agent->log.fd, room, len, at, &got, error) != 0)
+      return -1;
+    if (got < len)
+      return error_set(error, KAIZEN_E_IO, AGENT_LOG_FILE ": was cut short");
+    rewrite->out.len += len;
+    rewrite->new_size += len;
+    at += len;
+    if (write_out(rewrite, 0, error) != 0)
+      return -1;
+  }
+  return 0;
+}
+
+static void leave_out(struct rewrite *rewrite, const struct record *record) {
+  unsigned char id[16];
+
+  rewrite->dropped++;
+  if (!record || !record->marked)
+    return;
+  uuid_pack(record->event_id, id);
+  rewrite->dropped_letters += dead_letter_has(&rewrite->letters, id);
+}
+
+static int copy_line(struct rewrite *rewrite, const struct line *line, struct error *error) {
+  struct record read, *record = NULL;
+  int result;
+
+  if (!line->too_long && record_read(line->text, &read, NULL) == RECORD_OK)
+    record = &read;
+  result = rewrite->leave_out(rewrite->ctx, line, record, error);
+  if (result > 0)
+    leave_out(rewrite, record);
+  if (result != 0)
+    return result < 0 ? -1 : 0;
+  if (line->too_long)
+    return copy_long_line(rewrite, line, error);
+  buffer_append(&rewrite->out, line->text.ptr, line->text.len + 1);
+  rewrite->new_size += line->text.len + 1;
+  follow_state(rewrite, record);
+  return write_out(rewrite, WRITE_CHUNK, error);
+}
+
+int rewrite_copy(struct rewrite *rewrite, uint64_t from, uint64_t to, struct error *error) {
+  struct line_reader reader;
+  struct line line;
+  int result;
+
+  line_reader_init(&reader, rewrite->agent->log.fd, from, to);
+  while ((result = line_reader_next(&reader, &line, error)) == 1)
+    if (copy_line(rewrite, &line, error) != 0) {
+      result = -1;
+      break;
+    }
+  if (result == 0 &&
+      reader.offset != to) /* a program without our lock writes it anew in its place */
+    result = error_set(error, KAIZEN_E_BUSY, AGENT_LOG_FILE ": was cut short meanwhile");
+  line_reader_fini(&reader);
+  return result < 0 ? -1 : write_out(rewrite, 0, error);
+}
+
+/* The cursor's place is a hint, and mended only when nobody moved it meanwhile: its ids find it in
+ * any case.  What is left out stood before it, so its dead letters go whoever moved it. */
+static void store_state(const struct rewrite *rewrite) {
+  int agent_fd = rewrite->agent->fd;
+  struct agent_state current;
+  bool damaged;
+
+  if (!rewrite->has_state || agent_state_load(agent_fd, &current, &damaged, NULL) != 0)
+    return;
+  if (current.epoch != rewrite->state.epoch)
+    return;
+  current.dead_lettered -= rewrite->dropped_letters < current.dead_lettered
+                               ? rewrite->dropped_letters
+                               : current.dead_lettered;
+  if (memcmp(current.recent[0], rewrite->state.recent[0], 16) == 0) {
+    current.cursor_end = rewrite->moved.cursor_end;
+    current.cursor_marked = rewrite->moved.cursor_marked;
+    current.held_from_end = rewrite->moved.held_from_end;
+    current.held_from_marked = rewrite->moved.held_from_marked;
+  }
+  (void)agent_state_store(agent_fd, &current, rewrite->sync, NULL);
+}
+
+int rewrite_finish(struct rewrite *rewrite, struct error *error) {
+  int agent_fd = rewrite->agent->fd;
+
+  if (fsync(rewrite->spare_fd) != 0)
+    return error_set_errno(error, KAIZEN_E_IO, errno, SPARE_FILE ": cannot sync");
+  if (renameat(agent_fd, SPARE_FILE, agent_fd, AGENT_LOG_FILE) != 0)
+    return error_set_errno(error, KAIZEN_E_IO, errno, AGENT_LOG_FILE ": cannot replace");
+  close_spare(rewrite);
+  /* until it is on disk a power loss brings the old log back, which is whole */
+  (void)fsync(agent_fd);
+  store_state(rewrite);
+  return 0;
+}
+
+void rewrite_end(struct rewrite *rewrite) {
+  if (rewrite->spare_fd >= 0) {
+    (void)unlinkat(rewrite->agent->fd, SPARE_FILE, 0);
+    close_spare(rewrite);
+  }
+  dead_letter_ids_fini(&rewrite->letters);
+  buffer_fini(&rewrite->out);
+}

@@ -1,0 +1,49 @@
+/* rewrite.h - an agent's log without some of its lines: a new file, put under the old name in one
+ * step.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * Pruning and repair share it.  Copying a prefix needs no lock, since what is committed does not
+ * change; finishing does. */
+#ifndef KAIZEN_REWRITE_H
+#define KAIZEN_REWRITE_H
+
+#include <stdbool.h>
+
+#include "base/line_reader.h"
+#include "record/record.h"
+#include "store/agent.h"
+#include "store/agent_state.h"
+#include "store/dead_letter.h"
+
+struct rewrite {
+  struct agent *agent;
+  struct agent_state state; /* as it was when the rewrite began; zeroed when there is none */
+  bool has_state, sync;
+  /* Is the line to be left out?  `record` is NULL for a line that is none.  1 yes, 0 no, -1 with
+   * *error. */
+  int (*leave_out)(void *ctx, const struct line *line, const struct record *record,
+                   struct error *error);
+  void *ctx;
+  uint64_t dropped;
+  /* kept by this module */
+  int spare_fd;
+  struct buffer out;
+  uint64_t new_size, new_marked;
+  struct agent_state moved; /* where the cursor's and the held lines come to stand */
+  struct dead_letter_ids letters;
+  uint64_t dropped_letters; /* lines left out whose events are dead letters */
+};
+
+/* The caller has filled agent, state, has_state, sync, leave_out and ctx.  0 or -1 with *error. */
+int rewrite_begin(struct rewrite *rewrite, struct error *error);
+int rewrite_copy(struct rewrite *rewrite, uint64_t from, uint64_t to, struct error *error);
+/* Lock held, everything copied: durable, renamed, and .state told where its lines went. */
+int rewrite_finish(struct rewrite *rewrite, struct error *error);
+/* In any case at the end: frees, and removes a file that was not finished. */
+void rewrite_end(struct rewrite *rewrite);
+
+/* Does the record carry this event id? */
+bool rewrite_carries_id(const struct record *record, const unsigned char id[16]);
+
+#endif

@@ -1,0 +1,155 @@
+/* summary.c - summary.json: what the fold says, as its readers expect it.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "store/summary.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <float.h>
+#include <math.h>
+#include <unistd.h>
+
+#include <kaizen/plugin.h>
+
+#include "base/directory.h"
+#include "base/json_writer.h"
+#include "base/timestamp.h"
+
+#define SUMMARY_FILE "summary.json"
+#define SPARE_FILE ".summary.new"
+#define TREND_THRESHOLD 0.05
+
+/* A foreign log may hold numbers whose sum overflows; JSON has no infinity to say so with. */
+static double finite_or_bound(double value) {
+  if (isnan(value))
+    return 0.0;
+  return value > DBL_MAX ? DBL_MAX : value < -DBL_MAX ? -DBL_MAX : value;
+}
+
+static double mean(double sum, uint64_t count) {
+  return count ? finite_or_bound(sum / (double)count) : 0.0;
+}
+
+double summary_success_rate(const struct fold *fold) {
+  return mean((double)fold->successes, fold->execution_count);
+}
+
+double summary_average_quality(const struct fold *fold) {
+  return mean(fold->quality_sum, fold->quality_count);
+}
+
+static double success_value(const struct fold *fold, uint64_t i) {
+  return fold->success_ring[i % FOLD_RING];
+}
+
+static double quality_value(const struct fold *fold, uint64_t i) {
+  return fold->quality_ring[i % FOLD_RING];
+}
+
+/* Mean of the values first..end-1 in log order, added left to right. */
+static double mean_of(const struct fold *fold, double (*value)(const struct fold *, uint64_t),
+                      uint64_t first, uint64_t end) {
+  double sum = 0.0;
+  uint64_t i;
+
+  for (i = first; i < end; i++)
+    sum += value(fold, i);
+  return sum / (double)(end - first);
+}
+
+static int32_t trend_of(const struct fold *fold, double (*value)(const struct fold *, uint64_t),
+                        uint64_t count, unsigned window) {
+  uint64_t recent = count > window ? count - window : 0;
+  uint64_t prior = recent > window ? recent - window : 0;
+  double change;
+
+  if (count == 0)
+    return KAIZEN_TREND_UNKNOWN;
+  if (recent == 0)
+    return KAIZEN_TREND_STABLE;
+  change = mean_of(fold, value, recent, count) - mean_of(fold, value, prior, recent);
+  if (!(fabs(change) >= TREND_THRESHOLD))
+    return KAIZEN_TREND_STABLE;
+  return change > 0 ? KAIZEN_TREND_UP : KAIZEN_TREND_DOWN;
+}
+
+void summary_of(const struct fold *fold, unsigned window, struct summary *summary) {
+  *summary = (struct summary){
+      .execution_count = fold->execution_count,
+      .success_rate = summary_success_rate(fold),
+      .avg_quality_score = summary_average_quality(fold),
+      .avg_execution_time_s = mean(fold->time_sum, fold->time_count),
+      .has_quality = fold->quality_count > 0,
+      .has_time = fold->time_count > 0,
+      .last_execution_s = fold->last_execution_s,
+      .trend_success_rate = trend_of(fold, success_value, fold->execution_count, window),
+      .trend_quality_score = trend_of(fold, quality_value, fold->quality_count, window),
+  };
+}
+
+const char *summary_trend_name(int32_t trend) {
+  static const char *const names[] = {
+      [KAIZEN_TREND_UNKNOWN] = "unknown",
+      [KAIZEN_TREND_STABLE] = "stable",
+      [KAIZEN_TREND_UP] = "up",
+      [KAIZEN_TREND_DOWN] = "down",
+  };
+
+  return names[trend];
+}
+
+void summary_append_json(const struct summary *summary, struct buffer *out) {
+  char timestamp[TIMESTAMP_TEXT_SIZE];
+
+  buffer_append_text(out, "{\n  \"execution_count\": ");
+  json_writer_integer(out, (int64_t)summary->execution_count);
+  buffer_append_text(out, ",\n  \"success_rate\": ");
+  json_writer_double(out, summary->success_rate);
+  buffer_append_text(out, ",\n  \"avg_quality_score\": ");
+  json_writer_double(out, summary->avg_quality_score);
+  buffer_append_text(out, ",\n  \"avg_execution_time_s\": ");
+  json_writer_double(out, summary->avg_execution_time_s);
+  buffer_append_text(out, ",\n  \"trend\": {\n    \"success_rate\": \"");
+  buffer_append_text(out, summary_trend_name(summary->trend_success_rate));
+  buffer_append_text(out, "\",\n    \"quality_score\": \"");
+  buffer_append_text(out, summary_trend_name(summary->trend_quality_score));
+  buffer_append_text(out, "\"\n  },\n  \"last_execution\": ");
+  if (summary->last_execution_s < 0) {
+    buffer_append_text(out, "null");
+  } else {
+    timestamp_format(summary->last_execution_s, timestamp);
+    buffer_append_byte(out, '"');
+    buffer_append_text(out, timestamp);
+    buffer_append_byte(out, '"');
+  }
+  buffer_append_text(out, "\n}\n");
+}
+
+/* Always a new inode: a reader that holds the old document open must never see it change. */
+static int open_spare(int agent_fd, struct error *error) {
+  int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
+  int fd = openat(agent_fd, SPARE_FILE, flags, 0600);
+
+  if (fd < 0 && errno == EEXIST && unlinkat(agent_fd, SPARE_FILE, 0) == 0)
+    fd = openat(agent_fd, SPARE_FILE, flags, 0600);
+  if (fd < 0)
+    (void)error_set_errno(error, KAIZEN_E_IO, errno, SPARE_FILE ": cannot make");
+  return fd;
+}
+
+int summary_replace(int agent_fd, struct span text, struct error *error) {
+  int fd = open_spare(agent_fd, error);
+  int result;
+
+  if (fd < 0)
+    return -1;
+  result = directory_write_at(fd, text.ptr, text.len, 0, error);
+  if (result != 0)
+    error_prefix(error, SPARE_FILE);
+  (void)close(fd);
+  if (result == 0)
+    result = directory_replace_file(agent_fd, SPARE_FILE, SUMMARY_FILE, error);
+  if (result != 0)
+    (void)unlinkat(agent_fd, SPARE_FILE, 0);
+  return result;
+}

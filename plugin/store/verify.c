@@ -1,0 +1,461 @@
+/* verify.c - an agent's log against everything derived from it, and its repair.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "store/verify.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <kaizen/plugin.h>
+
+#include "base/clock.h"
+#include "base/directory.h"
+#include "base/json_reader.h"
+#include "base/json_writer.h"
+#include "base/timestamp.h"
+#include "store/agent.h"
+#include "store/agent_view.h"
+#include "store/rewrite.h"
+#include "store/summary.h"
+
+#define SUMMARY_READ_MAX 16384
+#define SUMMARY_MEMBERS 6
+#define OTHER_TREE "of another tree: this one was copied or restored, its events are held"
+#define NS_PER_MS INT64_C(1000000)
+#define NS_PER_S INT64_C(1000000000)
+
+/* ---- recount
+ * ------------------------------------------------------------------------------------ */
+
+struct recount {
+  struct fold fold;
+  struct buffer bad_lines; /* JSON objects, comma between them */
+  uint64_t bad_line_count, line_number;
+  bool torn_tail;
+  bool checkpoint_met, checkpoint_right; /* its anchor; its fold as of there */
+};
+
+static void note_bad_line(struct recount *recount, const struct line *line, const char *why) {
+  if (recount->bad_line_count++ >= VERIFY_BAD_LINES_MAX)
+    return;
+  buffer_append_text(&recount->bad_lines,
+                     recount->bad_line_count == 1 ? "{\"line\":" : ",{\"line\":");
+  json_writer_integer(&recount->bad_lines, (int64_t)recount->line_number);
+  buffer_append_text(&recount->bad_lines, ",\"offset\":");
+  json_writer_integer(&recount->bad_lines, (int64_t)line->offset);
+  buffer_append_text(&recount->bad_lines, ",\"reason\":");
+  json_writer_string(&recount->bad_lines, (struct span){why, strlen(why)});
+  buffer_append_text(&recount->bad_lines, "}");
+}
+
+/* What the agent's folder held at a moment when nobody was writing: the log is read afterwards, and
+ * holds nobody up. */
+struct evidence {
+  struct agent_log log;
+  uint64_t size;
+  bool has_checkpoint, has_state;
+  struct log_anchor anchor;
+  struct fold fold; /* the checkpoint's */
+  struct agent_state state;
+  const char *summary_trouble; /* NULL: its text is there */
+  char summary[SUMMARY_READ_MAX];
+  size_t summary_len;
+};
+
+static bool same_fold(const struct fold *a, const struct fold *b) {
+  return a->execution_count == b->execution_count && a->successes == b->successes &&
+         a->quality_count == b->quality_count && a->time_count == b->time_count &&
+         !(fabs(a->quality_sum - b->quality_sum) > 0) && !(fabs(a->time_sum - b->time_sum) > 0) &&
+         a->last_execution_s == b->last_execution_s && a->oldest_s == b->oldest_s &&
+         a->marked == b->marked && a->skipped_lines == b->skipped_lines;
+}
+
+/* At the line where the checkpoint's fold ends. */
+static void compare_checkpoint(struct recount *recount, const struct evidence *evidence,
+                               uint64_t end) {
+  if (!evidence->has_checkpoint || end != evidence->anchor.end)
+    return;
+  recount->checkpoint_met = true;
+  recount->checkpoint_right = same_fold(&recount->fold, &evidence->fold);
+}
+
+static int recount_log(struct recount *recount, const struct evidence *evidence,
+                       struct error *error) {
+  struct line_reader reader;
+  struct record record;
+  struct line line;
+  const char *why;
+  int result;
+
+  fold_init(&recount->fold);
+  compare_checkpoint(recount, evidence, 0);
+  line_reader_init(&reader, evidence->log.fd, 0, evidence->size);
+  while ((result = line_reader_next(&reader, &line, error)) == 1) {
+    enum record_kind kind = RECORD_GARBAGE;
+
+    recount->line_number++;
+    why = "longer than any record";
+    if (!line.too_long)
+      kind = record_read(line.text, &record, &why);
+    if (kind == RECORD_OK)
+      fold_add(&recount->fold, &record, line.end);
+    if (kind == RECORD_GARBAGE) {
+      fold_skip(&recount->fold);
+      note_bad_line(recount, &line, why);
+    }
+    compare_checkpoint(recount, evidence, line.end);
+  }
+  recount->torn_tail = reader.offset < evidence->size;
+  line_reader_fini(&reader);
+  return result;
+}
+
+/* ---- what is derived
+ * ---------------------------------------------------------------------------- */
+
+static bool number_is(const struct json_member *member, double expected) {
+  return member->value.type == JSON_NUMBER && json_number(member->value) == expected;
+}
+
+static bool text_is(struct json_value value, const char *expected) {
+  return value.type == JSON_STRING && value.raw.len == strlen(expected) + 2 &&
+         memcmp(value.raw.ptr + 1, expected, value.raw.len - 2) == 0;
+}
+
+static bool trend_is(struct json_value value, const struct summary *summary) {
+  struct json_cursor cursor;
+  struct json_member member;
+  unsigned right = 0;
+
+  if (json_cursor_open(&cursor, value.raw, JSON_LENIENT, JSON_DEPTH_MAX, NULL) != 0)
+    return false;
+  while (json_cursor_next(&cursor, &member, NULL) == 1)
+    right += (json_name_is(&member, "success_rate") &&
+              text_is(member.value, summary_trend_name(summary->trend_success_rate))) ||
+             (json_name_is(&member, "quality_score") &&
+              text_is(member.value, summary_trend_name(summary->trend_quality_score)));
+  return right == 2;
+}
+
+static bool last_execution_is(struct json_value value, const struct summary *summary) {
+  char timestamp[TIMESTAMP_TEXT_SIZE];
+
+  if (summary->last_execution_s < 0)
+    return value.type == JSON_NULL;
+  timestamp_format(summary->last_execution_s, timestamp);
+  return text_is(value, timestamp);
+}
+
+static bool is_known(const struct json_member *member) {
+  static const char *const names[SUMMARY_MEMBERS] = {
+      "execution_count",      "success_rate", "avg_quality_score",
+      "avg_execution_time_s", "trend",        "last_execution"};
+  size_t i;
+
+  for (i = 0; i < SUMMARY_MEMBERS && !json_name_is(member, names[i]);)
+    i++;
+  return i < SUMMARY_MEMBERS;
+}
+
+/* By value, so that a summary another program wrote in its own layout passes. */
+static const char *compare_summary(struct span text, const struct summary *summary) {
+  struct json_cursor cursor;
+  struct json_member member;
+  unsigned known = 0;
+  int more;
+
+  if (json_cursor_open(&cursor, text, JSON_LENIENT, JSON_DEPTH_MAX, NULL) != 0)
+    return "is no JSON object";
+  while ((more = json_cursor_next(&cursor, &member, NULL)) == 1) {
+    known += is_known(&member);
+    if (json_name_is(&member, "execution_count") &&
+        !number_is(&member, (double)summary->execution_count))
+      return "execution_count differs";
+    if (json_name_is(&member, "success_rate") && !number_is(&member, summary->success_rate))
+      return "success_rate differs";
+    if (json_name_is(&member, "avg_quality_score") &&
+        !number_is(&member, summary->avg_quality_score))
+      return "avg_quality_score differs";
+    if (json_name_is(&member, "avg_execution_time_s") &&
+        !number_is(&member, summary->avg_execution_time_s))
+      return "avg_execution_time_s differs";
+    if (json_name_is(&member, "trend") && !trend_is(member.value, summary))
+      return "trend differs";
+    if (json_name_is(&member, "last_execution") && !last_execution_is(member.value, summary))
+      return "last_execution differs";
+  }
+  return more != 0 ? "is no JSON object" : known >= SUMMARY_MEMBERS ? "ok" : "lacks members";
+}
+
+static const char *judge_summary(const struct evidence *evidence, const struct summary *summary) {
+  return evidence->summary_trouble
+             ? evidence->summary_trouble
+             : compare_summary((struct span){evidence->summary, evidence->summary_len}, summary);
+}
+
+static const char *judge_checkpoint(const struct evidence *evidence,
+                                    const struct recount *recount) {
+  if (!evidence->has_checkpoint)
+    return "missing";
+  if (!recount->checkpoint_met)
+    return "is of another log";
+  return recount->checkpoint_right ? "ok" : "disagrees with the log";
+}
+
+static const char *judge_state(const struct evidence *evidence, const struct project *project) {
+  unsigned char id[PROJECT_ID_SIZE];
+
+  if (!evidence->has_state)
+    return "missing";
+  if (!project_identity_known(project, id) ||
+      memcmp(evidence->state.project_id, id, sizeof id) != 0)
+    return OTHER_TREE;
+  return evidence->state.lost_by_rewrite > 0
+             ? "marked lines were taken out of the log before they were acknowledged"
+             : "ok";
+}
+
+/* ---- report
+ * ------------------------------------------------------------------------------------- */
+
+static void add_verdict(struct buffer *out, const char *name, const char *verdict) {
+  buffer_append_text(out, name);
+  json_writer_string(out, (struct span){verdict, strlen(verdict)});
+}
+
+static bool is_fine(const char *verdict) {
+  return strcmp(verdict, "ok") == 0 || strcmp(verdict, "missing") == 0 ||
+         strcmp(verdict, OTHER_TREE) == 0;
+}
+
+static void write_report(const char *agent, const struct recount *recount, const char *summary,
+                         const char *checkpoint, const char *state, struct buffer *out) {
+  bool consistent = recount->bad_line_count == 0 && !recount->torn_tail &&
+                    strcmp(summary, "ok") == 0 && is_fine(checkpoint) && is_fine(state);
+
+  add_verdict(out, "{\"agent\":", agent);
+  buffer_append_text(out, consistent ? ",\"consistent\":true,\"records\":"
+                                     : ",\"consistent\":false,\"records\":");
+  json_writer_integer(out, (int64_t)recount->fold.execution_count);
+  buffer_append_text(out, ",\"bad_lines\":[");
+  if (recount->bad_lines.len > 0)
+    buffer_append(out, recount->bad_lines.data, recount->bad_lines.len);
+  buffer_append_text(out, "],\"bad_line_count\":");
+  json_writer_integer(out, (int64_t)recount->bad_line_count);
+  buffer_append_text(out, recount->torn_tail ? ",\"torn_tail\":true" : ",\"torn_tail\":false");
+  add_verdict(out, ",\"summary\":", summary);
+  add_verdict(out, ",\"checkpoint\":", checkpoint);
+  add_verdict(out, ",\"state\":", state);
+  buffer_append_text(out, "}");
+}
+
+static void read_summary(struct evidence *evidence, int agent_fd) {
+  int fd;
+  int result = directory_open_file(agent_fd, "summary.json", O_RDONLY, &fd, NULL);
+
+  if (result != 0) {
+    evidence->summary_trouble = result == 1 ? "missing" : "cannot be opened";
+    return;
+  }
+  if (directory_read_at(fd, evidence->summary, sizeof evidence->summary, 0, &evidence->summary_len,
+                        NULL) != 0)
+    evidence->summary_trouble = "cannot be read";
+  (void)close(fd);
+}
+
+/* 1: there is no log. */
+static int gather(struct evidence *evidence, const struct project *project, int agent_fd,
+                  struct error *error) {
+  struct stat status;
+  bool damaged;
+  int lock_fd = -1, result = agent_view_lock(agent_fd, &lock_fd, error);
+
+  if (result == 0)
+    result = agent_log_open(&evidence->log, agent_fd, false, error);
+  if (result == 0 && fstat(evidence->log.fd, &status) != 0)
+    result = error_set_errno(error, KAIZEN_E_IO, errno, AGENT_LOG_FILE);
+  if (result == 0) {
+    evidence->size = (uint64_t)status.st_size;
+    evidence->has_checkpoint =
+        checkpoint_peek(agent_fd, project->boot_id, &evidence->anchor, &evidence->fold, NULL) == 0;
+    evidence->has_state = agent_state_load(agent_fd, &evidence->state, &damaged, NULL) == 0;
+    read_summary(evidence, agent_fd);
+  }
+  if (lock_fd >= 0)
+    (void)close(lock_fd);
+  return result;
+}
+
+static int judge(const struct evidence *evidence, const struct project *project, const char *agent,
+                 unsigned trend_window, struct buffer *report, struct error *error) {
+  struct recount recount = {0};
+  struct summary summary;
+  int result = recount_log(&recount, evidence, error);
+
+  if (result == 0) {
+    summary_of(&recount.fold, trend_window, &summary);
+    write_report(agent, &recount, judge_summary(evidence, &summary),
+                 judge_checkpoint(evidence, &recount), judge_state(evidence, project), report);
+    if (report->failed || recount.bad_lines.failed)
+      result = error_set(error, KAIZEN_E_NOMEM, "out of memory");
+  }
+  buffer_fini(&recount.bad_lines);
+  return result;
+}
+
+int verify_agent(const struct project *project, const char *agent, unsigned trend_window,
+                 struct buffer *report, struct error *error) {
+  struct evidence *evidence = calloc(1, sizeof *evidence);
+  int agent_fd = -1, result;
+
+  if (!evidence)
+    return error_set(error, KAIZEN_E_NOMEM, "out of memory");
+  evidence->log.fd = -1;
+  result = project_agent_folder(project, agent, false, &agent_fd, error);
+  if (result == 0)
+    result = gather(evidence, project, agent_fd, error);
+  if (result == 0)
+    result = judge(evidence, project, agent, trend_window, report, error);
+  agent_log_close(&evidence->log);
+  if (agent_fd >= 0)
+    (void)close(agent_fd);
+  free(evidence);
+  return result;
+}
+
+/* ---- repair
+ * ------------------------------------------------------------------------------------- */
+
+struct repair {
+  struct agent agent;
+  int salvage_fd;
+  uint64_t salvaged;
+};
+
+/* The bytes go to the salvage file before the log loses them. */
+static int leave_out_bad_line(void *ctx, const struct line *line, const struct record *record,
+                              struct error *error) {
+  struct repair *repair = ctx;
+  char bytes[4096];
+  uint64_t at;
+
+  if (record ||
+      (!line->too_long && record_read(line->text, &(struct record){0}, NULL) == RECORD_BLANK))
+    return 0;
+  for (at = line->offset; at < line->end;) {
+    size_t len = line->end - at < sizeof bytes ? (size_t)(line->end - at) : sizeof bytes, got;
+
+    if (directory_read_at(repair->agent.log.fd, bytes, len, at, &got, error) != 0 || got == 0)
+      return -1;
+    if (directory_write_at(repair->salvage_fd, bytes, got, repair->salvaged, error) != 0)
+      return -1;
+    repair->salvaged += got;
+    at += got;
+  }
+  return 1;
+}
+
+static int open_salvage(struct repair *repair, char name[64], struct error *error) {
+  char timestamp[TIMESTAMP_TEXT_SIZE];
+  int fd, result, tries;
+
+  timestamp_format(clock_wall_ns() / NS_PER_S, timestamp);
+  for (tries = 0; tries < 100; tries++) {
+    (void)snprintf(name, 64, ".salvage-%s-%d.jsonl", timestamp, tries);
+    result = directory_open_file(repair->agent.fd, name, O_RDONLY, &fd, NULL);
+    if (result == 1)
+      return directory_open_file(repair->agent.fd, name, O_WRONLY | O_CREAT | O_EXCL,
+                                 &repair->salvage_fd, error);
+    if (result == 0)
+      (void)close(fd);
+  }
+  return error_set(error, KAIZEN_E_IO, "%s: a hundred salvage files of this second are there",
+                   name);
+}
+
+/* Lock held. */
+static int take_out_bad_lines(struct repair *repair, bool sync, char saved_to[64],
+                              struct error *error) {
+  struct agent *agent = &repair->agent;
+  struct rewrite rewrite = {
+      .agent = agent, .sync = sync, .leave_out = leave_out_bad_line, .ctx = repair};
+  bool damaged;
+  int result = agent_state_load(agent->fd, &rewrite.state, &damaged, error);
+
+  if (result < 0)
+    return -1;
+  rewrite.has_state = result == 0;
+  if (!rewrite.has_state)
+    memset(&rewrite.state, 0, sizeof rewrite.state);
+  if (open_salvage(repair, saved_to, error) != 0)
+    return -1;
+  result = rewrite_begin(&rewrite, error);
+  if (result == 0)
+    result = rewrite_copy(&rewrite, 0, agent->anchor.end, error);
+  if (result == 0 && (fsync(repair->salvage_fd) != 0 || fsync(agent->fd) != 0))
+    result = error_set_errno(error, KAIZEN_E_IO, errno, "%s: cannot sync", saved_to);
+  if (result == 0)
+    result = rewrite_finish(&rewrite, error);
+  rewrite_end(&rewrite);
+  (void)close(repair->salvage_fd);
+  return result;
+}
+
+static int replace_summary(struct agent *agent, unsigned trend_window, struct error *error) {
+  struct buffer text = {0};
+  struct summary summary;
+  int result;
+
+  summary_of(&agent->fold, trend_window, &summary);
+  summary_append_json(&summary, &text);
+  result = text.failed ? error_set(error, KAIZEN_E_NOMEM, "out of memory")
+                       : summary_replace(agent->fd, buffer_span(&text), error);
+  buffer_fini(&text);
+  return result;
+}
+
+static int acquire(struct agent *agent, int64_t lock_timeout_ms, struct error *error) {
+  int result = agent_acquire(agent, clock_monotonic_ns() + lock_timeout_ms * NS_PER_MS, error);
+
+  return result == 1 ? error_set(error, KAIZEN_E_BUSY, "the agent's lock was not free") : result;
+}
+
+/* Folds the whole log again: the checkpoint is derived, and may be wrong in a way no checksum sees.
+ */
+static int acquire_anew(struct agent *agent, int64_t lock_timeout_ms, struct error *error) {
+  if (acquire(agent, lock_timeout_ms, error) != 0)
+    return -1;
+  (void)unlinkat(agent->fd, CHECKPOINT_FILE, 0);
+  agent_release(agent);
+  agent_close(agent);
+  return acquire(agent, lock_timeout_ms, error);
+}
+
+int verify_repair(const struct project *project, const char *agent, unsigned trend_window,
+                  int64_t lock_timeout_ms, bool sync, char saved_to[64], struct error *error) {
+  struct repair repair = {.salvage_fd = -1};
+  int result;
+
+  saved_to[0] = '\0';
+  agent_init(&repair.agent, project, agent);
+  result = acquire_anew(&repair.agent, lock_timeout_ms, error);
+  if (result == 0 && repair.agent.fold.skipped_lines > 0) {
+    result = take_out_bad_lines(&repair, sync, saved_to, error);
+    agent_release(&repair.agent);
+    if (result == 0)
+      result = acquire(&repair.agent, lock_timeout_ms, error);
+  }
+  if (result == 0) {
+    result = replace_summary(&repair.agent, trend_window, error);
+    agent_store_checkpoint(&repair.agent, true);
+    agent_release(&repair.agent);
+  }
+  agent_close(&repair.agent);
+  return result;
+}

@@ -1,0 +1,22 @@
+/* verify.h - an agent's log against everything derived from it, and its repair.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef KAIZEN_VERIFY_H
+#define KAIZEN_VERIFY_H
+
+#include "base/buffer.h"
+#include "base/error.h"
+#include "store/project.h"
+
+#define VERIFY_BAD_LINES_MAX 100
+
+/* kaizen.repair/1's report into *report.  Writes nothing.  0, 1 when the agent has no log, -1 with
+ * *error. */
+int verify_agent(const struct project *project, const char *agent, unsigned trend_window,
+                 struct buffer *report, struct error *error);
+/* Takes lines that are no records out of the log, under its lock, saved first; makes the derived
+ * files anew.  *saved_to gets the name of the file with what was taken out, "" when nothing was. */
+int verify_repair(const struct project *project, const char *agent, unsigned trend_window,
+                  int64_t lock_timeout_ms, bool sync, char saved_to[64], struct error *error);
+
+#endif

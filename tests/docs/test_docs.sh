@@ -1,0 +1,110 @@
+#!/bin/sh
+# test_docs.sh - the pages hold (qa/docs), qa/docs bites, and the examples in them do what they say.
+#
+# SPDX-License-Identifier: Apache-2.0
+set -u
+srcdir=$(cd "$(dirname "$0")/../.." && pwd)
+python=${PYTHON:-python3}
+cc=${CC:-gcc}
+failed=0
+
+ok() {
+  echo "ok: $1"
+}
+fail() {
+  echo "FAILED: $1"
+  failed=1
+}
+
+if "$python" "$srcdir/qa/docs" "$srcdir"; then ok 'the pages hold'; else fail 'the pages hold'; fi
+
+# ---- qa/docs is seen to bite ----
+copy=$TMPDIR/copy
+mkdir "$copy" || exit 99
+(cd "$srcdir" && tar -c --exclude=node_modules --exclude=target --exclude=__pycache__ README.md HACKING.md NEWS.md \
+  LICENSE Makefile.am docs event-types activity-definitions examples include plugin host-shim qa tests fuzz bench) |
+  tar -x -C "$copy" || exit 99
+chmod -R u+w "$copy"
+bites() { # NAME FILE SED-SCRIPT
+  sed "$3" "$srcdir/$2" >"$copy/$2"
+  if cmp -s "$srcdir/$2" "$copy/$2"; then
+    fail "$1: the page is as it was"
+  elif "$python" "$srcdir/qa/docs" "$copy" >"$TMPDIR/said"; then
+    fail "$1 is noticed"
+  else
+    ok "$1 is noticed: $(head -n 1 "$TMPDIR/said")"
+  fi
+  cp "$srcdir/$2" "$copy/$2"
+}
+# shellcheck disable=SC2016
+{
+  bites 'a setting without a row' docs/operations.md '/^| `fsync`/d'
+  bites 'a wrong range' docs/operations.md 's/1–64/1–65/'
+  bites 'a message without a row' docs/operations.md '/^| 105 /d'
+  bites 'an exit code without a row' docs/operations.md '/^| 7 /d'
+}
+bites 'a dead link' docs/design.md 's/(delivery.md)/(deliveries.md)/'
+bites 'a link to no heading' docs/operations.md 's/#held-events/#held-event/'
+bites 'a file that is not there' docs/design.md 's|plugin/base/json_reader.h|plugin/base/json_scanner.h|'
+bites 'another program in the README' README.md 's/execution_time_s = 12.5/execution_time_s = 13/'
+bites 'another namespace of ids' docs/delivery.md 's/8d5a0f3e/8d5a0f3f/'
+bites 'another layout of .state' docs/format.md 's/^| 1152 /| 1160 /; s/^| 1176 /| 1170 /'
+bites 'a promise without a test' docs/reliability.md '/^| 9 | garbage/s/`//g'
+bites 'a test that was renamed' tests/unit/test_agent_log.c 's/a_foreign_line_behind_ours_survives_our_roll_back/another/'
+bites 'a broken schema' docs/schemas/record.schema.json '1d'
+
+# ---- the examples ----
+project=$TMPDIR/project
+mkdir "$project" || exit 99
+log=$project/.kaizen/metrics/coach/executions.jsonl
+
+if $cc -std=c99 -Wall -Wextra -Wpedantic -Werror -I "$srcdir/include" "$srcdir/examples/embed.c" -ldl \
+  -o "$TMPDIR/embed" && "$TMPDIR/embed" "$KAIZEN_TEST_PLUGIN" "$project" && [ "$(wc -l <"$log")" = 1 ]; then
+  ok 'the twenty lines of C record an execution'
+else
+  fail 'the twenty lines of C record an execution'
+fi
+"$TMPDIR/embed" "$KAIZEN_TEST_PLUGIN" /nowhere && fail 'they answer 0 for a project that is not there'
+
+"$python" "$srcdir/qa/docs" --c "$srcdir" >"$TMPDIR/layout.c"
+if $cc -std=c11 -Werror -I "$srcdir/include" -c "$TMPDIR/layout.c" -o "$TMPDIR/layout.o"; then
+  ok "the layouts of docs/abi.md: $(grep -c _Static_assert "$TMPDIR/layout.c") sizes and places"
+else
+  fail 'the layouts of docs/abi.md'
+fi
+
+# The pages' Python, with the names in it put in place.
+python_of() { # PAGE
+  # shellcheck disable=SC2016
+  sed -n '/^```python$/,/^```$/{/^```/!p;}' "$srcdir/$1"
+}
+python_of docs/abi.md | sed "s|\"kaizen_metrics.so\"|\"$KAIZEN_TEST_PLUGIN\"|; s|/home/me/project|$project|" >"$TMPDIR/abi.py"
+if [ "$("$python" "$TMPDIR/abi.py")" = 0 ] && [ "$(wc -l <"$log")" = 2 ]; then
+  ok 'the Python of docs/abi.md records an execution'
+else
+  fail 'the Python of docs/abi.md records an execution'
+fi
+
+printf '{"agent": "coach"' >>"$log" # somebody was killed here
+{
+  python_of docs/format.md
+  echo "append('${log%/*}', {'agent': 'coach', 'success': True})"
+} >"$TMPDIR/format.py"
+if "$python" "$TMPDIR/format.py" && "$TMPDIR/embed" "$KAIZEN_TEST_PLUGIN" "$project" &&
+  grep -q '"execution_count": 4' "${log%/*}/summary.json" && [ "$(wc -l <"$log")" = 5 ]; then
+  ok 'the Python of docs/format.md appends behind a torn line, and the plugin counts it'
+else
+  fail 'the Python of docs/format.md appends behind a torn line, and the plugin counts it'
+fi
+
+python_of docs/delivery.md >"$TMPDIR/delivery.txt"
+if "$python" -m doctest "$TMPDIR/delivery.txt"; then ok 'the id of docs/delivery.md'; else fail 'the id of docs/delivery.md'; fi
+
+if command -v mandoc >/dev/null; then
+  for page in "$srcdir"/docs/man/*.[1-9]; do
+    # that another page is not installed yet, or that the index of this machine is old, is not ours
+    said=$(mandoc -Tlint -W warning "$page" 2>/dev/null | grep -v 'referenced manual not found')
+    if [ -z "$said" ]; then ok "${page##*/} is sound"; else fail "${page##*/}: $said"; fi
+  done
+fi
+exit "$failed"

@@ -1,0 +1,133 @@
+# test_schemas.py - what kaizen-host prints with -o json has the shape docs/schemas/ gives it, and no member more.
+#
+# SPDX-License-Identifier: Apache-2.0
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import unittest
+
+from broker_support import Server
+from shim_support import HostTest, clean_environment
+
+try:
+    import jsonschema
+except ImportError:
+    print("skipped: python3-jsonschema is not installed")
+    sys.exit(77)
+
+TOP = pathlib.Path(os.environ.get("KAIZEN_TEST_SRCDIR") or pathlib.Path(__file__).resolve().parents[2])
+EVENT = "kaizen.metrics.recorded"
+GARBAGE = b'{"agent":"coach"\n'
+
+
+def closed(schema):
+    """The same without room for members that the schema does not mention."""
+    if isinstance(schema, dict):
+        schema = {name: closed(value) for name, value in schema.items()}
+        if isinstance(schema.get("properties"), dict):
+            schema["additionalProperties"] = False
+    elif isinstance(schema, list):
+        schema = [closed(value) for value in schema]
+    return schema
+
+
+class Schemas(HostTest):
+    def setUp(self):
+        super().setUp()
+        self.expect(0, "record", "coach", "--success", "--time", "1.5", "--quality", "0.9", "--primary", "tests=41/50",
+                    "-m", "model=m", "--session-id", "s", "-k", "k", "--emit-event",
+                    env={"HELIX_REPO": "r", "HELIX_TOKENS": "7", "HELIX_INFRA_OVERHEAD_SHARE": "0.1"})
+        self.expect(0, "record", "mentor", "--failure")
+
+    def fits(self, name, text):
+        folder = TOP / "event-types" if name == EVENT else TOP / "docs" / "schemas"
+        schema = json.loads((folder / f"{name}.schema.json").read_text())
+        jsonschema.Draft7Validator.check_schema(schema)
+        document = json.loads(text)
+        jsonschema.Draft7Validator(closed(schema)).validate(document)
+        return document
+
+    def document(self, name, status, *arguments, **options):
+        return self.fits(name, self.expect(status, *arguments, "-o", "json", **options))
+
+    def test_recording_whatever_comes_of_it(self):
+        self.document("record", 0, "record", "coach", "--success")
+        self.assertEqual(self.document("record", 0, "record", "coach", "--success", "-k", "k")["result"], "DUPLICATE")
+        self.assertEqual(self.document("record", 4, "record", "coach", "--success", "--quality", "2")["result"], "E_REJECTED")
+        self.assertEqual(self.document("record", 3, "--plugin", "/nowhere/x.so", "record", "coach", "--success")["result"],
+                         "NOT_RECORDED")
+        told = self.messages(0, "exec", "coach", "-q", "-o", "json", "--", "true")
+        self.fits("record", told.splitlines()[-1])
+        self.document("replay", 4, "replay", stdin='{"agent":"coach","success":true}\n{"agent":"coach"}\n')
+
+    def test_looking(self):
+        for agent in ("coach", "mentor"):
+            for line in self.expect(0, "export", agent).splitlines():
+                self.fits("execution", line)
+        self.document("show", 0, "show", "coach")
+        self.document("list", 0, "list")
+        self.document("report", 0, "report")
+        self.document("info", 0, "info")
+        self.document("error", 1, "show", "nobody")
+
+    def test_settings(self):
+        self.document("config-show", 0, "config", "show")
+        self.document("config-get", 0, "config", "get", "retention_days")
+        self.document("config-path", 0, "config", "path")
+        self.assertTrue(self.document("config-set", 0, "config", "set", "fsync", "always")["set"])
+        self.assertFalse(self.document("config-set", 0, "config", "unset", "fsync")["set"])
+        self.document("doctor", 0, "doctor", "--no-broker")
+
+    def test_hooks_of_coding_agents(self):
+        for host in ("claude-code", "codex", "opencode"):
+            for arguments, action in ((["--dry-run"], "create"), ([], "create"), ([], "unchanged")):
+                document = self.document("install-hooks", 0, "install-hooks", host, "--project", *arguments)
+                self.assertIn(action, [file["action"] for file in document["files"]])
+            self.document("install-hooks", 0, "uninstall-hooks", host, "--project")
+
+    def test_delivery_without_a_broker(self):
+        report = self.document("status", 0, "status", "--no-broker")
+        del report["broker"]
+        self.fits("delivery", json.dumps(report))
+        self.assertIsNotNone(self.document("status", 6, "status")["broker"])
+        self.document("drain", 6, "drain")
+        self.document("broker", 6, "broker", "check")
+        self.document("dead-letters-retry", 0, "dead-letters", "retry")
+
+    def test_a_repair_and_what_it_saved(self):
+        with open(self.log("coach"), "ab") as log:
+            log.write(GARBAGE)
+        self.document("verify", 1, "verify")
+        repaired = self.document("verify", 0, "verify", "coach", "--repair")["agents"][0]
+        self.assertEqual((self.log("coach").parent / repaired["saved_to"]).read_bytes(), GARBAGE)
+
+    @unittest.skipUnless(shutil.which("nats-server"), "nats-server is not installed")
+    def test_delivery_with_a_broker_and_with_dead_letters(self):
+        server = Server(self.scratch, config="max_payload: 350\n").start()
+        self.addCleanup(server.kill)
+        broker = {"NATS_URL": server.url}
+        self.document("broker", 0, "broker", "init", "--dry-run", env=broker)
+        self.document("broker", 0, "broker", "init", env=broker)
+        self.expect(0, "record", "a" * 64, "--success", "--emit-event", env=broker)
+        self.assertEqual(self.document("drain", 6, "drain", env=broker)["dead_lettered"], 1)
+        letters = self.expect(6, "dead-letters", "list", "-o", "json").splitlines()
+        self.assertEqual(len(letters), 1)
+        self.fits("dead-letter", letters[0])
+        self.document("status", 6, "status", "--set", "emit_event=true", env=broker)
+        watch = subprocess.Popen(self.host_command("watch", "-n", "1", "-o", "json"), cwd=self.project, stdout=subprocess.PIPE,
+                                 env=clean_environment(self.home, broker), stderr=subprocess.DEVNULL, text=True)
+        while watch.poll() is None:  # a plain subscription sees what comes after it
+            self.expect(0, "record", "b", "--success", "--emit-event", env=broker)
+        self.fits(EVENT, watch.communicate()[0])
+
+    def test_each_schema_is_held_to_something(self):
+        named = {path.name.removesuffix(".schema.json") for path in (TOP / "docs" / "schemas").glob("*.json")}
+        source = pathlib.Path(__file__).read_text()
+        self.assertEqual({name for name in named if f'"{name}"' not in source}, set())
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,116 @@
+# hook_support.py - what the tests of hooks share: payloads made from the field lists, and one call as a host makes it.
+#
+# SPDX-License-Identifier: Apache-2.0
+import json
+import pathlib
+import subprocess
+
+from shim_support import PLUGIN, HostTest, clean_environment
+
+FIXTURES = pathlib.Path(__file__).parent / "fixtures"
+HOSTS = ("claude-code", "codex", "codex-notify", "gemini", "cursor", "copilot", "goose", "openhands", "opencode",
+         "openclaw")
+
+# One turn with its start where the host has one, and how the same turn fails where it tells.
+STARTS = {
+    "claude-code": "claude-code/user-prompt-submit.json",
+    "codex": "codex/user-prompt-submit.json",
+    "gemini": "gemini/before-agent.json",
+    "cursor": "cursor/before-submit-prompt.json",
+    "copilot": "copilot/user-prompt-submitted.json",
+    "goose": "goose/user-prompt-submit.json",
+    "openhands": "openhands/user-prompt-submit.json",
+    "opencode": "opencode/chat-message.json",
+}
+ENDS = {
+    "claude-code": "claude-code/stop.json",
+    "codex": "codex/stop.json",
+    "codex-notify": "codex-notify/agent-turn-complete.json",
+    "gemini": "gemini/after-agent.json",
+    "cursor": "cursor/stop-completed.json",
+    "copilot": "copilot/agent-stop.json",
+    "goose": "goose/stop.json",
+    "openhands": "openhands/stop.json",
+    "opencode": "opencode/session-idle.json",
+    "openclaw": "openclaw/agent-end.json",
+}
+FAILURES = {
+    "claude-code": "claude-code/stop-failure.json",
+    "codex": "codex/stop-failure.json",
+    "cursor": "cursor/stop-error.json",
+    "copilot": "copilot/error-occurred.json",
+    "opencode": "opencode/session-error.json",
+    "openclaw": "openclaw/agent-end-failed.json",
+}
+
+
+def host_of(fixture):
+    return fixture.split("/")[0]
+
+
+class HookTest(HostTest):
+    """self.fire() calls the hook as its host does, and holds it to its manners."""
+
+    def payload(self, fixture, **changes):
+        """The fixture's bytes with this test's project in them; with changes, the object with these members."""
+        data = (FIXTURES / fixture).read_bytes().replace(b"@PROJECT@", str(self.project).encode())
+        if changes:
+            document = json.loads(data.decode("utf-8-sig"))
+            document.update(changes)
+            data = json.dumps(document).encode()
+        return data
+
+    def hook_call(self, host, payload, *options, **more):
+        """Arguments and keywords for a process that gets the payload the way the host hands it over."""
+        arguments = ["hook", host, *options]
+        stdin = payload
+        if host == "codex-notify":
+            arguments.append(payload)
+            stdin = None
+        return self.host_command(*arguments), stdin, more
+
+    def fire(self, host, payload, *options, env=None, cwd=None):
+        if isinstance(payload, str):
+            payload = self.payload(payload)
+        command, stdin, _ = self.hook_call(host, payload, *options)
+        result = subprocess.run(
+            command, input=stdin if stdin is not None else b"", cwd=cwd or self.project,
+            env=clean_environment(self.home, env) if not isinstance(env, bytes) else {},
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60)
+        self.assertEqual((result.returncode, result.stdout, result.stderr), (0, b"", b""), (host, options))
+        return result
+
+    def fire_fixture(self, fixture, *options, **more):
+        return self.fire(host_of(fixture), self.payload(fixture), *options, **more)
+
+    def records(self, project=None):
+        """Every record of the project, of whichever agent."""
+        logs = sorted((project or self.project).glob(".kaizen/metrics/*/executions.jsonl"))
+        return [json.loads(line) for log in logs for line in log.read_text().splitlines()]
+
+    def record(self):
+        records = self.records()
+        self.assertEqual(len(records), 1, (records, self.hook_log()))
+        return records[0]
+
+    @property
+    def state(self):
+        return self.home / ".local" / "state" / "kaizen-host"
+
+    def hook_log(self):
+        log = self.state / "hook.log"
+        return log.read_text() if log.exists() else ""
+
+    def stored(self):
+        """Everything that anybody wrote during the test, names included, as one text."""
+        parts = []
+        for path in sorted(self.scratch.rglob("*")):
+            parts.append(str(path.relative_to(self.scratch)).encode())
+            if path.is_file():
+                parts.append(path.read_bytes())
+        return b"\n".join(parts)
+
+
+def plugin_options():
+    """For calls whose environment says nothing."""
+    return ("--plugin", PLUGIN)

@@ -1,0 +1,406 @@
+/* test_project.c - a project's folders and identity, and everything in their place that is refused.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "sandbox.h"
+
+#include <kaizen/plugin.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "base/directory.h"
+#include "store/project.h"
+
+#define NOBODY 65534
+
+static struct project project;
+static struct error error;
+
+static void set_up(void) {
+  sandbox_enter();
+  project.root_fd = -1;
+}
+
+static void tear_down(void) {
+  project_close(&project);
+  sandbox_leave();
+}
+
+TestSuite(project, .init = set_up, .fini = tear_down);
+
+static void open_project(bool sync) {
+  cr_assert_eq(project_open(&project, sandbox.root, false, sync, &error), 0, "%s", error.text);
+}
+
+static void must_refuse(const char *name, int result, const char *thing, const char *why) {
+  cr_expect_eq(result, -1, "%s", name);
+  cr_expect(strstr(error.text, thing), "%s: \"%s\" is not named: %s", name, thing, error.text);
+  cr_expect(strstr(error.text, why), "%s: \"%s\" is not said: %s", name, why, error.text);
+}
+
+static int open_agent(bool create) {
+  int fd, result = project_agent_folder(&project, "coach", create, &fd, &error);
+
+  if (result == 0)
+    (void)close(fd);
+  return result;
+}
+
+/* The root. */
+
+Test(project, a_root_that_cannot_be_used_is_refused_with_its_path) {
+  static const char *const why = "project_root";
+
+  must_refuse("missing", project_open(&project, in_sandbox("none"), false, false, &error), "none",
+              why);
+  put_file(in_sandbox("file"), "");
+  must_refuse("a file", project_open(&project, in_sandbox("file"), false, false, &error), "file",
+              "Not a directory");
+  cr_assert_eq(symlink("none", in_sandbox("link")), 0);
+  must_refuse("a dead link", project_open(&project, in_sandbox("link"), false, false, &error),
+              "link", "No such file");
+  cr_assert_eq(error.code, KAIZEN_E_CONFIG);
+}
+
+Test(project, a_link_to_a_root_is_resolved_once) {
+  cr_assert_eq(mkdir(in_sandbox("shop"), 0700), 0);
+  cr_assert_eq(symlink("shop", in_sandbox("link")), 0);
+  cr_assert_eq(project_open(&project, in_sandbox("link"), false, false, &error), 0);
+  cr_assert_str_eq(project.root, in_sandbox("shop"));
+}
+
+Test(project, opening_touches_nothing) {
+  open_project(true);
+  cr_assert_eq(open_agent(false), 1);
+  cr_assert_not(is_there(in_sandbox(".kaizen")));
+}
+
+Test(project, a_root_of_another_user_is_refused) {
+  if (geteuid() != 0)
+    cr_skip_test("only root can give a folder away");
+  cr_assert_eq(mkdir(in_sandbox("theirs"), 0777), 0);
+  cr_assert_eq(chown(in_sandbox("theirs"), NOBODY, NOBODY), 0);
+  must_refuse("another's", project_open(&project, in_sandbox("theirs"), false, false, &error),
+              "theirs", "belongs to user 65534");
+}
+
+/* Runs `check` as somebody who may not do everything; its result is the exit status. */
+static int as_nobody(int (*check)(void)) {
+  pid_t child = fork();
+  int status;
+
+  if (child == 0) {
+    if (setgid(NOBODY) != 0 || setuid(NOBODY) != 0)
+      _exit(99);
+    _exit(check());
+  }
+  cr_assert_eq(waitpid(child, &status, 0), child);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 98;
+}
+
+static int check_read_only_root(void) {
+  return project_open(&project, in_sandbox("mine"), false, false, &error) == -1 &&
+                 strstr(error.text, "cannot be written to")
+             ? 0
+             : 1;
+}
+
+static int check_read_only_agent(void) {
+  int fd, result;
+
+  if (project_open(&project, in_sandbox("mine"), false, false, &error) != 0)
+    return 1;
+  result = project_agent_folder(&project, "coach", true, &fd, &error);
+  return result == -1 && strstr(error.text, "coach") && strstr(error.text, "Permission denied") ? 0
+                                                                                                : 2;
+}
+
+Test(project, what_may_not_be_written_to_is_said_to_be) {
+  if (geteuid() != 0)
+    cr_skip_test("only root can become somebody else");
+  cr_assert_eq(chmod(sandbox.root, 0755), 0);
+  cr_assert_eq(mkdir(in_sandbox("mine"), 0500), 0);
+  cr_assert_eq(chown(in_sandbox("mine"), NOBODY, NOBODY), 0);
+  cr_assert_eq(as_nobody(check_read_only_root), 0);
+
+  cr_assert_eq(chmod(in_sandbox("mine"), 0700), 0);
+  make_folders(in_sandbox("mine/.kaizen/metrics"));
+  cr_assert_eq(chown(in_sandbox("mine/.kaizen"), NOBODY, NOBODY), 0);
+  cr_assert_eq(chown(in_sandbox("mine/.kaizen/metrics"), NOBODY, NOBODY), 0);
+  cr_assert_eq(chmod(in_sandbox("mine/.kaizen/metrics"), 0500), 0);
+  cr_assert_eq(as_nobody(check_read_only_agent), 0);
+}
+
+/* Folders. */
+
+Test(project, folders_are_made_private_whatever_the_umask) {
+  static const char *const folders[] = {".kaizen", ".kaizen/metrics", ".kaizen/metrics/coach"};
+  struct stat status;
+
+  (void)umask(0);
+  for (int sync = 0; sync < 2; sync++) {
+    open_project(sync);
+    cr_assert_eq(open_agent(true), 0, "%s", error.text);
+    for (size_t i = 0; i < 3; i++) {
+      cr_assert_eq(stat(in_sandbox("%s", folders[i]), &status), 0);
+      cr_assert_eq(status.st_mode & 07777, 0700, "%s", folders[i]);
+    }
+    cr_assert_eq(open_agent(true), 0);
+    project_close(&project);
+    cr_assert_eq(nftw(in_sandbox(".kaizen"), sandbox_remove_entry, 16, FTW_DEPTH | FTW_PHYS), 0);
+  }
+}
+
+static void put_in_the_way(const char *kind, const char *path) {
+  if (strcmp(kind, "link") == 0)
+    cr_assert_eq(symlink(in_sandbox("outside"), path), 0);
+  else if (strcmp(kind, "file") == 0)
+    put_file(path, "in the way");
+  else if (strcmp(kind, "fifo") == 0)
+    cr_assert_eq(mkfifo(path, 0600), 0);
+  else
+    cr_assert(mkdir(path, 0700) == 0 && chown(path, NOBODY, NOBODY) == 0);
+}
+
+static void refuse_what_is_no_folder_of_ours(void) {
+  static const struct {
+    const char *kind, *why;
+  } kinds[] = {{"link", "symbolic link"},
+               {"file", "Not a directory"},
+               {"fifo", "Not a directory"},
+               {"another user's folder", "belongs to user"}};
+  static const char *const paths[] = {".kaizen", ".kaizen/metrics", ".kaizen/metrics/coach"};
+  unsigned before = open_descriptors();
+
+  for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++)
+    for (size_t p = 0; p < 3; p++)
+      for (int sync = 0; sync < 2; sync++) {
+        char name[64], above[512];
+
+        if (k == 3 && geteuid() != 0)
+          continue;
+        (void)snprintf(name, sizeof name, "%s at %s, sync %d", kinds[k].kind, paths[p], sync);
+        (void)snprintf(above, sizeof above, "%s", in_sandbox("%s", paths[p]));
+        *strrchr(above, '/') = '\0';
+        make_folders(above);
+        make_folders(in_sandbox("outside"));
+        put_in_the_way(kinds[k].kind, in_sandbox("%s", paths[p]));
+        open_project(sync);
+        must_refuse(name, open_agent(true), strrchr(in_sandbox("%s", paths[p]), '/') + 1,
+                    kinds[k].why);
+        cr_expect_eq(error.code, KAIZEN_E_IO, "%s", name);
+        cr_expect_eq(rmdir(in_sandbox("outside")), 0, "%s: something was made outside", name);
+        project_close(&project);
+        cr_assert_eq(nftw(in_sandbox(".kaizen"), sandbox_remove_entry, 16, FTW_DEPTH | FTW_PHYS),
+                     0);
+      }
+  cr_assert_eq(open_descriptors(), before);
+}
+
+/* Kernels before 5.6 have no openat2(2); containers answer it with one error or another. */
+static void forbid_openat2(int answer) {
+  struct sock_filter filter[] = {
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_openat2, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ((unsigned)answer & SECCOMP_RET_DATA)),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  };
+  struct sock_fprog program = {sizeof filter / sizeof *filter, filter};
+
+  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+      prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0)
+    cr_skip_test("no system call can be forbidden here");
+}
+
+Test(project, what_is_no_folder_of_ours_is_refused_by_name_and_never_followed) {
+  refuse_what_is_no_folder_of_ours();
+}
+
+Test(project, what_is_no_folder_of_ours_is_refused_by_older_kernels_too) {
+  forbid_openat2(ENOSYS);
+  refuse_what_is_no_folder_of_ours();
+}
+
+Test(project, what_is_no_folder_of_ours_is_refused_in_containers_too) {
+  forbid_openat2(EPERM);
+  refuse_what_is_no_folder_of_ours();
+}
+
+static int note_agent(void *ctx, const char *agent) {
+  (void)strcat(ctx, agent);
+  (void)strcat(ctx, " ");
+  return strcmp(agent, "stop") == 0 ? 7 : 0;
+}
+
+Test(project, agents_are_the_folders_with_legal_names) {
+  char names[256] = "";
+
+  open_project(false);
+  cr_assert_eq(project_each_agent(&project, true, note_agent, names, &error), 0);
+  cr_assert_str_eq(names, "");
+  make_agent_folder("coach");
+  make_agent_folder("a.b-c_9");
+  make_agent_folder("optimizer");
+  make_agent_folder("not legal");
+  make_agent_folder(".hidden");
+  put_file(in_sandbox(".kaizen/metrics/file"), "");
+  cr_assert_eq(symlink("coach", in_sandbox(".kaizen/metrics/link")), 0);
+  cr_assert_eq(project_each_agent(&project, true, note_agent, names, &error), 0);
+  cr_assert_str_eq(names, "a.b-c_9 coach ");
+  make_agent_folder("stop");
+  make_agent_folder("zebra");
+  names[0] = '\0';
+  cr_assert_eq(project_each_agent(&project, true, note_agent, names, &error), 7);
+  cr_assert_str_eq(names, "a.b-c_9 coach stop ");
+}
+
+Test(project, many_agents_are_all_seen) {
+  char *names = calloc(1, 20000);
+
+  open_project(false);
+  for (int i = 0; i < 1000; i++) {
+    char agent[24];
+
+    (void)snprintf(agent, sizeof agent, "agent-%d", i);
+    make_agent_folder(agent);
+  }
+  cr_assert_eq(project_each_agent(&project, false, note_agent, names, &error), 0);
+  cr_assert_eq(count_in(names, " "), 1000);
+  free(names);
+}
+
+/* Identity. */
+
+static void identify(unsigned char id[PROJECT_ID_SIZE]) {
+  cr_assert_eq(project_identity(&project, id, &error), 0, "%s", error.text);
+}
+
+Test(project, its_identity_is_made_once) {
+  unsigned char first[PROJECT_ID_SIZE], second[PROJECT_ID_SIZE];
+
+  open_project(false);
+  cr_assert_eq(project_identity(&project, first, &error), -1, "there is no metrics folder yet");
+  cr_assert_eq(open_agent(true), 0);
+  cr_assert_not(project_identity_known(&project, first));
+  cr_assert_not(is_there(in_sandbox(".kaizen/metrics/.id")));
+  identify(first);
+  identify(second);
+  cr_assert_arr_eq(first, second, PROJECT_ID_SIZE);
+  memset(second, 0, sizeof second);
+  cr_assert(project_identity_known(&project, second));
+  cr_assert_arr_eq(first, second, PROJECT_ID_SIZE);
+}
+
+Test(project, a_copy_has_an_identity_of_its_own) {
+  unsigned char original[PROJECT_ID_SIZE], copy[PROJECT_ID_SIZE];
+  char *text;
+
+  open_project(false);
+  cr_assert_eq(open_agent(true), 0);
+  identify(original);
+  text = text_of_file(in_sandbox(".kaizen/metrics/.id"));
+  project_close(&project);
+  cr_assert_eq(rename(in_sandbox(".kaizen"), in_sandbox("kept")), 0);
+  open_project(false);
+  make_agent_folder("coach");
+  put_file(in_sandbox(".kaizen/metrics/.id"), text);
+  cr_assert_not(project_identity_known(&project, copy));
+  identify(copy);
+  cr_assert(memcmp(original, copy, PROJECT_ID_SIZE) != 0);
+  project_close(&project);
+
+  /* moving is no copying */
+  cr_assert_eq(nftw(in_sandbox(".kaizen"), sandbox_remove_entry, 16, FTW_DEPTH | FTW_PHYS), 0);
+  cr_assert_eq(rename(in_sandbox("kept"), in_sandbox(".kaizen")), 0);
+  open_project(false);
+  identify(copy);
+  cr_assert_arr_eq(original, copy, PROJECT_ID_SIZE);
+}
+
+Test(project, a_damaged_identity_is_made_anew) {
+  static const char *const damages[] = {"", "garbage\n", "00000000-0000-4000-8000-000000000000",
+                                        "00000000-0000-4000-8000-000000000000 inode 1 born 1\n",
+                                        "xxxxxxxx-0000-4000-8000-000000000000 inode 1 born 1\n"};
+  unsigned char first[PROJECT_ID_SIZE], second[PROJECT_ID_SIZE];
+
+  open_project(false);
+  cr_assert_eq(open_agent(true), 0);
+  for (size_t i = 0; i < sizeof damages / sizeof *damages; i++) {
+    put_file(in_sandbox(".kaizen/metrics/.id"), damages[i]);
+    identify(first);
+    identify(second);
+    cr_expect_arr_eq(first, second, PROJECT_ID_SIZE, "%s", damages[i]);
+  }
+}
+
+Test(project, processes_that_begin_together_agree_on_one_identity) {
+  enum { PROCESSES = 8 };
+  unsigned char ids[PROCESSES][PROJECT_ID_SIZE];
+  int ends[2];
+
+  open_project(false);
+  cr_assert_eq(open_agent(true), 0);
+  cr_assert_eq(pipe2(ends, O_CLOEXEC), 0);
+  for (int i = 0; i < PROCESSES; i++)
+    if (fork() == 0) {
+      unsigned char id[PROJECT_ID_SIZE] = {0};
+
+      _exit(project_identity(&project, id, &error) == 0 &&
+                    write(ends[1], id, sizeof id) == (ssize_t)sizeof id
+                ? 0
+                : 1);
+    }
+  for (int i = 0; i < PROCESSES; i++) {
+    int status;
+
+    cr_assert_gt(wait(&status), 0);
+    cr_assert_eq(status, 0);
+    cr_assert_eq(read(ends[0], ids[i], PROJECT_ID_SIZE), PROJECT_ID_SIZE);
+    cr_assert_arr_eq(ids[i], ids[0], PROJECT_ID_SIZE);
+  }
+  (void)close(ends[0]);
+  (void)close(ends[1]);
+}
+
+/* Files below a folder. */
+
+Test(project, a_file_of_another_user_is_refused) {
+  int fd;
+
+  if (geteuid() != 0)
+    cr_skip_test("only root can give a file away");
+  open_project(false);
+  put_file(in_sandbox("theirs"), "");
+  cr_assert_eq(chown(in_sandbox("theirs"), NOBODY, NOBODY), 0);
+  must_refuse("another's", directory_open_file(project.root_fd, "theirs", O_RDWR, &fd, &error),
+              "theirs", "belongs to user 65534");
+}
+
+static void reach_for_what_is_outside(void) {
+  static const char *const paths[] = {"../outside", "inside/../../outside", "/etc/passwd",
+                                      "link/file", "inside/link/file"};
+  int folder, fd;
+
+  make_folders(in_sandbox("root/inside"));
+  put_file(in_sandbox("outside"), "");
+  make_folders(in_sandbox("elsewhere"));
+  put_file(in_sandbox("elsewhere/file"), "");
+  cr_assert_eq(symlink("../elsewhere", in_sandbox("root/link")), 0);
+  cr_assert_eq(symlink("../../elsewhere", in_sandbox("root/inside/link")), 0);
+  folder = open(in_sandbox("root"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  for (size_t i = 0; i < sizeof paths / sizeof *paths; i++)
+    cr_expect_eq(directory_open_file(folder, paths[i], O_RDONLY, &fd, &error), -1, "%s", paths[i]);
+  (void)close(folder);
+}
+
+Test(project, nothing_outside_a_folder_is_reached_from_it) {
+  reach_for_what_is_outside();
+}
+
+Test(project, nothing_outside_a_folder_is_reached_on_older_kernels_either) {
+  forbid_openat2(ENOSYS);
+  reach_for_what_is_outside();
+}

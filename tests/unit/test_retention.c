@@ -1,0 +1,440 @@
+/* test_retention.c - which lines leave a log, when, and what nobody may lose by it.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "sandbox.h"
+
+#include <kaizen/plugin.h>
+#include <pthread.h>
+#include <sys/file.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/uuid_text.h"
+#include "store/agent.h"
+#include "store/agent_state.h"
+#include "store/retention.h"
+
+#define DAY_S INT64_C(86400)
+#define TODAY_S INT64_C(1767225600) /* 2026-01-01 */
+#define OLD "{\"timestamp\":\"2025-01-01T00:00:00Z\",\"agent\":\"coach\",\"success\":false}\n"
+#define NEW "{\"timestamp\":\"2025-12-31T00:00:00Z\",\"agent\":\"coach\",\"success\":true}\n"
+#define MARKED(number)                                                                             \
+  "{\"timestamp\":\"2025-01-01T00:00:00Z\",\"agent\":\"coach\",\"success\":true,\"event_id\":"     \
+  "\"00000000-0000-4000-8000-00000000000" number "\",\"event\":{}}\n"
+#define LETTER(number)                                                                             \
+  "{\"event_id\":\"00000000-0000-4000-8000-00000000000" number "\",\"reason\":\"too large\"}\n"
+#define TEN(line) line line line line line line line line line line
+
+static struct project project;
+static struct error error;
+static uint64_t dropped;
+
+static void set_up(void) {
+  sandbox_enter();
+  cr_assert_eq(project_open(&project, sandbox.root, false, false, &error), 0, "%s", error.text);
+}
+
+static void tear_down(void) {
+  project_close(&project);
+  sandbox_leave();
+}
+
+TestSuite(retention, .init = set_up, .fini = tear_down);
+
+static const char *file(void) {
+  return agent_file("coach", AGENT_LOG_FILE);
+}
+
+static void put_log(const char *text) {
+  make_agent_folder("coach");
+  put_file(file(), text);
+}
+
+static int look_at(int64_t now_s) {
+  int64_t wait_ns = INT64_C(2000000000);
+
+  error = (struct error){0};
+  return retention_prune(&project, "coach", 180, now_s, &wait_ns, false, &dropped, &error);
+}
+
+/* The first look only reads the clock. */
+static int prune(void) {
+  cr_assert_eq(look_at(TODAY_S - DAY_S), 0, "%s", error.text);
+  return look_at(TODAY_S);
+}
+
+static void with_agent(void (*change)(struct agent *agent, struct agent_state *state)) {
+  unsigned char id[PROJECT_ID_SIZE];
+  struct agent_state state;
+  struct agent agent;
+  bool changed;
+
+  agent_init(&agent, &project, "coach");
+  cr_assert_eq(agent_acquire(&agent, clock_monotonic_ns() + INT64_C(2000000000), &error), 0);
+  cr_assert_eq(project_identity(&project, id, &error), 0, "%s", error.text);
+  cr_assert_eq(agent_state_claim(agent.fd, id, &agent.fold, false, &state, &changed, &error), 0);
+  change(&agent, &state);
+  cr_assert_eq(agent_state_store(agent.fd, &state, false, &error), 0);
+  agent_release(&agent);
+  agent_close(&agent);
+}
+
+/* As the publisher would after an acknowledgement of the second marked line. */
+static void acknowledge_two(struct agent *agent, struct agent_state *state) {
+  (void)agent;
+  state->held_count = 0;
+  state->cursor_marked = 2;
+  state->cursor_end = 0; /* the offset is a hint, the id decides */
+  state->recent_count = 1;
+  uuid_pack("00000000-0000-4000-8000-000000000002", state->recent[0]);
+}
+
+/* As after five events, of which the second, fourth and fifth became dead letters. */
+static void refuse_three_of_five(struct agent *agent, struct agent_state *state) {
+  (void)agent;
+  state->held_count = 0;
+  state->cursor_marked = 5;
+  state->cursor_end = 0;
+  state->dead_lettered = 3;
+  state->recent_count = 1;
+  uuid_pack("00000000-0000-4000-8000-000000000005", state->recent[0]);
+}
+
+static void expect_one_dead_letter(struct agent *agent, struct agent_state *state) {
+  (void)agent;
+  cr_assert_eq(state->cursor_marked, 1);
+  cr_assert_eq(state->dead_lettered, 1);
+}
+
+/* When. */
+
+Test(retention, a_first_look_only_reads_the_clock) {
+  put_log(TEN(OLD) NEW);
+  cr_assert_eq(look_at(TODAY_S), 0, "%s", error.text);
+  cr_assert_eq(look_at(TODAY_S + DAY_S - 1), 0, "%s", error.text);
+  cr_assert_eq(lines_of_file(file()), 11);
+  cr_assert_eq(look_at(TODAY_S + DAY_S), 1, "%s", error.text);
+  cr_assert_eq(dropped, 10);
+  cr_assert_str_eq(text_of_file(file()), NEW);
+}
+
+Test(retention, prunes_at_most_once_a_day) {
+  put_log(TEN(OLD) NEW);
+  cr_assert_eq(prune(), 1);
+  put_log(TEN(OLD) NEW);
+  cr_assert_eq(look_at(TODAY_S), 0);
+  cr_assert_eq(look_at(TODAY_S + DAY_S - 1), 0);
+  cr_assert_eq(look_at(TODAY_S + DAY_S), 1);
+}
+
+Test(retention, a_clock_that_jumps_ahead_moves_retention_two_days_however_often_it_is_asked) {
+  /* one record a day for 200 days up to today */
+  put_log("");
+  for (int64_t day = 199; day >= 0; day--) {
+    char line[128], stamp[32];
+    time_t at = (time_t)(TODAY_S - day * DAY_S);
+    struct tm tm;
+
+    (void)strftime(stamp, sizeof stamp, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&at, &tm));
+    (void)snprintf(line, sizeof line,
+                   "{\"timestamp\":\"%s\",\"agent\":\"coach\",\"success\":true}\n", stamp);
+    append_to_file(file(), line);
+  }
+  cr_assert_eq(prune(), 1);
+  cr_assert_eq(lines_of_file(file()), 181);
+  for (int i = 0; i < 100; i++)
+    cr_assert_geq(look_at(TODAY_S + 70 * 365 * DAY_S + i), 0, "%s", error.text);
+  for (int i = 0; i < 100; i++)
+    cr_assert_geq(look_at(TODAY_S + i), 0, "%s", error.text);
+  cr_assert_geq(lines_of_file(file()), 179);
+}
+
+Test(retention, a_clock_that_falls_back_to_1970_prunes_nothing_and_goes_on_later) {
+  put_log(TEN(OLD) NEW);
+  cr_assert_eq(look_at(TODAY_S), 0);
+  cr_assert_eq(look_at(0), 0);
+  cr_assert_eq(look_at(-5), 0);
+  cr_assert_eq(look_at(100), 0);
+  cr_assert_eq(look_at(TODAY_S), 0, "the clock has just come back");
+  cr_assert_eq(lines_of_file(file()), 11);
+  for (int64_t day = 1; day < 4; day++)
+    (void)look_at(TODAY_S + day * DAY_S);
+  cr_assert_geq(lines_of_file(file()), 1);
+}
+
+Test(retention, does_not_rewrite_a_log_for_a_trifle) {
+  put_log(OLD TEN(NEW) TEN(NEW));
+  cr_assert_eq(prune(), 0, "%s", error.text);
+  cr_assert_eq(lines_of_file(file()), 21);
+  append_to_file(file(), OLD OLD);
+  cr_assert_eq(look_at(TODAY_S + DAY_S), 1);
+  cr_assert_eq(lines_of_file(file()), 20);
+}
+
+Test(retention, nothing_expired_is_nothing_to_do) {
+  put_log(TEN(NEW));
+  cr_assert_eq(prune(), 0);
+  put_log("");
+  cr_assert_eq(look_at(TODAY_S + 5 * DAY_S), 0);
+}
+
+/* What stays. */
+
+Test(retention, lines_that_cannot_be_dated_or_read_stay) {
+  put_log(TEN(OLD) "garbage\n"
+                   "{\"agent\":\"coach\",\"success\":true}\n"
+                   "{\"timestamp\":\"yesterday\",\"agent\":\"coach\",\"success\":true}\n"
+                   "\n" NEW);
+  cr_assert_eq(prune(), 1, "%s", error.text);
+  cr_assert_eq(dropped, 10);
+  cr_assert_str_eq(text_of_file(file()),
+                   "garbage\n"
+                   "{\"agent\":\"coach\",\"success\":true}\n"
+                   "{\"timestamp\":\"yesterday\",\"agent\":\"coach\",\"success\":true}\n"
+                   "\n" NEW);
+}
+
+Test(retention, events_that_are_not_acknowledged_stay_and_so_does_the_cursors_line) {
+  put_log(TEN(OLD) MARKED("1") OLD MARKED("2") MARKED("3") OLD MARKED("4") NEW);
+  with_agent(acknowledge_two);
+  cr_assert_eq(prune(), 1, "%s", error.text);
+  cr_assert_str_eq(text_of_file(file()), MARKED("2") MARKED("3") MARKED("4") NEW);
+}
+
+Test(retention, the_cursor_follows_its_line) {
+  unsigned char id[16];
+  struct agent_state state;
+  bool damaged;
+  int folder;
+
+  put_log(TEN(OLD) MARKED("1") MARKED("2") MARKED("3") NEW);
+  with_agent(acknowledge_two);
+  cr_assert_eq(prune(), 1, "%s", error.text);
+  folder = open(in_sandbox(".kaizen/metrics/coach"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  cr_assert_eq(agent_state_load(folder, &state, &damaged, &error), 0);
+  (void)close(folder);
+  cr_assert_eq(state.cursor_end, strlen(MARKED("2")));
+  cr_assert_eq(state.cursor_marked, 1);
+  uuid_pack("00000000-0000-4000-8000-000000000002", id);
+  cr_assert_arr_eq(state.recent[0], id, 16);
+}
+
+Test(retention, the_dead_letters_whose_lines_go_are_no_longer_counted) {
+  put_log(MARKED("1") MARKED("2") MARKED("3") MARKED("4") MARKED("5"));
+  put_file(agent_file("coach", ".dead-letter.jsonl"),
+           LETTER("2") LETTER("2") LETTER("4") LETTER("5"));
+  with_agent(refuse_three_of_five);
+  cr_assert_eq(prune(), 1, "%s", error.text);
+  cr_assert_eq(dropped, 4);
+  with_agent(expect_one_dead_letter);
+}
+
+Test(retention, held_events_and_events_of_a_lost_state_stay) {
+  put_log(TEN(OLD) MARKED("1") MARKED("2") NEW);
+  cr_assert_eq(prune(), 1, "%s", error.text);
+  cr_assert_str_eq(text_of_file(file()), MARKED("1") MARKED("2") NEW);
+}
+
+Test(retention, a_line_of_three_megabytes_is_kept_byte_for_byte) {
+  size_t len = 3 << 20, size;
+  char *text = malloc(len + 1), *kept;
+
+  cr_assert(text);
+  for (size_t i = 0; i < len; i++)
+    text[i] = (char)('a' + i % 26);
+  text[len - 1] = '\n';
+  text[len] = '\0';
+  put_log("");
+  append_to_file(file(), text);
+  for (size_t i = 0; i < len; i += 10 * strlen(OLD))
+    append_to_file(file(), TEN(OLD));
+  append_to_file(file(), NEW);
+  cr_assert_eq(prune(), 1, "%s", error.text);
+  kept = bytes_of_file(file(), &size);
+  cr_assert_eq(size, len + strlen(NEW));
+  cr_assert_eq(memcmp(kept, text, len), 0);
+  free(text);
+}
+
+/* Who else is there. */
+
+Test(retention, what_a_killed_prune_left_is_in_nobodys_way) {
+  put_log(TEN(OLD) NEW);
+  put_file(agent_file("coach", ".executions.new"),
+           "half of it, and longer than what will be left, "
+           "so that nothing of it may stay behind: " TEN(NEW));
+  cr_assert_eq(prune(), 1, "%s", error.text);
+  cr_assert_str_eq(text_of_file(file()), NEW);
+  cr_assert_not(is_there(agent_file("coach", ".executions.new")));
+}
+
+Test(retention, of_two_prunes_at_once_one_gives_way) {
+  int fd;
+
+  put_log(TEN(OLD) NEW);
+  put_file(agent_file("coach", ".executions.new"), "the other's");
+  fd = open(agent_file("coach", ".executions.new"), O_RDWR | O_CLOEXEC);
+  cr_assert_eq(flock(fd, LOCK_EX), 0);
+  cr_assert_eq(prune(), -1);
+  cr_assert_eq(error.code, KAIZEN_E_BUSY);
+  cr_assert_eq(lines_of_file(file()), 11);
+  cr_assert_str_eq(text_of_file(agent_file("coach", ".executions.new")), "the other's");
+  (void)close(fd);
+}
+
+Test(retention, a_link_in_the_way_is_refused_and_the_log_stays) {
+  put_log(TEN(OLD) NEW);
+  put_file(in_sandbox("outside"), "outside\n");
+  cr_assert_eq(symlink("../../../outside", agent_file("coach", ".executions.new")), 0);
+  cr_assert_eq(prune(), -1);
+  cr_assert(strstr(error.text, ".executions.new: a symbolic link"), "%s", error.text);
+  cr_assert_str_eq(text_of_file(in_sandbox("outside")), "outside\n");
+  cr_assert_eq(lines_of_file(file()), 11);
+}
+
+Test(retention, a_lock_not_had_in_time_leaves_the_log_as_it_was) {
+  int fd;
+
+  put_log(TEN(OLD) NEW);
+  cr_assert_eq(look_at(TODAY_S - DAY_S), 0);
+  fd = open(agent_file("coach", ".lock"), O_RDWR | O_CLOEXEC);
+  cr_assert_eq(flock(fd, LOCK_EX), 0);
+  {
+    int64_t wait_ns = 20000000;
+
+    cr_assert_eq(
+        retention_prune(&project, "coach", 180, TODAY_S, &wait_ns, false, &dropped, &error), -1);
+    cr_assert_eq(error.code, KAIZEN_E_BUSY);
+    cr_assert_leq(wait_ns, 0, "the time it waited was not counted");
+  }
+  cr_assert_eq(lines_of_file(file()), 11);
+  (void)close(fd);
+}
+
+/* What happens while the prefix is copied without the lock. */
+
+static void *prune_in_thread(void *ctx) {
+  *(int *)ctx = look_at(TODAY_S);
+  return NULL;
+}
+
+static void put_large_log(void) {
+  FILE *out;
+
+  make_agent_folder("coach");
+  out = fopen(file(), "we");
+  cr_assert(out);
+  for (int i = 0; i < 3000; i++)
+    (void)fputs(TEN(OLD) TEN(NEW), out);
+  cr_assert_eq(fclose(out), 0);
+}
+
+static bool is_copying(void) {
+  struct stat status;
+
+  return stat(agent_file("coach", ".executions.new"), &status) == 0 && status.st_size > 0;
+}
+
+/* 1: `interfere` came in time, and *result is what the prune then said; 0: the prune was faster. */
+static int prune_with(void (*interfere)(void), int *result) {
+  pthread_t thread;
+  int lock, before, in_time;
+
+  put_large_log();
+  cr_assert_eq(look_at(TODAY_S - DAY_S), 0, "%s", error.text);
+  lock = open(agent_file("coach", ".lock"), O_RDWR | O_CLOEXEC);
+  *result = before = 77;
+  cr_assert_eq(pthread_create(&thread, NULL, prune_in_thread, result), 0);
+  while (!is_copying() && __atomic_load_n(result, __ATOMIC_ACQUIRE) == before)
+    (void)nanosleep(&(struct timespec){0, 20000}, NULL);
+  cr_assert_eq(flock(lock, LOCK_EX), 0);
+  in_time = is_copying();
+  if (in_time)
+    interfere();
+  (void)close(lock);
+  cr_assert_eq(pthread_join(thread, NULL), 0);
+  return in_time;
+}
+
+static void prune_until_in_time(void (*interfere)(void), int *result) {
+  for (int tries = 0; tries < 20; tries++) {
+    if (prune_with(interfere, result))
+      return;
+    cr_assert_eq(unlink(agent_file("coach", ".state")), 0);
+  }
+  cr_skip_test("the prune was always faster");
+}
+
+static void append_a_line(void) {
+  append_to_file(file(), "{\"agent\":\"coach\",\"success\":true,\"session_id\":\"meanwhile\"}\n");
+}
+
+Test(retention, lines_appended_during_the_copy_are_kept) {
+  int result;
+
+  prune_until_in_time(append_a_line, &result);
+  cr_assert_eq(result, 1, "%s", error.text);
+  cr_assert_eq(lines_of_file(file()), 30001);
+  cr_assert(strstr(text_of_file(file()), "meanwhile"));
+}
+
+static void replace_the_log(void) {
+  put_file(in_sandbox("pruned by another"), NEW);
+  cr_assert_eq(rename(in_sandbox("pruned by another"), file()), 0);
+}
+
+Test(retention, a_log_replaced_during_the_copy_is_left_alone) {
+  int result;
+
+  prune_until_in_time(replace_the_log, &result);
+  cr_assert_eq(result, -1);
+  cr_assert_str_eq(text_of_file(file()), NEW);
+  cr_assert_not(is_there(agent_file("coach", ".executions.new")));
+}
+
+static void rewrite_the_log(void) {
+  put_large_log();
+  append_to_file(file(), OLD);
+}
+
+Test(retention, a_log_cut_during_the_copy_is_left_alone) {
+  int result;
+
+  prune_until_in_time(rewrite_the_log, &result);
+  /* the same bytes, and one more line: no harm in pruning that either */
+  cr_assert(result == 1 || result == -1);
+  cr_assert_eq(lines_of_file(file()), result == 1 ? 30001 : 60001);
+}
+
+static void empty_the_log(void) {
+  put_file(file(), NEW NEW);
+}
+
+Test(retention, a_log_emptied_during_the_copy_is_left_alone) {
+  int result;
+
+  prune_until_in_time(empty_the_log, &result);
+  cr_assert_eq(result, -1);
+  cr_assert_str_eq(text_of_file(file()), NEW NEW);
+}
+
+static void resend_everything(void) {
+  struct agent_state state;
+  bool damaged;
+  int folder = open(in_sandbox(".kaizen/metrics/coach"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+  cr_assert_eq(agent_state_load(folder, &state, &damaged, NULL), 0);
+  state.epoch++;
+  state.recent_count = 0;
+  cr_assert_eq(agent_state_store(folder, &state, false, NULL), 0);
+  (void)close(folder);
+}
+
+Test(retention, events_made_pending_again_during_the_copy_are_not_dropped) {
+  int result;
+
+  prune_until_in_time(resend_everything, &result);
+  cr_assert_eq(result, -1);
+  cr_assert_eq(error.code, KAIZEN_E_BUSY);
+  cr_assert_eq(lines_of_file(file()), 60000);
+}

@@ -1,0 +1,345 @@
+/* test_verify.c - what is reported about an agent's files, and what a repair makes of them.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "sandbox.h"
+
+#include <kaizen/plugin.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <sys/file.h>
+
+#include "base/clock.h"
+#include "recorder/recorder.h"
+#include "store/agent.h"
+#include "store/verify.h"
+
+#define GOOD "{\"timestamp\":\"2026-01-01T00:00:00Z\",\"agent\":\"coach\",\"success\":true}\n"
+
+static struct project project;
+static struct recorder *recorder;
+static struct error error;
+static char report[65536], saved_to[64];
+
+static void ignore_message(void *ctx, int32_t level, int32_t id, const char *text) {
+  (void)ctx;
+  (void)level;
+  (void)id;
+  (void)text;
+}
+
+static void set_up(void) {
+  static struct recorder_options options = {.project = &project,
+                                            .slug = "shop",
+                                            .trend_window = 10,
+                                            .lock_timeout_ms = 5000,
+                                            .messages = {ignore_message, NULL}};
+
+  sandbox_enter();
+  cr_assert_eq(project_open(&project, sandbox.root, false, false, &error), 0, "%s", error.text);
+  recorder = recorder_new(&options);
+}
+
+static void tear_down(void) {
+  recorder_free(recorder);
+  project_close(&project);
+  sandbox_leave();
+}
+
+TestSuite(verify, .init = set_up, .fini = tear_down);
+
+static const char *file(void) {
+  return agent_file("coach", AGENT_LOG_FILE);
+}
+
+static void record(unsigned count) {
+  const struct execution_limits limits = {
+      .now_s = 1767225600, .oldest_s = INT64_MIN, .max_record_bytes = 65536};
+  static const char text[] = "{\"agent\":\"coach\",\"success\":true,\"quality_score\":0.7}";
+
+  while (count-- > 0) {
+    struct execution execution = {0};
+    struct recorder_request request = {.execution = &execution};
+    struct summary summary;
+    struct error why = {0};
+
+    cr_assert_eq(
+        execution_from_json(&execution, (struct span){text, sizeof text - 1}, 0, &limits, &why), 0,
+        "%s", why.text);
+    recorder_record(recorder, &request, 1, limits.now_s, &summary, &why);
+    cr_assert_eq(request.code, KAIZEN_RECORDED, "%s", why.text);
+    execution_fini(&execution);
+  }
+}
+
+static int verify(void) {
+  struct buffer out = {0};
+  int result = verify_agent(&project, "coach", 10, &out, &error);
+
+  (void)snprintf(report, sizeof report, "%.*s", (int)out.len, out.data ? out.data : "");
+  buffer_fini(&out);
+  return result;
+}
+
+static int repair(void) {
+  return verify_repair(&project, "coach", 10, 2000, false, saved_to, &error);
+}
+
+static void must_report(const char *name, const char *part) {
+  cr_assert_eq(verify(), 0, "%s: %s", name, error.text);
+  cr_expect(strstr(report, part), "%s: %s is not in %s", name, part, report);
+}
+
+Test(verify, an_agent_that_never_recorded_has_nothing_to_verify) {
+  cr_assert_eq(verify(), 1);
+  cr_assert_not(is_there(in_sandbox(".kaizen")));
+}
+
+Test(verify, a_sound_agent_is_consistent_in_every_part) {
+  record(3);
+  cr_assert_eq(verify(), 0, "%s", error.text);
+  cr_assert_str_eq(report,
+                   "{\"agent\":\"coach\",\"consistent\":true,\"records\":3,\"bad_lines\":[],"
+                   "\"bad_line_count\":0,\"torn_tail\":false,\"summary\":\"ok\","
+                   "\"checkpoint\":\"ok\",\"state\":\"missing\"}");
+}
+
+Test(verify, each_bad_line_is_told_with_its_place_and_reason) {
+  record(1);
+  append_to_file(file(), "garbage\n" GOOD "{\"agent\":\"coach\"}\n");
+  must_report("bad lines",
+              "\"consistent\":false,\"records\":2,\"bad_lines\":[{\"line\":2,\"offset\":");
+  cr_assert(strstr(report, "\"reason\":\"a value is expected here\"}"), "%s", report);
+  cr_assert(strstr(report, "{\"line\":4,"), "%s", report);
+  cr_assert(strstr(report, "success is neither true nor false"), "%s", report);
+  cr_assert(strstr(report, "\"bad_line_count\":2,\"torn_tail\":false"), "%s", report);
+}
+
+Test(verify, bad_lines_beyond_a_hundred_are_counted) {
+  record(1);
+  for (int i = 0; i < 150; i++)
+    append_to_file(file(), "bad\n");
+  must_report("many", "\"bad_line_count\":150");
+  cr_assert_eq(count_in(report, "\"offset\""), 100);
+}
+
+Test(verify, what_is_wrong_is_named) {
+  static const struct {
+    const char *name, *file, *content, *verdict;
+  } cases[] = {
+      {"torn tail", AGENT_LOG_FILE, NULL, "\"torn_tail\":true"},
+      {"summary removed", "summary.json", "", "\"summary\":\"missing\""},
+      {"summary of another program's layout", "summary.json",
+       "{\"last_execution\":\"2026-01-01T00:00:00Z\",\"trend\":{\"quality_score\":\"stable\","
+       "\"success_rate\":\"stable\"},\"avg_execution_time_s\":0,\"avg_quality_score\":0.7,"
+       "\"success_rate\":1,\"execution_count\":2,\"extra\":1}",
+       "\"summary\":\"ok\""},
+      {"a wrong count", "summary.json", "{\"execution_count\": 3}",
+       "\"summary\":\"execution_count differs\""},
+      {"a wrong rate", "summary.json", "{\"execution_count\": 2, \"success_rate\": 0.5}",
+       "\"summary\":\"success_rate differs\""},
+      {"text for a number", "summary.json", "{\"execution_count\": \"2\"}",
+       "\"summary\":\"execution_count differs\""},
+      {"no object", "summary.json", "[]", "\"summary\":\"is no JSON object\""},
+      {"six members of other names", "summary.json",
+       "{\"a\":1,\"b\":1,\"c\":1,\"d\":1,\"e\":1,\"f\":1}", "\"summary\":\"lacks members\""},
+      {"cut short", "summary.json", "{\"execution_count\": 2,",
+       "\"summary\":\"is no JSON object\""},
+      {"checkpoint removed", CHECKPOINT_FILE, "", "\"checkpoint\":\"missing\""},
+      {"checkpoint damaged", CHECKPOINT_FILE, "damage", "\"checkpoint\":\"missing\""},
+      {"state damaged", ".state", "damage", "\"state\":\"missing\""},
+  };
+
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    record(1);
+    put_file(file(), "");
+    record(2);
+    if (!cases[i].content)
+      append_to_file(agent_file("coach", cases[i].file), "torn");
+    else if (cases[i].content[0])
+      put_file(agent_file("coach", cases[i].file), cases[i].content);
+    else
+      cr_assert_eq(unlink(agent_file("coach", cases[i].file)), 0);
+    must_report(cases[i].name, cases[i].verdict);
+  }
+}
+
+Test(verify, a_checkpoint_that_adds_up_to_something_else_is_told) {
+  struct agent agent;
+
+  record(2);
+  recorder_free(recorder); /* which stores it */
+  recorder = NULL;
+  agent_init(&agent, &project, "coach");
+  cr_assert_eq(agent_acquire(&agent, clock_monotonic_ns() + INT64_C(1000000000), &error), 0);
+  agent.fold.execution_count = 7;
+  agent.unstored = 1;
+  agent_store_checkpoint(&agent, true);
+  agent_release(&agent);
+  agent_close(&agent);
+  must_report("wrong", "\"checkpoint\":\"disagrees with the log\"");
+  cr_assert_eq(repair(), 0, "%s", error.text);
+  must_report("repaired", "\"consistent\":true");
+}
+
+Test(verify, verifying_writes_nothing) {
+  struct stat before, after;
+
+  record(1);
+  append_to_file(file(), "torn");
+  cr_assert_eq(unlink(agent_file("coach", "summary.json")), 0);
+  cr_assert_eq(unlink(agent_file("coach", CHECKPOINT_FILE)), 0);
+  cr_assert_eq(stat(in_sandbox(".kaizen/metrics/coach"), &before), 0);
+  cr_assert_eq(verify(), 0);
+  cr_assert_eq(stat(in_sandbox(".kaizen/metrics/coach"), &after), 0);
+  cr_assert_eq(before.st_mtim.tv_nsec, after.st_mtim.tv_nsec);
+  cr_assert_eq(count_in(text_of_file(file()), "torn\n"), 0);
+}
+
+static atomic_bool enough;
+
+static void *record_on(void *ctx) {
+  (void)ctx;
+  while (!atomic_load(&enough))
+    record(1);
+  return NULL;
+}
+
+static atomic_uint counted_records;
+
+static void *count_on(void *ctx) {
+  (void)ctx;
+  while (!atomic_load(&enough)) {
+    record(1);
+    (void)atomic_fetch_add(&counted_records, 1);
+  }
+  return NULL;
+}
+
+Test(verify, an_agent_that_is_recording_is_consistent_at_any_moment) {
+  pthread_t thread;
+
+  record(1);
+  cr_assert_eq(pthread_create(&thread, NULL, record_on, NULL), 0);
+  for (int i = 0; i < 200; i++)
+    must_report("while recording", "\"consistent\":true");
+  atomic_store(&enough, true);
+  cr_assert_eq(pthread_join(thread, NULL), 0);
+}
+
+/* Repair. */
+
+Test(verify, a_repair_takes_bad_lines_out_and_keeps_their_bytes) {
+  record(1);
+  append_to_file(file(), "garbage one\n\n" GOOD "{\"torn\":");
+  cr_assert_eq(repair(), 0, "%s", error.text);
+  cr_assert_eq(lines_of_file(file()), 3);
+  cr_assert(strncmp(saved_to, ".salvage-", 9) == 0, "%s", saved_to);
+  cr_assert_str_eq(text_of_file(agent_file("coach", saved_to)), "garbage one\n{\"torn\":\n");
+  must_report("repaired", "\"consistent\":true,\"records\":2");
+  cr_assert(strstr(text_of_file(agent_file("coach", "summary.json")), "\"execution_count\": 2,"));
+}
+
+Test(verify, a_repair_of_a_sound_agent_changes_no_line_and_saves_nothing) {
+  char *before;
+
+  record(3);
+  before = text_of_file(file());
+  cr_assert_eq(repair(), 0, "%s", error.text);
+  cr_assert_str_eq(saved_to, "");
+  cr_assert_str_eq(text_of_file(file()), before);
+  must_report("sound", "\"consistent\":true");
+}
+
+Test(verify, two_repairs_of_one_second_save_to_two_files) {
+  char first[64];
+
+  record(1);
+  append_to_file(file(), "first\n");
+  cr_assert_eq(repair(), 0, "%s", error.text);
+  (void)snprintf(first, sizeof first, "%s", saved_to);
+  append_to_file(file(), "second\n");
+  cr_assert_eq(repair(), 0, "%s", error.text);
+  cr_assert_str_neq(first, saved_to);
+  cr_assert_str_eq(text_of_file(agent_file("coach", first)), "first\n");
+  cr_assert_str_eq(text_of_file(agent_file("coach", saved_to)), "second\n");
+}
+
+Test(verify, a_line_of_three_megabytes_is_saved_byte_for_byte) {
+  size_t len = 3 << 20, size;
+  char *text = malloc(len + 1), *saved;
+
+  cr_assert(text);
+  for (size_t i = 0; i < len; i++)
+    text[i] = (char)('a' + i % 26);
+  text[len - 1] = '\n';
+  text[len] = '\0';
+  record(1);
+  append_to_file(file(), text);
+  append_to_file(file(), GOOD);
+  cr_assert_eq(repair(), 0, "%s", error.text);
+  saved = bytes_of_file(agent_file("coach", saved_to), &size);
+  cr_assert_eq(size, len);
+  cr_assert_eq(memcmp(saved, text, len), 0);
+  cr_assert_eq(lines_of_file(file()), 2);
+  free(text);
+}
+
+Test(verify, a_checkpoint_that_hides_bad_lines_does_not_hide_them_from_a_repair) {
+  struct agent agent;
+
+  record(1);
+  append_to_file(file(), "garbage\n" GOOD);
+  agent_init(&agent, &project, "coach");
+  cr_assert_eq(agent_acquire(&agent, clock_monotonic_ns() + INT64_C(1000000000), &error), 0);
+  agent.fold.skipped_lines = 0;
+  agent_store_checkpoint(&agent, true);
+  agent_release(&agent);
+  agent_close(&agent);
+  cr_assert_eq(repair(), 0, "%s", error.text);
+  cr_assert_str_neq(saved_to, "");
+  cr_assert_eq(lines_of_file(file()), 2);
+}
+
+Test(verify, a_live_recorder_goes_on_after_a_repair) {
+  record(2);
+  append_to_file(file(), "garbage\n");
+  cr_assert_eq(repair(), 0, "%s", error.text);
+  record(1);
+  must_report("went on", "\"consistent\":true,\"records\":3");
+}
+
+Test(verify, what_is_recorded_during_a_repair_is_kept) {
+  enum { REPAIRS = 40 };
+  pthread_t thread;
+  char counted[64];
+
+  record(1);
+  cr_assert_eq(pthread_create(&thread, NULL, count_on, NULL), 0);
+  for (unsigned i = 0; i < REPAIRS; i++) {
+    unsigned before = atomic_load(&counted_records);
+
+    append_to_file(file(), "garbage\n");
+    cr_assert_eq(repair(), 0, "%s", error.text);
+    while (atomic_load(&counted_records) == before) /* the other thread has its turn */
+      sched_yield();
+  }
+  atomic_store(&enough, true);
+  cr_assert_eq(pthread_join(thread, NULL), 0);
+  (void)snprintf(counted, sizeof counted, "\"consistent\":true,\"records\":%u,",
+                 1 + atomic_load(&counted_records));
+  must_report("with every record", counted);
+}
+
+Test(verify, a_repair_without_the_lock_changes_nothing) {
+  int fd;
+
+  record(1);
+  append_to_file(file(), "garbage\n");
+  fd = open(agent_file("coach", ".lock"), O_RDWR | O_CLOEXEC);
+  cr_assert_eq(flock(fd, LOCK_EX), 0);
+  cr_assert_eq(verify_repair(&project, "coach", 10, 20, false, saved_to, &error), -1);
+  cr_assert_eq(error.code, KAIZEN_E_BUSY);
+  cr_assert_eq(lines_of_file(file()), 2);
+  (void)close(fd);
+}
