@@ -23,7 +23,7 @@ static void print(enum finding_level level, const char *subject, const char *tex
          subject);
   utf8_text_print(stdout, text);
   putchar('\n');
-  if (way_out != NULL)
+  if (way_out)
     printf("%22s-> %s\n", "", way_out);
 }
 
@@ -37,7 +37,7 @@ static void add(struct doctor_findings *findings, enum finding_level level, cons
   vsnprintf(text, sizeof text, format, arguments);
   findings->warnings += level == FINDING_WARNING;
   findings->problems += level == FINDING_PROBLEM;
-  if (findings->list == NULL) {
+  if (!findings->list) {
     print(level, subject, text, way_out);
     return;
   }
@@ -45,7 +45,7 @@ static void add(struct doctor_findings *findings, enum finding_level level, cons
   json_object_object_add(entry, "level", json_object_new_string(level_words[level]));
   json_object_object_add(entry, "subject", json_object_new_string(subject));
   json_object_object_add(entry, "finding", json_text_new_string(text));
-  json_object_object_add(entry, "way_out", way_out != NULL ? json_text_new_string(way_out) : NULL);
+  json_object_object_add(entry, "way_out", way_out ? json_text_new_string(way_out) : NULL);
   json_object_array_add(findings->list, entry);
 }
 
@@ -68,8 +68,9 @@ void doctor_findings_fail(struct doctor_findings *findings, enum exit_code statu
 }
 
 int doctor_findings_end(struct doctor_findings *findings) {
-  if (findings->list != NULL) {
+  if (findings->list) {
     struct json_object *document = json_object_new_object();
+
     json_object_object_add(document, "problems", json_object_new_int((int)findings->problems));
     json_object_object_add(document, "warnings", json_object_new_int((int)findings->warnings));
     json_object_object_add(document, "findings", findings->list);

@@ -18,13 +18,13 @@ static int read_stream(FILE *in, const char *name, size_t max, char **text, size
   size_t used = 0;
   char *bytes = malloc(room);
   for (;;) {
-    if (bytes == NULL)
+    if (!bytes)
       return problem_no_memory(problem);
     used += fread(bytes + used, 1, room - used - 1, in);
     if (used < room - 1)
       break;
     char *larger = room <= max ? realloc(bytes, room * 2) : NULL;
-    if (larger == NULL)
+    if (!larger)
       break;
     bytes = larger;
     room *= 2;
@@ -48,7 +48,7 @@ int file_text_read(const char *file, size_t max, char **text, size_t *len,
   if (strcmp(file, "-") == 0)
     return read_stream(stdin, "standard input", max, text, len, problem);
   FILE *in = fopen(file, "re");
-  if (in == NULL)
+  if (!in)
     return problem_set(problem, EXIT_CODE_FAILED, "%s: cannot be opened: %s", file,
                        strerror(errno));
   int result = fstat(fileno(in), &entry) == 0 && S_ISDIR(entry.st_mode)
@@ -60,8 +60,9 @@ int file_text_read(const char *file, size_t max, char **text, size_t *len,
 
 static void make_folders(const char *file) {
   char path[PATH_MAX];
+
   snprintf(path, sizeof path, "%s", file);
-  for (char *slash = strchr(path + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
+  for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
     *slash = '\0';
     mkdir(path, 0700); /* what is missing in the end shows when the file is made */
     *slash = '/';
@@ -71,6 +72,7 @@ static void make_folders(const char *file) {
 static int write_all(int fd, const char *text, size_t len) {
   while (len > 0) {
     ssize_t done = write(fd, text, len);
+
     if (done < 0 && errno != EINTR)
       return -1;
     if (done > 0) {

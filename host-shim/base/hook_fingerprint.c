@@ -13,6 +13,7 @@ static uint64_t rotated(uint64_t value, unsigned bits) {
 
 static uint64_t little_endian(const uint8_t *bytes, size_t len) {
   uint64_t value = 0;
+
   for (size_t i = 0; i < len; i++)
     value |= (uint64_t)bytes[i] << (8 * i);
   return value;

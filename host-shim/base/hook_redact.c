@@ -32,11 +32,12 @@ static bool is_name_character(char c) {
 }
 
 static bool is_word_character(char c) {
-  return isalnum((unsigned char)c) || (c != '\0' && strchr("._:/+=@-", c) != NULL);
+  return isalnum((unsigned char)c) || (c != '\0' && strchr("._:/+=@-", c));
 }
 
 bool hook_redact_is_word(const char *text, size_t max) {
   size_t len = 0;
+
   while (is_word_character(text[len]))
     len++;
   return len > 0 && len <= max && text[len] == '\0';
@@ -44,6 +45,7 @@ bool hook_redact_is_word(const char *text, size_t max) {
 
 static size_t run_length(const char *text) {
   size_t len = 0;
+
   while (is_name_character(text[len]) || text[len] == '.')
     len++;
   return len;
@@ -55,6 +57,7 @@ static bool has_prefixed_secret(const char *text) {
       continue;
     for (size_t i = 0; i < sizeof prefixes / sizeof prefixes[0]; i++) {
       size_t len = strlen(prefixes[i]);
+
       if (strncmp(at, prefixes[i], len) == 0 && run_length(at + len) >= PREFIX_TAIL_MIN)
         return true;
     }
@@ -66,8 +69,7 @@ static bool has_prefixed_secret(const char *text) {
  * something. */
 static bool has_named_secret(const char *text) {
   for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-    for (const char *at = strcasestr(text, names[i]); at != NULL;
-         at = strcasestr(at + 1, names[i])) {
+    for (const char *at = strcasestr(text, names[i]); at; at = strcasestr(at + 1, names[i])) {
       const char *after = at + strlen(names[i]);
       after += strspn(after, "\"' \t");
       if ((*after == '=' || *after == ':') && after[1] != '\0')
@@ -80,9 +82,10 @@ static bool has_named_secret(const char *text) {
 }
 
 static bool has_url_password(const char *text) {
-  for (const char *at = strstr(text, "://"); at != NULL; at = strstr(at + 3, "://")) {
+  for (const char *at = strstr(text, "://"); at; at = strstr(at + 3, "://")) {
     size_t user = strcspn(at + 3, "/@: \t\n");
     const char *colon = at + 3 + user;
+
     if (*colon == '@' || (*colon == ':' && colon[1 + strcspn(colon + 1, "/@ \t\n")] == '@'))
       return true;
   }
@@ -90,10 +93,11 @@ static bool has_url_password(const char *text) {
 }
 
 static bool has_address(const char *text) {
-  for (const char *at = strchr(text, '@'); at != NULL; at = strchr(at + 1, '@')) {
+  for (const char *at = strchr(text, '@'); at; at = strchr(at + 1, '@')) {
     size_t host = run_length(at + 1);
-    if (at > text && (isalnum((unsigned char)at[-1]) || strchr("._+-", at[-1]) != NULL) &&
-        memchr(at + 1, '.', host) != NULL)
+
+    if (at > text && (isalnum((unsigned char)at[-1]) || strchr("._+-", at[-1])) &&
+        memchr(at + 1, '.', host))
       return true;
   }
   return false;
@@ -105,7 +109,8 @@ static bool has_random_run(const char *text) {
   for (const char *at = text; *at != '\0';) {
     size_t len = 0;
     bool upper = false, lower = false, digit = false;
-    for (; isalnum((unsigned char)at[len]) || (at[len] != '\0' && strchr("+/_-=", at[len]) != NULL);
+
+    for (; isalnum((unsigned char)at[len]) || (at[len] != '\0' && strchr("+/_-=", at[len]));
          len++) {
       upper = upper || isupper((unsigned char)at[len]);
       lower = lower || islower((unsigned char)at[len]);
@@ -125,12 +130,14 @@ bool hook_redact_is_secret(const char *text) {
 
 void hook_redact_text(const char *text, char out[HOOK_TEXT_MAX + 1]) {
   size_t len = 0;
+
   if (hook_redact_is_secret(text)) {
     strcpy(out, HOOK_REDACTED);
     return;
   }
   while (text[len] != '\0') {
     size_t character = utf8_text_character(text + len);
+
     if (character == 0 || len + character > HOOK_TEXT_MAX)
       break;
     len += character;

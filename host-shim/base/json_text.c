@@ -22,7 +22,7 @@ struct scan {
 };
 
 static void skip_space(struct scan *scan) {
-  while (scan->at < scan->len && strchr(" \t\r\n", scan->text[scan->at]) != NULL &&
+  while (scan->at < scan->len && strchr(" \t\r\n", scan->text[scan->at]) &&
          scan->text[scan->at] != '\0')
     scan->at++;
 }
@@ -43,8 +43,10 @@ static bool skip_string(struct scan *scan) {
 static bool skip_value(struct scan *scan) {
   size_t depth = 0;
   size_t start = scan->at;
+
   while (scan->at < scan->len) {
     char c = scan->text[scan->at];
+
     if (c == '"') {
       if (!skip_string(scan))
         return false;
@@ -97,7 +99,7 @@ static int scan_member(struct scan *scan, bool first, struct scanned *member) {
   if (!skip_value(scan))
     return -1;
   member->value_end = scan->at;
-  while (strchr(" \t\r\n", scan->text[member->value_end - 1]) != NULL)
+  while (strchr(" \t\r\n", scan->text[member->value_end - 1]))
     member->value_end--;
   return 1;
 }
@@ -106,12 +108,13 @@ static int scan_member(struct scan *scan, bool first, struct scanned *member) {
 static bool has_name(const struct scan *scan, const struct scanned *member, const char *name) {
   size_t len = member->name_end - member->name;
   const char *quoted = scan->text + member->name;
-  if (memchr(quoted, '\\', len) == NULL)
+
+  if (!memchr(quoted, '\\', len))
     return strlen(name) == len - 2 && memcmp(quoted + 1, name, len - 2) == 0;
   size_t at = 0;
   const char *description = NULL;
   struct json_object *decoded = json_text_parse(quoted, len, &at, &description);
-  bool same = decoded != NULL && strcmp(json_object_get_string(decoded), name) == 0;
+  bool same = decoded && strcmp(json_object_get_string(decoded), name) == 0;
   json_object_put(decoded);
   return same;
 }
@@ -136,7 +139,7 @@ static int write_spliced(struct scan *scan, const struct json_members *members, 
     return -1;
   putc('{', out);
   for (bool first = true; (more = scan_member(scan, first, &member)) > 0; first = false) {
-    if (replacement(scan, &member, members, kept) != NULL)
+    if (replacement(scan, &member, members, kept))
       continue;
     fputs(comma, out);
     fwrite(scan->text + member.name, 1, member.name_end - member.name, out);
@@ -147,7 +150,8 @@ static int write_spliced(struct scan *scan, const struct json_members *members, 
   for (size_t i = 0; i < members->count; i++)
     if (!kept[i]) {
       char *name = json_text_quote(members->list[i].name);
-      if (name == NULL)
+
+      if (!name)
         return -1;
       fprintf(out, "%s%s:%s", comma, name, members->list[i].value);
       free(name);
@@ -162,9 +166,10 @@ char *json_text_splice(const char *object, size_t len, const struct json_members
   char *text = NULL;
   size_t text_len = 0;
   bool *kept = calloc(members->count + 1, sizeof *kept);
-  FILE *out = kept != NULL ? open_memstream(&text, &text_len) : NULL;
+  FILE *out = kept ? open_memstream(&text, &text_len) : NULL;
   int result = -1;
-  if (out != NULL) {
+
+  if (out) {
     result = write_spliced(&scan, members, kept, out);
     bool failed = ferror(out) != 0;
     if (fclose(out) != 0 || failed) {
@@ -173,12 +178,12 @@ char *json_text_splice(const char *object, size_t len, const struct json_members
     }
   }
   free(kept);
-  if (result < 0 && text != NULL) {
+  if (result < 0 && text) {
     free(text);
     errno = EINVAL;
     return NULL;
   }
-  if (text == NULL)
+  if (!text)
     errno = ENOMEM;
   return text;
 }
@@ -187,6 +192,7 @@ const char *json_text_value(const char *object, size_t len, const char *name, si
   struct scan scan = {.text = object, .len = len, .at = 0};
   struct scanned member;
   const char *found = NULL;
+
   if (!scan_open(&scan))
     return NULL;
   for (bool first = true; scan_member(&scan, first, &member) > 0; first = false)
@@ -218,7 +224,7 @@ static int make_room(struct json_members *members) {
     return 0;
   size_t room = members->room == 0 ? 16 : members->room * 2;
   struct json_member *list = realloc(members->list, room * sizeof *list);
-  if (list == NULL)
+  if (!list)
     return -1;
   members->list = list;
   members->room = room;
@@ -228,13 +234,14 @@ static int make_room(struct json_members *members) {
 /* Takes `value` over; NULL is a failure handed on. */
 static int members_add(struct json_members *members, const char *name, char *value) {
   struct json_member *same = json_members_find(members, name);
-  if (value != NULL && same != NULL) {
+
+  if (value && same) {
     free(same->value);
     same->value = value;
     return 0;
   }
   char *own_name = strdup(name);
-  if (value == NULL || own_name == NULL || make_room(members) < 0) {
+  if (!value || !own_name || make_room(members) < 0) {
     free(own_name);
     free(value);
     return -1;
@@ -255,18 +262,21 @@ int json_members_add_text(struct json_members *members, const char *name, const 
 int json_members_add_number(struct json_members *members, const char *name, double number) {
   char text[32];
   json_text_double(number, text);
+
   return json_members_add_json(members, name, text);
 }
 
 char *json_text_quote(const char *text) {
   size_t room = strlen(text) * 6 + 3;
   char *quoted = malloc(room);
-  if (quoted == NULL)
+
+  if (!quoted)
     return NULL;
   char *at = quoted;
   *at++ = '"';
   for (; *text != '\0'; text++) {
     unsigned char c = (unsigned char)*text;
+
     if (c < 0x20 || c == 0x7f)
       at += sprintf(at, "\\u%04x", c);
     else if (c == '"' || c == '\\')
@@ -285,7 +295,7 @@ void json_text_double(double number, char out[32]) {
     if (strtod(out, NULL) == number)
       break;
   }
-  if (strpbrk(out, ".einf") == NULL)
+  if (!strpbrk(out, ".einf"))
     strcat(out, ".0");
 }
 
@@ -293,10 +303,12 @@ bool json_text_is_number(const char *text) {
   const char *digits = text + (*text == '-');
   size_t whole = strspn(digits, "0123456789");
   const char *at = digits + whole;
+
   if (whole == 0 || (whole > 1 && *digits == '0'))
     return false;
   if (*at == '.') {
     size_t fraction = strspn(at + 1, "0123456789");
+
     if (fraction == 0)
       return false;
     at += 1 + fraction;
@@ -313,6 +325,7 @@ bool json_text_is_number(const char *text) {
 
 struct json_object *json_text_new_double(double number) {
   char text[32];
+
   if (!isfinite(number))
     return NULL;
   json_text_double(number, text);
@@ -321,7 +334,8 @@ struct json_object *json_text_new_double(double number) {
 
 struct json_object *json_text_new_string(const char *text) {
   char *valid = utf8_text_valid(text);
-  struct json_object *string = json_object_new_string(valid != NULL ? valid : "");
+  struct json_object *string = json_object_new_string(valid ? valid : "");
+
   free(valid);
   return string;
 }
@@ -332,15 +346,16 @@ struct json_object *json_text_parse(const char *text, size_t len, size_t *proble
   struct json_object *value = NULL;
   *problem_at = 0;
   *description = "out of memory";
-  if (tokener == NULL)
+  if (!tokener)
     return NULL;
   json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
   if (len <= INT_MAX - 1)
     value = json_tokener_parse_ex(tokener, text, (int)len);
-  if (value == NULL && json_tokener_get_error(tokener) == json_tokener_continue)
+  if (!value && json_tokener_get_error(tokener) == json_tokener_continue)
     value = json_tokener_parse_ex(tokener, "", 1); /* the end is what ends a bare number */
-  if (value == NULL) {
+  if (!value) {
     enum json_tokener_error error = json_tokener_get_error(tokener);
+
     *problem_at = error == json_tokener_error_parse_eof ? len : json_tokener_get_parse_end(tokener);
     *description = error == json_tokener_success ? "null is no document"
                    : error == json_tokener_continue || error == json_tokener_error_parse_eof

@@ -20,20 +20,23 @@ static struct {
   enum output_verbosity verbosity;
   bool json, utf8, colour, animated, progress_shown;
   char last_message[PROBLEM_TEXT_MAX + 256];
+
 } output;
 
 static bool terminal_is_capable(void) {
   const char *term = getenv("TERM");
-  return term != NULL && *term != '\0' && strcmp(term, "dumb") != 0;
+
+  return term && *term != '\0' && strcmp(term, "dumb") != 0;
 }
 
 void output_init(void) {
   const char *no_color = getenv("NO_COLOR");
+
   setvbuf(stderr, NULL, _IOLBF, BUFSIZ); /* a message is one write, whoever else writes there */
   setlocale(LC_CTYPE, ""); /* and nothing else: numbers are printed the same everywhere */
   output.utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
   output.colour =
-      isatty(STDOUT_FILENO) && terminal_is_capable() && (no_color == NULL || *no_color == '\0');
+      isatty(STDOUT_FILENO) && terminal_is_capable() && (!no_color || *no_color == '\0');
   output.animated = isatty(STDERR_FILENO) && terminal_is_capable();
 }
 
@@ -65,6 +68,7 @@ static void message(const char *kind, const char *format, va_list arguments)
 static void message(const char *kind, const char *format, va_list arguments) {
   char text[sizeof output.last_message]; /* the arguments may be the last message */
   int saved_errno = errno;
+
   output_progress_end();
   vsnprintf(text, sizeof text, format, arguments);
   memcpy(output.last_message, text, sizeof text);
@@ -76,6 +80,7 @@ static void message(const char *kind, const char *format, va_list arguments) {
 
 void output_error(const char *format, ...) {
   va_list arguments;
+
   va_start(arguments, format);
   message("", format, arguments);
   va_end(arguments);
@@ -83,6 +88,7 @@ void output_error(const char *format, ...) {
 
 void output_warning(const char *format, ...) {
   va_list arguments;
+
   va_start(arguments, format);
   message("warning: ", format, arguments);
   va_end(arguments);
@@ -90,6 +96,7 @@ void output_warning(const char *format, ...) {
 
 void output_note(const char *format, ...) {
   va_list arguments;
+
   if (output_is_quiet())
     return;
   va_start(arguments, format);
@@ -99,6 +106,7 @@ void output_note(const char *format, ...) {
 
 void output_progress(const char *format, ...) {
   va_list arguments;
+
   if (!output.animated)
     return;
   va_start(arguments, format);
@@ -131,6 +139,7 @@ int output_problem(const struct problem *problem) {
   if (output.json) {
     struct json_object *document = json_object_new_object();
     struct json_object *error = json_object_new_object();
+
     json_object_object_add(error, "code", json_object_new_int(problem->exit_code));
     json_object_object_add(error, "message", json_text_new_string(problem->text));
     json_object_object_add(document, "error", error);
@@ -155,6 +164,7 @@ const char *output_style(enum output_style style) {
       [OUTPUT_PLAIN] = "",         [OUTPUT_BOLD] = "\x1b[1m",    [OUTPUT_DIM] = "\x1b[2m",
       [OUTPUT_GREEN] = "\x1b[32m", [OUTPUT_YELLOW] = "\x1b[33m", [OUTPUT_RED] = "\x1b[31m",
   };
+
   return output.colour ? codes[style] : "";
 }
 

@@ -10,6 +10,7 @@
 
 int problem_set(struct problem *problem, enum exit_code exit_code, const char *format, ...) {
   va_list arguments;
+
   problem->exit_code = exit_code;
   va_start(arguments, format);
   vsnprintf(problem->text, sizeof problem->text, format, arguments);

@@ -12,7 +12,7 @@
 
 void table_init(struct table *table, const char *const *headings) {
   *table = (struct table){.headings = headings};
-  while (headings[table->column_count] != NULL)
+  while (headings[table->column_count])
     table->column_count++;
 }
 
@@ -21,11 +21,11 @@ static int make_room(struct table *table) {
     return 0;
   size_t room = table->room == 0 ? 64 : table->room * 2;
   char **cells = reallocarray(table->cells, room, sizeof *cells);
-  if (cells == NULL)
+  if (!cells)
     return -1;
   table->cells = cells;
   enum output_style *styles = reallocarray(table->styles, room, sizeof *styles);
-  if (styles == NULL)
+  if (!styles)
     return -1;
   table->styles = styles;
   table->room = room;
@@ -48,6 +48,7 @@ static void add_cell(struct table *table, enum output_style style, const char *f
 
 void table_cell(struct table *table, const char *format, ...) {
   va_list arguments;
+
   va_start(arguments, format);
   add_cell(table, OUTPUT_PLAIN, format, arguments);
   va_end(arguments);
@@ -55,6 +56,7 @@ void table_cell(struct table *table, const char *format, ...) {
 
 void table_cell_styled(struct table *table, enum output_style style, const char *format, ...) {
   va_list arguments;
+
   va_start(arguments, format);
   add_cell(table, style, format, arguments);
   va_end(arguments);
@@ -66,7 +68,8 @@ static const char *heading(const struct table *table, size_t column) {
 
 static const char *cell(const struct table *table, size_t row, size_t column) {
   const char *text = table->cells[row * table->column_count + column];
-  return text != NULL ? text : "";
+
+  return text ? text : "";
 }
 
 static void print_cell(const struct table *table, size_t column, const char *text, size_t width,
@@ -83,6 +86,7 @@ static void print_cell(const struct table *table, size_t column, const char *tex
 /* Empty cells at the end of a row leave no blanks. */
 static void print_row(const struct table *table, size_t row, const size_t *widths) {
   size_t count = table->column_count;
+
   while (count > 1 && *cell(table, row, count - 1) == '\0')
     count--;
   for (size_t column = 0; column < count; column++)
@@ -93,10 +97,12 @@ static void print_row(const struct table *table, size_t row, const size_t *width
 void table_print(struct table *table) {
   size_t widths[TABLE_COLUMNS_MAX] = {0};
   size_t rows = table->cell_count / table->column_count;
+
   for (size_t column = 0; column < table->column_count; column++) {
     widths[column] = utf8_text_columns(heading(table, column));
     for (size_t row = 0; row < rows; row++) {
       size_t columns = utf8_text_columns(cell(table, row, column));
+
       widths[column] = columns > widths[column] ? columns : widths[column];
     }
   }
@@ -124,6 +130,7 @@ const char *table_trend_arrow(const char *trend) {
 const char *table_spark(double value) {
   static const char *const bars[] = {"▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
   static const char *const digits[] = {"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"};
+
   if (!(value >= 0))
     return output_is_utf8() ? "·" : ".";
   double capped = value > 1 ? 1 : value;

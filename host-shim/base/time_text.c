@@ -22,7 +22,7 @@ static bool take_number(const char **at, int digits, int *number) {
 }
 
 static bool take_character(const char **at, const char *allowed) {
-  if (**at == '\0' || strchr(allowed, **at) == NULL)
+  if (**at == '\0' || !strchr(allowed, **at))
     return false;
   (*at)++;
   return true;
@@ -41,6 +41,7 @@ static bool take_date(const char **at, struct tm *tm) {
 
 static bool take_fraction(const char **at, int64_t *fraction_ns) {
   int64_t scale = NS_PER_S / 10;
+
   if (!take_character(at, ".,"))
     return true;
   if (**at < '0' || **at > '9')
@@ -59,6 +60,7 @@ static bool take_clock(const char **at, struct tm *tm, int64_t *fraction_ns) {
 
 static bool take_offset(const char **at, int *offset_s) {
   int hours = 0, minutes = 0;
+
   if (take_character(at, "Zz"))
     return true;
   int sign = **at == '-' ? -1 : 1;
@@ -75,6 +77,7 @@ int time_text_parse(const char *text, int64_t *unix_ns) {
   struct tm tm = {.tm_isdst = 0};
   int64_t fraction_ns = 0;
   int offset_s = 0;
+
   if (!take_date(&text, &tm))
     return -1;
   int day = tm.tm_mday;
@@ -91,8 +94,8 @@ int time_text_parse(const char *text, int64_t *unix_ns) {
 void time_text_format(int64_t unix_ns, char out[TIME_TEXT_MAX]) {
   time_t seconds = unix_ns / NS_PER_S - (unix_ns % NS_PER_S < 0);
   struct tm tm;
-  if (gmtime_r(&seconds, &tm) == NULL ||
-      strftime(out, TIME_TEXT_MAX, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
+
+  if (!gmtime_r(&seconds, &tm) || strftime(out, TIME_TEXT_MAX, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
     strcpy(out, "?");
 }
 
@@ -111,12 +114,14 @@ void time_text_duration(double seconds, char out[TIME_TEXT_MAX]) {
 
 int64_t time_text_now_ns(void) {
   struct timespec now;
+
   clock_gettime(CLOCK_REALTIME, &now);
   return (int64_t)now.tv_sec * NS_PER_S + now.tv_nsec;
 }
 
 double time_text_monotonic_s(void) {
   struct timespec now;
+
   clock_gettime(CLOCK_MONOTONIC, &now);
   return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }

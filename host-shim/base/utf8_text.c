@@ -11,6 +11,7 @@
 size_t utf8_text_character(const char *text) {
   const unsigned char *at = (const unsigned char *)text;
   static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+
   if (at[0] < 0x80)
     return at[0] != 0;
   size_t len = at[0] >= 0xF0 ? 4 : at[0] >= 0xE0 ? 3 : 2;
@@ -29,6 +30,7 @@ size_t utf8_text_character(const char *text) {
  * U+2066-U+2069 turn the rest of the line around. */
 static bool is_control(const char *text, size_t len) {
   const unsigned char *at = (const unsigned char *)text;
+
   if (len == 1)
     return at[0] < 0x20 || at[0] == 0x7F;
   if (len == 2)
@@ -41,10 +43,12 @@ static bool is_control(const char *text, size_t len) {
 char *utf8_text_valid(const char *text) {
   char *copy = malloc(strlen(text) * 3 + 1);
   char *at = copy;
-  if (copy == NULL)
+
+  if (!copy)
     return NULL;
   while (*text != '\0') {
     size_t len = utf8_text_character(text);
+
     memcpy(at, len > 0 ? text : "\xEF\xBF\xBD", len > 0 ? len : 3);
     at += len > 0 ? len : 3;
     text += len > 0 ? len : 1;
@@ -56,6 +60,7 @@ char *utf8_text_valid(const char *text) {
 void utf8_text_print(FILE *out, const char *text) {
   while (*text != '\0') {
     size_t len = utf8_text_character(text);
+
     if (len == 0 || is_control(text, len))
       putc('?', out);
     else
@@ -66,8 +71,10 @@ void utf8_text_print(FILE *out, const char *text) {
 
 size_t utf8_text_columns(const char *text) {
   size_t columns = 0;
+
   for (; *text != '\0'; columns++) {
     size_t len = utf8_text_character(text);
+
     text += len > 0 ? len : 1;
   }
   return columns;

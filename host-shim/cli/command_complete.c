@@ -15,7 +15,8 @@ static int run(const struct host *host) {
   char *const *words = host->arguments->rest;
   struct complete complete;
   size_t count = 0;
-  while (words != NULL && words[count] != NULL)
+
+  while (words && words[count])
     count++;
   complete_read(&complete, words, count > 0 ? count - 1 : 0);
   complete_print(&complete, count > 0 ? words[count - 1] : "", host);

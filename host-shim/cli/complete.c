@@ -11,8 +11,9 @@
 static const struct option_spec *find_option(const struct complete *complete, const char *word) {
   const struct option_spec *groups[OPTION_GROUPS_MAX + 2] = {command_global_options};
   const struct option_spec *const *own =
-      complete->command != NULL ? complete->command->option_groups : NULL;
-  for (size_t i = 0; own != NULL && own[i] != NULL; i++)
+      complete->command ? complete->command->option_groups : NULL;
+
+  for (size_t i = 0; own && own[i]; i++)
     groups[i + 1] = own[i];
   return word[1] == '-' ? options_find(groups, word + 2, strcspn(word + 2, "="))
                         : options_find_letter(groups, word[strlen(word) - 1]);
@@ -26,9 +27,10 @@ static void take_option(struct complete *complete, const char *word) {
   const struct option_spec *option = find_option(complete, word);
   const char *value = strchr(word, '=');
   bool is_long = word[1] == '-';
-  if (option == NULL || option->kind == OPTION_FLAG)
+
+  if (!option || option->kind == OPTION_FLAG)
     return;
-  if (!is_long || value == NULL)
+  if (!is_long || !value)
     complete->option = option;
   else if (option->kind == OPTION_DIRECTORY)
     complete->directory = value + 1;
@@ -41,7 +43,7 @@ static void take_value(struct complete *complete, const char *word) {
 }
 
 static void take_word(struct complete *complete, const char *word) {
-  if (complete->command != NULL) {
+  if (complete->command) {
     if (complete->word_count < sizeof complete->words / sizeof complete->words[0])
       complete->words[complete->word_count] = word;
     complete->word_count++;
@@ -49,14 +51,13 @@ static void take_word(struct complete *complete, const char *word) {
   }
   complete->command = command_find(word);
   complete->is_help = complete->is_help || strcmp(word, "help") == 0;
-  complete->is_lost =
-      complete->command == NULL && !complete->is_help && strcmp(word, "metrics") != 0;
+  complete->is_lost = !complete->command && !complete->is_help && strcmp(word, "metrics") != 0;
 }
 
 void complete_read(struct complete *complete, char *const *words, size_t count) {
   *complete = (struct complete){.command = NULL};
   for (size_t i = 0; i < count && !complete->is_lost && !complete->is_other_command; i++) {
-    if (complete->option != NULL)
+    if (complete->option)
       take_value(complete, words[i]);
     else if (strcmp(words[i], "--") == 0)
       complete->is_other_command = true;
@@ -68,7 +69,7 @@ void complete_read(struct complete *complete, char *const *words, size_t count) 
 }
 
 static void print_options(const struct option_spec *option) {
-  for (; option->name != NULL; option++) {
+  for (; option->name; option++) {
     printf("--%s\t%s\n", option->name, option->help);
     if (option->letter != 0)
       printf("-%c\t%s\n", option->letter, option->help);
@@ -76,7 +77,7 @@ static void print_options(const struct option_spec *option) {
 }
 
 static void print_all_options(const struct command *command) {
-  for (size_t i = 0; command != NULL && command->option_groups[i] != NULL; i++)
+  for (size_t i = 0; command && command->option_groups[i]; i++)
     print_options(command->option_groups[i]);
   print_options(command_global_options);
 }
@@ -84,6 +85,7 @@ static void print_all_options(const struct command *command) {
 static void print_choices(const char *prefix, const char *choices) {
   while (*choices != '\0') {
     size_t len = strcspn(choices, "|");
+
     printf("%s%.*s\t\n", prefix, (int)len, choices);
     choices += len + (choices[len] == '|');
   }
@@ -99,11 +101,11 @@ static void print_value(const struct option_spec *option, const char *prefix, co
   else if (option->kind == OPTION_CHOICE)
     print_choices(prefix, option->metavar);
   else if (strcmp(option->name, "set") == 0)
-    complete_words_settings(host, prefix, strchr(value, '=') != NULL ? value : NULL, true);
+    complete_words_settings(host, prefix, strchr(value, '=') ? value : NULL, true);
 }
 
 static void print_commands(bool with_help) {
-  for (const struct command *const *command = command_list; *command != NULL; command++)
+  for (const struct command *const *command = command_list; *command; command++)
     printf("%s\t%s\n", (*command)->name, (*command)->summary);
   if (with_help)
     puts("help\texplain a command");
@@ -114,6 +116,7 @@ static void print_config(const struct complete *complete, const struct host *hos
   const char *verb = complete->words[0];
   bool takes_key =
       strcmp(verb, "get") == 0 || strcmp(verb, "set") == 0 || strcmp(verb, "unset") == 0;
+
   if (complete->word_count == 1 && takes_key)
     complete_words_settings(host, "", NULL, false);
   if (complete->word_count == 2 && strcmp(verb, "set") == 0)
@@ -122,6 +125,7 @@ static void print_config(const struct complete *complete, const struct host *hos
 
 static void print_argument(const struct complete *complete, const struct host *host) {
   const struct command *command = complete->command;
+
   if (command->takes_rest && complete->word_count >= command->words_max)
     puts("--\tthe command line follows");
   if (complete->word_count > 0) {
@@ -129,36 +133,38 @@ static void print_argument(const struct complete *complete, const struct host *h
       print_config(complete, host);
     return;
   }
-  for (size_t i = 0; command->words[i] != NULL; i++)
+  for (size_t i = 0; command->words[i]; i++)
     printf("%s\t\n", command->words[i]);
   if (command->takes_agent)
     complete_words_agents(host);
-  else if (command->words[0] == NULL && command->words_max > 0)
+  else if (!command->words[0] && command->words_max > 0)
     puts(":files");
 }
 
 void complete_print(const struct complete *complete, const char *last, const struct host *host) {
   struct host there = *host;
   const struct option_spec *option = NULL;
-  if (complete->directory != NULL)
+
+  if (complete->directory)
     there.directory = complete->directory;
   if (complete->is_lost)
     return;
   if (complete->is_other_command)
     puts(":command");
-  else if (complete->option != NULL)
+  else if (complete->option)
     print_value(complete->option, "", last, &there);
-  else if (strncmp(last, "--", 2) == 0 && strchr(last, '=') != NULL)
+  else if (strncmp(last, "--", 2) == 0 && strchr(last, '='))
     option = find_option(complete, last);
   else if (last[0] == '-')
     print_all_options(complete->command);
-  else if (complete->is_help || complete->command == NULL)
+  else if (complete->is_help || !complete->command)
     print_commands(!complete->is_help);
   else
     print_argument(complete, &there);
-  if (option != NULL && option->kind != OPTION_FLAG) {
+  if (option && option->kind != OPTION_FLAG) {
     char prefix[64];
     const char *value = strchr(last, '=') + 1;
+
     snprintf(prefix, sizeof prefix, "--%s=", option->name);
     print_value(option, prefix, value, &there);
   }

@@ -22,6 +22,7 @@ static int print_agent(void *ctx, const char *agent, struct problem *problem) {
 void complete_words_agents(const struct host *host) {
   struct session session;
   struct problem ignored;
+
   if (session_open(host, &session, &ignored) < 0)
     return;
   agent_history_each(&session, print_agent, NULL, &ignored);
@@ -30,6 +31,7 @@ void complete_words_agents(const struct host *host) {
 
 static void print_values(struct json_object *setting, const char *before) {
   struct json_object *words = report_text_member(setting, "enum");
+
   if (strcmp(report_text_string(setting, "type", ""), "boolean") == 0)
     printf("%strue\t\n%sfalse\t\n", before, before);
   for (size_t i = 0;
@@ -45,10 +47,11 @@ static void print_settings(struct json_object *settings, const char *prefix, con
     size_t len = strlen(setting.key);
     const char *about = report_text_string(setting.val, "description", "");
     const char *stop = strstr(about, ". "); /* its first sentence is enough */
-    if (of == NULL)
+
+    if (!of)
       printf("%s%s%s\t%.*s\n", prefix, setting.key, as_pairs ? "=" : "",
-             (int)(stop != NULL ? (size_t)(stop - about) : strcspn(about, "\n")), about);
-    if (of == NULL || strcspn(of, "=") != len || memcmp(of, setting.key, len) != 0)
+             (int)(stop ? (size_t)(stop - about) : strcspn(about, "\n")), about);
+    if (!of || strcspn(of, "=") != len || memcmp(of, setting.key, len) != 0)
       continue;
     snprintf(before, sizeof before, "%s%s%s", prefix, as_pairs ? setting.key : "",
              as_pairs ? "=" : "");

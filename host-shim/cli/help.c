@@ -14,11 +14,12 @@ static void print_heading(FILE *out, const char *heading) {
 }
 
 static void print_options(FILE *out, const struct option_spec *spec) {
-  for (; spec->name != NULL; spec++) {
+  for (; spec->name; spec++) {
     int columns =
         spec->letter != 0 ? fprintf(out, "  -%c, ", spec->letter) : fprintf(out, "      ");
-    columns += fprintf(out, "--%s%s%s", spec->name, spec->metavar != NULL ? " " : "",
-                       spec->metavar != NULL ? spec->metavar : "");
+
+    columns += fprintf(out, "--%s%s%s", spec->name, spec->metavar ? " " : "",
+                       spec->metavar ? spec->metavar : "");
     if (columns >= OPTION_COLUMNS)
       columns = fprintf(out, "\n") - 1;
     fprintf(out, "%*s  %s\n", OPTION_COLUMNS - columns, "", spec->help);
@@ -27,7 +28,7 @@ static void print_options(FILE *out, const struct option_spec *spec) {
 
 static void print_examples(FILE *out, const struct command_example *example) {
   print_heading(out, "Examples");
-  for (; example->line != NULL; example++)
+  for (; example->line; example++)
     fprintf(out, "  %s# %s%s\n  kaizen-host %s\n", output_style(OUTPUT_DIM), example->what,
             output_style_end(), example->line);
 }
@@ -49,7 +50,7 @@ void help_print_program(FILE *out) {
   print_heading(out, "Usage");
   fputs("  kaizen-host [OPTIONS] COMMAND [ARGUMENTS] [OPTIONS]\n", out);
   print_heading(out, "Commands");
-  for (const struct command *const *command = command_list; *command != NULL; command++)
+  for (const struct command *const *command = command_list; *command; command++)
     fprintf(out, "  %-16s %s\n", (*command)->name, (*command)->summary);
   fputs("  kaizen-host COMMAND -h explains a command.  \"metrics\" before a command is accepted "
         "and ignored.\n",
@@ -71,11 +72,11 @@ void help_print_command(FILE *out, const struct command *command) {
   print_heading(out, "Usage");
   fprintf(out, "  kaizen-host %s%s%s\n", command->name, *command->synopsis != '\0' ? " " : "",
           command->synopsis);
-  if (command->option_groups[0] != NULL)
+  if (command->option_groups[0])
     print_heading(out, "Options");
-  for (const struct option_spec *const *group = command->option_groups; *group != NULL; group++)
+  for (const struct option_spec *const *group = command->option_groups; *group; group++)
     print_options(out, *group);
-  if (command->details != NULL)
+  if (command->details)
     fprintf(out, "\n%s\n", command->details);
   fputs("\nkaizen-host -h lists the options every command takes.\n", out);
 }

@@ -23,7 +23,7 @@ static void configure_output(const struct arguments *arguments) {
 
 static int check_words(const struct command *command, const struct arguments *arguments,
                        struct problem *problem) {
-  if (arguments->rest != NULL && !command->takes_rest)
+  if (arguments->rest && !command->takes_rest)
     return problem_set(problem, EXIT_CODE_USAGE, "%s takes no command line behind --",
                        command->name);
   if (arguments->word_count < command->words_min)
@@ -39,7 +39,7 @@ static int check_words(const struct command *command, const struct arguments *ar
 }
 
 static int usage_problem(const struct command *command, const struct problem *problem) {
-  if (command->refused != NULL)
+  if (command->refused)
     return command->refused(problem);
   int status = output_problem(problem);
   return command->usage_status != 0 ? command->usage_status : status;
@@ -53,6 +53,7 @@ static int run_command(const struct command *command, struct arguments *argument
       .config_file = options_text(arguments, "config", NULL),
       .plugin_name = options_text(arguments, "plugin", NULL),
   };
+
   if (arguments->help) {
     help_print_command(stdout, command);
     return EXIT_CODE_OK;
@@ -64,10 +65,11 @@ static int run_command(const struct command *command, struct arguments *argument
 /* "help record" for those who try that first. */
 static int run_help(const char *name) {
   struct problem problem;
-  const struct command *command = name != NULL ? command_find(name) : NULL;
-  if (command != NULL)
+  const struct command *command = name ? command_find(name) : NULL;
+
+  if (command)
     help_print_command(stdout, command);
-  else if (name == NULL)
+  else if (!name)
     help_print_program(stdout);
   else
     return command_unknown(name, &problem), output_problem(&problem);
@@ -79,7 +81,7 @@ static int take_command(struct option_parser *parser, const struct command **com
   const struct option_spec *groups[OPTION_GROUPS_MAX + 1] = {command_global_options};
   const char *name = parser->argv[parser->next++];
   *command = command_find(name);
-  if (*command == NULL)
+  if (!*command)
     return command_unknown(name, problem);
   for (size_t i = 0; (*command)->option_groups[i] != NULL; i++)
     groups[i + 1] = (*command)->option_groups[i];
@@ -105,6 +107,7 @@ static int run(int argc, char **argv, struct arguments *arguments) {
   struct option_parser parser = {
       .groups = global_groups, .argc = argc, .argv = argv, .next = 1, .arguments = arguments};
   int result = options_parse(&parser, true, &problem);
+
   if (result == 0 && parser.next < argc && !arguments->help &&
       strcmp(argv[parser.next], "metrics") == 0) {
     parser.next++; /* as other programs of the family spell it */
@@ -120,7 +123,7 @@ static int run(int argc, char **argv, struct arguments *arguments) {
   if (result == 0)
     result = take_command(&parser, &command, &problem);
   configure_output(arguments);
-  if (result < 0 && command != NULL)
+  if (result < 0 && command)
     return usage_problem(command, &problem);
   return result < 0 ? output_problem(&problem) : run_command(command, arguments);
 }
@@ -128,6 +131,7 @@ static int run(int argc, char **argv, struct arguments *arguments) {
 int main(int argc, char **argv) {
   struct arguments arguments;
   struct problem problem;
+
   output_init();
   if (arguments_init(&arguments, argc) < 0) {
     problem_no_memory(&problem);

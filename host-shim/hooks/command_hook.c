@@ -43,6 +43,7 @@ static void end_turn(struct call *call) {
   struct hook_identity identity;
   const struct hook_event *event = &call->event;
   bool skips = strcmp(options_text(call->host->arguments, "aborted", "skip"), "skip") == 0;
+
   hook_identity_end(call->usable, event, &identity);
   if (event->outcome == HOOK_ABORTED && skips)
     hook_log("%s: aborted, not recorded; --aborted failure records it", event->name);
@@ -80,7 +81,8 @@ static void act(struct call *call) {
 static void take_payload(struct call *call, const char *text, size_t len) {
   struct problem problem;
   struct json_object *payload = hook_event_parse(text, len);
-  if (payload == NULL) {
+
+  if (!payload) {
     hook_log("the payload of %zu bytes is no JSON object; nothing is recorded", len);
     return;
   }
@@ -88,8 +90,8 @@ static void take_payload(struct call *call, const char *text, size_t len) {
                       &call->event, &problem) < 0) {
     hook_log("%s; nothing is recorded", problem.text);
   } else {
-    if (call->usable != NULL)
-      hook_log_fired(call->usable, call->given != NULL ? call->given->name : call->event.host->name,
+    if (call->usable)
+      hook_log_fired(call->usable, call->given ? call->given->name : call->event.host->name,
                      call->event.name);
     act(call);
   }
@@ -99,6 +101,7 @@ static void take_payload(struct call *call, const char *text, size_t len) {
 static void take_input(struct call *call) {
   struct hook_input input;
   const struct arguments *arguments = call->host->arguments;
+
   if (arguments->word_count >
       1) { /* as Codex' notify calls it: nobody writes to standard input then */
     const char *last = arguments->words[arguments->word_count - 1];
@@ -120,16 +123,16 @@ static void take_input(struct call *call) {
 }
 
 static const char *absolute(const char *file, char path[PATH_MAX]) {
-  return file != NULL && strchr(file, '/') != NULL && realpath(file, path) != NULL ? path : file;
+  return file && strchr(file, '/') && realpath(file, path) ? path : file;
 }
 
 /* The project is looked for from another folder than the one the command line was written in. */
 static void take_host(const struct host *host, struct host *out) {
   static char directory[PATH_MAX], config_file[PATH_MAX], plugin_name[PATH_MAX];
+
   *out = *host;
-  out->directory = host->directory != NULL && realpath(host->directory, directory) != NULL
-                       ? directory
-                       : host->directory;
+  out->directory =
+      host->directory && realpath(host->directory, directory) ? directory : host->directory;
   out->config_file = absolute(host->config_file, config_file);
   out->plugin_name = absolute(host->plugin_name, plugin_name);
 }
@@ -139,21 +142,23 @@ static void open_log(struct call *call) {
   const char *name = command_word(call->host, 0);
   const char *state_dir = options_text(call->host->arguments, "state-dir", NULL);
   bool has_state = hook_state_open(state_dir, true, &call->state, &problem) == 0;
+
   call->usable = has_state ? &call->state : NULL;
   call->given = hook_host_find(name);
-  hook_log_open(call->usable, call->given != NULL ? name : "auto");
+  hook_log_open(call->usable, call->given ? name : "auto");
   if (!has_state)
     hook_log("%s", problem.text);
 }
 
 static void work(struct call *call) {
   const char *name = command_word(call->host, 0);
+
   open_log(call);
-  if (call->given == NULL && strcmp(name, "auto") != 0)
+  if (!call->given && strcmp(name, "auto") != 0)
     hook_log("'%s' is no known host; it is taken for auto",
              hook_redact_is_word(name, HOOK_WORD_MAX) ? name : "?");
   take_input(call);
-  if (call->usable != NULL)
+  if (call->usable)
     hook_state_clean(call->usable);
 }
 
@@ -170,6 +175,7 @@ static int run(const struct host *given) {
   struct host here;
   struct call call = {.host = &here, .state = {.folder = -1}};
   enum hook_guard_side side = hook_guard_begin();
+
   take_host(given, &here);
   if (side == HOOK_GUARD_WORKER)
     work(&call);

@@ -25,6 +25,7 @@ static const struct command_example examples[] = {
 
 static bool is_same_file(const char *a, const char *b) {
   struct stat one, other;
+
   return stat(a, &one) == 0 && stat(b, &other) == 0 && one.st_dev == other.st_dev &&
          one.st_ino == other.st_ino;
 }
@@ -33,8 +34,8 @@ static bool is_same_file(const char *a, const char *b) {
 static bool is_found_by_name(const char *program) {
   const char *path = getenv("PATH");
   char file[PATH_MAX];
-  for (; path != NULL && *path != '\0';
-       path += strcspn(path, ":") + (path[strcspn(path, ":")] != '\0')) {
+
+  for (; path && *path != '\0'; path += strcspn(path, ":") + (path[strcspn(path, ":")] != '\0')) {
     snprintf(file, sizeof file, "%.*s/kaizen-host", (int)strcspn(path, ":"), path);
     if (access(file, X_OK) == 0)
       return is_same_file(file, program);
@@ -63,13 +64,13 @@ static int take_program(const struct hook_plan *plan, char program[PATH_MAX],
 static void add_words(struct hook_command *command, const char *option, const char *value) {
   if (command->count + 2 <= HOOK_COMMAND_WORDS_MAX) {
     command->words[command->count++] = option;
-    if (value != NULL)
+    if (value)
       command->words[command->count++] = value;
   }
 }
 
 static const char *absolute(const char *file, char path[PATH_MAX]) {
-  return file != NULL && strchr(file, '/') != NULL && realpath(file, path) != NULL ? path : file;
+  return file && strchr(file, '/') && realpath(file, path) ? path : file;
 }
 
 /* The options that belong to each call: --NAME, in the order given. */
@@ -85,8 +86,8 @@ static void add_options(const struct arguments *arguments, struct hook_command *
     for (size_t j = 0; j < sizeof handed_on / sizeof handed_on[0]; j++)
       if (strcmp(arguments->values[i].spec->name, handed_on[j].name) == 0)
         add_words(command, handed_on[j].option, arguments->values[i].text);
-  if (given != NULL)
-    add_words(command, "--state-dir", realpath(given, state_dir) != NULL ? state_dir : given);
+  if (given)
+    add_words(command, "--state-dir", realpath(given, state_dir) ? state_dir : given);
 }
 
 static void add_settings(const struct host *host, struct hook_command *command) {
@@ -101,9 +102,9 @@ static int install(const struct host *host, struct hook_plan *plan, const struct
   struct hook_command command = {.count = 0};
   if (take_program(plan, program, &command, problem) < 0)
     return -1;
-  if (host->config_file != NULL)
+  if (host->config_file)
     add_words(&command, "--config", absolute(host->config_file, config_file));
-  if (host->plugin_name != NULL)
+  if (host->plugin_name)
     add_words(&command, "--plugin", absolute(host->plugin_name, plugin_name));
   add_settings(host, &command);
   add_words(&command, "hook", plan->host);
@@ -119,6 +120,7 @@ static int run(const struct host *host) {
   struct problem problem;
   char root[PATH_MAX];
   int result = hook_install_begin(host, &plan, root, &problem);
+
   if (result == 0)
     result =
         hook_state_open(options_text(host->arguments, "state-dir", NULL), true, &state, &problem);

@@ -18,6 +18,7 @@ static int run(const struct host *host) {
   struct problem problem;
   char root[PATH_MAX];
   int result = hook_install_begin(host, &plan, root, &problem);
+
   if (result == 0)
     result =
         hook_state_open(options_text(host->arguments, "state-dir", NULL), true, &state, &problem);

@@ -25,11 +25,12 @@ static void names_of(const struct hook_state *state, const char *file, char know
   const char *slash = strrchr(file, '/');
   snprintf(known, PATH_MAX, "%.*s/backups/%016llx.json", PATH_MAX - 64, state->path, number);
   snprintf(original, PATH_MAX, "%.*s/backups/%016llx-%.100s", PATH_MAX - 200, state->path, number,
-           slash != NULL ? slash + 1 : file);
+           slash ? slash + 1 : file);
 }
 
 static struct json_object *mark_of(const struct hook_state *state, const char *text) {
   char mark[24];
+
   snprintf(mark, sizeof mark, "%016llx",
            (unsigned long long)hook_state_mark(state, text, strlen(text)));
   return json_object_new_string(mark);
@@ -37,6 +38,7 @@ static struct json_object *mark_of(const struct hook_state *state, const char *t
 
 void hook_backup_name(const struct hook_state *state, const char *file, char name[PATH_MAX]) {
   char known[PATH_MAX];
+
   names_of(state, file, known, name);
 }
 
@@ -45,7 +47,7 @@ int hook_backup_keep(const struct hook_state *state, const char *file,
                      struct problem *problem) {
   char known[PATH_MAX], original[PATH_MAX];
   names_of(state, file, known, original);
-  if (backup->original != NULL &&
+  if (backup->original &&
       file_text_replace(original, 0600, backup->original, strlen(backup->original), problem) < 0)
     return -1;
   struct json_object *document = json_object_new_object();
@@ -66,6 +68,7 @@ static struct json_object *read_known(const char *known) {
   const char *description = NULL;
   char *text = NULL;
   size_t len = 0, at = 0;
+
   if (file_text_read(known, FILE_BYTES_MAX, &text, &len, &ignored) < 0)
     return NULL;
   struct json_object *document = json_text_parse(text, len, &at, &description);
@@ -75,6 +78,7 @@ static struct json_object *read_known(const char *known) {
 
 static struct json_object *take_array(struct json_object *document, const char *name) {
   struct json_object *array = report_text_member(document, name);
+
   return json_object_is_type(array, json_type_array) ? json_object_get(array)
                                                      : json_object_new_array();
 }
@@ -87,7 +91,7 @@ bool hook_backup_load(const struct hook_state *state, const char *file, const ch
   *backup = (struct hook_backup){.original = NULL};
   names_of(state, file, known, original);
   struct json_object *document = read_known(known);
-  if (document == NULL)
+  if (!document)
     return false;
   struct json_object *mark = mark_of(state, present);
   backup->is_unchanged =
@@ -113,6 +117,7 @@ void hook_backup_free(struct hook_backup *backup) {
 
 void hook_backup_forget(const struct hook_state *state, const char *file) {
   char known[PATH_MAX], original[PATH_MAX];
+
   names_of(state, file, known, original);
   unlink(known);
 }

@@ -24,11 +24,12 @@ struct edits {
 
 static int split(const char *text, struct lines *lines) {
   size_t room = 2;
+
   for (const char *at = text; *at != '\0'; at++)
     room += *at == '\n';
   lines->count = 0;
   lines->starts = calloc(room, sizeof *lines->starts);
-  if (lines->starts == NULL)
+  if (!lines->starts)
     return -1;
   while (*text != '\0') {
     lines->starts[lines->count++] = text;
@@ -41,6 +42,7 @@ static int split(const char *text, struct lines *lines) {
 
 static bool same(const struct lines *a, size_t i, const struct lines *b, size_t j) {
   size_t len = (size_t)(a->starts[i + 1] - a->starts[i]);
+
   return len == (size_t)(b->starts[j + 1] - b->starts[j]) &&
          memcmp(a->starts[i], b->starts[j], len) == 0;
 }
@@ -57,12 +59,13 @@ static unsigned *common_lengths(const struct lines *a, size_t a_from, size_t a_t
   size_t rows = a_to - a_from, columns = b_to - b_from;
   unsigned *table =
       rows * columns > TABLE_MAX ? NULL : calloc((rows + 1) * (columns + 1), sizeof *table);
-  if (table == NULL)
+  if (!table)
     return NULL;
   for (size_t i = rows; i-- > 0;)
     for (size_t j = columns; j-- > 0;) {
       unsigned *cell = &table[i * (columns + 1) + j];
       unsigned below = cell[columns + 1], right = cell[1];
+
       *cell = same(a, a_from + i, b, b_from + j) ? cell[columns + 2] + 1
               : below > right                    ? below
                                                  : right;
@@ -72,6 +75,7 @@ static unsigned *common_lengths(const struct lines *a, size_t a_from, size_t a_t
 
 static void compare(const struct lines *a, const struct lines *b, struct edits *edits) {
   size_t from = 0, a_to = a->count, b_to = b->count;
+
   while (from < a_to && from < b_to && same(a, from, b, from))
     add(edits, ' ', a, from++);
   while (a_to > from && b_to > from && same(a, a_to - 1, b, b_to - 1))
@@ -80,10 +84,11 @@ static void compare(const struct lines *a, const struct lines *b, struct edits *
   size_t i = from, j = from, width = b_to - from + 1;
   while (i < a_to || j < b_to) {
     const unsigned *cell =
-        table != NULL && i < a_to && j < b_to ? &table[(i - from) * width + (j - from)] : NULL;
-    if (cell != NULL && same(a, i, b, j))
+        table && i < a_to && j < b_to ? &table[(i - from) * width + (j - from)] : NULL;
+
+    if (cell && same(a, i, b, j))
       add(edits, ' ', a, i++), j++;
-    else if (i < a_to && (cell == NULL || cell[width] >= cell[1]))
+    else if (i < a_to && (!cell || cell[width] >= cell[1]))
       add(edits, '-', a, i++);
     else
       add(edits, '+', b, j++);
@@ -102,6 +107,7 @@ static void print_text(FILE *out, const char *text, size_t len) {
 static void print_edit(FILE *out, const struct edit *edit) {
   size_t len = (size_t)(edit->end - edit->start);
   bool has_newline = len > 0 && edit->start[len - 1] == '\n';
+
   putc(edit->kind, out);
   print_text(out, edit->start, has_newline ? len - 1 : len);
   fputs(has_newline ? "\n" : "\n\\ No newline at end of file\n", out);
@@ -110,6 +116,7 @@ static void print_edit(FILE *out, const struct edit *edit) {
 /* From the first edit of a hunk to behind its last. */
 static size_t hunk_end(const struct edits *edits, size_t from) {
   size_t end = from, last = from;
+
   for (; end < edits->count && end - last <= 2 * AROUND; end++)
     last = edits->list[end].kind != ' ' ? end : last;
   return last + 1 + AROUND < edits->count ? last + 1 + AROUND : edits->count;
@@ -117,6 +124,7 @@ static size_t hunk_end(const struct edits *edits, size_t from) {
 
 static size_t count_kind(const struct edits *edits, size_t from, size_t to, char other) {
   size_t count = 0;
+
   for (size_t i = from; i < to; i++)
     count += edits->list[i].kind != other;
   return count;
@@ -141,14 +149,13 @@ static void print_hunks(FILE *out, const struct edits *edits) {
 void hook_diff_print(FILE *out, const char *file, const char *before, const char *after) {
   struct lines a = {.starts = NULL}, b = {.starts = NULL};
   struct edits edits = {.list = NULL};
-  if (strcmp(before != NULL ? before : "", after != NULL ? after : "") == 0 &&
-      (before == NULL) == (after == NULL))
+
+  if (strcmp(before ? before : "", after ? after : "") == 0 && !before == !after)
     return;
-  if (split(before != NULL ? before : "", &a) == 0 && split(after != NULL ? after : "", &b) == 0)
+  if (split(before ? before : "", &a) == 0 && split(after ? after : "", &b) == 0)
     edits.list = calloc(a.count + b.count + 1, sizeof *edits.list);
-  fprintf(out, "--- %s\n+++ %s\n", before != NULL ? file : "/dev/null",
-          after != NULL ? file : "/dev/null");
-  if (edits.list != NULL) {
+  fprintf(out, "--- %s\n+++ %s\n", before ? file : "/dev/null", after ? file : "/dev/null");
+  if (edits.list) {
     compare(&a, &b, &edits);
     print_hunks(out, &edits);
   }

@@ -26,7 +26,7 @@ static bool check_host(struct doctor_findings *findings, const char *host, const
   enum hook_presence project = project_root[0] != '\0'
                                    ? hook_plan_presence(host, HOOK_SCOPE_PROJECT, project_root)
                                    : HOOK_ABSENT;
-  bool has_fired = state != NULL && hook_log_last_fired(state, host, fired, sizeof fired) == 0;
+  bool has_fired = state && hook_log_last_fired(state, host, fired, sizeof fired) == 0;
   if (user == HOOK_ABSENT && project == HOOK_ABSENT && !has_fired)
     return false;
   snprintf(way_out, sizeof way_out, "'kaizen-host install-hooks %s%s' completes them", host,
@@ -44,7 +44,8 @@ void hook_doctor_check(struct doctor_findings *findings, const char *project_roo
   struct problem ignored;
   bool has_state = hook_state_open(NULL, false, &state, &ignored) == 0;
   size_t count = 0;
-  for (size_t i = 0; hook_hosts[i] != NULL; i++)
+
+  for (size_t i = 0; hook_hosts[i]; i++)
     count += check_host(findings, hook_hosts[i]->name, project_root, has_state ? &state : NULL);
   if (count == 0)
     doctor_findings_add(findings, FINDING_OK, "hooks", NULL,

@@ -20,6 +20,7 @@ struct place { /* where the entries of one event stand */
 /* "SessionEnd" as "session_end". */
 static void snake_case(const char *event, char name[EVENT_NAME_MAX]) {
   size_t len = 0;
+
   for (; *event != '\0' && len + 2 < EVENT_NAME_MAX; event++) {
     if (isupper((unsigned char)*event) && len > 0)
       name[len++] = '_';
@@ -34,6 +35,7 @@ static bool has_own_names(const struct hook_json *json, const struct hook_target
   const char *const hooks[HOOK_JSON_PATH_MAX] = {"hooks"};
   const char *const root[HOOK_JSON_PATH_MAX] = {NULL};
   struct hook_json_span span, member;
+
   return strcmp(target->host, "openhands") == 0 && !hook_json_find(json, hooks, &span) &&
          hook_json_find(json, root, &span) && hook_json_element(json, &span, 0, &member);
 }
@@ -69,20 +71,21 @@ static void note_missing(const struct hook_json *json, const char *const *path,
   const char *part[HOOK_JSON_PATH_MAX] = {NULL};
   struct hook_json_span value;
   char name[256] = "";
-  for (size_t i = 0; i < HOOK_JSON_PATH_MAX && path[i] != NULL; i++) {
+  for (size_t i = 0; i < HOOK_JSON_PATH_MAX && path[i]; i++) {
     size_t len = strlen(name);
+
     part[i] = path[i];
     snprintf(name + len, sizeof name - len, "%s%s", i > 0 ? " " : "", path[i]);
-    if (made != NULL && !hook_json_find(json, part, &value))
+    if (made && !hook_json_find(json, part, &value))
       json_object_array_add(made, json_text_new_string(name));
   }
 }
 
 static bool is_made(struct json_object *made, const char *outer, const char *inner) {
   char name[256];
-  snprintf(name, sizeof name, "%s%s%s", outer, inner != NULL ? " " : "",
-           inner != NULL ? inner : "");
-  for (size_t i = 0; made != NULL && i < json_object_array_length(made); i++)
+
+  snprintf(name, sizeof name, "%s%s%s", outer, inner ? " " : "", inner ? inner : "");
+  for (size_t i = 0; made && i < json_object_array_length(made); i++)
     if (strcmp(json_object_get_string(json_object_array_get_idx(made, i)), name) == 0)
       return true;
   return made == NULL;
@@ -95,6 +98,7 @@ static char *make_entry(const struct hook_target *target, const char *quoted) {
           ? asprintf(&entry, "{ \"hooks\": [{ \"type\": \"command\", \"command\": %s, %s }] }",
                      quoted, target->fields)
           : asprintf(&entry, "{ \"%s\": %s, %s }", target->command_name, quoted, target->fields);
+
   return len < 0 ? NULL : entry;
 }
 
@@ -109,7 +113,7 @@ static int put_entry(struct hook_json *json, const struct hook_target *target,
     return is_same ? 0 : hook_json_replace(json, &command, quoted, problem);
   }
   char *entry = make_entry(target, quoted);
-  if (entry == NULL)
+  if (!entry)
     return problem_no_memory(problem);
   int result = hook_json_append(json, place->path, entry, problem);
   free(entry);
@@ -121,9 +125,9 @@ static int add_event(struct hook_json *json, const struct hook_target *target,
                      struct problem *problem) {
   struct place place;
   char *line = hook_command_shell(command, target->names_event ? target->events[event] : NULL);
-  char *quoted = line != NULL ? json_text_quote(line) : NULL;
+  char *quoted = line ? json_text_quote(line) : NULL;
   int result = problem_no_memory(problem);
-  if (quoted != NULL) {
+  if (quoted) {
     note_missing(json, find_place(json, target, event, &place)->path, made);
     result = put_entry(json, target, &place, quoted, problem);
   }
@@ -145,7 +149,7 @@ int hook_entries_add(struct hook_json *json, const struct hook_target *target,
     if (hook_json_set(json, version, "1", problem) < 0)
       return -1;
   }
-  for (size_t i = 0; target->events[i] != NULL; i++)
+  for (size_t i = 0; target->events[i]; i++)
     if (add_event(json, target, command, i, made, problem) < 0)
       return -1;
   return 0;
@@ -153,6 +157,7 @@ int hook_entries_add(struct hook_json *json, const struct hook_target *target,
 
 static bool is_empty(const struct hook_json *json, const struct hook_json_span *container) {
   struct hook_json_span child;
+
   return !hook_json_element(json, container, 0, &child);
 }
 
@@ -227,7 +232,7 @@ static int remove_version(struct hook_json *json, const char *const *hooks,
   const char *const version[HOOK_JSON_PATH_MAX] = {"version"};
   struct hook_json_span value;
   bool is_needed = hook_json_find(json, hooks, &value) && is_made(made, "hooks", NULL);
-  bool goes = made != NULL && is_made(made, "version", NULL) && !is_needed;
+  bool goes = made && is_made(made, "version", NULL) && !is_needed;
   return goes ? hook_json_unset(json, version, problem) : 0;
 }
 
@@ -236,7 +241,7 @@ int hook_entries_remove(struct hook_json *json, const struct hook_target *target
   const char *const hooks[HOOK_JSON_PATH_MAX] = {"hooks"};
   if (target->form == HOOK_FORM_ENTRY)
     return remove_entry(json, target, made, problem);
-  for (size_t i = 0; target->events[i] != NULL; i++)
+  for (size_t i = 0; target->events[i]; i++)
     if (remove_event(json, target, i, made, problem) < 0)
       return -1;
   if (unset_empty(json, hooks, "hooks", NULL, made, problem) < 0)
@@ -253,7 +258,7 @@ size_t hook_entries_count(const struct hook_json *json, const struct hook_target
   *wanted = 1;
   if (target->form == HOOK_FORM_ENTRY)
     return hook_json_find(json, target->entry_path, &value);
-  for (*wanted = 0; target->events[*wanted] != NULL; ++*wanted)
+  for (*wanted = 0; target->events[*wanted]; ++*wanted)
     if (hook_json_find(json, find_place(json, target, *wanted, &place)->path, &value))
       count += find_ours(json, target, &value, &command, line);
   return count;
@@ -262,5 +267,6 @@ size_t hook_entries_count(const struct hook_json *json, const struct hook_target
 bool hook_entries_is_bare(const struct hook_json *json) {
   const char *const root[HOOK_JSON_PATH_MAX] = {NULL};
   struct hook_json_span object;
+
   return hook_json_find(json, root, &object) && is_empty(json, &object);
 }

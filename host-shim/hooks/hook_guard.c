@@ -23,6 +23,7 @@ static double begun_s;
 
 static void provide_descriptors(void) {
   int fd;
+
   do
     fd = open("/dev/null", O_RDWR); /* fills 0, 1 and 2 where the host closed them */
   while (fd >= 0 && fd <= STDERR_FILENO);
@@ -34,15 +35,17 @@ static void provide_descriptors(void) {
 
 static void provide_home(void) {
   const char *home = secure_getenv("HOME");
-  if (home != NULL && *home == '/')
+
+  if (home && *home == '/')
     return;
   const struct passwd *user = getpwuid(getuid());
-  if (user != NULL && user->pw_dir != NULL && *user->pw_dir == '/')
+  if (user && user->pw_dir && *user->pw_dir == '/')
     setenv("HOME", user->pw_dir, 1);
 }
 
 static void dispose(int number, void (*disposition)(int)) {
   struct sigaction action = {.sa_flags = 0};
+
   action.sa_handler = disposition;
   sigemptyset(&action.sa_mask);
   sigaction(number, &action, NULL);
@@ -54,6 +57,7 @@ static void become_worker(const sigset_t *watched) {
   const struct itimerval limit = {.it_value = {.tv_usec = (suseconds_t)(ALONE_S * 1e6)}};
   sigset_t needed = *watched;
   static const int ignored[] = {SIGTERM, SIGINT, SIGHUP, SIGPIPE, SIGXFSZ};
+
   for (size_t i = 0; i < sizeof ignored / sizeof ignored[0]; i++)
     dispose(ignored[i], SIG_IGN);
   dispose(SIGALRM, SIG_DFL);
@@ -71,9 +75,11 @@ static enum hook_guard_side side_of(int wait_status) {
 
 static enum hook_guard_side wait_for_worker(pid_t worker, const sigset_t *watched) {
   int wait_status = 0;
+
   for (;;) {
     double left_s = begun_s + TOTAL_S - time_text_monotonic_s();
     struct timespec left = {.tv_nsec = left_s > 0 ? (long)(left_s * 1e9) : 0};
+
     if (waitpid(worker, &wait_status, WNOHANG) == worker)
       return side_of(wait_status);
     int number = sigtimedwait(watched, NULL, &left);
@@ -88,6 +94,7 @@ static enum hook_guard_side wait_for_worker(pid_t worker, const sigset_t *watche
 
 enum hook_guard_side hook_guard_begin(void) {
   sigset_t watched;
+
   begun_s = time_text_monotonic_s();
   provide_descriptors();
   dispose(SIGCHLD, SIG_DFL); /* inherited as ignored, it would never come */

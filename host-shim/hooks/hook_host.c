@@ -273,14 +273,14 @@ const struct hook_host *const hook_hosts[] = {
 };
 
 const struct hook_host *hook_host_find(const char *name) {
-  for (const struct hook_host *const *host = hook_hosts; *host != NULL; host++)
+  for (const struct hook_host *const *host = hook_hosts; *host; host++)
     if (strcmp((*host)->name, name) == 0)
       return *host;
   return NULL;
 }
 
 static const struct hook_event_name *find_event(const struct hook_host *host, const char *event) {
-  for (const struct hook_event_name *entry = host->events; entry->name != NULL; entry++)
+  for (const struct hook_event_name *entry = host->events; entry->name; entry++)
     if (strcmp(entry->name, event) == 0)
       return entry;
   return NULL;
@@ -288,7 +288,8 @@ static const struct hook_event_name *find_event(const struct hook_host *host, co
 
 enum hook_kind hook_host_kind(const struct hook_host *host, const char *event) {
   const struct hook_event_name *entry = find_event(host, event);
-  return entry != NULL ? entry->kind : HOOK_IGNORED;
+
+  return entry ? entry->kind : HOOK_IGNORED;
 }
 
 bool hook_host_knows(const struct hook_host *host, const char *event) {

@@ -43,8 +43,9 @@ static uint64_t mark_text(const struct hook_state *state, const char *text) {
 static uint64_t mark_fields(const struct hook_state *state, const struct hook_event *event,
                             enum hook_field field) {
   uint64_t both[2] = {0, 0};
-  for (size_t i = 0; i < HOOK_FIELD_NAMES_MAX && event->host->fields[field][i] != NULL; i++) {
+  for (size_t i = 0; i < HOOK_FIELD_NAMES_MAX && event->host->fields[field][i]; i++) {
     struct json_object *value = NULL;
+
     if (!json_object_object_get_ex(event->payload, event->host->fields[field][i], &value) ||
         !json_object_is_type(value, json_type_string))
       continue;
@@ -58,7 +59,8 @@ static uint64_t mark_fields(const struct hook_state *state, const struct hook_ev
 void hook_identity_begin(const struct hook_state *state, const struct hook_event *event) {
   struct hook_turn_lane lane;
   char agent[LANE_AGENT_MAX];
-  if (state == NULL || event->session[0] == '\0')
+
+  if (!state || event->session[0] == '\0')
     return;
   fill_lane(event, agent, &lane);
   uint64_t asked = is_agents(event) ? 0
@@ -70,7 +72,8 @@ void hook_identity_begin(const struct hook_state *state, const struct hook_event
 
 void hook_identity_resume(const struct hook_state *state, const struct hook_event *event) {
   const struct hook_turn_lane lane = {.host = event->host->family, .session = event->session};
-  if (state == NULL || event->session[0] == '\0' || event->is_same_run)
+
+  if (!state || event->session[0] == '\0' || event->is_same_run)
     return;
   if (hook_turn_resume(state, &lane) < 0)
     hook_log("%s: the session's turns cannot be looked up", event->name);
@@ -79,13 +82,14 @@ void hook_identity_resume(const struct hook_state *state, const struct hook_even
 /* "a:b:c" of what is there. */
 static void join(char *key, size_t room, const char *part) {
   size_t len = strlen(key);
+
   if (part[0] != '\0')
     snprintf(key + len, room - len, "%s%s", len > 0 ? ":" : "", part);
 }
 
 static void end_with_id(const struct hook_state *state, const struct hook_event *event,
                         const struct hook_turn_lane *lane, struct hook_identity *identity) {
-  if (state != NULL && event->session[0] != '\0')
+  if (state && event->session[0] != '\0')
     identity->elapsed_s =
         hook_turn_take_start(state, lane, is_agents(event) ? 0 : mark_text(state, event->turn));
   join(identity->key, sizeof identity->key, event->turn);
@@ -109,9 +113,9 @@ static void end_by_number(const struct hook_state *state, const struct hook_even
       .is_continued = event->is_continued,
       .own_name = event->stamp[0] != '\0' ? event->stamp : NULL,
   };
-  if (state != NULL)
+  if (state)
     end.answered = mark_fields(state, event, HOOK_FIELD_ANSWERED);
-  if (state == NULL || event->session[0] == '\0' || hook_turn_end(state, lane, &end) < 0) {
+  if (!state || event->session[0] == '\0' || hook_turn_end(state, lane, &end) < 0) {
     end_without_state(event, lane, identity);
     return;
   }

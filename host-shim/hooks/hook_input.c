@@ -19,6 +19,7 @@ static int wait_for_input(int fd, double deadline_s) {
     double left_s = deadline_s - time_text_monotonic_s();
     struct pollfd entry = {.fd = fd, .events = POLLIN};
     int ready = poll(&entry, 1, left_s > 0 ? (int)(left_s * 1000) + 1 : 0);
+
     if (ready > 0)
       return 1;
     if (ready == 0 && left_s <= 0)
@@ -34,7 +35,7 @@ static int make_room(struct hook_input *input, size_t *room) {
     return 0;
   size_t larger = *room == 0 ? ROOM_FIRST : *room * 2;
   char *text = realloc(input->text, larger);
-  if (text == NULL)
+  if (!text)
     return -1;
   input->text = text;
   *room = larger;
@@ -44,6 +45,7 @@ static int make_room(struct hook_input *input, size_t *room) {
 int hook_input_read(int fd, double deadline_s, double drop_deadline_s, struct hook_input *input) {
   char dropped[ROOM_FIRST];
   size_t room = 0;
+
   *input = (struct hook_input){.text = NULL};
   fcntl(fd, F_SETPIPE_SZ,
         PIPE_BYTES); /* fewer turns for whoever writes; refused, it works as well */

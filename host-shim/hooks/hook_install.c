@@ -26,13 +26,14 @@ const struct option_spec hook_install_options[] = {
 
 static int find_host(const char *name, struct problem *problem) {
   struct nearest nearest = nearest_to(name);
-  if (hook_host_find(name) != NULL)
+
+  if (hook_host_find(name))
     return 0;
-  for (size_t i = 0; hook_hosts[i] != NULL; i++)
+  for (size_t i = 0; hook_hosts[i]; i++)
     nearest_offer(&nearest, hook_hosts[i]->name);
   return problem_set(problem, EXIT_CODE_USAGE, "unknown host '%s'%s%s%s", name,
-                     nearest.best != NULL ? "; did you mean '" : "; -h lists them",
-                     nearest.best != NULL ? nearest.best : "", nearest.best != NULL ? "'?" : "");
+                     nearest.best ? "; did you mean '" : "; -h lists them",
+                     nearest.best ? nearest.best : "", nearest.best ? "'?" : "");
 }
 
 int hook_install_begin(const struct host *host, struct hook_plan *plan, char root[PATH_MAX],
@@ -49,8 +50,8 @@ int hook_install_begin(const struct host *host, struct hook_plan *plan, char roo
 
 static const char *action_of(const struct hook_change *change) {
   return !hook_plan_changes(change) ? "unchanged"
-         : change->before == NULL   ? "create"
-         : change->after == NULL    ? "remove"
+         : !change->before          ? "create"
+         : !change->after           ? "remove"
                                     : "change";
 }
 
@@ -58,7 +59,8 @@ static struct json_object *diff_of(const struct hook_change *change) {
   char *text = NULL;
   size_t len = 0;
   FILE *out = open_memstream(&text, &len);
-  if (out == NULL)
+
+  if (!out)
     return NULL;
   hook_diff_print(out, change->file, change->before, change->after);
   struct json_object *diff = fclose(out) == 0 ? json_text_new_string(text) : NULL;
@@ -69,9 +71,11 @@ static struct json_object *diff_of(const struct hook_change *change) {
 static void print_json(const struct hook_plan *plan, bool is_dry, const char *note) {
   struct json_object *document = json_object_new_object();
   struct json_object *files = json_object_new_array();
+
   for (size_t i = 0; i < plan->count; i++) {
     const struct hook_change *change = &plan->changes[i];
     struct json_object *entry = json_object_new_object();
+
     json_object_object_add(entry, "file", json_text_new_string(change->file));
     json_object_object_add(entry, "action", json_object_new_string(action_of(change)));
     json_object_object_add(entry, "diff", diff_of(change));
@@ -85,13 +89,14 @@ static void print_json(const struct hook_plan *plan, bool is_dry, const char *no
       json_object_new_string(plan->scope == HOOK_SCOPE_USER ? "user" : "project"));
   json_object_object_add(document, "dry_run", json_object_new_boolean(is_dry));
   json_object_object_add(document, "files", files);
-  json_object_object_add(document, "note", note != NULL ? json_object_new_string(note) : NULL);
+  json_object_object_add(document, "note", note ? json_object_new_string(note) : NULL);
   output_json(document);
 }
 
 int hook_install_report(const struct host *host, const struct hook_plan *plan) {
   bool is_dry = options_given(host->arguments, "dry-run");
   const char *note = plan->removes || hook_plan_is_done(plan) ? NULL : hook_target_note(plan->host);
+
   if (output_is_json()) {
     print_json(plan, is_dry, note);
     return EXIT_CODE_OK;
@@ -108,7 +113,7 @@ int hook_install_report(const struct host *host, const struct hook_plan *plan) {
   for (size_t i = 0; i < plan->count; i++)
     if (plan->changes[i].backup[0] != '\0')
       output_note("%s as it was: %s", plan->changes[i].file, plan->changes[i].backup);
-  if (note != NULL)
+  if (note)
     output_note("%s", note);
   return EXIT_CODE_OK;
 }

@@ -18,11 +18,13 @@ static struct hook_json_scan scan_of(const struct hook_json *json) {
 /* A byte order mark stays where it is. */
 static size_t root_start(const struct hook_json_scan *scan) {
   bool has_mark = scan->len >= 3 && memcmp(scan->text, "\xEF\xBB\xBF", 3) == 0;
+
   return hook_json_scan_blank(scan, has_mark ? 3 : 0);
 }
 
 static int refuse(const struct hook_json_scan *scan, size_t at, struct problem *problem) {
   size_t line = 1, column = 1;
+
   for (size_t i = 0; i < at && i < scan->len; i++) {
     line += scan->text[i] == '\n';
     column = scan->text[i] == '\n' ? 1 : column + 1;
@@ -34,15 +36,16 @@ static int refuse(const struct hook_json_scan *scan, size_t at, struct problem *
 int hook_json_open(struct hook_json *json, const char *text, size_t len, struct problem *problem) {
   size_t end = 0;
   bool is_blank = strspn(text, " \t\r\n") >= len;
+
   json->text = is_blank ? strdup("{}\n") : strndup(text, len);
   json->len = is_blank ? 3 : len;
-  if (json->text == NULL)
+  if (!json->text)
     return problem_no_memory(problem);
   struct hook_json_scan scan = scan_of(json);
   size_t root = root_start(&scan);
   if (root >= scan.len || scan.text[root] != '{')
     return refuse(&scan, root, problem);
-  if (memchr(json->text, '\0', json->len) != NULL || !hook_json_scan_value(&scan, root, &end))
+  if (memchr(json->text, '\0', json->len) || !hook_json_scan_value(&scan, root, &end))
     return refuse(&scan, scan.failed_at, problem);
   end = hook_json_scan_blank(&scan, end);
   return end < scan.len ? refuse(&scan, end, problem) : 0;
@@ -66,9 +69,9 @@ static bool find_child(const struct hook_json *json, size_t open, const char *na
   if (!is_container(json, open))
     return false;
   for (size_t count = 0; hook_json_scan_next(&scan, &children, child) > 0; count++) {
-    if (name == NULL && count == i)
+    if (!name && count == i)
       return true;
-    if (name == NULL || child->name_end == child->start)
+    if (!name || child->name_end == child->start)
       continue;
     hook_json_scan_text(&scan, child->start, child->name_end, found, sizeof found);
     if (strcmp(found, name) == 0)
@@ -83,7 +86,7 @@ bool hook_json_find(const struct hook_json *json, hook_json_path path,
   struct hook_json_child child = {.value = root_start(&scan)};
   if (!hook_json_scan_value(&scan, child.value, &child.end))
     return false;
-  for (size_t i = 0; i < HOOK_JSON_PATH_MAX && path[i] != NULL; i++)
+  for (size_t i = 0; i < HOOK_JSON_PATH_MAX && path[i]; i++)
     if (!find_child(json, child.value, path[i], 0, &child))
       return false;
   *value = (struct hook_json_span){.start = child.value, .end = child.end};
@@ -115,6 +118,7 @@ bool hook_json_next_string(const struct hook_json *json, const struct hook_json_
   struct hook_json_child child;
   if (!is_container(json, within->start)) {
     char quote = json->text[within->start];
+
     if (within->start < from || (quote != '"' && quote != '\''))
       return false;
     *value = *within;
@@ -123,6 +127,7 @@ bool hook_json_next_string(const struct hook_json *json, const struct hook_json_
   }
   while (hook_json_scan_next(&scan, &children, &child) > 0) {
     const struct hook_json_span inner = {.start = child.value, .end = child.end};
+
     if (child.end > from && hook_json_next_string(json, &inner, from, value, out, room))
       return true;
   }
@@ -134,7 +139,7 @@ static int splice(struct hook_json *json, size_t at, size_t len, const char *tex
                   struct problem *problem) {
   size_t added = strlen(text);
   char *edited = malloc(json->len - len + added + 1);
-  if (edited == NULL)
+  if (!edited)
     return problem_no_memory(problem);
   memcpy(edited, json->text, at);
   memcpy(edited + at, text, added);
@@ -147,12 +152,14 @@ static int splice(struct hook_json *json, size_t at, size_t len, const char *tex
 
 static const char *line_end(const struct hook_json *json) {
   const char *newline = strchr(json->text, '\n');
-  return newline != NULL && newline > json->text && newline[-1] == '\r' ? "\r\n" : "\n";
+
+  return newline && newline > json->text && newline[-1] == '\r' ? "\r\n" : "\n";
 }
 
 /* The white space a line begins with. */
 static size_t indent_at(const struct hook_json *json, size_t at, const char **indent) {
   size_t line = at;
+
   while (line > 0 && json->text[line - 1] != '\n')
     line--;
   *indent = json->text + line;
@@ -166,8 +173,9 @@ static void indent_unit(const struct hook_json *json, char unit[16]) {
   struct hook_json_child child;
   const char *indent = "";
   size_t len = 0;
+
   if (find_child(json, root, NULL, 0, &child) &&
-      memchr(json->text + root, '\n', child.start - root) != NULL)
+      memchr(json->text + root, '\n', child.start - root))
     len = indent_at(json, child.start, &indent);
   snprintf(unit, 16, "%.*s", len > 0 && len < 16 ? (int)len : 2,
            len > 0 && len < 16 ? indent : "  ");
@@ -175,7 +183,7 @@ static void indent_unit(const struct hook_json *json, char unit[16]) {
 
 /* Where the last thing in front of `at` that is no white space ends. */
 static size_t end_before(const struct hook_json *json, size_t at) {
-  while (at > 0 && strchr(" \t\r\n", json->text[at - 1]) != NULL)
+  while (at > 0 && strchr(" \t\r\n", json->text[at - 1]))
     at--;
   return at;
 }
@@ -192,7 +200,7 @@ static int add_child(struct hook_json *json, size_t open, const char *member,
   while (hook_json_scan_next(&scan, &children, &child) > 0)
     first = first.end == 0 ? child : first;
   bool is_empty = first.end == 0;
-  bool is_one_line = !is_empty && memchr(json->text + open, '\n', children.close - open) == NULL;
+  bool is_one_line = !is_empty && !memchr(json->text + open, '\n', children.close - open);
   size_t at = is_one_line ? child.end : end_before(json, children.close);
   size_t outer = indent_at(json, children.close, &indent);
   const char *comma = child.after > child.end ? "," : ""; /* where the last one has one */
@@ -208,6 +216,7 @@ static int add_child(struct hook_json *json, size_t open, const char *member,
   } else {
     bool own_line = memchr(json->text + open, '\n', first.start - open) != NULL;
     size_t inner = own_line ? indent_at(json, first.start, &indent) : outer;
+
     len = asprintf(&text, "%s%.*s%s%s%s", newline, (int)inner, indent, own_line ? "" : unit, member,
                    comma);
   }
@@ -243,7 +252,8 @@ static int make_objects(struct hook_json *json, hook_json_path path, size_t coun
 
 static size_t path_length(hook_json_path path) {
   size_t length = 0;
-  while (length < HOOK_JSON_PATH_MAX && path[length] != NULL)
+
+  while (length < HOOK_JSON_PATH_MAX && path[length])
     length++;
   return length;
 }
@@ -260,7 +270,7 @@ int hook_json_set(struct hook_json *json, hook_json_path path, const char *value
     return -1;
   memcpy(parent, path, (length - 1) * sizeof *parent);
   char *name = json_text_quote(path[length - 1]);
-  if (name == NULL || asprintf(&member, "%s: %s", name, value) < 0) {
+  if (!name || asprintf(&member, "%s: %s", name, value) < 0) {
     free(name);
     return problem_no_memory(problem);
   }
@@ -292,6 +302,7 @@ static int remove_child(struct hook_json *json, size_t open, size_t i, struct pr
   struct hook_json_children children = {.open = open};
   struct hook_json_child child, before = {.end = 0}, found = {.end = 0};
   size_t count = 0;
+
   for (; hook_json_scan_next(&scan, &children, &child) > 0; count++) {
     before = count + 1 == i ? child : before;
     found = count == i ? child : found;
@@ -319,6 +330,7 @@ int hook_json_unset(struct hook_json *json, hook_json_path path, struct problem 
   struct hook_json_span value, container, element;
   const char *parent[HOOK_JSON_PATH_MAX] = {NULL};
   size_t length = path_length(path);
+
   memcpy(parent, path, (length - 1) * sizeof *parent);
   if (!hook_json_find(json, path, &value) || !hook_json_find(json, parent, &container))
     return 0;

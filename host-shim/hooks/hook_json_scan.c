@@ -23,7 +23,8 @@ static char at(const struct hook_json_scan *scan, size_t i) {
 static size_t skip_comment(const struct hook_json_scan *scan, size_t i) {
   const char *end = at(scan, i + 1) == '/' ? memchr(scan->text + i, '\n', scan->len - i)
                                            : memmem(scan->text + i + 2, scan->len - i - 2, "*/", 2);
-  if (end == NULL)
+
+  if (!end)
     return scan->len;
   return (size_t)(end - scan->text) + (*end == '\n' ? 0 : 2);
 }
@@ -31,7 +32,8 @@ static size_t skip_comment(const struct hook_json_scan *scan, size_t i) {
 size_t hook_json_scan_blank(const struct hook_json_scan *scan, size_t i) {
   for (;;) {
     char c = at(scan, i);
-    if (i < scan->len && c != '\0' && strchr(" \t\r\n\f\v", c) != NULL)
+
+    if (i < scan->len && c != '\0' && strchr(" \t\r\n\f\v", c))
       i++;
     else if (c == '/' && (at(scan, i + 1) == '/' || at(scan, i + 1) == '*'))
       i = skip_comment(scan, i);
@@ -42,6 +44,7 @@ size_t hook_json_scan_blank(const struct hook_json_scan *scan, size_t i) {
 
 static bool scan_string(struct hook_json_scan *scan, size_t i, size_t *end) {
   char quote = at(scan, i);
+
   for (size_t from = i++; i < scan->len; i++) {
     if (scan->text[i] == '\\')
       i++;
@@ -54,12 +57,13 @@ static bool scan_string(struct hook_json_scan *scan, size_t i, size_t *end) {
 }
 
 static bool is_bare(char c) {
-  return isalnum((unsigned char)c) || (c != '\0' && strchr("_$.+-", c) != NULL);
+  return isalnum((unsigned char)c) || (c != '\0' && strchr("_$.+-", c));
 }
 
 /* A number, true, false, null, or a name without quotes. */
 static bool scan_bare(struct hook_json_scan *scan, size_t i, size_t *end) {
   size_t from = i;
+
   while (is_bare(at(scan, i)))
     i++;
   *end = i;
@@ -105,6 +109,7 @@ static bool scan_value(struct hook_json_scan *scan, size_t i, size_t *end, int d
   struct hook_json_children children = {.open = i};
   struct hook_json_child child;
   int more;
+
   if (at(scan, i) != '{' && at(scan, i) != '[')
     return scan_scalar(scan, i, end);
   if (depth > DEPTH_MAX)
@@ -130,9 +135,10 @@ void hook_json_scan_text(const struct hook_json_scan *scan, size_t start, size_t
   const char *text = scan->text + start;
   size_t len = end - start, problem_at = 0;
   const char *description = NULL;
-  if (*text == '"' && memchr(text, '\\', len) != NULL) {
+  if (*text == '"' && memchr(text, '\\', len)) {
     struct json_object *decoded = json_text_parse(text, len, &problem_at, &description);
-    snprintf(out, room, "%s", decoded != NULL ? json_object_get_string(decoded) : "");
+
+    snprintf(out, room, "%s", decoded ? json_object_get_string(decoded) : "");
     json_object_put(decoded);
     return;
   }

@@ -19,11 +19,13 @@ enum { FILE_BYTES_MAX = 128 * 1024, LINE_BYTES_MAX = 1024 };
 static struct {
   int fd; /* 0: none; standard input is never the log */
   char host[32];
+
 } hook_log_file;
 
 static int open_file(const struct hook_state *state) {
   struct stat entry;
   int fd = hook_state_file(state, "hook.log", O_WRONLY | O_APPEND | O_CREAT);
+
   if (fd < 0 || fstat(fd, &entry) < 0 || entry.st_size < FILE_BYTES_MAX)
     return fd;
   /* Of two processes that see the same full file one moves it, and the other's lines go to the
@@ -35,7 +37,7 @@ static int open_file(const struct hook_state *state) {
 
 void hook_log_open(const struct hook_state *state, const char *host) {
   snprintf(hook_log_file.host, sizeof hook_log_file.host, "%s", host);
-  int fd = state != NULL && state->folder >= 0 ? open_file(state) : -1;
+  int fd = state && state->folder >= 0 ? open_file(state) : -1;
   if (fd < 0)
     fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
   if (fd > 0)
@@ -55,6 +57,7 @@ void hook_log(const char *format, ...) {
   va_list arguments;
   time_text_format(time_text_now_ns(), now);
   int start = snprintf(line, sizeof line, "%s [%d] %s: ", now, (int)getpid(), hook_log_file.host);
+
   va_start(arguments, format);
   int more = vsnprintf(line + start, sizeof line - (size_t)start - 1, format, arguments);
   va_end(arguments);
@@ -73,6 +76,7 @@ void hook_log(const char *format, ...) {
 
 void hook_log_fired(const struct hook_state *state, const char *host, const char *event) {
   char name[64], text[96], now[TIME_TEXT_MAX];
+
   snprintf(name, sizeof name, "fired/%s", host);
   time_text_format(time_text_now_ns(), now);
   int len = snprintf(text, sizeof text, "%s %-64.64s\n", now,
@@ -87,6 +91,7 @@ void hook_log_fired(const struct hook_state *state, const char *host, const char
 
 int hook_log_last_fired(const struct hook_state *state, const char *host, char *text, size_t room) {
   char name[64];
+
   snprintf(name, sizeof name, "fired/%s", host);
   int fd = hook_state_file(state, name, O_RDONLY);
   if (fd < 0)

@@ -46,12 +46,14 @@ int hook_plan_scope(const char *host, bool user, bool project, enum hook_scope *
 /* The file a link leads to is what is changed: people keep their settings elsewhere. */
 static void follow_link(char file[PATH_MAX]) {
   char target[PATH_MAX];
-  if (realpath(file, target) != NULL)
+
+  if (realpath(file, target))
     snprintf(file, PATH_MAX, "%s", target);
 }
 
 static int read_present(struct hook_change *change, struct problem *problem) {
   size_t len = 0;
+
   if (access(change->file, F_OK) < 0 && errno == ENOENT)
     return 0;
   if (file_text_read(change->file, FILE_BYTES_MAX, &change->before, &len, problem) < 0)
@@ -77,15 +79,16 @@ static struct hook_change *add_change(struct hook_plan *plan, const struct hook_
 /* Says which file a problem is about. */
 static int in_file(const struct hook_change *change, struct problem *problem) {
   const struct problem inner = *problem;
+
   return problem_set(problem, inner.exit_code, "%.400s: %.500s", change->file, inner.text);
 }
 
-/* ---- install ---- */
+/* ---- install --------------------------------------------------------------------------------- */
 
 static int install_json(struct hook_change *change, const struct hook_target *target,
                         const struct hook_command *command, struct problem *problem) {
   struct hook_json json = {.text = NULL};
-  const char *present = change->before != NULL ? change->before : "";
+  const char *present = change->before ? change->before : "";
   size_t wanted = 0;
   int result = hook_json_open(&json, present, strlen(present), problem);
   if (result == 0) {
@@ -95,13 +98,14 @@ static int install_json(struct hook_change *change, const struct hook_target *ta
   if (result == 0)
     change->after = strdup(json.text);
   hook_json_close(&json);
-  if (result == 0 && change->after == NULL)
+  if (result == 0 && !change->after)
     result = problem_no_memory(problem);
   return result < 0 ? in_file(change, problem) : 0;
 }
 
 static bool is_our_notify(const char *text, const struct hook_toml_key *key, const char *host) {
   char value[NOTIFY_VALUE_MAX];
+
   snprintf(value, sizeof value, "%.*s", (int)(key->value_end - key->value), text + key->value);
   return hook_command_is_ours(value, host);
 }
@@ -126,7 +130,7 @@ static int find_notify(const char *file, const char *text, const char *host,
 
 static int install_notify(struct hook_change *change, const struct hook_target *target,
                           const struct hook_command *command, struct problem *problem) {
-  const char *present = change->before != NULL ? change->before : "";
+  const char *present = change->before ? change->before : "";
   struct hook_toml_key key;
   size_t at = 0;
   int len = -1;
@@ -136,10 +140,10 @@ static int install_notify(struct hook_change *change, const struct hook_target *
   char *array = hook_command_array(command);
   bool is_line_open = at > 0 && present[at - 1] != '\n' && (at > 3 || *present != '\xEF');
   change->had_ours = found > 0;
-  if (array != NULL && found > 0)
+  if (array && found > 0)
     len = asprintf(&change->after, "%.*s%s%s", (int)key.value, present, array,
                    present + key.value_end);
-  else if (array != NULL)
+  else if (array)
     len = asprintf(&change->after, "%.*s%snotify = %s\n%s", (int)at, present,
                    is_line_open ? "\n" : "", array, present + at);
   free(array);
@@ -149,12 +153,12 @@ static int install_notify(struct hook_change *change, const struct hook_target *
 
 static int install_file(struct hook_change *change, const struct hook_target *target,
                         const struct hook_command *command, struct problem *problem) {
-  change->had_ours = change->before != NULL && strstr(change->before, "kaizen-host") != NULL;
-  if (change->before != NULL && !change->had_ours)
+  change->had_ours = change->before && strstr(change->before, "kaizen-host");
+  if (change->before && !change->had_ours)
     return problem_set(problem, EXIT_CODE_REFUSED, "%s: it is not ours; move it away first",
                        change->file);
   change->after = hook_command_fill(command, target->text);
-  return change->after == NULL ? problem_no_memory(problem) : 0;
+  return !change->after ? problem_no_memory(problem) : 0;
 }
 
 int hook_plan_install(struct hook_plan *plan, const struct hook_command *command,
@@ -163,33 +167,34 @@ int hook_plan_install(struct hook_plan *plan, const struct hook_command *command
   size_t count = hook_targets_of(plan->host, plan->scope, targets);
   for (size_t i = 0; i < count; i++) {
     struct hook_change *change = add_change(plan, targets[i], problem);
-    int result = change == NULL ? -1
+    int result = !change ? -1
                  : targets[i]->form == HOOK_FORM_FILE
                      ? install_file(change, targets[i], command, problem)
                  : targets[i]->form == HOOK_FORM_NOTIFY
                      ? install_notify(change, targets[i], command, problem)
                      : install_json(change, targets[i], command, problem);
+
     if (result < 0)
       return -1;
   }
   return 0;
 }
 
-/* ---- uninstall ---- */
+/* ---- uninstall ------------------------------------------------------------------------------- */
 
 /* Without what is ours; NULL in `after`: nothing is left.  Where nothing is ours, nothing goes. */
 static int uninstall_json(struct hook_change *change, const struct hook_target *target,
                           const struct hook_backup *known, struct problem *problem) {
   struct hook_json json = {.text = NULL};
-  bool made_file = known == NULL ? false : !known->was_there;
+  bool made_file = !known ? false : !known->was_there;
   int result = hook_json_open(&json, change->before, strlen(change->before), problem);
   size_t wanted;
-  bool has_ours = result == 0 && (known != NULL || hook_entries_count(&json, target, &wanted) > 0);
+  bool has_ours = result == 0 && (known || hook_entries_count(&json, target, &wanted) > 0);
   if (has_ours)
-    result = hook_entries_remove(&json, target, known != NULL ? known->made : NULL, problem);
+    result = hook_entries_remove(&json, target, known ? known->made : NULL, problem);
   if (result == 0 && !(made_file && hook_entries_is_bare(&json))) {
     change->after = strdup(has_ours ? json.text : change->before);
-    result = change->after == NULL ? problem_no_memory(problem) : 0;
+    result = !change->after ? problem_no_memory(problem) : 0;
   }
   hook_json_close(&json);
   return result < 0 ? in_file(change, problem) : 0;
@@ -208,7 +213,7 @@ static int uninstall_notify(struct hook_change *change, const struct hook_target
     change->after = NULL;
     return problem_no_memory(problem);
   }
-  if (len == 0 && known != NULL && !known->was_there) {
+  if (len == 0 && known && !known->was_there) {
     free(change->after);
     change->after = NULL;
   }
@@ -218,12 +223,13 @@ static int uninstall_notify(struct hook_change *change, const struct hook_target
 /* To the byte as it was, when nobody changed the file since; else only what is ours goes. */
 static int uninstall_target(struct hook_change *change, const struct hook_target *target,
                             const struct hook_backup *known, struct problem *problem) {
-  if (known != NULL && known->is_unchanged && known->is_exact) {
-    change->after = known->original != NULL ? strdup(known->original) : NULL;
-    return known->original != NULL && change->after == NULL ? problem_no_memory(problem) : 0;
+  if (known && known->is_unchanged && known->is_exact) {
+    change->after = known->original ? strdup(known->original) : NULL;
+    return known->original && !change->after ? problem_no_memory(problem) : 0;
   }
   if (target->form == HOOK_FORM_FILE) {
     bool is_ours = strstr(change->before, "kaizen-host") != NULL;
+
     change->after = is_ours ? NULL : strdup(change->before);
     return 0;
   }
@@ -239,9 +245,10 @@ int hook_plan_uninstall(struct hook_plan *plan, const struct hook_state *state,
   for (size_t i = 0; i < count; i++) {
     struct hook_change *change = add_change(plan, targets[i], problem);
     struct hook_backup backup;
-    if (change == NULL)
+
+    if (!change)
       return -1;
-    if (change->before == NULL)
+    if (!change->before)
       continue;
     bool is_known = hook_backup_load(state, change->file, change->before, &backup);
     int result = uninstall_target(change, targets[i], is_known ? &backup : NULL, problem);
@@ -256,10 +263,10 @@ int hook_plan_uninstall(struct hook_plan *plan, const struct hook_state *state,
   return 0;
 }
 
-/* ---- both ---- */
+/* ---- both ------------------------------------------------------------------------------------ */
 
 bool hook_plan_changes(const struct hook_change *change) {
-  if (change->before == NULL || change->after == NULL)
+  if (!change->before || !change->after)
     return change->before != change->after;
   return strcmp(change->before, change->after) != 0;
 }
@@ -274,8 +281,9 @@ bool hook_plan_is_done(const struct hook_plan *plan) {
 /* Makes what is missing, and notes it. */
 static void make_folders(struct hook_change *change) {
   char path[PATH_MAX];
+
   snprintf(path, sizeof path, "%s", change->file);
-  for (char *slash = strchr(path + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
+  for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
     *slash = '\0';
     if (mkdir(path, 0777) == 0)
       json_object_array_put_idx(change->folders, json_object_array_length(change->folders),
@@ -293,6 +301,7 @@ static void remove_folders(struct json_object *folders) {
 static mode_t mode_of(const char *file) {
   struct stat entry;
   mode_t mask = umask(0);
+
   umask(mask);
   return stat(file, &entry) == 0 ? entry.st_mode & 07777 : 0666 & ~mask;
 }
@@ -350,8 +359,8 @@ int hook_plan_apply(struct hook_plan *plan, const struct hook_state *state,
     struct hook_change *change = &plan->changes[plan->removes ? plan->count - 1 - i : i];
     if (!hook_plan_changes(change))
       continue;
-    if ((change->after != NULL ? write_file(change, state, plan->removes, problem)
-                               : remove_file(change, problem)) < 0)
+    if ((change->after ? write_file(change, state, plan->removes, problem)
+                       : remove_file(change, problem)) < 0)
       return -1;
     if (plan->removes)
       hook_backup_forget(state, change->file);
@@ -364,8 +373,9 @@ static enum hook_presence presence_of(const struct hook_target *target, const ch
   struct hook_toml_key key;
   struct problem ignored;
   size_t at = 0, wanted = 1, found = 0;
+
   if (target->form == HOOK_FORM_FILE)
-    return strstr(text, "kaizen-host") != NULL ? HOOK_IN_PLACE : HOOK_ABSENT;
+    return strstr(text, "kaizen-host") ? HOOK_IN_PLACE : HOOK_ABSENT;
   if (target->form == HOOK_FORM_NOTIFY)
     found = hook_toml_find(text, strlen(text), "notify", &key, &at) > 0 &&
             is_our_notify(text, &key, target->host);
@@ -383,9 +393,9 @@ enum hook_presence hook_plan_presence(const char *host, enum hook_scope scope,
   size_t count = hook_targets_of(host, scope, targets), whole = 0, absent = 0;
   for (size_t i = 0; i < count; i++) {
     const struct hook_change *change = add_change(&plan, targets[i], &ignored);
-    enum hook_presence presence = change != NULL && change->before != NULL
-                                      ? presence_of(targets[i], change->before)
-                                      : HOOK_ABSENT;
+    enum hook_presence presence =
+        change && change->before ? presence_of(targets[i], change->before) : HOOK_ABSENT;
+
     whole += presence == HOOK_IN_PLACE;
     absent += presence == HOOK_ABSENT;
   }

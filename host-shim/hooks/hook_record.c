@@ -33,12 +33,13 @@ const struct option_spec hook_record_options[] = {
 
 void hook_record_enter(const struct hook_event *event) {
   const char *variable = event->host->folder_variable;
-  const char *named = variable != NULL ? getenv(variable) : NULL;
-  if (named != NULL && *named == '/' && chdir(named) == 0)
+  const char *named = variable ? getenv(variable) : NULL;
+
+  if (named && *named == '/' && chdir(named) == 0)
     return;
-  if (event->folder != NULL && *event->folder == '/' && chdir(event->folder) == 0)
+  if (event->folder && *event->folder == '/' && chdir(event->folder) == 0)
     return;
-  if (event->folder != NULL)
+  if (event->folder)
     hook_log("%s: the folder in the payload cannot be entered; the working directory is used",
              event->name);
 }
@@ -49,6 +50,7 @@ static int add_word(struct json_members *members, const char *name, const char *
 
 static int add_count(struct json_members *members, const char *name, double number) {
   char text[32];
+
   snprintf(text, sizeof text, "%.0f", number);
   return number >= 1 && number < 1e15 ? json_members_add_json(members, name, text) : 0;
 }
@@ -63,6 +65,7 @@ static int describe(struct json_members *members, const struct hook_event *event
                add_word(members, "event", event->name) | add_word(members, "model", event->model) |
                add_word(members, "outcome", hook_event_outcome_word(event->outcome)) |
                add_word(members, "stop_reason", event->status);
+
   if (failed)
     result |= add_word(members, "error_type", event->error[0] != '\0' ? event->error : "unknown");
   if (cost_usd > 0)
@@ -77,8 +80,7 @@ static int add_allowed(struct json_members *members, const struct hook_event *ev
                        const char *name) {
   char text[HOOK_TEXT_MAX + 1];
   struct json_object *value = NULL;
-  if (json_members_find(members, name) != NULL ||
-      !json_object_object_get_ex(event->payload, name, &value))
+  if (json_members_find(members, name) || !json_object_object_get_ex(event->payload, name, &value))
     return 0;
   switch (json_object_get_type(value)) {
   case json_type_boolean:
@@ -106,7 +108,8 @@ static int add_all_allowed(struct json_members *members, const struct hook_event
 static int add_tokens(struct json_members *extra, const struct hook_event *event) {
   double tokens = hook_event_number(event, HOOK_FIELD_INPUT_TOKENS) +
                   hook_event_number(event, HOOK_FIELD_OUTPUT_TOKENS);
-  return json_members_find(extra, "tokens") != NULL ? 0 : add_count(extra, "tokens", tokens);
+
+  return json_members_find(extra, "tokens") ? 0 : add_count(extra, "tokens", tokens);
 }
 
 /* The execution as the plugin takes it; the request was initialised from the options. */
@@ -138,6 +141,7 @@ static void send_pending(struct session *session) {
   struct problem problem;
   const struct delivery_wait wait = {.timeout_s = hook_guard_deadline_s(HOOK_GUARD_FLUSH) -
                                                   time_text_monotonic_s()};
+
   if (wait.timeout_s <= 0)
     return;
   enum delivery_end end = delivery_wait(session, &wait, &stats, &problem);
@@ -159,7 +163,7 @@ static void say_result(const struct session *session, const struct hook_event *e
   else
     hook_log("%s: NOT RECORDED: %s", event->name,
              receipt->reason[0] != '\0' ? receipt->reason
-             : name != NULL             ? name
+             : name                     ? name
                                         : "unknown answer of the plugin");
 }
 
@@ -189,9 +193,8 @@ static int record(const struct host *host, struct session *session, struct recor
 
 static const char *choose_agent(const struct host *host, const struct hook_event *event) {
   const char *given = options_text(host->arguments, "agent", NULL);
-  return given != NULL                  ? given
-         : event->agent_name[0] != '\0' ? event->agent_name
-                                        : event->host->family;
+
+  return given ? given : event->agent_name[0] != '\0' ? event->agent_name : event->host->family;
 }
 
 void hook_record_execution(const struct host *host, const struct hook_event *event,
@@ -213,6 +216,7 @@ void hook_record_execution(const struct host *host, const struct hook_event *eve
 static bool has_records(const struct session *session) {
   char path[PATH_MAX + 32];
   struct stat entry;
+
   snprintf(path, sizeof path, "%s/.kaizen/metrics", session->project_root);
   return lstat(path, &entry) == 0 && S_ISDIR(entry.st_mode);
 }
@@ -220,6 +224,7 @@ static bool has_records(const struct session *session) {
 void hook_record_flush(const struct host *host) {
   struct session session;
   struct problem problem;
+
   if (session_load(host, &session, &problem) < 0) {
     hook_log("nothing was sent: %s", problem.text);
     return;

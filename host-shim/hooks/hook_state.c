@@ -26,11 +26,12 @@ int hook_state_path(const char *given, char path[PATH_MAX], struct problem *prob
   const char *xdg = secure_getenv("XDG_STATE_HOME");
   const char *home = secure_getenv("HOME");
   int len = 0;
-  if (given != NULL)
+
+  if (given)
     len = snprintf(path, PATH_MAX, "%s", given);
-  else if (xdg != NULL && *xdg == '/')
+  else if (xdg && *xdg == '/')
     len = snprintf(path, PATH_MAX, "%s/kaizen-host", xdg);
-  else if (home != NULL && *home == '/')
+  else if (home && *home == '/')
     len = snprintf(path, PATH_MAX, "%s/.local/state/kaizen-host", home);
   else
     return problem_set(problem, EXIT_CODE_FAILED,
@@ -43,8 +44,9 @@ int hook_state_path(const char *given, char path[PATH_MAX], struct problem *prob
 
 static void make_folders(const char *path) {
   char part[PATH_MAX];
+
   snprintf(part, sizeof part, "%s", path);
-  for (char *slash = strchr(part + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
+  for (char *slash = strchr(part + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
     *slash = '\0';
     mkdir(part, 0700);
     *slash = '/';
@@ -62,6 +64,7 @@ static int make_key(const struct hook_state *state) {
   uint8_t key[HOOK_FINGERPRINT_KEY_BYTES];
   char name[32];
   uint32_t number = 0;
+
   if (fill_random(key, sizeof key) < 0 || fill_random((uint8_t *)&number, sizeof number) < 0)
     return -1;
   snprintf(name, sizeof name, "key.%08x", number);
@@ -78,6 +81,7 @@ static int make_key(const struct hook_state *state) {
 
 static int read_key(struct hook_state *state) {
   int fd = openat(state->folder, "key", O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+
   if (fd < 0)
     return -1;
   ssize_t got = read(fd, state->key, sizeof state->key);
@@ -115,7 +119,8 @@ int hook_state_file(const struct hook_state *state, const char *name, int flags)
   struct stat entry;
   const char *slash = strchr(name, '/');
   char folder[64];
-  if (slash != NULL && (flags & O_CREAT) != 0 && (size_t)(slash - name) < sizeof folder) {
+
+  if (slash && (flags & O_CREAT) != 0 && (size_t)(slash - name) < sizeof folder) {
     snprintf(folder, sizeof folder, "%.*s", (int)(slash - name), name);
     mkdirat(state->folder, folder, 0700);
   }
@@ -132,14 +137,16 @@ static size_t remove_older(int folder, time_t oldest) {
   size_t kept = 0;
   int copy = fcntl(folder, F_DUPFD_CLOEXEC, 0);
   DIR *entries = copy >= 0 ? fdopendir(copy) : NULL;
-  if (entries == NULL) {
+
+  if (!entries) {
     if (copy >= 0)
       close(copy);
     return 0;
   }
   rewinddir(entries);
-  for (const struct dirent *entry = readdir(entries); entry != NULL; entry = readdir(entries)) {
+  for (const struct dirent *entry = readdir(entries); entry; entry = readdir(entries)) {
     struct stat found;
+
     if (*entry->d_name == '.' || fstatat(folder, entry->d_name, &found, AT_SYMLINK_NOFOLLOW) < 0)
       continue;
     if (found.st_mtime < oldest)
@@ -154,6 +161,7 @@ static size_t remove_older(int folder, time_t oldest) {
 static bool is_time_to_clean(const struct hook_state *state, time_t now) {
   struct stat entry;
   int fd = hook_state_file(state, "cleaned", O_RDWR | O_CREAT);
+
   if (fd < 0)
     return false;
   bool is_new = fstat(fd, &entry) == 0 && entry.st_size == 0;
@@ -166,6 +174,7 @@ static bool is_time_to_clean(const struct hook_state *state, time_t now) {
 
 void hook_state_clean(const struct hook_state *state) {
   time_t now = time(NULL);
+
   if (!is_time_to_clean(state, now))
     return;
   int folder = openat(state->folder, TURNS_FOLDER, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);

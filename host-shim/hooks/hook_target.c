@@ -153,7 +153,7 @@ size_t hook_targets_of(const char *host, enum hook_scope scope,
                        const struct hook_target *found[HOOK_TARGETS_MAX]) {
   size_t count = 0;
   for (size_t i = 0; i < sizeof targets / sizeof targets[0] && count < HOOK_TARGETS_MAX; i++)
-    if (targets[i].files[scope] != NULL && strcmp(targets[i].host, host) == 0)
+    if (targets[i].files[scope] && strcmp(targets[i].host, host) == 0)
       found[count++] = &targets[i];
   return count;
 }
@@ -167,15 +167,15 @@ const char *hook_target_note(const char *host) {
 
 int hook_target_file(const struct hook_target *target, enum hook_scope scope,
                      const char *project_root, char file[PATH_MAX], struct problem *problem) {
-  const char *named = target->home_variable != NULL ? getenv(target->home_variable) : NULL;
+  const char *named = target->home_variable ? getenv(target->home_variable) : NULL;
   const char *home = getenv("HOME");
   const char *name = target->files[scope];
   int len;
   if (scope == HOOK_SCOPE_PROJECT)
     len = snprintf(file, PATH_MAX, "%s/%s", project_root, name);
-  else if (named != NULL && *named == '/')
+  else if (named && *named == '/')
     len = snprintf(file, PATH_MAX, "%s%s", named, strchr(name, '/'));
-  else if (home != NULL && *home == '/')
+  else if (home && *home == '/')
     len = snprintf(file, PATH_MAX, "%s/%s", home, name);
   else
     return problem_set(problem, EXIT_CODE_FAILED,
@@ -189,6 +189,7 @@ int hook_target_file(const struct hook_target *target, enum hook_scope scope,
 static int print_quoted(FILE *out, const char *word) {
   static const char plain[] =
       "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./:=+,@%";
+
   if (*word != '\0' && word[strspn(word, plain)] == '\0')
     return fputs(word, out);
   putc('\'', out);
@@ -204,13 +205,14 @@ char *hook_command_shell(const struct hook_command *command, const char *event) 
   char *text = NULL;
   size_t len = 0;
   FILE *out = open_memstream(&text, &len);
-  if (out == NULL)
+
+  if (!out)
     return NULL;
   for (size_t i = 0; i < command->count; i++) {
     fputs(i > 0 ? " " : "", out);
     print_quoted(out, command->words[i]);
   }
-  if (event != NULL)
+  if (event)
     fprintf(out, " --event %s", event);
   return fclose(out) == 0 ? text : NULL;
 }
@@ -219,11 +221,13 @@ char *hook_command_array(const struct hook_command *command) {
   char *text = NULL;
   size_t len = 0;
   FILE *out = open_memstream(&text, &len);
-  if (out == NULL)
+
+  if (!out)
     return NULL;
   for (size_t i = 0; i < command->count; i++) {
     char *quoted = json_text_quote(command->words[i]);
-    fprintf(out, "%s%s", i > 0 ? ", " : "[", quoted != NULL ? quoted : "\"\"");
+
+    fprintf(out, "%s%s", i > 0 ? ", " : "[", quoted ? quoted : "\"\"");
     free(quoted);
   }
   putc(']', out);
@@ -234,9 +238,10 @@ char *hook_command_fill(const struct hook_command *command, const char *text) {
   static const char place[] = "@ARRAY@";
   const char *at = strstr(text, place);
   char *array = hook_command_array(command), *filled = NULL;
-  if (at == NULL)
+
+  if (!at)
     filled = strdup(text);
-  else if (array == NULL ||
+  else if (!array ||
            asprintf(&filled, "%.*s%s%s", (int)(at - text), text, array, at + sizeof place - 1) < 0)
     filled = NULL;
   free(array);
@@ -245,11 +250,13 @@ char *hook_command_fill(const struct hook_command *command, const char *text) {
 
 bool hook_command_is_ours(const char *line, const char *host) {
   const char *program = strstr(line, "kaizen-host");
-  if (program == NULL)
+
+  if (!program)
     return false;
   size_t len = strlen(host);
-  for (const char *at = strstr(program, "hook"); at != NULL; at = strstr(at + 1, "hook")) {
+  for (const char *at = strstr(program, "hook"); at; at = strstr(at + 1, "hook")) {
     const char *word = at + 4 + strspn(at + 4, "\"', ");
+
     if (word > at + 4 && strncmp(word, host, len) == 0 && strchr(" \"',]", word[len]) != NULL)
       return true;
   }

@@ -18,12 +18,14 @@ static char at(const struct scan *scan, size_t i) {
 
 static bool starts_with(const struct scan *scan, size_t i, const char *what) {
   size_t len = strlen(what);
+
   return i + len <= scan->len && memcmp(scan->text + i, what, len) == 0;
 }
 
 static size_t skip_line(const struct scan *scan, size_t i) {
   const char *newline = i < scan->len ? memchr(scan->text + i, '\n', scan->len - i) : NULL;
-  return newline != NULL ? (size_t)(newline - scan->text) + 1 : scan->len;
+
+  return newline ? (size_t)(newline - scan->text) + 1 : scan->len;
 }
 
 static size_t skip_spaces(const struct scan *scan, size_t i) {
@@ -44,6 +46,7 @@ static bool skip_string(const struct scan *scan, size_t i, size_t *end) {
   char quote = scan->text[i];
   const char three[] = {quote, quote, quote, '\0'};
   bool is_long = starts_with(scan, i, three);
+
   for (i += is_long ? 3 : 1; i < scan->len; i++) {
     if (scan->text[i] == '\\' && quote == '"') {
       i++;
@@ -61,9 +64,11 @@ static bool skip_string(const struct scan *scan, size_t i, size_t *end) {
  * not end, or there is none. */
 static bool skip_value(const struct scan *scan, size_t i, size_t *end) {
   size_t depth = 0;
+
   *end = i;
   while (i < scan->len) {
     char c = scan->text[i];
+
     if (depth == 0 && (c == '\n' || c == '#' || starts_with(scan, i, "\r\n")))
       break;
     if (c == '"' || c == '\'') {
@@ -81,7 +86,7 @@ static bool skip_value(const struct scan *scan, size_t i, size_t *end) {
     depth += c == '[' || c == '{';
     depth -= c == ']' || c == '}';
     i++;
-    if (strchr(" \t\r\n", c) == NULL)
+    if (!strchr(" \t\r\n", c))
       *end = i;
   }
   return depth == 0;
@@ -90,12 +95,14 @@ static bool skip_value(const struct scan *scan, size_t i, size_t *end) {
 /* A bare, quoted or dotted key up to the '=', whose place is *equals. */
 static bool skip_key(const struct scan *scan, size_t i, size_t *equals) {
   size_t from = i;
+
   while (at(scan, i) != '=') {
     char c = at(scan, i);
+
     if (c == '"' || c == '\'') {
       if (!skip_string(scan, i, &i))
         return false;
-    } else if (isalnum((unsigned char)c) || (c != '\0' && strchr("_-. \t", c) != NULL)) {
+    } else if (isalnum((unsigned char)c) || (c != '\0' && strchr("_-. \t", c))) {
       i++;
     } else {
       return false;
@@ -119,6 +126,7 @@ int hook_toml_find(const char *text, size_t len, const char *name, struct hook_t
   size_t line = starts_with(&scan, 0, "\xEF\xBB\xBF") ? 3 : 0, equals = 0, end = 0;
   for (*insert_at = line; line < len; line = skip_line(&scan, end)) {
     size_t word = skip_spaces(&scan, line);
+
     end = line;
     if (is_line_over(&scan, word))
       continue;

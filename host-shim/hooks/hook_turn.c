@@ -38,12 +38,14 @@ static const uint8_t no_key[HOOK_FINGERPRINT_KEY_BYTES];
 
 static uint64_t checksum(const struct turn_file *file) {
   size_t skip = offsetof(struct turn_file, boot);
+
   return hook_fingerprint(no_key, (const char *)file + skip, sizeof *file - skip);
 }
 
 static uint64_t boot_mark(void) {
   char id[64];
   int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+
   if (fd < 0)
     return 0;
   ssize_t got = read(fd, id, sizeof id);
@@ -54,6 +56,7 @@ static uint64_t boot_mark(void) {
 /* Counts on while the machine sleeps, and is not set by anybody. */
 static int64_t boot_time_ns(void) {
   struct timespec now;
+
   clock_gettime(CLOCK_BOOTTIME, &now);
   return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
@@ -74,7 +77,7 @@ static void lane_name(const struct hook_state *state, const struct hook_turn_lan
                       char name[32]) {
   char text[512];
   int len = snprintf(text, sizeof text, "%s%c%s%c%s", lane->host, 0, lane->session, 0,
-                     lane->agent != NULL ? lane->agent : "");
+                     lane->agent ? lane->agent : "");
   size_t used = len < 0 ? 0 : (size_t)len < sizeof text ? (size_t)len : sizeof text - 1;
   snprintf(name, 32, "turns/%016llx", (unsigned long long)hook_state_mark(state, text, used));
 }
@@ -121,6 +124,7 @@ static bool is_session_resumed(const struct hook_state *state, const struct hook
   const struct hook_turn_lane session = {.host = lane->host, .session = lane->session};
   struct turn_file file;
   char name[32];
+
   lane_name(state, &session, name);
   int fd = hook_state_file(state, name, O_RDONLY);
   if (fd < 0)
@@ -133,7 +137,7 @@ static bool is_session_resumed(const struct hook_state *state, const struct hook
 static void make_name(struct turn_file *file, const struct hook_turn_lane *lane, const char *given,
                       char name[HOOK_TURN_NAME_MAX]) {
   file->next++;
-  if (given != NULL && strlen(given) < HOOK_TURN_NAME_MAX)
+  if (given && strlen(given) < HOOK_TURN_NAME_MAX)
     snprintf(name, HOOK_TURN_NAME_MAX, "%s", given);
   else if (lane->runs_once && file->next == 1)
     snprintf(name, HOOK_TURN_NAME_MAX, "%s", HOOK_TURN_ONLY);
@@ -159,6 +163,7 @@ int hook_turn_start(const struct hook_state *state, const struct hook_turn_lane 
 int hook_turn_resume(const struct hook_state *state, const struct hook_turn_lane *lane) {
   struct turn_file file;
   int fd = open_lane(state, lane, &file);
+
   if (fd < 0)
     return -1;
   file.is_resumed = file.ended_count > 0;
@@ -176,7 +181,8 @@ static const struct ended_turn *find_ended(const struct turn_file *file, const u
                                            uint64_t answered) {
   for (uint32_t i = 0; i < file->ended_count; i++) {
     const struct ended_turn *turn = &file->ended[i];
-    if (turn->answered == answered && (asked == NULL || turn->asked == *asked))
+
+    if (turn->answered == answered && (!asked || turn->asked == *asked))
       return turn;
   }
   return NULL;
@@ -184,6 +190,7 @@ static const struct ended_turn *find_ended(const struct turn_file *file, const u
 
 static void add_ended(struct turn_file *file, const char *name, uint64_t asked, uint64_t answered) {
   struct ended_turn *turn = &file->ended[file->ended_next];
+
   memset(turn, 0, sizeof *turn);
   snprintf(turn->name, sizeof turn->name, "%s", name);
   turn->asked = asked;
@@ -194,6 +201,7 @@ static void add_ended(struct turn_file *file, const char *name, uint64_t asked, 
 
 static double elapsed_s(const struct turn_file *file) {
   double elapsed = (double)(boot_time_ns() - file->started_ns) / 1e9;
+
   return file->boot == boot_mark() && elapsed > 0 && elapsed < ELAPSED_MAX_S ? elapsed : 0;
 }
 
@@ -203,7 +211,7 @@ static const struct ended_turn *find_repeated(const struct turn_file *file,
   const struct ended_turn *last = last_ended(file);
   if (file->is_open)
     return is_resumed && end->answered != 0 ? find_ended(file, &file->asked, end->answered) : NULL;
-  if (last == NULL)
+  if (!last)
     return NULL;
   if (end->is_continued)
     return last;
@@ -219,7 +227,7 @@ static void take_end(struct turn_file *file, const struct hook_turn_lane *lane,
   const struct ended_turn *repeated = find_repeated(file, end, is_resumed);
   if (file->is_open)
     end->elapsed_s = elapsed_s(file);
-  if (repeated != NULL) {
+  if (repeated) {
     snprintf(end->name, sizeof end->name, "%s", repeated->name);
   } else {
     if (file->is_open)
@@ -240,7 +248,7 @@ int hook_turn_end(const struct hook_state *state, const struct hook_turn_lane *l
   int fd = open_lane(state, lane, &file);
   if (fd < 0)
     return -1;
-  bool is_resumed = file.is_resumed || (lane->agent != NULL && is_session_resumed(state, lane));
+  bool is_resumed = file.is_resumed || (lane->agent && is_session_resumed(state, lane));
   take_end(&file, lane, end, is_resumed);
   return close_lane(fd, &file);
 }

@@ -23,7 +23,7 @@ const struct option_spec command_global_options[] = {
 };
 
 const struct command *command_find(const char *name) {
-  for (const struct command *const *command = command_list; *command != NULL; command++)
+  for (const struct command *const *command = command_list; *command; command++)
     if (strcmp((*command)->name, name) == 0)
       return *command;
   return NULL;
@@ -31,9 +31,10 @@ const struct command *command_find(const char *name) {
 
 int command_unknown(const char *name, struct problem *problem) {
   struct nearest nearest = nearest_to(name);
-  for (const struct command *const *command = command_list; *command != NULL; command++)
+
+  for (const struct command *const *command = command_list; *command; command++)
     nearest_offer(&nearest, (*command)->name);
-  if (nearest.best != NULL)
+  if (nearest.best)
     return problem_set(problem, EXIT_CODE_USAGE, "unknown command '%s'; did you mean '%s'?", name,
                        nearest.best);
   return problem_set(problem, EXIT_CODE_USAGE, "unknown command '%s'; kaizen-host -h lists them",
@@ -48,13 +49,13 @@ int command_choose_word(const struct command *command, const struct host *host,
                         struct problem *problem) {
   const char *word = command_word(host, 0);
   struct nearest nearest = nearest_to(word);
-  for (int i = 0; command->words[i] != NULL; i++) {
+  for (int i = 0; command->words[i]; i++) {
     if (strcmp(command->words[i], word) == 0)
       return i;
     nearest_offer(&nearest, command->words[i]);
   }
   return problem_set(problem, EXIT_CODE_USAGE, "%s: unknown '%s'%s%s%s; usage: kaizen-host %s %s",
-                     command->name, word, nearest.best != NULL ? ", did you mean '" : "",
-                     nearest.best != NULL ? nearest.best : "", nearest.best != NULL ? "'?" : "",
-                     command->name, command->synopsis);
+                     command->name, word, nearest.best ? ", did you mean '" : "",
+                     nearest.best ? nearest.best : "", nearest.best ? "'?" : "", command->name,
+                     command->synopsis);
 }

@@ -37,6 +37,7 @@ enum delivery_end delivery_wait(struct session *session, const struct delivery_w
     double slice_s = left_s < 0 ? 0 : left_s < SLICE_S ? left_s : SLICE_S;
     uint64_t pending = 0;
     int32_t result = plugin->flush(session->instance, (uint32_t)(slice_s * 1000 + 0.5), &pending);
+
     *stats = (struct kaizen_stats){.struct_size = sizeof *stats};
     if (result < 0 || plugin->stats(session->instance, stats) < 0) {
       session_failed(session, "waiting for the broker", result, problem);
@@ -58,19 +59,22 @@ enum delivery_end delivery_wait(struct session *session, const struct delivery_w
 
 static uint64_t count_of(struct json_object *agent, const char *name) {
   struct json_object *member = NULL;
+
   return json_object_object_get_ex(agent, name, &member) ? json_object_get_uint64(member) : 0;
 }
 
 int delivery_counts(struct session *session, const char *agent, struct delivery_counts *counts) {
   struct problem ignored;
   struct json_object *report = NULL, *agents = NULL;
+
   *counts = (struct delivery_counts){.marked = 0};
   if (report_text_delivery(session, &report, &ignored) < 0)
     return -1;
   json_object_object_get_ex(report, "agents", &agents);
-  for (size_t i = 0; agents != NULL && i < json_object_array_length(agents); i++) {
+  for (size_t i = 0; agents && i < json_object_array_length(agents); i++) {
     struct json_object *entry = json_object_array_get_idx(agents, i);
     struct json_object *name = NULL;
+
     if (json_object_object_get_ex(entry, "agent", &name) &&
         strcmp(json_object_get_string(name), agent) == 0)
       *counts = (struct delivery_counts){
@@ -95,6 +99,7 @@ static int32_t compare_letter(void *ctx, const char *data, size_t len) {
   const char *description = NULL;
   size_t at = 0;
   struct json_object *letter = json_text_parse(data, len, &at, &description);
+
   search->found =
       search->found || strcmp(report_text_string(letter, "event_id", ""), search->event_id) == 0;
   json_object_put(letter);
@@ -105,7 +110,8 @@ bool delivery_is_dead_letter(struct session *session, const char *event_id) {
   const struct kaizen_delivery_1 *delivery =
       session->plugin.table->get_extension(KAIZEN_DELIVERY_1);
   struct dead_letter_search search = {.event_id = event_id, .found = false};
-  if (delivery != NULL)
+
+  if (delivery)
     delivery->dead_letters(session->instance, compare_letter, &search);
   return search.found;
 }

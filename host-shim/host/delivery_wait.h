@@ -11,8 +11,8 @@
 
 struct delivery_wait {
   double timeout_s; /* negative: none */
-  bool
-      until_deadline; /* also while the broker cannot be reached; else that ends the wait at once */
+  /* also while the broker cannot be reached; else that ends the wait at once */
+  bool until_deadline;
   bool show_progress;
 };
 enum delivery_end {

@@ -25,10 +25,11 @@ char *host_config_user_file(void) {
   const char *home = secure_getenv("HOME");
   char *file = NULL;
   int result = -1;
+
   /* The XDG specification: a relative path there is to be ignored. */
-  if (xdg != NULL && *xdg == '/')
+  if (xdg && *xdg == '/')
     result = asprintf(&file, "%s/kaizen-host/config.json", xdg);
-  else if (home != NULL && *home == '/')
+  else if (home && *home == '/')
     result = asprintf(&file, "%s/.config/kaizen-host/config.json", home);
   return result < 0 ? NULL : file;
 }
@@ -39,7 +40,7 @@ void host_config_each_candidate(const char *given,
   const char *variable = secure_getenv("KAIZEN_HOST_CONFIG");
   char *user = host_config_user_file();
   visit(ctx, "--config", given);
-  visit(ctx, "KAIZEN_HOST_CONFIG", variable != NULL && *variable != '\0' ? variable : NULL);
+  visit(ctx, "KAIZEN_HOST_CONFIG", variable && *variable != '\0' ? variable : NULL);
   visit(ctx, "user", user);
   visit(ctx, "system", KAIZEN_SYSCONFDIR "/kaizen-host/config.json");
   free(user);
@@ -52,7 +53,8 @@ struct search {
 
 static void take_first(void *ctx, const char *origin, const char *file) {
   struct search *search = ctx;
-  if (search->file != NULL || file == NULL)
+
+  if (search->file || !file)
     return;
   bool named = strcmp(origin, "user") != 0 && strcmp(origin, "system") != 0;
   if (named || access(file, F_OK) == 0) {
@@ -69,15 +71,15 @@ static int refuse_unknown(const struct host_config *config, const char *where,
     const char *key = member.key;
     struct nearest nearest = nearest_to(key);
     bool is_known = false;
-    for (const char *const *name = known; *name != NULL; name++) {
+
+    for (const char *const *name = known; *name; name++) {
       is_known = is_known || strcmp(*name, key) == 0;
       nearest_offer(&nearest, *name);
     }
     if (!is_known)
       return problem_set(problem, EXIT_CODE_REFUSED, "%s: %s has an unknown member \"%s\"%s%s%s",
-                         config->file, where, key, nearest.best != NULL ? "; did you mean \"" : "",
-                         nearest.best != NULL ? nearest.best : "",
-                         nearest.best != NULL ? "\"?" : "");
+                         config->file, where, key, nearest.best ? "; did you mean \"" : "",
+                         nearest.best ? nearest.best : "", nearest.best ? "\"?" : "");
   }
   return 0;
 }
@@ -86,17 +88,18 @@ static int wrong_type(const struct host_config *config, const char *where, const
                       struct json_object *value, struct problem *problem) {
   return problem_set(problem, EXIT_CODE_REFUSED, "%s: %s must be %s, but is %s", config->file,
                      where, wanted,
-                     value == NULL ? "null" : json_type_to_name(json_object_get_type(value)));
+                     !value ? "null" : json_type_to_name(json_object_get_type(value)));
 }
 
 /* A name with a slash is meant from where the file lies: the working directory belongs to a
  * project. */
 static int take_path(struct host_config *config, const char *path, struct problem *problem) {
   const char *slash = strrchr(config->file, '/');
-  bool beside = *path != '/' && strchr(path, '/') != NULL && slash != NULL;
+  bool beside = *path != '/' && strchr(path, '/') && slash;
   int result = beside ? asprintf(&config->plugin_path, "%.*s/%s", (int)(slash - config->file),
                                  config->file, path)
                       : asprintf(&config->plugin_path, "%s", path);
+
   if (result < 0)
     config->plugin_path = NULL;
   return result < 0 ? problem_no_memory(problem) : 0;
@@ -139,9 +142,10 @@ static int take_plugins(struct host_config *config, struct json_object *list,
   for (size_t i = 0; i < json_object_array_length(list); i++) {
     struct json_object *entry = json_object_array_get_idx(list, i);
     bool enabled = false;
+
     if (check_entry(config, i, entry, &enabled, problem) < 0)
       return -1;
-    if (enabled && config->plugin != NULL)
+    if (enabled && config->plugin)
       return problem_set(problem, EXIT_CODE_REFUSED,
                          "%s: plugins %zu and %zu are both enabled; this host loads one",
                          config->file, chosen + 1, i + 1);
@@ -150,7 +154,7 @@ static int take_plugins(struct host_config *config, struct json_object *list,
       chosen = i;
     }
   }
-  if (config->plugin == NULL)
+  if (!config->plugin)
     return problem_set(problem, EXIT_CODE_REFUSED,
                        "%s: \"plugins\" has no enabled entry; set \"enabled\" to true",
                        config->file);
@@ -163,6 +167,7 @@ static int take_document(struct host_config *config, struct problem *problem) {
   static const char *const known[] = {"plugins", "config", NULL};
   struct json_object *plugins = NULL;
   struct json_object *settings = NULL;
+
   if (!json_object_is_type(config->document, json_type_object))
     return wrong_type(config, "the document", "an object", config->document, problem);
   if (refuse_unknown(config, "the document", config->document, known, problem) < 0)
@@ -195,22 +200,23 @@ static int read_document(struct host_config *config, struct problem *problem) {
   const char *description = NULL;
   size_t at = 0, len = 0;
   char *text = NULL;
+
   if (file_text_read(config->file, FILE_BYTES_MAX, &text, &len, problem) < 0) {
     problem->exit_code = EXIT_CODE_REFUSED;
     return -1;
   }
   config->document = json_text_parse(text, len, &at, &description);
-  int result =
-      config->document == NULL ? refuse_text(config->file, text, at, description, problem) : 0;
+  int result = !config->document ? refuse_text(config->file, text, at, description, problem) : 0;
   free(text);
   return result;
 }
 
 int host_config_load(const char *given, struct host_config *config, struct problem *problem) {
   struct search search = {.file = NULL, .named = false};
+
   *config = (struct host_config){.file = NULL};
   host_config_each_candidate(given, take_first, &search);
-  if (search.file == NULL)
+  if (!search.file)
     return 0;
   config->file = search.file;
   if (read_document(config, problem) < 0 || take_document(config, problem) < 0) {

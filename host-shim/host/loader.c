@@ -25,12 +25,14 @@ static const uint32_t TABLE_BYTES_MAX = 65536; /* larger is no table but garbage
 
 static bool is_there(const char *folder, size_t len, const char *name, char file[PATH_MAX]) {
   int written = snprintf(file, PATH_MAX, "%.*s/%s", (int)len, folder, name);
+
   return written > 0 && written < PATH_MAX && access(file, F_OK) == 0;
 }
 
 static int find_bare(const char *name, char file[PATH_MAX], struct problem *problem) {
   const char *path = secure_getenv("KAIZEN_PLUGIN_PATH");
-  for (const char *at = path; at != NULL && *at != '\0';
+
+  for (const char *at = path; at && *at != '\0';
        at += at[strcspn(at, ":")] == ':' ? strcspn(at, ":") + 1 : strcspn(at, ":"))
     /* A relative folder would let the working directory choose the code that runs. */
     if (*at == '/' && is_there(at, strcspn(at, ":"), name, file))
@@ -40,14 +42,14 @@ static int find_bare(const char *name, char file[PATH_MAX], struct problem *prob
   return problem_set(problem, EXIT_CODE_REFUSED,
                      "no plugin %s in %s%s%s; name its file with --plugin FILE, or its folder in "
                      "KAIZEN_PLUGIN_PATH",
-                     name, path != NULL ? path : "",
-                     path != NULL ? " (KAIZEN_PLUGIN_PATH) or " : "", KAIZEN_PLUGINS_DIR);
+                     name, path ? path : "", path ? " (KAIZEN_PLUGIN_PATH) or " : "",
+                     KAIZEN_PLUGINS_DIR);
 }
 
 static int find_file(const char *name, char file[PATH_MAX], struct problem *problem) {
-  if (strchr(name, '/') == NULL)
+  if (!strchr(name, '/'))
     return find_bare(name, file, problem);
-  if (realpath(name, file) == NULL)
+  if (!realpath(name, file))
     return problem_set(problem, EXIT_CODE_REFUSED, "plugin %s: %s", name, strerror(errno));
   return 0;
 }
@@ -85,7 +87,7 @@ static const char *missing_member(const struct kaizen_plugin_v1 *table) {
 static int check_table(const struct kaizen_plugin_v1 *table, const char *file,
                        struct problem *problem) {
   const uint32_t head = sizeof table->struct_size + sizeof table->abi_version;
-  if (table == NULL)
+  if (!table)
     return problem_set(problem, EXIT_CODE_REFUSED,
                        "plugin %s: %s() answered NULL; a table is needed", file,
                        KAIZEN_PLUGIN_V1_SYMBOL);
@@ -104,7 +106,7 @@ static int check_table(const struct kaizen_plugin_v1 *table, const char *file,
                        "plugin %s: its table has %u bytes; ABI 1.0 needs %u", file,
                        table->struct_size, TABLE_BYTES_1_0);
   const char *missing = missing_member(table);
-  if (missing != NULL)
+  if (missing)
     return problem_set(problem, EXIT_CODE_REFUSED,
                        "plugin %s: its member %s is NULL; ABI 1.0 needs it", file, missing);
   return 0;
@@ -112,21 +114,20 @@ static int check_table(const struct kaizen_plugin_v1 *table, const char *file,
 
 int loader_open(const char *name, struct loaded_plugin *plugin, struct problem *problem) {
   *plugin = (struct loaded_plugin){.handle = NULL};
-  if (find_file(name != NULL ? name : DEFAULT_PLUGIN, plugin->file, problem) < 0)
+  if (find_file(name ? name : DEFAULT_PLUGIN, plugin->file, problem) < 0)
     return -1;
   plugin->handle = dlopen(plugin->file, RTLD_NOW | RTLD_LOCAL);
-  if (plugin->handle == NULL)
+  if (!plugin->handle)
     return problem_set(problem, EXIT_CODE_REFUSED, "plugin %s cannot be loaded: %s", plugin->file,
                        dlerror());
   union { /* ISO C has no conversion from void * to a function */
     void *object;
     kaizen_plugin_v1_fn function;
   } entry = {.object = dlsym(plugin->handle, KAIZEN_PLUGIN_V1_SYMBOL)};
-  int result = entry.object == NULL
-                   ? problem_set(problem, EXIT_CODE_REFUSED,
-                                 "plugin %s: it has no symbol %s; it is no Kaizen plugin",
-                                 plugin->file, KAIZEN_PLUGIN_V1_SYMBOL)
-                   : 0;
+  int result = !entry.object ? problem_set(problem, EXIT_CODE_REFUSED,
+                                           "plugin %s: it has no symbol %s; it is no Kaizen plugin",
+                                           plugin->file, KAIZEN_PLUGIN_V1_SYMBOL)
+                             : 0;
   if (result == 0) {
     plugin->table = entry.function();
     result = check_table(plugin->table, plugin->file, problem);
@@ -137,7 +138,7 @@ int loader_open(const char *name, struct loaded_plugin *plugin, struct problem *
 }
 
 void loader_close(struct loaded_plugin *plugin) {
-  if (plugin->handle != NULL)
+  if (plugin->handle)
     dlclose(plugin->handle);
   plugin->handle = NULL;
   plugin->table = NULL;

@@ -15,10 +15,11 @@ static const double COUNT_MAX = 9007199254740992.0; /* 2^53: every whole number 
 
 int arguments_init(struct arguments *arguments, int argc) {
   size_t room = (size_t)argc + 1;
+
   *arguments = (struct arguments){.values = NULL};
   arguments->values = calloc(room * (SHORT_FLAGS_MAX + 1), sizeof *arguments->values);
   arguments->words = calloc(room, sizeof *arguments->words);
-  if (arguments->values == NULL || arguments->words == NULL) {
+  if (!arguments->values || !arguments->words) {
     arguments_fini(arguments);
     return -1;
   }
@@ -33,8 +34,8 @@ void arguments_fini(struct arguments *arguments) {
 
 const struct option_spec *options_find(const struct option_spec *const *groups, const char *name,
                                        size_t len) {
-  for (; *groups != NULL; groups++)
-    for (const struct option_spec *spec = *groups; spec->name != NULL; spec++)
+  for (; *groups; groups++)
+    for (const struct option_spec *spec = *groups; spec->name; spec++)
       if (strlen(spec->name) == len && memcmp(spec->name, name, len) == 0)
         return spec;
   return NULL;
@@ -42,8 +43,8 @@ const struct option_spec *options_find(const struct option_spec *const *groups, 
 
 const struct option_spec *options_find_letter(const struct option_spec *const *groups,
                                               char letter) {
-  for (; *groups != NULL; groups++)
-    for (const struct option_spec *spec = *groups; spec->name != NULL; spec++)
+  for (; *groups; groups++)
+    for (const struct option_spec *spec = *groups; spec->name; spec++)
       if (spec->letter == letter)
         return spec;
   return NULL;
@@ -55,10 +56,10 @@ static int unknown_option(const struct option_spec *const *groups, const char *n
   if (len < sizeof written)
     memcpy(written, name, len);
   struct nearest nearest = nearest_to(written);
-  for (; *groups != NULL; groups++)
-    for (const struct option_spec *spec = *groups; spec->name != NULL; spec++)
+  for (; *groups; groups++)
+    for (const struct option_spec *spec = *groups; spec->name; spec++)
       nearest_offer(&nearest, spec->name);
-  if (nearest.best != NULL)
+  if (nearest.best)
     return problem_set(problem, EXIT_CODE_USAGE, "unknown option --%.*s; did you mean --%s?",
                        (int)len, name, nearest.best);
   return problem_set(problem, EXIT_CODE_USAGE, "unknown option --%.*s; -h lists the options",
@@ -67,6 +68,7 @@ static int unknown_option(const struct option_spec *const *groups, const char *n
 
 static int read_number(const char *text, double *number) {
   char *end = NULL;
+
   /* strtod also takes "inf", "nan" and hexadecimal; a number here is decimal. */
   if (*text == '\0' || text[strspn(text, "0123456789+-.eE")] != '\0')
     return -1;
@@ -76,10 +78,11 @@ static int read_number(const char *text, double *number) {
 
 static bool is_choice(const char *choices, const char *text) {
   size_t len = strlen(text);
+
   for (const char *word = choices; len > 0; word = strchr(word, '|') + 1) {
     if (strcspn(word, "|") == len && memcmp(word, text, len) == 0)
       return true;
-    if (strchr(word, '|') == NULL)
+    if (!strchr(word, '|'))
       break;
   }
   return false;
@@ -89,6 +92,7 @@ static int check_value(struct option_value *value, struct problem *problem) {
   const char *name = value->spec->name;
   const char *text = value->text;
   bool is_number = read_number(text, &value->number) == 0;
+
   switch (value->spec->kind) {
   case OPTION_NUMBER:
     if (!is_number)
@@ -111,7 +115,7 @@ static int check_value(struct option_value *value, struct problem *problem) {
                          value->spec->metavar);
     return 0;
   case OPTION_PAIR:
-    if (strchr(text, '=') == NULL || *text == '=')
+    if (!strchr(text, '=') || *text == '=')
       return problem_set(problem, EXIT_CODE_USAGE, "--%s: '%s' is not %s", name, text,
                          value->spec->metavar);
     return 0;
@@ -135,8 +139,7 @@ static int take_next_argument(struct option_parser *parser, struct option_value 
     return problem_set(problem, EXIT_CODE_USAGE, "--%s needs a value: %s", spec->name,
                        spec->metavar);
   const char *text = parser->argv[parser->next];
-  if (strncmp(text, "--", 2) == 0 &&
-      options_find(parser->groups, text + 2, strlen(text + 2)) != NULL)
+  if (strncmp(text, "--", 2) == 0 && options_find(parser->groups, text + 2, strlen(text + 2)))
     return problem_set(
         problem, EXIT_CODE_USAGE,
         "--%s needs a value (%s), but %s follows; if that is the value, write --%s=%s", spec->name,
@@ -151,13 +154,12 @@ static int take_option(struct option_parser *parser, const struct option_spec *s
                        const char *attached, struct problem *problem) {
   struct arguments *arguments = parser->arguments;
   struct option_value value = {.spec = spec, .text = attached, .number = 0};
-  if (spec->kind == OPTION_FLAG && attached != NULL)
+  if (spec->kind == OPTION_FLAG && attached)
     return problem_set(problem, EXIT_CODE_USAGE, "--%s takes no value, but got '%s'", spec->name,
                        attached);
-  if (spec->kind != OPTION_FLAG && attached == NULL &&
-      take_next_argument(parser, &value, problem) < 0)
+  if (spec->kind != OPTION_FLAG && !attached && take_next_argument(parser, &value, problem) < 0)
     return -1;
-  if (value.text != NULL && check_value(&value, problem) < 0)
+  if (value.text && check_value(&value, problem) < 0)
     return -1;
   arguments->values[arguments->value_count++] = value;
   arguments->help = arguments->help || strcmp(spec->name, "help") == 0;
@@ -167,7 +169,8 @@ static int take_option(struct option_parser *parser, const struct option_spec *s
 static int take_long(struct option_parser *parser, const char *name, struct problem *problem) {
   size_t len = strcspn(name, "=");
   const struct option_spec *spec = options_find(parser->groups, name, len);
-  if (spec == NULL)
+
+  if (!spec)
     return unknown_option(parser->groups, name, len, problem);
   return take_option(parser, spec, name[len] == '=' ? name + len + 1 : NULL, problem);
 }
@@ -175,7 +178,8 @@ static int take_long(struct option_parser *parser, const char *name, struct prob
 static int take_short(struct option_parser *parser, const char *letters, struct problem *problem) {
   for (size_t taken = 0; *letters != '\0'; letters++, taken++) {
     const struct option_spec *spec = options_find_letter(parser->groups, *letters);
-    if (spec == NULL || taken == SHORT_FLAGS_MAX)
+
+    if (!spec || taken == SHORT_FLAGS_MAX)
       return problem_set(problem, EXIT_CODE_USAGE, "unknown option -%s; -h lists the options",
                          letters);
     const char *attached = spec->kind != OPTION_FLAG && letters[1] != '\0' ? letters + 1 : NULL;
@@ -189,10 +193,12 @@ static int take_short(struct option_parser *parser, const char *letters, struct 
 
 int options_parse(struct option_parser *parser, bool stop_at_word, struct problem *problem) {
   struct arguments *arguments = parser->arguments;
+
   while (parser->next < parser->argc && !arguments->help) {
     const char *argument = parser->argv[parser->next];
     bool is_word = argument[0] != '-' || argument[1] == '\0'; /* "-" alone means standard input */
     int result = 0;
+
     if (is_word && stop_at_word)
       return 0;
     parser->next++;
@@ -225,10 +231,11 @@ bool options_given(const struct arguments *arguments, const char *name) {
 const char *options_text(const struct arguments *arguments, const char *name,
                          const char *otherwise) {
   const struct option_value *value = options_last(arguments, name);
-  return value != NULL ? value->text : otherwise;
+  return value ? value->text : otherwise;
 }
 
 double options_number(const struct arguments *arguments, const char *name, double otherwise) {
   const struct option_value *value = options_last(arguments, name);
-  return value != NULL ? value->number : otherwise;
+
+  return value ? value->number : otherwise;
 }

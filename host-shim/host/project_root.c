@@ -13,7 +13,8 @@
 
 static bool same_folder(const char *a, const char *b) {
   struct stat a_stat, b_stat;
-  return a != NULL && *a != '\0' && stat(a, &a_stat) == 0 && stat(b, &b_stat) == 0 &&
+
+  return a && *a != '\0' && stat(a, &a_stat) == 0 && stat(b, &b_stat) == 0 &&
          a_stat.st_dev == b_stat.st_dev && a_stat.st_ino == b_stat.st_ino;
 }
 
@@ -25,6 +26,7 @@ static bool is_excluded(const char *folder) {
 static bool has_marker(const char *folder, const char *marker, bool may_be_file) {
   char path[PATH_MAX + 16];
   struct stat entry;
+
   snprintf(path, sizeof path, "%s/%s", folder, marker);
   return lstat(path, &entry) == 0 &&
          (S_ISDIR(entry.st_mode) || (may_be_file && S_ISREG(entry.st_mode)));
@@ -37,7 +39,7 @@ static bool find_upwards(const char *from, const char *marker, bool may_be_file,
     if (!is_excluded(root) && has_marker(root, marker, may_be_file))
       return true;
     char *slash = strrchr(root, '/');
-    if (slash == NULL || slash == root)
+    if (!slash || slash == root)
       return false;
     *slash = '\0';
   }
@@ -45,7 +47,8 @@ static bool find_upwards(const char *from, const char *marker, bool may_be_file,
 
 static int given_root(const char *directory, char root[PATH_MAX], struct problem *problem) {
   struct stat entry;
-  if (realpath(directory, root) == NULL)
+
+  if (!realpath(directory, root))
     return problem_set(problem, EXIT_CODE_USAGE, "-C %s: %s", directory, strerror(errno));
   if (stat(root, &entry) != 0 || !S_ISDIR(entry.st_mode))
     return problem_set(problem, EXIT_CODE_USAGE, "-C %s: it is no folder", directory);
@@ -54,9 +57,10 @@ static int given_root(const char *directory, char root[PATH_MAX], struct problem
 
 int project_root_find(const char *directory, char root[PATH_MAX], struct problem *problem) {
   char here[PATH_MAX];
-  if (directory != NULL)
+
+  if (directory)
     return given_root(directory, root, problem);
-  if (getcwd(here, sizeof here) == NULL)
+  if (!getcwd(here, sizeof here))
     return problem_set(problem, EXIT_CODE_USAGE,
                        "the working directory cannot be read (%s); name the project with -C",
                        strerror(errno));

@@ -30,6 +30,7 @@ void record_call_close(struct record_call *call) {
 static void take_project(struct record_call *call) {
   struct problem ignored;
   struct json_object *config = NULL;
+
   if (report_text_config(&call->session, &config, &ignored) < 0)
     return;
   snprintf(call->project, sizeof call->project, "%s",
@@ -65,7 +66,7 @@ int record_call_open(struct record_call *call, struct record_request *request,
 
 static const char *agent_name(const struct record_call *call,
                               const struct record_request *request) {
-  return request->execution.agent.ptr != NULL ? request->execution.agent.ptr : call->json_agent;
+  return request->execution.agent.ptr ? request->execution.agent.ptr : call->json_agent;
 }
 
 /* The wait was for the events of every agent; this is about the record's own. */
@@ -93,6 +94,7 @@ static void wait_for_event(struct record_call *call, const struct record_request
       .until_deadline = false,
       .show_progress = false,
   };
+
   if ((call->receipt.flags & KAIZEN_RECEIPT_MARKED) == 0)
     return;
   enum delivery_end end = delivery_wait(&call->session, &wait, &stats, &problem);
@@ -129,7 +131,8 @@ static void take_json_agent(struct record_call *call, const char *json) {
   size_t len = 0, at = 0;
   const char *description = NULL;
   const char *value = json_text_value(json, strlen(json), "agent", &len);
-  struct json_object *agent = value != NULL ? json_text_parse(value, len, &at, &description) : NULL;
+  struct json_object *agent = value ? json_text_parse(value, len, &at, &description) : NULL;
+
   if (json_object_is_type(agent, json_type_string))
     snprintf(call->json_agent, sizeof call->json_agent, "%s", json_object_get_string(agent));
   json_object_put(agent);
@@ -148,11 +151,12 @@ int record_call_json(struct record_call *call, struct record_request *request, c
 
 static const char *event_word(enum record_event event) {
   static const char *const words[] = {"off", "pending", "acknowledged", "held", "dead-lettered"};
+
   return words[event];
 }
 
 static struct json_object *optional_text(const char *text) {
-  return text != NULL && *text != '\0' ? json_text_new_string(text) : NULL;
+  return text && *text != '\0' ? json_text_new_string(text) : NULL;
 }
 
 static void print_json(const struct record_call *call, const struct record_request *request,
@@ -173,6 +177,7 @@ static void print_json(const struct record_call *call, const struct record_reque
 
 static void print_text(const struct record_call *call, const struct record_request *request) {
   const struct kaizen_summary *summary = &call->summary;
+
   /* A command under exec has standard error for itself, unless something went wrong. */
   if (output_is_quiet() || (call->out != stdout && !output_is_verbose()))
     return;
@@ -214,7 +219,8 @@ static int recorded_status(const struct record_call *call) {
 
 int record_call_report(struct record_call *call, const struct record_request *request) {
   const char *name = call->session.plugin.table->code_name(call->result);
-  name = name != NULL ? name : "UNKNOWN";
+
+  name = name ? name : "UNKNOWN";
   if (output_is_json())
     print_json(call, request, name,
                call->receipt.reason[0] != '\0' ? call->receipt.reason : call->event_reason);

@@ -63,7 +63,8 @@ static int take_environment(struct record_request *request) {
     const char *value = getenv(helix_variables[i].variable);
     const char *member = helix_variables[i].member;
     bool is_text = helix_variables[i].kind == HELIX_TEXT;
-    if (value == NULL || *value == '\0')
+
+    if (!value || *value == '\0')
       continue;
     if (!is_usable(helix_variables[i].kind, value)) {
       output_warning("%s='%s' is no %s and is left out of the record", helix_variables[i].variable,
@@ -93,11 +94,12 @@ static bool is_json_value(const char *text) {
 static int take_metadata(struct record_request *request, const struct arguments *arguments) {
   for (size_t i = 0; i < arguments->value_count; i++) {
     const struct option_value *value = &arguments->values[i];
+
     if (strcmp(value->spec->name, "metadata") != 0)
       continue;
     const char *equals = strchr(value->text, '=');
     char *name = strndup(value->text, (size_t)(equals - value->text));
-    int result = name == NULL
+    int result = !name
                      ? -1
                      : (is_json_value(equals + 1) ? json_members_add_json : json_members_add_text)(
                            &request->metadata, name, equals + 1);
@@ -111,6 +113,7 @@ static int take_metadata(struct record_request *request, const struct arguments 
 static int read_double(const char *text, size_t len, double *number) {
   char copy[64];
   char *end = NULL;
+
   if (len == 0 || len >= sizeof copy || strspn(text, "0123456789+-.eE") < len)
     return -1;
   memcpy(copy, text, len);
@@ -124,18 +127,19 @@ static int take_primary(struct record_request *request, const char *text, struct
   const char *equals = strrchr(text, '=');
   size_t value_len = strcspn(equals + 1, "/");
   const char *slash = equals[1 + value_len] == '/' ? equals + 1 + value_len : NULL;
+
   if (read_double(equals + 1, value_len, &execution->primary_value) < 0)
     return problem_set(problem, EXIT_CODE_USAGE,
                        "--primary: '%.*s' in '%s' is not a number; write NAME=VALUE[/TARGET]",
                        (int)value_len, equals + 1, text);
-  if (slash != NULL && read_double(slash + 1, strlen(slash + 1), &execution->primary_target) < 0)
+  if (slash && read_double(slash + 1, strlen(slash + 1), &execution->primary_target) < 0)
     return problem_set(problem, EXIT_CODE_USAGE,
                        "--primary: the target '%s' in '%s' is not a number", slash + 1, text);
   request->primary_name = strndup(text, (size_t)(equals - text));
-  if (request->primary_name == NULL)
+  if (!request->primary_name)
     return problem_no_memory(problem);
   execution->primary_name = session_text(request->primary_name);
-  execution->flags |= KAIZEN_EXEC_HAS_PRIMARY | (slash != NULL ? KAIZEN_EXEC_HAS_TARGET : 0u);
+  execution->flags |= KAIZEN_EXEC_HAS_PRIMARY | (slash ? KAIZEN_EXEC_HAS_TARGET : 0u);
   return 0;
 }
 
@@ -169,9 +173,9 @@ static int take_numbers(struct record_request *request, const struct arguments *
     execution->quality_score = options_number(arguments, "quality", 0);
     execution->flags |= KAIZEN_EXEC_HAS_QUALITY;
   }
-  if (primary != NULL && take_primary(request, primary, problem) < 0)
+  if (primary && take_primary(request, primary, problem) < 0)
     return -1;
-  return timestamp != NULL ? take_timestamp(request, timestamp, problem) : 0;
+  return timestamp ? take_timestamp(request, timestamp, problem) : 0;
 }
 
 int record_request_init(struct record_request *request, const struct arguments *arguments,
@@ -207,7 +211,7 @@ void record_request_fini(struct record_request *request) {
 int record_request_map_agent(struct record_request *request, const struct session *session,
                              struct problem *problem) {
   const struct kaizen_names_1 *names = session_extension(session, KAIZEN_NAMES_1, problem);
-  if (names == NULL)
+  if (!names)
     return -1;
   int32_t result = names->map(session_text(request->agent_as_given), request->agent);
   if (result < 0)
@@ -223,12 +227,12 @@ int record_request_map_agent(struct record_request *request, const struct sessio
 int record_request_finish(struct record_request *request, struct problem *problem) {
   if (request->metadata.count > 0) {
     request->metadata_json = json_text_splice("{}", 2, &request->metadata);
-    if (request->metadata_json == NULL)
+    if (!request->metadata_json)
       return problem_no_memory(problem);
   }
   if (request->extra.count > 0) {
     request->extra_json = json_text_splice("{}", 2, &request->extra);
-    if (request->extra_json == NULL)
+    if (!request->extra_json)
       return problem_no_memory(problem);
   }
   request->execution.metadata_json = session_text(request->metadata_json);
@@ -245,7 +249,7 @@ static int merge_primary(const struct kaizen_execution *execution, const char *n
   if (result == 0 && (execution->flags & KAIZEN_EXEC_HAS_TARGET) != 0)
     result = json_members_add_number(&parts, "target", execution->primary_target);
   char *object = result == 0 ? json_text_splice("{}", 2, &parts) : NULL;
-  result = object != NULL ? json_members_add_json(members, "primary_metric", object) : -1;
+  result = object ? json_members_add_json(members, "primary_metric", object) : -1;
   free(object);
   json_members_free(&parts);
   return result;
@@ -256,9 +260,8 @@ static int merge_metadata(const struct record_request *request, const char *json
                           struct json_members *members) {
   size_t own_len = 0;
   const char *own = json_text_value(json, len, "metadata", &own_len);
-  char *merged = own != NULL ? json_text_splice(own, own_len, &request->metadata) : NULL;
-  int result =
-      json_members_add_json(members, "metadata", merged != NULL ? merged : request->metadata_json);
+  char *merged = own ? json_text_splice(own, own_len, &request->metadata) : NULL;
+  int result = json_members_add_json(members, "metadata", merged ? merged : request->metadata_json);
   free(merged);
   return result;
 }
@@ -270,7 +273,7 @@ static int merge_options(const struct record_request *request, const struct argu
   const char *key = options_text(arguments, "idempotency-key", NULL);
   const char *timestamp = options_text(arguments, "timestamp", NULL);
   int result = 0;
-  if (execution->agent.ptr != NULL)
+  if (execution->agent.ptr)
     result |= json_members_add_text(members, "agent", execution->agent.ptr);
   if (execution->outcome != 0)
     result |= json_members_add_json(members, "success",
@@ -279,11 +282,11 @@ static int merge_options(const struct record_request *request, const struct argu
     result |= json_members_add_number(members, "execution_time_s", execution->execution_time_s);
   if ((execution->flags & KAIZEN_EXEC_HAS_QUALITY) != 0)
     result |= json_members_add_number(members, "quality_score", execution->quality_score);
-  if (session_id != NULL)
+  if (session_id)
     result |= json_members_add_text(members, "session_id", session_id);
-  if (key != NULL)
+  if (key)
     result |= json_members_add_text(members, "idempotency_key", key);
-  if (timestamp != NULL)
+  if (timestamp)
     result |= json_members_add_text(members, "timestamp", timestamp);
   if ((execution->flags & KAIZEN_EXEC_HAS_PRIMARY) != 0)
     result |= merge_primary(execution, request->primary_name, members);
@@ -293,6 +296,7 @@ static int merge_options(const struct record_request *request, const struct argu
 static int merge_environment(const struct record_request *request, struct json_members *members) {
   for (size_t i = 0; i < request->extra.count; i++) {
     const struct json_member *member = &request->extra.list[i];
+
     if (json_members_add_json(members, member->name, member->value) < 0)
       return -1;
     json_members_find(members, member->name)->weak = member->weak;
@@ -309,7 +313,7 @@ char *record_request_merge(const struct record_request *request, const struct ar
     result = merge_metadata(request, json, len, &members);
   if (result == 0) {
     merged = json_text_splice(json, len, &members);
-    if (merged == NULL && errno == EINVAL)
+    if (!merged && errno == EINVAL)
       merged = strndup(json, len);
   }
   json_members_free(&members);

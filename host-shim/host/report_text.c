@@ -12,10 +12,12 @@
 
 int32_t report_text_sink(void *ctx, const char *data, size_t len) {
   struct report_text *report = ctx;
+
   if (report->len + len + 1 > report->room) {
     size_t room = (report->len + len + 1) * 2;
     char *text = realloc(report->text, room);
-    if (text == NULL)
+
+    if (!text)
       return -1;
     report->text = text;
     report->room = room;
@@ -31,9 +33,9 @@ struct json_object *report_text_parse(struct report_text *report, const char *wh
   size_t at = 0;
   const char *description = "it is empty";
   struct json_object *document = NULL;
-  if (report->text != NULL)
+  if (report->text)
     document = json_text_parse(report->text, report->len, &at, &description);
-  if (document == NULL)
+  if (!document)
     problem_set(problem, EXIT_CODE_FAILED, "the plugin's %s report is no JSON at byte %zu: %s",
                 what, at, description);
   free(report->text);
@@ -52,25 +54,24 @@ static int take_report(struct session *session, inspect_report call, const char 
     return session_failed(session, what, result, problem);
   }
   *document = report_text_parse(&text, what, problem);
-  return *document != NULL ? 0 : -1;
+  return *document ? 0 : -1;
 }
 
 int report_text_delivery(struct session *session, struct json_object **report,
                          struct problem *problem) {
   const struct kaizen_inspect_1 *inspect = session_extension(session, KAIZEN_INSPECT_1, problem);
-  return inspect != NULL ? take_report(session, inspect->delivery, "delivery", report, problem)
-                         : -1;
+  return inspect ? take_report(session, inspect->delivery, "delivery", report, problem) : -1;
 }
 
 int report_text_config(struct session *session, struct json_object **report,
                        struct problem *problem) {
   const struct kaizen_inspect_1 *inspect = session_extension(session, KAIZEN_INSPECT_1, problem);
-  return inspect != NULL ? take_report(session, inspect->config, "configuration", report, problem)
-                         : -1;
+  return inspect ? take_report(session, inspect->config, "configuration", report, problem) : -1;
 }
 
 struct json_object *report_text_member(struct json_object *object, const char *name) {
   struct json_object *member = NULL;
+
   json_object_object_get_ex(object, name, &member);
   return member;
 }
@@ -83,6 +84,7 @@ const char *report_text_string(struct json_object *object, const char *name,
 
 uint64_t report_text_count(struct json_object *object, const char *name) {
   struct json_object *member = report_text_member(object, name);
+
   return json_object_is_type(member, json_type_int) ? json_object_get_uint64(member) : 0;
 }
 
@@ -90,6 +92,7 @@ double report_text_number(struct json_object *object, const char *name, double o
   struct json_object *member = report_text_member(object, name);
   bool is_number =
       json_object_is_type(member, json_type_int) || json_object_is_type(member, json_type_double);
+
   return is_number ? json_object_get_double(member) : otherwise;
 }
 
@@ -105,6 +108,7 @@ struct json_object *report_text_summary(const struct kaizen_summary *summary) {
   struct json_object *trend = json_object_new_object();
   char last[TIME_TEXT_MAX];
   time_text_format(summary->last_execution_unix_ns, last);
+
   json_object_object_add(object, "execution_count",
                          json_object_new_uint64(summary->execution_count));
   json_object_object_add(object, "success_rate", json_text_new_double(summary->success_rate));

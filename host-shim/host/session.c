@@ -37,18 +37,18 @@ static uint32_t log_level(void) {
 }
 
 struct kaizen_str session_text(const char *text) {
-  return (struct kaizen_str){.ptr = text, .len = text != NULL ? strlen(text) : 0};
+  return (struct kaizen_str){.ptr = text, .len = text ? strlen(text) : 0};
 }
 
 int session_failed(const struct session *session, const char *what, int32_t result,
                    struct problem *problem) {
   char reason[PROBLEM_TEXT_MAX / 2] = "";
   const char *name = session->plugin.table->code_name(result);
-  if (session->instance != NULL)
+  if (session->instance)
     session->plugin.table->last_error(session->instance, reason, sizeof reason);
   return problem_set(problem, problem_exit_code(result), "%s: %s", what,
                      reason[0] != '\0' ? reason
-                     : name != NULL    ? name
+                     : name            ? name
                                        : "failed");
 }
 
@@ -56,7 +56,7 @@ int session_load(const struct host *host, struct session *session, struct proble
   memset(session, 0, sizeof *session);
   if (host_config_load(host->config_file, &session->config, problem) < 0)
     return -1;
-  const char *name = host->plugin_name != NULL ? host->plugin_name : session->config.plugin_path;
+  const char *name = host->plugin_name ? host->plugin_name : session->config.plugin_path;
   if (loader_open(name, &session->plugin, problem) < 0) {
     session_close(session);
     return -1;
@@ -66,6 +66,7 @@ int session_load(const struct host *host, struct session *session, struct proble
 
 static const char *set_value(const struct option_value *value, const char *key) {
   size_t len = strlen(key);
+
   if (strcmp(value->spec->name, "set") != 0 || strncmp(value->text, key, len) != 0 ||
       value->text[len] != '=')
     return NULL;
@@ -75,9 +76,11 @@ static const char *set_value(const struct option_value *value, const char *key) 
 /* What the last --set says of the key, or NULL. */
 static const char *set_text(const struct host *host, const char *key) {
   const char *text = NULL;
+
   for (size_t i = 0; i < host->arguments->value_count; i++) {
     const char *value = set_value(&host->arguments->values[i], key);
-    text = value != NULL ? value : text;
+
+    text = value ? value : text;
   }
   return text;
 }
@@ -87,9 +90,9 @@ int session_find_project(const struct host *host, struct session *session,
                          struct problem *problem) {
   const char *named = set_text(host, "project_root");
   struct json_object *member = NULL;
-  if (named == NULL && json_object_object_get_ex(session->config.config, "project_root", &member))
+  if (!named && json_object_object_get_ex(session->config.config, "project_root", &member))
     named = json_object_get_string(member);
-  if (host->directory == NULL && named != NULL && strlen(named) < sizeof session->project_root) {
+  if (!host->directory && named && strlen(named) < sizeof session->project_root) {
     strcpy(session->project_root, named); /* the plugin judges it */
     return 0;
   }
@@ -109,6 +112,7 @@ static int apply_settings(const struct host *host, struct session *session,
   char key[128];
   for (size_t i = 0; i < host->arguments->value_count; i++) {
     const struct option_value *value = &host->arguments->values[i];
+
     if (strcmp(value->spec->name, "set") != 0)
       continue;
     size_t len = strcspn(value->text, "=");
@@ -132,12 +136,13 @@ static char *settings_text(const struct host *host, const struct session *sessio
   struct json_object *settings = session->config.config;
   struct json_members root = {.list = NULL};
   char *text = NULL;
-  const char *given = settings == NULL
+  const char *given = !settings
                           ? "{}"
                           : json_object_to_json_string_ext(
                                 settings, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
   bool added = json_members_add_text(&root, "project_root", session->project_root) == 0;
-  if (added && allowed != NULL && strcmp(allowed, "true") == 0)
+
+  if (added && allowed && strcmp(allowed, "true") == 0)
     added = json_members_add_json(&root, "allow_network_fs", "true") == 0;
   if (added)
     text = json_text_splice(given, strlen(given), &root);
@@ -146,9 +151,10 @@ static char *settings_text(const struct host *host, const struct session *sessio
 }
 
 static int configure(const struct host *host, struct session *session, struct problem *problem) {
-  const char *where = session->config.file != NULL ? session->config.file : "configuration";
+  const char *where = session->config.file ? session->config.file : "configuration";
   char *text = settings_text(host, session);
-  if (text == NULL)
+
+  if (!text)
     return problem_no_memory(problem);
   int32_t result = session->plugin.table->configure(session->instance, text, strlen(text));
   free(text);
@@ -166,6 +172,7 @@ int session_create(const struct host *host, struct session *session, struct prob
       .log = take_log,
   };
   int32_t result = session->plugin.table->create(&callbacks, &session->instance);
+
   if (result < 0)
     return session_failed(session, "the plugin makes no instance", result, problem);
   return configure(host, session, problem);
@@ -184,6 +191,7 @@ int session_open(const struct host *host, struct session *session, struct proble
 
 int session_start(struct session *session, struct problem *problem) {
   int32_t result = session->plugin.table->start(session->instance);
+
   if (result < 0)
     return session_failed(session, session->project_root, result, problem);
   session->running = true;
@@ -195,6 +203,7 @@ int session_start(struct session *session, struct problem *problem) {
 void session_stop(struct session *session, uint32_t flush_ms) {
   const struct kaizen_plugin_v1 *plugin = session->plugin.table;
   uint64_t pending = 0;
+
   if (!session->running)
     return;
   session->running = false;
@@ -209,7 +218,7 @@ bool session_threads_left(void) {
 
 void session_close(struct session *session) {
   session_stop(session, 0);
-  if (session->instance != NULL)
+  if (session->instance)
     session->plugin.table->destroy(session->instance);
   session->instance = NULL;
   loader_close(&session->plugin);
@@ -219,7 +228,7 @@ void session_close(struct session *session) {
 const void *session_extension(const struct session *session, const char *id,
                               struct problem *problem) {
   const void *extension = session->plugin.table->get_extension(id);
-  if (extension == NULL)
+  if (!extension)
     problem_set(problem, EXIT_CODE_REFUSED,
                 "plugin %s (%s) does not offer %s, which this command needs; use a newer plugin",
                 session->plugin.table->id, session->plugin.table->version, id);

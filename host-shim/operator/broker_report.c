@@ -14,14 +14,13 @@
 static int take_report(struct session *session, int32_t result, struct report_text *text,
                        struct json_object **report, struct problem *problem) {
   struct problem ignored;
-  *report = text->text != NULL ? report_text_parse(text, "broker", result < 0 ? &ignored : problem)
-                               : NULL;
+  *report = text->text ? report_text_parse(text, "broker", result < 0 ? &ignored : problem) : NULL;
   if (result >= 0)
-    return *report != NULL
+    return *report
                ? 0
                : problem_set(problem, EXIT_CODE_FAILED, "the plugin gave no report of the broker");
   const char *reason = report_text_string(*report, "reason", NULL);
-  if (reason != NULL && *reason != '\0')
+  if (reason && *reason != '\0')
     problem_set(problem, EXIT_CODE_UNDELIVERABLE, "%s", reason);
   else
     session_failed(session, "the broker cannot be used", result, problem);
@@ -36,7 +35,7 @@ int broker_report_check(struct session *session, double timeout_s, struct json_o
   const struct kaizen_broker_1 *broker = session_extension(session, KAIZEN_BROKER_1, problem);
   struct report_text text = {.text = NULL};
   *report = NULL;
-  if (broker == NULL)
+  if (!broker)
     return -1;
   int32_t result =
       broker->check(session->instance, (uint32_t)(timeout_s * 1000), report_text_sink, &text);
@@ -48,7 +47,7 @@ int broker_report_init(struct session *session, const struct broker_report_init 
   const struct kaizen_broker_1 *broker = session_extension(session, KAIZEN_BROKER_1, problem);
   struct report_text text = {.text = NULL};
   *report = NULL;
-  if (broker == NULL)
+  if (!broker)
     return -1;
   int32_t result = broker->init(session->instance, init->stream, init->replicas, init->dry_run,
                                 (uint32_t)(init->timeout_s * 1000), report_text_sink, &text);
@@ -59,6 +58,7 @@ static void print_stream(struct json_object *report, const char *stream) {
   struct json_object *subjects = report_text_member(report, "subjects");
   char window[TIME_TEXT_MAX];
   time_text_duration(report_text_number(report, "duplicate_window_s", 0), window);
+
   printf("stream     %s", stream);
   for (size_t i = 0;
        json_object_is_type(subjects, json_type_array) && i < json_object_array_length(subjects);
@@ -78,6 +78,7 @@ void broker_report_print(struct json_object *report) {
   const char *action = report_text_string(report, "action", "");
   const char *version =
       report_text_string(report, "server_version", ""); /* not every library tells */
+
   printf("broker     %s: %s", report_text_string(report, "url", "?"),
          connected ? "connected" : "not reached");
   if (connected && *version != '\0')

@@ -27,6 +27,7 @@ static const struct command_example examples[] = {
 static int check_given(const struct host *host, int word, struct problem *problem) {
   static const char *const init_only[] = {"stream", "replicas", "dry-run"};
   double replicas = options_number(host->arguments, "replicas", 1);
+
   for (size_t i = 0; word == WORD_CHECK && i < sizeof init_only / sizeof init_only[0]; i++)
     if (options_given(host->arguments, init_only[i]))
       return problem_set(problem, EXIT_CODE_USAGE,
@@ -49,7 +50,7 @@ static int run_opened(const struct host *host, int word, struct session *session
   struct json_object *report = NULL;
   int result = word == WORD_CHECK ? broker_report_check(session, init.timeout_s, &report, problem)
                                   : broker_report_init(session, &init, &report, problem);
-  if (report == NULL)
+  if (!report)
     return output_problem(problem);
   if (output_is_json())
     output_json(json_object_get(report));
@@ -65,6 +66,7 @@ static int run(const struct host *host) {
   struct session session;
   struct problem problem;
   int word = command_choose_word(&command_broker, host, &problem);
+
   if (word < 0 || check_given(host, word, &problem) < 0 ||
       session_open(host, &session, &problem) < 0)
     return output_problem(&problem);

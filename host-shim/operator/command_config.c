@@ -28,35 +28,37 @@ static const struct command_example examples[] = {
 
 static void visit_json(void *ctx, const char *origin, const char *file) {
   struct json_object *entry = json_object_new_object();
+
   json_object_object_add(entry, "origin", json_object_new_string(origin));
-  json_object_object_add(entry, "file", file != NULL ? json_text_new_string(file) : NULL);
-  json_object_object_add(entry, "exists",
-                         json_object_new_boolean(file != NULL && access(file, F_OK) == 0));
+  json_object_object_add(entry, "file", file ? json_text_new_string(file) : NULL);
+  json_object_object_add(entry, "exists", json_object_new_boolean(file && access(file, F_OK) == 0));
   json_object_array_add(ctx, entry);
 }
 
 static void visit_text(void *ctx, const char *origin, const char *file) {
   (void)ctx;
   if (output_is_verbose())
-    output_note("%-18s %s%s", origin, file != NULL ? file : "not set",
-                file != NULL && access(file, F_OK) != 0 ? " (does not exist)" : "");
+    output_note("%-18s %s%s", origin, file ? file : "not set",
+                file && access(file, F_OK) != 0 ? " (does not exist)" : "");
 }
 
 static int show_path(const struct host *host, struct problem *problem) {
   struct host_config config;
+
   if (host_config_load(host->config_file, &config, problem) < 0)
     return -1;
   if (output_is_json()) {
     struct json_object *document = json_object_new_object();
     struct json_object *candidates = json_object_new_array();
+
     host_config_each_candidate(host->config_file, visit_json, candidates);
     json_object_object_add(document, "file",
-                           config.file != NULL ? json_text_new_string(config.file) : NULL);
+                           config.file ? json_text_new_string(config.file) : NULL);
     json_object_object_add(document, "candidates", candidates);
     output_json(document);
   } else {
     host_config_each_candidate(host->config_file, visit_text, NULL);
-    if (config.file != NULL)
+    if (config.file)
       puts(config.file);
     else
       output_note("no configuration file exists; built-in defaults are in force");
@@ -68,23 +70,26 @@ static int show_path(const struct host *host, struct problem *problem) {
 static int refuse_key(struct json_object *report, const char *key, struct problem *problem) {
   struct nearest nearest = nearest_to(key);
   struct json_object_iter member;
+
   json_object_object_foreachC(report, member) {
     nearest_offer(&nearest, member.key);
   }
   return problem_set(problem, EXIT_CODE_FAILED, "config: no setting '%s'%s%s%s", key,
-                     nearest.best != NULL ? "; did you mean '" : "",
-                     nearest.best != NULL ? nearest.best : "", nearest.best != NULL ? "'?" : "");
+                     nearest.best ? "; did you mean '" : "", nearest.best ? nearest.best : "",
+                     nearest.best ? "'?" : "");
 }
 
 static const char *value_text(struct json_object *entry) {
   struct json_object *value = report_text_member(entry, "value");
-  return value != NULL ? json_object_get_string(value) : "";
+
+  return value ? json_object_get_string(value) : "";
 }
 
 static int show_all(const struct host *host, struct session *session, struct problem *problem) {
   static const char *const headings[] = {"setting", "value", "from", NULL};
   struct json_object *report = NULL;
   struct json_object_iter member;
+
   if (config_edit_report(host, session, &report, problem) < 0)
     return -1;
   if (output_is_json()) {
@@ -95,6 +100,7 @@ static int show_all(const struct host *host, struct session *session, struct pro
   table_init(&table, headings);
   json_object_object_foreachC(report, member) {
     const char *origin = report_text_string(member.val, "origin", "?");
+
     table_cell(&table, "%s", member.key);
     table_cell(&table, "%s", value_text(member.val));
     table_cell_styled(&table, strcmp(origin, "default") == 0 ? OUTPUT_DIM : OUTPUT_PLAIN, "%s",
@@ -149,6 +155,7 @@ static int run(const struct host *host) {
   struct session session;
   struct problem problem;
   int word = command_choose_word(&command_config, host, &problem);
+
   if (word < 0 || check_given(host, word, &problem) < 0)
     return output_problem(&problem);
   if (word == WORD_PATH)

@@ -29,6 +29,7 @@ static int32_t take_letter(void *ctx, const char *data, size_t len) {
   struct letters *letters = ctx;
   size_t at = 0;
   const char *description = NULL;
+
   letters->count++;
   if (output_is_json())
     return fwrite(data, 1, len, stdout) == len &&
@@ -40,7 +41,7 @@ static int32_t take_letter(void *ctx, const char *data, size_t len) {
   table_cell(&letters->table, "%s", report_text_string(letter, "agent", "?"));
   table_cell(&letters->table, "%s", report_text_string(letter, "event_id", "?"));
   table_cell(&letters->table, "%s",
-             report_text_string(letter, "reason", letter == NULL ? description : "?"));
+             report_text_string(letter, "reason", !letter ? description : "?"));
   json_object_put(letter);
   return 0;
 }
@@ -70,6 +71,7 @@ static int retry(struct session *session, const struct kaizen_delivery_1 *delive
     return session_failed(session, "dead letters", result, problem);
   if (output_is_json()) {
     struct json_object *document = json_object_new_object();
+
     json_object_object_add(document, "retried", json_object_new_uint64(count));
     output_json(document);
   } else {
@@ -83,11 +85,12 @@ static int run(const struct host *host) {
   struct session session;
   struct problem problem;
   int word = command_choose_word(&command_dead_letters, host, &problem);
+
   if (word < 0 || session_open(host, &session, &problem) < 0)
     return output_problem(&problem);
   const struct kaizen_delivery_1 *delivery =
       session_extension(&session, KAIZEN_DELIVERY_1, &problem);
-  int status = delivery == NULL    ? -1
+  int status = !delivery           ? -1
                : word == WORD_LIST ? list(&session, delivery, &problem)
                                    : retry(&session, delivery, &problem);
   session_close(&session);

@@ -40,9 +40,9 @@ static const char SETTINGS_WAY_OUT[] =
 
 static void check_plugin(struct doctor_findings *findings, const struct session *session) {
   const struct kaizen_plugin_v1 *plugin = session->plugin.table;
+
   doctor_findings_add(findings, FINDING_OK, "host config", NULL, "%s",
-                      session->config.file != NULL ? session->config.file
-                                                   : "no file, built-in defaults");
+                      session->config.file ? session->config.file : "no file, built-in defaults");
   doctor_findings_add(findings, FINDING_OK, "plugin", NULL, "%s %s, %s", plugin->id,
                       plugin->version, session->plugin.file);
   doctor_findings_add(findings, FINDING_OK, "ABI", NULL, "plugin %u.%u, host %u.%u",
@@ -55,6 +55,7 @@ static bool is_network(long type) {
       NFS_SUPER_MAGIC,  SMB_SUPER_MAGIC,  0xFF534D42 /* CIFS */, 0xFE534D42 /* SMB2 */,
       V9FS_MAGIC,       FUSE_SUPER_MAGIC, 0x00C36400 /* Ceph */, AFS_SUPER_MAGIC,
       CODA_SUPER_MAGIC, 0x0BD00BD0 /* Lustre */};
+
   for (size_t i = 0; i < sizeof magics / sizeof magics[0]; i++)
     if ((uint32_t)type == magics[i])
       return true;
@@ -63,6 +64,7 @@ static bool is_network(long type) {
 
 static void check_file_system(struct doctor_findings *findings, const char *root) {
   struct statfs fs;
+
   if (statfs(root, &fs) < 0)
     return;
   if (is_network((long)fs.f_type))
@@ -82,6 +84,7 @@ static void check_writable(struct doctor_findings *findings, const char *root) {
   char path[PATH_MAX + 32];
   struct stat entry;
   static const char *const below[] = {"/.kaizen/metrics", "/.kaizen", ""};
+
   for (size_t i = 0; i < sizeof below / sizeof below[0]; i++) {
     snprintf(path, sizeof path, "%s%s", root, below[i]);
     if (lstat(path, &entry) < 0)
@@ -108,6 +111,7 @@ static bool is_generic_slug(const char *slug) {
   static const char *const generic[] = {"workspace", "workspaces", "project", "repo",    "src",
                                         "app",       "code",       "work",    "main",    "build",
                                         "tmp",       "test",       "data",    "checkout"};
+
   for (size_t i = 0; i < sizeof generic / sizeof generic[0]; i++)
     if (strcmp(slug, generic[i]) == 0)
       return true;
@@ -122,6 +126,7 @@ static void check_slug(struct doctor_findings *findings, struct json_object *con
   const char *slug = value_of(config, "project");
   bool is_default = strcmp(report_text_string(report_text_member(config, "project"), "origin", ""),
                            "default") == 0;
+
   if (is_default && is_generic_slug(slug))
     doctor_findings_add(
         findings, FINDING_WARNING, "project name",
@@ -136,10 +141,12 @@ static void check_settings(struct doctor_findings *findings, struct json_object 
   struct json_object_iter member;
   char text[800] = "";
   size_t used = 0;
+
   json_object_object_foreachC(config, member) {
     const char *origin = report_text_string(member.val, "origin", "");
     struct json_object *value = report_text_member(member.val, "value");
-    if (strcmp(origin, "default") == 0 || value == NULL || used >= sizeof text - 1)
+
+    if (strcmp(origin, "default") == 0 || !value || used >= sizeof text - 1)
       continue;
     int written = snprintf(text + used, sizeof text - used, "%s%s = %s (%s)", used > 0 ? "; " : "",
                            member.key, json_object_get_string(value), origin);
@@ -152,9 +159,11 @@ static void check_settings(struct doctor_findings *findings, struct json_object 
 static void check_ci(struct doctor_findings *findings, bool emits) {
   static const char *const variables[] = {"CI", "GITHUB_ACTIONS", "GITLAB_CI", "JENKINS_URL",
                                           "BUILDKITE"};
+
   for (size_t i = 0; i < sizeof variables / sizeof variables[0]; i++) {
     const char *value = getenv(variables[i]);
-    if (value == NULL || *value == '\0' || strcmp(value, "false") == 0)
+
+    if (!value || *value == '\0' || strcmp(value, "false") == 0)
       continue;
     doctor_findings_add(
         findings, FINDING_WARNING, "CI job",
@@ -175,8 +184,10 @@ static void check_clock(struct doctor_findings *findings, struct session *sessio
   struct problem ignored;
   struct json_object *report = NULL;
   const char *ahead = NULL;
+
   if (report_text_delivery(session, &report, &ignored) == 0) {
     struct json_object *agents = report_text_member(report, "agents");
+
     for (size_t i = 0;
          json_object_is_type(agents, json_type_array) && i < json_object_array_length(agents);
          i++) {
@@ -187,11 +198,11 @@ static void check_clock(struct doctor_findings *findings, struct session *sessio
         ahead = report_text_string(agent, "agent", "");
     }
   }
-  if (before_program || ahead != NULL)
+  if (before_program || ahead)
     doctor_findings_add(findings, FINDING_WARNING, "clock",
                         "set the clock; nothing is lost by it meanwhile",
                         "it says %s, but %s%s is later", now,
-                        ahead != NULL ? "the log of " : "this program", ahead != NULL ? ahead : "");
+                        ahead ? "the log of " : "this program", ahead ? ahead : "");
   else
     doctor_findings_add(findings, FINDING_OK, "clock", NULL, "%s", now);
   json_object_put(report);
@@ -201,6 +212,7 @@ static void check_broker(struct doctor_findings *findings, struct session *sessi
   struct json_object *report = NULL;
   struct problem problem;
   int result = broker_report_check(session, BROKER_TIMEOUT_S, &report, &problem);
+
   if (result == 0)
     doctor_findings_add(findings, FINDING_OK, "broker", NULL, "%s, stream %s",
                         report_text_string(report, "url", "?"),
@@ -208,7 +220,7 @@ static void check_broker(struct doctor_findings *findings, struct session *sessi
   else if (emits)
     doctor_findings_fail(
         findings, EXIT_CODE_UNDELIVERABLE, "broker",
-        report != NULL && json_object_get_boolean(report_text_member(report, "connected"))
+        report && json_object_get_boolean(report_text_member(report, "connected"))
             ? "'broker check' says more, 'broker init' makes a stream; events stay in the log "
               "meanwhile"
             : "set nats_url or start the broker; events stay in the log meanwhile",
@@ -245,6 +257,7 @@ static int run(const struct host *host) {
   struct doctor_findings findings;
   struct session session;
   struct problem problem;
+
   doctor_findings_init(&findings);
   if (session_load(host, &session, &problem) < 0) {
     doctor_findings_fail(&findings, problem.exit_code, "plugin",

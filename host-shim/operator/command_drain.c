@@ -51,6 +51,7 @@ static int check_given(const struct host *host, struct problem *problem) {
   int decisions = options_given(arguments, "resend-since") +
                   options_given(arguments, "resend-all") + options_given(arguments, "assume-sent");
   bool follow = options_given(arguments, "follow");
+
   if (decisions > 1)
     return problem_set(problem, EXIT_CODE_USAGE,
                        "drain: --resend-since, --resend-all and --assume-sent exclude each other");
@@ -64,8 +65,9 @@ static int check_given(const struct host *host, struct problem *problem) {
 
 static int resend_since(const struct host *host, int64_t *since_ns, struct problem *problem) {
   const char *since = options_text(host->arguments, "resend-since", NULL);
+
   *since_ns = 0;
-  if (since != NULL && time_text_parse(since, since_ns) < 0)
+  if (since && time_text_parse(since, since_ns) < 0)
     return problem_set(problem, EXIT_CODE_USAGE,
                        "--resend-since: '%s' is no time such as 2026-01-02T03:04:05Z", since);
   return 0;
@@ -79,7 +81,7 @@ static int decide(const struct host *host, struct session *session, int64_t sinc
   if (!assume && !resend)
     return 0;
   const struct kaizen_delivery_1 *delivery = session_extension(session, KAIZEN_DELIVERY_1, problem);
-  if (delivery == NULL)
+  if (!delivery)
     return -1;
   int32_t result = assume ? delivery->assume_sent(session->instance, changed)
                           : delivery->resend(session->instance, since_ns, changed);
@@ -90,6 +92,7 @@ static uint64_t count_held(struct session *session) {
   struct problem ignored;
   struct json_object *report = NULL;
   uint64_t held = 0;
+
   if (report_text_delivery(session, &report, &ignored) < 0)
     return 0;
   struct json_object *agents = report_text_member(report, "agents");
@@ -102,6 +105,7 @@ static uint64_t count_held(struct session *session) {
 
 static void take_end(struct drain_result *result, enum delivery_end end) {
   bool needs_hands = result->held > 0 || result->stats.dead_lettered > 0;
+
   result->ended = end == DELIVERY_DONE          ? "done"
                   : end == DELIVERY_TIMEOUT     ? "timeout"
                   : end == DELIVERY_INTERRUPTED ? "interrupted"
@@ -121,6 +125,7 @@ static const char *reason_of(const struct drain_result *result) {
 static void print_json(const struct drain_result *result) {
   struct json_object *document = json_object_new_object();
   const char *reason = reason_of(result);
+
   json_object_object_add(document, "ended", json_object_new_string(result->ended));
   json_object_object_add(
       document, "acknowledged_now",
@@ -142,6 +147,7 @@ static void print_json(const struct drain_result *result) {
 
 static void print_text(const struct drain_result *result) {
   const struct kaizen_stats *stats = &result->stats;
+
   printf("%" PRIu64 " of %" PRIu64 " event%s acknowledged, %" PRIu64 " pending",
          stats->acknowledged, stats->marked, output_plural(stats->marked), stats->pending);
   if (result->held > 0)
@@ -163,6 +169,7 @@ static int drain_opened(const struct host *host, struct session *session, struct
       .show_progress = true,
   };
   int64_t since_ns = 0;
+
   if (resend_since(host, &since_ns, problem) < 0 || follow_publish_here(session, problem) < 0 ||
       session_start(session, problem) < 0)
     return output_problem(problem);
@@ -187,6 +194,7 @@ static int drain_opened(const struct host *host, struct session *session, struct
 static int run(const struct host *host) {
   struct session session;
   struct problem problem;
+
   if (check_given(host, &problem) < 0)
     return output_problem(&problem);
   if (options_given(host->arguments, "follow"))

@@ -30,6 +30,7 @@ static const char *const extensions[] = {KAIZEN_INSPECT_1,
 
 static struct json_object *abi_text(uint32_t abi_version) {
   char text[32];
+
   snprintf(text, sizeof text, "%u.%u", abi_version >> 16, abi_version & 0xFFFFu);
   return json_object_new_string(text);
 }
@@ -39,8 +40,9 @@ static void print_json(const struct session *session) {
   struct json_object *document = json_object_new_object();
   struct json_object *entry = json_object_new_object();
   struct json_object *list = json_object_new_array();
-  for (const char *const *id = extensions; *id != NULL; id++)
-    if (plugin->get_extension(*id) != NULL)
+
+  for (const char *const *id = extensions; *id; id++)
+    if (plugin->get_extension(*id))
       json_object_array_add(list, json_object_new_string(*id));
   json_object_object_add(entry, "file", json_text_new_string(session->plugin.file));
   json_object_object_add(entry, "id", json_text_new_string(plugin->id));
@@ -50,21 +52,21 @@ static void print_json(const struct session *session) {
   json_object_object_add(document, "host_version", json_object_new_string(KAIZEN_HOST_VERSION));
   json_object_object_add(document, "host_abi_version", abi_text(KAIZEN_ABI_VERSION));
   json_object_object_add(document, "config_file",
-                         session->config.file != NULL ? json_text_new_string(session->config.file)
-                                                      : NULL);
+                         session->config.file ? json_text_new_string(session->config.file) : NULL);
   json_object_object_add(document, "plugin", entry);
   output_json(document);
 }
 
 static void print_text(const struct session *session) {
   const struct kaizen_plugin_v1 *plugin = session->plugin.table;
+
   printf("plugin      %s %s\nfile        %s\nABI         %u.%u (this host: %u.%u)\n", plugin->id,
          plugin->version, session->plugin.file, plugin->abi_version >> 16,
          plugin->abi_version & 0xFFFFu, KAIZEN_ABI_MAJOR, KAIZEN_ABI_MINOR);
   printf("config      %s\nextensions ",
-         session->config.file != NULL ? session->config.file : "built-in defaults");
-  for (const char *const *id = extensions; *id != NULL; id++)
-    if (plugin->get_extension(*id) != NULL)
+         session->config.file ? session->config.file : "built-in defaults");
+  for (const char *const *id = extensions; *id; id++)
+    if (plugin->get_extension(*id))
       printf(" %s", *id);
   printf("\nhost        kaizen-host %s\n", KAIZEN_HOST_VERSION);
 }
@@ -72,6 +74,7 @@ static void print_text(const struct session *session) {
 static int run(const struct host *host) {
   struct session session;
   struct problem problem;
+
   if (session_load(host, &session, &problem) < 0)
     return output_problem(&problem);
   if (options_given(host->arguments, "schema"))

@@ -36,6 +36,7 @@ static enum exit_code wait_for_events(const struct host *host, struct session *s
   const struct delivery_wait wait = {.timeout_s = options_number(host->arguments, "wait", 1),
                                      .until_deadline = false,
                                      .show_progress = true};
+
   if (!options_given(host->arguments, "emit-event"))
     return EXIT_CODE_OK;
   enum delivery_end end = delivery_wait(session, &wait, &stats, &problem);
@@ -53,6 +54,7 @@ static enum exit_code wait_for_events(const struct host *host, struct session *s
 static int run_opened(const struct host *host, struct session *session, struct problem *problem) {
   struct replay replay;
   const struct arguments *arguments = host->arguments;
+
   replay_init(&replay, session);
   replay.exec_flags =
       options_given(arguments, "emit-event") ? KAIZEN_EXEC_EMIT : KAIZEN_EXEC_NO_EMIT;
@@ -77,6 +79,7 @@ static int run_opened(const struct host *host, struct session *session, struct p
 static int run(const struct host *host) {
   struct session session;
   struct problem problem;
+
   if (session_open(host, &session, &problem) < 0)
     return output_problem(&problem);
   int status = run_opened(host, &session, &problem);

@@ -33,9 +33,11 @@ struct totals {
 
 static struct totals sum_up(struct json_object *agents, size_t count) {
   struct totals totals = {.recorded = 0};
+
   for (size_t i = 0; i < count; i++) {
     struct json_object *agent = json_object_array_get_idx(agents, i);
     const char *oldest = report_text_string(agent, "oldest_pending", NULL);
+
     totals.recorded += report_text_count(agent, "execution_count");
     totals.marked += report_text_count(agent, "marked");
     totals.acknowledged += report_text_count(agent, "acknowledged");
@@ -43,8 +45,7 @@ static struct totals sum_up(struct json_object *agents, size_t count) {
     totals.held += report_text_count(agent, "held");
     totals.dead_lettered += report_text_count(agent, "dead_lettered");
     totals.skipped_lines += report_text_count(agent, "skipped_lines");
-    if (oldest != NULL &&
-        (totals.oldest_pending == NULL || strcmp(oldest, totals.oldest_pending) < 0))
+    if (oldest && (!totals.oldest_pending || strcmp(oldest, totals.oldest_pending) < 0))
       totals.oldest_pending = oldest;
   }
   return totals;
@@ -53,7 +54,8 @@ static struct totals sum_up(struct json_object *agents, size_t count) {
 static void print_age(const char *timestamp) {
   int64_t then_ns = 0;
   char age[TIME_TEXT_MAX];
-  if (timestamp == NULL || time_text_parse(timestamp, &then_ns) < 0)
+
+  if (!timestamp || time_text_parse(timestamp, &then_ns) < 0)
     return;
   double seconds = (double)(time_text_now_ns() - then_ns) / 1e9;
   time_text_duration(seconds > 0 ? seconds : 0, age);
@@ -62,6 +64,7 @@ static void print_age(const char *timestamp) {
 
 static void print_trouble(const struct totals *totals) {
   uint64_t waiting = totals->pending - totals->held;
+
   if (totals->held > 0)
     printf("%s%" PRIu64
            " event%s held%s, because the project was copied or restored; 'drain --resend-all' or "
@@ -82,6 +85,7 @@ static void print_trouble(const struct totals *totals) {
 
 static void print_emission(bool emits, const struct totals *totals) {
   const char *records = output_plural(totals->recorded);
+
   if (!emits)
     printf("emission is off%s, %" PRIu64 " of %" PRIu64 " record%s marked\n",
            totals->marked > 0 ? " unless a call asks for it" : "", totals->marked, totals->recorded,
@@ -96,6 +100,7 @@ static void print_emission(bool emits, const struct totals *totals) {
 /* What matters first stands first. */
 static void print_headline(struct json_object *report, const struct totals *totals) {
   print_trouble(totals);
+
   print_emission(json_object_get_boolean(report_text_member(report, "emit_event")), totals);
   if (totals->skipped_lines > 0)
     printf("%" PRIu64 " line%s of the logs %s; 'verify' shows %s\n", totals->skipped_lines,
@@ -110,9 +115,11 @@ static void print_agents(struct json_object *agents, size_t count) {
   static const char *const members[] = {"execution_count", "marked", "acknowledged",
                                         "pending",         "held",   "dead_lettered"};
   struct table table;
+
   table_init(&table, headings);
   for (size_t i = 0; i < count; i++) {
     struct json_object *agent = json_object_array_get_idx(agents, i);
+
     table_cell(&table, "%s", report_text_string(agent, "agent", ""));
     for (size_t column = 0; column < sizeof members / sizeof members[0]; column++)
       table_cell(&table, "%" PRIu64, report_text_count(agent, members[column]));
@@ -125,6 +132,7 @@ static void print_agents(struct json_object *agents, size_t count) {
 
 static void print_publisher(struct json_object *report, struct json_object *broker) {
   double holder = report_text_number(report_text_member(report, "publisher"), "holder_pid", 0);
+
   if (holder > 0)
     printf("\npublisher  process %.0f\n", holder);
   else if (holder < 0)
@@ -132,7 +140,7 @@ static void print_publisher(struct json_object *report, struct json_object *brok
   else
     puts(
         "\npublisher  none at present; the next emitting process or 'drain' sends what is pending");
-  if (broker != NULL)
+  if (broker)
     broker_report_print(broker);
 }
 
@@ -170,7 +178,7 @@ static int report_status(const struct host *host, struct session *session,
   } else {
     print_text(report, broker, &totals);
   }
-  if (!usable && broker == NULL)
+  if (!usable && !broker)
     output_note("%s", problem->text);
   json_object_put(broker);
   json_object_put(report);
@@ -181,6 +189,7 @@ static int report_status(const struct host *host, struct session *session,
 static int run(const struct host *host) {
   struct session session;
   struct problem problem;
+
   if (session_open(host, &session, &problem) < 0)
     return output_problem(&problem);
   int status = report_status(host, &session, &problem);

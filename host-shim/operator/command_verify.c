@@ -44,8 +44,10 @@ static void print_bad_lines(struct json_object *report) {
   struct json_object *lines = report_text_member(report, "bad_lines");
   uint64_t count = report_text_count(report, "bad_line_count");
   size_t listed = json_object_is_type(lines, json_type_array) ? json_object_array_length(lines) : 0;
+
   for (size_t i = 0; i < listed; i++) {
     struct json_object *line = json_object_array_get_idx(lines, i);
+
     printf("  line %" PRIu64 ": ", report_text_count(line, "line"));
     utf8_text_print(stdout, report_text_string(line, "reason", "?"));
     putchar('\n');
@@ -84,13 +86,14 @@ static int verify_agent(void *ctx, const char *agent, struct problem *problem) {
   bool repairs = verify->repairs && !verify->dry_run;
   int32_t result = (repairs ? verify->repair->repair : verify->repair->verify)(
       verify->session.instance, session_text(agent), report_text_sink, &text);
+
   if (result < 0) {
     free(text.text);
     return result == KAIZEN_E_REJECTED ? agent_history_unknown(&verify->session, agent, problem)
                                        : session_failed(&verify->session, agent, result, problem);
   }
   struct json_object *report = report_text_parse(&text, "verify", problem);
-  if (report == NULL)
+  if (!report)
     return -1;
   verify->agents++;
   verify->inconsistent += !json_object_get_boolean(report_text_member(report, "consistent"));
@@ -104,14 +107,15 @@ static int verify_agent(void *ctx, const char *agent, struct problem *problem) {
 
 static int verify_opened(struct verify *verify, const char *agent, struct problem *problem) {
   verify->repair = session_extension(&verify->session, KAIZEN_REPAIR_1, problem);
-  if (verify->repair == NULL)
+  if (!verify->repair)
     return -1;
-  int result = agent != NULL ? verify_agent(verify, agent, problem)
-                             : agent_history_each(&verify->session, verify_agent, verify, problem);
+  int result = agent ? verify_agent(verify, agent, problem)
+                     : agent_history_each(&verify->session, verify_agent, verify, problem);
   if (result < 0)
     return -1;
   if (output_is_json()) {
     struct json_object *document = json_object_new_object();
+
     json_object_object_add(document, "consistent",
                            json_object_new_boolean(verify->inconsistent == 0));
     json_object_object_add(document, "agents", json_object_get(verify->reports));
@@ -128,6 +132,7 @@ static int run(const struct host *host) {
       .repairs = options_given(host->arguments, "repair"),
       .dry_run = options_given(host->arguments, "dry-run"),
   };
+
   if (verify.dry_run && !verify.repairs) {
     problem_set(&problem, EXIT_CODE_USAGE,
                 "verify: --dry-run goes with --repair; without it nothing is changed");

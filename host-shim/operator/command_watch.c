@@ -36,7 +36,8 @@ static void print_event(const char *data, size_t len) {
   struct json_object *event = json_text_parse(data, len, &at, &description);
   struct json_object *attributes = report_text_member(event, "attributes");
   struct json_object *summary = report_text_member(attributes, "summary");
-  if (event == NULL) {
+
+  if (!event) {
     output_warning("an event that is no JSON: %s", description);
     return;
   }
@@ -53,6 +54,7 @@ static void print_event(const char *data, size_t len) {
 
 static int32_t take_event(void *ctx, const char *data, size_t len) {
   struct watch *watch = ctx;
+
   if (len == 0)
     return signals_pending() != 0 || ferror(stdout);
   if (output_is_json()) {
@@ -70,7 +72,8 @@ static int watch_opened(const struct host *host, struct session *session, struct
   const struct kaizen_broker_1 *broker = session_extension(session, KAIZEN_BROKER_1, problem);
   struct watch watch = {.left = UINT64_MAX, .seen = 0};
   double timeout_s = options_number(host->arguments, "timeout", 0);
-  if (broker == NULL)
+
+  if (!broker)
     return -1;
   if (options_given(host->arguments, "count"))
     watch.left = (uint64_t)options_number(host->arguments, "count", 0);
@@ -89,6 +92,7 @@ static int watch_opened(const struct host *host, struct session *session, struct
 static int run(const struct host *host) {
   struct session session;
   struct problem problem;
+
   if (session_open(host, &session, &problem) < 0)
     return output_problem(&problem);
   int result = watch_opened(host, &session, &problem);

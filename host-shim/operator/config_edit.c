@@ -18,7 +18,8 @@ int config_edit_open(const struct host *host, struct session *session, struct pr
     return -1;
   if (session_find_project(host, session, problem) < 0) {
     const char *home = getenv("HOME");
-    if (host->directory != NULL || home == NULL || realpath(home, session->project_root) == NULL)
+
+    if (host->directory || !home || !realpath(home, session->project_root))
       goto failed;
   }
   if (session_create(host, session, problem) == 0)
@@ -30,8 +31,10 @@ failed:
 
 static bool is_set(const struct host *host, const char *key) {
   size_t len = strlen(key);
+
   for (size_t i = 0; i < host->arguments->value_count; i++) {
     const struct option_value *value = &host->arguments->values[i];
+
     if (strcmp(value->spec->name, "set") == 0 && strncmp(value->text, key, len) == 0 &&
         value->text[len] == '=')
       return true;
@@ -44,7 +47,7 @@ static struct json_object *origin_of(const struct host *host, const struct sessi
                                      const char *key) {
   char text[PATH_MAX + 8];
   bool is_root = strcmp(key, "project_root") == 0;
-  if (is_root && host->directory != NULL)
+  if (is_root && host->directory)
     return json_object_new_string("-C");
   if (is_set(host, key))
     return json_object_new_string("--set");
@@ -80,12 +83,13 @@ static struct json_object *typed_value(const struct session *session, const char
   struct json_object *typed = is_text ? json_object_new_string(value)
                                       : json_text_parse(value, strlen(value), &at, &description);
   json_object_put(schema);
-  return typed != NULL ? typed : json_object_new_string(value);
+  return typed ? typed : json_object_new_string(value);
 }
 
 static struct json_object *config_in(struct json_object *parent) {
   struct json_object *config = report_text_member(parent, "config");
-  if (config == NULL) {
+
+  if (!config) {
     config = json_object_new_object();
     json_object_object_add(parent, "config", config);
   }
@@ -98,7 +102,8 @@ static int write_document(struct json_object *document, const char *file, struct
   struct stat entry;
   const char *text = json_object_to_json_string_ext(
       document, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED | JSON_C_TO_STRING_NOSLASHESCAPE);
-  snprintf(text_file, sizeof text_file, "%s", realpath(file, target) != NULL ? target : file);
+
+  snprintf(text_file, sizeof text_file, "%s", realpath(file, target) ? target : file);
   mode_t mode = stat(text_file, &entry) == 0 ? entry.st_mode & 0777
                                              : 0600; /* it may come to hold a password */
   char *with_newline = NULL;
@@ -113,11 +118,11 @@ static int write_document(struct json_object *document, const char *file, struct
 static int change(struct session *session, struct json_object *document, const char *key,
                   const char *value, struct problem *problem) {
   struct json_object *config =
-      config_in(session->config.plugin != NULL ? session->config.plugin : document);
-  if (value == NULL && !json_object_object_get_ex(config, key, NULL))
+      config_in(session->config.plugin ? session->config.plugin : document);
+  if (!value && !json_object_object_get_ex(config, key, NULL))
     return problem_set(problem, EXIT_CODE_FAILED, "config: '%s' is not set in %s", key,
-                       session->config.file != NULL ? session->config.file : "any file");
-  if (value == NULL)
+                       session->config.file ? session->config.file : "any file");
+  if (!value)
     json_object_object_del(config, key);
   else
     json_object_object_add(config, key, typed_value(session, key, value));
@@ -138,15 +143,14 @@ static void report_change(const char *file, const char *key, bool is_set) {
 
 int config_edit_apply(struct session *session, const char *key, const char *value,
                       struct problem *problem) {
-  char *file =
-      session->config.file != NULL ? strdup(session->config.file) : host_config_user_file();
-  if (file == NULL)
+  char *file = session->config.file ? strdup(session->config.file) : host_config_user_file();
+  if (!file)
     return problem_set(problem, EXIT_CODE_FAILED,
                        "config: there is no home folder; name a file with --config");
-  struct json_object *document = session->config.document != NULL
+  struct json_object *document = session->config.document
                                      ? json_object_get(session->config.document)
                                      : json_object_new_object();
-  int result = value != NULL ? session_set(session, key, value, problem) : 0;
+  int result = value ? session_set(session, key, value, problem) : 0;
   if (result == 0)
     result = change(session, document, key, value, problem);
   if (result == 0)

@@ -43,9 +43,9 @@ static int open_root(const struct follow *follow, struct followed *followed,
                      struct problem *problem) {
   struct host host = *follow->host;
   struct session *session = calloc(1, sizeof *session);
-  if (session == NULL)
+  if (!session)
     return problem_no_memory(problem);
-  if (followed->root != NULL)
+  if (followed->root)
     host.directory = followed->root;
   int result = session_open(&host, session, problem);
   if (result == 0 &&
@@ -63,7 +63,7 @@ static int open_root(const struct follow *follow, struct followed *followed,
 }
 
 static void close_root(struct followed *followed) {
-  if (followed->session == NULL)
+  if (!followed->session)
     return;
   session_stop(followed->session, STOP_MS);
   session_close(followed->session);
@@ -80,16 +80,17 @@ static struct followed *find_root(struct follow *follow, const char *root) {
 
 static int add_root(struct follow *follow, const char *root) {
   struct followed *known = find_root(follow, root);
-  if (known != NULL) {
+
+  if (known) {
     known->listed = true;
     return 0;
   }
   struct followed *list = reallocarray(follow->list, follow->count + 1, sizeof *list);
-  if (list == NULL)
+  if (!list)
     return -1;
   follow->list = list;
   char *copy = strdup(root);
-  if (copy == NULL)
+  if (!copy)
     return -1;
   list[follow->count++] =
       (struct followed){.root = copy, .session = NULL, .listed = true, .complained = false};
@@ -98,6 +99,7 @@ static int add_root(struct follow *follow, const char *root) {
 
 static void drop_unlisted(struct follow *follow) {
   size_t kept = 0;
+
   for (size_t i = 0; i < follow->count; i++) {
     if (follow->list[i].listed) {
       follow->list[kept++] = follow->list[i];
@@ -113,11 +115,12 @@ static void drop_unlisted(struct follow *follow) {
 /* One root a line; blank lines and lines beginning with # are left out. */
 static int take_roots(struct follow *follow, char *text, struct problem *problem) {
   char *rest = text;
+
   for (size_t i = 0; i < follow->count; i++)
     follow->list[i].listed = false;
-  for (char *line = strsep(&rest, "\n"); line != NULL; line = strsep(&rest, "\n")) {
+  for (char *line = strsep(&rest, "\n"); line; line = strsep(&rest, "\n")) {
     line += strspn(line, " \t");
-    for (size_t len = strlen(line); len > 0 && strchr(" \t\r", line[len - 1]) != NULL; len--)
+    for (size_t len = strlen(line); len > 0 && strchr(" \t\r", line[len - 1]); len--)
       line[len - 1] = '\0';
     if (*line == '\0' || *line == '#')
       continue;
@@ -134,6 +137,7 @@ static int read_roots(struct follow *follow, struct problem *problem) {
   struct stat entry;
   char *text = NULL;
   size_t len = 0;
+
   if (stat(follow->roots_file, &entry) == 0 &&
       entry.st_mtim.tv_sec == follow->roots_modified.tv_sec &&
       entry.st_mtim.tv_nsec == follow->roots_modified.tv_nsec)
@@ -150,7 +154,8 @@ static void open_missing(struct follow *follow) {
   for (size_t i = 0; i < follow->count; i++) {
     struct followed *followed = &follow->list[i];
     struct problem problem;
-    if (followed->session != NULL || open_root(follow, followed, &problem) == 0)
+
+    if (followed->session || open_root(follow, followed, &problem) == 0)
       continue;
     if (!followed->complained)
       output_warning("%s: %s; it is tried again", followed->root, problem.text);
@@ -162,10 +167,12 @@ static void open_missing(struct follow *follow) {
  * counts. */
 static void tick(struct follow *follow) {
   const struct timespec pause = {.tv_sec = 0, .tv_nsec = TICK_NS};
+
   for (size_t i = 0; i < follow->count; i++) {
     struct kaizen_stats stats = {.struct_size = sizeof stats};
     struct session *session = follow->list[i].session;
-    if (session != NULL)
+
+    if (session)
       session->plugin.table->stats(session->instance, &stats);
   }
   nanosleep(&pause, NULL);
@@ -173,10 +180,12 @@ static void tick(struct follow *follow) {
 
 static int follow_many(struct follow *follow, struct problem *problem) {
   double next_look_s = 0;
+
   if (read_roots(follow, problem) < 0)
     return -1;
   while (signals_pending() == 0) {
     struct problem ignored;
+
     if (time_text_monotonic_s() >= next_look_s) {
       if (next_look_s > 0 && read_roots(follow, &ignored) < 0)
         output_warning("%s; the roots read before stay", ignored.text);
@@ -190,7 +199,7 @@ static int follow_many(struct follow *follow, struct problem *problem) {
 
 static int follow_one(struct follow *follow, struct problem *problem) {
   follow->list = calloc(1, sizeof *follow->list);
-  if (follow->list == NULL)
+  if (!follow->list)
     return problem_no_memory(problem);
   follow->count = 1;
   if (open_root(follow, &follow->list[0], problem) < 0)
@@ -203,8 +212,9 @@ static int follow_one(struct follow *follow, struct problem *problem) {
 int follow_run(const struct host *host, const char *roots_file) {
   struct follow follow = {.host = host, .roots_file = roots_file};
   struct problem problem;
+
   signals_note();
-  int result = roots_file != NULL ? follow_many(&follow, &problem) : follow_one(&follow, &problem);
+  int result = roots_file ? follow_many(&follow, &problem) : follow_one(&follow, &problem);
   for (size_t i = 0; i < follow.count; i++) {
     close_root(&follow.list[i]);
     free(follow.list[i].root);

@@ -38,23 +38,22 @@ void replay_init(struct replay *replay, struct session *session) {
 
 int replay_open(struct replay *replay, const char *file, struct problem *problem) {
   struct stat entry;
+
   replay->batch = session_extension(replay->session, KAIZEN_BATCH_1, problem);
-  if (replay->batch == NULL)
+  if (!replay->batch)
     return -1;
   replay->room = BUFFER_BYTES;
   replay->batch_bytes = BATCH_BYTES_FIRST;
   replay->buffer = malloc(replay->room);
-  if (replay->buffer == NULL)
+  if (!replay->buffer)
     return problem_no_memory(problem);
-  replay->fd =
-      file == NULL || strcmp(file, "-") == 0 ? STDIN_FILENO : open(file, O_RDONLY | O_CLOEXEC);
+  replay->fd = !file || strcmp(file, "-") == 0 ? STDIN_FILENO : open(file, O_RDONLY | O_CLOEXEC);
   if (replay->fd < 0)
     return problem_set(problem, EXIT_CODE_FAILED, "%s: cannot be opened: %s", file,
                        strerror(errno));
   if (fstat(replay->fd, &entry) == 0) {
     if (S_ISDIR(entry.st_mode))
-      return problem_set(problem, EXIT_CODE_FAILED, "%s: it is a folder",
-                         file != NULL ? file : "-");
+      return problem_set(problem, EXIT_CODE_FAILED, "%s: it is a folder", file ? file : "-");
     if (S_ISREG(entry.st_mode))
       replay->input_bytes = (uint64_t)entry.st_size;
   }
@@ -71,6 +70,7 @@ void replay_close(struct replay *replay) {
 static uint64_t count_newlines(const char *text, size_t len) {
   uint64_t count = 0;
   const char *end = text + len;
+
   for (const char *at = text; (at = memchr(at, '\n', (size_t)(end - at))) != NULL; at++)
     count++;
   return count;
@@ -80,9 +80,10 @@ static uint64_t count_newlines(const char *text, size_t len) {
  * newline. */
 static size_t whole_lines(const struct replay *replay) {
   const char *last = memrchr(replay->buffer, '\n', replay->used);
+
   if (replay->ended)
     return replay->used;
-  return last != NULL ? (size_t)(last - replay->buffer) + 1 : 0;
+  return last ? (size_t)(last - replay->buffer) + 1 : 0;
 }
 
 /* Waits for input in slices: a read that blocks would not see a signal that came just before it.
@@ -90,6 +91,7 @@ static size_t whole_lines(const struct replay *replay) {
  * next call takes. */
 static bool has_input(const struct replay *replay, size_t ready) {
   struct pollfd input = {.fd = replay->fd, .events = POLLIN};
+
   while (signals_pending() == 0) {
     if (poll(&input, 1, ready < replay->batch_bytes ? SLICE_MS : 0) > 0)
       return true;
@@ -104,6 +106,7 @@ static bool has_input(const struct replay *replay, size_t ready) {
 static int fill(struct replay *replay, struct problem *problem) {
   while (!replay->ended && replay->used < replay->room && has_input(replay, whole_lines(replay))) {
     ssize_t got = read(replay->fd, replay->buffer + replay->used, replay->room - replay->used);
+
     if (got < 0 && errno != EINTR && errno != EAGAIN)
       return problem_set(problem, EXIT_CODE_FAILED, "the input cannot be read: %s",
                          strerror(errno));
@@ -118,9 +121,9 @@ static size_t batch_of(const struct replay *replay, size_t len) {
   if (len <= replay->batch_bytes)
     return len;
   const char *last = memrchr(replay->buffer, '\n', replay->batch_bytes);
-  if (last == NULL)
+  if (!last)
     last = memchr(replay->buffer + replay->batch_bytes, '\n', len - replay->batch_bytes);
-  return last != NULL ? (size_t)(last - replay->buffer) + 1 : len;
+  return last ? (size_t)(last - replay->buffer) + 1 : len;
 }
 
 /* While the plugin is called no progress is shown and no Ctrl-C is heard, and a line may cost a
@@ -134,7 +137,8 @@ static void fit_batch(struct replay *replay, double took_s) {
 
 static int grow(struct replay *replay, struct problem *problem) {
   char *larger = replay->room < LINE_BYTES_MAX ? realloc(replay->buffer, replay->room * 2) : NULL;
-  if (larger == NULL)
+
+  if (!larger)
     return problem_set(problem, EXIT_CODE_FAILED,
                        "line %" PRIu64
                        " has more than %zu bytes; to go on behind it: --skip %" PRIu64,
@@ -146,6 +150,7 @@ static int grow(struct replay *replay, struct problem *problem) {
 
 static void drop(struct replay *replay, size_t len) {
   bool partial = len > 0 && replay->buffer[len - 1] != '\n'; /* the input's last line */
+
   replay->lines_done += count_newlines(replay->buffer, len) + partial;
   replay->bytes_done += len;
   memmove(replay->buffer, replay->buffer + len, replay->used - len);
@@ -155,9 +160,11 @@ static void drop(struct replay *replay, size_t len) {
 /* Bytes of the lines at the start of the buffer that --skip leaves out. */
 static size_t skipped_bytes(struct replay *replay, size_t len) {
   size_t at = 0;
+
   while (at < len && replay->lines_to_skip > 0) {
     const char *newline = memchr(replay->buffer + at, '\n', len - at);
-    at = newline != NULL ? (size_t)(newline - replay->buffer) + 1 : len;
+
+    at = newline ? (size_t)(newline - replay->buffer) + 1 : len;
     replay->lines_to_skip--;
   }
   return at;
@@ -165,10 +172,11 @@ static size_t skipped_bytes(struct replay *replay, size_t len) {
 
 static void take_refusal(void *ctx, uint64_t line, int32_t code, const char *reason) {
   struct replay *replay = ctx;
+
   if (code >= 0)
     return;
   if (KAIZEN_MAY_RETRY(code, true)) { /* not the line's fault: fail() says it when it stays */
-    snprintf(replay->failure, sizeof replay->failure, "%s", reason != NULL ? reason : "");
+    snprintf(replay->failure, sizeof replay->failure, "%s", reason ? reason : "");
     return;
   }
   if (replay->refusal_count == REPLAY_REFUSALS_MAX)
@@ -176,7 +184,7 @@ static void take_refusal(void *ctx, uint64_t line, int32_t code, const char *rea
   struct replay_refusal *refusal = &replay->refusals[replay->refusal_count++];
   refusal->line = replay->lines_done + line;
   refusal->code = code;
-  snprintf(refusal->reason, sizeof refusal->reason, "%s", reason != NULL ? reason : "");
+  snprintf(refusal->reason, sizeof refusal->reason, "%s", reason ? reason : "");
 }
 
 static void add_counts(struct replay *replay, const struct kaizen_batch_result *result) {
@@ -190,12 +198,13 @@ static void add_counts(struct replay *replay, const struct kaizen_batch_result *
 static int fail(struct replay *replay, int32_t result, struct problem *problem) {
   const struct kaizen_plugin_v1 *plugin = replay->session->plugin.table;
   const char *name = plugin->code_name(result);
+
   if (replay->failure[0] == '\0')
     plugin->last_error(replay->session->instance, replay->failure, sizeof replay->failure);
   return problem_set(problem, problem_exit_code(result),
                      "%" PRIu64 " line%s done, then %s%s%s; to go on: --skip %" PRIu64 "%s",
                      replay->lines_done, output_plural(replay->lines_done),
-                     name != NULL ? name : "a failure", replay->failure[0] != '\0' ? ": " : "",
+                     name ? name : "a failure", replay->failure[0] != '\0' ? ": " : "",
                      replay->failure, replay->lines_done,
                      problem_exit_code(result) == EXIT_CODE_UNKNOWN
                          ? ", with --derive-keys unless each line has a key of its own"
@@ -211,6 +220,7 @@ static int record_lines(struct replay *replay, size_t len, struct problem *probl
         replay->batch->record(replay->session->instance, replay->buffer, len, replay->exec_flags,
                               replay->batch_flags, take_refusal, replay, &batch);
     size_t consumed = batch.consumed < len ? (size_t)batch.consumed : len;
+
     add_counts(replay, &batch);
     drop(replay, consumed);
     len -= consumed;
@@ -231,6 +241,7 @@ static void show_progress(const struct replay *replay) {
   double elapsed_s = time_text_monotonic_s() - replay->started_s;
   double rate = elapsed_s > 0 ? (double)replay->lines_done / elapsed_s : 0;
   char bar[25] = "", left[TIME_TEXT_MAX];
+
   if (!output_is_animated())
     return;
   if (replay->input_bytes == 0) {
@@ -271,12 +282,14 @@ int replay_run(struct replay *replay, struct problem *problem) {
 static void print_json(const struct replay *replay) {
   struct json_object *document = json_object_new_object();
   struct json_object *refusals = json_object_new_array();
+
   for (size_t i = 0; i < replay->refusal_count; i++) {
     const struct replay_refusal *refusal = &replay->refusals[i];
     const char *name = replay->session->plugin.table->code_name(refusal->code);
     struct json_object *entry = json_object_new_object();
+
     json_object_object_add(entry, "line", json_object_new_uint64(refusal->line));
-    json_object_object_add(entry, "code", json_text_new_string(name != NULL ? name : "UNKNOWN"));
+    json_object_object_add(entry, "code", json_text_new_string(name ? name : "UNKNOWN"));
     json_object_object_add(entry, "reason", json_text_new_string(refusal->reason));
     json_object_array_add(refusals, entry);
   }
@@ -295,6 +308,7 @@ static void print_json(const struct replay *replay) {
 
 static void print_text(const struct replay *replay) {
   const struct kaizen_batch_result *total = &replay->total;
+
   printf("%" PRIu64 " line%s: %" PRIu64 " recorded, %" PRIu64 " duplicate%s, %" PRIu64 " rejected",
          total->lines, output_plural(total->lines), total->recorded, total->duplicates,
          output_plural(total->duplicates), total->rejected);

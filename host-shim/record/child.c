@@ -36,6 +36,7 @@ static void become(char *const *argv, const sigset_t *mask, int error_pipe) {
 static int read_exec_error(int error_pipe) {
   int error = 0;
   ssize_t got;
+
   do
     got = read(error_pipe, &error, sizeof error);
   while (got < 0 && errno == EINTR);
@@ -57,6 +58,7 @@ static bool has_ended(pid_t child, struct child_result *result) {
 static void wait_for(pid_t child, const sigset_t *watched, struct child_result *result) {
   while (!has_ended(child, result)) {
     siginfo_t info;
+
     if (sigwaitinfo(watched, &info) > 0 && info.si_signo != SIGCHLD)
       hand_on(&info, child, result);
   }
@@ -66,6 +68,7 @@ static void wait_for(pid_t child, const sigset_t *watched, struct child_result *
 static void take_waiting_signals(const sigset_t *watched, struct child_result *result) {
   const struct timespec at_once = {.tv_sec = 0, .tv_nsec = 0};
   siginfo_t info;
+
   while (sigtimedwait(watched, &info, &at_once) > 0)
     if (info.si_signo == SIGINT || info.si_signo == SIGTERM || info.si_signo == SIGHUP)
       result->interrupted_by = info.si_signo;
@@ -75,6 +78,7 @@ int child_run(char *const *argv, struct child_result *result, struct problem *pr
   sigset_t watched, before;
   int error_pipe[2];
   struct sigaction child_default = {.sa_flags = 0};
+
   *result = (struct child_result){.exec_error = 0};
   if (pipe2(error_pipe, O_CLOEXEC) < 0)
     return problem_set(problem, EXIT_CODE_EXEC, "exec: no pipe: %s", strerror(errno));

@@ -53,6 +53,7 @@ static int exit_status(const struct child_result *result) {
 /* Ended by the signal, or by its own answer to one that came. */
 static bool is_aborted(const struct child_result *result) {
   int status = exit_status(result);
+
   return status == EXIT_CODE_SIGNALLED + SIGINT || status == EXIT_CODE_SIGNALLED + SIGTERM ||
          (result->interrupted_by != 0 && status != 0);
 }
@@ -63,13 +64,14 @@ static int describe_end(struct record_request *request, const struct child_resul
                         : exit_status(result) == 0 ? "completed"
                                                    : "failed";
   char text[32];
-  if (json_members_find(&request->metadata, "outcome") == NULL &&
+
+  if (!json_members_find(&request->metadata, "outcome") &&
       json_members_add_text(&request->metadata, "outcome", outcome) < 0)
     return -1;
   snprintf(text, sizeof text, "%d", exit_status(result));
   if (json_members_add_json(&request->metadata, "exit_status", text) < 0)
     return -1;
-  if (!signalled || json_members_find(&request->metadata, "error_type") != NULL)
+  if (!signalled || json_members_find(&request->metadata, "error_type"))
     return 0;
   snprintf(text, sizeof text, "SIG%s", sigabbrev_np(WTERMSIG(result->wait_status)));
   return json_members_add_text(&request->metadata, "error_type", text);
@@ -106,7 +108,8 @@ static int record(const struct host *host, struct record_request *request,
 
 static int check_given(const struct host *host, struct problem *problem) {
   char **rest = host->arguments->rest;
-  if (rest == NULL || *rest == NULL)
+
+  if (!rest || !*rest)
     return problem_set(problem, EXIT_CODE_EXEC,
                        "exec: the command is missing; write it behind --, as in: kaizen-host exec "
                        "coach -- make test");
@@ -116,6 +119,7 @@ static int check_given(const struct host *host, struct problem *problem) {
 /* --require-record: what can be known to go wrong afterwards is said before. */
 static int check_recording(const struct host *host, struct problem *problem) {
   struct session session;
+
   if (!options_given(host->arguments, "require-record"))
     return 0;
   if (session_open(host, &session, problem) < 0)
@@ -132,10 +136,10 @@ static int run_command(const struct host *host, struct child_result *result, str
   struct problem unread;
   size_t len = 0;
   *has_said = false;
-  if (format == NULL)
+  if (!format)
     return child_run(host->arguments->rest, result, problem);
   struct result_capture *capture = result_capture_begin(problem);
-  if (capture == NULL)
+  if (!capture)
     return -1;
   int failed = child_run(host->arguments->rest, result, problem);
   result_capture_end(capture, &text, &len);
@@ -162,7 +166,7 @@ static void take_quality(const struct host *host, struct record_request *request
   double timeout_s = options_number(host->arguments, "quality-timeout", QUALITY_TIMEOUT_S);
   struct problem problem;
   double quality = 0;
-  if (command == NULL || (request->execution.flags & KAIZEN_EXEC_HAS_QUALITY) != 0)
+  if (!command || (request->execution.flags & KAIZEN_EXEC_HAS_QUALITY) != 0)
     return;
   if (result_quality_run(command, exit_status(result), timeout_s, &quality, &problem) < 0) {
     output_warning("exec: %s; recorded without a quality", problem.text);
@@ -207,6 +211,7 @@ static int run(const struct host *host) {
   struct record_request request;
   struct problem problem;
   int result = record_request_init(&request, host->arguments, command_word(host, 0), &problem);
+
   if (result == 0)
     result = check_given(host, &problem);
   if (result == 0)

@@ -45,7 +45,7 @@ static int take_result(const struct host *host, struct record_request *request, 
     return -1;
   int result = result_read(options_text(host->arguments, "from", ""), text, len, said, problem);
   free(text);
-  if (result == 0 && request->agent_as_given == NULL) {
+  if (result == 0 && !request->agent_as_given) {
     request->agent_as_given = said->host;
     request->execution.agent = session_text(said->host);
   }
@@ -57,7 +57,7 @@ static int take_result(const struct host *host, struct record_request *request, 
 static int check_given(const struct host *host, const struct record_request *request, bool is_json,
                        struct problem *problem) {
   bool maps = options_given(host->arguments, "map-agent");
-  if (request->agent_as_given == NULL && (!is_json || maps))
+  if (!request->agent_as_given && (!is_json || maps))
     return problem_set(problem, EXIT_CODE_USAGE,
                        "record: the agent is missing; usage: kaizen-host record %s",
                        command_record.synopsis);
@@ -77,7 +77,7 @@ static int call_plugin(const struct host *host, struct record_call *call,
     return -1;
   char *merged = record_request_merge(request, host->arguments, text, len);
   free(text);
-  if (merged == NULL)
+  if (!merged)
     return problem_no_memory(problem);
   int result = record_call_json(call, request, merged, problem);
   free(merged);
@@ -90,6 +90,7 @@ static int run(const struct host *host) {
   struct result said;
   struct problem problem;
   bool is_json = options_given(host->arguments, "json");
+
   record_call_init(&call, host);
   int result = record_request_init(&request, host->arguments, command_word(host, 0), &problem);
   if (result == 0 && options_given(host->arguments, "from"))

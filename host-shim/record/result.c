@@ -15,7 +15,8 @@ enum { DEPTH_MAX = 128 };
 struct json_object *result_parse(const char *text, size_t len) {
   struct json_tokener *tokener = json_tokener_new_ex(DEPTH_MAX);
   struct json_object *value = NULL;
-  if (tokener != NULL && len < INT_MAX)
+
+  if (tokener && len < INT_MAX)
     value = json_tokener_parse_ex(tokener, text, (int)len);
   json_tokener_free(tokener);
   return value;
@@ -27,7 +28,7 @@ bool result_next_line(const char *text, size_t len, size_t *at, const char **lin
     return false;
   const char *newline = memchr(text + *at, '\n', len - *at);
   *line = text + *at;
-  *line_len = newline != NULL ? (size_t)(newline - *line) : len - *at;
+  *line_len = newline ? (size_t)(newline - *line) : len - *at;
   *at += *line_len + (newline != NULL);
   return true;
 }
@@ -35,11 +36,13 @@ bool result_next_line(const char *text, size_t len, size_t *at, const char **lin
 void result_take_word(struct json_object *object, const char *name, char *out, size_t max) {
   const char *text = report_text_string(object, name, "");
   bool fits = hook_redact_is_word(text, max) && !hook_redact_is_secret(text);
+
   snprintf(out, max + 1, "%s", fits ? text : "");
 }
 
 double result_number(struct json_object *object, const char *name) {
   double number = report_text_number(object, name, 0);
+
   return isfinite(number) && number > 0 ? number : 0;
 }
 
@@ -57,19 +60,22 @@ int result_read(const char *format, const char *text, size_t len, struct result 
 }
 
 static int add_text(struct json_members *members, const char *name, const char *text) {
-  bool is_missing = text[0] != '\0' && json_members_find(members, name) == NULL;
+  bool is_missing = text[0] != '\0' && !json_members_find(members, name);
+
   return is_missing ? json_members_add_text(members, name, text) : 0;
 }
 
 static int add_number(struct json_members *members, const char *name, double number) {
-  bool is_missing = number > 0 && json_members_find(members, name) == NULL;
+  bool is_missing = number > 0 && !json_members_find(members, name);
+
   return is_missing ? json_members_add_number(members, name, number) : 0;
 }
 
 static int add_count(struct json_members *members, const char *name, double number) {
   char text[32];
+
   snprintf(text, sizeof text, "%.0f", number);
-  bool is_missing = number >= 1 && number < 1e15 && json_members_find(members, name) == NULL;
+  bool is_missing = number >= 1 && number < 1e15 && !json_members_find(members, name);
   return is_missing ? json_members_add_json(members, name, text) : 0;
 }
 
@@ -77,15 +83,16 @@ int result_apply(const struct result *result, struct record_request *request) {
   struct kaizen_execution *execution = &request->execution;
   struct json_members *metadata = &request->metadata;
   bool failed = result->outcome == KAIZEN_FAILURE;
+
   if (execution->outcome == 0)
     execution->outcome = result->outcome;
   if ((execution->flags & KAIZEN_EXEC_HAS_TIME) == 0 && result->duration_s > 0) {
     execution->execution_time_s = result->duration_s;
     execution->flags |= KAIZEN_EXEC_HAS_TIME;
   }
-  if (execution->session_id.ptr == NULL && result->session[0] != '\0')
+  if (!execution->session_id.ptr && result->session[0] != '\0')
     execution->session_id = session_text(result->session);
-  if (execution->idempotency_key.ptr == NULL && result->key[0] != '\0')
+  if (!execution->idempotency_key.ptr && result->key[0] != '\0')
     execution->idempotency_key = session_text(result->key);
   return add_text(metadata, "outcome",
                   failed                 ? "failed"

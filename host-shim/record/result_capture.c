@@ -30,13 +30,15 @@ struct result_capture {
 static void keep(struct result_capture *capture, const char *bytes, size_t len) {
   if (capture->len + len > KEPT_MAX) {
     size_t drop = capture->len > KEPT_MAX / 2 ? capture->len - KEPT_MAX / 2 : 0;
+
     memmove(capture->text, capture->text + drop, capture->len - drop);
     capture->len -= drop;
   }
   if (capture->len + len > capture->room) {
     size_t room = (capture->len + len) * 2;
     char *text = realloc(capture->text, room);
-    if (text == NULL)
+
+    if (!text)
       return;
     capture->text = text;
     capture->room = room;
@@ -48,6 +50,7 @@ static void keep(struct result_capture *capture, const char *bytes, size_t len) 
 static void pass_on(struct result_capture *capture, const char *bytes, size_t len) {
   while (len > 0 && !capture->is_deaf) {
     ssize_t done = write(capture->to, bytes, len);
+
     if (done > 0) {
       bytes += done;
       len -= (size_t)done;
@@ -60,10 +63,12 @@ static void pass_on(struct result_capture *capture, const char *bytes, size_t le
 static void *copy(void *context) {
   struct result_capture *capture = context;
   char bytes[65536];
+
   while (!capture->is_deaf) {
     struct pollfd entry = {.fd = capture->from, .events = POLLIN};
     bool is_over = atomic_load(&capture->is_over);
     int ready = poll(&entry, 1, QUIET_MS);
+
     if (ready == 0 && is_over)
       break;
     if (ready <= 0)
@@ -82,6 +87,7 @@ static void *copy(void *context) {
 
 static int start_thread(struct result_capture *capture) {
   sigset_t all, before;
+
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all,
                   &before); /* signals are the main thread's, and a broken pipe is an error here */
@@ -93,7 +99,8 @@ static int start_thread(struct result_capture *capture) {
 struct result_capture *result_capture_begin(struct problem *problem) {
   int ends[2] = {-1, -1};
   struct result_capture *capture = calloc(1, sizeof *capture);
-  if (capture == NULL) {
+
+  if (!capture) {
     problem_no_memory(problem);
     return NULL;
   }
@@ -125,12 +132,12 @@ void result_capture_end(struct result_capture *capture, const char **text, size_
   atomic_store(&capture->is_over, true);
   pthread_join(capture->thread, NULL);
   close(capture->to);
-  *text = capture->text != NULL ? capture->text : "";
+  *text = capture->text ? capture->text : "";
   *len = capture->len;
 }
 
 void result_capture_free(struct result_capture *capture) {
-  if (capture != NULL)
+  if (capture)
     free(capture->text);
   free(capture);
 }

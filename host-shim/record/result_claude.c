@@ -18,8 +18,10 @@ static struct json_object *find_in_document(const char *text, size_t len) {
   size_t count =
       json_object_is_type(document, json_type_array) ? json_object_array_length(document) : 0;
   struct json_object *found = is_result(document) ? json_object_get(document) : NULL;
-  for (size_t i = count; found == NULL && i-- > 0;) {
+
+  for (size_t i = count; !found && i-- > 0;) {
     struct json_object *message = json_object_array_get_idx(document, i);
+
     found = is_result(message) ? json_object_get(message) : NULL;
   }
   json_object_put(document);
@@ -31,8 +33,9 @@ static struct json_object *find_in_lines(const char *text, size_t len) {
   struct json_object *found = NULL;
   const char *line = NULL;
   size_t at = 0, line_len = 0;
+
   while (result_next_line(text, len, &at, &line, &line_len)) {
-    if (line_len == 0 || *line != '{' || memmem(line, line_len, "\"result\"", 8) == NULL)
+    if (line_len == 0 || *line != '{' || !memmem(line, line_len, "\"result\"", 8))
       continue;
     struct json_object *message = result_parse(line, line_len);
     if (is_result(message)) {
@@ -48,6 +51,7 @@ static struct json_object *find_in_lines(const char *text, size_t len) {
 /* Only when there is one: with several nothing can be said of "the" model. */
 static void take_model(struct json_object *message, struct result *result) {
   struct json_object *usage = report_text_member(message, "modelUsage");
+
   if (!json_object_is_type(usage, json_type_object) || json_object_object_length(usage) != 1)
     return;
   struct json_object_iter member;
@@ -62,6 +66,7 @@ static void take_outcome(struct json_object *message, struct result *result) {
   char subtype[HOOK_WORD_MAX + 1];
   result_take_word(message, "subtype", subtype, HOOK_WORD_MAX);
   bool failed = json_object_get_boolean(is_error) || strncmp(subtype, "error", 5) == 0;
+
   result->outcome = failed ? KAIZEN_FAILURE
                     : json_object_is_type(is_error, json_type_boolean) || subtype[0] != '\0'
                         ? KAIZEN_SUCCESS
@@ -74,8 +79,9 @@ static void take_outcome(struct json_object *message, struct result *result) {
 int result_read_claude(const char *text, size_t len, struct result *result) {
   char uuid[HOOK_ID_MAX + 1];
   struct json_object *message = find_in_document(text, len);
-  message = message != NULL ? message : find_in_lines(text, len);
-  if (message == NULL)
+
+  message = message ? message : find_in_lines(text, len);
+  if (!message)
     return -1;
   struct json_object *usage = report_text_member(message, "usage");
   take_outcome(message, result);

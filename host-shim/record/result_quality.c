@@ -22,6 +22,7 @@ enum { OUTPUT_MAX = 4096 };
 
 static void become(const char *command, int out) {
   int nowhere = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
   setpgid(0, 0); /* so that all of it can be ended */
   if (nowhere >= 0)
     dup2(nowhere, STDIN_FILENO);
@@ -33,6 +34,7 @@ static void become(const char *command, int out) {
 static pid_t start(const char *command, int exit_status, int *out) {
   int ends[2];
   char status[16];
+
   if (pipe2(ends, O_CLOEXEC) < 0)
     return -1;
   snprintf(status, sizeof status, "%d", exit_status);
@@ -54,10 +56,12 @@ static pid_t start(const char *command, int exit_status, int *out) {
 static bool read_output(int from, double deadline_s, char text[OUTPUT_MAX]) {
   char dropped[OUTPUT_MAX];
   size_t len = 0;
+
   for (;;) {
     double left_s = deadline_s - time_text_monotonic_s();
     struct pollfd entry = {.fd = from, .events = POLLIN};
     int ready = poll(&entry, 1, left_s > 0 ? (int)(left_s * 1000) + 1 : 0);
+
     if (ready == 0 && left_s <= 0)
       return false;
     if (ready <= 0)
@@ -77,6 +81,7 @@ static bool read_output(int from, double deadline_s, char text[OUTPUT_MAX]) {
 static bool wait_for(pid_t child, double deadline_s, int *wait_status) {
   while (waitpid(child, wait_status, WNOHANG) != child) {
     const struct timespec step = {.tv_nsec = 5 * 1000 * 1000};
+
     if (time_text_monotonic_s() > deadline_s)
       return false;
     nanosleep(&step, NULL);
@@ -86,6 +91,7 @@ static bool wait_for(pid_t child, double deadline_s, int *wait_status) {
 
 static int read_number(const char *command, char *text, double *quality, struct problem *problem) {
   char *word = text + strspn(text, " \t\r\n");
+
   word[strcspn(word, " \t\r\n")] = '\0';
   *quality = json_text_is_number(word) ? strtod(word, NULL) : -1;
   if (*quality >= 0 && *quality <= 1)

@@ -11,10 +11,12 @@
 
 static int32_t take_line(void *ctx, const char *data, size_t len) {
   struct agent_history *view = ctx;
+
   if (view->line_count == view->line_room) {
     size_t room = view->line_room == 0 ? 32 : view->line_room * 2;
     char **lines = reallocarray(view->lines, room, sizeof *lines);
-    if (lines == NULL)
+
+    if (!lines)
       return -1;
     view->lines = lines;
     view->line_room = room;
@@ -22,7 +24,7 @@ static int32_t take_line(void *ctx, const char *data, size_t len) {
   if (len > 0 && data[len - 1] == '\n')
     len--;
   char *line = strndup(data, len);
-  if (line == NULL)
+  if (!line)
     return -1;
   view->lines[view->line_count++] = line;
   return 0;
@@ -52,6 +54,7 @@ struct nearest_agent {
 
 static int offer(void *ctx, const char *agent, struct problem *problem) {
   struct nearest_agent *search = ctx;
+
   (void)problem;
   nearest_offer(&search->nearest, agent);
   if (search->nearest.best == agent && strlen(agent) < sizeof search->best) {
@@ -64,6 +67,7 @@ static int offer(void *ctx, const char *agent, struct problem *problem) {
 int agent_history_unknown(struct session *session, const char *agent, struct problem *problem) {
   struct nearest_agent search = {.nearest = nearest_to(agent), .best = ""};
   struct problem ignored;
+
   agent_history_each(session, offer, &search, &ignored);
   if (search.best[0] != '\0')
     return problem_set(problem, EXIT_CODE_FAILED, "no agent '%s' in %s; did you mean '%s'?", agent,
@@ -77,7 +81,7 @@ int agent_history_read(struct session *session, const char *agent, uint64_t max,
                        struct agent_history *view, struct problem *problem) {
   const struct kaizen_inspect_1 *inspect = session_extension(session, KAIZEN_INSPECT_1, problem);
   *view = (struct agent_history){.summary.struct_size = sizeof view->summary};
-  if (inspect == NULL)
+  if (!inspect)
     return -1;
   int32_t result = inspect->summary(session->instance, session_text(agent), &view->summary);
   if (result == KAIZEN_E_REJECTED)

@@ -35,6 +35,7 @@ static int export_agent(void *ctx, const char *agent, struct problem *problem) {
   struct export *export = ctx;
   int32_t result = export->inspect->recent(export->session.instance, session_text(agent),
                                            export->last, write_line, NULL);
+
   if (result == KAIZEN_E_REJECTED)
     return agent_history_unknown(&export->session, agent, problem);
   if (ferror(stdout))
@@ -52,13 +53,13 @@ static int run(const struct host *host) {
   struct export export = {.last = (uint64_t)options_number(host->arguments, "last", 0)};
   struct problem problem;
   const char *agent = command_word(host, 0);
+
   if (check_given(host, &problem) < 0 || session_open(host, &export.session, &problem) < 0)
     return output_problem(&problem);
   export.inspect = session_extension(&export.session, KAIZEN_INSPECT_1, &problem);
-  int result = export.inspect == NULL ? -1
-               : agent != NULL
-                   ? export_agent(&export, agent, &problem)
-                   : agent_history_each(&export.session, export_agent, &export, &problem);
+  int result = !export.inspect ? -1
+               : agent         ? export_agent(&export, agent, &problem)
+                       : agent_history_each(&export.session, export_agent, &export, &problem);
   session_close(&export.session);
   return result < 0 ? output_problem(&problem) : EXIT_CODE_OK;
 }

@@ -29,9 +29,11 @@ static const char *const json_members[] = {"agent",
 static void print_json(struct json_object *agents, size_t count) {
   struct json_object *document = json_object_new_object();
   struct json_object *list = json_object_new_array();
+
   for (size_t i = 0; i < count; i++) {
     struct json_object *entry = json_object_new_object();
-    for (const char *const *name = json_members; *name != NULL; name++)
+
+    for (const char *const *name = json_members; *name; name++)
       json_object_object_add(
           entry, *name,
           json_object_get(report_text_member(json_object_array_get_idx(agents, i), *name)));
@@ -44,6 +46,7 @@ static void print_json(struct json_object *agents, size_t count) {
 static void add_row(struct table *table, struct json_object *agent) {
   struct json_object *trend = report_text_member(agent, "trend");
   double rate = report_text_number(agent, "success_rate", 0);
+
   table_cell(table, "%s", report_text_string(agent, "agent", ""));
   table_cell(table, "%" PRIu64, report_text_count(agent, "execution_count"));
   table_cell_styled(table, rate < 0.8 ? OUTPUT_YELLOW : OUTPUT_PLAIN, "%.1f %% %s", rate * 100,
@@ -61,6 +64,7 @@ static void print_text(struct json_object *agents, size_t count) {
   static const char *const headings[] = {"agent",    ">executions",    ">success",
                                          ">quality", "last execution", NULL};
   struct table table;
+
   table_init(&table, headings);
   for (size_t i = 0; i < count; i++)
     add_row(&table, json_object_array_get_idx(agents, i));
@@ -71,6 +75,7 @@ static int run(const struct host *host) {
   struct session session;
   struct problem problem;
   struct json_object *report = NULL;
+
   if (session_open(host, &session, &problem) < 0)
     return output_problem(&problem);
   int result = report_text_delivery(&session, &report, &problem);
@@ -78,6 +83,7 @@ static int run(const struct host *host) {
     struct json_object *agents = report_text_member(report, "agents");
     size_t count =
         json_object_is_type(agents, json_type_array) ? json_object_array_length(agents) : 0;
+
     if (output_is_json())
       print_json(agents, count);
     else if (count > 0)

@@ -72,8 +72,9 @@ static void print_label(FILE *out, const char *name, const char *value, const ch
 static bool read_value(struct json_object *agent, const struct metric *metric, double *value) {
   int64_t time_ns = 0;
   const char *text = report_text_string(agent, metric->member, NULL);
+
   if (metric->kind == METRIC_TIME) {
-    if (text == NULL || time_text_parse(text, &time_ns) < 0)
+    if (!text || time_text_parse(text, &time_ns) < 0)
       return false;
     *value = (double)(time_ns / 1000000000);
     return true;
@@ -84,6 +85,7 @@ static bool read_value(struct json_object *agent, const struct metric *metric, d
 
 static void print_metric(FILE *out, const struct metric *metric, struct json_object *report) {
   struct json_object *agents = report_text_member(report, "agents");
+
   fprintf(out, "# HELP %s %s\n# TYPE %s gauge\n", metric->name, metric->help, metric->name);
   for (size_t i = 0;
        json_object_is_type(agents, json_type_array) && i < json_object_array_length(agents); i++) {
@@ -94,7 +96,7 @@ static void print_metric(FILE *out, const struct metric *metric, struct json_obj
       continue;
     json_text_double(value, text);
     char *point = strstr(text, ".0");
-    if (point != NULL && point[2] == '\0')
+    if (point && point[2] == '\0')
       *point = '\0'; /* a count */
     fprintf(out, "%s{", metric->name);
     print_label(out, "project", report_text_string(report, "project", ""), ",");
@@ -105,6 +107,7 @@ static void print_metric(FILE *out, const struct metric *metric, struct json_obj
 
 static void print_all(FILE *out, const struct session *session, struct json_object *report) {
   const struct kaizen_plugin_v1 *plugin = session->plugin.table;
+
   for (size_t i = 0; i < sizeof metrics / sizeof metrics[0]; i++)
     print_metric(out, &metrics[i], report);
   fputs("# HELP kaizen_plugin_info The plugin that read these numbers.\n# TYPE kaizen_plugin_info "
@@ -120,12 +123,12 @@ static int write_metrics(const struct session *session, struct json_object *repo
   char *text = NULL;
   size_t len = 0;
   FILE *out = open_memstream(&text, &len);
-  if (out == NULL)
+  if (!out)
     return problem_no_memory(problem);
   print_all(out, session, report);
   int result = ferror(out) != 0;
   result = fclose(out) != 0 || result ? problem_no_memory(problem) : 0;
-  if (result == 0 && file != NULL)
+  if (result == 0 && file)
     result = file_text_replace(file, 0644, text, len, problem);
   else if (result == 0)
     fwrite(text, 1, len, stdout);
@@ -137,6 +140,7 @@ static int run(const struct host *host) {
   struct session session;
   struct problem problem;
   struct json_object *report = NULL;
+
   if (session_open(host, &session, &problem) < 0)
     return output_problem(&problem);
   int result = report_text_delivery(&session, &report, &problem);

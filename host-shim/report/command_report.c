@@ -42,6 +42,7 @@ enum { SPARK_MAX = 40 };
 static void print_text(const char *agent, const struct report_data *data) {
   const struct kaizen_summary *summary = &data->summary;
   size_t first = data->sample_count > SPARK_MAX ? data->sample_count - SPARK_MAX : 0;
+
   printf("%s", output_style(OUTPUT_BOLD));
   utf8_text_print(stdout, agent);
   printf("%s  %" PRIu64 " execution%s, %.1f %% success %s\n  ", output_style_end(),
@@ -60,8 +61,10 @@ static void print_text(const char *agent, const struct report_data *data) {
 
 static struct json_object *failures_json(const struct report_data *data) {
   struct json_object *failures = json_object_new_array();
+
   for (size_t i = 0; i < data->failure_count; i++) {
     struct json_object *failure = json_object_new_object();
+
     json_object_object_add(failure, "timestamp", json_text_new_string(data->failures[i].ended));
     json_object_object_add(failure, "reason", json_text_new_string(data->failures[i].reason));
     json_object_object_add(failure, "session_id",
@@ -73,6 +76,7 @@ static struct json_object *failures_json(const struct report_data *data) {
 
 static void add_json(struct report *report, const char *agent, const struct report_data *data) {
   struct json_object *entry = json_object_new_object();
+
   json_object_object_add(entry, "agent", json_text_new_string(agent));
   json_object_object_add(entry, "summary", report_text_summary(&data->summary));
   json_object_object_add(entry, "last_failures", failures_json(data));
@@ -82,13 +86,14 @@ static void add_json(struct report *report, const char *agent, const struct repo
 static int report_agent(void *ctx, const char *agent, struct problem *problem) {
   struct report *report = ctx;
   struct report_data data;
+
   if (report_data_read(&report->session, agent, &data, problem) < 0)
     return -1;
-  if (report->html != NULL)
+  if (report->html)
     report_html_agent(report->html, report->delivery, agent, &data);
   if (output_is_json())
     add_json(report, agent, &data);
-  else if (report->html == NULL)
+  else if (!report->html)
     print_text(agent, &data);
   report->count++;
   report_data_free(&data);
@@ -98,10 +103,11 @@ static int report_agent(void *ctx, const char *agent, struct problem *problem) {
 static int write_html(struct report *report, const char *file, struct problem *problem) {
   char *text = NULL;
   size_t len = 0;
+
   if (report_text_delivery(&report->session, &report->delivery, problem) < 0)
     return -1;
   report->html = open_memstream(&text, &len);
-  if (report->html == NULL)
+  if (!report->html)
     return problem_no_memory(problem);
   report_html_begin(report->html, report->delivery);
   int result = agent_history_each(&report->session, report_agent, report, problem);
@@ -117,16 +123,18 @@ static int write_html(struct report *report, const char *file, struct problem *p
 }
 
 static int report_opened(struct report *report, const char *file, struct problem *problem) {
-  int result = file != NULL ? write_html(report, file, problem)
-                            : agent_history_each(&report->session, report_agent, report, problem);
+  int result = file ? write_html(report, file, problem)
+                    : agent_history_each(&report->session, report_agent, report, problem);
+
   if (result < 0)
     return -1;
   if (output_is_json()) {
     struct json_object *document = json_object_new_object();
-    json_object_object_add(document, "html", file != NULL ? json_text_new_string(file) : NULL);
+
+    json_object_object_add(document, "html", file ? json_text_new_string(file) : NULL);
     json_object_object_add(document, "agents", json_object_get(report->agents));
     output_json(document);
-  } else if (file != NULL) {
+  } else if (file) {
     output_note("%s: %zu agent%s", file, report->count, output_plural(report->count));
   } else if (report->count == 0) {
     output_note("nothing is recorded in %s", report->session.project_root);
@@ -138,7 +146,8 @@ static int run(const struct host *host) {
   struct report report = {.html = NULL};
   struct problem problem;
   const char *file = options_text(host->arguments, "html", NULL);
-  if (file != NULL && strcmp(file, "-") == 0 && output_is_json()) {
+
+  if (file && strcmp(file, "-") == 0 && output_is_json()) {
     problem_set(&problem, EXIT_CODE_USAGE,
                 "report: --html - and -o json both want standard output");
     return output_problem(&problem);

@@ -37,6 +37,7 @@ struct show {
 
 static void print_summary(const char *agent, const struct kaizen_summary *summary) {
   char last[TIME_TEXT_MAX], duration[TIME_TEXT_MAX];
+
   printf("%s", output_style(OUTPUT_BOLD));
   utf8_text_print(stdout, agent);
   printf("%s  %" PRIu64 " execution%s\n", output_style_end(), summary->execution_count,
@@ -51,6 +52,7 @@ static void print_summary(const char *agent, const struct kaizen_summary *summar
            table_trend_arrow(report_text_trend(summary->trend_quality_score)));
   if ((summary->flags & KAIZEN_SUMMARY_HAS_TIME) != 0) {
     time_text_duration(summary->avg_execution_time_s, duration);
+
     printf("  time     %s on average\n", duration);
   }
   if (summary->last_execution_unix_ns != 0)
@@ -60,14 +62,17 @@ static void print_summary(const char *agent, const struct kaizen_summary *summar
 static const char *note_of(struct json_object *record) {
   struct json_object *metadata = report_text_member(record, "metadata");
   const char *error = report_text_string(metadata, "error_type", NULL);
-  return error != NULL ? error : report_text_string(metadata, "outcome", "");
+
+  return error ? error : report_text_string(metadata, "outcome", "");
 }
 
 /* Bytes of the note that are shown: some put a whole stack trace there. */
 static size_t shown_bytes(const char *note) {
   size_t bytes = 0;
+
   for (int column = 0; column < NOTE_COLUMNS_MAX && note[bytes] != '\0'; column++) {
     size_t len = utf8_text_character(note + bytes);
+
     bytes += len > 0 ? len : 1;
   }
   return bytes;
@@ -78,6 +83,7 @@ static void add_row(struct table *table, struct json_object *record) {
   double time_s = report_text_number(record, "execution_time_s", -1);
   double quality = report_text_number(record, "quality_score", -1);
   char duration[TIME_TEXT_MAX] = "";
+
   if (time_s >= 0)
     time_text_duration(time_s, duration);
   table_cell(table, "%s", report_text_string(record, "timestamp", ""));
@@ -110,13 +116,15 @@ static void print_recent(const struct agent_history *view) {
   struct json_object *sparks[SPARK_MAX];
   size_t spark_count = 0;
   struct table table;
+
   table_init(&table, headings);
   for (size_t i = 0; i < view->line_count; i++) {
     size_t at = 0;
     const char *description = NULL;
     struct json_object *record =
         json_text_parse(view->lines[i], strlen(view->lines[i]), &at, &description);
-    if (record == NULL)
+
+    if (!record)
       continue;
     add_row(&table, record);
     if (view->line_count - i <= SPARK_MAX)
@@ -139,6 +147,7 @@ static void print_json(const char *agent, const struct agent_history *view) {
   struct json_object *name = json_text_new_string(agent);
   struct json_object *summary = report_text_summary(&view->summary);
   const int plain = JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE;
+
   printf("{\"agent\":%s,\"summary\":%s,\"recent\":[", json_object_to_json_string_ext(name, plain),
          json_object_to_json_string_ext(summary, plain));
   for (size_t i = 0; i < view->line_count; i++)
@@ -151,6 +160,7 @@ static void print_json(const char *agent, const struct agent_history *view) {
 static int show_agent(void *ctx, const char *agent, struct problem *problem) {
   struct show *show = ctx;
   struct agent_history view;
+
   if (agent_history_read(&show->session, agent, show->recent, &view, problem) < 0)
     return -1;
   if (output_is_json()) {
@@ -171,11 +181,12 @@ static int run(const struct host *host) {
   struct show show = {.shown = 0};
   struct problem problem;
   const char *agent = command_word(host, 0);
+
   if (session_open(host, &show.session, &problem) < 0)
     return output_problem(&problem);
-  show.recent = (uint64_t)options_number(host->arguments, "recent", agent != NULL ? 10 : 0);
-  int result = agent != NULL ? show_agent(&show, agent, &problem)
-                             : agent_history_each(&show.session, show_agent, &show, &problem);
+  show.recent = (uint64_t)options_number(host->arguments, "recent", agent ? 10 : 0);
+  int result = agent ? show_agent(&show, agent, &problem)
+                     : agent_history_each(&show.session, show_agent, &show, &problem);
   if (result == 0 && output_is_json())
     puts(show.shown > 0 ? "]}" : "{\"agents\":[]}");
   else if (result == 0 && show.shown == 0)

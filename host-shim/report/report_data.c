@@ -20,6 +20,7 @@ static void take_sample(struct report_sample *sample, struct json_object *record
 
 static void take_failure(struct report_data *data, struct json_object *record) {
   struct json_object *metadata = report_text_member(record, "metadata");
+
   if (data->failure_count == REPORT_FAILURES_MAX)
     return;
   struct report_failure *failure = &data->failures[data->failure_count++];
@@ -39,12 +40,13 @@ int report_data_read(struct session *session, const char *agent, struct report_d
     return -1;
   data->summary = history.summary;
   data->samples = calloc(history.line_count + 1, sizeof *data->samples);
-  for (size_t i = history.line_count; data->samples != NULL && i > 0; i--) {
+  for (size_t i = history.line_count; data->samples && i > 0; i--) {
     size_t at = 0;
     const char *description = NULL;
     const char *line = history.lines[i - 1];
     struct json_object *record = json_text_parse(line, strlen(line), &at, &description);
-    if (record == NULL)
+
+    if (!record)
       continue;
     take_sample(&data->samples[history.line_count - 1 - data->sample_count], record);
     if (!data->samples[history.line_count - 1 - data->sample_count].success)
@@ -52,11 +54,11 @@ int report_data_read(struct session *session, const char *agent, struct report_d
     data->sample_count++;
     json_object_put(record);
   }
-  if (data->samples != NULL && data->sample_count < history.line_count)
+  if (data->samples && data->sample_count < history.line_count)
     memmove(data->samples, data->samples + (history.line_count - data->sample_count),
             data->sample_count * sizeof *data->samples);
   agent_history_free(&history);
-  return data->samples != NULL ? 0 : problem_no_memory(problem);
+  return data->samples ? 0 : problem_no_memory(problem);
 }
 
 void report_data_free(struct report_data *data) {

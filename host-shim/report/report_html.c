@@ -65,6 +65,7 @@ static void print_escaped(FILE *out, const char *text) {
     default: {
       char one[5] = "";
       size_t len = utf8_text_character(text);
+
       memcpy(one, text, len > 0 ? len : 1);
       utf8_text_print(out, one);
       text += len > 0 ? len - 1 : 0;
@@ -79,6 +80,7 @@ static void print_tile(FILE *out, const char *value, const char *what) {
 
 static void print_count_tile(FILE *out, uint64_t count, const char *what) {
   char text[32];
+
   snprintf(text, sizeof text, "%" PRIu64, count);
   print_tile(out, text, what);
 }
@@ -86,6 +88,7 @@ static void print_count_tile(FILE *out, uint64_t count, const char *what) {
 static uint64_t sum_of(struct json_object *delivery, const char *name) {
   struct json_object *agents = report_text_member(delivery, "agents");
   uint64_t sum = 0;
+
   for (size_t i = 0;
        json_object_is_type(agents, json_type_array) && i < json_object_array_length(agents); i++)
     sum += report_text_count(json_object_array_get_idx(agents, i), name);
@@ -100,6 +103,7 @@ static void print_warning(FILE *out, uint64_t count, const char *what) {
 static void print_time(FILE *out, const char *timestamp) {
   int64_t time_ns = 0;
   char text[TIME_TEXT_MAX];
+
   if (time_text_parse(timestamp, &time_ns) < 0) {
     print_escaped(out, timestamp);
     return;
@@ -115,6 +119,7 @@ static const char *arrow_of(const char *trend) {
 static void print_overview_row(FILE *out, struct json_object *agent) {
   struct json_object *trend = report_text_member(agent, "trend");
   const char *quality_trend = report_text_string(trend, "quality_score", "unknown");
+
   fputs("<tr><td>", out);
   print_escaped(out, report_text_string(agent, "agent", ""));
   fprintf(out, "</td><td class=\"count\">%" PRIu64 "</td><td>%.1f %%%s</td><td class=\"quality\">",
@@ -133,6 +138,7 @@ static void print_overview_row(FILE *out, struct json_object *agent) {
 static void print_overview(FILE *out, struct json_object *agents) {
   size_t count =
       json_object_is_type(agents, json_type_array) ? json_object_array_length(agents) : 0;
+
   if (count == 0)
     fputs("<p>Nothing is recorded here yet.</p>\n", out);
   if (count < 2)
@@ -150,6 +156,7 @@ void report_html_begin(FILE *out, struct json_object *delivery) {
   const char *project = report_text_string(delivery, "project", "");
   bool emits = json_object_get_boolean(report_text_member(delivery, "emit_event"));
   time_text_format(time_text_now_ns(), now);
+
   fputs(page_head, out);
   fputs(report_svg_style, out);
   fputs("</style>\n<title>Executions of ", out);
@@ -215,6 +222,7 @@ static void print_failures(FILE *out, const struct report_data *data) {
 /* What the delivery report says of the agent, or NULL. */
 static struct json_object *delivery_of(struct json_object *delivery, const char *agent) {
   struct json_object *agents = report_text_member(delivery, "agents");
+
   for (size_t i = 0;
        json_object_is_type(agents, json_type_array) && i < json_object_array_length(agents); i++) {
     struct json_object *entry = json_object_array_get_idx(agents, i);

@@ -88,6 +88,7 @@ static double rolling_mean(const struct report_data *data, size_t i,
   size_t count = 0;
   for (size_t j = i + 1 > window_of(data) ? i + 1 - window_of(data) : 0; j <= i; j++) {
     double value = value_of(&data->samples[j]);
+
     sum += value >= 0 ? value : 0;
     count += value >= 0;
   }
@@ -101,6 +102,7 @@ static void print_line(FILE *out, const struct report_data *data, const char *cl
   bool any = false;
   for (size_t i = count > 5 * ROLLING ? window_of(data) - 1 : 0; i < count; i += step_of(data)) {
     double mean = rolling_mean(data, i, value_of);
+
     if (mean < 0)
       continue;
     if (!any)
@@ -114,6 +116,7 @@ static void print_line(FILE *out, const struct report_data *data, const char *cl
 
 static void print_failures(FILE *out, const struct report_data *data) {
   size_t last_drawn = data->sample_count;
+
   for (size_t i = 0; i < data->sample_count; i++) {
     if (data->samples[i].success ||
         (last_drawn < data->sample_count && i - last_drawn < step_of(data)))
@@ -131,6 +134,7 @@ static void print_failures(FILE *out, const struct report_data *data) {
 static void print_day(FILE *out, const char *class_name, const char *ended) {
   int64_t time_ns = 0;
   char day[TIME_TEXT_MAX] = "";
+
   if (time_text_parse(ended, &time_ns) == 0)
     time_text_format(time_ns, day);
   fprintf(out, "<span class=\"%s\">%.10s</span>", class_name, day);
@@ -169,9 +173,11 @@ static double duration_of(const struct report_sample *sample) {
 /* Durations spread over orders of magnitude: bins of equal ratio. */
 static void fill_bins(const struct report_data *data, struct bins *bins) {
   double least = INFINITY, greatest = 0;
+
   *bins = (struct bins){.low = 0};
   for (size_t i = 0; i < data->sample_count; i++) {
     double duration = duration_of(&data->samples[i]);
+
     if (duration < 0)
       continue;
     least = duration < least ? duration : least;
@@ -182,6 +188,7 @@ static void fill_bins(const struct report_data *data, struct bins *bins) {
   bins->ratio = pow(greatest / least > 1.01 ? greatest / least : 1.01, 1.0 / BINS);
   for (size_t i = 0; i < data->sample_count; i++) {
     double duration = duration_of(&data->samples[i]);
+
     if (duration < 0)
       continue;
     double place = log(duration / least) / log(bins->ratio);
@@ -193,8 +200,10 @@ static void fill_bins(const struct report_data *data, struct bins *bins) {
 
 static void print_bin_labels(FILE *out, const struct bins *bins) {
   char from[TIME_TEXT_MAX], last[TIME_TEXT_MAX] = "";
+
   for (size_t i = 0; i < BINS; i++) {
     double share = (double)bins->counts[i] / (double)bins->largest;
+
     if (bins->counts[i] > 0)
       fprintf(out, "<span class=\"count\" style=\"left:%.2f%%;bottom:%.1f%%\">%zu</span>",
               100 * ((double)i + 0.5) / BINS, 90 * share, bins->counts[i]);
@@ -208,6 +217,7 @@ static void print_bin_labels(FILE *out, const struct bins *bins) {
 
 void report_svg_durations(FILE *out, const struct report_data *data) {
   struct bins bins;
+
   fill_bins(data, &bins);
   if (bins.total < 2) /* one duration is no distribution, and stands above */
     return;
@@ -215,6 +225,7 @@ void report_svg_durations(FILE *out, const struct report_data *data) {
   begin_picture(out, "How long the recent executions took", BINS);
   for (size_t i = 0; i < BINS; i++) {
     double height = 90 * (double)bins.counts[i] / (double)bins.largest;
+
     fprintf(out, "<path class=\"bar\" d=\"M%.2f 100v%.1fh.96V100z\"/>", (double)i + 0.02, -height);
   }
   fprintf(out, "<path class=\"grid\" d=\"M0 100H%d\"/></svg>", BINS);

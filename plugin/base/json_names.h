@@ -23,8 +23,8 @@ struct json_names {
   uint32_t count;        /* of entries */
   uint32_t mask;         /* slots in use, less 1 */
   uint32_t pass, passes; /* passes: a power of two */
-  uint16_t
-      slots[JSON_NAMES_SLOTS]; /* index of an entry + 1; 0: free.  All that has to be cleared */
+  /* index of an entry + 1; 0: free.  All that has to be cleared */
+  uint16_t slots[JSON_NAMES_SLOTS];
   struct json_names_entry {
     uint32_t hash, object, name, len; /* object, name: offsets */
   } entries[JSON_NAMES_MAX];

@@ -48,8 +48,8 @@ struct mailbox { /* everything under the mutex */
   natsConnection *connection; /* tells a late handler of an earlier connection */
   bool closed;
   natsStatus error; /* what the broker said without being asked */
-  struct flight
-      flights[TRANSPORT_WINDOW]; /* a ring, in the order of sending: most answers come in it */
+  /* a ring, in the order of sending: most answers come in it */
+  struct flight flights[TRANSPORT_WINDOW];
   size_t first, count, unanswered;
   struct transport_answer answers[TRANSPORT_WINDOW];
   size_t answer_count;

@@ -19,8 +19,8 @@ struct seat {           /* one agent, and the threads that record for it */
   struct agent agent;   /* used by the leader only */
   struct commit commit; /* likewise */
   uint64_t told_rebuilt, told_skipped, told_rewrites; /* likewise */
-  int64_t
-      prune_look_s; /* when it was last looked for expired lines; guarded by the queue's mutex */
+  /* when it was last looked for expired lines; guarded by the queue's mutex */
+  int64_t prune_look_s;
   pthread_mutex_t mutex; /* of the queue */
   struct job *first, **last;
   size_t queued, last_batch, wanted; /* jobs; wanted: `company` is signalled when that many wait */

@@ -30,8 +30,8 @@ struct agent_state {
   uint64_t cursor_end;    /* hint: offset behind its line's newline; 0: before the first */
   uint64_t cursor_marked; /* marked lines in the log up to it */
   uint32_t recent_count;
-  unsigned char recent[AGENT_STATE_RECENT]
-                      [16]; /* the ids up to the cursor, newest first; [0] is the anchor */
+  /* the ids up to the cursor, newest first; [0] is the anchor */
+  unsigned char recent[AGENT_STATE_RECENT][16];
   /* Held: marked lines after held_from up to held_to; count 0: none. */
   uint64_t held_count, held_from_end, held_from_marked;
   unsigned char held_from_id[16]; /* zero: from the beginning */

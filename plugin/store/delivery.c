@@ -37,8 +37,8 @@ struct target {
   uint64_t marked, end; /* marked lines before it; behind the newline of the last of them */
   uint64_t dead;        /* dead letters before it */
   bool release_held;
-  unsigned char recent[AGENT_STATE_RECENT]
-                      [16]; /* a ring: line number n (from 0) stands at n % AGENT_STATE_RECENT */
+  /* a ring: line number n (from 0) stands at n % AGENT_STATE_RECENT */
+  unsigned char recent[AGENT_STATE_RECENT][16];
   struct dead_letter_ids revived; /* of lines that will be pending again */
 };
 

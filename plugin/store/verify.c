@@ -30,8 +30,7 @@
 #define NS_PER_MS INT64_C(1000000)
 #define NS_PER_S INT64_C(1000000000)
 
-/* ---- recount
- * ------------------------------------------------------------------------------------ */
+/* ---- recount --------------------------------------------------------------------------------- */
 
 struct recount {
   struct fold fold;
@@ -116,8 +115,7 @@ static int recount_log(struct recount *recount, const struct evidence *evidence,
   return result;
 }
 
-/* ---- what is derived
- * ---------------------------------------------------------------------------- */
+/* ---- what is derived ------------------------------------------------------------------------- */
 
 static bool number_is(const struct json_member *member, double expected) {
   return member->value.type == JSON_NUMBER && json_number(member->value) == expected;
@@ -221,8 +219,7 @@ static const char *judge_state(const struct evidence *evidence, const struct pro
              : "ok";
 }
 
-/* ---- report
- * ------------------------------------------------------------------------------------- */
+/* ---- report ---------------------------------------------------------------------------------- */
 
 static void add_verdict(struct buffer *out, const char *name, const char *verdict) {
   buffer_append_text(out, name);
@@ -329,8 +326,7 @@ int verify_agent(const struct project *project, const char *agent, unsigned tren
   return result;
 }
 
-/* ---- repair
- * ------------------------------------------------------------------------------------- */
+/* ---- repair ---------------------------------------------------------------------------------- */
 
 struct repair {
   struct agent agent;

@@ -31,7 +31,7 @@ static void expect(int fact, const char *what, const char *name, size_t size) {
   printf("FAILED: %s: %s with %zu bytes\n", what, name, size);
 }
 
-/* ---- a struct of any length, guard bytes behind it ---- */
+/* ---- a struct of any length, guard bytes behind it ------------------------------------------- */
 
 union box {
   unsigned char bytes[ROOM];
@@ -66,7 +66,7 @@ static void check_out(const union box *box, const char *name, size_t size, size_
   expect(!all(box->bytes + 4, known - 4, GUARD), "it is not written", name, size);
 }
 
-/* ---- calls ---- */
+/* ---- calls ----------------------------------------------------------------------------------- */
 
 static void fill_execution(struct kaizen_execution *execution, const char *key) {
   memset(execution, 0, sizeof *execution);
@@ -98,7 +98,7 @@ static void fill_for(struct kaizen_execution *execution, size_t answer) {
     execution->flags = 1u << 15;
 }
 
-/* ---- what the plugin fills ---- */
+/* ---- what the plugin fills ------------------------------------------------------------------- */
 
 static void record_into(size_t receipt_size, size_t summary_size, size_t answer) {
   struct kaizen_execution execution;
@@ -145,7 +145,7 @@ static void stats_into(size_t size) {
   check_out(&stats, "kaizen_stats", size, sizeof stats.stats);
 }
 
-/* ---- what the host fills ---- */
+/* ---- what the host fills --------------------------------------------------------------------- */
 
 static void record_from(size_t size) {
   union box box;
@@ -177,7 +177,7 @@ static void create_from(size_t size) {
     plugin->destroy(created);
 }
 
-/* ---- every member ---- */
+/* ---- every member ---------------------------------------------------------------------------- */
 
 /* Calls `with` for a struct of `known` bytes, cut at each of its members and appended to. */
 static void each_size(const size_t *offsets, size_t count, size_t known, void (*with)(size_t)) {
@@ -263,7 +263,7 @@ static void all_structs(void) {
   each_size(receipt, COUNT(receipt), sizeof(struct kaizen_receipt), json_receipt_of);
 }
 
-/* ---- flags, and the table as a host of 1.0 looks at it ---- */
+/* ---- flags, and the table as a host of 1.0 looks at it --------------------------------------- */
 
 static void flag_bits(void) {
   struct kaizen_execution execution;
