@@ -7,35 +7,10 @@
 #ifndef KAIZEN_RECORDER_H
 #define KAIZEN_RECORDER_H
 
-#include <stdbool.h>
-#include <stdint.h>
-
 #include "base/error.h"
-#include "base/message.h"
-#include "record/execution.h"
-#include "store/project.h"
+#include "recorder/options.h"
+#include "recorder/request.h"
 #include "store/summary.h"
-
-struct recorder_options {
-  const struct project *project; /* open as long as the recorder is */
-  const char *slug;              /* the project's name in events; likewise */
-  bool sync;                     /* fsync: always */
-  unsigned trend_window;
-  int64_t lock_timeout_ms, retention_days;
-  struct message_sink messages;
-  /* After the commit of marked lines, no lock held; may be NULL. */
-  void (*marked)(void *ctx, const char *agent);
-  void *marked_ctx;
-};
-
-struct recorder_request {
-  const struct execution *execution;
-  /* the answer */
-  int32_t code;      /* KAIZEN_RECORDED, _DUPLICATE, _E_BUSY, _E_NOMEM, _E_IO or _E_INDETERMINATE */
-  bool marked;       /* event_id stands in the log and will be sent */
-  bool key_conflict; /* DUPLICATE, and the first record says something else */
-  char event_id[UUID_TEXT_SIZE];
-};
 
 /* Bytes of lines one call may carry; a longer single record is bounded by execution_limits. */
 #define RECORDER_BATCH_BYTES (UINT64_C(256) << 10)

@@ -2,7 +2,7 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  *
- * As built, with fsync "always" (plugin/recorder/commit.c, retention.c, rewrite.c, publisher_*.c, agent_state.c):
+ * As built, with fsync "always" (plugin/recorder/line_batch.c, retention.c, rewrite.c, publisher_*.c, agent_state.c):
  *   recorder    lock, sync the folder when the log is not the one it had open, write, sync, answer; a failed
  *               sync takes the line back and answers "unknown"
  *   pruner      drops expired lines up to the cursor, but not the cursor's own; new file synced, renamed,
