@@ -47,6 +47,52 @@ struct kaizen_inspect_1 { /* reading without recording: configured, running or s
   int32_t (*config)(struct kaizen_instance *, kaizen_sink, void *ctx);
 };
 
+#define KAIZEN_QUERY_1 "kaizen.query/1"
+enum { /* kaizen_query.flags; see GROWTH in kaizen/plugin.h */
+  KAIZEN_QUERY_SINCE = 1u << 0, /* only records with a timestamp at or after since_unix_ns */
+  KAIZEN_QUERY_UNTIL = 1u << 1, /* only records with a timestamp before until_unix_ns */
+  KAIZEN_QUERY_AFTER = 1u << 2  /* only lines that follow the place `after` */
+};
+enum {                             /* kaizen_query_result.flags */
+  KAIZEN_QUERY_RESTARTED = 1u << 0 /* the place `after` is no longer in the log (retention, a
+                                      rewrite, another log): read from its beginning instead */
+};
+struct kaizen_query_place { /* where a reading ended.  Only ever handed back; it may be kept, and
+                               used by another process.  All zero: the beginning. */
+  uint64_t opaque[6];
+};
+struct kaizen_query { /* see GROWTH */
+  uint32_t struct_size, flags; /* sizeof, by the caller; KAIZEN_QUERY_... */
+  struct kaizen_str agent;
+  int64_t since_unix_ns, until_unix_ns; /* the log's own timestamps have whole seconds */
+  uint64_t last;                        /* of those that fit, only the newest `last`; 0: all */
+  struct kaizen_query_place after;
+};
+struct kaizen_query_result { /* see GROWTH; sized by the caller, filled also when the call fails */
+  uint32_t struct_size, flags;
+  uint64_t records;       /* handed to the sink */
+  uint64_t undated;       /* left out of a time range: their timestamp cannot be read */
+  uint64_t skipped_lines; /* neither a record nor blank; like `undated`, of the lines read */
+  struct kaizen_query_place place; /* behind the last line read, for `after` of the next query; all
+                                      zero when the call fails */
+  char reason[208];                /* why < 0, NUL-terminated, cut between characters; else "" */
+};
+struct kaizen_query_1 { /* records by time and number; configured, running or stopped; writes no
+                           file */
+  /* [shared] the name of each agent that has a log, one a sink call, without a newline, in the
+   * order of strcmp(). */
+  int32_t (*agents)(struct kaizen_instance *, kaizen_sink, void *ctx);
+  /* [shared] an agent's records as the log's own lines, each with its newline, one a sink call, in
+   * the order of the log.  They are those that the log held at one moment: its lock is taken
+   * (shared, for at most 2 s) only to learn how long it is, and nothing that comes later is read.
+   * `last` without a time range reads the end of the log alone, `after` what follows it, any other
+   * query the whole log; all in constant memory.  `result` may be NULL.
+   * Errors: E_ARGUMENT; E_UNSUPPORTED (an unknown flag of 0-15); E_FORKED; E_STATE; E_REJECTED (no
+   * such agent, or no legal name); E_BUSY, E_NOMEM, E_IO. */
+  int32_t (*records)(struct kaizen_instance *, const struct kaizen_query *, kaizen_sink, void *ctx,
+                     struct kaizen_query_result *result);
+};
+
 #define KAIZEN_BATCH_1 "kaizen.batch/1"
 enum {
   KAIZEN_BATCH_DERIVE_KEYS = 1u << 0 /* a line without a key gets one made from its own bytes */

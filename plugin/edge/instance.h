@@ -62,6 +62,7 @@ void instance_limits(const struct call *call, int64_t now_ns, struct execution_l
 void instance_count(struct kaizen_instance *instance, int32_t code);
 
 extern const struct kaizen_inspect_1 inspect_extension;
+extern const struct kaizen_query_1 query_extension;
 extern const struct kaizen_batch_1 batch_extension;
 extern const struct kaizen_delivery_1 delivery_extension;
 extern const struct kaizen_broker_1 broker_extension;

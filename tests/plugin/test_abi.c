@@ -189,6 +189,32 @@ FUNCTION(kaizen_inspect_1, delivery, 16,
 FUNCTION(kaizen_inspect_1, config, 24,
          int32_t (*)(struct kaizen_instance *, kaizen_sink, void *ctx));
 
+VALUE(KAIZEN_QUERY_SINCE, 1);
+VALUE(KAIZEN_QUERY_UNTIL, 2);
+VALUE(KAIZEN_QUERY_AFTER, 4);
+VALUE(KAIZEN_QUERY_RESTARTED, 1);
+SIZE(kaizen_query_place, 48);
+SIZE(kaizen_query, 96);
+MEMBER(kaizen_query, struct_size, 0, uint32_t);
+MEMBER(kaizen_query, flags, 4, uint32_t);
+MEMBER(kaizen_query, agent, 8, struct kaizen_str);
+MEMBER(kaizen_query, since_unix_ns, 24, int64_t);
+MEMBER(kaizen_query, until_unix_ns, 32, int64_t);
+MEMBER(kaizen_query, last, 40, uint64_t);
+MEMBER(kaizen_query, after, 48, struct kaizen_query_place);
+SIZE(kaizen_query_result, 288);
+MEMBER(kaizen_query_result, struct_size, 0, uint32_t);
+MEMBER(kaizen_query_result, flags, 4, uint32_t);
+MEMBER(kaizen_query_result, records, 8, uint64_t);
+MEMBER(kaizen_query_result, undated, 16, uint64_t);
+MEMBER(kaizen_query_result, skipped_lines, 24, uint64_t);
+MEMBER(kaizen_query_result, place, 32, struct kaizen_query_place);
+SIZE(kaizen_query_1, 16);
+FUNCTION(kaizen_query_1, agents, 0, int32_t (*)(struct kaizen_instance *, kaizen_sink, void *ctx));
+FUNCTION(kaizen_query_1, records, 8,
+         int32_t (*)(struct kaizen_instance *, const struct kaizen_query *, kaizen_sink, void *ctx,
+                     struct kaizen_query_result *));
+
 SIZE(kaizen_batch_result, 48);
 MEMBER(kaizen_batch_result, lines, 0, uint64_t);
 MEMBER(kaizen_batch_result, recorded, 8, uint64_t);
