@@ -27,6 +27,7 @@
 #define KAIZEN_FOLDER ".kaizen"
 #define METRICS_FOLDER "metrics"
 #define METRICS_PATH KAIZEN_FOLDER "/" METRICS_FOLDER
+#define IGNORE_FILE ".gitignore"
 #define IDENTITY_FILE ".id"
 #define IDENTITY_TEXT_MAX 128
 #define IDENTITY_LOCK_NS INT64_C(2000000000)
@@ -117,12 +118,13 @@ void project_close(struct project *project) {
   *project = (struct project){.root_fd = -1};
 }
 
-/* Opens `name` in `parent_fd`, made when missing and then synced into its parent. */
-static int enter_folder(const struct project *project, int parent_fd, const char *name, int *fd,
-                        struct error *error) {
-  bool made;
+/* Opens `name` in `parent_fd`, made when missing and then synced into its parent; *made says
+ * whether it was, and may be NULL. */
+static int enter_folder(const struct project *project, int parent_fd, const char *name, bool *made,
+                        int *fd, struct error *error) {
+  bool is_new;
 
-  if (directory_make_folder(parent_fd, name, &made, fd, error) != 0)
+  if (directory_make_folder(parent_fd, name, made ? made : &is_new, fd, error) != 0)
     return -1;
   if (project->sync && fsync(parent_fd) != 0) {
     (void)error_set_errno(error, KAIZEN_E_IO, errno, "%s: cannot sync the folder it is in", name);
@@ -133,15 +135,47 @@ static int enter_folder(const struct project *project, int parent_fd, const char
   return 0;
 }
 
+/* Keeps the new folder out of the user's repository.  Made together with the folder and never
+ * again: who deletes it wants the metrics in git.  Where it cannot be made the folder goes, too,
+ * so that the next call makes both. */
+static int ignore_in_git(const struct project *project, int kaizen_fd, int metrics_fd,
+                         struct error *error) {
+  int fd;
+  int result =
+      directory_open_file(metrics_fd, IGNORE_FILE, O_WRONLY | O_CREAT | O_EXCL, &fd, error);
+
+  if (result == 1)
+    result = error_set(error, KAIZEN_E_IO, METRICS_PATH ": was removed while it was made");
+  if (fd >= 0) {
+    result = directory_write_at(fd, "*\n", 2, 0, error);
+    if (result == 0 && project->sync && fdatasync(fd) != 0)
+      result = error_set_errno(error, KAIZEN_E_IO, errno, "cannot sync");
+    (void)close(fd);
+    if (result != 0) {
+      error_prefix(error, METRICS_PATH "/" IGNORE_FILE);
+      (void)unlinkat(metrics_fd, IGNORE_FILE, 0);
+    }
+  }
+  if (result != 0)
+    (void)unlinkat(kaizen_fd, METRICS_FOLDER, AT_REMOVEDIR); /* stays when it is not empty */
+  return result;
+}
+
 int project_metrics_folder(const struct project *project, bool create, int *fd,
                            struct error *error) {
+  bool made = false;
   int kaizen_fd, result;
 
   if (!create)
     return directory_open_folder(project->root_fd, METRICS_PATH, fd, error);
-  if (enter_folder(project, project->root_fd, KAIZEN_FOLDER, &kaizen_fd, error) != 0)
+  if (enter_folder(project, project->root_fd, KAIZEN_FOLDER, NULL, &kaizen_fd, error) != 0)
     return -1;
-  result = enter_folder(project, kaizen_fd, METRICS_FOLDER, fd, error);
+  result = enter_folder(project, kaizen_fd, METRICS_FOLDER, &made, fd, error);
+  if (result == 0 && made && ignore_in_git(project, kaizen_fd, *fd, error) != 0) {
+    (void)close(*fd);
+    *fd = -1;
+    result = -1;
+  }
   (void)close(kaizen_fd);
   return result;
 }
@@ -159,7 +193,7 @@ int project_agent_folder(const struct project *project, const char *agent, bool 
   }
   if (project_metrics_folder(project, true, &metrics_fd, error) != 0)
     return -1;
-  result = enter_folder(project, metrics_fd, agent, fd, error);
+  result = enter_folder(project, metrics_fd, agent, NULL, fd, error);
   (void)close(metrics_fd);
   return result;
 }

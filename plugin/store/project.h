@@ -24,7 +24,7 @@ int project_open(struct project *project, const char *root, bool allow_network_f
 void project_close(struct project *project);
 
 /* .kaizen/metrics: 0 with *fd to be closed by the caller, 1 when it is not there (create false),
- * -1. */
+ * -1.  A folder that is made gets a .gitignore of one line, "*". */
 int project_metrics_folder(const struct project *project, bool create, int *fd,
                            struct error *error);
 /* .kaizen/metrics/<agent>, the same way.  `agent` is legal (execution_check_agent). */

@@ -40,6 +40,7 @@ static void remove_project(void) {
   (void)unlinkat(metrics_fd, ".doorbell", 0);
   (void)unlinkat(metrics_fd, ".id", 0);
   (void)unlinkat(metrics_fd, "coach", AT_REMOVEDIR);
+  (void)unlinkat(metrics_fd, ".gitignore", 0);
   (void)unlinkat(project.root_fd, ".kaizen/metrics", AT_REMOVEDIR);
   (void)unlinkat(project.root_fd, ".kaizen", AT_REMOVEDIR);
   (void)rmdir(root);
@@ -333,6 +334,7 @@ Test(doorbell, one_that_was_moved_away_is_left_within_a_second) {
   cr_assert(listen_to(&doorbell), "it rang where the name leads now");
   doorbell_close(&doorbell);
   (void)unlinkat(metrics_fd, ".doorbell", 0);
+  (void)unlinkat(metrics_fd, ".gitignore", 0);
   (void)close(metrics_fd);
   metrics_fd = moved_fd;
   cr_assert_eq(unlinkat(project.root_fd, ".kaizen/metrics", AT_REMOVEDIR), 0);

@@ -6,6 +6,7 @@
 #include <kaizen/plugin.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <signal.h>
 #include <stddef.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -152,6 +153,45 @@ Test(project, folders_are_made_private_whatever_the_umask) {
     project_close(&project);
     cr_assert_eq(nftw(in_sandbox(".kaizen"), sandbox_remove_entry, 16, FTW_DEPTH | FTW_PHYS), 0);
   }
+}
+
+Test(project, a_new_metrics_folder_is_kept_out_of_git_once) {
+  for (int sync = 0; sync < 2; sync++) {
+    open_project(sync);
+    cr_assert_eq(open_agent(true), 0, "%s", error.text);
+    cr_expect_str_eq(text_of_file(in_sandbox(".kaizen/metrics/.gitignore")), "*\n");
+    cr_assert_eq(unlink(in_sandbox(".kaizen/metrics/.gitignore")), 0);
+    cr_assert_eq(rmdir(in_sandbox(".kaizen/metrics/coach")), 0);
+    cr_assert_eq(open_agent(true), 0);
+    cr_expect_not(is_there(in_sandbox(".kaizen/metrics/.gitignore")),
+                  "sync %d: who deletes it wants the metrics in git", sync);
+    project_close(&project);
+    cr_assert_eq(nftw(in_sandbox(".kaizen"), sandbox_remove_entry, 16, FTW_DEPTH | FTW_PHYS), 0);
+  }
+}
+
+Test(project, a_metrics_folder_that_was_there_is_left_to_git) {
+  make_folders(in_sandbox(".kaizen/metrics"));
+  open_project(true);
+  cr_assert_eq(open_agent(true), 0);
+  cr_expect_not(is_there(in_sandbox(".kaizen/metrics/.gitignore")));
+}
+
+Test(project, a_metrics_folder_that_cannot_be_kept_out_of_git_is_not_made) {
+  struct rlimit none = {0, RLIM_INFINITY}, before;
+  int result;
+
+  open_project(false);
+  (void)signal(SIGXFSZ, SIG_IGN);
+  cr_assert_eq(getrlimit(RLIMIT_FSIZE, &before), 0);
+  none.rlim_max = before.rlim_max;
+  cr_assert_eq(setrlimit(RLIMIT_FSIZE, &none), 0);
+  result = open_agent(true);
+  cr_assert_eq(setrlimit(RLIMIT_FSIZE, &before), 0);
+  must_refuse("no room", result, ".gitignore", "File too large");
+  cr_expect_not(is_there(in_sandbox(".kaizen/metrics")));
+  cr_assert_eq(open_agent(true), 0);
+  cr_expect(is_there(in_sandbox(".kaizen/metrics/.gitignore")));
 }
 
 static void put_in_the_way(const char *kind, const char *path) {
