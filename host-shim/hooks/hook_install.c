@@ -45,7 +45,8 @@ int hook_install_begin(const struct host *host, struct hook_plan *plan, char roo
                       options_given(host->arguments, "project"), &plan->scope, problem) < 0)
     return -1;
   plan->project_root = root;
-  return plan->scope == HOOK_SCOPE_PROJECT ? project_root_find(host->directory, root, problem) : 0;
+  return plan->scope == HOOK_SCOPE_PROJECT ? project_root_checkout(host->directory, root, problem)
+                                           : 0;
 }
 
 static const char *action_of(const struct hook_change *change) {

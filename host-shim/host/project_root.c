@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "host/work_tree.h"
+
 static bool same_folder(const char *a, const char *b) {
   struct stat a_stat, b_stat;
 
@@ -55,15 +57,8 @@ static int given_root(const char *directory, char root[PATH_MAX], struct problem
   return 0;
 }
 
-int project_root_find(const char *directory, char root[PATH_MAX], struct problem *problem) {
-  char here[PATH_MAX];
-
-  if (directory)
-    return given_root(directory, root, problem);
-  if (!getcwd(here, sizeof here))
-    return problem_set(problem, EXIT_CODE_USAGE,
-                       "the working directory cannot be read (%s); name the project with -C",
-                       strerror(errno));
+/* The nearest project from `here` up. */
+static int search(const char *here, char root[PATH_MAX], struct problem *problem) {
   if (find_upwards(here, ".kaizen", false, root) || find_upwards(here, ".git", true, root))
     return 0;
   if (is_excluded(here))
@@ -72,4 +67,37 @@ int project_root_find(const char *directory, char root[PATH_MAX], struct problem
                        here);
   strcpy(root, here);
   return 0;
+}
+
+/* The folder a search begins in. */
+static int read_here(char here[PATH_MAX], struct problem *problem) {
+  return getcwd(here, PATH_MAX)
+             ? 0
+             : problem_set(problem, EXIT_CODE_USAGE,
+                           "the working directory cannot be read (%s); name the project with -C",
+                           strerror(errno));
+}
+
+int project_root_find(const char *directory, char root[PATH_MAX], struct problem *problem) {
+  char here[PATH_MAX], top[PATH_MAX], main[PATH_MAX];
+  int result = directory ? given_root(directory, here, problem) : read_here(here, problem);
+
+  if (result < 0)
+    return -1;
+  if (work_tree_find(here, top, main) && !is_excluded(main))
+    strcpy(here, main);
+  if (!directory)
+    return search(here, root, problem);
+  strcpy(root, here);
+  return 0;
+}
+
+int project_root_checkout(const char *directory, char root[PATH_MAX], struct problem *problem) {
+  char here[PATH_MAX], main[PATH_MAX];
+
+  if (directory)
+    return given_root(directory, root, problem);
+  if (read_here(here, problem) < 0)
+    return -1;
+  return work_tree_find(here, root, main) ? 0 : search(here, root, problem);
 }

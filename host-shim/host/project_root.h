@@ -8,10 +8,14 @@
 
 #include "base/problem.h"
 
-/* The real path of `directory` (-C) when it is not NULL.  Else the nearest folder from the
- * working directory up that has .kaizen/, else the nearest with .git, else the working directory
- * itself; never / or the home folder, whose .kaizen/ belongs to another program.  -1: no such
- * folder, or nothing but those two. */
+/* The project whose metrics are meant: the real path of `directory` (-C) when it is not NULL.  Else
+ * the nearest folder from the working directory up that has .kaizen/, else the nearest with .git,
+ * else the working directory itself; never / or the home folder, whose .kaizen/ belongs to another
+ * program.  In a linked git work tree the same folder of the main checkout takes its place, so that
+ * records outlive the work tree.  -1: no such folder, or nothing but those two. */
 int project_root_find(const char *directory, char root[PATH_MAX], struct problem *problem);
+/* The project whose files are meant, such as settings: as above, but a linked work tree is itself,
+ * from its top. */
+int project_root_checkout(const char *directory, char root[PATH_MAX], struct problem *problem);
 
 #endif

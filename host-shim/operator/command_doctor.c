@@ -257,6 +257,7 @@ static int run(const struct host *host) {
   struct doctor_findings findings;
   struct session session;
   struct problem problem;
+  char checkout[PATH_MAX];
 
   doctor_findings_init(&findings);
   if (session_load(host, &session, &problem) < 0) {
@@ -280,8 +281,10 @@ static int run(const struct host *host) {
     else
       check_instance(host, &session, &findings);
   }
-  hook_doctor_check(&findings, session.project_root);
   session_close(&session);
+  if (project_root_checkout(host->directory, checkout, &problem) < 0)
+    checkout[0] = '\0';
+  hook_doctor_check(&findings, checkout);
   return doctor_findings_end(&findings);
 }
 
