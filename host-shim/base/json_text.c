@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <math.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -340,28 +341,87 @@ struct json_object *json_text_new_string(const char *text) {
   return string;
 }
 
+/* The UTF-8 character at `text` as an escape of JSON, of two units above U+FFFF; its length, or 0 for
+ * what is no character. */
+static size_t escape_character(const char *text, size_t rest, char escape[16]) {
+  unsigned char bytes[5] = {0};
+
+  memcpy(bytes, text, rest < 4 ? rest : 4);
+  size_t len = utf8_text_character((const char *)bytes);
+  if (len == 0)
+    return 0;
+  unsigned code = bytes[0] & (0x7Fu >> len);
+  for (size_t i = 1; i < len; i++)
+    code = code << 6 | (bytes[i] & 0x3Fu);
+  if (code > 0xFFFF)
+    snprintf(escape, 16, "\\u%04x\\u%04x", 0xD800 + ((code - 0x10000) >> 10),
+             0xDC00 + (code & 0x3FF));
+  else
+    snprintf(escape, 16, "\\u%04x", code);
+  return len;
+}
+
+/* Writes `text` in ASCII to `out` (3 * len + 1 bytes) until `limit` bytes are written; answers how
+ * many bytes of the text that is, less than `len` where no UTF-8 stands. */
+static size_t escape_text(const char *text, size_t len, size_t limit, char *out, size_t *written) {
+  size_t at = 0;
+
+  for (*written = 0; at < len && *written < limit;) {
+    char escape[16] = {text[at], '\0'};
+    size_t character = 1;
+
+    if ((unsigned char)text[at] >= 0x80)
+      character = escape_character(text + at, len - at, escape);
+    if (character == 0)
+      break;
+    memcpy(out + *written, escape, strlen(escape) + 1);
+    *written += text[at] == '\0' ? 1 : strlen(escape);
+    at += character;
+    if (escape[0] == '\\' && escape[1] == '\0' && at < len && *written < limit) {
+      /* what it escapes stays as it is; no character but some of ASCII may be escaped */
+      out[(*written)++] = (unsigned char)text[at] < 0x80 ? text[at] : ' ';
+      for (at++; at < len && ((unsigned char)text[at] & 0xC0) == 0x80;)
+        at++;
+    }
+  }
+  return at;
+}
+
+/* json-c 0.18 refuses every character that is not ASCII when it is told to be strict: it gets the
+ * text with such characters as escapes, and its place in that is looked up in ours. */
 struct json_object *json_text_parse(const char *text, size_t len, size_t *problem_at,
                                     const char **description) {
   struct json_tokener *tokener = json_tokener_new();
   struct json_object *value = NULL;
+  enum json_tokener_error error;
+  char *ascii = len <= INT_MAX / 4 ? malloc(len * 3 + 1) : NULL;
+  size_t ascii_len;
+
   *problem_at = 0;
   *description = "out of memory";
-  if (!tokener)
-    return NULL;
-  json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
-  if (len <= INT_MAX - 1)
-    value = json_tokener_parse_ex(tokener, text, (int)len);
+  if (!tokener || !ascii)
+    goto out;
+  *problem_at = escape_text(text, len, SIZE_MAX, ascii, &ascii_len);
+  if (*problem_at < len) {
+    *description = json_tokener_error_desc(json_tokener_error_parse_utf8_string);
+    goto out;
+  }
+  json_tokener_set_flags(tokener, JSON_TOKENER_STRICT);
+  value = json_tokener_parse_ex(tokener, ascii, (int)ascii_len);
   if (!value && json_tokener_get_error(tokener) == json_tokener_continue)
     value = json_tokener_parse_ex(tokener, "", 1); /* the end is what ends a bare number */
-  if (!value) {
-    enum json_tokener_error error = json_tokener_get_error(tokener);
-
-    *problem_at = error == json_tokener_error_parse_eof ? len : json_tokener_get_parse_end(tokener);
-    *description = error == json_tokener_success ? "null is no document"
-                   : error == json_tokener_continue || error == json_tokener_error_parse_eof
-                       ? "it ends too early"
-                       : json_tokener_error_desc(error);
-  }
-  json_tokener_free(tokener);
+  if (value)
+    goto out;
+  error = json_tokener_get_error(tokener);
+  if (error != json_tokener_error_parse_eof)
+    *problem_at = escape_text(text, len, json_tokener_get_parse_end(tokener), ascii, &ascii_len);
+  *description = error == json_tokener_success ? "null is no document"
+                 : error == json_tokener_continue || error == json_tokener_error_parse_eof
+                     ? "it ends too early"
+                     : json_tokener_error_desc(error);
+out:
+  free(ascii);
+  if (tokener)
+    json_tokener_free(tokener);
   return value;
 }

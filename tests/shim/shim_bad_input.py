@@ -137,6 +137,8 @@ RECORDS = [
 CONFIGURATIONS = [
     ("empty", "", ["JSON"]),
     ("broken", '{"config": }', ["line 1"]),
+    ("broken behind letters of every length", '{"\u00e4\u65e5\U0001f600": 1, x}', ["line 1, column 18"]),
+    ("an escaped letter that is not ASCII", '{"config": "\\\u65e5"}', ["line 1, column 14"]),
     ("broken on line 3", '{\n"config": {\n"fsync": always}}', ["line 3"]),
     ("an array", "[]", ["object"]),
     ("an unknown member", '{"confg": {}}', ['"confg"', '"config"']),
