@@ -5,86 +5,17 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <kaizen/plugin.h>
 
+#include "base/os_files.h"
+
 #define FILE_MODE 0600
 #define FOLDER_MODE 0700
-/* Another program's lease on a file is broken while we try; it may take that program a minute. */
-#define OPEN_TRIES 16
-
-/* One component; of a link errno is ELOOP, also where a folder was asked for. */
-static int open_component(int at, const char *name, int flags, mode_t mode) {
-  struct stat status;
-  int fd = openat(at, name, flags | O_NOFOLLOW, mode);
-
-  if (fd >= 0 || errno != ENOTDIR)
-    return fd;
-  if (fstatat(at, name, &status, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(status.st_mode))
-    errno = ELOOP;
-  else
-    errno = ENOTDIR;
-  return -1;
-}
-
-/* The way without openat2: every folder of the path by itself, none of them a link. */
-static int open_by_component(int directory_fd, const char *path, int flags, mode_t mode) {
-  char name[256];
-  int fd = -1, at = directory_fd;
-
-  for (;;) {
-    const char *slash = strchr(path, '/');
-    size_t len = slash ? (size_t)(slash - path) : strlen(path);
-    int saved_errno;
-
-    if (len == 0 || len >= sizeof name) {
-      errno = len ? ENAMETOOLONG : slash ? EXDEV : ENOENT; /* "/..." leads elsewhere */
-      fd = -1;
-    } else {
-      memcpy(name, path, len);
-      name[len] = '\0';
-      fd = strcmp(name, "..") == 0 ? (errno = EXDEV, -1)
-           : slash                 ? open_component(at, name, O_PATH | O_DIRECTORY | O_CLOEXEC, 0)
-                                   : open_component(at, name, flags, mode);
-    }
-    saved_errno = errno;
-    if (at != directory_fd)
-      (void)close(at);
-    errno = saved_errno;
-    if (fd < 0 || !slash)
-      return fd;
-    at = fd;
-    path = slash + 1;
-  }
-}
-
-static int open_beneath(int directory_fd, const char *path, int flags) {
-  struct open_how how = {
-      /* with O_PATH openat2 refuses flags that mean nothing then */
-      .flags = (uint64_t)(unsigned)(flags | O_CLOEXEC | ((flags & O_PATH) ? 0 : O_NOCTTY)),
-      .mode = (flags & O_CREAT) ? FILE_MODE : 0,
-      .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
-  };
-  int fd, tries = 0;
-
-  /* EXDEV also when the file was moved out of the folder between look-up and the kernel's check */
-  do
-    fd = (int)syscall(SYS_openat2, directory_fd, path, &how, sizeof how);
-  while (fd < 0 && (errno == EINTR || errno == EAGAIN || errno == EXDEV) && ++tries < OPEN_TRIES);
-  if (fd < 0 && (errno == ENOSYS || errno == EPERM)) {
-    tries = 0;
-    do
-      fd = open_by_component(directory_fd, path, flags | O_CLOEXEC | O_NOCTTY, FILE_MODE);
-    while (fd < 0 && errno == EINTR && ++tries < OPEN_TRIES);
-  }
-  return fd;
-}
 
 static int refuse_open(const char *path, struct error *error) {
   int os_error = errno;
@@ -122,7 +53,7 @@ static int check_file(const char *path, const struct stat *status, struct error 
 int directory_open_file(int directory_fd, const char *path, int open_flags, int *fd,
                         struct error *error) {
   struct stat status;
-  int opened = open_beneath(directory_fd, path, open_flags | O_NONBLOCK);
+  int opened = os_files_open(directory_fd, path, open_flags | O_NONBLOCK, FILE_MODE);
   int result;
 
   *fd = -1;
@@ -143,21 +74,14 @@ int directory_open_file(int directory_fd, const char *path, int open_flags, int 
 
 int directory_look_at_file(int directory_fd, const char *path, struct stat *status,
                            struct error *error) {
-  int opened = open_beneath(directory_fd, path, O_PATH | O_NOFOLLOW);
-  int result;
-
-  if (opened < 0)
+  if (os_files_look(directory_fd, path, status) != 0)
     return refuse_open(path, error);
-  result = fstat(opened, status) != 0
-               ? error_set_errno(error, KAIZEN_E_IO, errno, "%s: fstat", path)
-               : check_file(path, status, error);
-  (void)close(opened);
-  return result;
+  return check_file(path, status, error);
 }
 
 int directory_open_folder(int directory_fd, const char *path, int *fd, struct error *error) {
   struct stat status;
-  int opened = open_beneath(directory_fd, path, O_RDONLY | O_DIRECTORY);
+  int opened = os_files_open(directory_fd, path, O_RDONLY | O_DIRECTORY, 0);
   int result = 0;
 
   *fd = -1;
@@ -188,12 +112,12 @@ int directory_make_folder(int directory_fd, const char *name, bool *made, int *f
 
 int directory_replace_file(int directory_fd, const char *from, const char *to,
                            struct error *error) {
-  if (renameat2(directory_fd, from, directory_fd, to, RENAME_EXCHANGE) == 0) {
+  if (os_files_exchange(directory_fd, from, to) == 0) {
     /* `from` is the old file now; one that stays is overwritten by the next replacement */
     if (unlinkat(directory_fd, from, 0) == 0 || errno != EISDIR)
       return 0;
     /* a folder was there, and would be in the way of every later replacement: it goes back */
-    (void)renameat2(directory_fd, from, directory_fd, to, RENAME_EXCHANGE);
+    (void)os_files_exchange(directory_fd, from, to);
     return error_set(error, KAIZEN_E_IO, "%s: a folder is in its place; remove it", to);
   }
   if (renameat(directory_fd, from, directory_fd, to) == 0)

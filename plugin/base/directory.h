@@ -2,10 +2,9 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  *
- * openat2(2) with RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS; where that is missing (ENOSYS) or filtered
- * (EPERM under seccomp), each component with O_NOFOLLOW.  What is opened is a regular file with one
- * link, or a folder, and belongs to the effective user, or it is refused: links, FIFOs, sockets and
- * devices never are opened for use (promise 23).  Descriptors are close-on-exec. */
+ * Names are looked up through os_files.h.  What is opened is a regular file with one link, or a
+ * folder, and belongs to the effective user, or it is refused: links, FIFOs, sockets and devices
+ * never are opened for use (promise 23).  Descriptors are close-on-exec. */
 #ifndef KAIZEN_BASE_DIRECTORY_H
 #define KAIZEN_BASE_DIRECTORY_H
 

@@ -5,8 +5,9 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/random.h>
 #include <uuid/uuid.h>
+
+#include "base/os_process.h"
 
 static bool is_hyphen_place(int i) {
   return i == 8 || i == 13 || i == 18 || i == 23;
@@ -46,12 +47,12 @@ void uuid_unpack(const unsigned char bytes[16], char out[UUID_TEXT_SIZE]) {
   *out = '\0';
 }
 
-/* libuuid's own generator costs seven times as much; it stays as the way out where getrandom() is
- * not to be had. */
+/* libuuid's own generator costs seven times as much; it serves where the system gives no random
+ * bytes. */
 void uuid_random(char out[UUID_TEXT_SIZE]) {
   unsigned char bytes[16];
   int saved_errno = errno;
-  if (getrandom(bytes, sizeof bytes, 0) != (ssize_t)sizeof bytes)
+  if (os_process_random(bytes, sizeof bytes) != 0)
     uuid_generate_random(bytes);
   errno = saved_errno;
   bytes[6] = (unsigned char)((bytes[6] & 0x0F) | 0x40); /* version 4 */

@@ -9,16 +9,16 @@
 #include "broker/transport_connect.h"
 
 #include <arpa/inet.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/random.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include "base/os_process.h"
 
 #define CONNECT_TIMEOUT_MS 2000
 #define WRITE_DEADLINE_MS                                                                          \
@@ -106,7 +106,7 @@ static int split_servers(char *list, const char *servers[SERVERS_MAX]) {
     const char *swapped = servers[i];
     unsigned random;
 
-    if (getrandom(&random, sizeof random, GRND_NONBLOCK) != (ssize_t)sizeof random)
+    if (os_process_random(&random, sizeof random) != 0)
       break;
     random %= (unsigned)i + 1;
     servers[i] = servers[random];
@@ -225,26 +225,28 @@ static bool is_bound_to(int fd, const char *ip, int port) {
          strcmp(text, ip) == 0;
 }
 
+struct local_address {
+  const char *ip;
+  int port;
+};
+
+static void close_bound_on_exec(void *ctx, int fd) {
+  const struct local_address *address = ctx;
+
+  if (is_bound_to(fd, address->ip, address->port))
+    (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+}
+
 /* The library leaves its sockets open to every program that the host starts, which would keep the
  * connection alive after us; it does not say which descriptor is its own, but what is bound to the
  * connection's local address is. */
 static void close_on_exec(const struct nats_library *nats, natsConnection *connection) {
-  const struct dirent *entry;
   char *ip = NULL;
   int port;
-  DIR *folder;
 
   if (nats->natsConnection_GetLocalIPAndPort(connection, &ip, &port) != NATS_OK)
     return;
-  folder = opendir("/proc/self/fd");
-  while (folder && (entry = readdir(folder)) != NULL) {
-    int fd = atoi(entry->d_name); /* "." and "..": 0 */
-
-    if (is_bound_to(fd, ip, port))
-      (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
-  }
-  if (folder)
-    (void)closedir(folder);
+  os_process_each_descriptor(close_bound_on_exec, &(struct local_address){ip, port});
   free(ip);
 }
 

@@ -9,11 +9,11 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include <kaizen/plugin.h>
 
 #include "base/clock.h"
+#include "base/os_process.h"
 
 #define NS_PER_MS INT64_C(1000000)
 #define ANSWER_WAIT_NS (2500 * NS_PER_MS)
@@ -35,7 +35,7 @@ static int64_t back_off_ns(unsigned failures) {
   if (doublings > BACK_OFF_DOUBLINGS)
     doublings = BACK_OFF_DOUBLINGS;
   wait_ns = BACK_OFF_NS << doublings;
-  (void)!getrandom(&random, sizeof random, GRND_NONBLOCK);
+  (void)os_process_random(&random, sizeof random);
   return wait_ns * 3 / 4 + (int64_t)(random % 1024u) * (wait_ns / 2048);
 }
 

@@ -9,13 +9,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <kaizen/plugin.h>
 
 #include "base/clock.h"
+#include "base/os_process.h"
 
 #define NS_PER_MS INT64_C(1000000)
 #define NS_PER_S INT64_C(1000000000)
@@ -194,7 +194,7 @@ static bool find_metrics(struct publisher_project *project) {
 static int64_t jitter_ns(int64_t range_ns) {
   uint32_t random = 0;
 
-  (void)!getrandom(&random, sizeof random, GRND_NONBLOCK);
+  (void)os_process_random(&random, sizeof random);
   return (int64_t)(random % 1000u) * (range_ns / 1000);
 }
 

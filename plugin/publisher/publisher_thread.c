@@ -18,6 +18,7 @@
 #include <kaizen/plugin.h>
 
 #include "base/clock.h"
+#include "base/os_process.h"
 
 #define STACK_BYTES (256u << 10)
 #define NICE 10 /* a tenth of a processor that somebody else wants too */
@@ -273,7 +274,7 @@ static void serve(struct publisher *publisher) {
 static void *run(void *ctx) {
   struct publisher *publisher = ctx;
 
-  (void)pthread_setname_np(pthread_self(), "kaizen-pub");
+  os_process_name_thread("kaizen-pub");
   /* This thread's alone, and of those the NATS library starts from here (nice(2), NOTES):
    * where processors are short the host's threads come first, and events wait in the log. */
   (void)!nice(NICE);

@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -16,6 +15,7 @@
 
 #include "base/directory.h"
 #include "base/hash.h"
+#include "base/os_process.h"
 
 #define SPARE_FILE CHECKPOINT_FILE ".new"
 #define MAGIC UINT64_C(0x31584449495a414b) /* "KAZIIDX1" */
@@ -330,7 +330,7 @@ int checkpoint_reset(struct checkpoint *checkpoint, int agent_fd, const unsigned
   *checkpoint = (struct checkpoint){.agent_fd = agent_fd, .fd = -1};
   memcpy(checkpoint->boot_id, boot_id, 16);
   /* without entropy the table still works; only its resistance to made-up keys is gone */
-  if (getrandom(&checkpoint->seed, sizeof checkpoint->seed, GRND_NONBLOCK) < 0)
+  if (os_process_random(&checkpoint->seed, sizeof checkpoint->seed) != 0)
     checkpoint->seed = MAGIC;
   fold_init(&fold);
   if (open_spare(agent_fd, checkpoint->page_bits, &fd, error) != 0)

@@ -7,20 +7,19 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/random.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <kaizen/plugin.h>
 
 #include "base/clock.h"
 #include "base/directory.h"
+#include "base/os_files.h"
+#include "base/os_process.h"
 #include "base/uuid_text.h"
 #include "record/execution.h"
 
@@ -33,44 +32,27 @@
 #define IDENTITY_LOCK_NS INT64_C(2000000000)
 #define IDENTITY_POLL_NS INT64_C(1000000)
 
-/* File systems where flock, O_APPEND or rename do not hold among machines (docs/operations.md). */
-static const struct {
-  uint32_t magic;
-  const char *name;
-} network_file_systems[] = {
-    {NFS_SUPER_MAGIC, "NFS"}, {SMB_SUPER_MAGIC, "SMB"}, {0xFF534D42u, "CIFS"},
-    {0xFE534D42u, "SMB2"},    {V9FS_MAGIC, "9p"},       {FUSE_SUPER_MAGIC, "FUSE"},
-    {0x00C36400u, "Ceph"},    {AFS_SUPER_MAGIC, "AFS"}, {CODA_SUPER_MAGIC, "Coda"},
-    {0x0BD00BD0u, "Lustre"},
-};
-
 static int refuse_network_file_system(const char *root, int root_fd, struct error *error) {
-  struct statfs status;
-  size_t i;
+  const char *name;
 
-  if (fstatfs(root_fd, &status) != 0)
+  if (os_files_network(root_fd, &name) != 0)
     return error_set_errno(error, KAIZEN_E_CONFIG, errno, "project_root \"%s\": fstatfs", root);
-  for (i = 0; i < sizeof network_file_systems / sizeof *network_file_systems; i++)
-    if ((uint32_t)status.f_type == network_file_systems[i].magic)
-      return error_set(error, KAIZEN_E_CONFIG,
-                       "project_root \"%s\" is on %s, where locks and appends are not safe among "
-                       "machines; use a "
-                       "local folder, or set allow_network_fs to true when only one machine writes",
-                       root, network_file_systems[i].name);
-  return 0;
+  if (!name)
+    return 0;
+  return error_set(error, KAIZEN_E_CONFIG,
+                   "project_root \"%s\" is on %s, where locks and appends are not safe among "
+                   "machines; use a "
+                   "local folder, or set allow_network_fs to true when only one machine writes",
+                   root, name);
 }
 
+/* All zero where the boot is not known: nothing is then taken to be of this one. */
 static void read_boot_id(unsigned char boot_id[16]) {
-  char text[UUID_TEXT_SIZE] = {0};
-  int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
-  ssize_t got;
+  char text[UUID_TEXT_SIZE];
 
   memset(boot_id, 0, 16);
-  if (fd < 0)
-    return;
-  got = read(fd, text, UUID_TEXT_SIZE - 1);
-  (void)close(fd);
-  if (got == UUID_TEXT_SIZE - 1 && uuid_text_valid((struct span){text, UUID_TEXT_SIZE - 1}))
+  os_process_boot_text(text, sizeof text);
+  if (uuid_text_valid((struct span){text, strlen(text)}))
     uuid_pack(text, boot_id);
 }
 
@@ -264,31 +246,12 @@ int project_each_agent(const struct project *project, bool sorted,
   return result;
 }
 
-/* What tells a folder from a copy of it. */
-struct folder_mark {
-  uint64_t inode;
-  int64_t birth_ns; /* 0 where the file system keeps none */
-};
-
-static int mark_folder(int metrics_fd, struct folder_mark *mark, struct error *error) {
-  struct statx status;
-
-  if (statx(metrics_fd, "", AT_EMPTY_PATH, STATX_INO | STATX_BTIME, &status) != 0)
-    return error_set_errno(error, KAIZEN_E_IO, errno, METRICS_PATH ": statx");
-  mark->inode = status.stx_ino;
-  mark->birth_ns =
-      (status.stx_mask & STATX_BTIME)
-          ? (int64_t)status.stx_btime.tv_sec * INT64_C(1000000000) + status.stx_btime.tv_nsec
-          : 0;
-  return 0;
-}
-
 /* 1 when the file holds the identity of this very folder, 0 when not, -1 with *error: what cannot
  * be read is not another folder's, and making it anew would hold every event. */
-static int read_identity(int fd, const struct folder_mark *mark, unsigned char id[PROJECT_ID_SIZE],
-                         struct error *error) {
+static int read_identity(int fd, const struct os_files_mark *mark,
+                         unsigned char id[PROJECT_ID_SIZE], struct error *error) {
   char text[IDENTITY_TEXT_MAX + 1], id_text[UUID_TEXT_SIZE];
-  struct folder_mark found;
+  struct os_files_mark found;
   size_t got;
 
   if (directory_read_at(fd, text, IDENTITY_TEXT_MAX, 0, &got, error) != 0)
@@ -299,14 +262,17 @@ static int read_identity(int fd, const struct folder_mark *mark, unsigned char i
     return 0;
   if (!uuid_text_valid((struct span){id_text, strlen(id_text)}))
     return 0;
-  if (found.inode != mark->inode || found.birth_ns != mark->birth_ns)
+  if (found.inode != mark->inode)
+    return 0;
+  /* a process that may not ask for the birth still knows the folder that another one marked */
+  if (found.birth_ns != mark->birth_ns && found.birth_ns != 0 && mark->birth_ns != 0)
     return 0;
   uuid_pack(id_text, id);
   return 1;
 }
 
 static int write_identity(const struct project *project, int metrics_fd, int fd,
-                          const struct folder_mark *mark, unsigned char id[PROJECT_ID_SIZE],
+                          const struct os_files_mark *mark, unsigned char id[PROJECT_ID_SIZE],
                           struct error *error) {
   char text[IDENTITY_TEXT_MAX], id_text[UUID_TEXT_SIZE];
   int len;
@@ -343,14 +309,16 @@ static int lock_identity(int fd, struct error *error) {
 
 int project_identity(const struct project *project, unsigned char id[PROJECT_ID_SIZE],
                      struct error *error) {
-  struct folder_mark mark;
+  struct os_files_mark mark;
   int metrics_fd, fd = -1, known = -1;
   int result = project_metrics_folder(project, false, &metrics_fd, error);
 
   if (result != 0)
     return result == 1 ? error_set(error, KAIZEN_E_IO, METRICS_PATH ": is gone") : -1;
-  result = mark_folder(metrics_fd, &mark, error);
-  if (result == 0)
+  result = os_files_mark(metrics_fd, &mark);
+  if (result != 0)
+    (void)error_set_errno(error, KAIZEN_E_IO, errno, METRICS_PATH ": statx");
+  else
     result = directory_open_file(metrics_fd, IDENTITY_FILE, O_RDWR | O_CREAT, &fd, error);
   if (result == 0)
     known = read_identity(fd, &mark, id, error);
@@ -366,13 +334,13 @@ int project_identity(const struct project *project, unsigned char id[PROJECT_ID_
 }
 
 bool project_identity_known(const struct project *project, unsigned char id[PROJECT_ID_SIZE]) {
-  struct folder_mark mark;
+  struct os_files_mark mark;
   int metrics_fd, fd;
   bool known = false;
 
   if (project_metrics_folder(project, false, &metrics_fd, NULL) != 0)
     return false;
-  if (mark_folder(metrics_fd, &mark, NULL) == 0 &&
+  if (os_files_mark(metrics_fd, &mark) == 0 &&
       directory_open_file(metrics_fd, IDENTITY_FILE, O_RDONLY, &fd, NULL) == 0) {
     known = read_identity(fd, &mark, id, NULL) == 1;
     (void)close(fd);

@@ -5,7 +5,8 @@ SPDX-License-Identifier: Apache-2.0
 
 A record has a budget of a few microseconds, and nearly all of it is system calls.  The lists below are that
 budget: whoever changes one says why in docs/performance.md.  strace counts, between two calls of getppid().
-What depends on the time since the record before, and so on the load of the machine, stands in BY_TIME.
+What depends on the time since the record before, and so on the load of the machine, stands in BY_TIME; what
+depends on the C library is told by its version.
 """
 import ctypes
 import os
@@ -24,7 +25,7 @@ ENTER = ["getpid",                # the forked child is told so
          "prlimit64"]             # a file size limit would raise SIGXFSZ in the host
 LOCK = ["flock .next", "flock .lock", "flock .next"]
 SAME_FILES = ["openat2 .kaizen/metrics/coach/executions.jsonl",  # by name, and through no link
-              "newfstatat executions.jsonl", "geteuid", "close executions.jsonl",
+              "newfstatat executions.jsonl", "close executions.jsonl", "geteuid",
               "newfstatat .lock",
               "pread64 executions.jsonl"]                        # the last line is the one we folded
 APPEND = ["write executions.jsonl", "lseek executions.jsonl"]
@@ -44,6 +45,9 @@ BY_TIME = [
     (RING, ["close .doorbell", "openat2 .kaizen/metrics/.doorbell", "newfstatat .doorbell", "geteuid",
             *RING]),          # each second it is looked for by its name
 ]
+LIBRARY = tuple(int(part) for part in os.confstr("CS_GNU_LIBC_VERSION").split()[1].split(".")[:2])
+if LIBRARY >= (2, 41):
+    BY_TIME.append((EVENT_ID, []))  # the kernel's page of code gives the bytes, where it has one
 CASES = {
     "a record, fsync never, no event": ({}, None, ENTER + ACQUIRE + APPEND + SUMMARY + UNLOCK),
     "a record, fsync always, no event":
@@ -83,6 +87,7 @@ def record(case, folder):
 def named(line):
     """`call file` of one line of strace -y."""
     call = re.sub(r"^\d+ +", "", line).split("(", 1)[0]
+    call = {"fstat": "newfstatat"}.get(call, call)  # C libraries differ in which one they make of fstat()
     quoted = re.search(r'"([^"]*)"', line) if call in ("openat", "openat2", "newfstatat", "renameat2",
                                                          "unlinkat") else None
     file = quoted.group(1) if quoted else ""

@@ -1,0 +1,258 @@
+/* os_files.c - what files need of the operating system beyond POSIX, with a POSIX way beside each.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "base/os_files.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#if KAIZEN_LINUX_CALLS
+#include <linux/magic.h>
+#include <linux/openat2.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
+#endif
+
+/* Another program's lease on a file is broken while we try; it may take that program a minute. */
+#define OPEN_TRIES 16
+#define NS_PER_S INT64_C(1000000000)
+
+#if KAIZEN_LINUX_CALLS
+/* A folder on the way needs no permission to be read. */
+#define PASS_FLAGS (O_PATH | O_DIRECTORY | O_CLOEXEC)
+#else
+#define PASS_FLAGS (O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+#endif
+
+/* ---- opening ----------------------------------------------------------------------------------
+ */
+
+/* One component; of a link errno is ELOOP, also where a folder was asked for. */
+static int open_component(int at, const char *name, int flags, mode_t mode) {
+  struct stat status;
+  int fd = openat(at, name, flags | O_NOFOLLOW, mode);
+
+  if (fd >= 0 || errno != ENOTDIR)
+    return fd;
+  if (fstatat(at, name, &status, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(status.st_mode))
+    errno = ELOOP;
+  else
+    errno = ENOTDIR;
+  return -1;
+}
+
+/* Every folder of the path by itself, none of them a link: *at is the last one, to be closed unless
+ * it is the caller's own; `name` takes the last component. */
+static int walk(int directory_fd, const char *path, int *at, char name[NAME_MAX + 1]) {
+  *at = directory_fd;
+  for (;;) {
+    const char *slash = strchr(path, '/');
+    size_t len = slash ? (size_t)(slash - path) : strlen(path);
+    int fd = -1, saved_errno;
+
+    if (len == 0 || len > NAME_MAX) {
+      errno = len ? ENAMETOOLONG : slash ? EXDEV : ENOENT; /* "/..." leads elsewhere */
+    } else {
+      memcpy(name, path, len);
+      name[len] = '\0';
+      if (strcmp(name, "..") == 0)
+        errno = EXDEV;
+      else if (!slash)
+        return 0;
+      else
+        fd = open_component(*at, name, PASS_FLAGS, 0);
+    }
+    saved_errno = errno;
+    if (*at != directory_fd)
+      (void)close(*at);
+    errno = saved_errno;
+    if (fd < 0)
+      return -1;
+    *at = fd;
+    path = slash + 1;
+  }
+}
+
+static int open_by_component(int directory_fd, const char *path, int flags, mode_t mode) {
+  char name[NAME_MAX + 1];
+  int at, fd, saved_errno;
+
+  if (walk(directory_fd, path, &at, name) != 0)
+    return -1;
+  fd = open_component(at, name, flags, mode);
+  saved_errno = errno;
+  if (at != directory_fd)
+    (void)close(at);
+  errno = saved_errno;
+  return fd;
+}
+
+static int look_by_component(int directory_fd, const char *path, struct stat *status) {
+  char name[NAME_MAX + 1];
+  int at, result, saved_errno;
+
+  if (walk(directory_fd, path, &at, name) != 0)
+    return -1;
+  result = fstatat(at, name, status, AT_SYMLINK_NOFOLLOW);
+  saved_errno = errno;
+  if (at != directory_fd)
+    (void)close(at);
+  errno = saved_errno;
+  if (result == 0 && S_ISLNK(status->st_mode)) {
+    errno = ELOOP;
+    return -1;
+  }
+  return result;
+}
+
+/* The call itself; ENOSYS where the build does without. */
+static int call_openat2(int directory_fd, const char *path, int flags, mode_t mode) {
+#if KAIZEN_LINUX_CALLS
+  struct open_how how = {
+      .flags = (uint64_t)(unsigned)flags,
+      .mode = (flags & O_CREAT) ? mode : 0,
+      .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
+  };
+  int fd, tries = 0;
+
+  /* EXDEV also when the file was moved out of the folder between look-up and the kernel's check */
+  do
+    fd = (int)syscall(SYS_openat2, directory_fd, path, &how, sizeof how);
+  while (fd < 0 && (errno == EINTR || errno == EAGAIN || errno == EXDEV) && ++tries < OPEN_TRIES);
+  return fd;
+#else
+  (void)directory_fd, (void)path, (void)flags, (void)mode;
+  errno = ENOSYS;
+  return -1;
+#endif
+}
+
+/* A sandbox refuses a call with one of these.  EACCES and EPERM may as well be the file's own
+ * answer; the POSIX way then gets it again. */
+static bool is_refused(int os_error) {
+  return os_error == ENOSYS || os_error == EPERM || os_error == EACCES;
+}
+
+int os_files_open(int directory_fd, const char *path, int flags, mode_t mode) {
+  int fd = call_openat2(directory_fd, path, flags | O_CLOEXEC | O_NOCTTY, mode);
+  int tries = 0;
+
+  if (fd >= 0 || !is_refused(errno))
+    return fd;
+  do
+    fd = open_by_component(directory_fd, path, flags | O_CLOEXEC | O_NOCTTY, mode);
+  while (fd < 0 && errno == EINTR && ++tries < OPEN_TRIES);
+  return fd;
+}
+
+int os_files_look(int directory_fd, const char *path, struct stat *status) {
+#if KAIZEN_LINUX_CALLS
+  int fd = call_openat2(directory_fd, path, O_PATH | O_NOFOLLOW | O_CLOEXEC, 0);
+
+  if (fd >= 0) {
+    int result = fstat(fd, status), saved_errno = errno;
+
+    (void)close(fd);
+    errno = saved_errno;
+    return result;
+  }
+  if (!is_refused(errno))
+    return -1;
+#endif
+  return look_by_component(directory_fd, path, status);
+}
+
+int os_files_try_open(int directory_fd) {
+  int fd = call_openat2(directory_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+
+  if (fd < 0)
+    return errno;
+  (void)close(fd);
+  return 0;
+}
+
+/* ---- names, marks and kinds of file systems ----------------------------------------------------
+ */
+
+int os_files_exchange(int directory_fd, const char *one, const char *other) {
+#if KAIZEN_LINUX_CALLS
+  return renameat2(directory_fd, one, directory_fd, other, RENAME_EXCHANGE);
+#else
+  (void)directory_fd, (void)one, (void)other;
+  errno = ENOSYS;
+  return -1;
+#endif
+}
+
+int os_files_try_exchange(int directory_fd) {
+  /* a name that cannot exist: the call itself says ENOENT */
+  return os_files_exchange(directory_fd, "", "") == 0 || errno == ENOENT ? 0 : errno;
+}
+
+static int call_statx(int fd, struct os_files_mark *mark) {
+#if KAIZEN_LINUX_CALLS
+  struct statx status;
+
+  if (statx(fd, "", AT_EMPTY_PATH, STATX_INO | STATX_BTIME, &status) != 0)
+    return -1;
+  mark->inode = status.stx_ino;
+  mark->birth_ns = (status.stx_mask & STATX_BTIME)
+                       ? (int64_t)status.stx_btime.tv_sec * NS_PER_S + status.stx_btime.tv_nsec
+                       : 0;
+  return 0;
+#else
+  (void)fd, (void)mark;
+  errno = ENOSYS;
+  return -1;
+#endif
+}
+
+int os_files_mark(int fd, struct os_files_mark *mark) {
+  struct stat status;
+
+  if (call_statx(fd, mark) == 0)
+    return 0;
+  if (!is_refused(errno) || fstat(fd, &status) != 0)
+    return -1;
+  *mark = (struct os_files_mark){.inode = status.st_ino};
+  return 0;
+}
+
+int os_files_try_mark(int directory_fd) {
+  struct os_files_mark ignored;
+
+  return call_statx(directory_fd, &ignored) == 0 ? 0 : errno;
+}
+
+int os_files_network(int fd, const char **name) {
+#if KAIZEN_LINUX_CALLS
+  /* File systems where flock, O_APPEND or rename do not hold among machines
+   * (docs/operations.md). */
+  static const struct {
+    uint32_t magic;
+    const char *name;
+  } network[] = {
+      {NFS_SUPER_MAGIC, "NFS"}, {SMB_SUPER_MAGIC, "SMB"}, {0xFF534D42u, "CIFS"},
+      {0xFE534D42u, "SMB2"},    {V9FS_MAGIC, "9p"},       {FUSE_SUPER_MAGIC, "FUSE"},
+      {0x00C36400u, "Ceph"},    {AFS_SUPER_MAGIC, "AFS"}, {CODA_SUPER_MAGIC, "Coda"},
+      {0x0BD00BD0u, "Lustre"},
+  };
+  struct statfs status;
+
+  *name = NULL;
+  if (fstatfs(fd, &status) != 0)
+    return -1;
+  for (size_t i = 0; i < sizeof network / sizeof *network; i++)
+    if ((uint32_t)status.f_type == network[i].magic)
+      *name = network[i].name;
+#else
+  (void)fd;
+  *name = NULL;
+#endif
+  return 0;
+}

@@ -1,0 +1,43 @@
+/* os_files.h - what files need of the operating system beyond POSIX, with a POSIX way beside each.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * The Linux calls openat2, renameat2 and statx stand here and nowhere else.  Where one is missing
+ * (an older kernel, `configure --without-linux-calls`) or refused (a sandbox answers ENOSYS, EPERM
+ * or EACCES) the POSIX way is taken at once; os_limits.h says which promise is weaker then. */
+#ifndef KAIZEN_BASE_OS_FILES_H
+#define KAIZEN_BASE_OS_FILES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+
+/* Opens `path` below the folder, close-on-exec, through no symbolic link and no "..".  -1 with
+ * errno: ELOOP for a link, EXDEV for a path that leads outside.  A new file gets `mode`.  A lease
+ * of another program is waited for only when it is broken within a few tries. */
+int os_files_open(int directory_fd, const char *path, int flags, mode_t mode);
+/* *status of the same, of whatever kind it is, without opening it for reading or writing. */
+int os_files_look(int directory_fd, const char *path, struct stat *status);
+
+/* Exchanges two names of one folder in one step.  -1 with errno where that cannot be done, and
+ * nothing is changed then. */
+int os_files_exchange(int directory_fd, const char *one, const char *other);
+
+/* What tells a folder from a copy of it. */
+struct os_files_mark {
+  uint64_t inode;
+  int64_t birth_ns; /* 0: unknown to the file system, or to this process */
+};
+int os_files_mark(int fd, struct os_files_mark *mark);
+
+/* *name is "NFS", "FUSE" and the like, NULL for a local file system or where it cannot be told. */
+int os_files_network(int fd, const char **name);
+
+/* Whether the Linux call works in this process now: 0, else the errno of a harmless try, ENOSYS
+ * when the build does without. */
+int os_files_try_open(int directory_fd);
+int os_files_try_exchange(int directory_fd);
+int os_files_try_mark(int directory_fd);
+
+#endif

@@ -1,0 +1,112 @@
+/* os_process.c - what a process asks of the operating system beyond POSIX, with a POSIX way beside
+ * each.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "base/os_process.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#if KAIZEN_LINUX_CALLS
+#include <sys/random.h>
+#endif
+
+/* A process without a folder that lists its descriptors may have a limit of a thousand million. */
+#define DESCRIPTORS_ASKED_MAX 65536
+
+static int call_getrandom(void *bytes, size_t len) {
+#if KAIZEN_LINUX_CALLS
+  /* without waiting: early in a boot /dev/urandom answers, and getrandom would wait */
+  return getrandom(bytes, len, GRND_NONBLOCK) == (ssize_t)len ? 0 : -1;
+#else
+  (void)bytes, (void)len;
+  errno = ENOSYS;
+  return -1;
+#endif
+}
+
+int os_process_random(void *bytes, size_t len) {
+  int saved_errno = errno;
+  int fd, result = call_getrandom(bytes, len);
+  size_t got = 0;
+
+  if (result == 0) {
+    errno = saved_errno;
+    return 0;
+  }
+  fd = open("/dev/urandom", O_RDONLY | O_CLOEXEC | O_NOCTTY);
+  while (fd >= 0 && got < len) {
+    ssize_t n = read(fd, (char *)bytes + got, len - got);
+
+    if (n <= 0 && errno != EINTR)
+      break;
+    got += n > 0 ? (size_t)n : 0;
+  }
+  if (fd >= 0)
+    (void)close(fd);
+  if (got < len)
+    memset(bytes, 0, len);
+  errno = saved_errno;
+  return got == len ? 0 : -1;
+}
+
+int os_process_try_random(void) {
+  unsigned char byte;
+
+  return call_getrandom(&byte, sizeof byte) == 0 || errno == EAGAIN ? 0 : errno;
+}
+
+void os_process_boot_text(char *text, size_t room) {
+  ssize_t got = 0;
+#if KAIZEN_LINUX_CALLS
+  int saved_errno = errno;
+  int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+
+  if (fd >= 0) {
+    got = read(fd, text, room - 1);
+    (void)close(fd);
+  }
+  errno = saved_errno;
+#else
+  (void)room;
+#endif
+  text[got > 0 ? got : 0] = '\0';
+}
+
+void os_process_each_descriptor(void (*each)(void *ctx, int fd), void *ctx) {
+  const struct dirent *entry;
+  DIR *folder = NULL;
+  long limit;
+
+#if KAIZEN_LINUX_CALLS
+  folder = opendir("/proc/self/fd");
+#endif
+  if (!folder)
+    folder = opendir("/dev/fd");
+  if (folder) {
+    while ((entry = readdir(folder)) != NULL)
+      if (entry->d_name[0] != '.')
+        each(ctx, atoi(entry->d_name));
+    (void)closedir(folder);
+    return;
+  }
+  limit = sysconf(_SC_OPEN_MAX);
+  if (limit < 0 || limit > DESCRIPTORS_ASKED_MAX)
+    limit = DESCRIPTORS_ASKED_MAX;
+  for (int fd = 0; fd < limit; fd++)
+    if (fcntl(fd, F_GETFD) >= 0)
+      each(ctx, fd);
+}
+
+void os_process_name_thread(const char *name) {
+#if KAIZEN_LINUX_CALLS
+  (void)pthread_setname_np(pthread_self(), name);
+#else
+  (void)name;
+#endif
+}
