@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/json_reader.h"
+#include "common/json_reader.h"
 #include "config/config.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -24,7 +24,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   if (config_finish(&config, &origins, &error) != 0)
     goto out;
   config_report(&config, &origins, &report);
-  if (json_check(buffer_span(&report), JSON_STRICT, JSON_DEPTH_MAX, &value, &error) != 0)
+  if (json_reader_check(buffer_span(&report), JSON_STRICT, JSON_DEPTH_MAX, &value, NULL) != 0)
     abort(); /* what was accepted cannot be said as JSON */
 out:
   buffer_fini(&report);

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "base/hash.h"
-#include "base/json_reader.h"
+#include "common/json_reader.h"
 #include "record/execution.h"
 #include "scratch.h"
 #include "store/agent_log.h"
@@ -185,7 +185,7 @@ static int32_t take_letter(void *ctx, const char *data, size_t len) {
 
   (void)ctx;
   require(len > 0 && data[len - 1] == '\n');
-  require(json_check((struct span){data, len - 1}, JSON_LENIENT, 1024, &value, NULL) == 0);
+  require(json_reader_check((struct span){data, len - 1}, JSON_LENIENT, 1024, &value, NULL) == 0);
   return 0;
 }
 
@@ -206,7 +206,7 @@ static void require_verifiable(bool repair) {
   char saved_to[64];
 
   require(verify_agent(scratch_project(), SCRATCH_AGENT, 10, &report, &error) == 0);
-  require(json_check(buffer_span(&report), JSON_STRICT, JSON_DEPTH_MAX, &value, NULL) == 0);
+  require(json_reader_check(buffer_span(&report), JSON_STRICT, JSON_DEPTH_MAX, &value, NULL) == 0);
   if (repair) {
     require(verify_repair(scratch_project(), SCRATCH_AGENT, 10, 5000, false, saved_to, &error) ==
             0);

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/utf8.h"
+#include "common/utf8.h"
 #include "record/event.h"
 #include "record/execution.h"
 #include "record/record.h"
@@ -83,7 +83,7 @@ static void check_line(const struct execution *execution) {
   require(!line.failed && line.len > 1 && line.data[line.len - 1] == '\n');
   struct span text = {line.data, line.len - 1};
   require(is_one_plain_line(text));
-  require(json_check(text, JSON_STRICT, JSON_DEPTH_MAX, &value, NULL) == 0 &&
+  require(json_reader_check(text, JSON_STRICT, JSON_DEPTH_MAX, &value, NULL) == 0 &&
           value.type == JSON_OBJECT);
   require(record_read(text, &record, NULL) == RECORD_OK);
   require(record.success == execution->success && record.timestamp_s == execution->timestamp_s);
@@ -94,7 +94,8 @@ static void check_line(const struct execution *execution) {
   require(record_key(&record, &key) == (execution->key.len > 0));
   require(span_equal(buffer_span(&key), buffer_span(&execution->key)));
   require(event_append_envelope(&record, &envelope, &error) == 0);
-  require(json_check(buffer_span(&envelope), JSON_STRICT, JSON_DEPTH_MAX, &value, NULL) == 0);
+  require(json_reader_check(buffer_span(&envelope), JSON_STRICT, JSON_DEPTH_MAX, &value, NULL) ==
+          0);
   buffer_fini(&line);
   buffer_fini(&key);
   buffer_fini(&envelope);

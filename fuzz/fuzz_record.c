@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/timestamp.h"
-#include "base/utf8.h"
 #include "base/uuid_text.h"
+#include "common/timestamp.h"
+#include "common/utf8.h"
 #include "record/event.h"
 #include "record/record.h"
 
@@ -32,7 +32,8 @@ static void check_record(const struct record *record, struct span line) {
   if (record->marked)
     require(uuid_text_valid((struct span){record->event_id, strlen(record->event_id)}));
   if (event_append_envelope(record, &envelope, &error) == 0)
-    require(json_check(buffer_span(&envelope), JSON_STRICT, JSON_DEPTH_MAX, &value, NULL) == 0);
+    require(json_reader_check(buffer_span(&envelope), JSON_STRICT, JSON_DEPTH_MAX, &value, NULL) ==
+            0);
   else
     require(error.text[0] != '\0' && envelope.len == 0);
   buffer_fini(&key);
@@ -44,14 +45,14 @@ static void check_record(const struct record *record, struct span line) {
 static void check_dialects(struct span line) {
   struct json_value strict, again;
   struct buffer compact = {0}, twice = {0};
-  if (json_check(line, JSON_STRICT, JSON_DEPTH_MAX, &strict, NULL) != 0)
+  if (json_reader_check(line, JSON_STRICT, JSON_DEPTH_MAX, &strict, NULL) != 0)
     return;
-  require(json_check(line, JSON_LENIENT, JSON_DEPTH_MAX, &again, NULL) == 0 &&
+  require(json_reader_check(line, JSON_LENIENT, JSON_DEPTH_MAX, &again, NULL) == 0 &&
           again.raw.len == strict.raw.len);
-  json_compact(strict, &compact);
-  require(json_check(buffer_span(&compact), JSON_STRICT, JSON_DEPTH_MAX, &again, NULL) == 0);
+  json_value_compact(strict, &compact);
+  require(json_reader_check(buffer_span(&compact), JSON_STRICT, JSON_DEPTH_MAX, &again, NULL) == 0);
   require(again.type == strict.type);
-  json_compact(again, &twice);
+  json_value_compact(again, &twice);
   require(span_equal(buffer_span(&compact), buffer_span(&twice)));
   buffer_fini(&compact);
   buffer_fini(&twice);

@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/json_reader.h"
+#include "common/json_reader.h"
 #include "record/execution.h"
 #include "store/agent_log.h"
 #include "store/agent_view.h"

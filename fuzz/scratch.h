@@ -11,7 +11,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "base/buffer.h"
+#include "common/buffer.h"
 #include "record/fold.h"
 #include "recorder/recorder.h"
 #include "store/project.h"

@@ -12,6 +12,8 @@
 #include <string.h>
 
 #include "base/utf8_text.h"
+#include "common/json_reader.h"
+#include "common/json_writer.h"
 
 struct scanned {         /* one member of an object, as offsets into its text */
   size_t name, name_end; /* with the quotes */
@@ -120,8 +122,10 @@ static bool has_name(const struct scan *scan, const struct scanned *member, cons
   return same;
 }
 
-static const struct json_member *replacement(const struct scan *scan, const struct scanned *member,
-                                             const struct json_members *members, bool *kept) {
+static const struct json_text_member *replacement(const struct scan *scan,
+                                                  const struct scanned *member,
+                                                  const struct json_text_members *members,
+                                                  bool *kept) {
   for (size_t i = 0; i < members->count; i++)
     if (has_name(scan, member, members->list[i].name)) {
       kept[i] = members->list[i].weak;
@@ -131,7 +135,7 @@ static const struct json_member *replacement(const struct scan *scan, const stru
 }
 
 /* kept[i]: member i is weak and the object has its own. */
-static int write_spliced(struct scan *scan, const struct json_members *members, bool *kept,
+static int write_spliced(struct scan *scan, const struct json_text_members *members, bool *kept,
                          FILE *out) {
   struct scanned member;
   int more = 0;
@@ -162,7 +166,7 @@ static int write_spliced(struct scan *scan, const struct json_members *members, 
   return more;
 }
 
-char *json_text_splice(const char *object, size_t len, const struct json_members *members) {
+char *json_text_splice(const char *object, size_t len, const struct json_text_members *members) {
   struct scan scan = {.text = object, .len = len, .at = 0};
   char *text = NULL;
   size_t text_len = 0;
@@ -204,27 +208,28 @@ const char *json_text_value(const char *object, size_t len, const char *name, si
   return found;
 }
 
-void json_members_free(struct json_members *members) {
+void json_text_members_free(struct json_text_members *members) {
   for (size_t i = 0; i < members->count; i++) {
     free(members->list[i].name);
     free(members->list[i].value);
   }
   free(members->list);
-  *members = (struct json_members){.list = NULL};
+  *members = (struct json_text_members){.list = NULL};
 }
 
-struct json_member *json_members_find(const struct json_members *members, const char *name) {
+struct json_text_member *json_text_members_find(const struct json_text_members *members,
+                                                const char *name) {
   for (size_t i = 0; i < members->count; i++)
     if (strcmp(members->list[i].name, name) == 0)
       return &members->list[i];
   return NULL;
 }
 
-static int make_room(struct json_members *members) {
+static int make_room(struct json_text_members *members) {
   if (members->count < members->room)
     return 0;
   size_t room = members->room == 0 ? 16 : members->room * 2;
-  struct json_member *list = realloc(members->list, room * sizeof *list);
+  struct json_text_member *list = realloc(members->list, room * sizeof *list);
   if (!list)
     return -1;
   members->list = list;
@@ -233,8 +238,8 @@ static int make_room(struct json_members *members) {
 }
 
 /* Takes `value` over; NULL is a failure handed on. */
-static int members_add(struct json_members *members, const char *name, char *value) {
-  struct json_member *same = json_members_find(members, name);
+static int members_add(struct json_text_members *members, const char *name, char *value) {
+  struct json_text_member *same = json_text_members_find(members, name);
 
   if (value && same) {
     free(same->value);
@@ -248,23 +253,26 @@ static int members_add(struct json_members *members, const char *name, char *val
     return -1;
   }
   members->list[members->count++] =
-      (struct json_member){.name = own_name, .value = value, .weak = false};
+      (struct json_text_member){.name = own_name, .value = value, .weak = false};
   return 0;
 }
 
-int json_members_add_json(struct json_members *members, const char *name, const char *json) {
+int json_text_members_add_json(struct json_text_members *members, const char *name,
+                               const char *json) {
   return members_add(members, name, strdup(json));
 }
 
-int json_members_add_text(struct json_members *members, const char *name, const char *text) {
+int json_text_members_add_text(struct json_text_members *members, const char *name,
+                               const char *text) {
   return members_add(members, name, json_text_quote(text));
 }
 
-int json_members_add_number(struct json_members *members, const char *name, double number) {
-  char text[32];
-  json_text_double(number, text);
+int json_text_members_add_number(struct json_text_members *members, const char *name,
+                                 double number) {
+  char text[JSON_WRITER_DOUBLE_SIZE];
+  (void)json_writer_format_double(number, text);
 
-  return json_members_add_json(members, name, text);
+  return json_text_members_add_json(members, name, text);
 }
 
 char *json_text_quote(const char *text) {
@@ -290,46 +298,20 @@ char *json_text_quote(const char *text) {
   return quoted;
 }
 
-void json_text_double(double number, char out[32]) {
-  for (int digits = 15; digits <= 17; digits++) {
-    snprintf(out, 28, "%.*g", digits, number);
-    if (strtod(out, NULL) == number)
-      break;
-  }
-  if (!strpbrk(out, ".einf"))
-    strcat(out, ".0");
-}
-
 bool json_text_is_number(const char *text) {
-  const char *digits = text + (*text == '-');
-  size_t whole = strspn(digits, "0123456789");
-  const char *at = digits + whole;
+  struct span all = {text, strlen(text)};
+  struct json_value value;
 
-  if (whole == 0 || (whole > 1 && *digits == '0'))
-    return false;
-  if (*at == '.') {
-    size_t fraction = strspn(at + 1, "0123456789");
-
-    if (fraction == 0)
-      return false;
-    at += 1 + fraction;
-  }
-  if (*at == 'e' || *at == 'E') {
-    at += 1 + (at[1] == '+' || at[1] == '-');
-    size_t exponent = strspn(at, "0123456789");
-    if (exponent == 0)
-      return false;
-    at += exponent;
-  }
-  return *at == '\0';
+  return json_reader_check(all, JSON_LENIENT, 0, &value, NULL) == 0 && value.type == JSON_NUMBER &&
+         value.raw.len == all.len && strspn(text, "-+.eE0123456789") == all.len;
 }
 
 struct json_object *json_text_new_double(double number) {
-  char text[32];
+  char text[JSON_WRITER_DOUBLE_SIZE];
 
   if (!isfinite(number))
     return NULL;
-  json_text_double(number, text);
+  (void)json_writer_format_double(number, text);
   return json_object_new_double_s(number, text);
 }
 

@@ -13,37 +13,39 @@
 
 #include <json-c/json.h>
 
-struct json_member {
+struct json_text_member {
   char *name;  /* plain text, no quotes */
   char *value; /* JSON text */
   bool weak;   /* only when the object does not have one of that name */
 };
-struct json_members {
-  struct json_member *list;
+struct json_text_members {
+  struct json_text_member *list;
   size_t count, room;
 };
 
-void json_members_free(struct json_members *members);
+void json_text_members_free(struct json_text_members *members);
 /* Each answers 0, or -1 when there is no memory.  Everything is copied; a name that is there
  * gets the new value. */
-int json_members_add_json(struct json_members *members, const char *name, const char *json);
-int json_members_add_text(struct json_members *members, const char *name, const char *text);
-int json_members_add_number(struct json_members *members, const char *name, double number);
+int json_text_members_add_json(struct json_text_members *members, const char *name,
+                               const char *json);
+int json_text_members_add_text(struct json_text_members *members, const char *name,
+                               const char *text);
+int json_text_members_add_number(struct json_text_members *members, const char *name,
+                                 double number);
 /* The member of that name, or NULL. */
-struct json_member *json_members_find(const struct json_members *members, const char *name);
+struct json_text_member *json_text_members_find(const struct json_text_members *members,
+                                                const char *name);
 
 /* `object` (JSON text) with the members in place of its own of the same names, or behind
  * them.  Newly allocated, NUL-terminated.  NULL when `object` is not one JSON object as far as
  * brackets and strings go; errno is then EINVAL, or ENOMEM. */
-char *json_text_splice(const char *object, size_t len, const struct json_members *members);
+char *json_text_splice(const char *object, size_t len, const struct json_text_members *members);
 /* The value of a top-level member as text inside `object`; NULL when there is none. */
 const char *json_text_value(const char *object, size_t len, const char *name, size_t *value_len);
 
 /* `text` as a JSON string with its quotes, control characters escaped; newly allocated, NULL
  * without memory. */
 char *json_text_quote(const char *text);
-/* The shortest text that reads back as the same double, with ".0" when integral. */
-void json_text_double(double number, char out[32]);
 /* True for the text of a JSON number (json-c also takes "1." and "NaN"). */
 bool json_text_is_number(const char *text);
 /* The double as an object for a document to be printed; a number that is not finite becomes

@@ -8,9 +8,9 @@
 
 /* A running search: offer the candidates one by one, then look at `best`. */
 struct nearest {
-  const char *word; /* what was written; borrowed */
-  const char *best; /* nearest candidate so far, borrowed; NULL when none is near enough */
-  size_t distance;  /* of `best` */
+  const char *word;  /* what was written; borrowed */
+  const char *best;  /* nearest candidate so far, borrowed; NULL when none is near enough */
+  unsigned distance; /* of `best` */
 };
 
 struct nearest nearest_to(const char *word);

@@ -8,9 +8,11 @@
 
 enum { TIME_TEXT_MAX = 32 };
 
-/* ISO 8601 with 'Z' or an offset ("2026-01-02T03:04:05+02:00"), or a date alone (midnight UTC),
- * to nanoseconds since 1970.  0, or -1 when it is none or outside the years 1970-2261. */
+/* A point in time as common/timestamp.h reads it, the same that a record's JSON may have, to
+ * nanoseconds since 1970.  0, or -1 when it is none or outside the years 1970-2261. */
 int time_text_parse(const char *text, int64_t *unix_ns);
+/* The same, or a date alone: its first moment in UTC.  For the ends of ranges. */
+int time_text_parse_since(const char *text, int64_t *unix_ns);
 /* "2026-01-02T03:04:05Z". */
 void time_text_format(int64_t unix_ns, char out[TIME_TEXT_MAX]);
 /* "3 s", "5 min", "2 h", "9 d". */

@@ -4,26 +4,13 @@
 #include "base/utf8_text.h"
 
 #include <stdbool.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-size_t utf8_text_character(const char *text) {
-  const unsigned char *at = (const unsigned char *)text;
-  static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+#include "common/utf8.h"
 
-  if (at[0] < 0x80)
-    return at[0] != 0;
-  size_t len = at[0] >= 0xF0 ? 4 : at[0] >= 0xE0 ? 3 : 2;
-  uint32_t code = at[0] & (0x7Fu >> len);
-  if (at[0] < 0xC0 || at[0] > 0xF4)
-    return 0;
-  for (size_t i = 1; i < len; i++) {
-    if ((at[i] & 0xC0) != 0x80)
-      return 0;
-    code = code << 6 | (at[i] & 0x3Fu);
-  }
-  return code >= least[len] && code <= 0x10FFFF && (code < 0xD800 || code > 0xDFFF) ? len : 0;
+size_t utf8_text_character(const char *text) {
+  return *text != '\0' ? utf8_sequence(text, text + strnlen(text, 4)) : 0;
 }
 
 /* C0, DEL and C1 (U+0080-U+009F) characters move cursors and set colours; U+202A-U+202E and

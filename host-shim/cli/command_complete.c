@@ -1,7 +1,7 @@
 /* command_complete.c - called by the shells: what can stand at the end of a command line.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#include "cli/command_list.h"
+#include "cli/cli_commands.h"
 #include "cli/complete.h"
 #include "host/command.h"
 

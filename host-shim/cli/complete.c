@@ -6,10 +6,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/command_list.h"
 #include "cli/complete_words.h"
 
 static const struct option_spec *find_option(const struct complete *complete, const char *word) {
-  const struct option_spec *groups[OPTION_GROUPS_MAX + 2] = {command_global_options};
+  const struct option_spec *groups[OPTION_GROUPS_MAX + 2] = {command_list_options};
   const struct option_spec *const *own =
       complete->command ? complete->command->option_groups : NULL;
 
@@ -49,7 +50,7 @@ static void take_word(struct complete *complete, const char *word) {
     complete->word_count++;
     return;
   }
-  complete->command = command_find(word);
+  complete->command = command_list_find(word);
   complete->is_help = complete->is_help || strcmp(word, "help") == 0;
   complete->is_lost = !complete->command && !complete->is_help && strcmp(word, "metrics") != 0;
 }
@@ -79,7 +80,7 @@ static void print_options(const struct option_spec *option) {
 static void print_all_options(const struct command *command) {
   for (size_t i = 0; command && command->option_groups[i]; i++)
     print_options(command->option_groups[i]);
-  print_options(command_global_options);
+  print_options(command_list_options);
 }
 
 static void print_choices(const char *prefix, const char *choices) {

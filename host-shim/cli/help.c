@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/output.h"
+#include "cli/command_list.h"
 
 enum { OPTION_COLUMNS = 32 };
 
@@ -56,7 +57,7 @@ void help_print_program(FILE *out) {
         "and ignored.\n",
         out);
   print_heading(out, "Options, before or behind the command");
-  print_options(out, command_global_options);
+  print_options(out, command_list_options);
   print_heading(out, "Exit status");
   fputs("  0 recorded, a duplicate, or done    1 not recorded, not found, not consistent\n"
         "  2 wrong command line                3 plugin or configuration refused\n"

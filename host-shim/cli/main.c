@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/output.h"
+#include "cli/command_list.h"
 #include "cli/help.h"
 #include "host/command.h"
 #include "host/session.h"
@@ -65,24 +66,24 @@ static int run_command(const struct command *command, struct arguments *argument
 /* "help record" for those who try that first. */
 static int run_help(const char *name) {
   struct problem problem;
-  const struct command *command = name ? command_find(name) : NULL;
+  const struct command *command = name ? command_list_find(name) : NULL;
 
   if (command)
     help_print_command(stdout, command);
   else if (!name)
     help_print_program(stdout);
   else
-    return command_unknown(name, &problem), output_problem(&problem);
+    return command_list_unknown(name, &problem), output_problem(&problem);
   return EXIT_CODE_OK;
 }
 
 static int take_command(struct option_parser *parser, const struct command **command,
                         struct problem *problem) {
-  const struct option_spec *groups[OPTION_GROUPS_MAX + 1] = {command_global_options};
+  const struct option_spec *groups[OPTION_GROUPS_MAX + 1] = {command_list_options};
   const char *name = parser->argv[parser->next++];
-  *command = command_find(name);
+  *command = command_list_find(name);
   if (!*command)
-    return command_unknown(name, problem);
+    return command_list_unknown(name, problem);
   for (size_t i = 0; (*command)->option_groups[i] != NULL; i++)
     groups[i + 1] = (*command)->option_groups[i];
   parser->groups = groups;
@@ -101,7 +102,7 @@ static int no_command(const struct arguments *arguments, struct problem *problem
 }
 
 static int run(int argc, char **argv, struct arguments *arguments) {
-  const struct option_spec *const global_groups[] = {command_global_options, NULL};
+  const struct option_spec *const global_groups[] = {command_list_options, NULL};
   const struct command *command = NULL;
   struct problem problem;
   struct option_parser parser = {

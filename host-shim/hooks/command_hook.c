@@ -7,13 +7,13 @@
 #include <unistd.h>
 
 #include "base/output.h"
-#include "cli/command_list.h"
 #include "hooks/hook_event.h"
 #include "hooks/hook_guard.h"
 #include "hooks/hook_identity.h"
 #include "hooks/hook_input.h"
 #include "hooks/hook_log.h"
 #include "hooks/hook_record.h"
+#include "hooks/hooks_commands.h"
 #include "host/command.h"
 
 static const struct option_spec own_options[] = {

@@ -9,9 +9,9 @@
 #include <unistd.h>
 
 #include "base/output.h"
-#include "cli/command_list.h"
 #include "hooks/hook_install.h"
 #include "hooks/hook_record.h"
+#include "hooks/hooks_commands.h"
 #include "host/command.h"
 
 static const struct command_example examples[] = {

@@ -2,8 +2,8 @@
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "base/output.h"
-#include "cli/command_list.h"
 #include "hooks/hook_install.h"
+#include "hooks/hooks_commands.h"
 #include "host/command.h"
 
 static const struct command_example examples[] = {

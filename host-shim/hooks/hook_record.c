@@ -44,20 +44,20 @@ void hook_record_enter(const struct hook_event *event) {
              event->name);
 }
 
-static int add_word(struct json_members *members, const char *name, const char *word) {
-  return word[0] != '\0' ? json_members_add_text(members, name, word) : 0;
+static int add_word(struct json_text_members *members, const char *name, const char *word) {
+  return word[0] != '\0' ? json_text_members_add_text(members, name, word) : 0;
 }
 
-static int add_count(struct json_members *members, const char *name, double number) {
+static int add_count(struct json_text_members *members, const char *name, double number) {
   char text[32];
 
   snprintf(text, sizeof text, "%.0f", number);
-  return number >= 1 && number < 1e15 ? json_members_add_json(members, name, text) : 0;
+  return number >= 1 && number < 1e15 ? json_text_members_add_json(members, name, text) : 0;
 }
 
 /* The well-known keys of docs/metadata.md, and the event with the host's own word for how it
  * ended. */
-static int describe(struct json_members *members, const struct hook_event *event) {
+static int describe(struct json_text_members *members, const struct hook_event *event) {
   double cost_usd = hook_event_number(event, HOOK_FIELD_COST_USD);
   bool failed = event->outcome == HOOK_FAILED || event->outcome == HOOK_TIMEOUT;
   int result = add_word(members, "host", event->host->family) |
@@ -69,34 +69,35 @@ static int describe(struct json_members *members, const struct hook_event *event
   if (failed)
     result |= add_word(members, "error_type", event->error[0] != '\0' ? event->error : "unknown");
   if (cost_usd > 0)
-    result |= json_members_add_number(members, "cost_usd", cost_usd);
+    result |= json_text_members_add_number(members, "cost_usd", cost_usd);
   return result | add_count(members, "turns", hook_event_number(event, HOOK_FIELD_TURNS)) |
          add_count(members, "input_tokens", hook_event_number(event, HOOK_FIELD_INPUT_TOKENS)) |
          add_count(members, "output_tokens", hook_event_number(event, HOOK_FIELD_OUTPUT_TOKENS)) |
          add_count(members, "loops", hook_event_number(event, HOOK_FIELD_LOOPS));
 }
 
-static int add_allowed(struct json_members *members, const struct hook_event *event,
+static int add_allowed(struct json_text_members *members, const struct hook_event *event,
                        const char *name) {
   char text[HOOK_TEXT_MAX + 1];
   struct json_object *value = NULL;
-  if (json_members_find(members, name) || !json_object_object_get_ex(event->payload, name, &value))
+  if (json_text_members_find(members, name) ||
+      !json_object_object_get_ex(event->payload, name, &value))
     return 0;
   switch (json_object_get_type(value)) {
   case json_type_boolean:
   case json_type_int:
   case json_type_double:
-    return json_members_add_json(members, name, json_object_get_string(value));
+    return json_text_members_add_json(members, name, json_object_get_string(value));
   case json_type_string:
     hook_redact_text(json_object_get_string(value), text);
-    return json_members_add_text(members, name, text);
+    return json_text_members_add_text(members, name, text);
   default:
     hook_log("--metadata-allow %s: it is no number, truth value or text", name);
     return 0;
   }
 }
 
-static int add_all_allowed(struct json_members *members, const struct hook_event *event,
+static int add_all_allowed(struct json_text_members *members, const struct hook_event *event,
                            const struct arguments *arguments) {
   int result = 0;
   for (size_t i = 0; i < arguments->value_count; i++)
@@ -105,11 +106,11 @@ static int add_all_allowed(struct json_members *members, const struct hook_event
   return result;
 }
 
-static int add_tokens(struct json_members *extra, const struct hook_event *event) {
+static int add_tokens(struct json_text_members *extra, const struct hook_event *event) {
   double tokens = hook_event_number(event, HOOK_FIELD_INPUT_TOKENS) +
                   hook_event_number(event, HOOK_FIELD_OUTPUT_TOKENS);
 
-  return json_members_find(extra, "tokens") ? 0 : add_count(extra, "tokens", tokens);
+  return json_text_members_find(extra, "tokens") ? 0 : add_count(extra, "tokens", tokens);
 }
 
 /* The execution as the plugin takes it; the request was initialised from the options. */

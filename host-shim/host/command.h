@@ -4,7 +4,7 @@
  * SPDX-License-Identifier: Apache-2.0
  *
  * One file a command (command_NAME.c), each with one `const struct command command_NAME`, listed
- * in command.c.  Option parsing, help and shell completions are made from these tables. */
+ * in cli/command_list.c.  Option parsing, help and shell completions are made from these tables. */
 #ifndef KAIZEN_HOST_COMMAND_H
 #define KAIZEN_HOST_COMMAND_H
 
@@ -50,13 +50,6 @@ struct command {
   int (*run)(const struct host *host); /* answers the exit status */
 };
 
-extern const struct option_spec command_global_options[];
-
-/* All commands in the order of the help; NULL-terminated. */
-extern const struct command *const command_list[];
-const struct command *command_find(const char *name);
-/* "unknown command" with the nearest known one; -1. */
-int command_unknown(const char *name, struct problem *problem);
 /* The i-th positional argument, or NULL. */
 const char *command_word(const struct host *host, size_t i);
 /* For a command whose first positional argument is one of its `words`: its index there, or -1

@@ -72,10 +72,10 @@ static int take_environment(struct record_request *request) {
                      helix_variables[i].kind == HELIX_COUNT ? "whole number from 0" : "number");
       continue;
     }
-    if ((is_text ? json_members_add_text : json_members_add_json)(&request->extra, member, value) <
-        0)
+    if ((is_text ? json_text_members_add_text : json_text_members_add_json)(&request->extra, member,
+                                                                            value) < 0)
       return -1;
-    json_members_find(&request->extra, member)->weak = true;
+    json_text_members_find(&request->extra, member)->weak = true;
   }
   return 0;
 }
@@ -99,10 +99,10 @@ static int take_metadata(struct record_request *request, const struct arguments 
       continue;
     const char *equals = strchr(value->text, '=');
     char *name = strndup(value->text, (size_t)(equals - value->text));
-    int result = !name
-                     ? -1
-                     : (is_json_value(equals + 1) ? json_members_add_json : json_members_add_text)(
-                           &request->metadata, name, equals + 1);
+    int result = !name ? -1
+                       : (is_json_value(equals + 1)
+                              ? json_text_members_add_json
+                              : json_text_members_add_text)(&request->metadata, name, equals + 1);
     free(name);
     if (result < 0)
       return -1;
@@ -201,8 +201,8 @@ int record_request_init(struct record_request *request, const struct arguments *
 }
 
 void record_request_fini(struct record_request *request) {
-  json_members_free(&request->metadata);
-  json_members_free(&request->extra);
+  json_text_members_free(&request->metadata);
+  json_text_members_free(&request->extra);
   free(request->metadata_json);
   free(request->extra_json);
   free(request->primary_name);
@@ -219,7 +219,7 @@ int record_request_map_agent(struct record_request *request, const struct sessio
                        request->agent_as_given);
   request->execution.agent = session_text(request->agent);
   if (result > 0 &&
-      json_members_add_text(&request->metadata, "agent_name", request->agent_as_given) < 0)
+      json_text_members_add_text(&request->metadata, "agent_name", request->agent_as_given) < 0)
     return problem_no_memory(problem);
   return 0;
 }
@@ -241,72 +241,75 @@ int record_request_finish(struct record_request *request, struct problem *proble
 }
 
 static int merge_primary(const struct kaizen_execution *execution, const char *name,
-                         struct json_members *members) {
-  struct json_members parts = {.list = NULL};
-  int result = json_members_add_text(&parts, "name", name);
+                         struct json_text_members *members) {
+  struct json_text_members parts = {.list = NULL};
+  int result = json_text_members_add_text(&parts, "name", name);
   if (result == 0)
-    result = json_members_add_number(&parts, "value", execution->primary_value);
+    result = json_text_members_add_number(&parts, "value", execution->primary_value);
   if (result == 0 && (execution->flags & KAIZEN_EXEC_HAS_TARGET) != 0)
-    result = json_members_add_number(&parts, "target", execution->primary_target);
+    result = json_text_members_add_number(&parts, "target", execution->primary_target);
   char *object = result == 0 ? json_text_splice("{}", 2, &parts) : NULL;
-  result = object ? json_members_add_json(members, "primary_metric", object) : -1;
+  result = object ? json_text_members_add_json(members, "primary_metric", object) : -1;
   free(object);
-  json_members_free(&parts);
+  json_text_members_free(&parts);
   return result;
 }
 
 /* Metadata of both: the record's own, with the options' in place of the same names. */
 static int merge_metadata(const struct record_request *request, const char *json, size_t len,
-                          struct json_members *members) {
+                          struct json_text_members *members) {
   size_t own_len = 0;
   const char *own = json_text_value(json, len, "metadata", &own_len);
   char *merged = own ? json_text_splice(own, own_len, &request->metadata) : NULL;
-  int result = json_members_add_json(members, "metadata", merged ? merged : request->metadata_json);
+  int result =
+      json_text_members_add_json(members, "metadata", merged ? merged : request->metadata_json);
   free(merged);
   return result;
 }
 
 static int merge_options(const struct record_request *request, const struct arguments *arguments,
-                         struct json_members *members) {
+                         struct json_text_members *members) {
   const struct kaizen_execution *execution = &request->execution;
   const char *session_id = options_text(arguments, "session-id", NULL);
   const char *key = options_text(arguments, "idempotency-key", NULL);
   const char *timestamp = options_text(arguments, "timestamp", NULL);
   int result = 0;
   if (execution->agent.ptr)
-    result |= json_members_add_text(members, "agent", execution->agent.ptr);
+    result |= json_text_members_add_text(members, "agent", execution->agent.ptr);
   if (execution->outcome != 0)
-    result |= json_members_add_json(members, "success",
-                                    execution->outcome == KAIZEN_SUCCESS ? "true" : "false");
+    result |= json_text_members_add_json(members, "success",
+                                         execution->outcome == KAIZEN_SUCCESS ? "true" : "false");
   if ((execution->flags & KAIZEN_EXEC_HAS_TIME) != 0)
-    result |= json_members_add_number(members, "execution_time_s", execution->execution_time_s);
+    result |=
+        json_text_members_add_number(members, "execution_time_s", execution->execution_time_s);
   if ((execution->flags & KAIZEN_EXEC_HAS_QUALITY) != 0)
-    result |= json_members_add_number(members, "quality_score", execution->quality_score);
+    result |= json_text_members_add_number(members, "quality_score", execution->quality_score);
   if (session_id)
-    result |= json_members_add_text(members, "session_id", session_id);
+    result |= json_text_members_add_text(members, "session_id", session_id);
   if (key)
-    result |= json_members_add_text(members, "idempotency_key", key);
+    result |= json_text_members_add_text(members, "idempotency_key", key);
   if (timestamp)
-    result |= json_members_add_text(members, "timestamp", timestamp);
+    result |= json_text_members_add_text(members, "timestamp", timestamp);
   if ((execution->flags & KAIZEN_EXEC_HAS_PRIMARY) != 0)
     result |= merge_primary(execution, request->primary_name, members);
   return result;
 }
 
-static int merge_environment(const struct record_request *request, struct json_members *members) {
+static int merge_environment(const struct record_request *request,
+                             struct json_text_members *members) {
   for (size_t i = 0; i < request->extra.count; i++) {
-    const struct json_member *member = &request->extra.list[i];
+    const struct json_text_member *member = &request->extra.list[i];
 
-    if (json_members_add_json(members, member->name, member->value) < 0)
+    if (json_text_members_add_json(members, member->name, member->value) < 0)
       return -1;
-    json_members_find(members, member->name)->weak = member->weak;
+    json_text_members_find(members, member->name)->weak = member->weak;
   }
   return 0;
 }
 
 char *record_request_merge(const struct record_request *request, const struct arguments *arguments,
                            const char *json, size_t len) {
-  struct json_members members = {.list = NULL};
+  struct json_text_members members = {.list = NULL};
   char *merged = NULL;
   int result = merge_options(request, arguments, &members) | merge_environment(request, &members);
   if (result == 0 && request->metadata.count > 0)
@@ -316,6 +319,6 @@ char *record_request_merge(const struct record_request *request, const struct ar
     if (!merged && errno == EINVAL)
       merged = strndup(json, len);
   }
-  json_members_free(&members);
+  json_text_members_free(&members);
   return merged;
 }

@@ -15,8 +15,8 @@
 extern const struct option_spec record_request_options[];
 
 struct record_request {
-  struct kaizen_execution execution;   /* its texts point into the members below or into argv */
-  struct json_members metadata, extra; /* extra: from the environment */
+  struct kaizen_execution execution; /* its texts point into the members below or into argv */
+  struct json_text_members metadata, extra; /* extra: from the environment */
   char *metadata_json, *extra_json, *primary_name;
   const char *agent_as_given;      /* NULL: only the JSON on standard input names one */
   char agent[KAIZEN_NAME_MAX + 1]; /* of --map-agent */

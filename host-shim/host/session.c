@@ -134,19 +134,19 @@ static int apply_settings(const struct host *host, struct session *session,
 static char *settings_text(const struct host *host, const struct session *session) {
   const char *allowed = set_text(host, "allow_network_fs");
   struct json_object *settings = session->config.config;
-  struct json_members root = {.list = NULL};
+  struct json_text_members root = {.list = NULL};
   char *text = NULL;
   const char *given = !settings
                           ? "{}"
                           : json_object_to_json_string_ext(
                                 settings, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
-  bool added = json_members_add_text(&root, "project_root", session->project_root) == 0;
+  bool added = json_text_members_add_text(&root, "project_root", session->project_root) == 0;
 
   if (added && allowed && strcmp(allowed, "true") == 0)
-    added = json_members_add_json(&root, "allow_network_fs", "true") == 0;
+    added = json_text_members_add_json(&root, "allow_network_fs", "true") == 0;
   if (added)
     text = json_text_splice(given, strlen(given), &root);
-  json_members_free(&root);
+  json_text_members_free(&root);
   return text;
 }
 

@@ -2,9 +2,9 @@
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "base/output.h"
-#include "cli/command_list.h"
 #include "host/command.h"
 #include "operator/broker_report.h"
+#include "operator/operator_commands.h"
 
 enum { WORD_CHECK, WORD_INIT };
 enum { REPLICAS_MAX = 5 };

@@ -9,11 +9,11 @@
 #include "base/nearest.h"
 #include "base/output.h"
 #include "base/table.h"
-#include "cli/command_list.h"
 #include "host/command.h"
 #include "host/report_text.h"
 #include "host/session.h"
 #include "operator/config_edit.h"
+#include "operator/operator_commands.h"
 
 enum { WORD_PATH, WORD_SHOW, WORD_GET, WORD_SET, WORD_UNSET };
 

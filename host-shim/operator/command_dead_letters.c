@@ -7,10 +7,10 @@
 #include "base/json_text.h"
 #include "base/output.h"
 #include "base/table.h"
-#include "cli/command_list.h"
 #include "host/command.h"
 #include "host/report_text.h"
 #include "host/session.h"
+#include "operator/operator_commands.h"
 
 enum { WORD_LIST, WORD_RETRY };
 

@@ -15,13 +15,13 @@
 #include "base/doctor_findings.h"
 #include "base/output.h"
 #include "base/time_text.h"
-#include "cli/command_list.h"
 #include "hooks/hook_doctor.h"
 #include "host/command.h"
 #include "host/project_root.h"
 #include "host/report_text.h"
 #include "operator/broker_report.h"
 #include "operator/config_edit.h"
+#include "operator/operator_commands.h"
 
 static const struct option_spec own_options[] = {
     {"no-broker", 0, OPTION_FLAG, NULL, "do not ask the broker"},

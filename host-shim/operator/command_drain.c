@@ -8,11 +8,11 @@
 #include "base/output.h"
 #include "base/signals.h"
 #include "base/time_text.h"
-#include "cli/command_list.h"
 #include "host/command.h"
 #include "host/delivery_wait.h"
 #include "host/report_text.h"
 #include "operator/follow.h"
+#include "operator/operator_commands.h"
 
 static const double TIMEOUT_DEFAULT_S = 30;
 
@@ -67,7 +67,7 @@ static int resend_since(const struct host *host, int64_t *since_ns, struct probl
   const char *since = options_text(host->arguments, "resend-since", NULL);
 
   *since_ns = 0;
-  if (since && time_text_parse(since, since_ns) < 0)
+  if (since && time_text_parse_since(since, since_ns) < 0)
     return problem_set(problem, EXIT_CODE_USAGE,
                        "--resend-since: '%s' is no time such as 2026-01-02T03:04:05Z", since);
   return 0;

@@ -5,9 +5,9 @@
 
 #include "base/json_text.h"
 #include "base/output.h"
-#include "cli/command_list.h"
 #include "host/command.h"
 #include "host/session.h"
+#include "operator/operator_commands.h"
 
 static const struct option_spec own_options[] = {
     {"schema", 0, OPTION_FLAG, NULL, "print the JSON Schema of the plugin's settings"},

@@ -7,10 +7,10 @@
 
 #include "base/output.h"
 #include "base/signals.h"
-#include "cli/command_list.h"
 #include "host/command.h"
 #include "host/delivery_wait.h"
 #include "host/session.h"
+#include "operator/operator_commands.h"
 #include "operator/replay.h"
 
 static const struct option_spec own_options[] = {

@@ -8,10 +8,10 @@
 #include "base/output.h"
 #include "base/table.h"
 #include "base/time_text.h"
-#include "cli/command_list.h"
 #include "host/command.h"
 #include "host/report_text.h"
 #include "operator/broker_report.h"
+#include "operator/operator_commands.h"
 
 static const double BROKER_TIMEOUT_S = 2;
 

@@ -8,9 +8,9 @@
 
 #include "base/output.h"
 #include "base/utf8_text.h"
-#include "cli/command_list.h"
 #include "host/command.h"
 #include "host/report_text.h"
+#include "operator/operator_commands.h"
 #include "report/agent_history.h"
 
 static const struct option_spec own_options[] = {

@@ -8,10 +8,10 @@
 #include "base/output.h"
 #include "base/signals.h"
 #include "base/utf8_text.h"
-#include "cli/command_list.h"
 #include "host/command.h"
 #include "host/report_text.h"
 #include "host/session.h"
+#include "operator/operator_commands.h"
 
 static const struct option_spec own_options[] = {
     {"count", 'n', OPTION_COUNT, "N", "end after N events"},

@@ -9,11 +9,11 @@
 #include <sys/wait.h>
 
 #include "base/output.h"
-#include "cli/command_list.h"
 #include "host/command.h"
 #include "host/record_call.h"
 #include "host/record_request.h"
 #include "record/child.h"
+#include "record/record_commands.h"
 #include "record/result.h"
 #include "record/result_capture.h"
 #include "record/result_quality.h"
@@ -65,16 +65,16 @@ static int describe_end(struct record_request *request, const struct child_resul
                                                    : "failed";
   char text[32];
 
-  if (!json_members_find(&request->metadata, "outcome") &&
-      json_members_add_text(&request->metadata, "outcome", outcome) < 0)
+  if (!json_text_members_find(&request->metadata, "outcome") &&
+      json_text_members_add_text(&request->metadata, "outcome", outcome) < 0)
     return -1;
   snprintf(text, sizeof text, "%d", exit_status(result));
-  if (json_members_add_json(&request->metadata, "exit_status", text) < 0)
+  if (json_text_members_add_json(&request->metadata, "exit_status", text) < 0)
     return -1;
-  if (!signalled || json_members_find(&request->metadata, "error_type"))
+  if (!signalled || json_text_members_find(&request->metadata, "error_type"))
     return 0;
   snprintf(text, sizeof text, "SIG%s", sigabbrev_np(WTERMSIG(result->wait_status)));
-  return json_members_add_text(&request->metadata, "error_type", text);
+  return json_text_members_add_text(&request->metadata, "error_type", text);
 }
 
 static int take_end(struct record_request *request, const struct child_result *result,

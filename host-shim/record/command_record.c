@@ -7,10 +7,10 @@
 
 #include "base/file_text.h"
 #include "base/output.h"
-#include "cli/command_list.h"
 #include "host/command.h"
 #include "host/record_call.h"
 #include "host/record_request.h"
+#include "record/record_commands.h"
 #include "record/result.h"
 
 static const size_t STDIN_BYTES_MAX = 16 * 1024 * 1024; /* the plugin's own bound is far below */

@@ -59,29 +59,29 @@ int result_read(const char *format, const char *text, size_t len, struct result 
                      is_claude ? "claude -p --output-format json" : "codex exec --json");
 }
 
-static int add_text(struct json_members *members, const char *name, const char *text) {
-  bool is_missing = text[0] != '\0' && !json_members_find(members, name);
+static int add_text(struct json_text_members *members, const char *name, const char *text) {
+  bool is_missing = text[0] != '\0' && !json_text_members_find(members, name);
 
-  return is_missing ? json_members_add_text(members, name, text) : 0;
+  return is_missing ? json_text_members_add_text(members, name, text) : 0;
 }
 
-static int add_number(struct json_members *members, const char *name, double number) {
-  bool is_missing = number > 0 && !json_members_find(members, name);
+static int add_number(struct json_text_members *members, const char *name, double number) {
+  bool is_missing = number > 0 && !json_text_members_find(members, name);
 
-  return is_missing ? json_members_add_number(members, name, number) : 0;
+  return is_missing ? json_text_members_add_number(members, name, number) : 0;
 }
 
-static int add_count(struct json_members *members, const char *name, double number) {
+static int add_count(struct json_text_members *members, const char *name, double number) {
   char text[32];
 
   snprintf(text, sizeof text, "%.0f", number);
-  bool is_missing = number >= 1 && number < 1e15 && !json_members_find(members, name);
-  return is_missing ? json_members_add_json(members, name, text) : 0;
+  bool is_missing = number >= 1 && number < 1e15 && !json_text_members_find(members, name);
+  return is_missing ? json_text_members_add_json(members, name, text) : 0;
 }
 
 int result_apply(const struct result *result, struct record_request *request) {
   struct kaizen_execution *execution = &request->execution;
-  struct json_members *metadata = &request->metadata;
+  struct json_text_members *metadata = &request->metadata;
   bool failed = result->outcome == KAIZEN_FAILURE;
 
   if (execution->outcome == 0)

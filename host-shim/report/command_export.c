@@ -4,9 +4,9 @@
 #include <stdio.h>
 
 #include "base/output.h"
-#include "cli/command_list.h"
 #include "host/command.h"
 #include "report/agent_history.h"
+#include "report/report_commands.h"
 
 static const struct option_spec own_options[] = {
     {"all", 'a', OPTION_FLAG, NULL, "every agent, one after the other"},

@@ -7,9 +7,9 @@
 
 #include "base/output.h"
 #include "base/table.h"
-#include "cli/command_list.h"
 #include "host/command.h"
 #include "host/report_text.h"
+#include "report/report_commands.h"
 
 static const struct command_example examples[] = {
     {"list", "every agent of this project"},

@@ -9,10 +9,11 @@
 #include "base/json_text.h"
 #include "base/output.h"
 #include "base/time_text.h"
-#include "cli/command_list.h"
+#include "common/json_writer.h"
 #include "host/command.h"
 #include "host/report_text.h"
 #include "host/session.h"
+#include "report/report_commands.h"
 
 static const struct option_spec own_options[] = {
     {"textfile", 0, OPTION_FILE, "FILE",
@@ -94,7 +95,7 @@ static void print_metric(FILE *out, const struct metric *metric, struct json_obj
     char text[32];
     if (!read_value(agent, metric, &value))
       continue;
-    json_text_double(value, text);
+    (void)json_writer_format_double(value, text);
     char *point = strstr(text, ".0");
     if (point && point[2] == '\0')
       *point = '\0'; /* a count */

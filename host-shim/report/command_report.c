@@ -11,10 +11,10 @@
 #include "base/output.h"
 #include "base/table.h"
 #include "base/utf8_text.h"
-#include "cli/command_list.h"
 #include "host/command.h"
 #include "host/report_text.h"
 #include "report/agent_history.h"
+#include "report/report_commands.h"
 #include "report/report_data.h"
 #include "report/report_html.h"
 

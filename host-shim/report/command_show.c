@@ -10,10 +10,10 @@
 #include "base/table.h"
 #include "base/time_text.h"
 #include "base/utf8_text.h"
-#include "cli/command_list.h"
 #include "host/command.h"
 #include "host/report_text.h"
 #include "report/agent_history.h"
+#include "report/report_commands.h"
 
 enum { NOTE_COLUMNS_MAX = 80 };
 

@@ -10,6 +10,7 @@
 /* After a cut: drops a last character whose bytes did not all fit. */
 static void drop_partial_character(char *text) {
   size_t len = strlen(text), lead = len;
+
   while (lead > 0 && len - lead < 3 && ((unsigned char)text[lead - 1] & 0xC0) == 0x80)
     lead--;
   if (lead == 0)
@@ -22,6 +23,7 @@ static void drop_partial_character(char *text) {
 
 static void append(char *text, const char *more) {
   size_t len = strlen(text);
+
   if ((size_t)snprintf(text + len, ERROR_TEXT_MAX - len, "%s", more) >= ERROR_TEXT_MAX - len)
     drop_partial_character(text);
 }
@@ -30,6 +32,7 @@ static void format_text(char *text, const char *format, va_list arguments)
     __attribute__((format(printf, 2, 0)));
 static void format_text(char *text, const char *format, va_list arguments) {
   int len = vsnprintf(text, ERROR_TEXT_MAX, format, arguments);
+
   if (len < 0)
     text[0] = '\0';
   else if (len >= ERROR_TEXT_MAX)
@@ -39,6 +42,7 @@ static void format_text(char *text, const char *format, va_list arguments) {
 int error_set(struct error *error, int32_t code, const char *format, ...) {
   if (error) {
     va_list arguments;
+
     error->code = code;
     error->os_error = 0;
     va_start(arguments, format);
@@ -52,6 +56,7 @@ int error_set_errno(struct error *error, int32_t code, int os_error, const char 
   if (error) {
     va_list arguments;
     char number[32];
+
     /* Not strerror_r(): its language follows the host's locale, and reading a catalogue
      * allocates. */
     const char *description = strerrordesc_np(os_error);

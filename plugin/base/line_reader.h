@@ -6,8 +6,8 @@
 
 #include <stdbool.h>
 
-#include "base/buffer.h"
 #include "base/error.h"
+#include "common/buffer.h"
 
 /* A longer line is handed out as `too_long`, without its bytes. */
 #define LINE_READER_LINE_MAX (UINT64_C(2) << 20)

@@ -8,6 +8,7 @@
 #include <uuid/uuid.h>
 
 #include "base/os_process.h"
+#include "common/buffer.h"
 
 static bool is_hyphen_place(int i) {
   return i == 8 || i == 13 || i == 18 || i == 23;
@@ -38,6 +39,7 @@ void uuid_pack(const char *text, unsigned char out[16]) {
 
 void uuid_unpack(const unsigned char bytes[16], char out[UUID_TEXT_SIZE]) {
   static const char hex[] = "0123456789abcdef";
+
   for (int byte = 0; byte < 16; byte++) {
     if (byte == 4 || byte == 6 || byte == 8 || byte == 10)
       *out++ = '-';
@@ -52,6 +54,7 @@ void uuid_unpack(const unsigned char bytes[16], char out[UUID_TEXT_SIZE]) {
 void uuid_random(char out[UUID_TEXT_SIZE]) {
   unsigned char bytes[16];
   int saved_errno = errno;
+
   if (os_process_random(bytes, sizeof bytes) != 0)
     uuid_generate_random(bytes);
   errno = saved_errno;

@@ -6,7 +6,7 @@
 
 #include <stdbool.h>
 
-#include "base/buffer.h"
+#include "common/span.h"
 
 #define UUID_TEXT_SIZE 37 /* 36 lower-case characters and NUL */
 

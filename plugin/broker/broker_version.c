@@ -12,9 +12,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/buffer.h"
 #include "base/clock.h"
-#include "base/json_reader.h"
+#include "common/buffer.h"
+#include "common/json_reader.h"
 
 #define GREETING "INFO "
 #define GREETING_MAX 8192
@@ -108,17 +108,17 @@ static size_t read_greeting(int fd, char *line, int64_t deadline_ns) {
 }
 
 static void find_version(struct span greeting, char version[BROKER_VERSION_MAX]) {
-  struct json_cursor cursor;
+  struct json_reader cursor;
   struct json_member member;
   struct buffer text = {0};
 
-  if (json_cursor_open(&cursor, greeting, JSON_LENIENT, JSON_DEPTH_MAX, NULL) != 0)
+  if (json_reader_open(&cursor, greeting, JSON_LENIENT, JSON_DEPTH_MAX, NULL) != 0)
     return;
-  while (json_cursor_next(&cursor, &member, NULL) == 1) {
-    if (!json_name_is(&member, "version") || member.value.type != JSON_STRING)
+  while (json_reader_next(&cursor, &member, NULL) == 1) {
+    if (!json_value_is_named(&member, "version") || member.value.type != JSON_STRING)
       continue;
     buffer_clear(&text);
-    json_decode_string(member.value, &text);
+    json_value_decode(member.value, &text);
     if (!text.failed)
       (void)snprintf(version, BROKER_VERSION_MAX, "%.*s", (int)strnlen(text.data, text.len),
                      text.data);

@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/buffer.h"
+#include "common/buffer.h"
 
 #define TRANSPORT_WINDOW 4096 /* sends without an answer at a time */
 

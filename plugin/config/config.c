@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/json_reader.h"
+#include "common/json_reader.h"
 #include "config/config_keys.h"
 
 /* What a text that is not set points to, so that initialising cannot fail.  Never written, never
@@ -129,7 +129,7 @@ int config_merge_text(struct config *config, struct config_origins *origins, con
   return 0;
 }
 
-static bool has_type_of(const struct config_key *key, enum json_type type) {
+static bool has_type_of(const struct config_key *key, enum json_value_type type) {
   switch (key->type) {
   case CONFIG_TYPE_SWITCH:
     return type == JSON_TRUE || type == JSON_FALSE;
@@ -145,7 +145,7 @@ static int merge_member(struct config *config, struct config_origins *origins,
                         const struct json_member *member, struct buffer *decoded,
                         struct error *error) {
   buffer_clear(decoded);
-  json_decode_string((struct json_value){JSON_STRING, member->name}, decoded);
+  json_value_decode((struct json_value){JSON_STRING, member->name}, decoded);
   if (decoded->failed)
     return error_set(error, KAIZEN_E_NOMEM, "no memory for the configuration");
   int index = config_keys_find(buffer_span(decoded), error);
@@ -158,7 +158,7 @@ static int merge_member(struct config *config, struct config_origins *origins,
     return config_key_refuse(key, key->name, value, "", error);
   if (member->value.type == JSON_STRING) {
     buffer_clear(decoded);
-    json_decode_string(member->value, decoded);
+    json_value_decode(member->value, decoded);
     if (decoded->failed)
       return error_set(error, KAIZEN_E_NOMEM, "no memory for the configuration");
     value = buffer_span(decoded);
@@ -171,15 +171,15 @@ static int merge_member(struct config *config, struct config_origins *origins,
 
 /* The strict reader refuses a name given twice too, but can only say at which byte. */
 static int refuse_repeated_key(struct span json, struct error *error) {
-  struct json_cursor cursor;
+  struct json_reader cursor;
   struct json_member member;
   bool seen[CONFIG_KEY_COUNT] = {false};
 
-  if (json_cursor_open(&cursor, json, JSON_LENIENT, JSON_DEPTH_MAX, NULL) != 0)
+  if (json_reader_open(&cursor, json, JSON_LENIENT, JSON_DEPTH_MAX, NULL) != 0)
     return 0;
-  while (json_cursor_next(&cursor, &member, NULL) > 0)
+  while (json_reader_next(&cursor, &member, NULL) > 0)
     for (int i = 0; i < CONFIG_KEY_COUNT; i++) {
-      if (!json_name_is(&member, config_keys[i].name))
+      if (!json_value_is_named(&member, config_keys[i].name))
         continue;
       if (seen[i])
         return error_set(error, KAIZEN_E_CONFIG, "%s is given twice", config_keys[i].name);
@@ -197,7 +197,8 @@ static bool is_blank(struct span text) {
 
 int config_merge_json(struct config *config, struct config_origins *origins, struct span json,
                       struct error *error) {
-  struct json_cursor cursor;
+  struct json_reader cursor;
+  struct json_fault fault;
   struct json_member member;
   struct buffer decoded = {0};
   int result;
@@ -206,17 +207,15 @@ int config_merge_json(struct config *config, struct config_origins *origins, str
     return 0;
   if (refuse_repeated_key(json, error) != 0)
     return -1;
-  result = json_cursor_open(&cursor, json, JSON_STRICT, JSON_DEPTH_MAX, error);
+  result = json_reader_open(&cursor, json, JSON_STRICT, JSON_DEPTH_MAX, &fault);
   if (result > 0)
     return error_set(error, KAIZEN_E_CONFIG, "the configuration is no JSON object");
-  if (result < 0) {
-    error_prefix(error, "the configuration");
-    goto out;
-  }
-  while ((result = json_cursor_next(&cursor, &member, error)) > 0)
+  if (result < 0)
+    return error_set(error, KAIZEN_E_CONFIG, "the configuration: byte %zu: %s", fault.offset,
+                     fault.why);
+  while ((result = json_reader_next(&cursor, &member, NULL)) > 0)
     if ((result = merge_member(config, origins, &member, &decoded, error)) != 0)
       break;
-out:
   if (result < 0 && error && error->code != KAIZEN_E_NOMEM)
     error->code = KAIZEN_E_CONFIG;
   buffer_fini(&decoded);

@@ -10,8 +10,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/buffer.h"
 #include "base/error.h"
+#include "common/buffer.h"
 
 enum config_publish { CONFIG_PUBLISH_JETSTREAM, CONFIG_PUBLISH_CORE };
 enum config_delivery { CONFIG_DELIVERY_IN_PROCESS, CONFIG_DELIVERY_RELAY };

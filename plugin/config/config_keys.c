@@ -10,8 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/distance.h"
-#include "base/utf8.h"
+#include "common/distance.h"
+#include "common/utf8.h"
 
 #define SWITCH(field, default_text, doc)                                                           \
   {                                                                                                \

@@ -5,8 +5,8 @@
 #ifndef KAIZEN_CONFIG_KEYS_H
 #define KAIZEN_CONFIG_KEYS_H
 
-#include "base/buffer.h"
 #include "base/error.h"
+#include "common/buffer.h"
 #include "config/config.h"
 
 /* From CONFIG_TYPE_PATH on the field is a text. */

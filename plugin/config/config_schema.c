@@ -5,7 +5,7 @@
 #include <pthread.h>
 #include <string.h>
 
-#include "base/json_writer.h"
+#include "common/json_writer.h"
 #include "config/config.h"
 #include "config/config_keys.h"
 

@@ -5,9 +5,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/json_writer.h"
 #include "base/line_reader.h"
-#include "base/timestamp.h"
+#include "common/json_writer.h"
+#include "common/timestamp.h"
 #include "edge/instance.h"
 #include "store/agent_log.h"
 #include "store/agent_view.h"

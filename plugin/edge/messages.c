@@ -7,9 +7,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/buffer.h"
 #include "base/clock.h"
-#include "base/utf8.h"
+#include "common/buffer.h"
+#include "common/utf8.h"
 
 #define QUIET_NS INT64_C(10000000000)
 

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/utf8.h"
+#include "common/utf8.h"
 #include "config/config.h"
 #include "edge/instance.h"
 

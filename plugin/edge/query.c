@@ -9,7 +9,7 @@
 #include "base/directory.h"
 #include "base/hash.h"
 #include "base/line_reader.h"
-#include "base/utf8.h"
+#include "common/utf8.h"
 #include "edge/instance.h"
 #include "store/agent_log.h"
 #include "store/agent_view.h"

@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
-#include "base/json_writer.h"
+#include "common/json_writer.h"
 #include "edge/instance.h"
 #include "store/verify.h"
 

@@ -8,11 +8,11 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/json_reader.h"
-#include "base/json_writer.h"
-#include "base/utf8.h"
 #include "broker/broker_version.h"
 #include "broker/transport_connect.h"
+#include "common/json_reader.h"
+#include "common/json_writer.h"
+#include "common/utf8.h"
 #include "record/event.h"
 
 #define DEFAULT_STREAM "ACTIVITY_EVENTS"
@@ -106,15 +106,15 @@ static void close_broker(struct broker *broker) {
 
 /* The first name in the answer's "streams". */
 static void read_stream_name(struct broker *broker, struct span answer) {
-  struct json_cursor cursor;
+  struct json_reader cursor;
   struct json_member member;
 
-  if (json_cursor_open(&cursor, answer, JSON_LENIENT, JSON_DEPTH_MAX, NULL) != 0)
+  if (json_reader_open(&cursor, answer, JSON_LENIENT, JSON_DEPTH_MAX, NULL) != 0)
     return;
-  while (json_cursor_next(&cursor, &member, NULL) == 1) {
+  while (json_reader_next(&cursor, &member, NULL) == 1) {
     const char *begin, *end;
 
-    if (!json_name_is(&member, "streams") || member.value.type != JSON_ARRAY)
+    if (!json_value_is_named(&member, "streams") || member.value.type != JSON_ARRAY)
       continue;
     begin = memchr(member.value.raw.ptr, '"', member.value.raw.len);
     end = begin ? memchr(begin + 1, '"',

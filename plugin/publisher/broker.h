@@ -6,8 +6,8 @@
 
 #include <kaizen/extensions.h>
 
-#include "base/buffer.h"
 #include "base/error.h"
+#include "common/buffer.h"
 #include "publisher/publisher.h"
 
 /* As kaizen.broker/1; *report gets its JSON object also on failure. 0 or -1 with *error. */

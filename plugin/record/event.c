@@ -7,8 +7,8 @@
 
 #include <kaizen/plugin.h>
 
-#include "base/json_writer.h"
-#include "base/timestamp.h"
+#include "common/json_writer.h"
+#include "common/timestamp.h"
 
 /* The line's event object, as far as the envelope needs it. */
 struct numbers {
@@ -23,19 +23,19 @@ static void find_members(struct json_value event, struct numbers *found) {
                 {"success_rate", &found->success_rate},
                 {"execution_count", &found->execution_count},
                 {"avg_quality", &found->avg_quality}};
-  struct json_cursor cursor;
+  struct json_reader cursor;
   struct json_member member;
   *found = (struct numbers){0};
-  if (json_cursor_open(&cursor, event.raw, JSON_LENIENT, JSON_DEPTH_LIMIT, NULL) != 0)
+  if (json_reader_open(&cursor, event.raw, JSON_LENIENT, JSON_DEPTH_LIMIT, NULL) != 0)
     return;
-  while (json_cursor_next(&cursor, &member, NULL) > 0)
+  while (json_reader_next(&cursor, &member, NULL) > 0)
     for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++)
-      if (json_name_is(&member, wanted[i].name))
+      if (json_value_is_named(&member, wanted[i].name))
         *wanted[i].value = member.value;
 }
 
 static bool is_finite_number(struct json_value value) {
-  return value.raw.ptr && value.type == JSON_NUMBER && isfinite(json_number(value));
+  return value.raw.ptr && value.type == JSON_NUMBER && isfinite(json_value_number(value));
 }
 
 static int check(const struct record *record, const struct numbers *found, struct error *error) {
@@ -49,7 +49,7 @@ static int check(const struct record *record, const struct numbers *found, struc
     wrong = "event.project is no string";
   else if (!is_finite_number(found->success_rate))
     wrong = "event.success_rate is no number";
-  else if (!found->execution_count.raw.ptr || !json_integer(found->execution_count, &count) ||
+  else if (!found->execution_count.raw.ptr || !json_value_integer(found->execution_count, &count) ||
            count < 0)
     wrong = "event.execution_count is no whole number";
   else if (!is_finite_number(found->avg_quality))
@@ -59,7 +59,7 @@ static int check(const struct record *record, const struct numbers *found, struc
 
 static void append_decoded(struct buffer *out, struct buffer *scratch, struct json_value string) {
   buffer_clear(scratch);
-  json_decode_string(string, scratch);
+  json_value_decode(string, scratch);
   out->failed = out->failed || scratch->failed;
   json_writer_string(out, buffer_span(scratch));
 }

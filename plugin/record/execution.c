@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-#include "base/json_writer.h"
+#include "common/json_writer.h"
 #include "record/execution_draft.h"
 
 #define NS_PER_S INT64_C(1000000000)
@@ -52,11 +52,12 @@ static struct span without_byte_order_mark(struct span text) {
 
 int execution_check_json(const char *field, struct span text, unsigned depth,
                          struct json_value *value, struct error *error) {
-  if (json_check(without_byte_order_mark(text), JSON_STRICT, JSON_DEPTH_MAX - depth, value,
-                 error) != 0) {
-    error_prefix(error, "%s is not valid JSON", field);
-    return -1;
-  }
+  struct json_fault fault;
+
+  if (json_reader_check(without_byte_order_mark(text), JSON_STRICT, JSON_DEPTH_MAX - depth, value,
+                        &fault) != 0)
+    return error_set(error, KAIZEN_E_REJECTED, "%s is not valid JSON: byte %zu: %s", field,
+                     fault.offset, fault.why);
   if (value->type != JSON_OBJECT)
     return error_set(error, KAIZEN_E_REJECTED, "%s is no JSON object; give {...}", field);
   return 0;

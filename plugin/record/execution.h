@@ -9,9 +9,9 @@
 
 #include <kaizen/plugin.h>
 
-#include "base/buffer.h"
 #include "base/error.h"
 #include "base/uuid_text.h"
+#include "common/buffer.h"
 
 #define EXECUTION_AGENT_MAX 64
 #define EXECUTION_KEY_MAX 512

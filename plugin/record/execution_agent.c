@@ -5,7 +5,7 @@
  * A name becomes a folder, and a folder that Python's optimizer owns must never be one of them. */
 #include <string.h>
 
-#include "base/utf8.h"
+#include "common/utf8.h"
 #include "record/execution.h"
 
 #define RESERVED_NAME "optimizer"

@@ -6,7 +6,7 @@
 #ifndef KAIZEN_EXECUTION_DRAFT_H
 #define KAIZEN_EXECUTION_DRAFT_H
 
-#include "base/json_reader.h"
+#include "common/json_reader.h"
 #include "record/execution.h"
 
 struct execution_draft {

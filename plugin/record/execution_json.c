@@ -5,9 +5,9 @@
  * null for a field that may be absent means absent: that is how other languages write it. */
 #include <math.h>
 
-#include "base/distance.h"
-#include "base/timestamp.h"
-#include "base/utf8.h"
+#include "common/distance.h"
+#include "common/timestamp.h"
+#include "common/utf8.h"
 #include "record/execution_draft.h"
 
 enum field {
@@ -60,13 +60,14 @@ static int refuse_name(const char *object, struct span name, const char *const *
 /* `text` was checked; values[] is zeroed. */
 static int collect(const char *object, struct span text, const char *const *names, size_t count,
                    struct json_value *values, struct error *error) {
-  struct json_cursor cursor;
+  struct json_reader cursor;
   struct json_member member;
   size_t place = 0;
-  int found = json_cursor_open(&cursor, text, JSON_LENIENT, JSON_DEPTH_MAX, error);
-  while (found == 0 && (found = json_cursor_next(&cursor, &member, error)) > 0) {
+  int found = json_reader_open(&cursor, text, JSON_LENIENT, JSON_DEPTH_MAX, NULL);
+
+  while (found == 0 && (found = json_reader_next(&cursor, &member, NULL)) > 0) {
     size_t tried = 0; /* mostly in the table's order: go on where the last search ended */
-    for (; tried < count && !json_name_is(&member, names[place]); tried++)
+    for (; tried < count && !json_value_is_named(&member, names[place]); tried++)
       place = place + 1 < count ? place + 1 : 0;
     if (tried == count)
       return refuse_name(object, member.name, names, count, error);
@@ -103,7 +104,7 @@ static int take_string(const char *field, struct json_value value, struct buffer
     return 0;
   if (value.type != JSON_STRING)
     return refuse_type(field, value, "a string", error);
-  json_decode_string(value, scratch);
+  json_value_decode(value, scratch);
   *out = (struct span){scratch->data + before, scratch->len - before};
   return 0;
 }
@@ -115,7 +116,7 @@ static int take_number(const char *field, struct json_value value, const char *n
     return 0;
   if (value.type != JSON_NUMBER)
     return refuse_type(field, value, needed, error);
-  *out = json_number(value);
+  *out = json_value_number(value);
   *has = true;
   if (!isfinite(*out))
     return error_set(error, KAIZEN_E_REJECTED, "%s is %s, too large for a double; %s is needed",
@@ -181,7 +182,7 @@ static int take_tokens(struct json_value value, struct execution_draft *draft,
                        struct error *error) {
   if (is_absent(value))
     return 0;
-  if (!json_integer(value, &draft->tokens) || draft->tokens < 0)
+  if (!json_value_integer(value, &draft->tokens) || draft->tokens < 0)
     return refuse_type("tokens", value, "a whole number, 0 or more,", error);
   draft->has_tokens = true;
   return 0;

@@ -7,9 +7,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/json_writer.h"
-#include "base/timestamp.h"
-#include "base/utf8.h"
+#include "common/json_writer.h"
+#include "common/timestamp.h"
+#include "common/utf8.h"
 #include "record/execution_draft.h"
 
 /* Checks. */
@@ -89,13 +89,13 @@ static int choose_timestamp(struct execution *execution, const struct execution_
 
 static struct json_value key_in_metadata(struct json_value metadata) {
   struct json_value key = {0};
-  struct json_cursor cursor;
+  struct json_reader cursor;
   struct json_member member;
   if (!metadata.raw.ptr ||
-      json_cursor_open(&cursor, metadata.raw, JSON_LENIENT, JSON_DEPTH_MAX, NULL) != 0)
+      json_reader_open(&cursor, metadata.raw, JSON_LENIENT, JSON_DEPTH_MAX, NULL) != 0)
     return key;
-  while (json_cursor_next(&cursor, &member, NULL) > 0)
-    if (json_name_is(&member, "idempotency_key"))
+  while (json_reader_next(&cursor, &member, NULL) > 0)
+    if (json_value_is_named(&member, "idempotency_key"))
       return member.value;
   return key;
 }
@@ -123,7 +123,7 @@ static int choose_key(struct execution *execution, const struct execution_draft 
     field = "metadata.idempotency_key";
     if (key.type != JSON_STRING)
       return error_set(error, KAIZEN_E_REJECTED, "%s is no string; write the key in quotes", field);
-    json_decode_string(key, &execution->key);
+    json_value_decode(key, &execution->key);
   }
   if (execution->key.failed)
     return error_set(error, KAIZEN_E_NOMEM, "out of memory");
@@ -179,7 +179,7 @@ static void write_line(struct execution *execution, const struct execution_draft
   write_primary(out, draft);
   if (draft->metadata.raw.ptr) {
     name_member(out, "metadata");
-    json_compact(draft->metadata, out);
+    json_value_compact(draft->metadata, out);
   }
   write_string(out, "helix_session_uid", draft->helix_session_uid);
   write_string(out, "repo", draft->repo);

@@ -9,8 +9,8 @@
 #include <math.h>
 #include <string.h>
 
-#include "base/timestamp.h"
 #include "base/uuid_text.h"
+#include "common/timestamp.h"
 
 enum field {
   FIELD_TIMESTAMP,
@@ -36,7 +36,7 @@ static enum field find_field(const struct json_member *member) {
   struct span name = member->name;
   bool escaped = name.len && memchr(name.ptr, '\\', name.len);
   for (int i = 0; i < FIELD_COUNT; i++)
-    if (escaped ? json_name_is(member, fields[i].name)
+    if (escaped ? json_value_is_named(member, fields[i].name)
                 : name.len == fields[i].len && memcmp(name.ptr, fields[i].name, name.len) == 0)
       return (enum field)i;
   return FIELD_COUNT;
@@ -46,7 +46,7 @@ static struct span inner(const struct json_value *string) {
   return (struct span){string->raw.ptr + 1, string->raw.len - 2};
 }
 
-static bool is_given(const struct json_value *value, enum json_type type) {
+static bool is_given(const struct json_value *value, enum json_value_type type) {
   return value->raw.ptr && value->type == type;
 }
 
@@ -56,7 +56,7 @@ static struct span short_text(const struct json_value *string, char *out, size_t
   struct span text = inner(string);
   if (!memchr(text.ptr, '\\', text.len))
     return text;
-  size_t len = json_decode_bounded(*string, out, cap);
+  size_t len = json_value_decode_bounded(*string, out, cap);
   return (struct span){out, len <= cap ? len : 0};
 }
 
@@ -74,7 +74,7 @@ static bool read_number(const struct json_value *value, double *out) {
   *out = 0;
   if (!is_given(value, JSON_NUMBER))
     return false;
-  double number = json_number(*value);
+  double number = json_value_number(*value);
   if (!isfinite(number))
     return false;
   *out = number;
@@ -87,12 +87,12 @@ static bool is_key(const struct json_value *value) {
 
 static struct json_value key_in_metadata(const struct json_value *metadata) {
   struct json_value key = {0};
-  struct json_cursor cursor;
+  struct json_reader cursor;
   struct json_member member;
   if (!is_given(metadata, JSON_OBJECT) ||
-      json_cursor_open(&cursor, metadata->raw, JSON_LENIENT, JSON_DEPTH_LIMIT, NULL) != 0)
+      json_reader_open(&cursor, metadata->raw, JSON_LENIENT, JSON_DEPTH_LIMIT, NULL) != 0)
     return key;
-  while (json_cursor_next(&cursor, &member, NULL) > 0)
+  while (json_reader_next(&cursor, &member, NULL) > 0)
     if (find_field(&member) == FIELD_KEY)
       key = member.value;
   return is_key(&key) ? key : (struct json_value){0};
@@ -122,12 +122,12 @@ static bool is_blank(struct span line) {
 
 /* The last of equal names wins: a later value simply replaces the earlier. */
 static const char *read_members(struct span line, struct json_value *values) {
-  struct json_cursor cursor;
+  struct json_reader cursor;
   struct json_member member;
-  int result = json_cursor_open(&cursor, line, JSON_LENIENT, JSON_DEPTH_LIMIT, NULL);
+  int result = json_reader_open(&cursor, line, JSON_LENIENT, JSON_DEPTH_LIMIT, NULL);
   if (result > 0)
     return "no JSON object";
-  while (result == 0 && (result = json_cursor_next(&cursor, &member, NULL)) > 0) {
+  while (result == 0 && (result = json_reader_next(&cursor, &member, NULL)) > 0) {
     enum field field = find_field(&member);
     if (field != FIELD_COUNT)
       values[field] = member.value;
@@ -170,6 +170,6 @@ bool record_key(const struct record *record, struct buffer *out) {
   buffer_clear(out);
   if (!record->key.raw.ptr)
     return false;
-  json_decode_string(record->key, out);
+  json_value_decode(record->key, out);
   return true;
 }

@@ -6,8 +6,8 @@
 #ifndef KAIZEN_RECORD_H
 #define KAIZEN_RECORD_H
 
-#include "base/buffer.h"
-#include "base/json_reader.h"
+#include "common/buffer.h"
+#include "common/json_reader.h"
 
 struct record {
   int64_t timestamp_s; /* -1: absent or unreadable */

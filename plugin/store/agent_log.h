@@ -9,8 +9,8 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-#include "base/buffer.h"
 #include "base/error.h"
+#include "common/buffer.h"
 #include "store/checkpoint.h"
 
 #define AGENT_LOG_FILE "executions.jsonl"

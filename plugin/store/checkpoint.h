@@ -14,8 +14,8 @@
 #ifndef KAIZEN_CHECKPOINT_H
 #define KAIZEN_CHECKPOINT_H
 
-#include "base/buffer.h"
 #include "base/error.h"
+#include "common/buffer.h"
 #include "record/fold.h"
 
 #define CHECKPOINT_FILE ".index-1"

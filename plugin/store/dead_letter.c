@@ -13,11 +13,11 @@
 #include <kaizen/plugin.h>
 
 #include "base/directory.h"
-#include "base/json_reader.h"
-#include "base/json_writer.h"
 #include "base/line_reader.h"
-#include "base/timestamp.h"
 #include "base/uuid_text.h"
+#include "common/json_reader.h"
+#include "common/json_writer.h"
+#include "common/timestamp.h"
 
 #define DEAD_LETTER_FILE ".dead-letter.jsonl"
 #define DEAD_LETTER_SPARE ".dead-letter.new"
@@ -94,18 +94,18 @@ int dead_letter_append(int agent_fd, struct span lines, bool sync, struct error 
 /* Only of a whole letter: a line that a killed process or a full disk left is none, and must not be
  * handed out as JSON. */
 static bool read_id(struct span line, unsigned char id[16]) {
-  struct json_cursor cursor;
+  struct json_reader cursor;
   struct json_member member;
   bool found = false;
   int more;
 
   /* what the event of a foreign line says stands in it, as deep as it was in the log */
-  if (json_cursor_open(&cursor, line, JSON_LENIENT, JSON_DEPTH_LIMIT, NULL) != 0)
+  if (json_reader_open(&cursor, line, JSON_LENIENT, JSON_DEPTH_LIMIT, NULL) != 0)
     return false;
-  while ((more = json_cursor_next(&cursor, &member, NULL)) == 1) {
+  while ((more = json_reader_next(&cursor, &member, NULL)) == 1) {
     struct span text = {member.value.raw.ptr + 1, member.value.raw.len - 2};
 
-    if (!json_name_is(&member, "event_id") || member.value.type != JSON_STRING)
+    if (!json_value_is_named(&member, "event_id") || member.value.type != JSON_STRING)
       continue;
     found = uuid_text_valid(text);
     if (found)

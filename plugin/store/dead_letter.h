@@ -12,8 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/buffer.h"
 #include "base/error.h"
+#include "common/buffer.h"
 
 #define DEAD_LETTER_REASON_MAX 160
 

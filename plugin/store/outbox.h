@@ -9,9 +9,9 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "base/buffer.h"
 #include "base/error.h"
 #include "base/line_reader.h"
+#include "common/buffer.h"
 #include "record/record.h"
 #include "store/agent_lock.h"
 #include "store/agent_state.h"

@@ -12,8 +12,8 @@
 #include <kaizen/plugin.h>
 
 #include "base/directory.h"
-#include "base/json_writer.h"
-#include "base/timestamp.h"
+#include "common/json_writer.h"
+#include "common/timestamp.h"
 
 #define SUMMARY_FILE "summary.json"
 #define SPARE_FILE ".summary.new"

@@ -6,8 +6,8 @@
 
 #include <stdbool.h>
 
-#include "base/buffer.h"
 #include "base/error.h"
+#include "common/buffer.h"
 #include "record/fold.h"
 
 struct summary { /* contract, "summary.json" */

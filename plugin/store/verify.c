@@ -16,9 +16,9 @@
 
 #include "base/clock.h"
 #include "base/directory.h"
-#include "base/json_reader.h"
-#include "base/json_writer.h"
-#include "base/timestamp.h"
+#include "common/json_reader.h"
+#include "common/json_writer.h"
+#include "common/timestamp.h"
 #include "store/agent.h"
 #include "store/agent_view.h"
 #include "store/rewrite.h"
@@ -118,7 +118,7 @@ static int recount_log(struct recount *recount, const struct evidence *evidence,
 /* ---- what is derived ------------------------------------------------------------------------- */
 
 static bool number_is(const struct json_member *member, double expected) {
-  return member->value.type == JSON_NUMBER && json_number(member->value) == expected;
+  return member->value.type == JSON_NUMBER && json_value_number(member->value) == expected;
 }
 
 static bool text_is(struct json_value value, const char *expected) {
@@ -127,16 +127,16 @@ static bool text_is(struct json_value value, const char *expected) {
 }
 
 static bool trend_is(struct json_value value, const struct summary *summary) {
-  struct json_cursor cursor;
+  struct json_reader cursor;
   struct json_member member;
   unsigned right = 0;
 
-  if (json_cursor_open(&cursor, value.raw, JSON_LENIENT, JSON_DEPTH_MAX, NULL) != 0)
+  if (json_reader_open(&cursor, value.raw, JSON_LENIENT, JSON_DEPTH_MAX, NULL) != 0)
     return false;
-  while (json_cursor_next(&cursor, &member, NULL) == 1)
-    right += (json_name_is(&member, "success_rate") &&
+  while (json_reader_next(&cursor, &member, NULL) == 1)
+    right += (json_value_is_named(&member, "success_rate") &&
               text_is(member.value, summary_trend_name(summary->trend_success_rate))) ||
-             (json_name_is(&member, "quality_score") &&
+             (json_value_is_named(&member, "quality_score") &&
               text_is(member.value, summary_trend_name(summary->trend_quality_score)));
   return right == 2;
 }
@@ -156,36 +156,36 @@ static bool is_known(const struct json_member *member) {
       "avg_execution_time_s", "trend",        "last_execution"};
   size_t i;
 
-  for (i = 0; i < SUMMARY_MEMBERS && !json_name_is(member, names[i]);)
+  for (i = 0; i < SUMMARY_MEMBERS && !json_value_is_named(member, names[i]);)
     i++;
   return i < SUMMARY_MEMBERS;
 }
 
 /* By value, so that a summary another program wrote in its own layout passes. */
 static const char *compare_summary(struct span text, const struct summary *summary) {
-  struct json_cursor cursor;
+  struct json_reader cursor;
   struct json_member member;
   unsigned known = 0;
   int more;
 
-  if (json_cursor_open(&cursor, text, JSON_LENIENT, JSON_DEPTH_MAX, NULL) != 0)
+  if (json_reader_open(&cursor, text, JSON_LENIENT, JSON_DEPTH_MAX, NULL) != 0)
     return "is no JSON object";
-  while ((more = json_cursor_next(&cursor, &member, NULL)) == 1) {
+  while ((more = json_reader_next(&cursor, &member, NULL)) == 1) {
     known += is_known(&member);
-    if (json_name_is(&member, "execution_count") &&
+    if (json_value_is_named(&member, "execution_count") &&
         !number_is(&member, (double)summary->execution_count))
       return "execution_count differs";
-    if (json_name_is(&member, "success_rate") && !number_is(&member, summary->success_rate))
+    if (json_value_is_named(&member, "success_rate") && !number_is(&member, summary->success_rate))
       return "success_rate differs";
-    if (json_name_is(&member, "avg_quality_score") &&
+    if (json_value_is_named(&member, "avg_quality_score") &&
         !number_is(&member, summary->avg_quality_score))
       return "avg_quality_score differs";
-    if (json_name_is(&member, "avg_execution_time_s") &&
+    if (json_value_is_named(&member, "avg_execution_time_s") &&
         !number_is(&member, summary->avg_execution_time_s))
       return "avg_execution_time_s differs";
-    if (json_name_is(&member, "trend") && !trend_is(member.value, summary))
+    if (json_value_is_named(&member, "trend") && !trend_is(member.value, summary))
       return "trend differs";
-    if (json_name_is(&member, "last_execution") && !last_execution_is(member.value, summary))
+    if (json_value_is_named(&member, "last_execution") && !last_execution_is(member.value, summary))
       return "last_execution differs";
   }
   return more != 0 ? "is no JSON object" : known >= SUMMARY_MEMBERS ? "ok" : "lacks members";

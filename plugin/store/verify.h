@@ -4,8 +4,8 @@
 #ifndef KAIZEN_VERIFY_H
 #define KAIZEN_VERIFY_H
 
-#include "base/buffer.h"
 #include "base/error.h"
+#include "common/buffer.h"
 #include "store/project.h"
 
 #define VERIFY_BAD_LINES_MAX 100

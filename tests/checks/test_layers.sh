@@ -12,7 +12,7 @@ $layers "$srcdir" || failed=1
 refuses() { # NAME FILE LINE SAYS: with LINE at the end of a copy of FILE, the check fails and says why
   rm -rf "$TMPDIR/copy"
   mkdir "$TMPDIR/copy"
-  cp -R "$srcdir/plugin" "$srcdir/host-shim" "$srcdir/qa" "$TMPDIR/copy"
+  cp -R "$srcdir/common" "$srcdir/plugin" "$srcdir/host-shim" "$srcdir/qa" "$TMPDIR/copy"
   chmod -R u+w "$TMPDIR/copy"
   echo "$3" >>"$TMPDIR/copy/$2"
   if ! $layers "$TMPDIR/copy" >"$TMPDIR/said" && grep -qF "$4" "$TMPDIR/said"; then
@@ -24,16 +24,20 @@ refuses() { # NAME FILE LINE SAYS: with LINE at the end of a copy of FILE, the c
   fi
 }
 
-refuses 'a lower layer that includes an upper one' plugin/base/buffer.c '#include "config/config.h"' \
-  'plugin/base/buffer.c includes config/config: '
+refuses 'a lower folder that includes an upper one' plugin/base/clock.c '#include "config/config.h"' \
+  'plugin/base/clock.c includes plugin/config/config.h'
+refuses 'a text that includes the plugin' common/utf8.c '#include "base/error.h"' 'common/utf8.c includes base/error.h'
+refuses 'the base of the host that includes its middle' host-shim/base/utf8_text.c '#include "host/command.h"' \
+  'host-shim/base/utf8_text.c includes host-shim/host/command.h'
 refuses 'a plugin that includes the host' plugin/config/config.c '#include "../host-shim/host/options.h"' \
   'plugin/config/config.c includes ../host-shim/host/options.h'
 refuses 'a host that includes the plugin' host-shim/cli/main.c '#include "config/config.h"' \
   'host-shim/cli/main.c includes config/config.h'
 refuses 'NATS outside the transport' plugin/config/config.c '#include <nats/nats.h>' \
   'plugin/config/config.c includes <nats/nats.h>'
-refuses 'a file nobody listed' plugin/utils.c '/* nothing */' 'plugin/utils.c is not listed'
-refuses 'an allowance nobody needs' qa/layers.allowed 'unlisted: base/error' \
-  'unlisted: base/error is not needed'
+refuses 'a file in no folder' plugin/utils.c '/* nothing */' 'plugin/utils.c is not listed'
+refuses 'an allowance nobody needs' qa/layers.allowed 'plugin/unlisted: plugin/base' \
+  'plugin/unlisted: plugin/base is not needed'
+refuses 'an arrow that points up' qa/layers.allowed 'common: plugin/base' 'arrows point down only'
 
 exit "$failed"

@@ -22,7 +22,7 @@ if "$python" "$srcdir/qa/docs" "$srcdir"; then ok 'the pages hold'; else fail 't
 copy=$TMPDIR/copy
 mkdir "$copy" || exit 99
 (cd "$srcdir" && tar -c --exclude=node_modules --exclude=target --exclude=__pycache__ README.md HACKING.md NEWS.md \
-  LICENSE Makefile.am docs event-types activity-definitions examples include plugin host-shim qa tests fuzz bench) |
+  LICENSE Makefile.am docs event-types activity-definitions examples include common plugin host-shim qa tests fuzz bench) |
   tar -x -C "$copy" || exit 99
 chmod -R u+w "$copy"
 bites() { # NAME FILE SED-SCRIPT
@@ -45,7 +45,7 @@ bites() { # NAME FILE SED-SCRIPT
 }
 bites 'a dead link' docs/design.md 's/(delivery.md)/(deliveries.md)/'
 bites 'a link to no heading' docs/operations.md 's/#held-events/#held-event/'
-bites 'a file that is not there' docs/design.md 's|plugin/base/json_reader.h|plugin/base/json_scanner.h|'
+bites 'a file that is not there' docs/design.md 's|common/json_reader.h|common/json_scanner.h|'
 bites 'another program in the README' README.md 's/execution_time_s = 12.5/execution_time_s = 13/'
 bites 'another namespace of ids' docs/delivery.md 's/8d5a0f3e/8d5a0f3f/'
 bites 'another layout of .state' docs/format.md 's/^| 1152 /| 1160 /; s/^| 1176 /| 1170 /'

@@ -56,6 +56,23 @@ class Record(HostTest):
             "idempotency_key": "k-1"})
         self.assertIn('"cost_usd":1.50', self.lines("coach")[0])
 
+    def test_a_time_is_read_the_same_from_an_option_and_from_the_record(self):
+        for text, read in (("2026-11-02T03:04Z", "2026-11-02T03:04:00Z"), ("20261102T030405Z", "2026-11-02T03:04:05Z"),
+                           ("2026-11-02t03:04:60Z", "2026-11-02T03:05:00Z"),
+                           ("2026-11-02 03:04:05+02", "2026-11-02T01:04:05Z"),
+                           ("2026-11-02T03:04:05,9-0130", "2026-11-02T04:34:05Z"), ("2026-11-02", None),
+                           ("2026-11-02T03:04", None), ("2026-02-30T03:04Z", None), ("2026-11-02T24:00Z", None),
+                           ("tomorrow", None)):
+            with self.subTest(text=text):
+                by_option = self.run_host("record", "option", "--success", "--timestamp", text)
+                by_json = self.run_host("record", "json", "--json",
+                                        stdin=json.dumps({"success": True, "timestamp": text}))
+                self.assertEqual([by_option.returncode == 0, by_json.returncode == 0], [read is not None] * 2,
+                                 (by_option.stderr, by_json.stderr))
+                if read:
+                    self.assertEqual([json.loads(self.lines(agent)[-1])["timestamp"] for agent in ("option", "json")],
+                                     [read, read])
+
     def test_the_environment_is_merged_and_an_explicit_value_wins(self):
         self.expect(0, "record", "coach", "--success", env=HELIX)
         record = self.record()

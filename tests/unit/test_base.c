@@ -8,10 +8,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/buffer.h"
 #include "base/error.h"
-#include "base/utf8.h"
 #include "base/uuid_text.h"
+#include "common/buffer.h"
+#include "common/utf8.h"
 
 static struct span text(const char *bytes) {
   return (struct span){bytes, strlen(bytes)};

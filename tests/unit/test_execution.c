@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/json_reader.h"
-#include "base/utf8.h"
+#include "common/json_reader.h"
+#include "common/utf8.h"
 #include "record/execution.h"
 
 #define NOW_S INT64_C(1772600767) /* 2026-03-04T05:06:07Z */
@@ -57,9 +57,9 @@ static void must_be_line(const char *name, const char *expected) {
   struct json_value value;
   execution_append_line(&execution, NULL, (struct span){0}, NULL, &out);
   cr_assert(out.len > 0 && out.data[out.len - 1] == '\n', "%s", name);
-  cr_assert_eq(
-      json_check((struct span){out.data, out.len - 1}, JSON_STRICT, JSON_DEPTH_MAX, &value, &error),
-      0, "%s: %s", name, error.text);
+  cr_assert_eq(json_reader_check((struct span){out.data, out.len - 1}, JSON_STRICT, JSON_DEPTH_MAX,
+                                 &value, &error),
+               0, "%s: %s", name, error.text);
   out.len--;
   cr_expect(span_is(buffer_span(&out), expected), "%s:\n%.*s\n%s", name, (int)out.len, out.data,
             expected);

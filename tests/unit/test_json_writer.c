@@ -10,9 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/json_reader.h"
-#include "base/json_writer.h"
-#include "base/utf8.h"
+#include "common/json_reader.h"
+#include "common/json_writer.h"
+#include "common/utf8.h"
 
 static struct buffer out;
 
@@ -96,10 +96,10 @@ static uint64_t next_random(uint64_t *state) {
 static void must_read_back(double value) {
   const char *text = printed(value);
   double back = strtod(text, NULL);
-  double own = json_number((struct json_value){JSON_NUMBER, {text, strlen(text)}});
+  double own = json_value_number((struct json_value){JSON_NUMBER, {text, strlen(text)}});
   if (memcmp(&back, &value, sizeof value) != 0 || memcmp(&own, &value, sizeof value) != 0)
-    cr_assert_fail("%a is printed as %s and read back as %a, by json_number as %a", value, text,
-                   back, own);
+    cr_assert_fail("%a is printed as %s and read back as %a, by json_value_number as %a", value,
+                   text, back, own);
 }
 
 /* Made here, as a system may have none with a comma. */
@@ -125,7 +125,7 @@ Test(json_writer, numbers_do_not_follow_the_hosts_locale) {
   for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
     struct json_value value = {JSON_NUMBER, {texts[i], strlen(texts[i])}};
 
-    cr_assert_str_eq(printed(json_number(value)), texts[i]);
+    cr_assert_str_eq(printed(json_value_number(value)), texts[i]);
   }
 }
 
@@ -222,7 +222,7 @@ Test(json_writer, a_special_character_is_found_at_every_place) {
       struct json_value value = {JSON_STRING, {text, strlen(text)}};
       struct buffer back = {0};
       cr_assert_eq(text[place + 1], '\\', "byte %02x at %zu", *c, place);
-      json_decode_string(value, &back);
+      json_value_decode(value, &back);
       cr_assert(span_equal(buffer_span(&back), (struct span){in, sizeof in}), "byte %02x at %zu",
                 *c, place);
       buffer_fini(&back);
@@ -240,9 +240,9 @@ Test(json_writer, every_code_point_reads_back_as_itself) {
     buffer_clear(&out);
     buffer_clear(&back);
     json_writer_string(&out, in);
-    if (json_check(buffer_span(&out), JSON_STRICT, 1, &value, NULL) != 0)
+    if (json_reader_check(buffer_span(&out), JSON_STRICT, 1, &value, NULL) != 0)
       cr_assert_fail("U+%04X is not valid JSON", code_point);
-    json_decode_string(value, &back);
+    json_value_decode(value, &back);
     if (!span_equal(buffer_span(&back), in))
       cr_assert_fail("U+%04X reads back differently", code_point);
   }

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "base/timestamp.h"
+#include "common/timestamp.h"
 
 static int parse(const char *text, int64_t *seconds) {
   return timestamp_parse((struct span){text, strlen(text)}, seconds);

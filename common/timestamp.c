@@ -1,7 +1,7 @@
 /* timestamp.c - ISO 8601 text and seconds since 1970, by the civil calendar's own arithmetic.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#include "base/timestamp.h"
+#include "common/timestamp.h"
 
 enum { DAY_S = 86400, DAYS_PER_ERA = 146097, DAYS_TO_1970 = 719468 };
 
@@ -22,6 +22,7 @@ static void date_from_days(int64_t days, int *year, int *month, int *day) {
   int year_of_era = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
   int day_of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
   int shifted_month = (5 * day_of_year + 2) / 153;
+
   *day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
   *month = shifted_month < 10 ? shifted_month + 3 : shifted_month - 9;
   *year = year_of_era + era * 400 + (*month <= 2);
@@ -30,6 +31,7 @@ static void date_from_days(int64_t days, int *year, int *month, int *day) {
 static int days_in_month(int year, int month) {
   static const char days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
   bool leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+
   return month == 2 && leap ? 29 : days[month - 1];
 }
 
@@ -60,6 +62,7 @@ static bool pass_number(struct scan *scan, int width, int *out) {
 
 static bool pass_date(struct scan *scan, int64_t *days) {
   int year, month, day;
+
   if (!pass_number(scan, 4, &year))
     return false;
   bool extended = pass_byte(scan, '-');
@@ -83,6 +86,7 @@ static bool pass_fraction(struct scan *scan) {
 
 static bool pass_time(struct scan *scan, int *second_of_day) {
   int hour, minute, second = 0;
+
   if (!pass_number(scan, 2, &hour))
     return false;
   bool extended = pass_byte(scan, ':');
@@ -100,6 +104,7 @@ static bool pass_time(struct scan *scan, int *second_of_day) {
 
 static bool pass_offset(struct scan *scan, int *seconds) {
   int hour, minute = 0;
+
   *seconds = 0;
   if (pass_byte(scan, 'Z') || pass_byte(scan, 'z'))
     return true;
@@ -117,6 +122,7 @@ int timestamp_parse(struct span text, int64_t *seconds) {
   struct scan scan = {text.ptr, text.len ? text.ptr + text.len : text.ptr};
   int64_t days;
   int second_of_day, offset;
+
   if (!pass_date(&scan, &days))
     return -1;
   if (!pass_byte(&scan, 'T') && !pass_byte(&scan, 't') && !pass_byte(&scan, ' '))
@@ -138,6 +144,7 @@ static char *put_number(char *out, int number, int width) {
 
 void timestamp_format(int64_t seconds, char out[TIMESTAMP_TEXT_SIZE]) {
   int year, month, day;
+
   seconds = seconds < 0 ? 0 : seconds > TIMESTAMP_MAX_S ? TIMESTAMP_MAX_S : seconds;
   date_from_days(seconds / DAY_S, &year, &month, &day);
   int rest = (int)(seconds % DAY_S);

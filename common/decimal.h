@@ -1,8 +1,8 @@
 /* decimal.h - between doubles and decimal digits, exactly.  Pure, independent of locale.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#ifndef KAIZEN_BASE_DECIMAL_H
-#define KAIZEN_BASE_DECIMAL_H
+#ifndef KAIZEN_COMMON_DECIMAL_H
+#define KAIZEN_COMMON_DECIMAL_H
 
 #include <stdbool.h>
 #include <stdint.h>

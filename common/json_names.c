@@ -1,11 +1,11 @@
 /* json_names.c - finds duplicate names in the objects of one text.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#include "base/json_names.h"
+#include "common/json_names.h"
 
 #include <string.h>
 
-#include "base/json_bytes.h"
+#include "common/json_value.h"
 
 /* A member takes at least 5 bytes ("":0,), so a table of a third of the text is never more than
  * two thirds full. */
@@ -25,19 +25,22 @@ void json_names_start(struct json_names *names, const char *begin, size_t len, u
 }
 
 static uint32_t hash_name(uint32_t object, struct span name) {
-  uint64_t hash = json_text_hash(name) + object * UINT64_C(0xD6E8FEB86659FD93);
+  uint64_t hash = json_value_text_hash(name) + object * UINT64_C(0xD6E8FEB86659FD93);
+
   hash ^= hash >> 32;
   return (uint32_t)((hash * UINT64_C(0x9E3779B97F4A7C15)) >> 32);
 }
 
 enum json_names_result json_names_add(struct json_names *names, uint32_t object, struct span name) {
   uint32_t hash = hash_name(object, name), slot = hash & names->mask;
+
   if ((hash >> 16 & (names->passes - 1)) != names->pass)
     return JSON_NAMES_NEW;
   for (; names->slots[slot]; slot = (slot + 1) & names->mask) {
     const struct json_names_entry *seen = &names->entries[names->slots[slot] - 1];
+
     if (seen->hash == hash && seen->object == object &&
-        json_text_equal(name, (struct span){names->begin + seen->name, seen->len}))
+        json_value_text_equal(name, (struct span){names->begin + seen->name, seen->len}))
       return JSON_NAMES_DUPLICATE;
   }
   if (names->count == JSON_NAMES_MAX)

@@ -3,14 +3,14 @@
  * SPDX-License-Identifier: Apache-2.0
  *
  * No overlong forms, no surrogates, nothing above U+10FFFF. */
-#ifndef KAIZEN_BASE_UTF8_H
-#define KAIZEN_BASE_UTF8_H
+#ifndef KAIZEN_COMMON_UTF8_H
+#define KAIZEN_COMMON_UTF8_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/buffer.h"
+#include "common/span.h"
 
 bool utf8_valid(struct span text);
 size_t utf8_encode(uint32_t code_point, char out[4]); /* number of bytes */

@@ -2,14 +2,14 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  *
- * Inside base/ only. */
-#ifndef KAIZEN_BASE_JSON_BYTES_H
-#define KAIZEN_BASE_JSON_BYTES_H
+ * Inside common/ only. */
+#ifndef KAIZEN_COMMON_JSON_BYTES_H
+#define KAIZEN_COMMON_JSON_BYTES_H
 
 #include <stdint.h>
 #include <string.h>
 
-#include "base/buffer.h"
+#include "common/buffer.h"
 
 static inline int json_byte_is_plain(unsigned char byte) {
   return byte >= 0x20 && byte < 0x7F && byte != '"' && byte != '\\';
@@ -24,6 +24,7 @@ static inline const char *json_plain_end(const char *at, const char *end) {
   const uint64_t ones = UINT64_C(0x0101010101010101), tops = ones << 7;
   while ((size_t)(end - at) >= sizeof(uint64_t)) {
     uint64_t word;
+
     memcpy(&word, at, sizeof word);
     uint64_t quote = word ^ ones * '"', backslash = word ^ ones * '\\', del = word ^ ones * 0x7F;
     uint64_t found = ((quote - ones) & ~quote) | ((backslash - ones) & ~backslash) |
@@ -43,6 +44,7 @@ static inline const char *json_plain_end(const char *at, const char *end) {
 static inline size_t json_line_breaker(const char *at, const char *end, unsigned *code_point) {
   size_t left = (size_t)(end - at);
   unsigned char first = (unsigned char)at[0];
+
   if (first == 0x7F) {
     *code_point = 0x7F;
     return 1;
@@ -58,11 +60,5 @@ static inline size_t json_line_breaker(const char *at, const char *end, unsigned
   }
   return 0;
 }
-
-/* Appends \uXXXX (json_writer.c). */
-void json_bytes_escape(struct buffer *out, unsigned code_point);
-/* Of raw string text without its quotes, taken decoded (json_value.c). */
-uint64_t json_text_hash(struct span raw);
-bool json_text_equal(struct span a, struct span b);
 
 #endif

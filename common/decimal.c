@@ -8,7 +8,7 @@
  *   exact     integer arithmetic in 128 bits, for 1e-10 <= v < 1e16; means and rates
  *   library   snprintf() and strtod() until a text reads back equal; the rest
  * Tables as in Ryu would make the third as fast as the second, for 10 KiB that no record needs. */
-#include "base/decimal.h"
+#include "common/decimal.h"
 
 #include <errno.h>
 #include <float.h>
@@ -30,6 +30,7 @@ struct binary {
 
 static struct binary binary_of(double value) {
   uint64_t bits;
+
   memcpy(&bits, &value, sizeof bits);
   uint64_t fraction = bits & ((UINT64_C(1) << FRACTION_BITS) - 1);
   int exponent = (int)(bits >> FRACTION_BITS & 0x7FF);
@@ -53,8 +54,10 @@ static struct decimal without_zeros(uint64_t digits, int exponent) {
  * shortest. Reading back is one division: both sides are exact, so it rounds once. */
 static bool try_short(double value, struct decimal *out) {
   static const double powers[] = {1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6};
+
   for (int k = 0; k < (int)(sizeof powers / sizeof powers[0]); k++) {
     double scaled = value * powers[k];
+
     if (scaled >= 1e15)
       return false;
     uint64_t n = (uint64_t)(scaled + 0.5);
@@ -68,6 +71,7 @@ static bool try_short(double value, struct decimal *out) {
 
 static uint64_t power_of_5(int k) {
   uint64_t power = 1, base = 5;
+
   for (; k > 0; k >>= 1, base *= base)
     if (k & 1)
       power *= base;
@@ -82,6 +86,7 @@ struct scaled {
 
 static struct scaled scale(struct binary v, int places) {
   uint64_t five = power_of_5(places);
+
   uint128 value = (uint128)(4 * v.mantissa) * five;
   return (struct scaled){value, value - (uint128)(v.narrow ? 1 : 2) * five,
                          value + 2 * (uint128)five, 2 - v.exponent - places};
@@ -90,6 +95,7 @@ static struct scaled scale(struct binary v, int places) {
 /* floor(log10(2^n)) for |n| < 90: floor(log10(v)) or one less for 2^n <= v < 2^(n+1). */
 static int decimal_exponent(int n) {
   int product = n * 1233; /* 1233 / 4096 is log10(2) to five places */
+
   return product >= 0 ? product / 4096 : -((4095 - product) / 4096);
 }
 
@@ -120,6 +126,7 @@ static struct decimal shortest_exact(double value) {
   struct binary v = binary_of(value);
   int places = 16 - decimal_exponent(v.exponent + FRACTION_BITS);
   struct scaled s = scale(v, places);
+
   if ((uint64_t)(s.value >> s.shift) >= UINT64_C(100000000000000000))
     s = scale(v, --places);
   uint128 mask = ((uint128)1 << s.shift) - 1, rest = s.value & mask;
@@ -136,6 +143,7 @@ static struct decimal shortest_exact(double value) {
 static struct decimal nearest_of(double value, int count) {
   char text[40];
   struct decimal number = {0, 0};
+
   snprintf(text, sizeof text, "%.*e", count - 1, value);
   const char *at = text;
   for (; *at && *at != 'e'; at++)
@@ -147,6 +155,7 @@ static struct decimal nearest_of(double value, int count) {
 
 static bool reads_back(struct decimal number, double value) {
   char text[40];
+
   snprintf(text, sizeof text, "%llue%d", (unsigned long long)number.digits, number.exponent);
   return strtod(text, NULL) == value;
 }
@@ -154,6 +163,7 @@ static bool reads_back(struct decimal number, double value) {
 static struct decimal shortest_by_library(double value) {
   struct decimal number = {0, 0};
   int saved_errno = errno;
+
   for (int count = 1; count <= DBL_DECIMAL_DIG; count++) {
     number = nearest_of(value, count);
     if (reads_back(number, value))
@@ -171,6 +181,7 @@ static struct decimal shortest_by_library(double value) {
 struct decimal decimal_shortest(double value) {
   struct decimal number;
   double magnitude = value < 0 ? -value : value;
+
   if (magnitude == 0)
     return (struct decimal){0, 0};
   if (try_short(magnitude, &number))
@@ -184,12 +195,14 @@ struct decimal decimal_shortest(double value) {
 
 static int bit_length(uint128 number) {
   uint64_t high = (uint64_t)(number >> 64), low = (uint64_t)number;
+
   return high ? 128 - __builtin_clzll(high) : low ? 64 - __builtin_clzll(low) : 0;
 }
 
 /* number * 2^exponent, and `more`: a little above that.  Far from the ends of a double's range. */
 static double round_binary(uint128 number, bool more, int exponent) {
   int drop = bit_length(number) - (FRACTION_BITS + 1);
+
   if (drop <= 0)
     return ldexp((double)(uint64_t)number, exponent);
   uint128 half = (uint128)1 << (drop - 1), rest = number & ((half << 1) - 1);
@@ -202,6 +215,7 @@ static double round_binary(uint128 number, bool more, int exponent) {
 bool decimal_nearest(uint64_t digits, int exponent, double *out) {
   const int power_max = 19; /* 10^19 < 2^64 */
   uint64_t power = 1;
+
   if (exponent < -power_max || exponent > power_max)
     return false;
   for (int k = exponent < 0 ? -exponent : exponent; k > 0; k--)

@@ -1,7 +1,7 @@
 /* buffer.c - a growable run of bytes.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#include "base/buffer.h"
+#include "common/buffer.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -44,6 +44,7 @@ char *buffer_reserve(struct buffer *buffer, size_t more) {
 
 void buffer_append(struct buffer *buffer, const void *bytes, size_t len) {
   char *room = len ? buffer_reserve(buffer, len) : NULL;
+
   if (room) {
     memcpy(room, bytes, len);
     buffer->len += len;
@@ -56,16 +57,9 @@ void buffer_append_text(struct buffer *buffer, const char *text) {
 
 void buffer_append_byte(struct buffer *buffer, char byte) {
   char *room = buffer_reserve(buffer, 1);
+
   if (room) {
     *room = byte;
     buffer->len++;
   }
-}
-
-bool span_equal(struct span a, struct span b) {
-  return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
-}
-
-bool span_is(struct span span, const char *text) {
-  return span_equal(span, (struct span){text, strlen(text)});
 }

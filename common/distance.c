@@ -1,7 +1,7 @@
 /* distance.c - edit distance with swaps of neighbours, over three rows on the stack.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#include "base/distance.h"
+#include "common/distance.h"
 
 #include <limits.h>
 #include <string.h>
@@ -29,12 +29,14 @@ unsigned distance_between(struct span a, struct span b) {
     row[j] = (unsigned)j * GAP_COST;
   for (size_t i = 1; i <= a_len; i++) {
     unsigned *oldest = before_last;
+
     before_last = last;
     last = row;
     row = oldest;
     row[0] = (unsigned)i * GAP_COST;
     for (size_t j = 1; j <= b_len; j++) {
       unsigned char here = lower(a.ptr[i - 1]), there = lower(b.ptr[j - 1]);
+
       row[j] = last[j - 1] + (here == there ? 0 : WRONG_COST);
       row[j] = least(row[j], least(last[j], row[j - 1]) + GAP_COST);
       if (i > 1 && j > 1 && here == lower(b.ptr[j - 2]) && there == lower(a.ptr[i - 2]))
@@ -50,6 +52,7 @@ const char *distance_nearest(struct span word, const char *const *words, size_t 
 
   for (size_t i = 0; i < count; i++) {
     unsigned distance = distance_between(word, (struct span){words[i], strlen(words[i])});
+
     if (distance < nearest_distance) {
       nearest_distance = distance;
       nearest = words[i];

@@ -2,25 +2,28 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  *
- * Everything here relies on json_reader.c having checked the text: no escape is cut short, no
- * quote is missing. */
+ * Everything here relies on json_reader.c having checked the text. */
+#include "common/json_value.h"
+
 #include <errno.h>
 #include <locale.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/decimal.h"
-#include "base/json_bytes.h"
-#include "base/json_reader.h"
-#include "base/utf8.h"
+#include "common/decimal.h"
+#include "common/json_bytes.h"
+#include "common/json_writer.h"
+#include "common/utf8.h"
 
 /* Strings. */
 
 static uint32_t hex4(const char *digits) {
   uint32_t value = 0;
+
   for (int i = 0; i < 4; i++) {
     uint32_t c = (unsigned char)digits[i];
+
     value = value << 4 | (c <= '9' ? c - (uint32_t)'0' : (c | 0x20) - (uint32_t)'a' + 10);
   }
   return value;
@@ -29,11 +32,13 @@ static uint32_t hex4(const char *digits) {
 /* *at on the first of two \u escapes: passes one code point, both escapes of a pair. */
 static uint32_t decode_u(const char **at, const char *end) {
   uint32_t high = hex4(*at + 2);
+
   *at += 6;
   if (high < 0xD800 || high > 0xDFFF)
     return high;
   if (high < 0xDC00 && end - *at >= 6 && (*at)[0] == '\\' && (*at)[1] == 'u') {
     uint32_t low = hex4(*at + 2);
+
     if (low >= 0xDC00 && low <= 0xDFFF) {
       *at += 6;
       return 0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00);
@@ -46,6 +51,7 @@ static uint32_t decode_u(const char **at, const char *end) {
 static size_t decode_escape(const char **at, const char *end, char out[4]) {
   static const char from[] = "bfnrt", to[] = "\b\f\n\r\t";
   char letter = (*at)[1];
+
   if (letter == 'u')
     return utf8_encode(decode_u(at, end), out);
   const char *found = strchr(from, letter);
@@ -72,20 +78,22 @@ static struct span unquoted(struct span raw) {
   return raw.len && raw.ptr[0] == '"' ? (struct span){raw.ptr + 1, raw.len - 2} : raw;
 }
 
-void json_decode_string(struct json_value value, struct buffer *out) {
+void json_value_decode(struct json_value value, struct buffer *out) {
   struct span raw = unquoted(value.raw);
   const char *at = raw.ptr, *end = raw.len ? at + raw.len : at, *run;
   char escape[4];
   size_t n;
+
   while ((n = next_run(&at, end, escape, &run)) > 0)
     buffer_append(out, run, n);
 }
 
-size_t json_decode_bounded(struct json_value value, char *out, size_t cap) {
+size_t json_value_decode_bounded(struct json_value value, char *out, size_t cap) {
   struct span raw = unquoted(value.raw);
   const char *at = raw.ptr, *end = raw.len ? at + raw.len : at, *run;
   char escape[4];
   size_t n, len = 0;
+
   while ((n = next_run(&at, end, escape, &run)) > 0) {
     if (len < cap)
       memcpy(out + len, run, n < cap - len ? n : cap - len);
@@ -94,11 +102,12 @@ size_t json_decode_bounded(struct json_value value, char *out, size_t cap) {
   return len;
 }
 
-uint64_t json_text_hash(struct span raw) {
+uint64_t json_value_text_hash(struct span raw) {
   const char *at = raw.ptr, *end = raw.len ? at + raw.len : at, *run;
   uint64_t hash = UINT64_C(0xCBF29CE484222325); /* FNV-1a */
   char escape[4];
   size_t n;
+
   while ((n = next_run(&at, end, escape, &run)) > 0)
     for (size_t i = 0; i < n; i++)
       hash = (hash ^ (unsigned char)run[i]) * UINT64_C(0x100000001B3);
@@ -110,6 +119,7 @@ static bool equal_decoded(struct span a, struct span b) {
   const char *run_a = NULL, *run_b = NULL;
   char escape_a[4], escape_b[4];
   size_t left_a = 0, left_b = 0;
+
   for (;;) {
     if (left_a == 0)
       left_a = next_run(&at_a, end_a, escape_a, &run_a);
@@ -129,14 +139,15 @@ static bool has_escape(struct span raw) {
   return raw.len && memchr(raw.ptr, '\\', raw.len);
 }
 
-bool json_text_equal(struct span a, struct span b) {
+bool json_value_text_equal(struct span a, struct span b) {
   if (!has_escape(a) && !has_escape(b))
     return span_equal(a, b);
   return a.len && b.len && equal_decoded(a, b);
 }
 
-bool json_name_is(const struct json_member *member, const char *name) {
+bool json_value_is_named(const struct json_member *member, const char *name) {
   struct span plain = {name, strlen(name)};
+
   if (member->name.len <= plain.len) /* with escapes it would be longer than what it stands for */
     return span_equal(member->name, plain);
   return has_escape(member->name) && equal_decoded(member->name, plain);
@@ -157,6 +168,7 @@ static struct decimal_text take_apart(struct span raw) {
   const uint64_t room_for_one_more = UINT64_C(1000000000000000000); /* 19 digits fit */
   int fraction = 0;
   bool in_fraction = false;
+
   if (*at == '-') {
     number.negative = true;
     at++;
@@ -176,6 +188,7 @@ static struct decimal_text take_apart(struct span raw) {
   if (at < end) {
     int exponent = 0;
     bool minus = *++at == '-';
+
     for (at += *at == '-' || *at == '+'; at < end && exponent < 100000; at++)
       exponent = exponent * 10 + (*at - '0');
     number.exponent = minus ? -exponent : exponent;
@@ -187,6 +200,7 @@ static struct decimal_text take_apart(struct span raw) {
 static double number_by_library(struct span raw) {
   char text[JSON_NUMBER_MAX + 1];
   int saved_errno = errno;
+
   /* For "C" in all categories this is a constant of the C library: nothing is allocated, nothing
    * can fail. */
   locale_t c_locale = newlocale(LC_ALL_MASK, "C", (locale_t)0);
@@ -199,11 +213,12 @@ static double number_by_library(struct span raw) {
   return value;
 }
 
-double json_number(struct json_value value) {
+double json_value_number(struct json_value value) {
   static const double powers[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
                                   1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
                                   1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
   char last = value.raw.ptr[value.raw.len - 1];
+
   if (last == 'y')
     return value.raw.ptr[0] == '-' ? -INFINITY : INFINITY;
   if (last == 'N')
@@ -223,14 +238,16 @@ double json_number(struct json_value value) {
   return number_by_library(value.raw);
 }
 
-int json_integer(struct json_value value, int64_t *out) {
+int json_value_integer(struct json_value value, int64_t *out) {
   const char *at = value.raw.ptr, *end = at + value.raw.len;
   bool negative = value.type == JSON_NUMBER && *at == '-';
   uint64_t digits = 0, limit = negative ? (uint64_t)INT64_MAX + 1 : INT64_MAX;
+
   if (value.type != JSON_NUMBER)
     return 0;
   for (at += negative; at < end; at++) {
     unsigned digit = (unsigned char)*at - (unsigned)'0';
+
     if (digit > 9 || digits > (limit - digit) / 10)
       return 0;
     digits = digits * 10 + digit;
@@ -248,9 +265,10 @@ static const char *compact_string(const char *at, const char *end, const char **
   while ((at = json_plain_end(at, end)) < end) {
     unsigned code_point;
     size_t n = json_line_breaker(at, end, &code_point);
+
     if (n > 0) {
       buffer_append(out, *run, (size_t)(at - *run));
-      json_bytes_escape(out, code_point);
+      json_writer_escape(out, code_point);
       *run = at += n;
     } else if (*at == '"') {
       return at + 1;
@@ -261,10 +279,12 @@ static const char *compact_string(const char *at, const char *end, const char **
   return at;
 }
 
-void json_compact(struct json_value value, struct buffer *out) {
+void json_value_compact(struct json_value value, struct buffer *out) {
   const char *at = value.raw.ptr, *end = at + value.raw.len, *run = at;
+
   while (at < end) {
     char byte = *at;
+
     if (byte == '"') {
       at = compact_string(at + 1, end, &run, out);
     } else if (byte == ' ' || byte == '\t' || byte == '\n' || byte == '\r') {

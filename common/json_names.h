@@ -5,12 +5,12 @@
  * For json_reader.c. A fixed hash table holds (object, name) for every name seen. When a text has
  * more names than the table takes, it is read several times, each pass looking only at the names
  * of one residue of the hash. */
-#ifndef KAIZEN_BASE_JSON_NAMES_H
-#define KAIZEN_BASE_JSON_NAMES_H
+#ifndef KAIZEN_COMMON_JSON_NAMES_H
+#define KAIZEN_COMMON_JSON_NAMES_H
 
 #include <stdint.h>
 
-#include "base/buffer.h"
+#include "common/span.h"
 
 enum {
   JSON_NAMES_SLOTS = 2048,

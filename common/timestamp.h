@@ -3,12 +3,12 @@
  * SPDX-License-Identifier: Apache-2.0
  *
  * No time zone data, no locale. */
-#ifndef KAIZEN_BASE_TIMESTAMP_H
-#define KAIZEN_BASE_TIMESTAMP_H
+#ifndef KAIZEN_COMMON_TIMESTAMP_H
+#define KAIZEN_COMMON_TIMESTAMP_H
 
 #include <stdint.h>
 
-#include "base/buffer.h"
+#include "common/span.h"
 
 #define TIMESTAMP_TEXT_SIZE 21                /* "YYYY-MM-DDTHH:MM:SSZ" and NUL */
 #define TIMESTAMP_MAX_S INT64_C(253402300799) /* 9999-12-31T23:59:59Z */

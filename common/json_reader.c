@@ -1,36 +1,39 @@
 /* json_reader.c - one scanner for both dialects: in place, iterative, without allocation.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#include "base/json_reader.h"
+#include "common/json_reader.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
-#include <kaizen/plugin.h>
-
-#include "base/json_bytes.h"
-#include "base/json_names.h"
-#include "base/utf8.h"
+#include "common/json_bytes.h"
+#include "common/json_names.h"
+#include "common/utf8.h"
 
 static const char too_deep[] = "objects and arrays are nested too deeply";
 static const char too_many_names[] = "the text has too many names";
 
-static int fail(struct json_cursor *c, const char *why) {
+static int fail(struct json_reader *c, const char *why) {
   c->why = why;
   return -1;
 }
 
-static int report(const struct json_cursor *c, struct error *error) {
-  size_t offset = (size_t)(c->at - c->begin);
+static int report(const struct json_reader *c, struct json_fault *fault) {
+  if (!fault)
+    return -1;
+  fault->offset = (size_t)(c->at - c->begin);
   if (c->why == too_deep)
-    return error_set(error, KAIZEN_E_REJECTED,
-                     "byte %zu: objects and arrays are nested more than %u levels deep", offset,
-                     c->max_depth);
-  return error_set(error, KAIZEN_E_REJECTED, "byte %zu: %s", offset, c->why);
+    (void)snprintf(fault->why, sizeof fault->why,
+                   "objects and arrays are nested more than %u levels deep", c->max_depth);
+  else
+    (void)snprintf(fault->why, sizeof fault->why, "%s", c->why);
+  return -1;
 }
 
-static void pass_space(struct json_cursor *c) {
+static void pass_space(struct json_reader *c) {
   const char *at = c->at;
+
   while (at < c->end && (*at == ' ' || *at == '\t' || *at == '\n' || *at == '\r'))
     at++;
   c->at = at;
@@ -43,6 +46,7 @@ static bool is_hex4(const char *at, const char *end) {
     return false;
   for (int i = 0; i < 4; i++) {
     char c = at[i];
+
     if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F')))
       return false;
   }
@@ -52,12 +56,14 @@ static bool is_hex4(const char *at, const char *end) {
 /* First hexadecimal digits of a UTF-16 surrogate: D8-DB high, DC-DF low. */
 static bool is_surrogate(const char *hex, char first, char last) {
   char second = hex[1] >= 'a' ? (char)(hex[1] - 'a' + 'A') : hex[1];
+
   return (hex[0] == 'd' || hex[0] == 'D') && second >= first && second <= last;
 }
 
 /* c->at on a backslash. */
-static int pass_escape(struct json_cursor *c) {
+static int pass_escape(struct json_reader *c) {
   const char *at = c->at;
+
   if (c->end - at < 2 || at[1] == '\0' || !strchr("\"\\/bfnrtu", at[1]))
     return fail(c, "unknown escape in a string");
   c->at += 2;
@@ -78,7 +84,7 @@ static int pass_escape(struct json_cursor *c) {
 }
 
 /* c->at on a quote. */
-static int pass_string(struct json_cursor *c) {
+static int pass_string(struct json_reader *c) {
   c->at++;
   for (;;) {
     c->at = json_plain_end(c->at, c->end);
@@ -103,22 +109,25 @@ static int pass_string(struct json_cursor *c) {
   }
 }
 
-static bool pass_digits(struct json_cursor *c) {
+static bool pass_digits(struct json_reader *c) {
   const char *from = c->at;
+
   while (c->at < c->end && *c->at >= '0' && *c->at <= '9')
     c->at++;
   return c->at > from;
 }
 
 /* 1e999 is grammatical and reads as infinity: what Python would then write back is no JSON. */
-static bool is_beyond_double(struct json_cursor *c, const char *from) {
+static bool is_beyond_double(struct json_reader *c, const char *from) {
   struct span raw = {from, (size_t)(c->at - from)};
-  return isinf(json_number((struct json_value){JSON_NUMBER, raw}));
+
+  return isinf(json_value_number((struct json_value){JSON_NUMBER, raw}));
 }
 
-static int pass_number(struct json_cursor *c) {
+static int pass_number(struct json_reader *c) {
   const char *from = c->at;
   bool exponent = false;
+
   c->at += *c->at == '-';
   const char *digits = c->at;
   if (!pass_digits(c))
@@ -147,8 +156,9 @@ static int pass_number(struct json_cursor *c) {
   return 0;
 }
 
-static bool pass_literal(struct json_cursor *c, const char *text) {
+static bool pass_literal(struct json_reader *c, const char *text) {
   size_t len = strlen(text);
+
   if ((size_t)(c->end - c->at) < len || memcmp(c->at, text, len) != 0)
     return false;
   c->at += len;
@@ -156,8 +166,9 @@ static bool pass_literal(struct json_cursor *c, const char *text) {
 }
 
 /* Not finite: numbers to Python, no JSON. */
-static int pass_non_finite(struct json_cursor *c) {
+static int pass_non_finite(struct json_reader *c) {
   const char *from = c->at;
+
   if (!pass_literal(c, "NaN") && !pass_literal(c, "Infinity") && !pass_literal(c, "-Infinity"))
     return fail(c, *c->at == '-' ? "a number needs a digit here" : "a value is expected here");
   if (c->dialect == JSON_LENIENT)
@@ -167,7 +178,7 @@ static int pass_non_finite(struct json_cursor *c) {
 }
 
 /* Anything but an object or array. */
-static int pass_scalar(struct json_cursor *c, enum json_type *type) {
+static int pass_scalar(struct json_reader *c, enum json_value_type *type) {
   if (c->at == c->end)
     return fail(c, "the text ends where a value is expected");
   char first = *c->at;
@@ -196,7 +207,7 @@ static int pass_scalar(struct json_cursor *c, enum json_type *type) {
 /* Objects and arrays. */
 
 /* Passes `"name" :` and the white space around it. */
-static int pass_name(struct json_cursor *c, struct span *name) {
+static int pass_name(struct json_reader *c, struct span *name) {
   if (c->at == c->end || *c->at != '"')
     return fail(c, "a name in double quotes is expected here");
   const char *from = c->at + 1;
@@ -212,9 +223,10 @@ static int pass_name(struct json_cursor *c, struct span *name) {
 }
 
 /* The same, and the name is new to its object.  names NULL: any name is. */
-static int pass_new_name(struct json_cursor *c, struct json_names *names, uint32_t object) {
+static int pass_new_name(struct json_reader *c, struct json_names *names, uint32_t object) {
   const char *from = c->at;
   struct span name;
+
   if (pass_name(c, &name) != 0)
     return -1;
   enum json_names_result result = names ? json_names_add(names, object, name) : JSON_NAMES_NEW;
@@ -226,13 +238,15 @@ static int pass_new_name(struct json_cursor *c, struct json_names *names, uint32
 
 /* c->at on { or [, itself inside `depth` others: passes it to its end. Iterative, so that depth
  * costs no stack. */
-static int pass_container(struct json_cursor *c, struct json_names *names, unsigned depth) {
+static int pass_container(struct json_reader *c, struct json_names *names, unsigned depth) {
   uint32_t open
       [JSON_DEPTH_LIMIT]; /* offsets of what is open: tells { from [, and one object from another */
   unsigned level = 0;
-  enum json_type type;
+  enum json_value_type type;
+
   do {
     char first = c->at < c->end ? *c->at : '\0';
+
     if (first == '{' || first == '[') {
       if (depth + level >= c->max_depth)
         return fail(c, too_deep);
@@ -267,7 +281,7 @@ static int pass_container(struct json_cursor *c, struct json_names *names, unsig
   return 0;
 }
 
-static int pass_value(struct json_cursor *c, struct json_names *names, unsigned depth,
+static int pass_value(struct json_reader *c, struct json_names *names, unsigned depth,
                       struct json_value *value) {
   const char *from = c->at;
   char first = from < c->end ? *from : '\0';
@@ -281,9 +295,9 @@ static int pass_value(struct json_cursor *c, struct json_names *names, unsigned 
 
 /* Whole texts. */
 
-static int start(struct json_cursor *c, struct span text, enum json_dialect dialect,
+static int start(struct json_reader *c, struct span text, enum json_dialect dialect,
                  unsigned max_depth) {
-  *c = (struct json_cursor){.begin = text.ptr, .at = text.ptr, .dialect = dialect};
+  *c = (struct json_reader){.begin = text.ptr, .at = text.ptr, .dialect = dialect};
   c->end = text.len ? text.ptr + text.len : text.ptr;
   c->max_depth = max_depth < JSON_DEPTH_LIMIT ? max_depth : JSON_DEPTH_LIMIT;
   if (text.len >= UINT32_MAX)
@@ -292,20 +306,21 @@ static int start(struct json_cursor *c, struct span text, enum json_dialect dial
   return 0;
 }
 
-static int pass_end(struct json_cursor *c) {
+static int pass_end(struct json_reader *c) {
   pass_space(c);
   return c->at == c->end ? 0 : fail(c, "there is more text behind the value's end");
 }
 
-static int pass_text(struct json_cursor *c, struct json_names *names, struct json_value *value) {
+static int pass_text(struct json_reader *c, struct json_names *names, struct json_value *value) {
   return pass_value(c, names, 0, value) == 0 ? pass_end(c) : -1;
 }
 
 /* As many passes as the number of names needs, one for any record of usual size. */
-static int pass_strict_text(struct json_cursor *c, struct json_value *value) {
+static int pass_strict_text(struct json_reader *c, struct json_value *value) {
   struct json_names names;
   const char *from = c->at;
   size_t len = (size_t)(c->end - c->begin);
+
   for (uint32_t pass = 0, passes = 1; pass < passes;) {
     json_names_start(&names, c->begin, len, pass, passes);
     c->at = from;
@@ -321,40 +336,41 @@ static int pass_strict_text(struct json_cursor *c, struct json_value *value) {
   return 0;
 }
 
-int json_check(struct span text, enum json_dialect dialect, unsigned max_depth,
-               struct json_value *value, struct error *error) {
-  struct json_cursor c;
+int json_reader_check(struct span text, enum json_dialect dialect, unsigned max_depth,
+                      struct json_value *value, struct json_fault *fault) {
+  struct json_reader c;
   if (start(&c, text, dialect, max_depth) != 0 ||
       (dialect == JSON_STRICT ? pass_strict_text(&c, value) : pass_text(&c, NULL, value)) != 0)
-    return report(&c, error);
+    return report(&c, fault);
   return 0;
 }
 
-int json_cursor_open(struct json_cursor *c, struct span text, enum json_dialect dialect,
-                     unsigned max_depth, struct error *error) {
+int json_reader_open(struct json_reader *c, struct span text, enum json_dialect dialect,
+                     unsigned max_depth, struct json_fault *fault) {
   struct json_value value;
   if (start(c, text, dialect, max_depth) != 0)
-    return report(c, error);
+    return report(c, fault);
   const char *from = c->at;
   bool object = from < c->end && *from == '{';
   if (dialect == JSON_STRICT ? pass_strict_text(c, &value) != 0
                              : !object && pass_text(c, NULL, &value) != 0)
-    return report(c, error);
+    return report(c, fault);
   if (object && c->max_depth == 0) {
     c->why = too_deep;
-    return report(c, error);
+    return report(c, fault);
   }
   c->at = object ? from + 1 : c->end;
   return object ? 0 : 1;
 }
 
 /* 1 before a member's name, 0 on the object's end, which is then the text's. */
-static int find_member(struct json_cursor *c) {
+static int find_member(struct json_reader *c) {
   pass_space(c);
   if (c->at == c->end)
     return fail(c, "the text ends inside an object");
   if (*c->at == '}') {
     const char *brace = c->at++;
+
     if (pass_end(c) != 0)
       return -1;
     c->at = brace;
@@ -369,12 +385,13 @@ static int find_member(struct json_cursor *c) {
   return 1;
 }
 
-int json_cursor_next(struct json_cursor *c, struct json_member *member, struct error *error) {
+int json_reader_next(struct json_reader *c, struct json_member *member, struct json_fault *fault) {
   int found = find_member(c);
+
   if (found == 0)
     return 0;
   if (found < 0 || pass_name(c, &member->name) != 0 || pass_value(c, NULL, 1, &member->value) != 0)
-    return report(c, error);
+    return report(c, fault);
   c->members++;
   return 1;
 }

@@ -1,7 +1,7 @@
 /* utf8.c - UTF-8: check, encode, cut, show.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#include "base/utf8.h"
+#include "common/utf8.h"
 
 #include <string.h>
 
@@ -32,8 +32,10 @@ size_t utf8_sequence(const char *at, const char *end) {
 
 bool utf8_valid(struct span text) {
   const char *at = text.ptr, *end = text.len ? at + text.len : at;
+
   while (at < end) {
     uint64_t word;
+
     if ((size_t)(end - at) >= sizeof word) {
       memcpy(&word, at, sizeof word);
       if (!(word & UINT64_C(0x8080808080808080))) {
@@ -73,6 +75,7 @@ size_t utf8_cut(struct span text, size_t max) {
  * readers. */
 static bool printable(const char *at, size_t n) {
   unsigned char first = (unsigned char)at[0], second = n > 1 ? (unsigned char)at[1] : 0;
+
   if (n == 1)
     return first >= 0x20 && first != 0x7F;
   if (n == 2)
@@ -85,9 +88,11 @@ const char *utf8_show(struct span text, char out[UTF8_SHOWN_SIZE]) {
   static const char hex[] = "0123456789abcdef";
   const char *at = text.ptr, *end = text.len ? at + text.len : at;
   size_t len = 0;
+
   while (at < end) {
     size_t n = utf8_sequence(at, end);
     bool as_is = n > 0 && printable(at, n);
+
     if (len + (as_is ? n : 4) > UTF8_SHOWN_MAX) {
       memcpy(out + len, "...", 3);
       len += 3;
@@ -99,6 +104,7 @@ const char *utf8_show(struct span text, char out[UTF8_SHOWN_SIZE]) {
       at += n;
     } else {
       unsigned char byte = (unsigned char)*at++;
+
       out[len++] = '\\';
       out[len++] = 'x';
       out[len++] = hex[byte >> 4];

@@ -4,18 +4,14 @@
  *
  * Failure to allocate is sticky: later appends do nothing, and the one check is `buffer->failed`
  * at the end. A zeroed struct is an empty buffer. */
-#ifndef KAIZEN_BASE_BUFFER_H
-#define KAIZEN_BASE_BUFFER_H
+#ifndef KAIZEN_COMMON_BUFFER_H
+#define KAIZEN_COMMON_BUFFER_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-/* Borrowed bytes; ptr NULL: absent. */
-struct span {
-  const char *ptr;
-  size_t len;
-};
+#include "common/span.h"
 
 struct buffer {
   char *data;
@@ -33,7 +29,5 @@ void buffer_append_byte(struct buffer *buffer, char byte);
 static inline struct span buffer_span(const struct buffer *buffer) {
   return (struct span){buffer->data, buffer->len};
 }
-bool span_equal(struct span a, struct span b);
-bool span_is(struct span span, const char *text);
 
 #endif

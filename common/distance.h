@@ -1,10 +1,10 @@
 /* distance.h - the known word a mistyped one was probably meant to be.  Pure.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#ifndef KAIZEN_BASE_DISTANCE_H
-#define KAIZEN_BASE_DISTANCE_H
+#ifndef KAIZEN_COMMON_DISTANCE_H
+#define KAIZEN_COMMON_DISTANCE_H
 
-#include "base/buffer.h"
+#include "common/span.h"
 
 /* How much typing lies between `a` and `b`, 0 when they are equal but for the case of ASCII
  * letters.  A byte too few, too many or swapped with its neighbour costs 2, a wrong one 3: a

@@ -1,0 +1,15 @@
+/* report_commands.h - the commands of this folder: what was recorded, shown.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef KAIZEN_HOST_REPORT_COMMANDS_H
+#define KAIZEN_HOST_REPORT_COMMANDS_H
+
+#include "host/command.h"
+
+extern const struct command command_show;
+extern const struct command command_list_agents;
+extern const struct command command_export;
+extern const struct command command_report;
+extern const struct command command_openmetrics;
+
+#endif
