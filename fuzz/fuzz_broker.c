@@ -387,7 +387,7 @@ static void require_told_by_broker(bool complete) {
 
     acknowledged += event->acknowledged;
     refused += event->refused || was_small;
-    require(i >= view.state.cursor_marked || event->acknowledged || event->refused || was_small);
+    require(i >= view.state.cursor.marked || event->acknowledged || event->refused || was_small);
   }
   require(view.acknowledged <= acknowledged && view.dead_lettered <= refused);
   require(!complete || view.pending == 0);

@@ -118,33 +118,35 @@ static void take_id(struct input *input, unsigned char id[16]) {
 static void take_state(struct input *input, struct agent_state *real) {
   uint64_t time = 0;
 
-  real->cursor_marked = input_byte(input) % (SCENE_EVENTS + 1);
-  real->recent_count = input_byte(input) % (AGENT_STATE_RECENT + 1);
-  for (uint32_t i = 0; i < real->recent_count; i++)
-    take_id(input, real->recent[i]);
-  if (real->cursor_marked == 0)
-    real->recent_count = 0;
-  else if (real->recent_count == 0)
-    real->recent_count = 1;
-  if (input_byte(input) % 2 == 0 && real->cursor_marked > 0)
-    uuid_pack(scene_events[real->cursor_marked - 1].id, real->recent[0]);
-  if (real->cursor_marked > 0)
-    take_number(input, &real->cursor_end);
-  real->held_count = input_byte(input) % (real->cursor_marked + 1);
-  real->held_from_marked = input_byte(input) % (real->cursor_marked - real->held_count + 1);
-  take_number(input, &real->held_from_end);
-  take_id(input, real->held_from_id);
-  real->dead_lettered = input_byte(input) % (real->cursor_marked - real->held_count + 1);
+  real->cursor.marked = input_byte(input) % (SCENE_EVENTS + 1);
+  real->cursor.recent_count = input_byte(input) % (CURSOR_RECENT + 1);
+  for (uint32_t i = 0; i < real->cursor.recent_count; i++)
+    take_id(input, real->cursor.recent[i]);
+  if (real->cursor.marked == 0)
+    real->cursor.recent_count = 0;
+  else if (real->cursor.recent_count == 0)
+    real->cursor.recent_count = 1;
+  if (input_byte(input) % 2 == 0 && real->cursor.marked > 0)
+    uuid_pack(scene_events[real->cursor.marked - 1].id, real->cursor.recent[0]);
+  if (real->cursor.marked > 0)
+    take_number(input, &real->cursor.end);
+  real->cursor.held_count = input_byte(input) % (real->cursor.marked + 1);
+  real->cursor.held_from_marked =
+      input_byte(input) % (real->cursor.marked - real->cursor.held_count + 1);
+  take_number(input, &real->cursor.held_from_end);
+  take_id(input, real->cursor.held_from_id);
+  real->cursor.dead_lettered =
+      input_byte(input) % (real->cursor.marked - real->cursor.held_count + 1);
   take_number(input, &real->lost_by_rewrite);
   take_number(input, &real->last_stream_seq);
-  take_number(input, &real->epoch);
+  take_number(input, &real->cursor.epoch);
   take_number(input, &real->sequence);
   take_number(input, &time);
   real->last_acknowledged_unix_ns = (int64_t)time;
-  real->mark_count = input_byte(input) % (AGENT_STATE_MARKS + 1);
-  for (uint32_t i = 0; i < real->mark_count; i++) {
-    real->marks[i].time_s = (int64_t)input_number(input, 4);
-    take_id(input, real->marks[i].id);
+  real->cursor.mark_count = input_byte(input) % (CURSOR_MARKS + 1);
+  for (uint32_t i = 0; i < real->cursor.mark_count; i++) {
+    real->cursor.marks[i].time_s = (int64_t)input_number(input, 4);
+    take_id(input, real->cursor.marks[i].id);
   }
 }
 

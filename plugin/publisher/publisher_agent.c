@@ -126,7 +126,7 @@ static enum publisher_seen check_place(struct publisher_agent *agent,
   int result;
 
   if (state && (!has_state || memcmp(state->project_id, agent->project->id, PROJECT_ID_SIZE) != 0 ||
-                (agent->place.known && state->epoch != agent->place.epoch))) {
+                (agent->place.known && state->cursor.epoch != agent->place.epoch))) {
     /* Somebody moved the cursor, or the tree is not ours (yet): nothing of what is known here
      * counts. */
     if (agent->place.known) {

@@ -19,7 +19,8 @@ struct publisher_project;
  * numbers are handed out again. */
 struct publisher_place {
   bool known;
-  uint64_t epoch; /* of the state it was taken from */
+  uint64_t epoch;              /* of the cursor it was taken from */
+  unsigned char passed_id[16]; /* the line up to which everything is acknowledged or refused */
   dev_t device;
   ino_t inode;
   uint64_t read_end;  /* everything before is in the window, acknowledged or not marked */
@@ -30,10 +31,9 @@ struct publisher_place {
 
 /* Acknowledged or refused since the last store. */
 struct publisher_progress {
-  uint64_t passed, end, refused;
-  int64_t since_ns, first_unix_ns;
-  unsigned char ids[AGENT_STATE_RECENT][16]; /* a ring: number n stands at n % AGENT_STATE_RECENT */
-  struct buffer letters;                     /* lines for .dead-letter.jsonl */
+  struct cursor_progress cursor;
+  int64_t since_ns;
+  struct buffer letters; /* lines for .dead-letter.jsonl */
 };
 
 struct publisher_agent {

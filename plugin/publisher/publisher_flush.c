@@ -56,12 +56,13 @@ static uint64_t measure(const struct project *project, const char *name, struct 
     return error.code == KAIZEN_E_BUSY || error.code == KAIZEN_E_NOMEM;
   if (view.pending <= view.held)
     return 0;
-  awaited->seen = view.state.cursor_marked;
-  awaited->target = view.state.cursor_marked + (view.pending - view.held);
-  awaited->epoch = view.state.epoch;
+  awaited->seen = view.state.cursor.marked;
+  awaited->target = view.state.cursor.marked + (view.pending - view.held);
+  awaited->epoch = view.state.cursor.epoch;
   /* after a rewrite by others the view tells what the publisher has yet to find out */
-  awaited->counts = load_state(project, name, &stored) == 0 && stored.epoch == awaited->epoch &&
-                    stored.cursor_marked >= awaited->seen && stored.cursor_marked < awaited->target;
+  awaited->counts = load_state(project, name, &stored) == 0 &&
+                    stored.cursor.epoch == awaited->epoch &&
+                    stored.cursor.marked >= awaited->seen && stored.cursor.marked < awaited->target;
   return view.pending - view.held;
 }
 
@@ -89,10 +90,10 @@ static uint64_t left_of(const struct project *project, struct awaited *awaited) 
   struct agent_state state;
 
   if (!awaited->counts || load_state(project, awaited->name, &state) != 0 ||
-      state.epoch != awaited->epoch || state.cursor_marked < awaited->seen)
+      state.cursor.epoch != awaited->epoch || state.cursor.marked < awaited->seen)
     return measure(project, awaited->name, awaited);
-  awaited->seen = state.cursor_marked;
-  return awaited->target > state.cursor_marked ? awaited->target - state.cursor_marked : 0;
+  awaited->seen = state.cursor.marked;
+  return awaited->target > state.cursor.marked ? awaited->target - state.cursor.marked : 0;
 }
 
 static uint64_t look_again(struct waiting *waiting) {

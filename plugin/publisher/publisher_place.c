@@ -19,7 +19,6 @@
 #define TAIL_BYTES 512u
 #define LOCK_WAIT_NS INT64_C(100000000)
 #define NS_PER_S INT64_C(1000000000)
-#define MARK_INTERVAL_S 900
 
 static int hash_tail(const struct publisher_agent *agent, uint64_t *hash, struct error *error) {
   unsigned char tail[TAIL_BYTES];
@@ -54,58 +53,54 @@ int publisher_place_holds(const struct publisher_agent *agent, struct error *err
              : outbox_line_ends_at(&agent->outbox, place->last_end, place->last_id, error);
 }
 
-/* How many of the marked lines up to `end` are dead letters. */
-static int count_dead(const struct publisher_agent *agent, uint64_t end, uint64_t *count,
-                      struct error *error) {
+/* How many of the lines up to the cursor, without the held ones, are dead letters. */
+static int count_dead(const struct publisher_agent *agent, const struct cursor *cursor,
+                      uint64_t *count, struct error *error) {
   struct dead_letter_ids ids = {0};
   struct line_reader reader;
   struct outbox_line line;
   int result = dead_letter_load_ids(agent->outbox.agent_fd, &ids, error);
 
   *count = 0;
-  if (result != 0 || ids.count == 0)
-    return result;
   outbox_read_from(&agent->outbox, 0, &reader);
-  while ((result = outbox_next_marked(&reader, &line, error)) == 1 && line.line.end <= end)
-    if (dead_letter_has(&ids, line.id))
-      (*count)++;
+  for (uint64_t n = 0; result == 0 && ids.count > 0 && n < cursor->marked; n++) {
+    int more = outbox_next_marked(&reader, &line, error);
+
+    if (more != 1) {
+      result = more;
+      break;
+    }
+    *count += !cursor_holds(cursor, n) && dead_letter_has(&ids, line.id);
+  }
   line_reader_fini(&reader);
   dead_letter_ids_fini(&ids);
-  return result < 0 ? -1 : 0;
-}
-
-static void move_to(struct agent_state *state, const struct outbox_position *position) {
-  uint32_t kept = state->recent_count - position->index;
-
-  agent_state_recount_held(state, position->marked);
-  memmove(state->recent[0], state->recent[position->index], kept * sizeof state->recent[0]);
-  memset(state->recent[kept], 0, (AGENT_STATE_RECENT - kept) * sizeof state->recent[0]);
-  state->recent_count = kept;
-  state->cursor_end = position->end;
-  state->cursor_marked = position->marked;
+  return result;
 }
 
 /* The log is not what .state was written for: the numbers are taken from the log as it is. */
 static int store_recount(struct publisher_agent *agent, const struct agent_state *seen,
-                         const struct outbox_position *position, struct error *error) {
-  uint64_t behind = position->total - position->marked;
+                         const struct cursor_search *search, struct error *error) {
+  uint64_t behind = search->total - search->marked;
   uint64_t lost = agent->unacknowledged > behind ? agent->unacknowledged - behind : 0;
+  struct cursor moved = seen->cursor;
   struct agent_state state;
   bool same_log;
-  uint64_t dead = 0;
+  uint64_t dead;
   int result;
 
-  if (seen->dead_lettered > 0 && count_dead(agent, position->end, &dead, error) != 0)
+  if (cursor_follow_search(&moved, search) != 0)
+    return cursor_check(&seen->cursor, error) == 0 ? 1 : -1;
+  if (count_dead(agent, &moved, &dead, error) != 0)
     return -1;
   result = outbox_lock_state(&agent->outbox, clock_monotonic_ns() + LOCK_WAIT_NS, &state, &same_log,
                              error);
   if (result != OUTBOX_SEEN)
     return result < 0 ? -1 : 1;
-  if (!same_log || state.sequence != seen->sequence) {
+  if (!same_log || state.sequence != seen->sequence ||
+      cursor_follow_search(&state.cursor, search) != 0 ||
+      cursor_set_dead(&state.cursor, dead) != 0) {
     result = 1;
   } else {
-    move_to(&state, position);
-    state.dead_lettered = dead;
     state.lost_by_rewrite += lost;
     result = agent_state_store(agent->outbox.agent_fd, &state, agent->project->durable, error);
   }
@@ -129,34 +124,44 @@ static void tell_held(struct publisher_agent *agent, uint64_t count) {
 
 int publisher_place_find(struct publisher_agent *agent, const struct agent_state *state,
                          struct error *error) {
-  struct outbox_position position = {.end = state->cursor_end};
+  const struct cursor *cursor = &state->cursor;
+  struct cursor_search found = {.end = cursor->end};
+  const unsigned char *id = cursor_line_id(cursor);
   struct publisher_place *place = &agent->place;
-  int result = 1;
+  bool at_beginning = cursor->recent_count == 0 && cursor->end == 0 && cursor->marked == 0;
+  int result = 0;
 
-  if (state->recent_count == 0 && state->cursor_end == 0 && state->cursor_marked == 0)
-    result = 0;
-  else if (state->recent_count > 0)
-    result = outbox_line_ends_at(&agent->outbox, state->cursor_end, state->recent[0], error);
-  if (result == 1 || (result == 0 && agent->unacknowledged > 0)) {
-    bool moved = result == 1;
-
-    result = outbox_find(&agent->outbox, state->recent, state->recent_count, &position, error);
-    if (result == 0 && (moved || agent->unacknowledged > position.total - position.marked))
-      result = store_recount(agent, state, &position, error);
+  if (cursor_check(cursor, error) != 0)
+    return -1;
+  if (!at_beginning)
+    result =
+        cursor->recent_count == 0 ? 1 : outbox_line_ends_at(&agent->outbox, cursor->end, id, error);
+  if (result < 0)
+    return -1;
+  /* The line is elsewhere, or events that were waiting may be gone: the whole log is read. */
+  if (result == 1 || agent->unacknowledged > 0) {
+    if (outbox_find(&agent->outbox, cursor, &found, error) != 0)
+      return -1;
+    if (result == 1 || agent->unacknowledged > found.total - found.marked)
+      result = store_recount(agent, state, &found, error);
+    if (result != 0)
+      return result;
+    if (found.index < cursor->recent_count)
+      id = cursor->recent[found.index];
   }
-  if (result != 0)
-    return result;
   *place = (struct publisher_place){
-      .epoch = state->epoch, .read_end = position.end, .last_end = position.end};
-  if (position.end > 0)
-    memcpy(place->last_id, state->recent[position.index], sizeof place->last_id);
+      .epoch = cursor->epoch, .read_end = found.end, .last_end = found.end};
+  if (found.end > 0) {
+    memcpy(place->last_id, id, sizeof place->last_id);
+    memcpy(place->passed_id, id, sizeof place->passed_id);
+  }
   if (publisher_place_mark(agent, error) != 0)
     return -1;
   if (state->last_stream_seq > agent->stream_sequence)
     agent->stream_sequence = state->last_stream_seq;
   place->known = true;
   agent->unacknowledged = 0;
-  tell_held(agent, state->held_count);
+  tell_held(agent, cursor->held_count);
   return 0;
 }
 
@@ -199,7 +204,8 @@ static struct publisher_progress *begin_progress(struct publisher_agent *agent, 
     if (!agent->progress)
       return NULL;
     agent->progress->since_ns = now_ns;
-    agent->progress->first_unix_ns = clock_wall_ns();
+    cursor_progress_begin(&agent->progress->cursor, agent->place.epoch, agent->place.passed_id,
+                          clock_wall_ns());
   }
   return agent->progress;
 }
@@ -212,14 +218,11 @@ void publisher_agent_advance(struct publisher_agent *agent, struct window *windo
     /* out of memory: it stays in the window until the next answer */
     if (!progress || (entry->refusal && write_letter(agent, entry, clock_wall_ns()) != 0))
       return;
-    if (entry->refusal) {
-      progress->refused++;
+    if (entry->refusal)
       publisher_project_say(agent->project, KAIZEN_LOG_ERROR, PUBLISHER_MESSAGE_DEAD_LETTER,
                             "%s: an event became a dead letter: %s", agent->name, entry->refusal);
-    }
-    memcpy(progress->ids[progress->passed % AGENT_STATE_RECENT], entry->id, sizeof entry->id);
-    progress->passed++;
-    progress->end = entry->end;
+    cursor_progress_pass(&progress->cursor, entry->id, entry->end, entry->refusal != NULL);
+    memcpy(agent->place.passed_id, entry->id, sizeof agent->place.passed_id);
     agent->first = entry->next;
     if (!agent->first)
       agent->last = NULL;
@@ -227,56 +230,23 @@ void publisher_agent_advance(struct publisher_agent *agent, struct window *windo
   }
 }
 
-/* The cursor as it was when a quarter of an hour began, so that what came after it can be sent
- * again. */
-static void add_mark(struct agent_state *state, int64_t time_s) {
-  if (state->mark_count > 0 && time_s / MARK_INTERVAL_S == state->marks[0].time_s / MARK_INTERVAL_S)
-    return;
-  if (state->mark_count < AGENT_STATE_MARKS)
-    state->mark_count++;
-  memmove(&state->marks[1], &state->marks[0], (state->mark_count - 1) * sizeof state->marks[0]);
-  state->marks[0].time_s = time_s;
-  memset(state->marks[0].id, 0, sizeof state->marks[0].id);
-  if (state->recent_count > 0)
-    memcpy(state->marks[0].id, state->recent[0], sizeof state->marks[0].id);
-}
-
-static void add_progress(struct agent_state *state, const struct publisher_agent *agent,
-                         bool same_log) {
-  const struct publisher_progress *progress = agent->progress;
-  uint32_t fresh =
-      progress->passed < AGENT_STATE_RECENT ? (uint32_t)progress->passed : AGENT_STATE_RECENT;
-  uint32_t kept = state->recent_count < AGENT_STATE_RECENT - fresh ? state->recent_count
-                                                                   : AGENT_STATE_RECENT - fresh;
-
-  add_mark(state, progress->first_unix_ns / NS_PER_S);
-  memmove(state->recent[fresh], state->recent[0], kept * sizeof state->recent[0]);
-  for (uint32_t i = 0; i < fresh; i++)
-    memcpy(state->recent[i], progress->ids[(progress->passed - 1 - i) % AGENT_STATE_RECENT],
-           sizeof state->recent[0]);
-  state->recent_count = fresh + kept;
-  state->cursor_marked += progress->passed;
-  state->dead_lettered += progress->refused;
-  state->store_lost += agent->stores_lost;
-  if (same_log)
-    state->cursor_end = progress->end; /* else it is found by the ids */
-  state->last_stream_seq = agent->stream_sequence;
-  if (agent->last_acknowledged_unix_ns > 0)
-    state->last_acknowledged_unix_ns = agent->last_acknowledged_unix_ns;
-}
-
+/* 0 stored; 1 the cursor is not where this publisher left it, so the progress is of no use; -1. */
 static int store_locked(struct publisher_agent *agent, struct agent_state *state, bool same_log,
                         struct error *error) {
   struct publisher_progress *progress = agent->progress;
 
+  same_log = same_log && agent->outbox.inode == agent->place.inode;
   if (memcmp(state->project_id, agent->project->id, PROJECT_ID_SIZE) != 0 ||
-      state->epoch != agent->place.epoch)
+      cursor_advance(&state->cursor, &progress->cursor, same_log) != 0)
     return 1;
+  state->store_lost += agent->stores_lost;
+  state->last_stream_seq = agent->stream_sequence;
+  if (agent->last_acknowledged_unix_ns > 0)
+    state->last_acknowledged_unix_ns = agent->last_acknowledged_unix_ns;
   if (progress->letters.len > 0 &&
       dead_letter_append(agent->outbox.agent_fd, buffer_span(&progress->letters),
                          agent->project->durable, error) != 0)
     return -1;
-  add_progress(state, agent, same_log && agent->outbox.inode == agent->place.inode);
   if (agent_state_store(agent->outbox.agent_fd, state, false, error) != 0)
     return -1;
   agent->stores_lost = 0;

@@ -18,7 +18,6 @@
 
 #include "base/clock.h"
 #include "base/directory.h"
-#include "record/fold.h"
 
 #define STATE_FILE ".state"
 #define PAGE_BYTES 4096u
@@ -72,35 +71,36 @@ static void visit_u32(struct visitor *visitor, uint32_t *value) {
 }
 
 static void visit_fields(struct visitor *visitor, struct agent_state *state) {
+  struct cursor *cursor = &state->cursor;
+
   visit_u64(visitor, &state->sequence);
-  visit_u64(visitor, &state->epoch);
+  visit_u64(visitor, &cursor->epoch);
   visit_bytes(visitor, state->project_id, sizeof state->project_id);
-  visit_u64(visitor, &state->cursor_end);
-  visit_u64(visitor, &state->cursor_marked);
-  visit_u32(visitor, &state->recent_count);
-  visit_bytes(visitor, state->recent[0], sizeof state->recent);
-  visit_u64(visitor, &state->held_count);
-  visit_u64(visitor, &state->held_from_end);
-  visit_u64(visitor, &state->held_from_marked);
-  visit_bytes(visitor, state->held_from_id, sizeof state->held_from_id);
+  visit_u64(visitor, &cursor->end);
+  visit_u64(visitor, &cursor->marked);
+  visit_u32(visitor, &cursor->recent_count);
+  visit_bytes(visitor, cursor->recent[0], sizeof cursor->recent);
+  visit_u64(visitor, &cursor->held_count);
+  visit_u64(visitor, &cursor->held_from_end);
+  visit_u64(visitor, &cursor->held_from_marked);
+  visit_bytes(visitor, cursor->held_from_id, sizeof cursor->held_from_id);
   visit_i64(visitor, &state->retention_clock_s);
   visit_i64(visitor, &state->retention_read_s);
-  visit_u64(visitor, &state->dead_lettered);
+  visit_u64(visitor, &cursor->dead_lettered);
   visit_u64(visitor, &state->lost_by_rewrite);
   visit_u64(visitor, &state->store_lost);
   visit_u64(visitor, &state->last_stream_seq);
   visit_i64(visitor, &state->last_acknowledged_unix_ns);
-  visit_u32(visitor, &state->mark_count);
-  for (unsigned i = 0; i < AGENT_STATE_MARKS; i++) {
-    visit_i64(visitor, &state->marks[i].time_s);
-    visit_bytes(visitor, state->marks[i].id, sizeof state->marks[i].id);
+  visit_u32(visitor, &cursor->mark_count);
+  for (unsigned i = 0; i < CURSOR_MARKS; i++) {
+    visit_i64(visitor, &cursor->marks[i].time_s);
+    visit_bytes(visitor, cursor->marks[i].id, sizeof cursor->marks[i].id);
   }
 }
 
 /* magic, format; sequence to mark_count (16 numbers of 8 bytes, 2 ids, the recent ids); the marks;
  * the checksum */
-_Static_assert(8 + 8 + 16 * 8 + 2 * 16 + AGENT_STATE_RECENT * 16 + AGENT_STATE_MARKS * 24 + 8 <=
-                   PAGE_BYTES,
+_Static_assert(8 + 8 + 16 * 8 + 2 * 16 + CURSOR_RECENT * 16 + CURSOR_MARKS * 24 + 8 <= PAGE_BYTES,
                "the fields fit a page");
 
 /* FNV-1a.  Not base/hash.h: that one may change with files that can be rebuilt, this file
@@ -139,7 +139,7 @@ static bool page_decode(unsigned char *page, struct agent_state *state) {
   if (format != FORMAT)
     return false;
   visit_fields(&visitor, state);
-  return state->recent_count <= AGENT_STATE_RECENT && state->mark_count <= AGENT_STATE_MARKS;
+  return state->cursor.recent_count <= CURSOR_RECENT && state->cursor.mark_count <= CURSOR_MARKS;
 }
 
 static int read_page(int fd, unsigned index, struct agent_state *best, bool *found,
@@ -234,48 +234,20 @@ int agent_state_sync(int agent_fd, struct error *error) {
   return result;
 }
 
-/* Rewriting takes the oldest lines: what stands behind the held ones is acknowledged and stays so,
- * the held ones are fewer. */
-void agent_state_recount_held(struct agent_state *state, uint64_t marked) {
-  uint64_t held_until = state->held_from_marked + state->held_count;
-  uint64_t behind = state->cursor_marked - held_until;
-  uint64_t left = marked > behind ? marked - behind : 0;
-
-  if (state->held_count == 0)
-    return;
-  if (state->cursor_marked < held_until)
-    left = marked;
-  if (state->held_count > left)
-    state->held_count = left;
-  state->held_from_marked = left - state->held_count;
-  state->held_from_end = 0;
-  memset(state->held_from_id, 0, sizeof state->held_from_id);
-}
-
 /* What survives in a tree that is not the one the state was written for: the sequence, so that the
- * page order holds, and the retention clock, which belongs to the lines and not to who sends them.
- * What the original sent is not known here. */
+ * page order holds, the token, and the retention clock, which belongs to the lines and not to who
+ * sends them.  What the original sent is not known here. */
 static void begin_anew(struct agent_state *state, const unsigned char project_id[16],
                        const struct fold *fold) {
-  struct agent_state old = *state;
-  uint64_t wall = (uint64_t)clock_wall_ns();
+  struct agent_state begun = {.sequence = state->sequence,
+                              .cursor = state->cursor,
+                              .retention_clock_s = state->retention_clock_s,
+                              .retention_read_s = state->retention_read_s};
 
-  memset(state, 0, sizeof *state);
-  state->sequence = old.sequence;
-  state->epoch = wall > old.epoch ? wall : old.epoch + 1; /* differs from that of a removed file */
-  memcpy(state->project_id, project_id, sizeof state->project_id);
-  state->retention_clock_s = old.retention_clock_s;
-  state->retention_read_s = old.retention_read_s;
-  state->mark_count = 1; /* nothing was acknowledged before this position */
-  state->marks[0].time_s = clock_wall_ns() / INT64_C(1000000000);
-  if (fold->marked == 0)
-    return;
-  state->cursor_end = fold->last_marked_end;
-  state->cursor_marked = fold->marked;
-  state->recent_count = 1;
-  memcpy(state->recent[0], fold->last_marked_id, sizeof state->recent[0]);
-  state->held_count = fold->marked;
-  memcpy(state->marks[0].id, fold->last_marked_id, sizeof state->marks[0].id);
+  memcpy(begun.project_id, project_id, sizeof begun.project_id);
+  cursor_begin(&begun.cursor, clock_wall_ns());
+  cursor_hold(&begun.cursor, fold);
+  *state = begun;
 }
 
 int agent_state_claim(int agent_fd, const unsigned char project_id[16], const struct fold *fold,

@@ -20,6 +20,7 @@
 #include "store/agent_log.h"
 #include "store/checkpoint.h"
 #include "store/dead_letter.h"
+#include "store/outbox.h"
 
 #define LOCK_WAIT_NS INT64_C(2000000000)
 #define LOCK_POLL_NS INT64_C(20000)
@@ -84,58 +85,53 @@ static bool line_carries(int log_fd, uint64_t end, const unsigned char id[16]) {
   return memmem(begin, (size_t)(bytes + len - begin), text, UUID_TEXT_SIZE - 1) != NULL;
 }
 
-/* The cursor's place by its ids, the newest of them that is still there, and how many dead letters
- * stand before it. */
-static int search_cursor(struct agent_view *view, int log_fd, const struct dead_letter_ids *letters,
-                         struct error *error) {
-  struct agent_state *state = &view->state;
-  uint64_t marked = 0, dead = 0;
-  uint32_t best = state->recent_count;
+static void read_committed(const struct agent_view *view, int log_fd, struct line_reader *reader) {
+  line_reader_init(reader, log_fd, 0, view->committed_end);
+}
+
+/* How many of the lines up to the cursor, without the held ones, are dead letters. */
+static int count_dead(const struct agent_view *view, int agent_fd, int log_fd, uint64_t *count,
+                      struct error *error) {
+  const struct cursor *cursor = &view->state.cursor;
+  struct dead_letter_ids letters = {0};
   struct line_reader reader;
-  struct record record;
-  struct line line;
-  int result;
+  struct outbox_line line;
+  int result = dead_letter_load_ids(agent_fd, &letters, error);
 
-  line_reader_init(&reader, log_fd, 0, view->committed_end);
-  while ((result = line_reader_next(&reader, &line, error)) == 1) {
-    unsigned char id[16];
-    uint32_t i;
+  *count = 0;
+  read_committed(view, log_fd, &reader);
+  for (uint64_t n = 0; result == 0 && letters.count > 0 && n < cursor->marked; n++) {
+    int more = outbox_next_marked(&reader, &line, error);
 
-    if (line.too_long || record_read(line.text, &record, NULL) != RECORD_OK || !record.marked)
-      continue;
-    marked++;
-    uuid_pack(record.event_id, id);
-    dead += dead_letter_has(letters, id);
-    for (i = 0; i < best && memcmp(state->recent[i], id, 16) != 0;)
-      i++;
-    if (i == best)
-      continue;
-    best = i;
-    state->cursor_end = line.end;
-    state->cursor_marked = marked;
-    state->dead_lettered = dead;
+    if (more != 1)
+      break;
+    *count += !cursor_holds(cursor, n) && dead_letter_has(&letters, line.id);
   }
   line_reader_fini(&reader);
+  dead_letter_ids_fini(&letters);
   return result;
 }
 
-/* Of a log that another program rewrote, as the publisher will find it: from the whole log. */
+/* Of a log that another program rewrote, as the publisher will find it: from the whole log.  0,
+ * CURSOR_IMPOSSIBLE or -1. */
 static int find_cursor(struct agent_view *view, int agent_fd, int log_fd, struct error *error) {
-  struct agent_state *state = &view->state, before = *state;
-  struct dead_letter_ids letters = {0};
-  int result = dead_letter_load_ids(agent_fd, &letters, error);
+  struct cursor stored = view->state.cursor;
+  struct cursor_search search;
+  struct line_reader reader;
+  struct outbox_line line;
+  uint64_t dead;
+  int result;
 
-  state->cursor_end = state->cursor_marked = state->dead_lettered = 0;
+  cursor_search_begin(&search, &stored);
+  read_committed(view, log_fd, &reader);
+  while ((result = outbox_next_marked(&reader, &line, error)) == 1)
+    cursor_search_line(&search, line.id, line.line.end);
+  line_reader_fini(&reader);
   if (result == 0)
-    result = search_cursor(view, log_fd, &letters, error);
-  dead_letter_ids_fini(&letters);
-  if (result != 0)
-    return -1;
-  agent_state_recount_held(&before, state->cursor_marked);
-  state->held_count = before.held_count;
-  state->held_from_marked = before.held_from_marked;
-  state->held_from_end = before.held_from_end;
-  return 0;
+    result = cursor_follow_search(&view->state.cursor, &search);
+  if (result == 0)
+    result = count_dead(view, agent_fd, log_fd, &dead, error);
+  return result == 0 ? cursor_set_dead(&view->state.cursor, dead) : result;
 }
 
 /* What is taken down while the lock is held, so that the reading afterwards holds nobody up. */
@@ -184,7 +180,9 @@ static int fold_log(struct agent_view *view, const struct snapshot *snapshot, st
 
 /* The first marked line after the cursor, or after where holding began. */
 static int find_oldest_pending(struct agent_view *view, int log_fd, struct error *error) {
-  uint64_t from = view->state.held_count > 0 ? view->state.held_from_end : view->state.cursor_end;
+  uint64_t from = view->impossible                    ? 0
+                  : view->state.cursor.held_count > 0 ? view->state.cursor.held_from_end
+                                                      : view->state.cursor.end;
   struct line_reader reader;
   struct record record;
   struct line line;
@@ -203,16 +201,6 @@ static int find_oldest_pending(struct agent_view *view, int log_fd, struct error
   return result < 0 ? -1 : 0;
 }
 
-/* What a copied tree brought along is held as soon as somebody writes here (agent_state_claim): to
- * a reader it already is. */
-static void hold_everything(struct agent_view *view) {
-  struct agent_state *state = &view->state;
-
-  state->cursor_end = view->fold.last_marked_end;
-  state->cursor_marked = state->held_count = view->fold.marked;
-  state->held_from_end = state->held_from_marked = state->dead_lettered = 0;
-}
-
 static bool is_of_this_tree(const struct agent_view *view, const struct project *project) {
   unsigned char id[PROJECT_ID_SIZE];
 
@@ -222,24 +210,29 @@ static bool is_of_this_tree(const struct agent_view *view, const struct project 
 
 static int count_delivery(struct agent_view *view, const struct project *project, int agent_fd,
                           int log_fd, struct error *error) {
-  struct agent_state *state = &view->state;
-  uint64_t marked = view->fold.marked;
+  struct cursor *cursor = &view->state.cursor;
+  struct cursor_counts counts;
+  int result = 0;
 
-  if (!is_of_this_tree(view, project))
-    hold_everything(view);
-  else if (state->recent_count > 0 && !line_carries(log_fd, state->cursor_end, state->recent[0]) &&
-           find_cursor(view, agent_fd, log_fd, error) != 0)
+  if (!is_of_this_tree(view, project)) {
+    /* what a copied tree brought along is held as soon as somebody writes here
+     * (agent_state_claim): to a reader it already is */
+    cursor_begin(cursor, 0);
+    cursor_hold(cursor, &view->fold);
+  } else if (cursor->recent_count > 0 && !line_carries(log_fd, cursor->end, cursor->recent[0])) {
+    result = find_cursor(view, agent_fd, log_fd, error);
+  }
+  if (result == 0)
+    result = cursor_count(cursor, view->fold.marked, &counts);
+  if (result < 0)
     return -1;
-  if (state->cursor_marked > marked)
-    state->cursor_marked = marked;
-  view->pending = marked - state->cursor_marked + state->held_count;
-  if (view->pending > marked)
-    view->pending = marked;
-  /* a foreign rewrite may have taken some of them */
-  view->held = state->held_count < view->pending ? state->held_count : view->pending;
-  view->dead_lettered =
-      state->dead_lettered < marked - view->pending ? state->dead_lettered : marked - view->pending;
-  view->acknowledged = marked - view->pending - view->dead_lettered;
+  view->impossible = result == CURSOR_IMPOSSIBLE;
+  if (view->impossible) /* nothing is known to have arrived */
+    counts = (struct cursor_counts){.pending = view->fold.marked};
+  view->acknowledged = counts.acknowledged;
+  view->pending = counts.pending;
+  view->held = counts.held;
+  view->dead_lettered = counts.dead_lettered;
   return find_oldest_pending(view, log_fd, error);
 }
 

@@ -18,8 +18,9 @@ struct agent_view {
   bool has_state;
   uint64_t committed_end;   /* offset behind the last committed newline */
   int64_t oldest_pending_s; /* timestamp of the first pending line, -1: none */
-  uint64_t acknowledged, pending, held,
-      dead_lettered; /* of the marked lines in the log; held is part of pending */
+  /* of the marked lines in the log; held is part of pending */
+  uint64_t acknowledged, pending, held, dead_lettered;
+  bool impossible; /* .state and the log contradict each other (cursor.h): all count as pending */
 };
 
 /* Takes the agent's lock shared, until *fd is closed; a folder without a lock file has no writer

@@ -33,12 +33,9 @@ struct operation {
 };
 
 /* Where the cursor is to go, and what is known of the lines around it. */
-struct target {
-  uint64_t marked, end; /* marked lines before it; behind the newline of the last of them */
-  uint64_t dead;        /* dead letters before it */
-  bool release_held;
-  /* a ring: line number n (from 0) stands at n % AGENT_STATE_RECENT */
-  unsigned char recent[AGENT_STATE_RECENT][16];
+struct aim {
+  uint64_t marked; /* this many marked lines stay before it */
+  struct cursor_target target;
   struct dead_letter_ids revived; /* of lines that will be pending again */
 };
 
@@ -113,38 +110,37 @@ static int open_agent(const struct operation *operation, const char *name, struc
 
 /* The marks whose time may reach to `since` are the first `*count`; false: the ring does not go
  * back that far. */
-static bool relevant_marks(const struct agent_state *state, int64_t since_unix_ns,
-                           uint32_t *count) {
+static bool relevant_marks(const struct cursor *cursor, int64_t since_unix_ns, uint32_t *count) {
   uint32_t k = 0;
 
-  while (k + 1 < state->mark_count && (state->marks[k].time_s + 1) * NS_PER_S > since_unix_ns)
+  while (k + 1 < cursor->mark_count && (cursor->marks[k].time_s + 1) * NS_PER_S > since_unix_ns)
     k++;
-  *count = state->mark_count > 0 ? k + 1 : 0;
-  return *count > 0 && (state->mark_count < AGENT_STATE_MARKS ||
-                        state->marks[k].time_s * NS_PER_S <= since_unix_ns);
+  *count = cursor->mark_count > 0 ? k + 1 : 0;
+  return *count > 0 &&
+         (cursor->mark_count < CURSOR_MARKS || cursor->marks[k].time_s * NS_PER_S <= since_unix_ns);
 }
 
 /* How many marked lines stay behind the cursor when everything since then is sent again. */
 static int find_since(const struct operation *operation, const struct outbox *outbox,
-                      const struct agent_state *state, struct target *target) {
+                      const struct cursor *cursor, struct aim *aim) {
   struct line_reader reader;
   struct outbox_line line;
   uint64_t number = 0, first = UINT64_MAX;
   uint32_t count, found = 0;
   int result;
 
-  target->marked = 0;
+  aim->marked = 0;
   if (operation->since_unix_ns <= 0) {
-    target->release_held = true;
+    aim->target.release_held = true;
     return 0;
   }
-  if (!relevant_marks(state, operation->since_unix_ns, &count))
+  if (!relevant_marks(cursor, operation->since_unix_ns, &count))
     count = 0;
   outbox_read_from(outbox, 0, &reader);
   while (count > 0 && (result = outbox_next_marked(&reader, &line, operation->error)) == 1) {
     number++;
     for (uint32_t i = 0; i < count; i++)
-      if (memcmp(state->marks[i].id, line.id, sizeof line.id) == 0) {
+      if (memcmp(cursor->marks[i].id, line.id, sizeof line.id) == 0) {
         found++;
         if (number < first)
           first = number;
@@ -153,21 +149,21 @@ static int find_since(const struct operation *operation, const struct outbox *ou
   line_reader_fini(&reader);
   /* a mark before the first line, or of a line that is not there any more: from the beginning */
   if (count > 0 && found == count)
-    target->marked = first;
+    aim->marked = first;
   return count > 0 && result < 0 ? -1 : 0;
 }
 
 /* Held events stay so, unless it was said that all are to be sent. */
-static void keep_held(const struct agent_state *state, struct target *target) {
-  uint64_t held_until = state->held_from_marked + state->held_count;
+static void keep_held(const struct cursor *cursor, struct aim *aim) {
+  uint64_t held_until = cursor->held_from_marked + cursor->held_count;
 
-  if (state->held_count > 0 && !target->release_held && target->marked < held_until)
-    target->marked = held_until;
+  if (cursor->held_count > 0 && !aim->target.release_held && aim->marked < held_until)
+    aim->marked = held_until;
 }
 
-/* Behind how many marked lines the first dead letter stands. */
+/* After how many marked lines the first dead letter stands. */
 static int find_first_dead(const struct outbox *outbox, const struct dead_letter_ids *dead,
-                           struct target *target, struct error *error) {
+                           struct aim *aim, struct error *error) {
   struct line_reader reader;
   struct outbox_line line;
   uint64_t number = 0;
@@ -178,62 +174,40 @@ static int find_first_dead(const struct outbox *outbox, const struct dead_letter
          !dead_letter_has(dead, line.id))
     number++;
   line_reader_fini(&reader);
-  target->marked = result == 1 ? number : UINT64_MAX;
+  aim->marked = result == 1 ? number : UINT64_MAX;
   return result < 0 ? -1 : 0;
 }
 
-/* Counts and collects what the new state says, of the lines up to the cursor as it is. */
-static int survey(const struct outbox *outbox, const struct agent_state *state,
-                  const struct dead_letter_ids *dead, struct target *target, struct error *error) {
+/* Collects what the cursor says when it has moved, of the lines up to it as it is. */
+static int survey(const struct outbox *outbox, const struct cursor *cursor,
+                  const struct dead_letter_ids *dead, struct aim *aim, struct error *error) {
   struct line_reader reader;
   struct outbox_line line;
-  uint64_t number = 0;
-  int result;
+  int result = 1;
 
   outbox_read_from(outbox, 0, &reader);
-  while ((result = outbox_next_marked(&reader, &line, error)) == 1 &&
-         number < state->cursor_marked) {
-    bool is_dead = dead_letter_has(dead, line.id);
+  for (uint64_t n = 0; n < cursor->marked; n++) {
+    bool is_dead;
 
-    if (number++ < target->marked) {
-      memcpy(target->recent[(number - 1) % AGENT_STATE_RECENT], line.id, sizeof line.id);
-      target->end = line.line.end;
-      target->dead += is_dead;
-    } else if (is_dead && dead_letter_ids_add(&target->revived, line.id, error) != 0) {
-      result = -1;
+    result = outbox_next_marked(&reader, &line, error);
+    if (result != 1)
       break;
-    }
+    is_dead = dead_letter_has(dead, line.id);
+    if (n < aim->marked)
+      cursor_target_pass(&aim->target, line.id, line.line.end, is_dead && !cursor_holds(cursor, n));
+    else if (is_dead && dead_letter_ids_add(&aim->revived, line.id, error) != 0)
+      result = -1;
+    if (result < 0)
+      break;
   }
   line_reader_fini(&reader);
-  if (target->marked > number)
-    target->marked = number;
-  dead_letter_ids_sort(&target->revived);
+  dead_letter_ids_sort(&aim->revived);
   return result < 0 ? -1 : 0;
-}
-
-static void apply(struct agent_state *state, const struct target *target) {
-  uint32_t count =
-      target->marked < AGENT_STATE_RECENT ? (uint32_t)target->marked : AGENT_STATE_RECENT;
-  uint64_t wall = (uint64_t)clock_wall_ns();
-
-  memset(state->recent, 0, sizeof state->recent);
-  for (uint32_t i = 0; i < count; i++)
-    memcpy(state->recent[i], target->recent[(target->marked - 1 - i) % AGENT_STATE_RECENT],
-           sizeof state->recent[0]);
-  state->recent_count = count;
-  state->cursor_end = target->end;
-  state->cursor_marked = target->marked;
-  state->dead_lettered = target->dead;
-  state->epoch = wall > state->epoch ? wall : state->epoch + 1;
-  if (target->release_held) {
-    state->held_count = state->held_from_end = state->held_from_marked = 0;
-    memset(state->held_from_id, 0, sizeof state->held_from_id);
-  }
 }
 
 /* 0 done, 1 something changed meanwhile, -1. */
 static int move_back(const struct operation *operation, struct outbox *outbox,
-                     const struct agent_state *seen, const struct target *target, uint64_t *moved) {
+                     const struct cursor *seen, const struct aim *aim, uint64_t *moved) {
   struct agent_state state;
   bool same_log;
   int result =
@@ -241,26 +215,27 @@ static int move_back(const struct operation *operation, struct outbox *outbox,
 
   if (result != OUTBOX_SEEN)
     return result < 0 ? -1 : busy(operation->error);
-  if (!same_log || state.epoch != seen->epoch || state.cursor_marked < seen->cursor_marked) {
+  *moved = state.cursor.marked - aim->target.marked;
+  if (!same_log || state.cursor.epoch != seen->epoch || state.cursor.marked < seen->marked)
     result = 1;
-  } else {
-    *moved = state.cursor_marked - target->marked;
-    apply(&state, target);
+  else if (cursor_move_back(&state.cursor, &aim->target, clock_wall_ns()) != 0)
+    result = cursor_check(&state.cursor, operation->error) == CURSOR_IMPOSSIBLE ? -1 : 1;
+  else
     result =
         agent_state_store(outbox->agent_fd, &state, operation->project->sync, operation->error);
-    if (result == 0 && target->revived.count > 0)
-      result = dead_letter_remove(outbox->agent_fd, &target->revived, operation->project->sync,
-                                  operation->error);
-  }
+  if (result == 0 && aim->revived.count > 0)
+    result = dead_letter_remove(outbox->agent_fd, &aim->revived, operation->project->sync,
+                                operation->error);
   agent_lock_release(&outbox->lock);
   return result;
 }
 
 /* One try: 0, 1 to be tried again, -1.  `dead_only`: for the sake of the dead letters. */
 static int try_agent(struct operation *operation, const char *name, bool dead_only) {
-  struct target target = {0};
+  struct aim aim = {0};
   struct dead_letter_ids dead = {0};
   struct agent_state state;
+  const struct cursor *cursor = &state.cursor;
   struct outbox outbox;
   uint64_t moved = 0;
   int result = open_agent(operation, name, &outbox, &state);
@@ -269,19 +244,19 @@ static int try_agent(struct operation *operation, const char *name, bool dead_on
     return result < 0 ? -1 : 0;
   result = dead_letter_load_ids(outbox.agent_fd, &dead, operation->error);
   if (result == 0)
-    result = dead_only ? find_first_dead(&outbox, &dead, &target, operation->error)
-                       : find_since(operation, &outbox, &state, &target);
-  keep_held(&state, &target);
-  if (result == 0 && target.marked < state.cursor_marked) {
-    result = survey(&outbox, &state, &dead, &target, operation->error);
+    result = dead_only ? find_first_dead(&outbox, &dead, &aim, operation->error)
+                       : find_since(operation, &outbox, cursor, &aim);
+  keep_held(cursor, &aim);
+  if (result == 0 && (aim.marked < cursor->marked || cursor_check(cursor, NULL) != 0)) {
+    result = survey(&outbox, cursor, &dead, &aim, operation->error);
     if (result == 0)
-      result = move_back(operation, &outbox, &state, &target, &moved);
-    if (result == 0)
-      operation->count += dead_only ? target.revived.count : moved;
-    if (result == 0)
+      result = move_back(operation, &outbox, cursor, &aim, &moved);
+    if (result == 0) {
+      operation->count += dead_only ? aim.revived.count : moved;
       tell_publisher(operation->project, name);
+    }
   }
-  dead_letter_ids_fini(&target.revived);
+  dead_letter_ids_fini(&aim.revived);
   dead_letter_ids_fini(&dead);
   outbox_close(&outbox);
   return result;
@@ -318,9 +293,10 @@ static int assume_agent(void *ctx, const char *name) {
     return result < 0 ? -1 : 0;
   result = outbox_lock_state(&outbox, deadline_of(operation), &state, &same_log, operation->error);
   if (result == OUTBOX_SEEN) {
-    if (state.held_count > 0) {
-      operation->count += state.held_count;
-      state.held_count = state.held_from_end = state.held_from_marked = 0;
+    uint64_t released = cursor_release(&state.cursor);
+
+    if (released > 0) {
+      operation->count += released;
       result =
           agent_state_store(outbox.agent_fd, &state, operation->project->sync, operation->error);
     }

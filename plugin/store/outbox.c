@@ -140,6 +140,13 @@ static bool read_marked(struct span text, struct record *record, unsigned char i
   return true;
 }
 
+static bool is_marked_with(struct span text, const unsigned char id[16]) {
+  struct record record;
+  unsigned char found[16];
+
+  return read_marked(text, &record, found) && memcmp(found, id, sizeof found) == 0;
+}
+
 int outbox_next_marked(struct line_reader *reader, struct outbox_line *line, struct error *error) {
   int result;
 
@@ -168,63 +175,49 @@ int outbox_read_line(const struct outbox *outbox, uint64_t begin, const unsigned
 int outbox_line_ends_at(const struct outbox *outbox, uint64_t end, const unsigned char id[16],
                         struct error *error) {
   struct buffer tail = {0};
-  struct record record;
-  unsigned char found[16];
-  uint64_t len = TAIL_BYTES;
+  const char *newline = NULL;
+  uint64_t len = 0;
   int result = 1;
 
   if (end == 0 || end > outbox->committed_end)
     return 1;
-  for (;; len *= 4) {
-    const char *newline;
+  /* backwards, in pieces that grow, until the line's beginning is among them */
+  while (result == 1 && !newline && len < end && len <= LINE_READER_LINE_MAX) {
     size_t got;
 
+    len = len == 0 ? TAIL_BYTES : len * 4;
     if (len > end)
       len = end;
     buffer_clear(&tail);
-    if (!buffer_reserve(&tail, (size_t)len)) {
+    if (!buffer_reserve(&tail, (size_t)len))
       result = error_set(error, KAIZEN_E_NOMEM, "out of memory");
+    else if (directory_read_at(outbox->log_fd, tail.data, (size_t)len, end - len, &got, error) != 0)
+      result = -1;
+    else if (got < len || tail.data[len - 1] != '\n')
       break;
-    }
-    result = directory_read_at(outbox->log_fd, tail.data, (size_t)len, end - len, &got, error);
-    if (result != 0)
-      break;
-    result = 1;
-    if (got < len || tail.data[len - 1] != '\n')
-      break;
-    newline = len > 1 ? memrchr(tail.data, '\n', (size_t)len - 1) : NULL;
-    if (newline || len == end) {
+    else
+      newline = memrchr(tail.data, '\n', (size_t)len - 1);
+    if (result == 1 && (newline || len == end)) {
       const char *begin = newline ? newline + 1 : tail.data;
       struct span text = {begin, (size_t)(tail.data + len - 1 - begin)};
 
-      if (read_marked(text, &record, found) && memcmp(found, id, sizeof found) == 0)
-        result = 0;
-      break;
+      result = is_marked_with(text, id) ? 0 : 1;
     }
-    if (len > LINE_READER_LINE_MAX)
-      break;
   }
   buffer_fini(&tail);
   return result;
 }
 
-int outbox_find(const struct outbox *outbox, const unsigned char (*ids)[16], uint32_t count,
-                struct outbox_position *position, struct error *error) {
+int outbox_find(const struct outbox *outbox, const struct cursor *cursor,
+                struct cursor_search *search, struct error *error) {
   struct line_reader reader;
   struct outbox_line line;
   int result;
 
-  *position = (struct outbox_position){.index = count};
+  cursor_search_begin(search, cursor);
   outbox_read_from(outbox, 0, &reader);
-  while ((result = outbox_next_marked(&reader, &line, error)) == 1) {
-    position->total++;
-    for (uint32_t i = 0; i < position->index; i++)
-      if (memcmp(ids[i], line.id, sizeof line.id) == 0) {
-        position->index = i;
-        position->end = line.line.end;
-        position->marked = position->total;
-      }
-  }
+  while ((result = outbox_next_marked(&reader, &line, error)) == 1)
+    cursor_search_line(search, line.id, line.line.end);
   line_reader_fini(&reader);
   return result;
 }

@@ -63,16 +63,8 @@ int outbox_read_line(const struct outbox *outbox, uint64_t begin, const unsigned
 int outbox_line_ends_at(const struct outbox *outbox, uint64_t end, const unsigned char id[16],
                         struct error *error);
 
-/* A place between two marked lines. */
-struct outbox_position {
-  uint64_t end;    /* behind the newline of the marked line before it; 0: before the first */
-  uint64_t marked; /* marked lines before it */
-  uint64_t total;  /* marked lines in the log */
-  uint32_t index;  /* of `ids` which that line is; count: none */
-};
-/* Behind the line whose id comes first in `ids`, whichever of them the log still holds; the
- * beginning when it holds none. */
-int outbox_find(const struct outbox *outbox, const unsigned char (*ids)[16], uint32_t count,
-                struct outbox_position *position, struct error *error);
+/* Where the newest of the cursor's ids that the log still holds stands; *search says. */
+int outbox_find(const struct outbox *outbox, const struct cursor *cursor,
+                struct cursor_search *search, struct error *error);
 
 #endif

@@ -93,20 +93,20 @@ static int is_expired(void *ctx, const struct line *line, const struct record *r
   if (!record->marked)
     return 1;
   return line->offset < prune->protected_from &&
-         !rewrite_carries_id(record, prune->state.recent[0]);
+         !rewrite_carries_id(record, prune->state.cursor.recent[0]);
 }
 
 /* One pass: where the protected lines begin, by the ids in .state (its offsets are hints only). */
 static int find_protected(struct prune *prune, struct error *error) {
   static const unsigned char zero[16];
-  const struct agent_state *state = &prune->state;
-  const unsigned char *id = state->held_count > 0 ? state->held_from_id : state->recent[0];
+  const struct cursor *cursor = &prune->state.cursor;
+  const unsigned char *id = cursor->held_count > 0 ? cursor->held_from_id : cursor_line_id(cursor);
   struct line_reader reader;
   struct record record;
   struct line line;
   int result;
 
-  if ((state->held_count == 0 && state->recent_count == 0) || memcmp(id, zero, sizeof zero) == 0)
+  if (memcmp(id, zero, sizeof zero) == 0)
     return 0;
   line_reader_init(&reader, prune->agent.log.fd, 0, prune->anchor.end);
   while ((result = line_reader_next(&reader, &line, error)) == 1)
@@ -148,7 +148,7 @@ static int check_unchanged(struct prune *prune, ino_t inode, struct error *error
   if (same != 0)
     return same < 0 ? -1 : error_set(error, KAIZEN_E_BUSY, "another program rewrote the log");
   if (agent_state_load(agent->fd, &state, &damaged, error) != 0 ||
-      state.epoch != prune->state.epoch)
+      state.cursor.epoch != prune->state.cursor.epoch)
     return error_set(error, KAIZEN_E_BUSY, "events were made pending again meanwhile");
   return 0;
 }

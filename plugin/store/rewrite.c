@@ -69,8 +69,8 @@ int rewrite_begin(struct rewrite *rewrite, struct error *error) {
   int tries, result = 1;
 
   rewrite->spare_fd = -1;
-  rewrite->moved = rewrite->state;
-  if (rewrite->state.dead_lettered > 0 &&
+  cursor_trail_begin(&rewrite->trail, &rewrite->state.cursor);
+  if (rewrite->state.cursor.dead_lettered > 0 &&
       dead_letter_load_ids(agent_fd, &rewrite->letters, error) != 0)
     return -1;
   for (tries = 0; result == 1 && tries < SPARE_TRIES; tries++)
@@ -90,20 +90,6 @@ static int write_out(struct rewrite *rewrite, uint64_t least, struct error *erro
     return -1;
   buffer_clear(out);
   return 0;
-}
-
-static void follow_state(struct rewrite *rewrite, const struct record *record) {
-  if (!record || !record->marked)
-    return;
-  rewrite->new_marked++;
-  if (rewrite->state.recent_count > 0 && rewrite_carries_id(record, rewrite->state.recent[0])) {
-    rewrite->moved.cursor_end = rewrite->new_size;
-    rewrite->moved.cursor_marked = rewrite->new_marked;
-  }
-  if (rewrite->state.held_count > 0 && rewrite_carries_id(record, rewrite->state.held_from_id)) {
-    rewrite->moved.held_from_end = rewrite->new_size;
-    rewrite->moved.held_from_marked = rewrite->new_marked;
-  }
 }
 
 /* The bytes of a line that the reader does not keep. */
@@ -129,32 +115,33 @@ static int copy_long_line(struct rewrite *rewrite, const struct line *line, stru
   return 0;
 }
 
-static void leave_out(struct rewrite *rewrite, const struct record *record) {
-  unsigned char id[16];
-
-  rewrite->dropped++;
-  if (!record || !record->marked)
-    return;
-  uuid_pack(record->event_id, id);
-  rewrite->dropped_letters += dead_letter_has(&rewrite->letters, id);
-}
-
 static int copy_line(struct rewrite *rewrite, const struct line *line, struct error *error) {
   struct record read, *record = NULL;
+  bool marked = false;
+  unsigned char id[16];
   int result;
 
   if (!line->too_long && record_read(line->text, &read, NULL) == RECORD_OK)
     record = &read;
+  if (record && record->marked) {
+    marked = true;
+    uuid_pack(record->event_id, id);
+  }
   result = rewrite->leave_out(rewrite->ctx, line, record, error);
-  if (result > 0)
-    leave_out(rewrite, record);
-  if (result != 0)
-    return result < 0 ? -1 : 0;
+  if (result < 0)
+    return -1;
+  if (result > 0) {
+    rewrite->dropped++;
+    if (marked)
+      cursor_trail_drop(&rewrite->trail, dead_letter_has(&rewrite->letters, id));
+    return 0;
+  }
   if (line->too_long)
     return copy_long_line(rewrite, line, error);
   buffer_append(&rewrite->out, line->text.ptr, line->text.len + 1);
   rewrite->new_size += line->text.len + 1;
-  follow_state(rewrite, record);
+  if (marked)
+    cursor_trail_keep(&rewrite->trail, id, rewrite->new_size);
   return write_out(rewrite, WRITE_CHUNK, error);
 }
 
@@ -176,8 +163,8 @@ int rewrite_copy(struct rewrite *rewrite, uint64_t from, uint64_t to, struct err
   return result < 0 ? -1 : write_out(rewrite, 0, error);
 }
 
-/* The cursor's place is a hint, and mended only when nobody moved it meanwhile: its ids find it in
- * any case.  What is left out stood before it, so its dead letters go whoever moved it. */
+/* Where the cursor cannot follow it stays as it is: its ids find it in any case, and the numbers are
+ * then taken from the log. */
 static void store_state(const struct rewrite *rewrite) {
   int agent_fd = rewrite->agent->fd;
   struct agent_state current;
@@ -185,18 +172,8 @@ static void store_state(const struct rewrite *rewrite) {
 
   if (!rewrite->has_state || agent_state_load(agent_fd, &current, &damaged, NULL) != 0)
     return;
-  if (current.epoch != rewrite->state.epoch)
-    return;
-  current.dead_lettered -= rewrite->dropped_letters < current.dead_lettered
-                               ? rewrite->dropped_letters
-                               : current.dead_lettered;
-  if (memcmp(current.recent[0], rewrite->state.recent[0], 16) == 0) {
-    current.cursor_end = rewrite->moved.cursor_end;
-    current.cursor_marked = rewrite->moved.cursor_marked;
-    current.held_from_end = rewrite->moved.held_from_end;
-    current.held_from_marked = rewrite->moved.held_from_marked;
-  }
-  (void)agent_state_store(agent_fd, &current, rewrite->sync, NULL);
+  if (cursor_follow_trail(&current.cursor, &rewrite->trail) == 0)
+    (void)agent_state_store(agent_fd, &current, rewrite->sync, NULL);
 }
 
 int rewrite_finish(struct rewrite *rewrite, struct error *error) {

@@ -29,10 +29,9 @@ struct rewrite {
   /* kept by this module */
   int spare_fd;
   struct buffer out;
-  uint64_t new_size, new_marked;
-  struct agent_state moved; /* where the cursor's and the held lines come to stand */
+  uint64_t new_size;
+  struct cursor_trail trail; /* where the cursor comes to stand */
   struct dead_letter_ids letters;
-  uint64_t dropped_letters; /* lines left out whose events are dead letters */
 };
 
 /* The caller has filled agent, state, has_state, sync, leave_out and ctx.  0 or -1 with *error. */

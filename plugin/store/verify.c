@@ -214,6 +214,8 @@ static const char *judge_state(const struct evidence *evidence, const struct pro
   if (!project_identity_known(project, id) ||
       memcmp(evidence->state.project_id, id, sizeof id) != 0)
     return OTHER_TREE;
+  if (cursor_check(&evidence->state.cursor, NULL) != 0)
+    return "contradicts itself";
   return evidence->state.lost_by_rewrite > 0
              ? "marked lines were taken out of the log before they were acknowledged"
              : "ok";

@@ -16,15 +16,12 @@
 #define TWO_DAYS_S INT64_C(172900)
 
 /* The lines up to this one are acknowledged. */
-static void step(struct agent_state *state, const struct outbox_line *line) {
-  unsigned keep =
-      state->recent_count < AGENT_STATE_RECENT - 1 ? state->recent_count : AGENT_STATE_RECENT - 1;
+static void step(struct cursor *cursor, const struct outbox_line *line) {
+  struct cursor_progress progress;
 
-  memmove(state->recent[1], state->recent[0], keep * sizeof state->recent[0]);
-  memcpy(state->recent[0], line->id, sizeof state->recent[0]);
-  state->recent_count = keep + 1;
-  state->cursor_end = line->line.end;
-  state->cursor_marked++;
+  cursor_progress_begin(&progress, cursor->epoch, cursor_line_id(cursor), clock_wall_ns());
+  cursor_progress_pass(&progress, line->id, line->line.end, false);
+  (void)cursor_advance(cursor, &progress, true);
 }
 
 /* Stored under the lock, made durable behind it: the publisher's order. */
@@ -37,7 +34,7 @@ static int store_step(struct outbox *outbox, const struct outbox_line *line, boo
 
   if (result != OUTBOX_SEEN)
     return -1;
-  step(&state, line);
+  step(&state.cursor, line);
   result = agent_state_store(outbox->agent_fd, &state, false, &error);
   agent_lock_release(&outbox->lock);
   if (result == 0 && durable)
@@ -98,7 +95,7 @@ void scenario_move_cursor(struct world *world, const char *agent, unsigned most)
     if (outbox_look(&outbox, clock_monotonic_ns() + LOCK_WAIT_NS, &state, &has_state, &error) ==
             OUTBOX_SEEN &&
         has_state)
-      walk(&outbox, agent, state.cursor_end, most, durable);
+      walk(&outbox, agent, state.cursor.end, most, durable);
     else
       say("cursor-failed %s", error.text);
     outbox_close(&outbox);

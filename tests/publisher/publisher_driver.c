@@ -173,7 +173,7 @@ static void view(const char *agent) {
          ",\"held\":%" PRIu64 ",\"dead\":%" PRIu64 ",\"lost\":%" PRIu64 ",\"store_lost\":%" PRIu64
          ",\"cursor_end\":%" PRIu64 "}\n",
          found.fold.marked, found.acknowledged, found.pending, found.held, found.dead_lettered,
-         found.state.lost_by_rewrite, found.state.store_lost, found.state.cursor_end);
+         found.state.lost_by_rewrite, found.state.store_lost, found.state.cursor.end);
 }
 
 static void attach(char *const words[WORDS]) {

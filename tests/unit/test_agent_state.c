@@ -92,53 +92,53 @@ Test(agent_state, every_field_comes_back) {
 
   for (size_t i = 0; i < sizeof state; i++)
     bytes[i] = (unsigned char)(i * 31 + 7);
-  state.recent_count = AGENT_STATE_RECENT;
-  state.mark_count = AGENT_STATE_MARKS;
+  state.cursor.recent_count = CURSOR_RECENT; /* more is damage */
+  state.cursor.mark_count = CURSOR_MARKS;
   store(&state, true);
   back = load(0);
   cr_assert_eq(back.sequence, state.sequence);
-  cr_assert_eq(back.epoch, state.epoch);
+  cr_assert_eq(back.cursor.epoch, state.cursor.epoch);
   cr_assert_arr_eq(back.project_id, state.project_id, 16);
-  cr_assert_eq(back.cursor_end, state.cursor_end);
-  cr_assert_eq(back.cursor_marked, state.cursor_marked);
-  cr_assert_eq(back.recent_count, state.recent_count);
-  cr_assert_arr_eq(back.recent, state.recent, sizeof state.recent);
-  cr_assert_eq(back.held_count, state.held_count);
-  cr_assert_eq(back.held_from_end, state.held_from_end);
-  cr_assert_eq(back.held_from_marked, state.held_from_marked);
-  cr_assert_arr_eq(back.held_from_id, state.held_from_id, 16);
+  cr_assert_eq(back.cursor.end, state.cursor.end);
+  cr_assert_eq(back.cursor.marked, state.cursor.marked);
+  cr_assert_eq(back.cursor.recent_count, state.cursor.recent_count);
+  cr_assert_arr_eq(back.cursor.recent, state.cursor.recent, sizeof state.cursor.recent);
+  cr_assert_eq(back.cursor.held_count, state.cursor.held_count);
+  cr_assert_eq(back.cursor.held_from_end, state.cursor.held_from_end);
+  cr_assert_eq(back.cursor.held_from_marked, state.cursor.held_from_marked);
+  cr_assert_arr_eq(back.cursor.held_from_id, state.cursor.held_from_id, 16);
   cr_assert_eq(back.retention_clock_s, state.retention_clock_s);
   cr_assert_eq(back.retention_read_s, state.retention_read_s);
-  cr_assert_eq(back.dead_lettered, state.dead_lettered);
+  cr_assert_eq(back.cursor.dead_lettered, state.cursor.dead_lettered);
   cr_assert_eq(back.lost_by_rewrite, state.lost_by_rewrite);
   cr_assert_eq(back.store_lost, state.store_lost);
   cr_assert_eq(back.last_stream_seq, state.last_stream_seq);
   cr_assert_eq(back.last_acknowledged_unix_ns, state.last_acknowledged_unix_ns);
-  cr_assert_eq(back.mark_count, state.mark_count);
-  for (unsigned i = 0; i < AGENT_STATE_MARKS; i++) {
-    cr_assert_eq(back.marks[i].time_s, state.marks[i].time_s);
-    cr_assert_arr_eq(back.marks[i].id, state.marks[i].id, 16);
+  cr_assert_eq(back.cursor.mark_count, state.cursor.mark_count);
+  for (unsigned i = 0; i < CURSOR_MARKS; i++) {
+    cr_assert_eq(back.cursor.marks[i].time_s, state.cursor.marks[i].time_s);
+    cr_assert_arr_eq(back.cursor.marks[i].id, state.cursor.marks[i].id, 16);
   }
 }
 
 Test(agent_state, a_torn_page_costs_the_newer_one_only) {
-  struct agent_state state = {.cursor_marked = 1};
+  struct agent_state state = {.lost_by_rewrite = 1};
   static const off_t places[] = {0, 8, 16, 100, 2000, 4095};
 
   for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
     store(&state, false);
-    state.cursor_marked++;
+    state.lost_by_rewrite++;
     store(&state, false);
     damage((unsigned)(state.sequence % 2), places[i]);
     state = load(0);
-    cr_assert_eq(state.cursor_marked, i + 1, "damage at %ld: %llu", (long)places[i],
-                 (unsigned long long)state.cursor_marked);
-    state.cursor_marked++;
+    cr_assert_eq(state.lost_by_rewrite, i + 1, "damage at %ld: %llu", (long)places[i],
+                 (unsigned long long)state.lost_by_rewrite);
+    state.lost_by_rewrite++;
   }
 }
 
 Test(agent_state, the_store_after_a_torn_page_repairs_it) {
-  struct agent_state state = {.cursor_marked = 1};
+  struct agent_state state = {.lost_by_rewrite = 1};
 
   store(&state, false);
   store(&state, false);
@@ -151,7 +151,7 @@ Test(agent_state, the_store_after_a_torn_page_repairs_it) {
 }
 
 Test(agent_state, two_torn_pages_are_damage_and_not_trusted) {
-  struct agent_state state = {.cursor_marked = 1};
+  struct agent_state state = {.lost_by_rewrite = 1};
   struct error error = {0};
   bool damaged;
 
@@ -175,9 +175,9 @@ Test(agent_state, a_claim_of_a_new_log_holds_nothing) {
   struct fold fold = marked_fold(0);
   struct agent_state state = claim(here, &fold, true);
 
-  cr_assert_eq(state.held_count, 0);
-  cr_assert_eq(state.cursor_marked, 0);
-  cr_assert_eq(state.recent_count, 0);
+  cr_assert_eq(state.cursor.held_count, 0);
+  cr_assert_eq(state.cursor.marked, 0);
+  cr_assert_eq(state.cursor.recent_count, 0);
   claim(here, &fold, false);
 }
 
@@ -185,38 +185,41 @@ Test(agent_state, a_claim_holds_what_a_log_without_a_state_brought_along) {
   struct fold fold = marked_fold(5);
   struct agent_state state = claim(here, &fold, true);
 
-  cr_assert_eq(state.held_count, 5);
-  cr_assert_eq(state.cursor_marked, 5);
-  cr_assert_eq(state.cursor_end, 500);
-  cr_assert_arr_eq(state.recent[0], fold.last_marked_id, 16);
+  cr_assert_eq(state.cursor.held_count, 5);
+  cr_assert_eq(state.cursor.marked, 5);
+  cr_assert_eq(state.cursor.end, 500);
+  cr_assert_arr_eq(state.cursor.recent[0], fold.last_marked_id, 16);
 }
 
 Test(agent_state, a_claim_by_a_copied_tree_holds_everything_and_keeps_the_retention_clock) {
   struct fold fold = marked_fold(0);
   struct agent_state original = claim(here, &fold, true), copy;
+  struct cursor_progress progress;
 
-  original.cursor_marked = 3;
-  original.dead_lettered = 1;
+  cursor_progress_begin(&progress, original.cursor.epoch, cursor_line_id(&original.cursor), 0);
+  cursor_progress_pass(&progress, here, 100, false);
+  cursor_progress_pass(&progress, elsewhere, 200, true);
+  cr_assert_eq(cursor_advance(&original.cursor, &progress, true), 0);
   original.retention_clock_s = 12345;
   original.last_stream_seq = 77;
   store(&original, false);
   fold = marked_fold(9);
   copy = claim(elsewhere, &fold, true);
-  cr_assert_eq(copy.held_count, 9);
-  cr_assert_eq(copy.dead_lettered, 0);
+  cr_assert_eq(copy.cursor.held_count, 9);
+  cr_assert_eq(copy.cursor.dead_lettered, 0);
   cr_assert_eq(copy.last_stream_seq, 0);
   cr_assert_eq(copy.retention_clock_s, 12345);
   cr_assert_gt(copy.sequence, original.sequence);
-  cr_assert_neq(copy.epoch, original.epoch);
+  cr_assert_neq(copy.cursor.epoch, original.cursor.epoch);
   cr_assert_arr_eq(load(0).project_id, elsewhere, 16);
 }
 
 Test(agent_state, a_state_made_anew_has_another_epoch_than_the_removed_one) {
   struct fold fold = marked_fold(0);
-  uint64_t epoch = claim(here, &fold, true).epoch;
+  uint64_t epoch = claim(here, &fold, true).cursor.epoch;
 
   cr_assert_eq(unlinkat(folder, ".state", 0), 0);
-  cr_assert_neq(claim(here, &fold, true).epoch, epoch);
+  cr_assert_neq(claim(here, &fold, true).cursor.epoch, epoch);
 }
 
 Test(agent_state, a_link_in_its_place_is_refused_and_not_followed) {

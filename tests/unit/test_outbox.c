@@ -156,14 +156,16 @@ Test(outbox, what_is_appended_after_the_look_is_not_read) {
 /* A restored tree's events are held; then a program without our lock prunes the log, and nobody
  * publishes who would count again. */
 Test(outbox, held_events_are_no_more_than_are_pending) {
-  struct agent_state state = {.recent_count = 1, .cursor_marked = 5, .held_count = 5};
+  struct agent_state state = {0};
+  struct fold fold = {.marked = 5, .last_marked_end = 10000};
   struct agent_view view;
   struct error error = {0};
 
   append_marked(4);
   append_marked(5);
-  id_of(5, state.recent[0]);
-  state.cursor_end = 10000;
+  id_of(5, fold.last_marked_id);
+  cursor_begin(&state.cursor, 0);
+  cursor_hold(&state.cursor, &fold);
   cr_assert_eq(project_identity(&project, state.project_id, &error), 0, "%s", error.text);
   cr_assert_eq(agent_state_store(agent_fd, &state, false, &error), 0, "%s", error.text);
   cr_assert_eq(agent_view_read(&project, "coach", &view, &error), 0, "%s", error.text);
@@ -204,8 +206,9 @@ Test(outbox, a_line_is_known_by_its_end_and_its_id) {
 }
 
 Test(outbox, the_newest_known_line_that_is_left_is_the_place) {
-  unsigned char ids[3][16];
-  struct outbox_position position;
+  unsigned char id[16];
+  struct cursor_progress progress;
+  struct cursor_search found;
   struct error error;
   static const struct {
     const char *name;
@@ -222,13 +225,19 @@ Test(outbox, the_newest_known_line_that_is_left_is_the_place) {
     append_marked(n);
   look();
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-    for (unsigned k = 0; k < 3; k++)
-      id_of(cases[i].known[k], ids[k]);
-    cr_assert_eq(outbox_find(&outbox, (const unsigned char(*)[16])ids, 3, &position, &error), 0);
-    cr_assert_eq(position.index, cases[i].index, "%s", cases[i].name);
-    cr_assert_eq(position.marked, cases[i].marked, "%s", cases[i].name);
-    cr_assert_eq(position.total, 5, "%s", cases[i].name);
-    cr_assert_eq(count_from(position.end), 5 - cases[i].marked, "%s", cases[i].name);
+    struct cursor cursor = {0};
+
+    cursor_progress_begin(&progress, 0, cursor_line_id(&cursor), 0);
+    for (unsigned k = 3; k-- > 0;) {
+      id_of(cases[i].known[k], id);
+      cursor_progress_pass(&progress, id, 0, false);
+    }
+    cr_assert_eq(cursor_advance(&cursor, &progress, false), 0);
+    cr_assert_eq(outbox_find(&outbox, &cursor, &found, &error), 0);
+    cr_assert_eq(found.index, cases[i].index, "%s", cases[i].name);
+    cr_assert_eq(found.marked, cases[i].marked, "%s", cases[i].name);
+    cr_assert_eq(found.total, 5, "%s", cases[i].name);
+    cr_assert_eq(count_from(found.end), 5 - cases[i].marked, "%s", cases[i].name);
   }
 }
 

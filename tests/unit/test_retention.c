@@ -79,31 +79,48 @@ static void with_agent(void (*change)(struct agent *agent, struct agent_state *s
   agent_close(&agent);
 }
 
+static void pass(struct cursor_progress *progress, const char *id_text, bool refused) {
+  unsigned char id[16];
+
+  uuid_pack(id_text, id);
+  cursor_progress_pass(progress, id, 0, refused); /* the offset is a hint, the id decides */
+}
+
+/* Where a publisher begins in a log whose events are all to be sent. */
+static void begin(struct cursor *cursor, struct cursor_progress *progress) {
+  cursor_begin(cursor, clock_wall_ns());
+  cursor_progress_begin(progress, cursor->epoch, cursor_line_id(cursor), clock_wall_ns());
+}
+
 /* As the publisher would after an acknowledgement of the second marked line. */
 static void acknowledge_two(struct agent *agent, struct agent_state *state) {
+  struct cursor_progress progress;
+
   (void)agent;
-  state->held_count = 0;
-  state->cursor_marked = 2;
-  state->cursor_end = 0; /* the offset is a hint, the id decides */
-  state->recent_count = 1;
-  uuid_pack("00000000-0000-4000-8000-000000000002", state->recent[0]);
+  begin(&state->cursor, &progress);
+  pass(&progress, "00000000-0000-4000-8000-000000000001", false);
+  pass(&progress, "00000000-0000-4000-8000-000000000002", false);
+  cr_assert_eq(cursor_advance(&state->cursor, &progress, false), 0);
 }
 
 /* As after five events, of which the second, fourth and fifth became dead letters. */
 static void refuse_three_of_five(struct agent *agent, struct agent_state *state) {
+  struct cursor_progress progress;
+
   (void)agent;
-  state->held_count = 0;
-  state->cursor_marked = 5;
-  state->cursor_end = 0;
-  state->dead_lettered = 3;
-  state->recent_count = 1;
-  uuid_pack("00000000-0000-4000-8000-000000000005", state->recent[0]);
+  begin(&state->cursor, &progress);
+  pass(&progress, "00000000-0000-4000-8000-000000000001", false);
+  pass(&progress, "00000000-0000-4000-8000-000000000002", true);
+  pass(&progress, "00000000-0000-4000-8000-000000000003", false);
+  pass(&progress, "00000000-0000-4000-8000-000000000004", true);
+  pass(&progress, "00000000-0000-4000-8000-000000000005", true);
+  cr_assert_eq(cursor_advance(&state->cursor, &progress, false), 0);
 }
 
 static void expect_one_dead_letter(struct agent *agent, struct agent_state *state) {
   (void)agent;
-  cr_assert_eq(state->cursor_marked, 1);
-  cr_assert_eq(state->dead_lettered, 1);
+  cr_assert_eq(state->cursor.marked, 1);
+  cr_assert_eq(state->cursor.dead_lettered, 1);
 }
 
 /* When. */
@@ -213,10 +230,10 @@ Test(retention, the_cursor_follows_its_line) {
   folder = open(in_sandbox(".kaizen/metrics/coach"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   cr_assert_eq(agent_state_load(folder, &state, &damaged, &error), 0);
   (void)close(folder);
-  cr_assert_eq(state.cursor_end, strlen(MARKED("2")));
-  cr_assert_eq(state.cursor_marked, 1);
+  cr_assert_eq(state.cursor.end, strlen(MARKED("2")));
+  cr_assert_eq(state.cursor.marked, 1);
   uuid_pack("00000000-0000-4000-8000-000000000002", id);
-  cr_assert_arr_eq(state.recent[0], id, 16);
+  cr_assert_arr_eq(state.cursor.recent[0], id, 16);
 }
 
 Test(retention, the_dead_letters_whose_lines_go_are_no_longer_counted) {
@@ -424,8 +441,9 @@ static void resend_everything(void) {
   int folder = open(in_sandbox(".kaizen/metrics/coach"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
   cr_assert_eq(agent_state_load(folder, &state, &damaged, NULL), 0);
-  state.epoch++;
-  state.recent_count = 0;
+  cr_assert_eq(cursor_move_back(&state.cursor, &(struct cursor_target){.release_held = true},
+                                clock_wall_ns()),
+               0);
   cr_assert_eq(agent_state_store(folder, &state, false, NULL), 0);
   (void)close(folder);
 }

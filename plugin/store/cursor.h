@@ -1,0 +1,146 @@
+/* cursor.h - how far an agent's events got: which marked lines are acknowledged, dead letters, held
+ * or pending.  Pure: no file, no clock.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * Of the marked lines in the log, in its order: those up to the cursor are acknowledged,
+ * dead-lettered or held, those after it are pending.  So
+ *
+ *   marked = acknowledged + pending (held included) + dead-lettered
+ *
+ * and nothing here is clamped to make it so: numbers that contradict each other are answered with
+ * CURSOR_IMPOSSIBLE, and then nothing was changed.
+ *
+ * The members are read by anybody and assigned in cursor.c alone.  Whoever moves the cursor holds
+ * the agent's exclusive lock and stores it (agent_state.h). */
+#ifndef KAIZEN_CURSOR_H
+#define KAIZEN_CURSOR_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "record/fold.h"
+
+#define CURSOR_RECENT 64
+#define CURSOR_MARKS 96
+
+enum cursor_answer {
+  CURSOR_MOVED = 1,      /* it does not stand where the caller left it */
+  CURSOR_IMPOSSIBLE = 2, /* the numbers contradict each other: a finding, to be handed on */
+};
+
+struct cursor_mark { /* the cursor as it was at a time, for resending what came after it */
+  int64_t time_s;
+  unsigned char id[16];
+};
+
+struct cursor {
+  /* The token: raised by everybody who moves the cursor anywhere but on from where it stands, so
+   * that a publisher notices that its place no longer counts. */
+  uint64_t epoch;
+  uint64_t end;    /* hint: offset after its line's newline; 0: before the first, or not known */
+  uint64_t marked; /* marked lines in the log up to it */
+  uint32_t recent_count;
+  /* the ids up to the cursor, newest first; [0] is its line: what decides where it stands */
+  unsigned char recent[CURSOR_RECENT][16];
+  /* Held: `held_count` marked lines after the first `held_from_marked`; 0: none. */
+  uint64_t held_count, held_from_end, held_from_marked;
+  unsigned char held_from_id[16]; /* zero: from the beginning, or not known */
+  uint64_t dead_lettered; /* distinct ids in .dead-letter.jsonl whose lines are in the log */
+  uint32_t mark_count;    /* newest first, one a quarter of an hour: a day */
+  struct cursor_mark marks[CURSOR_MARKS];
+};
+
+/* 0; CURSOR_IMPOSSIBLE with *error (which may be NULL) when its own numbers contradict each
+ * other. */
+int cursor_check(const struct cursor *cursor, struct error *error);
+/* The id of its line; zeros: it stands before the first. */
+const unsigned char *cursor_line_id(const struct cursor *cursor);
+/* Is marked line number `number`, from 0, held? */
+bool cursor_holds(const struct cursor *cursor, uint64_t number);
+
+/* ---- begin, hold, release ---- */
+
+/* Before the first line, nothing held, under a token that none before it had. */
+void cursor_begin(struct cursor *cursor, int64_t wall_ns);
+/* After the last line of `fold`, with every marked line held: what was sent of them is not known
+ * here.  The token stays. */
+void cursor_hold(struct cursor *cursor, const struct fold *fold);
+/* The held lines count as acknowledged.  Answers how many they were. */
+uint64_t cursor_release(struct cursor *cursor);
+
+/* ---- advance ---- */
+
+/* What a publisher got through since it last stored, from one line of the log to another. */
+struct cursor_progress {
+  uint64_t epoch;         /* the token it holds */
+  unsigned char from[16]; /* the line it goes on from */
+  int64_t began_wall_ns;
+  uint64_t passed, refused, end;
+  unsigned char ids[CURSOR_RECENT][16]; /* a ring: number n stands at n % CURSOR_RECENT */
+};
+void cursor_progress_begin(struct cursor_progress *progress, uint64_t epoch,
+                           const unsigned char from[16], int64_t wall_ns);
+/* One more line, acknowledged or refused. */
+void cursor_progress_pass(struct cursor_progress *progress, const unsigned char id[16],
+                          uint64_t end, bool refused);
+/* Compare and swap: to where `progress` ends, when the cursor has its token and stands at the line
+ * it goes on from; else CURSOR_MOVED, and the progress is to be dropped.  `same_log`: its offsets
+ * are of the log as it is. */
+int cursor_advance(struct cursor *cursor, const struct cursor_progress *progress, bool same_log);
+
+/* ---- move back ---- */
+
+struct cursor_target {
+  uint64_t marked, end; /* marked lines before it; after the newline of the last of them */
+  uint64_t dead;        /* dead letters before it, without the held ones */
+  bool release_held;    /* what is held is to be sent, too */
+  unsigned char recent[CURSOR_RECENT][16]; /* a ring, as in cursor_progress */
+};
+/* One more marked line that stays before it. */
+void cursor_target_pass(struct cursor_target *target, const unsigned char id[16], uint64_t end,
+                        bool is_dead);
+/* Everything after `target` is pending again, under a new token. */
+int cursor_move_back(struct cursor *cursor, const struct cursor_target *target, int64_t wall_ns);
+
+/* ---- follow the log when it is written anew ---- */
+
+/* Another program rewrote it: the newest of the cursor's ids that the log still holds decides. */
+struct cursor_search {
+  const struct cursor *cursor; /* as it was stored */
+  uint64_t total;              /* marked lines in the log */
+  uint32_t index;              /* of the id that was found; recent_count: none */
+  uint64_t marked, end;        /* of its line; 0: before the first */
+};
+void cursor_search_begin(struct cursor_search *search, const struct cursor *cursor);
+/* The log's next marked line. */
+void cursor_search_line(struct cursor_search *search, const unsigned char id[16], uint64_t end);
+/* A rewrite takes the oldest lines: what stands after the held ones is acknowledged and stays so,
+ * the held ones are fewer.  No dead letter is counted yet. */
+int cursor_follow_search(struct cursor *cursor, const struct cursor_search *search);
+/* How many of the lines up to it, without the held ones, are dead letters. */
+int cursor_set_dead(struct cursor *cursor, uint64_t dead);
+
+/* We leave out lines ourselves, all of them before the cursor. */
+struct cursor_trail {
+  struct cursor from; /* when it began */
+  uint64_t kept, end, marked, held_from_end, held_from_marked;
+  uint64_t dropped, dropped_dead;
+};
+void cursor_trail_begin(struct cursor_trail *trail, const struct cursor *cursor);
+/* A marked line stays; it ends at `end` of the new file. */
+void cursor_trail_keep(struct cursor_trail *trail, const unsigned char id[16], uint64_t end);
+void cursor_trail_drop(struct cursor_trail *trail, bool is_dead);
+/* CURSOR_MOVED: under another token than when it began. */
+int cursor_follow_trail(struct cursor *cursor, const struct cursor_trail *trail);
+
+/* ---- count ---- */
+
+struct cursor_counts {
+  uint64_t acknowledged, pending, held, dead_lettered; /* held ones are part of the pending ones */
+};
+/* Of a log with `marked` marked lines.  CURSOR_IMPOSSIBLE: not to be told, *counts is zeroed. */
+int cursor_count(const struct cursor *cursor, uint64_t marked, struct cursor_counts *counts);
+
+#endif
