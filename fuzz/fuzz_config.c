@@ -6,6 +6,7 @@
 
 #include "common/json_reader.h"
 #include "config/config.h"
+#include "config/config_report.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {

@@ -13,7 +13,7 @@
 
 #include "base/hash.h"
 #include "common/json_reader.h"
-#include "record/execution.h"
+#include "record/agent_name.h"
 #include "scratch.h"
 #include "store/agent_log.h"
 #include "store/agent_state.h"
@@ -165,7 +165,7 @@ static void hear_name(void *ctx, const char *agent) {
   struct error error;
 
   (void)ctx;
-  require(execution_check_agent((struct span){agent, strlen(agent)}, &error) == 0);
+  require(agent_name_check((struct span){agent, strlen(agent)}, &error) == 0);
 }
 
 static void require_bell_harmless(void) {

@@ -13,7 +13,8 @@
 
 #include "common/utf8.h"
 #include "record/event.h"
-#include "record/execution.h"
+#include "record/execution_from_json.h"
+#include "record/execution_from_struct.h"
 #include "record/record.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

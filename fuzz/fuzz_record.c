@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/uuid_text.h"
+#include "base/uuid.h"
 #include "common/timestamp.h"
 #include "common/utf8.h"
 #include "record/event.h"
@@ -30,7 +30,7 @@ static void check_record(const struct record *record, struct span line) {
   if (record_key(record, &key))
     require(key.len > 0 && utf8_valid(buffer_span(&key)));
   if (record->marked)
-    require(uuid_text_valid((struct span){record->event_id, strlen(record->event_id)}));
+    require(uuid_is_text((struct span){record->event_id, strlen(record->event_id)}));
   if (event_append_envelope(record, &envelope, &error) == 0)
     require(json_reader_check(buffer_span(&envelope), JSON_STRICT, JSON_DEPTH_MAX, &value, NULL) ==
             0);

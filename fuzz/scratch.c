@@ -12,7 +12,8 @@
 #include <unistd.h>
 
 #include "common/json_reader.h"
-#include "record/execution.h"
+#include "record/execution_from_json.h"
+#include "record/execution_from_struct.h"
 #include "store/agent_log.h"
 #include "store/agent_view.h"
 #include "store/summary.h"

@@ -10,8 +10,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <kaizen/plugin.h>
-
 #include "base/os_files.h"
 
 #define FILE_MODE 0600
@@ -23,15 +21,15 @@ static int refuse_open(const char *path, struct error *error) {
   if (os_error == ENOENT)
     return 1;
   if (os_error == ELOOP)
-    return error_set(error, KAIZEN_E_IO,
+    return error_set(error, ERROR_IO,
                      "%s: a symbolic link; only regular files and folders are used here, "
                      "remove it",
                      path);
-  return error_set_errno(error, KAIZEN_E_IO, os_error, "%s: cannot open", path);
+  return error_set_errno(error, ERROR_IO, os_error, "%s: cannot open", path);
 }
 
 static int refuse_owner(const char *path, uid_t owner, struct error *error) {
-  return error_set(error, KAIZEN_E_IO,
+  return error_set(error, ERROR_IO,
                    "%s: belongs to user %ld, this process runs as %ld; run as its owner or "
                    "give it to this user",
                    path, (long)owner, (long)geteuid());
@@ -40,13 +38,12 @@ static int refuse_owner(const char *path, uid_t owner, struct error *error) {
 /* What may be used: a regular file of ours with one name. */
 static int check_file(const char *path, const struct stat *status, struct error *error) {
   if (!S_ISREG(status->st_mode))
-    return error_set(error, KAIZEN_E_IO, "%s: no regular file; remove it", path);
+    return error_set(error, ERROR_IO, "%s: no regular file; remove it", path);
   if (status->st_uid != geteuid())
     return refuse_owner(path, status->st_uid, error);
   if (status->st_nlink > 1)
-    return error_set(error, KAIZEN_E_IO,
-                     "%s: has %lu hard links, one is allowed; remove the others", path,
-                     (unsigned long)status->st_nlink);
+    return error_set(error, ERROR_IO, "%s: has %lu hard links, one is allowed; remove the others",
+                     path, (unsigned long)status->st_nlink);
   return 0;
 }
 
@@ -58,12 +55,11 @@ int directory_open_file(int directory_fd, const char *path, int open_flags, int 
 
   *fd = -1;
   if (opened < 0 && (errno == ENXIO || errno == ENODEV))
-    return error_set(error, KAIZEN_E_IO, "%s: no regular file; remove it", path);
+    return error_set(error, ERROR_IO, "%s: no regular file; remove it", path);
   if (opened < 0)
     return refuse_open(path, error);
-  result = fstat(opened, &status) != 0
-               ? error_set_errno(error, KAIZEN_E_IO, errno, "%s: fstat", path)
-               : check_file(path, &status, error);
+  result = fstat(opened, &status) != 0 ? error_set_errno(error, ERROR_IO, errno, "%s: fstat", path)
+                                       : check_file(path, &status, error);
   if (result != 0) {
     (void)close(opened);
     return result;
@@ -88,7 +84,7 @@ int directory_open_folder(int directory_fd, const char *path, int *fd, struct er
   if (opened < 0)
     return refuse_open(path, error);
   if (fstat(opened, &status) != 0)
-    result = error_set_errno(error, KAIZEN_E_IO, errno, "%s: fstat", path);
+    result = error_set_errno(error, ERROR_IO, errno, "%s: fstat", path);
   else if (status.st_uid != geteuid())
     result = refuse_owner(path, status.st_uid, error);
   if (result != 0) {
@@ -106,7 +102,7 @@ int directory_make_folder(int directory_fd, const char *name, bool *made, int *f
   if (mkdirat(directory_fd, name, FOLDER_MODE) == 0)
     *made = true;
   else if (errno != EEXIST)
-    return error_set_errno(error, KAIZEN_E_IO, errno, "%s: cannot make the folder", name);
+    return error_set_errno(error, ERROR_IO, errno, "%s: cannot make the folder", name);
   return directory_open_folder(directory_fd, name, fd, error);
 }
 
@@ -118,11 +114,11 @@ int directory_replace_file(int directory_fd, const char *from, const char *to,
       return 0;
     /* a folder was there, and would be in the way of every later replacement: it goes back */
     (void)os_files_exchange(directory_fd, from, to);
-    return error_set(error, KAIZEN_E_IO, "%s: a folder is in its place; remove it", to);
+    return error_set(error, ERROR_IO, "%s: a folder is in its place; remove it", to);
   }
   if (renameat(directory_fd, from, directory_fd, to) == 0)
     return 0;
-  return error_set_errno(error, KAIZEN_E_IO, errno, "%s: cannot replace", to);
+  return error_set_errno(error, ERROR_IO, errno, "%s: cannot replace", to);
 }
 
 int directory_read_at(int fd, void *bytes, size_t len, uint64_t offset, size_t *got,
@@ -135,7 +131,7 @@ int directory_read_at(int fd, void *bytes, size_t len, uint64_t offset, size_t *
     if (n < 0 && errno == EINTR)
       continue;
     if (n < 0)
-      return error_set_errno(error, KAIZEN_E_IO, errno, "read at %llu", (unsigned long long)offset);
+      return error_set_errno(error, ERROR_IO, errno, "read at %llu", (unsigned long long)offset);
     if (n == 0)
       break;
     done += (size_t)n;
@@ -154,11 +150,9 @@ int directory_write_at(int fd, const void *bytes, size_t len, uint64_t offset,
     if (n < 0 && errno == EINTR)
       continue;
     if (n < 0)
-      return error_set_errno(error, KAIZEN_E_IO, errno, "write at %llu",
-                             (unsigned long long)offset);
+      return error_set_errno(error, ERROR_IO, errno, "write at %llu", (unsigned long long)offset);
     if (n == 0)
-      return error_set_errno(error, KAIZEN_E_IO, ENOSPC, "write at %llu",
-                             (unsigned long long)offset);
+      return error_set_errno(error, ERROR_IO, ENOSPC, "write at %llu", (unsigned long long)offset);
     done += (size_t)n;
   }
   return 0;

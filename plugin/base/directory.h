@@ -15,7 +15,7 @@
 
 #include "base/error.h"
 
-/* All answer 0, 1 when nothing of that name exists, -1 with *error (KAIZEN_E_IO; text names
+/* All answer 0, 1 when nothing of that name exists, -1 with *error (ERROR_IO; text names
  * `path`). */
 int directory_open_file(int directory_fd, const char *path, int open_flags, int *fd,
                         struct error *error);

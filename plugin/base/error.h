@@ -4,14 +4,18 @@
  *
  * Convention: functions answer 0, -1 with *error filled, or > 0 for a documented condition. The
  * first failure writes the text; each boundary it crosses may prefix its own context once. The
- * caller owns the struct. `code` is one of kaizen/plugin.h's result codes, so that the edge only
- * has to return it. */
+ * caller owns the struct. `code` is a number of the layer that made the error; those that this
+ * layer makes stand below, and the layers above may add their own. */
 #ifndef KAIZEN_BASE_ERROR_H
 #define KAIZEN_BASE_ERROR_H
 
 #include <stdint.h>
 
 #define ERROR_TEXT_MAX 256
+
+/* The same numbers as the plugin's result codes, so that the edge only has to return them;
+ * edge/plugin.c holds the two to each other. */
+enum error_code { ERROR_NO_MEMORY = -65, ERROR_IO = -66 };
 
 struct error {
   int32_t code;

@@ -5,8 +5,6 @@
 
 #include <string.h>
 
-#include <kaizen/plugin.h>
-
 #include "base/directory.h"
 
 #define CHUNK (UINT64_C(64) << 10)
@@ -40,7 +38,7 @@ static int take_more(struct line_reader *reader, struct error *error) {
     want = CHUNK;
   room = buffer_reserve(&reader->window, (size_t)want);
   if (!room)
-    return error_set(error, KAIZEN_E_NOMEM, "out of memory");
+    return error_set(error, ERROR_NO_MEMORY, "out of memory");
   if (directory_read_at(reader->fd, room, (size_t)want, from, &got, error) != 0)
     return -1;
   reader->window.len += got;

@@ -64,9 +64,9 @@ static int set_value(struct config *config, const struct config_key *key, struct
                      struct error *error) {
   int64_t number = 0;
 
-  if (!config_key_parse(key, value, &number))
-    return config_key_refuse(key, key->name, value, "\"", error);
-  if (config_key_is_text(key))
+  if (!config_keys_parse(key, value, &number))
+    return config_keys_refuse(key, key->name, value, "\"", error);
+  if (config_keys_is_text(key))
     return set_text(text_field(config, key), value, error);
   set_number(config, key, number);
   return 0;
@@ -74,7 +74,7 @@ static int set_value(struct config *config, const struct config_key *key, struct
 
 /* An empty text is the way to take a value back. */
 static void note_origin(struct config_origins *origins, int index, struct span value) {
-  bool taken_back = config_key_is_text(&config_keys[index]) && value.len == 0;
+  bool taken_back = config_keys_is_text(&config_keys[index]) && value.len == 0;
   origins->of[index] = taken_back ? CONFIG_DEFAULT : CONFIG_CONFIGURED;
 }
 
@@ -83,7 +83,7 @@ void config_init(struct config *config, struct config_origins *origins) {
   memset(origins, CONFIG_DEFAULT, sizeof(*origins));
   for (int i = 0; i < CONFIG_KEY_COUNT; i++) {
     const struct config_key *key = &config_keys[i];
-    if (config_key_is_text(key))
+    if (config_keys_is_text(key))
       *text_field(config, key) = unset;
     else
       set_value(config, key, span_of(key->default_text), NULL);
@@ -92,7 +92,7 @@ void config_init(struct config *config, struct config_origins *origins) {
 
 void config_fini(struct config *config) {
   for (int i = 0; i < CONFIG_KEY_COUNT; i++)
-    if (config_key_is_text(&config_keys[i]))
+    if (config_keys_is_text(&config_keys[i]))
       free_text(text_field(config, &config_keys[i]));
 }
 
@@ -101,11 +101,11 @@ int config_copy(struct config *copy, const struct config *config, struct error *
 
   *copy = source;
   for (int i = 0; i < CONFIG_KEY_COUNT; i++)
-    if (config_key_is_text(&config_keys[i]))
+    if (config_keys_is_text(&config_keys[i]))
       *text_field(copy, &config_keys[i]) = unset;
   for (int i = 0; i < CONFIG_KEY_COUNT; i++) {
     const struct config_key *key = &config_keys[i];
-    if (!config_key_is_text(key))
+    if (!config_keys_is_text(key))
       continue;
     if (set_text(text_field(copy, key), span_of(*text_field(&source, key)), error) != 0) {
       config_fini(copy);
@@ -155,7 +155,7 @@ static int merge_member(struct config *config, struct config_origins *origins,
   const struct config_key *key = &config_keys[index];
   struct span value = member->value.raw;
   if (!has_type_of(key, member->value.type))
-    return config_key_refuse(key, key->name, value, "", error);
+    return config_keys_refuse(key, key->name, value, "", error);
   if (member->value.type == JSON_STRING) {
     buffer_clear(decoded);
     json_value_decode(member->value, decoded);
@@ -240,8 +240,8 @@ static int finish_nats_url(struct config *config, struct config_origins *origins
     value = span_of("nats://localhost:4222");
   /* The variable is shared with other programs: a scheme only they understand keeps events pending,
    * visibly, and must not keep executions from being recorded. */
-  if (!config_key_is_plain(value, (size_t)key->max))
-    return config_key_refuse(key, "NATS_URL of the environment", value, "\"", error);
+  if (!config_keys_is_plain(value, (size_t)key->max))
+    return config_keys_refuse(key, "NATS_URL of the environment", value, "\"", error);
   return set_text(&config->nats_url, value, error);
 }
 
@@ -260,9 +260,9 @@ static int slug_from_root(struct config *config, const struct config_key *key,
   struct span name = path;
   if (slash)
     name = (struct span){slash + 1, (size_t)(path.ptr + path.len - slash - 1)};
-  if (name.len == 0 || !config_key_parse(key, name, &unused)) {
-    result = config_key_refuse(key, "project not set, and the base name of project_root", name,
-                               "\"", error);
+  if (name.len == 0 || !config_keys_parse(key, name, &unused)) {
+    result = config_keys_refuse(key, "project not set, and the base name of project_root", name,
+                                "\"", error);
     goto out;
   }
   result = set_text(&config->project, name, error);
@@ -280,8 +280,8 @@ static int finish_project(struct config *config, struct config_origins *origins,
   origins->of[index] = value.len > 0 ? CONFIG_ENVIRONMENT : CONFIG_DEFAULT;
   if (value.len == 0)
     return slug_from_root(config, key, error);
-  if (!config_key_parse(key, value, &unused))
-    return config_key_refuse(key, "KAIZEN_PROJECT_SLUG of the environment", value, "\"", error);
+  if (!config_keys_parse(key, value, &unused))
+    return config_keys_refuse(key, "KAIZEN_PROJECT_SLUG of the environment", value, "\"", error);
   return set_text(&config->project, value, error);
 }
 

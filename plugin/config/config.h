@@ -1,4 +1,4 @@
-/* config.h - the plugin's settings: one table of keys, the parser and the schema made from it.
+/* config.h - from configuration text and environment to settings.
  *
  * SPDX-License-Identifier: Apache-2.0
  *
@@ -7,38 +7,9 @@
 #ifndef KAIZEN_CONFIG_H
 #define KAIZEN_CONFIG_H
 
-#include <stdbool.h>
-#include <stdint.h>
-
 #include "base/error.h"
 #include "common/buffer.h"
-
-enum config_publish { CONFIG_PUBLISH_JETSTREAM, CONFIG_PUBLISH_CORE };
-enum config_delivery { CONFIG_DELIVERY_IN_PROCESS, CONFIG_DELIVERY_RELAY };
-enum config_fsync { CONFIG_FSYNC_NEVER, CONFIG_FSYNC_ALWAYS };
-enum config_origin { CONFIG_DEFAULT, CONFIG_ENVIRONMENT, CONFIG_CONFIGURED };
-
-/* Values in force.  Strings are owned, never NULL ("" = not set) except as noted. */
-struct config {
-  char *project_root; /* absolute; required: config_finish() refuses without */
-  char *project;      /* slug; after config_finish() never empty */
-  bool emit_event;    /* false */
-  int32_t publish;    /* enum config_publish; "jetstream" */
-  int32_t delivery;   /* enum config_delivery; "in-process" */
-  char *nats_url;     /* else NATS_URL, else nats://localhost:4222; may be a comma list */
-  char *nats_creds, *nats_ca, *nats_cert, *nats_key; /* file names; absolute */
-  char *stream;             /* expected stream name; "" = whichever takes the subject */
-  int32_t fsync;            /* enum config_fsync; "never" */
-  int64_t retention_days;   /* 180; 0 = keep for ever */
-  int64_t trend_window;     /* 10; 1-64 */
-  int64_t lock_timeout_ms;  /* 2000 */
-  int64_t max_record_bytes; /* 65536 */
-  bool allow_network_fs;
-};
-enum { CONFIG_KEY_COUNT = 17 };
-struct config_origins {
-  uint8_t of[CONFIG_KEY_COUNT]; /* enum config_origin, in the table's order */
-};
+#include "config/settings.h"
 
 void config_init(struct config *config, struct config_origins *origins);
 void config_fini(struct config *config);
@@ -57,11 +28,6 @@ int config_merge_text(struct config *config, struct config_origins *origins, con
  * the real path of project_root), then the checks that need all values: root given and absolute,
  * slug UTF-8 without '/' or control characters. */
 int config_finish(struct config *config, struct config_origins *origins, struct error *error);
-/* kaizen.inspect/1's config report. */
-void config_report(const struct config *config, const struct config_origins *origins,
-                   struct buffer *out);
-/* JSON Schema (draft 2020-12) of configure()'s text, made from the table once, static. */
-const char *config_schema(void);
 /* Copies a URL list with "***" for user:password@ and token@ (promise 24: no credential in any
  * message). */
 void config_redact_url(const char *url, struct buffer *out);

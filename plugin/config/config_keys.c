@@ -91,7 +91,7 @@ int config_keys_find(struct span name, struct error *error) {
 
 /* ---- what is legal --------------------------------------------------------------------------- */
 
-bool config_key_is_plain(struct span value, size_t max) {
+bool config_keys_is_plain(struct span value, size_t max) {
   const char *end = value.ptr + value.len;
   size_t len;
 
@@ -137,7 +137,7 @@ static bool is_url_list(struct span value) {
 }
 
 static bool is_legal_text(const struct config_key *key, struct span value) {
-  if (!config_key_is_plain(value, (size_t)key->max))
+  if (!config_keys_is_plain(value, (size_t)key->max))
     return false;
   if (value.len == 0)
     return true;
@@ -177,7 +177,7 @@ static bool parse_word(struct span value, const char *first, const char *second,
   return *out == 1 || span_is(value, first);
 }
 
-bool config_key_parse(const struct config_key *key, struct span value, int64_t *number) {
+bool config_keys_parse(const struct config_key *key, struct span value, int64_t *number) {
   switch (key->type) {
   case CONFIG_TYPE_SWITCH:
     return parse_word(value, "false", "true", number);
@@ -263,8 +263,8 @@ static void describe_rule(const struct config_key *key, char *out, size_t size) 
   }
 }
 
-int config_key_refuse(const struct config_key *key, const char *label, struct span value,
-                      const char *quote, struct error *error) {
+int config_keys_refuse(const struct config_key *key, const char *label, struct span value,
+                       const char *quote, struct error *error) {
   char rule[120], shown[UTF8_SHOWN_SIZE];
   struct buffer redacted = {0};
   bool hidden = key->credential;

@@ -7,7 +7,7 @@
 
 #include "base/error.h"
 #include "common/buffer.h"
-#include "config/config.h"
+#include "config/settings.h"
 
 /* From CONFIG_TYPE_PATH on the field is a text. */
 enum config_type {
@@ -36,21 +36,21 @@ extern const struct config_key config_keys[CONFIG_KEY_COUNT];
 /* Index of the key; -1 with *error, which names the nearest known one. */
 int config_keys_find(struct span name, struct error *error);
 
-static inline bool config_key_is_text(const struct config_key *key) {
+static inline bool config_keys_is_text(const struct config_key *key) {
   return key->type >= CONFIG_TYPE_PATH;
 }
 
 /* Whether `value` is legal; *number then holds a switch, a number or a word's index.  An empty text
  * is legal: not set. */
-bool config_key_parse(const struct config_key *key, struct span value, int64_t *number);
+bool config_keys_parse(const struct config_key *key, struct span value, int64_t *number);
 /* See config_redact_url(). */
 void config_keys_redact(struct span urls, struct buffer *out);
 /* UTF-8 without control characters, of at most `max` bytes. */
-bool config_key_is_plain(struct span value, size_t max);
+bool config_keys_is_plain(struct span value, size_t max);
 
 /* Answers -1 with KAIZEN_E_CONFIG: "<label>: <value> is not <rule>".  `label` is the key, or the
  * variable the value came from; `quote` goes around the value.  Credentials are left out. */
-int config_key_refuse(const struct config_key *key, const char *label, struct span value,
-                      const char *quote, struct error *error);
+int config_keys_refuse(const struct config_key *key, const char *label, struct span value,
+                       const char *quote, struct error *error);
 
 #endif

@@ -1,12 +1,12 @@
-/* config_schema.c - the table of keys told to others: JSON Schema, and the report of what is in
- * force.
+/* config_schema.c - the JSON Schema of the configuration, made from the table of keys.
  *
  * SPDX-License-Identifier: Apache-2.0 */
+#include "config/config_schema.h"
+
 #include <pthread.h>
 #include <string.h>
 
 #include "common/json_writer.h"
-#include "config/config.h"
 #include "config/config_keys.h"
 
 static struct span span_of(const char *text) {
@@ -16,8 +16,6 @@ static struct span span_of(const char *text) {
 static void append_string(struct buffer *out, const char *text) {
   json_writer_string(out, span_of(text));
 }
-
-/* ---- schema ---------------------------------------------------------------------------------- */
 
 static void append_words(struct buffer *out, const struct config_key *key) {
   buffer_append_text(out, "\"type\":\"string\",\"enum\":[");
@@ -87,53 +85,4 @@ const char *config_schema(void) {
 
   pthread_once(&once, make_schema);
   return schema.failed ? "{}" : schema.data; /* without memory: the schema that allows everything */
-}
-
-/* ---- report ---------------------------------------------------------------------------------- */
-
-static void append_value(struct buffer *out, const struct config *config,
-                         const struct config_key *key) {
-  const char *field = (const char *)config + key->offset;
-  struct buffer redacted = {0};
-
-  switch (key->type) {
-  case CONFIG_TYPE_SWITCH:
-    buffer_append_text(out, *(const bool *)field ? "true" : "false");
-    break;
-  case CONFIG_TYPE_NUMBER:
-    json_writer_integer(out, *(const int64_t *)field);
-    break;
-  case CONFIG_TYPE_WORD:
-    append_string(out, key->words[*(const int32_t *)field]);
-    break;
-  case CONFIG_TYPE_URLS:
-    config_redact_url(*(char *const *)field, &redacted);
-    json_writer_string(out, buffer_span(&redacted));
-    out->failed = out->failed || redacted.failed;
-    buffer_fini(&redacted);
-    break;
-  default:
-    append_string(out, *(char *const *)field);
-    break;
-  }
-}
-
-void config_report(const struct config *config, const struct config_origins *origins,
-                   struct buffer *out) {
-  static const char *const origin_names[] = {[CONFIG_DEFAULT] = "default",
-                                             [CONFIG_ENVIRONMENT] = "environment",
-                                             [CONFIG_CONFIGURED] = "configured"};
-
-  buffer_append_text(out, "{");
-  for (int i = 0; i < CONFIG_KEY_COUNT; i++) {
-    if (i > 0)
-      buffer_append_text(out, ",");
-    append_string(out, config_keys[i].name);
-    buffer_append_text(out, ":{\"value\":");
-    append_value(out, config, &config_keys[i]);
-    buffer_append_text(out, ",\"origin\":");
-    append_string(out, origin_names[origins->of[i]]);
-    buffer_append_text(out, "}");
-  }
-  buffer_append_text(out, "}");
 }

@@ -10,11 +10,10 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/uuid_text.h"
 #include "edge/instance.h"
+#include "record/execution_from_json.h"
 
 #define RUN_MAX 1024
-#define DERIVED_PREFIX "line:"
 #define MUST_KNOW 0xffffu /* flag bits that change a meaning; the others only add data */
 
 struct batch {
@@ -94,36 +93,13 @@ static int32_t commit_run(struct batch *batch) {
   return code;
 }
 
-/* A key from the line's own bytes: the same line is the same execution wherever a replay begins. It
- * is put where a given one would stand, at the end of the record. */
-static int derive_key(struct batch *batch, struct execution *execution, struct span line,
-                      struct error *error) {
-  struct span none = {"", 0};
-  char id[UUID_TEXT_SIZE];
-
-  if (uuid_from_key(none, none, line, id) != 0)
-    return error_set(error, KAIZEN_E_NOMEM, "out of memory");
-  buffer_append_text(&execution->key, DERIVED_PREFIX);
-  buffer_append_text(&execution->key, id);
-  buffer_append_text(&execution->line, ",\"idempotency_key\":\"" DERIVED_PREFIX);
-  buffer_append_text(&execution->line, id);
-  buffer_append_text(&execution->line, "\"");
-  if (execution->key.failed || execution->line.failed)
-    return error_set(error, KAIZEN_E_NOMEM, "out of memory");
-  if (execution->line.len + 1 > batch->limits.max_record_bytes)
-    return error_set(error, KAIZEN_E_REJECTED,
-                     "the record has %zu bytes with its derived key; max_record_bytes allows %zu",
-                     execution->line.len + 1, batch->limits.max_record_bytes);
-  return 0;
-}
-
 static int parse(struct batch *batch, struct execution *execution, struct span line,
                  struct error *error) {
   int result = execution_from_json(execution, line, batch->exec_flags, &batch->limits, error);
 
   if (result != 0 || execution->key.len > 0 || !(batch->batch_flags & KAIZEN_BATCH_DERIVE_KEYS))
     return result;
-  return derive_key(batch, execution, line, error);
+  return execution_derive_key(execution, line, &batch->limits, error);
 }
 
 static bool fits_run(const struct batch *batch, const struct execution *execution) {

@@ -8,6 +8,7 @@
 #include "base/line_reader.h"
 #include "common/json_writer.h"
 #include "common/timestamp.h"
+#include "config/config_report.h"
 #include "edge/instance.h"
 #include "store/agent_log.h"
 #include "store/agent_view.h"
@@ -23,7 +24,7 @@ static int32_t no_such_agent(struct error *error, const char *name) {
 static int32_t inspect_summary(struct kaizen_instance *instance, struct kaizen_str agent,
                                struct kaizen_summary *out) {
   const struct kaizen_summary nothing = {0};
-  char name[EXECUTION_AGENT_MAX + 1];
+  char name[AGENT_NAME_MAX + 1];
   struct agent_view view;
   struct summary summary;
   struct error error = {0};
@@ -114,7 +115,7 @@ static int read_recent(const struct project *project, const char *name, uint64_t
 
 static int32_t inspect_recent(struct kaizen_instance *instance, struct kaizen_str agent,
                               uint64_t max, kaizen_sink sink, void *ctx) {
-  char name[EXECUTION_AGENT_MAX + 1];
+  char name[AGENT_NAME_MAX + 1];
   struct error error = {0};
   struct call call;
   int32_t code;

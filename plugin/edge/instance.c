@@ -79,14 +79,14 @@ void out_write_summary(struct kaizen_summary *out, const struct summary *summary
   out_write(out, &ours, sizeof ours);
 }
 
-int instance_take_name(struct kaizen_str agent, char name[EXECUTION_AGENT_MAX + 1],
+int instance_take_name(struct kaizen_str agent, char name[AGENT_NAME_MAX + 1],
                        struct error *error) {
   struct span span = {agent.ptr,
                       agent.ptr && agent.len == KAIZEN_NTS ? strlen(agent.ptr) : agent.len};
 
   if (!span.ptr)
     return error_set(error, KAIZEN_E_REJECTED, "agent: not given");
-  if (execution_check_agent(span, error) != 0)
+  if (agent_name_check(span, error) != 0)
     return -1;
   memcpy(name, span.ptr, span.len);
   name[span.len] = '\0';

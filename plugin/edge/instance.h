@@ -52,8 +52,7 @@ void out_write(void *out, const void *ours, size_t our_size);
 void out_write_summary(struct kaizen_summary *out, const struct summary *summary);
 
 /* Checks an agent's name and copies it with its NUL.  0 or -1 with *error. */
-int instance_take_name(struct kaizen_str agent, char name[EXECUTION_AGENT_MAX + 1],
-                       struct error *error);
+int instance_take_name(struct kaizen_str agent, char name[AGENT_NAME_MAX + 1], struct error *error);
 /* Keeps the text for last_error; answers the code. */
 int32_t instance_fail(struct kaizen_instance *instance, const struct error *error);
 

@@ -10,8 +10,11 @@
 
 #include "base/clock.h"
 #include "common/utf8.h"
-#include "config/config.h"
+#include "config/config_schema.h"
 #include "edge/instance.h"
+#include "record/agent_name.h"
+#include "record/execution_from_json.h"
+#include "record/execution_from_struct.h"
 
 #define NS_PER_MS INT64_C(1000000)
 
@@ -21,6 +24,9 @@
 #define SIZE_1_0_RECEIPT sizeof(struct kaizen_receipt)
 #define SIZE_1_0_SUMMARY sizeof(struct kaizen_summary)
 #define SIZE_1_0_STATS sizeof(struct kaizen_stats)
+
+_Static_assert((int)ERROR_NO_MEMORY == KAIZEN_E_NOMEM && (int)ERROR_IO == KAIZEN_E_IO,
+               "base/error.h and kaizen/plugin.h number the same failures");
 
 static int64_t deadline_in(uint32_t timeout_ms) {
   return clock_monotonic_ns() + timeout_ms * NS_PER_MS;
@@ -411,7 +417,7 @@ static void destroy(struct kaizen_instance *instance) {
 static int32_t map_name(struct kaizen_str name, char *out) {
   if (!name.ptr || !out)
     return KAIZEN_E_ARGUMENT;
-  return execution_map_agent(
+  return agent_name_map(
       (struct span){name.ptr, name.len == KAIZEN_NTS ? strlen(name.ptr) : name.len}, out);
 }
 

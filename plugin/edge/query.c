@@ -205,7 +205,7 @@ static int64_t ceil_seconds(int64_t ns) {
 static int read_records(struct reading *reading, const struct project *project, kaizen_sink sink,
                         void *ctx, struct error *error) {
   const struct kaizen_query *query = reading->query;
-  char agent[EXECUTION_AGENT_MAX + 1];
+  char agent[AGENT_NAME_MAX + 1];
   uint64_t from = 0, skip = 0;
   int result = instance_take_name(query->agent, agent, error);
 
@@ -274,7 +274,7 @@ struct naming {
 /* A log that cannot be read is one all the same: reading its records says why. */
 static int name_agent(void *ctx, const char *agent) {
   struct naming *naming = ctx;
-  char path[sizeof ".kaizen/metrics//" AGENT_LOG_FILE + EXECUTION_AGENT_MAX];
+  char path[sizeof ".kaizen/metrics//" AGENT_LOG_FILE + AGENT_NAME_MAX];
   struct stat status;
 
   (void)snprintf(path, sizeof path, ".kaizen/metrics/%s/" AGENT_LOG_FILE, agent);

@@ -13,7 +13,7 @@
 /* Both calls: with or without the repair before the report. */
 static int32_t report(struct kaizen_instance *instance, struct kaizen_str agent, bool mend,
                       kaizen_sink sink, void *ctx) {
-  char name[EXECUTION_AGENT_MAX + 1], saved_to[64] = "";
+  char name[AGENT_NAME_MAX + 1], saved_to[64] = "";
   struct buffer out = {0};
   struct error error = {0};
   struct call call;

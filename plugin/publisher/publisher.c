@@ -176,7 +176,7 @@ void publisher_committed(struct publisher_attachment *attachment, const char *ag
     i++;
   if (i == PUBLISHER_DIRTY_MAX) {
     project->all_dirty = true;
-  } else if (i == project->dirty_count && strlen(agent) <= EXECUTION_AGENT_MAX) {
+  } else if (i == project->dirty_count && strlen(agent) <= AGENT_NAME_MAX) {
     memcpy(project->dirty[i], agent, strlen(agent) + 1);
     project->dirty_count++;
   }

@@ -6,7 +6,7 @@
 #include <kaizen/plugin.h>
 
 #include "base/clock.h"
-#include "base/uuid_text.h"
+#include "base/uuid.h"
 #include "record/event.h"
 
 /* A look at a log costs its lock and some reading ahead: in a window that is nearly full it waits

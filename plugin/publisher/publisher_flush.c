@@ -22,7 +22,7 @@ struct awaited { /* an agent with pending events */
   uint64_t seen;   /* the cursor's count at the last look */
   uint64_t epoch;  /* of .state: another means that somebody moved the cursor */
   bool counts;     /* .state goes by the log as it is, so its count can be compared */
-  char name[EXECUTION_AGENT_MAX + 1];
+  char name[AGENT_NAME_MAX + 1];
 };
 
 struct waiting {
@@ -74,7 +74,7 @@ static int add_agent(void *ctx, const char *name) {
     waiting->out_of_memory = true;
     return 0;
   }
-  if (strlen(name) > EXECUTION_AGENT_MAX || measure(waiting->project, name, added) == 0) {
+  if (strlen(name) > AGENT_NAME_MAX || measure(waiting->project, name, added) == 0) {
     free(added);
     return 0;
   }

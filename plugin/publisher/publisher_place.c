@@ -11,7 +11,7 @@
 #include "base/clock.h"
 #include "base/directory.h"
 #include "base/hash.h"
-#include "base/uuid_text.h"
+#include "base/uuid.h"
 #include "publisher/publisher_project.h"
 #include "record/event.h"
 #include "store/dead_letter.h"

@@ -257,7 +257,7 @@ static int ring_for(void *ctx, const char *name) {
 
 /* What instances of this process committed: to be read by us, or to be told to who is elected. */
 static void take_dirty(struct publisher_project *project, int64_t now_ns) {
-  char names[PUBLISHER_DIRTY_MAX][EXECUTION_AGENT_MAX + 1];
+  char names[PUBLISHER_DIRTY_MAX][AGENT_NAME_MAX + 1];
   unsigned count;
   bool all;
 

@@ -37,7 +37,7 @@ struct publisher_project {
   bool released;  /* the thread has let go of it */
   bool sync;      /* logs are durable: some instance wants it so */
   int64_t leave_by_ns;
-  char dirty[PUBLISHER_DIRTY_MAX][EXECUTION_AGENT_MAX + 1];
+  char dirty[PUBLISHER_DIRTY_MAX][AGENT_NAME_MAX + 1];
   unsigned dirty_count;
   bool all_dirty;
   struct publisher_status status;

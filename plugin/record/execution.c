@@ -1,14 +1,12 @@
-/* execution.c - one execution from the host's struct, and its finished line.
+/* execution.c - one checked execution: its line, and the key that may be derived for it.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "record/execution.h"
 
-#include <string.h>
-
 #include "common/json_writer.h"
-#include "record/execution_draft.h"
+#include "record/event_id.h"
 
-#define NS_PER_S INT64_C(1000000000)
+#define DERIVED_PREFIX "line:"
 
 void execution_fini(struct execution *execution) {
   buffer_fini(&execution->line);
@@ -17,161 +15,26 @@ void execution_fini(struct execution *execution) {
   *execution = (struct execution){0};
 }
 
-/* Shared with JSON input. */
-
-int execution_read_flags(struct execution *execution, uint32_t flags, uint32_t known,
+int execution_derive_key(struct execution *execution, struct span text,
                          const struct execution_limits *limits, struct error *error) {
-  const uint32_t must_know = 0xFFFF; /* bits 0-15 change the meaning, the others only add data */
-  const uint32_t both = KAIZEN_EXEC_EMIT | KAIZEN_EXEC_NO_EMIT;
-  uint32_t unknown = flags & must_know & ~known;
-  if (unknown)
-    return error_set(error, KAIZEN_E_UNSUPPORTED, "flag bits 0x%x are unknown here; leave them out",
-                     unknown);
-  if ((flags & both) == both)
+  struct span none = {"", 0};
+  char id[UUID_TEXT_SIZE];
+
+  if (event_id_from_key(none, none, text, id) != 0)
+    return error_set(error, KAIZEN_E_NOMEM, "out of memory");
+  buffer_append_text(&execution->key, DERIVED_PREFIX);
+  buffer_append_text(&execution->key, id);
+  buffer_append_text(&execution->line, ",\"idempotency_key\":\"" DERIVED_PREFIX);
+  buffer_append_text(&execution->line, id);
+  buffer_append_text(&execution->line, "\"");
+  if (execution->key.failed || execution->line.failed)
+    return error_set(error, KAIZEN_E_NOMEM, "out of memory");
+  if (execution->line.len + 1 > limits->max_record_bytes)
     return error_set(error, KAIZEN_E_REJECTED,
-                     "EMIT and NO_EMIT are both set; set one of them or neither");
-  execution->marked =
-      flags & KAIZEN_EXEC_EMIT || (!(flags & KAIZEN_EXEC_NO_EMIT) && limits->emit_default);
+                     "the record has %zu bytes with its derived key; max_record_bytes allows %zu",
+                     execution->line.len + 1, limits->max_record_bytes);
   return 0;
 }
-
-int execution_check_length(const char *field, size_t len, size_t max, struct error *error) {
-  if (len <= max)
-    return 0;
-  return error_set(error, KAIZEN_E_REJECTED,
-                   "%s has %zu bytes; with this max_record_bytes at most %zu are taken: "
-                   "shorten it",
-                   field, len, max);
-}
-
-static struct span without_byte_order_mark(struct span text) {
-  if (text.len >= 3 && memcmp(text.ptr, "\xEF\xBB\xBF", 3) == 0)
-    return (struct span){text.ptr + 3, text.len - 3};
-  return text;
-}
-
-int execution_check_json(const char *field, struct span text, unsigned depth,
-                         struct json_value *value, struct error *error) {
-  struct json_fault fault;
-
-  if (json_reader_check(without_byte_order_mark(text), JSON_STRICT, JSON_DEPTH_MAX - depth, value,
-                        &fault) != 0)
-    return error_set(error, KAIZEN_E_REJECTED, "%s is not valid JSON: byte %zu: %s", field,
-                     fault.offset, fault.why);
-  if (value->type != JSON_OBJECT)
-    return error_set(error, KAIZEN_E_REJECTED, "%s is no JSON object; give {...}", field);
-  return 0;
-}
-
-/* The struct. */
-
-/* {NULL, 0}: not given; KAIZEN_NTS: NUL-terminated. */
-static int read_string(const char *field, struct kaizen_str string, size_t max, struct span *out,
-                       struct error *error) {
-  if (!string.ptr && string.len != 0)
-    return error_set(error, KAIZEN_E_REJECTED,
-                     "%s has a length but its pointer is NULL; zero both to leave it out", field);
-  size_t len = string.len == KAIZEN_NTS ? strlen(string.ptr) : string.len;
-  *out = (struct span){string.ptr, string.ptr ? len : 0};
-  return execution_check_length(field, out->len, max, error);
-}
-
-static int read_strings(const struct kaizen_execution *in, struct execution_draft *draft,
-                        size_t max, struct error *error) {
-  const struct {
-    const char *field;
-    struct kaizen_str string;
-    struct span *out;
-  } strings[] = {{"agent", in->agent, &draft->agent},
-                 {"idempotency_key", in->idempotency_key, &draft->key},
-                 {"session_id", in->session_id, &draft->session_id},
-                 {"primary_name", in->primary_name, &draft->primary_name}};
-  for (size_t i = 0; i < sizeof strings / sizeof strings[0]; i++)
-    if (read_string(strings[i].field, strings[i].string, max, strings[i].out, error) != 0)
-      return -1;
-  return 0;
-}
-
-/* 0.0 is a real value, so presence is a flag; a number that came without it was meant to be
- * there. */
-static int read_number(const char *field, double value, uint32_t flags, uint32_t flag,
-                       const char *flag_name, double *out, bool *has, struct error *error) {
-  *has = flags & flag;
-  *out = value;
-  if (*has || value == 0)
-    return 0;
-  return error_set(error, KAIZEN_E_REJECTED,
-                   "%s is given without its flag; set KAIZEN_EXEC_%s or leave it 0", field,
-                   flag_name);
-}
-
-static int read_numbers(const struct kaizen_execution *in, struct execution_draft *draft,
-                        struct error *error) {
-  if (read_number("execution_time_s", in->execution_time_s, in->flags, KAIZEN_EXEC_HAS_TIME,
-                  "HAS_TIME", &draft->execution_time_s, &draft->has_time, error) != 0 ||
-      read_number("quality_score", in->quality_score, in->flags, KAIZEN_EXEC_HAS_QUALITY,
-                  "HAS_QUALITY", &draft->quality_score, &draft->has_quality, error) != 0 ||
-      read_number("primary_value", in->primary_value, in->flags, KAIZEN_EXEC_HAS_PRIMARY,
-                  "HAS_PRIMARY", &draft->primary_value, &draft->has_primary, error) != 0 ||
-      read_number("primary_target", in->primary_target, in->flags, KAIZEN_EXEC_HAS_TARGET,
-                  "HAS_TARGET", &draft->primary_target, &draft->has_target, error) != 0)
-    return -1;
-  if (draft->has_target && !draft->has_primary)
-    return error_set(error, KAIZEN_E_REJECTED,
-                     "primary_target is given without primary_value; give both");
-  if (draft->primary_name.ptr && !draft->has_primary)
-    return error_set(error, KAIZEN_E_REJECTED,
-                     "primary_name is given without its value; set KAIZEN_EXEC_HAS_PRIMARY");
-  return 0;
-}
-
-static int read_outcome(int32_t outcome, bool *success, struct error *error) {
-  if (outcome != KAIZEN_SUCCESS && outcome != KAIZEN_FAILURE)
-    return error_set(error, KAIZEN_E_REJECTED,
-                     "outcome is %d%s; set KAIZEN_SUCCESS or KAIZEN_FAILURE", outcome,
-                     outcome == 0 ? " (forgotten)" : "");
-  *success = outcome == KAIZEN_SUCCESS;
-  return 0;
-}
-
-static int read_timestamp(int64_t unix_ns, struct execution_draft *draft, struct error *error) {
-  if (unix_ns < 0)
-    return error_set(error, KAIZEN_E_REJECTED,
-                     "timestamp_unix_ns lies before 1970; give 0 for the present time");
-  draft->has_timestamp = unix_ns != 0;
-  draft->timestamp_s = unix_ns / NS_PER_S;
-  return 0;
-}
-
-static int read_texts(struct execution *execution, const struct kaizen_execution *in,
-                      struct execution_draft *draft, size_t max, struct error *error) {
-  struct span metadata, extra;
-  if (read_string("metadata_json", in->metadata_json, max, &metadata, error) != 0 ||
-      read_string("extra_json", in->extra_json, max, &extra, error) != 0)
-    return -1;
-  if (metadata.ptr &&
-      execution_check_json("metadata_json", metadata, 1, &draft->metadata, error) != 0)
-    return -1;
-  return extra.ptr ? execution_read_extra(execution, draft, extra, error) : 0;
-}
-
-int execution_from_struct(struct execution *execution, const struct kaizen_execution *in,
-                          const struct execution_limits *limits, struct error *error) {
-  const uint32_t known = KAIZEN_EXEC_HAS_TIME | KAIZEN_EXEC_HAS_QUALITY | KAIZEN_EXEC_HAS_PRIMARY |
-                         KAIZEN_EXEC_HAS_TARGET | KAIZEN_EXEC_EMIT | KAIZEN_EXEC_NO_EMIT;
-  struct execution_draft draft = {0};
-  if (execution_read_flags(execution, in->flags, known, limits, error) != 0 ||
-      read_outcome(in->outcome, &draft.success, error) != 0 ||
-      read_strings(in, &draft, limits->max_record_bytes, error) != 0 ||
-      read_numbers(in, &draft, error) != 0 ||
-      read_timestamp(in->timestamp_unix_ns, &draft, error) != 0 ||
-      read_texts(execution, in, &draft, limits->max_record_bytes * EXECUTION_TEXT_FACTOR, error) !=
-          0)
-    return -1;
-  return execution_finish(execution, &draft, limits, error);
-}
-
-/* The finished line. */
 
 void execution_append_line(const struct execution *execution, const char *event_id,
                            struct span project, const struct event_numbers *numbers,

@@ -1,8 +1,6 @@
 /* execution_draft.h - what both forms of input, struct and JSON, come down to before the line.
  *
- * SPDX-License-Identifier: Apache-2.0
- *
- * For execution*.c only. */
+ * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KAIZEN_EXECUTION_DRAFT_H
 #define KAIZEN_EXECUTION_DRAFT_H
 
@@ -19,24 +17,20 @@ struct execution_draft {
   bool success;
 };
 
-/* execution_line.c: checks what the two forms have in common and writes the line. */
-int execution_finish(struct execution *execution, const struct execution_draft *draft,
-                     const struct execution_limits *limits, struct error *error);
-
-/* execution_json.c: the members of extra_json.  Decoded strings stand in execution->scratch. */
-int execution_read_extra(struct execution *execution, struct execution_draft *draft,
-                         struct span text, struct error *error);
-
-/* execution.c: which executions are emitted; `known`: the flag bits this form of input has. */
-int execution_read_flags(struct execution *execution, uint32_t flags, uint32_t known,
-                         const struct execution_limits *limits, struct error *error);
+/* Which executions are emitted; `known`: the flag bits this form of input has. */
+int execution_draft_read_flags(struct execution *execution, uint32_t flags, uint32_t known,
+                               const struct execution_limits *limits, struct error *error);
 /* Refuses a text that no record could come from, before time is spent on it. */
-int execution_check_length(const char *field, size_t len, size_t max, struct error *error);
+int execution_draft_check_length(const char *field, size_t len, size_t max, struct error *error);
 /* One JSON object to check, of what may stand inside `depth` others in the record. A byte order
  * mark is passed. */
-int execution_check_json(const char *field, struct span text, unsigned depth,
-                         struct json_value *value, struct error *error);
+int execution_draft_check_json(const char *field, struct span text, unsigned depth,
+                               struct json_value *value, struct error *error);
+/* Checks what the two forms have in common and writes the line. */
+int execution_draft_finish(struct execution *execution, const struct execution_draft *draft,
+                           const struct execution_limits *limits, struct error *error);
 
-enum { EXECUTION_TEXT_FACTOR = 8 }; /* white space and escapes make input longer than the record */
+/* White space and escapes make input longer than the record. */
+enum { EXECUTION_DRAFT_TEXT_FACTOR = 8 };
 
 #endif

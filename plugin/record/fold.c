@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-#include "base/uuid_text.h"
+#include "base/uuid.h"
 
 void fold_init(struct fold *fold) {
   memset(fold, 0, sizeof *fold);

@@ -9,7 +9,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "base/uuid_text.h"
+#include "base/uuid.h"
 #include "common/timestamp.h"
 
 enum field {
@@ -104,7 +104,7 @@ static void read_mark(const struct json_value *values, struct record *record) {
       !is_given(&values[FIELD_EVENT], JSON_OBJECT))
     return;
   struct span id = short_text(&values[FIELD_EVENT_ID], decoded, sizeof decoded);
-  if (!uuid_text_valid(id))
+  if (!uuid_is_text(id))
     return;
   for (size_t i = 0; i < id.len; i++)
     record->event_id[i] =

@@ -2,7 +2,7 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  *
- * The rules for foreign lines are the contract's "Read the same way by everyone". */
+ * The rules for foreign lines are those of docs/format.md, "Lines that others wrote". */
 #ifndef KAIZEN_RECORD_H
 #define KAIZEN_RECORD_H
 

@@ -9,7 +9,7 @@
 
 void host_message_send(const struct recorder_options *options, const char *agent, int32_t level,
                        enum message_id id, const char *text) {
-  char message[ERROR_TEXT_MAX + EXECUTION_AGENT_MAX + 8];
+  char message[ERROR_TEXT_MAX + AGENT_NAME_MAX + 8];
 
   (void)snprintf(message, sizeof message, "%s: %s", agent, text);
   options->messages.send(options->messages.ctx, level, (int32_t)id, message);

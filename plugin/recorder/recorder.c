@@ -12,6 +12,7 @@
 #include <kaizen/plugin.h>
 
 #include "base/clock.h"
+#include "record/event_id.h"
 #include "recorder/open_agents.h"
 #include "recorder/pruning.h"
 
@@ -55,7 +56,8 @@ static int make_event_ids(const struct recorder *recorder, struct recorder_reque
       continue;
     if (execution->key.len == 0)
       uuid_random(requests[i].event_id);
-    else if (uuid_from_key(slug, agent, buffer_span(&execution->key), requests[i].event_id) != 0)
+    else if (event_id_from_key(slug, agent, buffer_span(&execution->key), requests[i].event_id) !=
+             0)
       return error_set(error, KAIZEN_E_NOMEM, "out of memory");
   }
   return 0;

@@ -7,7 +7,7 @@
 #ifndef KAIZEN_AGENT_H
 #define KAIZEN_AGENT_H
 
-#include "record/execution.h"
+#include "record/agent_name.h"
 #include "record/fold.h"
 #include "store/agent_lock.h"
 #include "store/agent_log.h"
@@ -16,7 +16,7 @@
 
 struct agent {
   const struct project *project;
-  char name[EXECUTION_AGENT_MAX + 1];
+  char name[AGENT_NAME_MAX + 1];
   int fd; /* the folder; -1: closed */
   struct agent_lock lock;
   struct agent_log log;

@@ -47,7 +47,7 @@ void agent_log_close(struct agent_log *log) {
 
 int agent_log_in_place(const struct agent_log *log, int root_fd, const char *agent, uint64_t *size,
                        struct error *error) {
-  char path[sizeof ".kaizen/metrics//" AGENT_LOG_FILE + EXECUTION_AGENT_MAX];
+  char path[sizeof ".kaizen/metrics//" AGENT_LOG_FILE + AGENT_NAME_MAX];
   struct stat status;
   int result;
 

@@ -15,7 +15,7 @@
 #include "base/clock.h"
 #include "base/directory.h"
 #include "base/line_reader.h"
-#include "base/uuid_text.h"
+#include "base/uuid.h"
 #include "record/record.h"
 #include "store/agent_log.h"
 #include "store/checkpoint.h"

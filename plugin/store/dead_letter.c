@@ -14,7 +14,7 @@
 
 #include "base/directory.h"
 #include "base/line_reader.h"
-#include "base/uuid_text.h"
+#include "base/uuid.h"
 #include "common/json_reader.h"
 #include "common/json_writer.h"
 #include "common/timestamp.h"
@@ -107,7 +107,7 @@ static bool read_id(struct span line, unsigned char id[16]) {
 
     if (!json_value_is_named(&member, "event_id") || member.value.type != JSON_STRING)
       continue;
-    found = uuid_text_valid(text);
+    found = uuid_is_text(text);
     if (found)
       uuid_pack(text.ptr, id);
   }

@@ -11,7 +11,7 @@
 
 #include "base/clock.h"
 #include "base/directory.h"
-#include "record/execution.h"
+#include "record/agent_name.h"
 
 #define DOORBELL_FILE ".doorbell"
 #define FULL_BYTES                                                                                 \
@@ -44,12 +44,12 @@ static bool find_bell(struct doorbell_button *button, const struct project *proj
 
 void doorbell_ring(struct doorbell_button *button, const struct project *project,
                    const char *agent) {
-  char text[EXECUTION_AGENT_MAX + 2];
+  char text[AGENT_NAME_MAX + 2];
   size_t len = strlen(agent);
   int saved_errno = errno;
   struct stat status;
 
-  if (len > EXECUTION_AGENT_MAX)
+  if (len > AGENT_NAME_MAX)
     return;
   if (find_bell(button, project, &status) && status.st_size < FULL_BYTES) {
     memcpy(text, agent, len);
@@ -80,7 +80,7 @@ static size_t spell_names(char *text, size_t len, void (*each)(void *ctx, const 
     size_t end = (size_t)(newline - text);
 
     *newline = '\0';
-    if (execution_check_agent((struct span){text + begin, end - begin}, NULL) == 0)
+    if (agent_name_check((struct span){text + begin, end - begin}, NULL) == 0)
       each(ctx, text + begin);
     begin = end + 1;
   }

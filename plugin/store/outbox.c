@@ -12,7 +12,7 @@
 #include <kaizen/plugin.h>
 
 #include "base/directory.h"
-#include "base/uuid_text.h"
+#include "base/uuid.h"
 #include "store/agent_log.h"
 
 #define TAIL_BYTES 4096u

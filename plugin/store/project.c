@@ -20,8 +20,8 @@
 #include "base/directory.h"
 #include "base/os_files.h"
 #include "base/os_process.h"
-#include "base/uuid_text.h"
-#include "record/execution.h"
+#include "base/uuid.h"
+#include "record/agent_name.h"
 
 #define KAIZEN_FOLDER ".kaizen"
 #define METRICS_FOLDER "metrics"
@@ -52,7 +52,7 @@ static void read_boot_id(unsigned char boot_id[16]) {
 
   memset(boot_id, 0, 16);
   os_process_boot_text(text, sizeof text);
-  if (uuid_text_valid((struct span){text, strlen(text)}))
+  if (uuid_is_text((struct span){text, strlen(text)}))
     uuid_pack(text, boot_id);
 }
 
@@ -164,7 +164,7 @@ int project_metrics_folder(const struct project *project, bool create, int *fd,
 
 int project_agent_folder(const struct project *project, const char *agent, bool create, int *fd,
                          struct error *error) {
-  char path[sizeof METRICS_PATH + 1 + EXECUTION_AGENT_MAX];
+  char path[sizeof METRICS_PATH + 1 + AGENT_NAME_MAX];
   int metrics_fd, result;
 
   if (!create || !project->sync) {
@@ -184,12 +184,12 @@ static int compare_names(const void *a, const void *b) {
   return strcmp(a, b);
 }
 
-typedef char agent_name[EXECUTION_AGENT_MAX + 1];
+typedef char agent_name[AGENT_NAME_MAX + 1];
 
 static bool is_agent_entry(int metrics_fd, const struct dirent *entry) {
   struct stat status;
 
-  if (execution_check_agent((struct span){entry->d_name, strlen(entry->d_name)}, NULL) != 0)
+  if (agent_name_check((struct span){entry->d_name, strlen(entry->d_name)}, NULL) != 0)
     return false;
   if (entry->d_type != DT_UNKNOWN)
     return entry->d_type == DT_DIR;
@@ -260,7 +260,7 @@ static int read_identity(int fd, const struct os_files_mark *mark,
   if (sscanf(text, "%36s inode %" SCNu64 " born %" SCNd64 "\n", id_text, &found.inode,
              &found.birth_ns) != 3)
     return 0;
-  if (!uuid_text_valid((struct span){id_text, strlen(id_text)}))
+  if (!uuid_is_text((struct span){id_text, strlen(id_text)}))
     return 0;
   if (found.inode != mark->inode)
     return 0;

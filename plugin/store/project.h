@@ -27,7 +27,7 @@ void project_close(struct project *project);
  * -1.  A folder that is made gets a .gitignore of one line, "*". */
 int project_metrics_folder(const struct project *project, bool create, int *fd,
                            struct error *error);
-/* .kaizen/metrics/<agent>, the same way.  `agent` is legal (execution_check_agent). */
+/* .kaizen/metrics/<agent>, the same way.  `agent` is legal (agent_name_check). */
 int project_agent_folder(const struct project *project, const char *agent, bool create, int *fd,
                          struct error *error);
 /* Calls `each` with every legal agent name that has a folder, until it answers non-zero (returned).

@@ -14,7 +14,7 @@
 #include <kaizen/plugin.h>
 
 #include "base/directory.h"
-#include "base/uuid_text.h"
+#include "base/uuid.h"
 
 #define SPARE_FILE ".executions.new"
 #define SPARE_TRIES 8

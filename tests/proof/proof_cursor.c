@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/uuid_text.h"
+#include "base/uuid.h"
 #include "proof_scenario.h"
 #include "store/agent_state.h"
 #include "store/outbox.h"

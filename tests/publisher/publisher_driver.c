@@ -25,7 +25,7 @@
 
 #include "base/clock.h"
 #include "base/directory.h"
-#include "base/uuid_text.h"
+#include "base/uuid.h"
 #include "publisher/broker.h"
 #include "publisher/publisher.h"
 #include "store/agent_lock.h"

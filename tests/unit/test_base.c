@@ -9,8 +9,7 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "base/uuid_text.h"
-#include "common/buffer.h"
+#include "base/uuid.h"
 #include "common/utf8.h"
 
 static struct span text(const char *bytes) {
@@ -174,43 +173,27 @@ Test(utf8, a_shown_value_is_cut_with_dots) {
 
 /* UUIDs. */
 
-Test(uuid_text, random_ones_have_version_4_and_differ) {
+Test(uuid, random_ones_have_version_4_and_differ) {
   char a[UUID_TEXT_SIZE], b[UUID_TEXT_SIZE];
   uuid_random(a);
   uuid_random(b);
-  cr_assert(uuid_text_valid(text(a)), "%s", a);
+  cr_assert(uuid_is_text(text(a)), "%s", a);
   cr_assert_eq(a[14], '4');
   cr_assert(strchr("89ab", a[19]), "%s", a);
   cr_assert_str_neq(a, b);
 }
 
-/* Python: uuid.uuid5(uuid.UUID(NAMESPACE), "demo\0coach\0k") */
-Test(uuid_text, a_key_always_makes_the_same_id) {
-  char id[UUID_TEXT_SIZE];
-  cr_assert_eq(uuid_from_key(text("demo"), text("coach"), text("k"), id), 0);
-  cr_assert_str_eq(id, "67ea31ee-d5f1-5183-a196-3845223231ba");
+Test(uuid, text_is_checked_place_by_place) {
+  cr_assert(uuid_is_text(text("8D5A0F3E-6f5b-5c1e-9d0a-3c6f7b2e4a91")));
+  cr_assert_not(uuid_is_text(text("8d5a0f3e-6f5b-5c1e-9d0a-3c6f7b2e4a9")));
+  cr_assert_not(uuid_is_text(text("8d5a0f3e-6f5b-5c1e-9d0a-3c6f7b2e4a911")));
+  cr_assert_not(uuid_is_text(text("8d5a0f3e-6f5b-5c1e-9d0a-3c6f7b2e4a9g")));
+  cr_assert_not(uuid_is_text(text("8d5a0f3e06f5b-5c1e-9d0a-3c6f7b2e4a91")));
+  cr_assert_not(uuid_is_text(text("{d5a0f3e-6f5b-5c1e-9d0a-3c6f7b2e4a91")));
+  cr_assert_not(uuid_is_text((struct span){NULL, 0}));
 }
 
-Test(uuid_text, ids_from_keys_tell_project_agent_and_key_apart) {
-  char a[UUID_TEXT_SIZE], b[UUID_TEXT_SIZE];
-  uuid_from_key(text("p"), text("ab"), text("c"), a);
-  uuid_from_key(text("p"), text("a"), text("bc"), b);
-  cr_assert_str_neq(a, b);
-  uuid_from_key(text("pa"), text("b"), text("c"), b);
-  cr_assert_str_neq(a, b);
-}
-
-Test(uuid_text, text_is_checked_place_by_place) {
-  cr_assert(uuid_text_valid(text("8D5A0F3E-6f5b-5c1e-9d0a-3c6f7b2e4a91")));
-  cr_assert_not(uuid_text_valid(text("8d5a0f3e-6f5b-5c1e-9d0a-3c6f7b2e4a9")));
-  cr_assert_not(uuid_text_valid(text("8d5a0f3e-6f5b-5c1e-9d0a-3c6f7b2e4a911")));
-  cr_assert_not(uuid_text_valid(text("8d5a0f3e-6f5b-5c1e-9d0a-3c6f7b2e4a9g")));
-  cr_assert_not(uuid_text_valid(text("8d5a0f3e06f5b-5c1e-9d0a-3c6f7b2e4a91")));
-  cr_assert_not(uuid_text_valid(text("{d5a0f3e-6f5b-5c1e-9d0a-3c6f7b2e4a91")));
-  cr_assert_not(uuid_text_valid((struct span){NULL, 0}));
-}
-
-Test(uuid_text, packing_is_undone_by_unpacking_in_lower_case) {
+Test(uuid, packing_is_undone_by_unpacking_in_lower_case) {
   unsigned char bytes[16];
   char out[UUID_TEXT_SIZE];
   uuid_pack("8D5A0F3E-6F5B-5C1E-9D0A-3C6F7B2E4A91", bytes);

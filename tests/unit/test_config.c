@@ -12,6 +12,8 @@
 
 #include "common/json_reader.h"
 #include "config/config.h"
+#include "config/config_report.h"
+#include "config/config_schema.h"
 
 static struct config config;
 static struct config_origins origins;

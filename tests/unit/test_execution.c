@@ -11,7 +11,10 @@
 
 #include "common/json_reader.h"
 #include "common/utf8.h"
-#include "record/execution.h"
+#include "record/agent_name.h"
+#include "record/event_id.h"
+#include "record/execution_from_json.h"
+#include "record/execution_from_struct.h"
 
 #define NOW_S INT64_C(1772600767) /* 2026-03-04T05:06:07Z */
 
@@ -54,12 +57,13 @@ static int from_json(const char *json) {
 /* The whole line of the execution, which must be a record for any reader. */
 static void must_be_line(const char *name, const char *expected) {
   struct buffer out = {0};
+  struct json_fault fault = {0};
   struct json_value value;
   execution_append_line(&execution, NULL, (struct span){0}, NULL, &out);
   cr_assert(out.len > 0 && out.data[out.len - 1] == '\n', "%s", name);
   cr_assert_eq(json_reader_check((struct span){out.data, out.len - 1}, JSON_STRICT, JSON_DEPTH_MAX,
-                                 &value, &error),
-               0, "%s: %s", name, error.text);
+                                 &value, &fault),
+               0, "%s: %s", name, fault.why);
   out.len--;
   cr_expect(span_is(buffer_span(&out), expected), "%s:\n%.*s\n%s", name, (int)out.len, out.data,
             expected);
@@ -633,7 +637,7 @@ Test(execution, agent_names_follow_the_grammar) {
       "a..b", "coach_2.x-y", "Optimizer",
       "a-",   "_.a",         "0123456789012345678901234567890123456789012345678901234567890123"};
   for (size_t i = 0; i < sizeof legal / sizeof legal[0]; i++)
-    cr_expect_eq(execution_check_agent(text(legal[i]), &error), 0, "%s: %s", legal[i], error.text);
+    cr_expect_eq(agent_name_check(text(legal[i]), &error), 0, "%s: %s", legal[i], error.text);
   static const struct {
     const char *agent, *message;
   } illegal[] = {
@@ -659,12 +663,12 @@ Test(execution, agent_names_follow_the_grammar) {
        "allowed"},
   };
   for (size_t i = 0; i < sizeof illegal / sizeof illegal[0]; i++)
-    must_be_refused(illegal[i].agent, execution_check_agent(text(illegal[i].agent), &error),
+    must_be_refused(illegal[i].agent, agent_name_check(text(illegal[i].agent), &error),
                     illegal[i].message);
   must_be_refused(
-      "NUL", execution_check_agent((struct span){"a\0b", 3}, &error),
+      "NUL", agent_name_check((struct span){"a\0b", 3}, &error),
       "agent \"a\\x00b\" has the character \"\\x00\"; only letters, digits, _ - and . are allowed");
-  must_be_refused("none", execution_check_agent((struct span){NULL, 0}, &error),
+  must_be_refused("none", agent_name_check((struct span){NULL, 0}, &error),
                   "agent is missing; name the agent that was executed");
 }
 
@@ -685,10 +689,10 @@ Test(execution, any_name_maps_to_a_legal_one_that_tells_it_apart) {
       " leading",
       "x                                                        y!",
       "A name of rather more than sixty-four characters, as people like to give them"};
-  char seen[sizeof names / sizeof names[0]][EXECUTION_AGENT_MAX + 1];
+  char seen[sizeof names / sizeof names[0]][AGENT_NAME_MAX + 1];
   for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-    cr_expect_eq(execution_map_agent(text(names[i]), seen[i]), 1, "%s", names[i]);
-    cr_expect_eq(execution_check_agent(text(seen[i]), &error), 0, "%s -> %s: %s", names[i], seen[i],
+    cr_expect_eq(agent_name_map(text(names[i]), seen[i]), 1, "%s", names[i]);
+    cr_expect_eq(agent_name_check(text(seen[i]), &error), 0, "%s -> %s: %s", names[i], seen[i],
                  error.text);
     for (size_t j = 0; j < i; j++)
       cr_expect_str_neq(seen[i], seen[j], "%s and %s", names[i], names[j]);
@@ -703,14 +707,32 @@ Test(execution, the_mapping_is_what_it_always_was) {
                {"pr-review-toolkit:code-reviewer", "pr-review-toolkit-code-reviewer-e019e6"},
                {"optimizer", "optimizer-631e7a"},
                {"\xE4\xBD\xA0\xE5\xA5\xBD", "agent-f15652"}};
-  char out[EXECUTION_AGENT_MAX + 1];
+  char out[AGENT_NAME_MAX + 1];
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-    execution_map_agent(text(cases[i].name), out);
+    agent_name_map(text(cases[i].name), out);
     cr_expect_str_eq(out, cases[i].mapped, "%s -> %s", cases[i].name, out);
   }
-  cr_expect_eq(execution_map_agent(text("Already.Legal"), out), 0);
+  cr_expect_eq(agent_name_map(text("Already.Legal"), out), 0);
   cr_expect_str_eq(out, "Already.Legal");
-  cr_expect_eq(execution_map_agent(text(""), out), KAIZEN_E_REJECTED);
-  cr_expect_eq(execution_map_agent(text("\xFF"), out), KAIZEN_E_REJECTED);
+  cr_expect_eq(agent_name_map(text(""), out), KAIZEN_E_REJECTED);
+  cr_expect_eq(agent_name_map(text("\xFF"), out), KAIZEN_E_REJECTED);
   cr_expect_str_eq(out, "");
+}
+
+/* Ids of events from keys. */
+
+/* Python: uuid.uuid5(uuid.UUID(NAMESPACE), "demo\0coach\0k") */
+Test(event_id, a_key_always_makes_the_same_id) {
+  char id[UUID_TEXT_SIZE];
+  cr_assert_eq(event_id_from_key(text("demo"), text("coach"), text("k"), id), 0);
+  cr_assert_str_eq(id, "67ea31ee-d5f1-5183-a196-3845223231ba");
+}
+
+Test(event_id, ids_from_keys_tell_project_agent_and_key_apart) {
+  char a[UUID_TEXT_SIZE], b[UUID_TEXT_SIZE];
+  event_id_from_key(text("p"), text("ab"), text("c"), a);
+  event_id_from_key(text("p"), text("a"), text("bc"), b);
+  cr_assert_str_neq(a, b);
+  event_id_from_key(text("pa"), text("b"), text("c"), b);
+  cr_assert_str_neq(a, b);
 }

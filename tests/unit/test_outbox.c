@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/uuid_text.h"
+#include "base/uuid.h"
 #include "store/agent_view.h"
 #include "store/dead_letter.h"
 #include "store/doorbell.h"

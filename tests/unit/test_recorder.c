@@ -15,6 +15,8 @@
 
 #include "base/host_guard.h"
 #include "record/event.h"
+#include "record/event_id.h"
+#include "record/execution_from_struct.h"
 #include "recorder/recorder.h"
 #include "store/agent_log.h"
 #include "store/checkpoint.h"
@@ -204,9 +206,9 @@ Test(recorder, a_marked_line_carries_the_summary_as_of_itself) {
   cr_assert_eq(record_marked("k", false, 0.25).code, KAIZEN_RECORDED);
   cr_assert_eq(record_marked("", true, 0.75).code, KAIZEN_RECORDED);
   text = text_of_file(log_of("coach"));
-  cr_assert_eq(
-      uuid_from_key((struct span){"shop", 4}, (struct span){"coach", 5}, (struct span){"k", 1}, id),
-      0);
+  cr_assert_eq(event_id_from_key((struct span){"shop", 4}, (struct span){"coach", 5},
+                                 (struct span){"k", 1}, id),
+               0);
   cr_assert(strstr(text, id), "%s in %s", id, text);
   cr_assert(strstr(text, "\"event\":{\"project\":\"shop\",\"success_rate\":0.5,"
                          "\"execution_count\":2,\"avg_quality\":0.25}}\n"),

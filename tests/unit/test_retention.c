@@ -9,7 +9,7 @@
 #include <time.h>
 
 #include "base/clock.h"
-#include "base/uuid_text.h"
+#include "base/uuid.h"
 #include "store/agent.h"
 #include "store/agent_state.h"
 #include "store/retention.h"

@@ -10,6 +10,7 @@
 #include <sys/file.h>
 
 #include "base/clock.h"
+#include "record/execution_from_json.h"
 #include "recorder/recorder.h"
 #include "store/agent.h"
 #include "store/verify.h"

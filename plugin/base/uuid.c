@@ -1,7 +1,7 @@
-/* uuid_text.c - event ids.
+/* uuid.c - UUIDs: random, and from names.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#include "base/uuid_text.h"
+#include "base/uuid.h"
 
 #include <errno.h>
 #include <string.h>
@@ -21,7 +21,7 @@ static int hex_digit(char c) {
   return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-bool uuid_text_valid(struct span text) {
+bool uuid_is_text(struct span text) {
   if (text.len != UUID_TEXT_SIZE - 1)
     return false;
   for (int i = 0; i < UUID_TEXT_SIZE - 1; i++)
@@ -63,21 +63,10 @@ void uuid_random(char out[UUID_TEXT_SIZE]) {
   uuid_unpack(bytes, out);
 }
 
-int uuid_from_key(struct span project, struct span agent, struct span key,
-                  char out[UUID_TEXT_SIZE]) {
-  struct buffer name = {0};
+void uuid_from_name(const char *name_space, struct span name, char out[UUID_TEXT_SIZE]) {
   unsigned char base[16], bytes[16];
-  buffer_append(&name, project.ptr, project.len);
-  buffer_append_byte(&name, '\0');
-  buffer_append(&name, agent.ptr, agent.len);
-  buffer_append_byte(&name, '\0');
-  buffer_append(&name, key.ptr, key.len);
-  bool failed = name.failed;
-  if (!failed) {
-    uuid_pack(UUID_KEY_NAMESPACE, base);
-    uuid_generate_sha1(bytes, base, name.data, name.len);
-    uuid_unpack(bytes, out);
-  }
-  buffer_fini(&name);
-  return failed ? -1 : 0;
+
+  uuid_pack(name_space, base);
+  uuid_generate_sha1(bytes, base, name.ptr, name.len);
+  uuid_unpack(bytes, out);
 }

@@ -1,8 +1,10 @@
-/* execution_line.c - the checks every execution passes, and the line it becomes.
+/* execution_draft.c - the checks every execution passes, and the line it becomes.
  *
  * SPDX-License-Identifier: Apache-2.0
  *
- * Keys stand in the order of the contract's table.  What is not given is left out. */
+ * Keys stand in the order that docs/format.md lists.  What is not given is left out. */
+#include "record/execution_draft.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,9 +12,55 @@
 #include "common/json_writer.h"
 #include "common/timestamp.h"
 #include "common/utf8.h"
-#include "record/execution_draft.h"
+#include "record/agent_name.h"
 
-/* Checks. */
+/* ---- what both forms of input begin with ------------------------------------------------------- */
+
+int execution_draft_read_flags(struct execution *execution, uint32_t flags, uint32_t known,
+                               const struct execution_limits *limits, struct error *error) {
+  const uint32_t must_know = 0xFFFF; /* bits 0-15 change the meaning, the others only add data */
+  const uint32_t both = KAIZEN_EXEC_EMIT | KAIZEN_EXEC_NO_EMIT;
+  uint32_t unknown = flags & must_know & ~known;
+  if (unknown)
+    return error_set(error, KAIZEN_E_UNSUPPORTED, "flag bits 0x%x are unknown here; leave them out",
+                     unknown);
+  if ((flags & both) == both)
+    return error_set(error, KAIZEN_E_REJECTED,
+                     "EMIT and NO_EMIT are both set; set one of them or neither");
+  execution->marked =
+      flags & KAIZEN_EXEC_EMIT || (!(flags & KAIZEN_EXEC_NO_EMIT) && limits->emit_default);
+  return 0;
+}
+
+int execution_draft_check_length(const char *field, size_t len, size_t max, struct error *error) {
+  if (len <= max)
+    return 0;
+  return error_set(error, KAIZEN_E_REJECTED,
+                   "%s has %zu bytes; with this max_record_bytes at most %zu are taken: "
+                   "shorten it",
+                   field, len, max);
+}
+
+static struct span without_byte_order_mark(struct span text) {
+  if (text.len >= 3 && memcmp(text.ptr, "\xEF\xBB\xBF", 3) == 0)
+    return (struct span){text.ptr + 3, text.len - 3};
+  return text;
+}
+
+int execution_draft_check_json(const char *field, struct span text, unsigned depth,
+                               struct json_value *value, struct error *error) {
+  struct json_fault fault;
+
+  if (json_reader_check(without_byte_order_mark(text), JSON_STRICT, JSON_DEPTH_MAX - depth, value,
+                        &fault) != 0)
+    return error_set(error, KAIZEN_E_REJECTED, "%s is not valid JSON: byte %zu: %s", field,
+                     fault.offset, fault.why);
+  if (value->type != JSON_OBJECT)
+    return error_set(error, KAIZEN_E_REJECTED, "%s is no JSON object; give {...}", field);
+  return 0;
+}
+
+/* ---- checks ------------------------------------------------------------------------------------ */
 
 /* A number for a message, independent of the host's locale. */
 static void show_number(double value, char out[32]) {
@@ -85,7 +133,7 @@ static int choose_timestamp(struct execution *execution, const struct execution_
                    given, oldest);
 }
 
-/* The key. */
+/* ---- the key ------------------------------------------------------------------------------- */
 
 static struct json_value key_in_metadata(struct json_value metadata) {
   struct json_value key = {0};
@@ -130,7 +178,7 @@ static int choose_key(struct execution *execution, const struct execution_draft 
   return check_key(field, buffer_span(&execution->key), error);
 }
 
-/* The line. */
+/* ---- the line ------------------------------------------------------------------------------ */
 
 static void name_member(struct buffer *out, const char *name) {
   buffer_append_byte(out, ',');
@@ -206,9 +254,9 @@ static int check_size(const struct execution *execution, const struct execution_
   return 0;
 }
 
-int execution_finish(struct execution *execution, const struct execution_draft *draft,
-                     const struct execution_limits *limits, struct error *error) {
-  if (execution_check_agent(draft->agent, error) != 0 || check_numbers(draft, error) != 0 ||
+int execution_draft_finish(struct execution *execution, const struct execution_draft *draft,
+                           const struct execution_limits *limits, struct error *error) {
+  if (agent_name_check(draft->agent, error) != 0 || check_numbers(draft, error) != 0 ||
       check_texts(draft, error) != 0 || choose_timestamp(execution, draft, limits, error) != 0 ||
       choose_key(execution, draft, error) != 0)
     return -1;

@@ -1,14 +1,15 @@
-/* execution_json.c - one execution from JSON text with the log's own keys.
+/* execution_from_json.c - one execution from JSON text with the log's own keys.
  *
  * SPDX-License-Identifier: Apache-2.0
  *
  * null for a field that may be absent means absent: that is how other languages write it. */
+#include "record/execution_from_json.h"
+
 #include <math.h>
 
 #include "common/distance.h"
 #include "common/timestamp.h"
 #include "common/utf8.h"
-#include "record/execution_draft.h"
 
 enum field {
   FIELD_TIMESTAMP,
@@ -225,11 +226,11 @@ static int prepare_scratch(struct buffer *scratch, size_t len, struct error *err
   return buffer_reserve(scratch, len + 1) ? 0 : error_set(error, KAIZEN_E_NOMEM, "out of memory");
 }
 
-int execution_read_extra(struct execution *execution, struct execution_draft *draft,
-                         struct span text, struct error *error) {
+int execution_from_json_extra(struct execution *execution, struct execution_draft *draft,
+                              struct span text, struct error *error) {
   struct json_value value, values[FIELD_COUNT] = {{0}};
   const int first = FIELD_HELIX_SESSION_UID;
-  if (execution_check_json("extra_json", text, 0, &value, error) != 0 ||
+  if (execution_draft_check_json("extra_json", text, 0, &value, error) != 0 ||
       collect("extra_json", value.raw, field_names + first, FIELD_COUNT - first, values + first,
               error) != 0 ||
       prepare_scratch(&execution->scratch, text.len, error) != 0)
@@ -241,14 +242,14 @@ int execution_from_json(struct execution *execution, struct span text, uint32_t 
                         const struct execution_limits *limits, struct error *error) {
   struct execution_draft draft = {0};
   struct json_value value, values[FIELD_COUNT] = {{0}};
-  size_t longest = limits->max_record_bytes * EXECUTION_TEXT_FACTOR;
-  if (execution_read_flags(execution, exec_flags, KAIZEN_EXEC_EMIT | KAIZEN_EXEC_NO_EMIT, limits,
-                           error) != 0 ||
-      execution_check_length("the record", text.len, longest, error) != 0 ||
-      execution_check_json("the record", text, 0, &value, error) != 0 ||
+  size_t longest = limits->max_record_bytes * EXECUTION_DRAFT_TEXT_FACTOR;
+  if (execution_draft_read_flags(execution, exec_flags, KAIZEN_EXEC_EMIT | KAIZEN_EXEC_NO_EMIT,
+                                 limits, error) != 0 ||
+      execution_draft_check_length("the record", text.len, longest, error) != 0 ||
+      execution_draft_check_json("the record", text, 0, &value, error) != 0 ||
       collect("a record", value.raw, field_names, FIELD_COUNT, values, error) != 0 ||
       prepare_scratch(&execution->scratch, text.len, error) != 0 ||
       take_all(values, &execution->scratch, &draft, error) != 0)
     return -1;
-  return execution_finish(execution, &draft, limits, error);
+  return execution_draft_finish(execution, &draft, limits, error);
 }

@@ -1,12 +1,15 @@
-/* execution_agent.c - the grammar of agent names, and the one mapping into it.
+/* agent_name.c - the grammar of agent names, and the one mapping into it.
  *
  * SPDX-License-Identifier: Apache-2.0
  *
  * A name becomes a folder, and a folder that Python's optimizer owns must never be one of them. */
+#include "record/agent_name.h"
+
 #include <string.h>
 
+#include <kaizen/plugin.h>
+
 #include "common/utf8.h"
-#include "record/execution.h"
 
 #define RESERVED_NAME "optimizer"
 
@@ -42,7 +45,7 @@ static int refuse_character(struct span agent, size_t at, struct error *error) {
       character);
 }
 
-int execution_check_agent(struct span agent, struct error *error) {
+int agent_name_check(struct span agent, struct error *error) {
   char name[UTF8_SHOWN_SIZE];
   if (!agent.ptr)
     return error_set(error, KAIZEN_E_REJECTED,
@@ -52,10 +55,10 @@ int execution_check_agent(struct span agent, struct error *error) {
   size_t illegal = first_illegal(agent);
   if (illegal < agent.len)
     return refuse_character(agent, illegal, error);
-  if (agent.len > EXECUTION_AGENT_MAX)
+  if (agent.len > AGENT_NAME_MAX)
     return error_set(error, KAIZEN_E_REJECTED,
                      "agent \"%s\" has %zu characters; at most %d are allowed",
-                     utf8_show(agent, name), agent.len, EXECUTION_AGENT_MAX);
+                     utf8_show(agent, name), agent.len, AGENT_NAME_MAX);
   if (agent.ptr[agent.len - 1] == '.')
     return error_set(error, KAIZEN_E_REJECTED, "agent \"%s\" ends with a dot; leave the dot out",
                      utf8_show(agent, name));
@@ -89,17 +92,17 @@ static size_t legal_part(struct span name, size_t max, char *out) {
   return len;
 }
 
-int execution_map_agent(struct span name, char out[EXECUTION_AGENT_MAX + 1]) {
+int agent_name_map(struct span name, char out[AGENT_NAME_MAX + 1]) {
   static const char hex[] = "0123456789abcdef", fallback[] = "agent";
   out[0] = '\0';
   if (name.len == 0 || !utf8_valid(name))
     return KAIZEN_E_REJECTED;
-  if (execution_check_agent(name, NULL) == 0) {
+  if (agent_name_check(name, NULL) == 0) {
     memcpy(out, name.ptr, name.len);
     out[name.len] = '\0';
     return 0;
   }
-  size_t len = legal_part(name, EXECUTION_AGENT_MAX - HASH_DIGITS - 1, out);
+  size_t len = legal_part(name, AGENT_NAME_MAX - HASH_DIGITS - 1, out);
   if (len == 0) {
     len = sizeof fallback - 1;
     memcpy(out, fallback, len);

@@ -1,0 +1,17 @@
+/* agent_name.h - the grammar of agent names, and the one mapping into it.  Pure.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef KAIZEN_AGENT_NAME_H
+#define KAIZEN_AGENT_NAME_H
+
+#include "base/error.h"
+#include "common/buffer.h"
+
+#define AGENT_NAME_MAX 64
+
+/* 0 when legal; else -1 with *error saying which character or length breaks the grammar. */
+int agent_name_check(struct span agent, struct error *error);
+/* kaizen.names/1: see kaizen/extensions.h. */
+int agent_name_map(struct span name, char out[AGENT_NAME_MAX + 1]);
+
+#endif
