@@ -9,8 +9,8 @@
 enum { JSON_WRITER_DOUBLE_SIZE = 32 }; /* of any double as text, with its NUL */
 
 /* A quoted string. `text` is valid UTF-8 (utf8_valid); escaped are " \ U+0000-U+001F, U+007F,
- * U+0085, U+2028 and U+2029 (Python's splitlines() breaks a line at the last three: contract,
- * "executions.jsonl"). */
+ * U+0085, U+2028 and U+2029 (docs/format.md: Python's splitlines() breaks a line at the last
+ * three). */
 void json_writer_string(struct buffer *out, struct span text);
 /* \uXXXX, of a code point up to U+FFFF. */
 void json_writer_escape(struct buffer *out, unsigned code_point);

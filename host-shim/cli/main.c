@@ -134,12 +134,12 @@ int main(int argc, char **argv) {
   struct problem problem;
 
   output_init();
-  if (arguments_init(&arguments, argc) < 0) {
+  if (options_init(&arguments, argc) < 0) {
     problem_no_memory(&problem);
     return output_problem(&problem);
   }
   int status = run(argc, argv, &arguments);
-  arguments_fini(&arguments);
+  options_fini(&arguments);
   if (output_finish(&problem) < 0 && status == EXIT_CODE_OK)
     status = output_problem(&problem);
   if (session_threads_left())

@@ -27,13 +27,4 @@ enum delivery_end {
 enum delivery_end delivery_wait(struct session *session, const struct delivery_wait *wait,
                                 struct kaizen_stats *stats, struct problem *problem);
 
-/* What became of the marked events of one agent: for the word that record and exec print. */
-struct delivery_counts {
-  uint64_t marked, acknowledged, pending, held, dead_lettered;
-};
-/* 0 with zeroed counts when the agent has no log; -1: the plugin cannot tell. */
-int delivery_counts(struct session *session, const char *agent, struct delivery_counts *counts);
-/* Whether the event of that id is among the dead letters. */
-bool delivery_is_dead_letter(struct session *session, const char *event_id);
-
 #endif

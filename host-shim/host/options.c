@@ -13,20 +13,20 @@ enum { SHORT_FLAGS_MAX = 7 }; /* written together in one argument, as in -qv */
 static const double SECONDS_MAX = 366.0 * 86400.0;
 static const double COUNT_MAX = 9007199254740992.0; /* 2^53: every whole number up to it is exact */
 
-int arguments_init(struct arguments *arguments, int argc) {
+int options_init(struct arguments *arguments, int argc) {
   size_t room = (size_t)argc + 1;
 
   *arguments = (struct arguments){.values = NULL};
   arguments->values = calloc(room * (SHORT_FLAGS_MAX + 1), sizeof *arguments->values);
   arguments->words = calloc(room, sizeof *arguments->words);
   if (!arguments->values || !arguments->words) {
-    arguments_fini(arguments);
+    options_fini(arguments);
     return -1;
   }
   return 0;
 }
 
-void arguments_fini(struct arguments *arguments) {
+void options_fini(struct arguments *arguments) {
   free(arguments->values);
   free(arguments->words);
   *arguments = (struct arguments){.values = NULL};

@@ -50,8 +50,8 @@ struct arguments { /* everything borrowed from argv but the two arrays */
 };
 
 /* Room for argc arguments; -1 when there is no memory. */
-int arguments_init(struct arguments *arguments, int argc);
-void arguments_fini(struct arguments *arguments);
+int options_init(struct arguments *arguments, int argc);
+void options_fini(struct arguments *arguments);
 
 struct option_parser {
   const struct option_spec *const *groups; /* tables, NULL-terminated */

@@ -12,6 +12,7 @@
 #include "base/output.h"
 #include "base/table.h"
 #include "base/utf8_text.h"
+#include "host/delivery.h"
 #include "host/delivery_wait.h"
 #include "host/report_text.h"
 
