@@ -12,7 +12,10 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { ENDED_MAX = 256, LOCK_TRIES = 100, LOCK_STEP_US = 2000 };
+#include "common/lock_wait.h"
+
+enum { ENDED_MAX = 256 };
+static const int64_t LOCK_WAIT_NS = 200000000;
 static const char MAGIC[8] = {'K', 'Z', 'T', 'U', 'R', 'N', '1', '\n'};
 static const double ELAPSED_MAX_S = 30.0 * 86400;
 
@@ -53,24 +56,16 @@ static uint64_t boot_mark(void) {
   return got > 0 ? hook_fingerprint(no_key, id, (size_t)got) : 0;
 }
 
-/* Counts on while the machine sleeps, and is not set by anybody. */
-static int64_t boot_time_ns(void) {
+static int64_t clock_ns(clockid_t id) {
   struct timespec now;
 
-  clock_gettime(CLOCK_BOOTTIME, &now);
+  clock_gettime(id, &now);
   return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-static int lock(int fd) {
-  for (int tries = 0; tries < LOCK_TRIES; tries++) {
-    if (flock(fd, LOCK_EX | LOCK_NB) == 0)
-      return 0;
-    if (errno != EWOULDBLOCK && errno != EINTR)
-      return -1;
-    const struct timespec step = {.tv_nsec = LOCK_STEP_US * 1000L};
-    nanosleep(&step, NULL);
-  }
-  return -1;
+/* Counts on while the machine sleeps, and is not set by anybody. */
+static int64_t boot_time_ns(void) {
+  return clock_ns(CLOCK_BOOTTIME);
 }
 
 static void lane_name(const struct hook_state *state, const struct hook_turn_lane *lane,
@@ -103,9 +98,10 @@ static int open_lane(const struct hook_state *state, const struct hook_turn_lane
   char name[32];
   lane_name(state, lane, name);
   int fd = hook_state_file(state, name, O_RDWR | O_CREAT);
-  if (fd < 0 || lock(fd) < 0) {
-    if (fd >= 0)
-      close(fd);
+  if (fd < 0)
+    return -1;
+  if (lock_wait_take(fd, LOCK_EX, clock_ns(CLOCK_MONOTONIC) + LOCK_WAIT_NS) != 0) {
+    close(fd);
     return -1;
   }
   if (!is_sound(file, pread(fd, file, sizeof *file, 0)))

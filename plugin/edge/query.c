@@ -36,25 +36,14 @@ struct reading {
 
 /* ---- the log as it stood at one moment ------------------------------------------------------- */
 
-/* Only the lock makes the size one at which a whole commit ends; the bytes before it do not change
- * any more, so that they are read without it.  1: there is no log. */
+/* 1: there is no log. */
 static int take_snapshot(struct reading *reading, const struct project *project, const char *agent,
                          struct error *error) {
-  int agent_fd = -1, lock_fd = -1;
-  struct stat status;
-  int result = project_agent_folder(project, agent, false, &agent_fd, error);
+  int agent_fd = -1, result = project_agent_folder(project, agent, false, &agent_fd, error);
 
   if (result != 0)
     return result;
-  result = agent_view_lock(agent_fd, &lock_fd, error);
-  if (result == 0)
-    result = agent_log_open(&reading->log, agent_fd, false, error);
-  if (result == 0 && fstat(reading->log.fd, &status) != 0)
-    result = error_set(error, KAIZEN_E_IO, AGENT_LOG_FILE ": its size cannot be read");
-  if (result == 0)
-    reading->size = (uint64_t)status.st_size;
-  if (lock_fd >= 0)
-    (void)close(lock_fd);
+  result = agent_view_open_log(agent_fd, &reading->log, &reading->size, error);
   (void)close(agent_fd);
   if (result < 0)
     error_prefix(error, "%s", agent);

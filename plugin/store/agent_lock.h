@@ -3,10 +3,10 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  *
- * flock(2) on the agent folder's `.lock`, polled (a blocking flock has no deadline), exclusive
- * takers queue behind a turnstile (`.next`) so that a process that records in a loop cannot starve
- * the others; it may take a free lock past the turnstile for a moment after it went through.  The
- * protocol other programs may adopt is in docs/format.md. */
+ * flock(2) on the agent folder's `.lock`.  Everybody who waits, reader or writer, queues at a
+ * turnstile (`.next`), so that nobody who comes again and again can starve the others; who records
+ * in a loop may take a free lock past it for a moment after it went through.  The protocol other
+ * programs may adopt is in docs/format.md.  No other file opens `.lock` or `.next`. */
 #ifndef KAIZEN_AGENT_LOCK_H
 #define KAIZEN_AGENT_LOCK_H
 
@@ -29,7 +29,13 @@ void agent_lock_close(struct agent_lock *lock);
 /* Until the CLOCK_MONOTONIC deadline.  0, 1 when the deadline passed, -1 with *error. */
 int agent_lock_exclusive(struct agent_lock *lock, int64_t deadline_ns, struct error *error);
 int agent_lock_shared(struct agent_lock *lock, int64_t deadline_ns, struct error *error);
+/* Before close, too: a child that was forked meanwhile has the files open and would keep it. */
 void agent_lock_release(struct agent_lock *lock);
+/* For a reader who may not be allowed to write: opens what is there and takes the shared lock.  A
+ * folder without these files has no writer that knows us, and nothing is locked.  0, then release
+ * and close follow; -1 with *error, KAIZEN_E_BUSY when the deadline passed. */
+int agent_lock_read(struct agent_lock *lock, int agent_fd, int64_t deadline_ns,
+                    struct error *error);
 /* False when the lock file was removed or replaced under its name: the lock then protects nothing,
  * reopen. */
 bool agent_lock_in_place(const struct agent_lock *lock, int agent_fd);

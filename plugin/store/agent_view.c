@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -17,35 +16,18 @@
 #include "base/line_reader.h"
 #include "base/uuid.h"
 #include "record/record.h"
+#include "store/agent_lock.h"
 #include "store/agent_log.h"
 #include "store/checkpoint.h"
 #include "store/dead_letter.h"
 #include "store/outbox.h"
 
+#define NS_PER_S INT64_C(1000000000)
 #define LOCK_WAIT_NS INT64_C(2000000000)
-#define LOCK_POLL_NS INT64_C(20000)
-
-int agent_view_lock(int agent_fd, int *fd, struct error *error) {
-  int64_t deadline_ns = clock_monotonic_ns() + LOCK_WAIT_NS;
-  int result = directory_open_file(agent_fd, ".lock", O_RDONLY, fd, error);
-
-  if (result != 0)
-    return result == 1 ? 0 : -1;
-  while (flock(*fd, LOCK_SH | LOCK_NB) != 0) {
-    if (errno != EWOULDBLOCK && errno != EINTR)
-      result = error_set_errno(error, KAIZEN_E_IO, errno, ".lock: flock");
-    else if (clock_monotonic_ns() >= deadline_ns)
-      result = error_set(error, KAIZEN_E_BUSY, "the agent's lock was not free");
-    if (result == 0) {
-      clock_pause_ns(LOCK_POLL_NS);
-      continue;
-    }
-    (void)close(*fd);
-    *fd = -1;
-    return result;
-  }
-  return 0;
-}
+/* A log that was written within the first is left alone for the second before it is read. */
+#define WRITTEN_NOW_NS INT64_C(100000000)
+#define GIVE_WAY_NS INT64_C(2000000)
+#define SNAPSHOT_TRIES 8
 
 static int fold_rest(struct agent_view *view, int log_fd, uint64_t from, uint64_t size,
                      struct error *error) {
@@ -134,7 +116,6 @@ static int find_cursor(struct agent_view *view, int agent_fd, int log_fd, struct
   return result == 0 ? cursor_set_dead(&view->state.cursor, dead) : result;
 }
 
-/* What is taken down while the lock is held, so that the reading afterwards holds nobody up. */
 struct snapshot {
   struct agent_log log;
   uint64_t size;
@@ -142,12 +123,71 @@ struct snapshot {
   bool checkpointed;
 };
 
+/* Whoever reads a log that is being written leaves the processor to the writer for a moment.  A
+ * crowd of readers without a pause keeps every processor busy; then one of them is off it in the
+ * middle of the lock most of the time, and the writer waits for that one. */
+static void give_way(const struct agent_log *log) {
+  struct stat status;
+  int64_t age_ns;
+
+  if (fstat(log->fd, &status) != 0)
+    return;
+  age_ns = clock_wall_ns() - (status.st_mtim.tv_sec * NS_PER_S + status.st_mtim.tv_nsec);
+  if (age_ns > -WRITTEN_NOW_NS && age_ns < WRITTEN_NOW_NS)
+    clock_pause_ns(GIVE_WAY_NS);
+}
+
+/* The log's size at a moment when nobody was writing: nothing else is done under the lock.  1: the
+ * log of that name is another by now. */
+static int take_size(const struct agent_log *log, int agent_fd, uint64_t *size,
+                     struct error *error) {
+  struct agent_lock lock;
+  struct stat status, named;
+  int result = agent_lock_read(&lock, agent_fd, clock_monotonic_ns() + LOCK_WAIT_NS, error);
+
+  if (result != 0)
+    return -1;
+  if (fstat(log->fd, &status) != 0)
+    result = error_set_errno(error, KAIZEN_E_IO, errno, AGENT_LOG_FILE ": fstat");
+  else if (fstatat(agent_fd, AGENT_LOG_FILE, &named, AT_SYMLINK_NOFOLLOW) != 0 ||
+           named.st_ino != log->inode || named.st_dev != log->device)
+    result = 1;
+  agent_lock_release(&lock);
+  agent_lock_close(&lock);
+  *size = (uint64_t)status.st_size;
+  return result;
+}
+
+static int refuse_replaced(struct error *error) {
+  return error_set(error, KAIZEN_E_BUSY, AGENT_LOG_FILE ": is replaced again and again");
+}
+
+int agent_view_open_log(int agent_fd, struct agent_log *log, uint64_t *size, struct error *error) {
+  int tries, result = 1;
+
+  for (tries = 0; result == 1 && tries < SNAPSHOT_TRIES; tries++) {
+    result = agent_log_open(log, agent_fd, false, error);
+    if (result != 0)
+      return result;
+    give_way(log);
+    result = take_size(log, agent_fd, size, error);
+    if (result != 0)
+      agent_log_close(log);
+  }
+  return result == 1 ? refuse_replaced(error) : result;
+}
+
+/* Checkpoint and state are read before the size is known, so that they are never ahead of it; each
+ * has a checksum.  1: no log; 2: it was replaced meanwhile. */
 static int take_snapshot(struct agent_view *view, const struct project *project, int agent_fd,
                          struct snapshot *snapshot, struct error *error) {
-  struct stat status;
   bool damaged;
-  int result = checkpoint_peek(agent_fd, project->boot_id, &snapshot->anchor, &view->fold, error);
+  int result = agent_log_open(&snapshot->log, agent_fd, false, error);
 
+  if (result != 0)
+    return result;
+  give_way(&snapshot->log);
+  result = checkpoint_peek(agent_fd, project->boot_id, &snapshot->anchor, &view->fold, error);
   if (result < 0)
     return -1;
   snapshot->checkpointed = result == 0;
@@ -157,10 +197,8 @@ static int take_snapshot(struct agent_view *view, const struct project *project,
   view->has_state = result == 0;
   if (!view->has_state)
     memset(&view->state, 0, sizeof view->state);
-  if (fstat(snapshot->log.fd, &status) != 0)
-    return error_set_errno(error, KAIZEN_E_IO, errno, AGENT_LOG_FILE ": fstat");
-  snapshot->size = (uint64_t)status.st_size;
-  return 0;
+  result = take_size(&snapshot->log, agent_fd, &snapshot->size, error);
+  return result == 1 ? 2 : result;
 }
 
 static int fold_log(struct agent_view *view, const struct snapshot *snapshot, struct error *error) {
@@ -239,20 +277,19 @@ static int count_delivery(struct agent_view *view, const struct project *project
 int agent_view_read(const struct project *project, const char *agent, struct agent_view *view,
                     struct error *error) {
   struct snapshot snapshot = {.log = {.fd = -1}};
-  int agent_fd = -1, lock_fd = -1, result;
+  int agent_fd = -1, tries = 0, result;
 
   memset(view, 0, sizeof *view);
-  fold_init(&view->fold);
   result = project_agent_folder(project, agent, false, &agent_fd, error);
   if (result != 0)
     return result;
-  result = agent_view_lock(agent_fd, &lock_fd, error);
-  if (result == 0)
-    result = agent_log_open(&snapshot.log, agent_fd, false, error);
-  if (result == 0)
+  do {
+    agent_log_close(&snapshot.log);
+    fold_init(&view->fold);
     result = take_snapshot(view, project, agent_fd, &snapshot, error);
-  if (lock_fd >= 0)
-    (void)close(lock_fd);
+  } while (result == 2 && ++tries < SNAPSHOT_TRIES);
+  if (result == 2)
+    result = refuse_replaced(error);
   if (result == 0)
     result = fold_log(view, &snapshot, error);
   if (result == 0)

@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "record/fold.h"
+#include "store/agent_log.h"
 #include "store/agent_state.h"
 #include "store/project.h"
 
@@ -23,9 +24,10 @@ struct agent_view {
   bool impossible; /* .state and the log contradict each other (cursor.h): all count as pending */
 };
 
-/* Takes the agent's lock shared, until *fd is closed; a folder without a lock file has no writer
- * that knows us: *fd is -1 then.  -1 with *error. */
-int agent_view_lock(int agent_fd, int *fd, struct error *error);
+/* Opens the log to be read as it stood at a moment when nobody was writing: the bytes before *size
+ * are committed, and the lock is not held any more.  0; 1 when the agent has no log; -1 with
+ * *error. */
+int agent_view_open_log(int agent_fd, struct agent_log *log, uint64_t *size, struct error *error);
 /* 0; 1 when the agent has no log; -1 with *error. */
 int agent_view_read(const struct project *project, const char *agent, struct agent_view *view,
                     struct error *error);

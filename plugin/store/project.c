@@ -21,6 +21,7 @@
 #include "base/os_files.h"
 #include "base/os_process.h"
 #include "base/uuid.h"
+#include "common/lock_wait.h"
 #include "record/agent_name.h"
 
 #define KAIZEN_FOLDER ".kaizen"
@@ -30,7 +31,6 @@
 #define IDENTITY_FILE ".id"
 #define IDENTITY_TEXT_MAX 128
 #define IDENTITY_LOCK_NS INT64_C(2000000000)
-#define IDENTITY_POLL_NS INT64_C(1000000)
 
 static int refuse_network_file_system(const char *root, int root_fd, struct error *error) {
   const char *name;
@@ -295,16 +295,11 @@ static int write_identity(const struct project *project, int metrics_fd, int fd,
 }
 
 static int lock_identity(int fd, struct error *error) {
-  int64_t deadline_ns = clock_monotonic_ns() + IDENTITY_LOCK_NS;
+  int result = lock_wait_take(fd, LOCK_EX, clock_monotonic_ns() + IDENTITY_LOCK_NS);
 
-  while (flock(fd, LOCK_EX | LOCK_NB) != 0) {
-    if (errno != EWOULDBLOCK && errno != EINTR)
-      return error_set_errno(error, KAIZEN_E_IO, errno, IDENTITY_FILE ": flock");
-    if (clock_monotonic_ns() > deadline_ns)
-      return error_set(error, KAIZEN_E_BUSY, IDENTITY_FILE ": another process holds it");
-    clock_pause_ns(IDENTITY_POLL_NS);
-  }
-  return 0;
+  if (result == 1)
+    return error_set(error, KAIZEN_E_BUSY, IDENTITY_FILE ": another process holds it");
+  return result < 0 ? error_set_errno(error, KAIZEN_E_IO, errno, IDENTITY_FILE ": flock") : 0;
 }
 
 int project_identity(const struct project *project, unsigned char id[PROJECT_ID_SIZE],

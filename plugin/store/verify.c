@@ -20,13 +20,14 @@
 #include "common/json_writer.h"
 #include "common/timestamp.h"
 #include "store/agent.h"
-#include "store/agent_view.h"
+#include "store/agent_lock.h"
 #include "store/rewrite.h"
 #include "store/summary.h"
 
 #define SUMMARY_READ_MAX 16384
 #define SUMMARY_MEMBERS 6
 #define OTHER_TREE "of another tree: this one was copied or restored, its events are held"
+#define LOCK_WAIT_NS INT64_C(2000000000)
 #define NS_PER_MS INT64_C(1000000)
 #define NS_PER_S INT64_C(1000000000)
 
@@ -271,12 +272,15 @@ static void read_summary(struct evidence *evidence, int agent_fd) {
 /* 1: there is no log. */
 static int gather(struct evidence *evidence, const struct project *project, int agent_fd,
                   struct error *error) {
+  int64_t deadline_ns = clock_monotonic_ns() + LOCK_WAIT_NS;
+  struct agent_lock lock;
   struct stat status;
   bool damaged;
-  int lock_fd = -1, result = agent_view_lock(agent_fd, &lock_fd, error);
+  int result = agent_lock_read(&lock, agent_fd, deadline_ns, error);
 
-  if (result == 0)
-    result = agent_log_open(&evidence->log, agent_fd, false, error);
+  if (result != 0)
+    return result;
+  result = agent_log_open(&evidence->log, agent_fd, false, error);
   if (result == 0 && fstat(evidence->log.fd, &status) != 0)
     result = error_set_errno(error, KAIZEN_E_IO, errno, AGENT_LOG_FILE);
   if (result == 0) {
@@ -286,8 +290,8 @@ static int gather(struct evidence *evidence, const struct project *project, int 
     evidence->has_state = agent_state_load(agent_fd, &evidence->state, &damaged, NULL) == 0;
     read_summary(evidence, agent_fd);
   }
-  if (lock_fd >= 0)
-    (void)close(lock_fd);
+  agent_lock_release(&lock);
+  agent_lock_close(&lock);
   return result;
 }
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""syscalls.py - the exact system calls of one warm record, so that a new one is noticed.
+"""syscalls.py - the exact system calls of one warm record, and what a reader does under the lock.
 
 SPDX-License-Identifier: Apache-2.0
 
@@ -63,6 +63,11 @@ CASES = {
         ({"emit_event": True, "nats_url": "nats://127.0.0.1:9"}, None,
          ENTER + EVENT_ID + ACQUIRE + APPEND + SUMMARY + UNLOCK),
 }
+# Nothing but the log's size is taken down under the lock: whoever records waits for that, and no longer.
+READER = "a summary that is read while its agent is recorded for"
+GIVE_WAY = "clock_nanosleep"  # before the lock: the log was written within a tenth of a second
+READ_LOCKED = ["flock .next", "flock .lock", "flock .next", "newfstatat .lock",
+               "newfstatat executions.jsonl", "newfstatat executions.jsonl", "flock .lock"]
 WARM = 5  # records before the one that is counted: far from the 64 after which the checkpoint is stored
 
 
@@ -70,7 +75,7 @@ def record(case, folder):
     """In the traced process: warms up, then one call between two marks."""
     from kaizen_ctypes import HAS_TIME, Execution, Kaizen, view
 
-    config, key, _ = CASES[case]
+    config, key, _ = CASES.get(case, ({}, None, None))
     with Kaizen(PLUGIN, project_root=folder, **config) as kaizen:
         for number in range(WARM + 1):
             text = None if key is None else "again" if key == "again" else f"{key}-{number}"
@@ -82,6 +87,23 @@ def record(case, folder):
             os.getppid()
             if code < 0:
                 sys.exit(f"the plugin answered {code}")
+        if case == READER:
+            read_summary(kaizen)
+
+
+def read_summary(kaizen):
+    """Between two marks, right behind a record."""
+    from kaizen_ctypes import Str, Summary, view
+
+    table = ctypes.cast(kaizen.table.get_extension(b"kaizen.inspect/1"), ctypes.POINTER(ctypes.c_void_p))
+    call = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, Str, ctypes.POINTER(Summary))(table[0])
+    summary = Summary(struct_size=ctypes.sizeof(Summary))
+    kaizen.record("coach", success=True)
+    os.getppid()
+    code = call(kaizen.instance, view("coach"), ctypes.byref(summary))
+    os.getppid()
+    if code != 0:
+        sys.exit(f"the plugin answered {code}")
 
 
 def named(line):
@@ -137,7 +159,21 @@ def main():
         print(f"{'ok' if known else 'FAILED'}: {case}: {len(calls)} system calls")
         if not known:
             print(f"  expected {expected}\n  found    {calls}")
-    return 1 if failed else 0
+    return 1 if failed or not reader_is_short() else 0
+
+
+def reader_is_short():
+    """The lock is asked for once, in line, and given back before anything else is done."""
+    calls = calls_of(READER)
+    begin = calls.index("flock .next") if "flock .next" in calls else 0
+    locked, before = calls[begin:begin + len(READ_LOCKED)], calls[:begin]
+    right = locked == READ_LOCKED and sum(call.startswith("flock") for call in calls) == 4
+    # a machine so busy that the record was a tenth of a second ago shows nothing about the pause
+    print(f"{'ok' if right else 'FAILED'}: {READER}: {len(calls)} system calls"
+          f"{'' if GIVE_WAY in before else ', no pause'}")
+    if not right:
+        print(f"  expected {READ_LOCKED}\n  found    {calls}")
+    return right
 
 
 if __name__ == "__main__":

@@ -3,6 +3,8 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "plugin_under_test.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
 #include <sys/file.h>
 
 static const struct kaizen_batch_1 *batch;
@@ -43,6 +45,59 @@ static int32_t refuse_output(void *ctx, const char *data, size_t len) {
   (void)data;
   (void)len;
   return 1;
+}
+
+/* Readers beside a recorder. */
+
+static atomic_bool enough;
+static atomic_uint reads;
+
+static void *read_in_a_loop(void *ctx) {
+  struct kaizen_host_v1 host = plain_host();
+  struct kaizen_instance *own = start_instance(&host, sandbox.root, "");
+
+  while (!atomic_load(&enough)) {
+    struct kaizen_summary summary = summary_of_size();
+
+    if (inspect->summary(own, text_of("coach"), &summary) != KAIZEN_OK)
+      atomic_fetch_add((atomic_uint *)ctx, 1);
+    atomic_fetch_add(&reads, 1);
+  }
+  plugin->destroy(own);
+  return NULL;
+}
+
+Test(plugin_extensions, eight_threads_that_read_in_a_loop_let_every_record_pass) {
+  enum { READERS = 8, RECORDS = 200 };
+  struct kaizen_summary summary = summary_of_size();
+  pthread_t threads[READERS];
+  atomic_uint refusals = 0;
+
+  use_instance("");
+  cr_assert_eq(record_success(instance, "coach", NULL), KAIZEN_RECORDED);
+  for (unsigned i = 0; i < READERS; i++)
+    cr_assert_eq(pthread_create(&threads[i], NULL, read_in_a_loop, &refusals), 0);
+  for (unsigned i = 1; i < RECORDS || atomic_load(&reads) < RECORDS; i++)
+    cr_assert_eq(record_success(instance, "coach", NULL), KAIZEN_RECORDED, "%s", why(instance));
+  atomic_store(&enough, true);
+  for (unsigned i = 0; i < READERS; i++)
+    cr_assert_eq(pthread_join(threads[i], NULL), 0);
+  cr_assert_eq(refusals, 0);
+  cr_assert_eq(inspect->summary(instance, text_of("coach"), &summary), KAIZEN_OK);
+  cr_assert_eq(summary.execution_count, lines_of_file(agent_file("coach", "executions.jsonl")));
+}
+
+Test(plugin_extensions, a_reader_waits_in_line_behind_whoever_waits_to_write) {
+  struct kaizen_summary summary = summary_of_size();
+  int next;
+
+  use_instance("");
+  cr_assert_eq(record_success(instance, "coach", NULL), KAIZEN_RECORDED);
+  next = open(agent_file("coach", ".next"), O_RDWR | O_CLOEXEC);
+  cr_assert_eq(flock(next, LOCK_EX), 0);
+  cr_assert_eq(inspect->summary(instance, text_of("coach"), &summary), KAIZEN_E_BUSY);
+  (void)close(next);
+  cr_assert_eq(inspect->summary(instance, text_of("coach"), &summary), KAIZEN_OK);
 }
 
 /* Batches. */
