@@ -12,15 +12,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "broker/transport_settings.h"
 #include "common/buffer.h"
 
 #define TRANSPORT_WINDOW 4096 /* sends without an answer at a time */
-
-struct transport_settings { /* "" = not set */
-  bool core;                /* publish and flush, no stream */
-  const char *url, *creds, *ca, *cert, *key, *stream;
-  const char *shown_url; /* url without credentials, for messages */
-};
 
 /* Why something did not work; text is printable and free of credentials. */
 struct transport_trouble {

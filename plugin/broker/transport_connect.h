@@ -1,4 +1,4 @@
-/* transport_connect.h - one connection to a NATS broker, and words for what fails there.
+/* transport_connect.h - one connection to a NATS broker.
  *
  * SPDX-License-Identifier: Apache-2.0
  *
@@ -15,9 +15,5 @@ natsConnection *transport_connect(const struct nats_library *nats,
                                   const struct transport_settings *settings,
                                   natsErrHandler on_error, natsConnectionHandler on_closed,
                                   void *closure, struct transport_trouble *trouble);
-/* What a status, or a JetStream error code (0: none), means for somebody who has to put it
- * right. */
-void transport_explain(const struct nats_library *nats, const struct transport_settings *settings,
-                       natsStatus status, int code, struct transport_trouble *trouble);
 
 #endif

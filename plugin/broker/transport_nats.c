@@ -18,6 +18,7 @@
 
 #include "base/error.h"
 #include "broker/transport_connect.h"
+#include "broker/transport_explain.h"
 #include "record/event.h"
 
 #define WAKE_AT                                                                                    \

@@ -18,10 +18,10 @@
 /* How often another process's progress is looked at. */
 #define FLUSH_POLL_NS INT64_C(5000000)
 
-void engine_publisher_settings(const struct engine *engine, struct publisher_settings *settings) {
+void engine_transport_settings(const struct engine *engine, struct transport_settings *settings) {
   const struct config *config = &engine->config;
 
-  *settings = (struct publisher_settings){
+  *settings = (struct transport_settings){
       .core = config->publish == CONFIG_PUBLISH_CORE,
       .url = config->nats_url,
       .creds = config->nats_creds,
@@ -35,13 +35,13 @@ void engine_publisher_settings(const struct engine *engine, struct publisher_set
 
 /* Mutex held.  Made when it is first needed: a host that never emits has no thread of ours. */
 static void attach(struct engine *engine) {
-  struct publisher_settings settings;
+  struct transport_settings settings;
   struct error error = {0};
 
   if (engine->attachment || clock_monotonic_ns() < engine->attach_after_ns ||
       engine->config.delivery != CONFIG_DELIVERY_IN_PROCESS)
     return;
-  engine_publisher_settings(engine, &settings);
+  engine_transport_settings(engine, &settings);
   if (publisher_attach(&settings, &engine->project, engine->config.fsync == CONFIG_FSYNC_ALWAYS,
                        messages_send, engine->messages, &engine->attachment, &error) == 0)
     return;

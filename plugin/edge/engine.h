@@ -47,7 +47,7 @@ int engine_flush(struct engine *engine, int64_t deadline_ns, uint64_t *pending,
                  struct error *error);
 /* The gauges of the project's logs, and the publisher's state, into *stats. */
 void engine_stats(struct engine *engine, struct kaizen_stats *stats);
-void engine_publisher_settings(const struct engine *engine, struct publisher_settings *settings);
+void engine_transport_settings(const struct engine *engine, struct transport_settings *settings);
 void engine_publisher_status(struct engine *engine, struct publisher_status *status);
 /* Who publishes for the project, also for an instance that takes no part in it; 0: nobody, -1: a
  * process of another pid namespace. */

@@ -4,8 +4,8 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
+#include "broker/broker.h"
 #include "edge/instance.h"
-#include "publisher/broker.h"
 #include "store/delivery.h"
 
 #define READY                                                                                      \
@@ -107,7 +107,7 @@ static int32_t finish_report(struct call *call, int result, struct buffer *repor
 
 static int32_t check(struct kaizen_instance *instance, uint32_t timeout_ms, kaizen_sink sink,
                      void *ctx) {
-  struct publisher_settings settings;
+  struct transport_settings settings;
   struct buffer report = {0};
   struct error error = {0};
   struct call call;
@@ -119,14 +119,14 @@ static int32_t check(struct kaizen_instance *instance, uint32_t timeout_ms, kaiz
   code = call_enter(&call, instance, READY);
   if (code != KAIZEN_OK)
     return code;
-  engine_publisher_settings(call.engine, &settings);
+  engine_transport_settings(call.engine, &settings);
   result = broker_check(&settings, timeout_ms, &report, &error);
   return finish_report(&call, result, &report, &error, sink, ctx);
 }
 
 static int32_t init(struct kaizen_instance *instance, const char *name, uint32_t replicas,
                     uint32_t dry_run, uint32_t timeout_ms, kaizen_sink sink, void *ctx) {
-  struct publisher_settings settings;
+  struct transport_settings settings;
   struct buffer report = {0};
   struct error error = {0};
   struct call call;
@@ -138,14 +138,14 @@ static int32_t init(struct kaizen_instance *instance, const char *name, uint32_t
   code = call_enter(&call, instance, READY);
   if (code != KAIZEN_OK)
     return code;
-  engine_publisher_settings(call.engine, &settings);
+  engine_transport_settings(call.engine, &settings);
   result = broker_init(&settings, name, replicas, dry_run != 0, timeout_ms, &report, &error);
   return finish_report(&call, result, &report, &error, sink, ctx);
 }
 
 static int32_t watch(struct kaizen_instance *instance, uint32_t timeout_ms, kaizen_sink sink,
                      void *ctx) {
-  struct publisher_settings settings;
+  struct transport_settings settings;
   struct error error = {0};
   struct call call;
   int32_t code;
@@ -155,7 +155,7 @@ static int32_t watch(struct kaizen_instance *instance, uint32_t timeout_ms, kaiz
   code = call_enter(&call, instance, READY);
   if (code != KAIZEN_OK)
     return code;
-  engine_publisher_settings(call.engine, &settings);
+  engine_transport_settings(call.engine, &settings);
   return finish(&call, broker_watch(&settings, timeout_ms, sink, ctx, &error), &error);
 }
 

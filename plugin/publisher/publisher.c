@@ -15,7 +15,7 @@
 
 #include "base/clock.h"
 #include "broker/transport_nats.h"
-#include "publisher/publisher_election.h"
+#include "publisher/election.h"
 #include "publisher/publisher_thread.h"
 #include "store/agent_view.h"
 #include "store/doorbell.h"
@@ -63,16 +63,6 @@ bool publisher_registry_retire(struct publisher *publisher) {
   return retired;
 }
 
-static const char *given(const char *text) {
-  return text ? text : "";
-}
-
-static bool same_settings(const struct transport_settings *a, const struct transport_settings *b) {
-  return a->core == b->core && strcmp(a->url, b->url) == 0 && strcmp(a->creds, b->creds) == 0 &&
-         strcmp(a->ca, b->ca) == 0 && strcmp(a->cert, b->cert) == 0 &&
-         strcmp(a->key, b->key) == 0 && strcmp(a->stream, b->stream) == 0;
-}
-
 /* The registry is locked.  NULL with *error. */
 static struct publisher *find_or_start(const struct transport_settings *settings,
                                        struct error *error) {
@@ -80,18 +70,18 @@ static struct publisher *find_or_start(const struct transport_settings *settings
   int result;
 
   for (publisher = registry; publisher; publisher = publisher->next)
-    if (same_settings(&publisher->settings, settings))
+    if (transport_settings_equal(&publisher->settings, settings))
       return publisher;
-  publisher = publisher_new(&transport_nats, settings);
+  publisher = publisher_thread_new(&transport_nats, settings);
   if (!publisher) {
     (void)error_set(error, KAIZEN_E_NOMEM, "out of memory");
     return NULL;
   }
   publisher->sleep = PUBLISHER_AWAKE;
   /* it waits for the registry before it finds that it has no project yet */
-  result = publisher_start(publisher);
+  result = publisher_thread_start(publisher);
   if (result != 0) {
-    publisher_free(publisher);
+    publisher_thread_free(publisher);
     (void)error_set_errno(error, KAIZEN_E_NOMEM, result, "no thread for the publisher");
     return NULL;
   }
@@ -120,19 +110,10 @@ static struct publisher_project *find_or_make_project(struct publisher *publishe
   return found;
 }
 
-int publisher_attach(const struct publisher_settings *settings, const struct project *project,
+int publisher_attach(const struct transport_settings *settings, const struct project *project,
                      bool sync_logs, publisher_log log, void *log_ctx,
                      struct publisher_attachment **out, struct error *error) {
-  const struct transport_settings wanted = {
-      .core = settings->core,
-      .url = given(settings->url),
-      .creds = given(settings->creds),
-      .ca = given(settings->ca),
-      .cert = given(settings->cert),
-      .key = given(settings->key),
-      .stream = given(settings->stream),
-      .shown_url = settings->shown_url ? settings->shown_url : "the broker",
-  };
+  const struct transport_settings wanted = transport_settings_complete(settings);
   struct publisher_attachment *attachment = calloc(1, sizeof *attachment);
   struct publisher *publisher;
 
@@ -156,7 +137,7 @@ int publisher_attach(const struct publisher_settings *settings, const struct pro
     } else {
       (void)error_set(error, KAIZEN_E_NOMEM, "no memory or descriptors for the publisher");
     }
-    publisher_rouse(publisher, true);
+    publisher_thread_rouse(publisher, true);
     (void)pthread_mutex_unlock(&publisher->mutex);
   }
   (void)pthread_mutex_unlock(&registry_mutex);
@@ -180,7 +161,7 @@ void publisher_committed(struct publisher_attachment *attachment, const char *ag
     memcpy(project->dirty[i], agent, strlen(agent) + 1);
     project->dirty_count++;
   }
-  publisher_rouse(publisher, false);
+  publisher_thread_rouse(publisher, false);
   (void)pthread_mutex_unlock(&publisher->mutex);
 }
 
@@ -227,7 +208,7 @@ void publisher_detach(struct publisher_attachment *attachment, int64_t deadline_
   project->users++;
   publisher->waiters++;
   publisher->users++;
-  publisher_rouse(publisher, true);
+  publisher_thread_rouse(publisher, true);
   while (!(project->released && (publisher->projects || publisher->gone)))
     if (!wait_for_change(publisher, deadline_ns))
       break;
@@ -241,5 +222,5 @@ void publisher_detach(struct publisher_attachment *attachment, int64_t deadline_
     (void)pthread_join(publisher->thread, NULL);
     (void)pthread_mutex_lock(&publisher->mutex);
   }
-  publisher_put(publisher);
+  publisher_thread_put(publisher);
 }

@@ -14,13 +14,8 @@
 #include <sys/types.h>
 
 #include "base/error.h"
+#include "broker/transport_settings.h"
 #include "store/project.h"
-
-struct publisher_settings { /* borrowed until publisher_attach() returns */
-  bool core;                /* publish + flush instead of JetStream */
-  const char *url, *creds, *ca, *cert, *key, *stream; /* "" = not set */
-  const char *shown_url; /* the url without credentials, for messages; NULL: not named in any */
-};
 
 /* Ids of messages to the host's log (message.h). */
 enum publisher_message {
@@ -43,7 +38,7 @@ struct publisher_attachment; /* one project of one instance */
 /* Starts (or joins) the publisher and attaches the project, which must stay open until detach.
  * Never waits for the network; a missing libnats or unreadable credentials do not fail it: status
  * says why nothing is sent.  -1 only for NOMEM or no thread. */
-int publisher_attach(const struct publisher_settings *settings, const struct project *project,
+int publisher_attach(const struct transport_settings *settings, const struct project *project,
                      bool sync_logs, publisher_log log, void *log_ctx,
                      struct publisher_attachment **out, struct error *error);
 /* After the commit of marked lines of `agent`: tells the thread, or rings .doorbell when another

@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "publisher/publisher_window.h"
+#include "publisher/window.h"
 #include "store/outbox.h"
 
 struct publisher_project;

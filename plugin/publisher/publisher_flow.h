@@ -12,7 +12,7 @@
 
 #include "broker/transport.h"
 #include "publisher/publisher_project.h"
-#include "publisher/publisher_window.h"
+#include "publisher/window.h"
 
 enum publisher_mode {
   PUBLISHER_FLOWING,  /* as many as the window takes */

@@ -118,7 +118,7 @@ static uint64_t look_again(struct waiting *waiting) {
 static void hurry(struct publisher *publisher) {
   (void)pthread_mutex_lock(&publisher->mutex);
   publisher->hurry = true;
-  publisher_rouse(publisher, true);
+  publisher_thread_rouse(publisher, true);
   (void)pthread_mutex_unlock(&publisher->mutex);
 }
 

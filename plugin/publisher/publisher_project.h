@@ -9,9 +9,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "publisher/election.h"
 #include "publisher/publisher.h"
 #include "publisher/publisher_agent.h"
-#include "publisher/publisher_election.h"
 #include "record/execution.h"
 #include "store/doorbell.h"
 #include "store/project.h"

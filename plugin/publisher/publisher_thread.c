@@ -25,48 +25,24 @@
 #define NS_PER_S INT64_C(1000000000)
 #define NAP_NS INT64_C(1000000)
 
-static void settings_fini(struct transport_settings *settings) {
-  free((void *)settings->url);
-  free((void *)settings->creds);
-  free((void *)settings->ca);
-  free((void *)settings->cert);
-  free((void *)settings->key);
-  free((void *)settings->stream);
-  free((void *)settings->shown_url);
-}
-
-static bool settings_copy(struct transport_settings *to, const struct transport_settings *from) {
-  *to = (struct transport_settings){
-      .core = from->core,
-      .url = strdup(from->url),
-      .creds = strdup(from->creds),
-      .ca = strdup(from->ca),
-      .cert = strdup(from->cert),
-      .key = strdup(from->key),
-      .stream = strdup(from->stream),
-      .shown_url = strdup(from->shown_url),
-  };
-  return to->url && to->creds && to->ca && to->cert && to->key && to->stream && to->shown_url;
-}
-
 /* From the transport's threads. */
 static void wake_for_answers(void *ctx) {
   struct publisher *publisher = ctx;
 
   (void)pthread_mutex_lock(&publisher->mutex);
-  publisher_rouse(publisher, true);
+  publisher_thread_rouse(publisher, true);
   (void)pthread_mutex_unlock(&publisher->mutex);
 }
 
-struct publisher *publisher_new(const struct transport_kind *kind,
-                                const struct transport_settings *settings) {
+struct publisher *publisher_thread_new(const struct transport_kind *kind,
+                                       const struct transport_settings *settings) {
   struct publisher *publisher = calloc(1, sizeof *publisher);
   pthread_condattr_t monotonic;
 
   if (!publisher)
     return NULL;
-  if (!settings_copy(&publisher->settings, settings)) {
-    settings_fini(&publisher->settings);
+  if (!transport_settings_copy(&publisher->settings, settings)) {
+    transport_settings_fini(&publisher->settings);
     free(publisher);
     return NULL;
   }
@@ -83,24 +59,24 @@ struct publisher *publisher_new(const struct transport_kind *kind,
   return publisher;
 }
 
-void publisher_free(struct publisher *publisher) {
+void publisher_thread_free(struct publisher *publisher) {
   publisher_flow_fini(&publisher->flow);
-  settings_fini(&publisher->settings);
+  transport_settings_fini(&publisher->settings);
   (void)pthread_cond_destroy(&publisher->wake);
   (void)pthread_cond_destroy(&publisher->changed);
   (void)pthread_mutex_destroy(&publisher->mutex);
   free(publisher);
 }
 
-void publisher_put(struct publisher *publisher) {
+void publisher_thread_put(struct publisher *publisher) {
   bool last = --publisher->users == 0;
 
   (void)pthread_mutex_unlock(&publisher->mutex);
   if (last)
-    publisher_free(publisher);
+    publisher_thread_free(publisher);
 }
 
-void publisher_rouse(struct publisher *publisher, bool nap) {
+void publisher_thread_rouse(struct publisher *publisher, bool nap) {
   if (publisher->sleep == PUBLISHER_AWAKE && nap)
     publisher->roused = true;
   if (publisher->sleep == PUBLISHER_AWAKE || (publisher->sleep == PUBLISHER_NAPPING && !nap))
@@ -285,11 +261,11 @@ static void *run(void *ctx) {
   if (publisher->waiters == 0)
     (void)pthread_detach(pthread_self());
   (void)pthread_cond_broadcast(&publisher->changed);
-  publisher_put(publisher);
+  publisher_thread_put(publisher);
   return NULL;
 }
 
-int publisher_start(struct publisher *publisher) {
+int publisher_thread_start(struct publisher *publisher) {
   pthread_attr_t attributes;
   sigset_t all, before;
   int result;

@@ -39,15 +39,15 @@ struct publisher {
 };
 
 /* A new one, not started.  NULL when memory runs out. */
-struct publisher *publisher_new(const struct transport_kind *kind,
-                                const struct transport_settings *settings);
-void publisher_free(struct publisher *publisher);
+struct publisher *publisher_thread_new(const struct transport_kind *kind,
+                                       const struct transport_settings *settings);
+void publisher_thread_free(struct publisher *publisher);
 /* Starts its thread: every signal blocked, a small stack.  0 or an errno. */
-int publisher_start(struct publisher *publisher);
+int publisher_thread_start(struct publisher *publisher);
 /* The mutex is held.  Ends a sleep, `nap` too. */
-void publisher_rouse(struct publisher *publisher, bool nap);
+void publisher_thread_rouse(struct publisher *publisher, bool nap);
 /* Lets go of one use; frees with the last.  The mutex is held, and released by it. */
-void publisher_put(struct publisher *publisher);
+void publisher_thread_put(struct publisher *publisher);
 
 /* publisher.c's: takes the publisher out of the registry; false when a project has come
  * meanwhile. */

@@ -26,7 +26,7 @@
 #include "base/clock.h"
 #include "base/directory.h"
 #include "base/uuid.h"
-#include "publisher/broker.h"
+#include "broker/broker.h"
 #include "publisher/publisher.h"
 #include "store/agent_lock.h"
 #include "store/agent_log.h"
@@ -177,7 +177,7 @@ static void view(const char *agent) {
 }
 
 static void attach(char *const words[WORDS]) {
-  struct publisher_settings settings = {.url = words[2], .shown_url = "nats://broker"};
+  struct transport_settings settings = {.url = words[2], .shown_url = "nats://broker"};
   struct error error = {0};
   bool sync = false;
 
@@ -232,7 +232,7 @@ static int32_t print(void *ctx, const char *data, size_t len) {
 
 /* check URL [STREAM] | init URL NAME REPLICAS [dry]: the report, with the result in front. */
 static void set_up(char *const words[WORDS]) {
-  struct publisher_settings settings = {.url = words[1], .shown_url = "nats://broker"};
+  struct transport_settings settings = {.url = words[1], .shown_url = "nats://broker"};
   struct buffer report = {0};
   struct error error = {0};
   int result;
@@ -270,7 +270,7 @@ static int32_t count_event(void *ctx, const char *data, size_t len) {
 
 /* watch URL COUNT FIFO: the fifo's end tells that it began. */
 static void watch(char *const words[WORDS]) {
-  struct publisher_settings settings = {.url = words[1]};
+  struct transport_settings settings = {.url = words[1]};
   struct watched watched = {.wanted = atoi(words[2]), .ready = fopen(words[3], "w")};
   struct error error = {0};
 

@@ -1,7 +1,7 @@
-/* publisher_election.c - which process sends the events of a project.
+/* election.c - which process sends the events of a project.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#include "publisher/publisher_election.h"
+#include "publisher/election.h"
 
 #include <errno.h>
 #include <fcntl.h>

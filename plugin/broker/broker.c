@@ -1,7 +1,7 @@
 /* broker.c - looking at and setting up the broker.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#include "publisher/broker.h"
+#include "broker/broker.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "broker/broker_version.h"
 #include "broker/transport_connect.h"
+#include "broker/transport_explain.h"
 #include "common/json_reader.h"
 #include "common/json_writer.h"
 #include "common/utf8.h"
@@ -39,25 +40,6 @@ struct broker {
   const char *action;               /* init only */
   struct transport_trouble trouble; /* "": events can be published */
 };
-
-static const char *given(const char *text) {
-  return text ? text : "";
-}
-
-static void take_settings(struct broker *broker, const struct publisher_settings *settings,
-                          uint32_t timeout_ms) {
-  broker->settings = (struct transport_settings){
-      .core = settings->core,
-      .url = given(settings->url),
-      .creds = given(settings->creds),
-      .ca = given(settings->ca),
-      .cert = given(settings->cert),
-      .key = given(settings->key),
-      .stream = given(settings->stream),
-      .shown_url = settings->shown_url ? settings->shown_url : "the broker",
-  };
-  broker->timeout_ms = timeout_ms > 0 ? timeout_ms : 1;
-}
 
 static int explain(struct broker *broker, natsStatus status, int code) {
   transport_explain(broker->nats, &broker->settings, status, code, &broker->trouble);
@@ -226,13 +208,13 @@ static int finish(struct broker *broker, struct buffer *report, struct error *er
   return report->failed ? error_set(error, KAIZEN_E_NOMEM, "out of memory") : 0;
 }
 
-int broker_check(const struct publisher_settings *settings, uint32_t timeout_ms,
+int broker_check(const struct transport_settings *settings, uint32_t timeout_ms,
                  struct buffer *report, struct error *error) {
-  struct broker broker = {0};
+  struct broker broker = {.settings = transport_settings_complete(settings),
+                          .timeout_ms = timeout_ms > 0 ? timeout_ms : 1};
   struct nats_library_guard guard;
   int result;
 
-  take_settings(&broker, settings, timeout_ms);
   nats_library_enter(&guard);
   (void)look(&broker);
   result = finish(&broker, report, error);
@@ -301,15 +283,16 @@ static void decide(struct broker *broker, const char *name, uint32_t replicas, b
   }
 }
 
-int broker_init(const struct publisher_settings *settings, const char *name, uint32_t replicas,
+int broker_init(const struct transport_settings *settings, const char *name, uint32_t replicas,
                 bool dry_run, uint32_t timeout_ms, struct buffer *report, struct error *error) {
-  struct broker broker = {.action = "refused"};
+  struct broker broker = {.settings = transport_settings_complete(settings),
+                          .timeout_ms = timeout_ms > 0 ? timeout_ms : 1,
+                          .action = "refused"};
   struct nats_library_guard guard;
   int result;
 
   if (replicas < 1 || replicas > 5)
     return error_set(error, KAIZEN_E_ARGUMENT, "replicas %u: must be 1 to 5", (unsigned)replicas);
-  take_settings(&broker, settings, timeout_ms);
   nats_library_enter(&guard);
   if (connect_broker(&broker) == 0 && find_stream(&broker) == 0 &&
       (!broker.stream[0] || read_stream(&broker, broker.stream) == 0))
@@ -357,15 +340,14 @@ static int watch(struct broker *broker, natsSubscription *subscription, kaizen_s
   }
 }
 
-int broker_watch(const struct publisher_settings *settings, uint32_t timeout_ms, kaizen_sink sink,
+int broker_watch(const struct transport_settings *settings, uint32_t timeout_ms, kaizen_sink sink,
                  void *ctx, struct error *error) {
-  struct broker broker = {0};
+  struct broker broker = {.settings = transport_settings_complete(settings),
+                          .timeout_ms = timeout_ms}; /* 0: for as long as the host wants */
   struct nats_library_guard guard;
   natsSubscription *subscription = NULL;
   int result = -1;
 
-  take_settings(&broker, settings, timeout_ms);
-  broker.timeout_ms = timeout_ms;
   nats_library_enter(&guard);
   if (connect_broker(&broker) == 0) {
     natsStatus status =

@@ -1,12 +1,12 @@
-/* publisher_window.h - events that were read and not yet acknowledged, at most TRANSPORT_WINDOW of
+/* window.h - events that were read and not yet acknowledged, at most TRANSPORT_WINDOW of
  * them.
  *
  * SPDX-License-Identifier: Apache-2.0
  *
  * An entry names its line and does not hold it, so the memory does not depend on the events.  The
  * publisher's thread only. */
-#ifndef KAIZEN_PUBLISHER_WINDOW_H
-#define KAIZEN_PUBLISHER_WINDOW_H
+#ifndef KAIZEN_WINDOW_H
+#define KAIZEN_WINDOW_H
 
 #include <stddef.h>
 #include <stdint.h>

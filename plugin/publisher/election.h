@@ -1,4 +1,4 @@
-/* publisher_election.h - which process, and in it which publisher, sends the events of a project.
+/* election.h - which process, and in it which publisher, sends the events of a project.
  *
  * SPDX-License-Identifier: Apache-2.0
  *
@@ -7,8 +7,8 @@
  * that a holder without success knows whether giving up helps anybody.  Closing any descriptor of
  * that file drops the locks of the whole process: only this module opens it, once a project.  Any
  * thread. */
-#ifndef KAIZEN_PUBLISHER_ELECTION_H
-#define KAIZEN_PUBLISHER_ELECTION_H
+#ifndef KAIZEN_ELECTION_H
+#define KAIZEN_ELECTION_H
 
 #include <stdbool.h>
 #include <sys/types.h>

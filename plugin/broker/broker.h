@@ -7,15 +7,15 @@
 #include <kaizen/extensions.h>
 
 #include "base/error.h"
+#include "broker/transport_settings.h"
 #include "common/buffer.h"
-#include "publisher/publisher.h"
 
 /* As kaizen.broker/1; *report gets its JSON object also on failure. 0 or -1 with *error. */
-int broker_check(const struct publisher_settings *settings, uint32_t timeout_ms,
+int broker_check(const struct transport_settings *settings, uint32_t timeout_ms,
                  struct buffer *report, struct error *error);
-int broker_init(const struct publisher_settings *settings, const char *name, uint32_t replicas,
+int broker_init(const struct transport_settings *settings, const char *name, uint32_t replicas,
                 bool dry_run, uint32_t timeout_ms, struct buffer *report, struct error *error);
-int broker_watch(const struct publisher_settings *settings, uint32_t timeout_ms, kaizen_sink sink,
+int broker_watch(const struct transport_settings *settings, uint32_t timeout_ms, kaizen_sink sink,
                  void *ctx, struct error *error);
 
 #endif

@@ -1,7 +1,7 @@
-/* publisher_window.c - events that were read and not yet acknowledged.
+/* window.c - events that were read and not yet acknowledged.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#include "publisher/publisher_window.h"
+#include "publisher/window.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,0 +1,15 @@
+/* transport_explain.h - words for what fails between us and the broker.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef KAIZEN_TRANSPORT_EXPLAIN_H
+#define KAIZEN_TRANSPORT_EXPLAIN_H
+
+#include "broker/nats_library.h"
+#include "broker/transport.h"
+
+/* What a status, or a JetStream error code (0: none), means for somebody who has to put it
+ * right. */
+void transport_explain(const struct nats_library *nats, const struct transport_settings *settings,
+                       natsStatus status, int code, struct transport_trouble *trouble);
+
+#endif
