@@ -87,7 +87,7 @@ struct publisher *scene_open(const struct transport_kind *kind, bool core) {
                                               .key = "",
                                               .stream = "ACTIVITY_EVENTS",
                                               .shown_url = "nats://127.0.0.1"};
-  struct publisher *publisher = publisher_thread_new(kind, &settings);
+  struct publisher *publisher = publisher_thread_new(kind, &settings, NULL);
 
   require(publisher != NULL);
   publisher->projects = publisher_project_new(scratch_project(), &publisher->mutex);
@@ -98,7 +98,7 @@ struct publisher *scene_open(const struct transport_kind *kind, bool core) {
 
 void scene_close(struct publisher *publisher) {
   publisher_flow_disconnect(&publisher->flow, publisher->projects);
-  publisher_project_resign(publisher->projects, &publisher->flow.window);
+  publisher_project_resign(publisher->projects, &publisher->flow.sender.window);
   publisher_project_free(publisher->projects);
   publisher_thread_free(publisher);
 }

@@ -16,11 +16,18 @@
 #include "base/clock.h"
 #include "broker/transport_nats.h"
 #include "publisher/election.h"
+#include "publisher/pending_wait.h"
 #include "publisher/publisher_thread.h"
 #include "store/agent_view.h"
 #include "store/doorbell.h"
 
 #define NS_PER_S INT64_C(1000000000)
+
+struct publisher_attachment { /* guarded by the publisher's mutex */
+  struct publisher *publisher;
+  struct publisher_project *project;
+  struct site_listener listener;
+};
 
 /* One list a process.  Taken before a publisher's mutex. */
 static pthread_mutex_t registry_mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -47,7 +54,7 @@ static void leave_parent_behind(void) {
   }
 }
 
-bool publisher_registry_retire(struct publisher *publisher) {
+static bool retire(struct publisher *publisher) {
   struct publisher **at = &registry;
   bool retired;
 
@@ -72,7 +79,7 @@ static struct publisher *find_or_start(const struct transport_settings *settings
   for (publisher = registry; publisher; publisher = publisher->next)
     if (transport_settings_equal(&publisher->settings, settings))
       return publisher;
-  publisher = publisher_thread_new(&transport_nats, settings);
+  publisher = publisher_thread_new(&transport_nats, settings, retire);
   if (!publisher) {
     (void)error_set(error, KAIZEN_E_NOMEM, "out of memory");
     return NULL;
@@ -128,10 +135,9 @@ int publisher_attach(const struct transport_settings *settings, const struct pro
     attachment->publisher = publisher;
     attachment->project = find_or_make_project(publisher, project);
     if (attachment->project) {
-      attachment->log = log;
-      attachment->log_ctx = log_ctx;
-      attachment->next = attachment->project->attachments;
-      attachment->project->attachments = attachment;
+      attachment->listener = (struct site_listener){
+          .next = attachment->project->site.listeners, .log = log, .log_ctx = log_ctx};
+      attachment->project->site.listeners = &attachment->listener;
       attachment->project->sync = attachment->project->sync || sync_logs;
       *out = attachment;
     } else {
@@ -183,23 +189,33 @@ static bool wait_for_change(struct publisher *publisher, int64_t deadline_ns) {
   return pthread_cond_timedwait(&publisher->changed, &publisher->mutex, &deadline) != ETIMEDOUT;
 }
 
-static void take_out(struct publisher_attachment *attachment) {
-  struct publisher_attachment **at = &attachment->project->attachments;
+static void hurry(void *ctx) {
+  struct publisher *publisher = ctx;
 
-  while (*at != attachment)
-    at = &(*at)->next;
-  *at = attachment->next;
+  (void)pthread_mutex_lock(&publisher->mutex);
+  publisher->hurry = true;
+  publisher_thread_rouse(publisher, true);
+  (void)pthread_mutex_unlock(&publisher->mutex);
+}
+
+int publisher_flush(struct publisher_attachment *attachment, int64_t deadline_ns,
+                    uint64_t *pending) {
+  return pending_wait(&attachment->project->site.project, deadline_ns, hurry, attachment->publisher,
+                      pending);
 }
 
 void publisher_detach(struct publisher_attachment *attachment, int64_t deadline_ns) {
   struct publisher *publisher = attachment->publisher;
   struct publisher_project *project = attachment->project;
+  struct site_listener **at = &project->site.listeners;
   bool join;
 
   (void)pthread_mutex_lock(&publisher->mutex);
-  take_out(attachment);
+  while (*at != &attachment->listener)
+    at = &(*at)->next;
+  *at = attachment->listener.next;
   free(attachment);
-  if (project->attachments) {
+  if (project->site.listeners) {
     (void)pthread_mutex_unlock(&publisher->mutex);
     return;
   }

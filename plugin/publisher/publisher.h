@@ -15,23 +15,8 @@
 
 #include "base/error.h"
 #include "broker/transport_settings.h"
+#include "publisher/publisher_status.h"
 #include "store/project.h"
-
-/* Ids of messages to the host's log (message.h). */
-enum publisher_message {
-  PUBLISHER_MESSAGE_CONNECTED = 201,
-  PUBLISHER_MESSAGE_TROUBLE = 202,         /* events wait; the text says for what */
-  PUBLISHER_MESSAGE_DEAD_LETTER = 203,     /* the broker refused an event for good */
-  PUBLISHER_MESSAGE_STORE_LOST = 204,      /* the stream lost what it had acknowledged */
-  PUBLISHER_MESSAGE_LOST_BY_REWRITE = 205, /* a rewritten log took unacknowledged events along */
-  PUBLISHER_MESSAGE_AGENT_FAILED = 206,    /* an agent's files cannot be used */
-  PUBLISHER_MESSAGE_HELD = 207,            /* a copied or restored tree's wait for a decision */
-  PUBLISHER_MESSAGE_GAVE_UP = 208,         /* no success here: another process may try */
-};
-
-/* Messages for the host's log, made on the publisher's thread; the receiver queues them (plugin
- * ABI: callbacks only inside a call).  level and id as kaizen_host_v1.log. */
-typedef void (*publisher_log)(void *ctx, int32_t level, int32_t id, const char *text);
 
 struct publisher_attachment; /* one project of one instance */
 
@@ -45,14 +30,6 @@ int publisher_attach(const struct transport_settings *settings, const struct pro
  * process publishes.  Any thread, no lock held; cheap when the thread is awake. */
 void publisher_committed(struct publisher_attachment *attachment, const char *agent);
 
-struct publisher_status {
-  int32_t state;             /* KAIZEN_PUBLISHER_* */
-  pid_t holder_pid;          /* who holds the project's publisher lock, 0: nobody */
-  uint64_t publish_failures; /* answers that were no acknowledgement, since start */
-  int64_t last_acknowledged_unix_ns;
-  char reason[160]; /* why it is not CONNECTED, or why nothing is acknowledged although it is */
-  bool hopeless;    /* no use in waiting a second for it: refused, no library, no stream, ... */
-};
 /* Who holds the publisher lock of a project this instance does not publish for: as holder_pid, -1 a
  * process of another pid namespace. */
 pid_t publisher_holder(const struct project *project);

@@ -13,22 +13,24 @@
 #include "base/clock.h"
 #include "base/directory.h"
 #include "base/hash.h"
-#include "publisher/publisher_place.h"
-#include "publisher/publisher_project.h"
+#include "record/event.h"
+#include "store/dead_letter.h"
 
 #define LOCK_WAIT_NS INT64_C(50000000)
+#define STORE_WAIT_NS INT64_C(100000000)
+#define NS_PER_S INT64_C(1000000000)
 #define BUSY_RETRY_NS INT64_C(5000000)
 #define FAILED_RETRY_NS INT64_C(1000000000)
 #define SYNC_INTERVAL_NS INT64_C(5000000)
 
-struct publisher_agent *publisher_agent_new(struct publisher_project *project, const char *name) {
+struct publisher_agent *publisher_agent_new(struct site *site, const char *name) {
   size_t size = strlen(name) + 1;
   struct publisher_agent *agent = calloc(1, sizeof *agent + size);
 
   if (!agent)
     return NULL;
   memcpy(agent->name, name, size);
-  agent->project = project;
+  agent->site = site;
   agent->outbox.agent_fd = -1;
   agent->look = agent->look_at_state = true;
   return agent;
@@ -44,9 +46,17 @@ static void drop_entries(struct publisher_agent *agent, struct window *window) {
   agent->first = agent->last = NULL;
 }
 
+static void drop_progress(struct publisher_agent *agent) {
+  if (!agent->progress)
+    return;
+  buffer_fini(&agent->progress->letters);
+  free(agent->progress);
+  agent->progress = NULL;
+}
+
 void publisher_agent_free(struct publisher_agent *agent, struct window *window) {
   drop_entries(agent, window);
-  publisher_progress_drop(agent);
+  drop_progress(agent);
   publisher_agent_close(agent);
   free(agent);
 }
@@ -59,8 +69,8 @@ void publisher_agent_close(struct publisher_agent *agent) {
 static enum publisher_seen fail(struct publisher_agent *agent, const struct error *error,
                                 int64_t now_ns) {
   if (!agent->failed)
-    publisher_project_say(agent->project, KAIZEN_LOG_WARNING, PUBLISHER_MESSAGE_AGENT_FAILED,
-                          "%s: %s", agent->name, error->text);
+    site_say(agent->site, KAIZEN_LOG_WARNING, PUBLISHER_MESSAGE_AGENT_FAILED, "%s: %s", agent->name,
+             error->text);
   agent->failed = true;
   agent->not_before_ns = now_ns + FAILED_RETRY_NS;
   return PUBLISHER_LATER;
@@ -95,13 +105,13 @@ static void replace_later(struct publisher_agent *agent, bool rewritten) {
 static int open_outbox(struct publisher_agent *agent, struct error *error) {
   if (agent->outbox.agent_fd >= 0)
     return 0;
-  return outbox_open(&agent->outbox, &agent->project->project, agent->name, error);
+  return outbox_open(&agent->outbox, &agent->site->project, agent->name, error);
 }
 
 /* With "fsync: always" every finished commit is durable; what a killed recorder left is not.  At
  * most one sync in a few milliseconds, as it slows down the recorders' own. */
 static int make_durable(struct publisher_agent *agent, int64_t now_ns, struct error *error) {
-  if (!agent->project->durable || agent->outbox.committed_end <= agent->place.read_end)
+  if (!agent->site->durable || agent->outbox.committed_end <= agent->place.read_end)
     return 0;
   if (agent->unsynced)
     return error_set(error, KAIZEN_E_IO,
@@ -119,33 +129,67 @@ static int make_durable(struct publisher_agent *agent, int64_t now_ns, struct er
   return 0;
 }
 
-/* PUBLISHER_READY when the place holds. */
+/* Nothing that is known here counts any more: begin again from .state. */
+static void forget_place(struct publisher_agent *agent, bool rewritten) {
+  drop_progress(agent);
+  replace_later(agent, rewritten);
+}
+
+/* From .state to a place in the log.  1: to be tried again soon; -1 with *error. */
+static int find_place(struct publisher_agent *agent, const struct agent_state *state,
+                      struct error *error) {
+  struct read_place_finding finding = {.unacknowledged = agent->unacknowledged,
+                                       .sync = agent->site->durable};
+  uint64_t held = state->cursor.held_count;
+  int result = read_place_find(&agent->place, &agent->outbox, state, &finding, error);
+
+  if (finding.lost > 0)
+    site_say(agent->site, KAIZEN_LOG_ERROR, PUBLISHER_MESSAGE_LOST_BY_REWRITE,
+             "%s: the log was rewritten by another program, which took %llu events that were not "
+             "acknowledged",
+             agent->name, (unsigned long long)finding.lost);
+  if (result != 0)
+    return result;
+  if (held > 0)
+    site_say(agent->site, KAIZEN_LOG_WARNING, PUBLISHER_MESSAGE_HELD,
+             "%s: %llu events are held, as this tree was copied or restored; send them with "
+             "kaizen-host drain --resend-all, or take them as sent with --assume-sent",
+             agent->name, (unsigned long long)held);
+  if (state->last_stream_seq > agent->stream_sequence)
+    agent->stream_sequence = state->last_stream_seq;
+  agent->unacknowledged = 0;
+  return 0;
+}
+
+/* Is `state` this tree's, and its cursor one that nobody else has moved? */
+static bool is_ours(const struct publisher_agent *agent, const struct agent_state *state) {
+  return memcmp(state->project_id, agent->site->id, PROJECT_ID_SIZE) == 0 &&
+         (!agent->place.known || state->cursor.epoch == agent->place.epoch);
+}
+
+/* PUBLISHER_READY when the place holds.  `state` is NULL when nobody asked for it; with a place
+ * that is known. */
 static enum publisher_seen check_place(struct publisher_agent *agent,
                                        const struct agent_state *state, bool has_state,
                                        int64_t now_ns, struct error *error) {
   int result;
 
-  if (state && (!has_state || memcmp(state->project_id, agent->project->id, PROJECT_ID_SIZE) != 0 ||
-                (agent->place.known && state->cursor.epoch != agent->place.epoch))) {
-    /* Somebody moved the cursor, or the tree is not ours (yet): nothing of what is known here
-     * counts. */
-    if (agent->place.known) {
-      publisher_progress_drop(agent);
-      replace_later(agent, false);
-      return PUBLISHER_LATER;
-    }
-    return PUBLISHER_NOTHING;
+  if (state && !(has_state && is_ours(agent, state))) {
+    if (!agent->place.known)
+      return PUBLISHER_NOTHING;
+    forget_place(agent, false);
+    return PUBLISHER_LATER;
   }
-  if (agent->place.known) {
-    result = publisher_place_holds(agent, error);
-    if (result == 1)
-      replace_later(agent, true);
-    if (result == 1)
-      return PUBLISHER_LATER;
-  } else {
-    result = publisher_place_find(agent, state, error);
+  if (!agent->place.known) {
+    result = find_place(agent, state, error);
     if (result == 1)
       return wait_for_lock(agent, now_ns);
+  } else {
+    result = read_place_holds(&agent->place, &agent->outbox, error);
+    if (result == 1) {
+      replace_later(agent, true);
+      return PUBLISHER_LATER;
+    }
   }
   return result < 0 ? fail(agent, error, now_ns) : PUBLISHER_READY;
 }
@@ -158,10 +202,8 @@ static enum publisher_seen act_on(struct publisher_agent *agent, int looked, int
   case OUTBOX_EMPTY:
   case OUTBOX_GONE:
     publisher_agent_close(agent);
-    if (agent->place.known) {
-      publisher_progress_drop(agent);
-      replace_later(agent, true);
-    }
+    if (agent->place.known)
+      forget_place(agent, true);
     return looked == OUTBOX_GONE ? wait_for_lock(agent, now_ns) : PUBLISHER_NOTHING;
   default:
     return fail(agent, error, now_ns);
@@ -221,7 +263,7 @@ static struct window_entry *append_entry(struct publisher_agent *agent, struct w
 
 size_t publisher_agent_read(struct publisher_agent *agent, struct window *window, size_t max,
                             publisher_offer offer, void *ctx) {
-  struct publisher_place *place = &agent->place;
+  struct read_place *place = &agent->place;
   struct line_reader reader;
   struct outbox_line line;
   struct error error = {0};
@@ -245,7 +287,7 @@ size_t publisher_agent_read(struct publisher_agent *agent, struct window *window
     agent->look = false;
   }
   line_reader_fini(&reader);
-  if (publisher_place_mark(agent, &error) != 0 || result < 0) {
+  if (read_place_mark(place, &agent->outbox, &error) != 0 || result < 0) {
     (void)fail(agent, &error, clock_monotonic_ns());
     replace_later(agent, false);
   }
@@ -267,4 +309,122 @@ int publisher_agent_reread(struct publisher_agent *agent, const struct window_en
   agent->look = true;
   replace_later(agent, result == 1);
   return 1;
+}
+
+/* ---- what is done with --------------------------------------------------------------------- */
+
+/* The event as it would have been sent; what the line says where no event can be made of it.  -1:
+ * out of memory. */
+static int write_letter(struct publisher_agent *agent, const struct window_entry *entry,
+                        int64_t now_unix_ns) {
+  struct buffer *letters = &agent->progress->letters;
+  size_t before = letters->len;
+  struct buffer text = {0}, event = {0};
+  struct record record;
+  struct span shown = {NULL, 0};
+
+  if (outbox_read_line(&agent->outbox, entry->begin, entry->id, &text, &record, NULL) == 0) {
+    shown = record.event.raw;
+    if (event_append_envelope(&record, &event, NULL) == 0 && !event.failed)
+      shown = buffer_span(&event);
+  }
+  dead_letter_write(entry->id, agent->name, entry->refusal, now_unix_ns / NS_PER_S, shown, letters);
+  buffer_fini(&event);
+  buffer_fini(&text);
+  if (!letters->failed)
+    return 0;
+  letters->failed = false;
+  letters->len = before;
+  return -1;
+}
+
+static struct publisher_progress *begin_progress(struct publisher_agent *agent, int64_t now_ns) {
+  if (!agent->progress) {
+    agent->progress = calloc(1, sizeof *agent->progress);
+    if (!agent->progress)
+      return NULL;
+    agent->progress->since_ns = now_ns;
+    cursor_progress_begin(&agent->progress->cursor, agent->place.epoch, agent->place.passed_id,
+                          clock_wall_ns());
+  }
+  return agent->progress;
+}
+
+void publisher_agent_advance(struct publisher_agent *agent, struct window *window, int64_t now_ns) {
+  while (agent->first && agent->first->state == WINDOW_DONE) {
+    struct window_entry *entry = agent->first;
+    struct publisher_progress *progress = begin_progress(agent, now_ns);
+
+    /* out of memory: it stays in the window until the next answer */
+    if (!progress || (entry->refusal && write_letter(agent, entry, clock_wall_ns()) != 0))
+      return;
+    if (entry->refusal)
+      site_say(agent->site, KAIZEN_LOG_ERROR, PUBLISHER_MESSAGE_DEAD_LETTER,
+               "%s: an event became a dead letter: %s", agent->name, entry->refusal);
+    cursor_progress_pass(&progress->cursor, entry->id, entry->end, entry->refusal != NULL);
+    memcpy(agent->place.passed_id, entry->id, sizeof agent->place.passed_id);
+    agent->first = entry->next;
+    if (!agent->first)
+      agent->last = NULL;
+    window_give_back(window, entry);
+  }
+}
+
+/* 0 stored; 1 the cursor is not where this publisher left it, so the progress is of no use; -1. */
+static int store_locked(struct publisher_agent *agent, struct agent_state *state, bool same_log,
+                        struct error *error) {
+  struct publisher_progress *progress = agent->progress;
+
+  same_log = same_log && agent->outbox.inode == agent->place.inode;
+  if (memcmp(state->project_id, agent->site->id, PROJECT_ID_SIZE) != 0 ||
+      cursor_advance(&state->cursor, &progress->cursor, same_log) != 0)
+    return 1;
+  state->store_lost += agent->stores_lost;
+  state->last_stream_seq = agent->stream_sequence;
+  if (agent->last_acknowledged_unix_ns > 0)
+    state->last_acknowledged_unix_ns = agent->last_acknowledged_unix_ns;
+  if (progress->letters.len > 0 &&
+      dead_letter_append(agent->outbox.agent_fd, buffer_span(&progress->letters),
+                         agent->site->durable, error) != 0)
+    return -1;
+  if (agent_state_store(agent->outbox.agent_fd, state, false, error) != 0)
+    return -1;
+  agent->stores_lost = 0;
+  return 0;
+}
+
+int publisher_agent_store(struct publisher_agent *agent) {
+  struct agent_state state;
+  struct error error = {0};
+  bool same_log = false;
+  int result;
+
+  if (!agent->progress)
+    return 0;
+  if (agent->outbox.agent_fd < 0)
+    result = OUTBOX_GONE;
+  else
+    result = outbox_lock_state(&agent->outbox, clock_monotonic_ns() + STORE_WAIT_NS, &state,
+                               &same_log, &error);
+  if (result == OUTBOX_BUSY)
+    return 1;
+  if (result == OUTBOX_SEEN) {
+    result = store_locked(agent, &state, same_log, &error);
+    agent_lock_release(&agent->outbox.lock);
+  }
+  if (result < 0) {
+    site_say(agent->site, KAIZEN_LOG_WARNING, PUBLISHER_MESSAGE_AGENT_FAILED, "%s: %s", agent->name,
+             error.text);
+    return 1;
+  }
+  drop_progress(agent);
+  if (result == 0) {
+    /* not under the lock: nobody waits for the disk because a cursor moved */
+    if (agent->site->durable)
+      (void)agent_state_sync(agent->outbox.agent_fd, NULL);
+    return 0;
+  }
+  agent->replace = agent->look = agent->look_at_state = true;
+  agent->rewritten = false;
+  return -1;
 }

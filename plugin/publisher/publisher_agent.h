@@ -10,24 +10,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "publisher/read_place.h"
+#include "publisher/site.h"
 #include "publisher/window.h"
 #include "store/outbox.h"
-
-struct publisher_project;
-
-/* Where reading stopped, and how to tell that it is the same file still: by content, as inode
- * numbers are handed out again. */
-struct publisher_place {
-  bool known;
-  uint64_t epoch;              /* of the cursor it was taken from */
-  unsigned char passed_id[16]; /* the line up to which everything is acknowledged or refused */
-  dev_t device;
-  ino_t inode;
-  uint64_t read_end;  /* everything before is in the window, acknowledged or not marked */
-  uint64_t tail_hash; /* of the bytes before read_end */
-  uint64_t last_end;  /* the last marked line before read_end, 0: none */
-  unsigned char last_id[16];
-};
 
 /* Acknowledged or refused since the last store. */
 struct publisher_progress {
@@ -38,7 +24,7 @@ struct publisher_progress {
 
 struct publisher_agent {
   struct publisher_agent *next;
-  struct publisher_project *project;
+  struct site *site;
   bool look;          /* there may be something to read */
   bool look_at_state; /* somebody may have moved the cursor */
   bool replace;       /* the place is no good: begin again from .state once nothing is in flight */
@@ -47,7 +33,7 @@ struct publisher_agent {
   bool unsynced;      /* the log could not be made durable: what may vanish is not sent */
   int64_t not_before_ns, synced_ns, used_ns;
   struct outbox outbox;
-  struct publisher_place place;
+  struct read_place place;
   struct window_entry *first, *last; /* in the order of the log */
   size_t in_flight;
   unsigned probes;                     /* since the last acknowledgement */
@@ -59,7 +45,7 @@ struct publisher_agent {
   char name[];
 };
 
-struct publisher_agent *publisher_agent_new(struct publisher_project *project, const char *name);
+struct publisher_agent *publisher_agent_new(struct site *site, const char *name);
 /* Nothing of it in flight. */
 void publisher_agent_free(struct publisher_agent *agent, struct window *window);
 

@@ -5,7 +5,7 @@
  * On the first answer that is no acknowledgement sending stops, what is in flight ends, and the
  * lowest unacknowledged event is tried alone: flooding a stream that is electing its leader
  * stretches the election, and would reorder an agent's events. */
-#include "publisher/publisher_fill.h"
+#include "publisher/publisher_flow.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -39,10 +39,6 @@ static int64_t back_off_ns(unsigned failures) {
   return wait_ns * 3 / 4 + (int64_t)(random % 1024u) * (wait_ns / 2048);
 }
 
-bool publisher_flow_serves(const struct publisher_project *project) {
-  return project->elected && project->id_known && !project->resigning && !project->ending;
-}
-
 /* Tells a new trouble once. */
 static void set_trouble(struct publisher_flow *flow, struct publisher_project *projects,
                         const struct transport_trouble *trouble) {
@@ -52,9 +48,9 @@ static void set_trouble(struct publisher_flow *flow, struct publisher_project *p
   if (!is_new || !trouble->text[0])
     return;
   for (struct publisher_project *project = projects; project; project = project->next)
-    if (publisher_flow_serves(project))
-      publisher_project_say(project, KAIZEN_LOG_WARNING, PUBLISHER_MESSAGE_TROUBLE,
-                            "events are pending: %s", trouble->text);
+    if (publisher_project_serves(project))
+      site_say(&project->site, KAIZEN_LOG_WARNING, PUBLISHER_MESSAGE_TROUBLE,
+               "events are pending: %s", trouble->text);
 }
 
 static void stop_sending(struct publisher_flow *flow, int64_t now_ns) {
@@ -69,8 +65,8 @@ static void stop_sending(struct publisher_flow *flow, int64_t now_ns) {
 static void queue_again(struct publisher_flow *flow, struct window_entry *entry) {
   entry->state = WINDOW_QUEUED;
   entry->agent->in_flight--;
-  entry->agent->project->failures++;
-  flow->in_flight--;
+  entry->agent->site->failures++;
+  flow->sender.in_flight--;
 }
 
 /* Others need not wait for one that is declined again and again, but to keep the order of an
@@ -82,10 +78,10 @@ static void decline(struct window_entry *entry, int64_t now_ns) {
 }
 
 void publisher_flow_disconnect(struct publisher_flow *flow, struct publisher_project *projects) {
-  if (!flow->transport)
+  if (!flow->sender.transport)
     return;
-  flow->kind->close(flow->transport);
-  flow->transport = NULL;
+  flow->sender.kind->close(flow->sender.transport);
+  flow->sender.transport = NULL;
   for (struct publisher_project *project = projects; project; project = project->next)
     for (struct publisher_agent *agent = project->agents; agent; agent = agent->next)
       for (struct window_entry *entry = agent->first; entry; entry = entry->next)
@@ -109,20 +105,19 @@ static void check_sequence(struct publisher_flow *flow, const struct window_entr
                            uint64_t sequence) {
   struct publisher_agent *agent = entry->agent;
 
-  if (sequence <= entry->floor && entry->era == flow->era) {
-    flow->era++;
-    flow->sequence = 0;
+  if (sequence <= entry->floor && entry->era == flow->sender.era) {
+    flow->sender.era++;
+    flow->sender.sequence = 0;
     agent->stream_sequence = 0;
     agent->stores_lost++;
-    publisher_project_say(agent->project, KAIZEN_LOG_ERROR, PUBLISHER_MESSAGE_STORE_LOST,
-                          "%s: the stream acknowledged sequence %llu after %llu: it lost what it "
-                          "held; send it again with "
-                          "kaizen-host drain --resend-since",
-                          agent->name, (unsigned long long)sequence,
-                          (unsigned long long)entry->floor);
+    site_say(agent->site, KAIZEN_LOG_ERROR, PUBLISHER_MESSAGE_STORE_LOST,
+             "%s: the stream acknowledged sequence %llu after %llu: it lost what it "
+             "held; send it again with "
+             "kaizen-host drain --resend-since",
+             agent->name, (unsigned long long)sequence, (unsigned long long)entry->floor);
   }
-  if (sequence > flow->sequence)
-    flow->sequence = sequence;
+  if (sequence > flow->sender.sequence)
+    flow->sender.sequence = sequence;
   if (sequence > agent->stream_sequence)
     agent->stream_sequence = sequence;
 }
@@ -133,8 +128,8 @@ static void acknowledge(struct publisher_flow *flow, struct window_entry *entry,
 
   if (answer->sequence > 0 && !answer->duplicate)
     check_sequence(flow, entry, answer->sequence);
-  agent->last_acknowledged_unix_ns = agent->project->last_acknowledged_unix_ns = clock_wall_ns();
-  agent->project->waiting_since_ns = now_ns;
+  agent->last_acknowledged_unix_ns = agent->site->last_acknowledged_unix_ns = clock_wall_ns();
+  agent->site->waiting_since_ns = now_ns;
   agent->probes = 0;
   flow->failures = flow->connect_failures = 0;
   flow->trouble.text[0] = '\0';
@@ -145,7 +140,7 @@ static void acknowledge(struct publisher_flow *flow, struct window_entry *entry,
 
 static void take_answer(struct publisher_flow *flow, const struct transport_answer *answer,
                         int64_t now_ns) {
-  struct window_entry *entry = window_entry_of(&flow->window, answer->ticket);
+  struct window_entry *entry = window_entry_of(&flow->sender.window, answer->ticket);
 
   if (!entry)
     return;
@@ -158,13 +153,13 @@ static void take_answer(struct publisher_flow *flow, const struct transport_answ
     return;
   }
   entry->agent->in_flight--;
-  flow->in_flight--;
+  flow->sender.in_flight--;
   entry->state = WINDOW_DONE;
   if (answer->outcome == TRANSPORT_ACKNOWLEDGED)
     acknowledge(flow, entry, answer, now_ns);
   else
-    entry->agent->project->failures++;
-  publisher_agent_advance(entry->agent, &flow->window, now_ns);
+    entry->agent->site->failures++;
+  publisher_agent_advance(entry->agent, &flow->sender.window, now_ns);
 }
 
 static void take_answers(struct publisher_flow *flow, struct publisher_project *projects,
@@ -177,7 +172,8 @@ static void take_answers(struct publisher_flow *flow, struct publisher_project *
     enum publisher_mode before = flow->mode;
 
     trouble = (struct transport_trouble){0};
-    count = flow->kind->answers(flow->transport, answers, ANSWERS_AT_A_TIME, &trouble);
+    count =
+        flow->sender.kind->answers(flow->sender.transport, answers, ANSWERS_AT_A_TIME, &trouble);
     for (size_t i = 0; i < count; i++)
       take_answer(flow, &answers[i], now_ns);
     if (flow->mode == PUBLISHER_SETTLING && before != PUBLISHER_SETTLING)
@@ -186,8 +182,8 @@ static void take_answers(struct publisher_flow *flow, struct publisher_project *
 }
 
 static bool is_overdue(const struct publisher_flow *flow, int64_t now_ns) {
-  for (size_t i = 0; flow->window.entries && i < TRANSPORT_WINDOW; i++) {
-    const struct window_entry *entry = &flow->window.entries[i];
+  for (size_t i = 0; flow->sender.window.entries && i < TRANSPORT_WINDOW; i++) {
+    const struct window_entry *entry = &flow->sender.window.entries[i];
 
     if (entry->agent && entry->state == WINDOW_SENT && now_ns > entry->sent_ns + ANSWER_WAIT_NS)
       return true;
@@ -201,7 +197,7 @@ static void end_overdue(struct publisher_flow *flow, struct publisher_project *p
                         int64_t now_ns) {
   const struct transport_trouble trouble = {.text = "the broker does not answer"};
 
-  if (flow->in_flight == 0 || now_ns < flow->overdue_check_ns)
+  if (flow->sender.in_flight == 0 || now_ns < flow->overdue_check_ns)
     return;
   flow->overdue_check_ns = now_ns + OVERDUE_CHECK_NS;
   if (flow->settle_by_ns == 0 && is_overdue(flow, now_ns)) {
@@ -218,13 +214,14 @@ static void connect_when_due(struct publisher_flow *flow, struct publisher_proje
   bool pending = false;
 
   for (struct publisher_project *project = projects; project; project = project->next)
-    if (publisher_flow_serves(project) && publisher_project_pending(project))
+    if (publisher_project_serves(project) && publisher_project_pending(project))
       pending = true;
   if (!pending || now_ns < flow->connect_ns)
     return;
-  flow->transport = flow->kind->open(flow->settings, flow->wake, flow->wake_ctx, &trouble);
+  flow->sender.transport =
+      flow->sender.kind->open(flow->sender.settings, flow->wake, flow->wake_ctx, &trouble);
   now_ns = clock_monotonic_ns();
-  if (!flow->transport) {
+  if (!flow->sender.transport) {
     break_off(flow, projects, &trouble, now_ns);
     return;
   }
@@ -235,44 +232,44 @@ static void connect_when_due(struct publisher_flow *flow, struct publisher_proje
   if (flow->connect_failures > 0)
     flow->retry_ns = now_ns;
   for (struct publisher_project *project = projects; project; project = project->next)
-    if (publisher_flow_serves(project))
-      publisher_project_say(project, KAIZEN_LOG_INFO, PUBLISHER_MESSAGE_CONNECTED,
-                            "connected to %s", flow->settings->shown_url);
+    if (publisher_project_serves(project))
+      site_say(&project->site, KAIZEN_LOG_INFO, PUBLISHER_MESSAGE_CONNECTED, "connected to %s",
+               flow->sender.settings->shown_url);
 }
 
 static void send_what_may(struct publisher_flow *flow, struct publisher_project *projects,
                           int64_t now_ns) {
-  if (flow->mode == PUBLISHER_SETTLING && flow->in_flight == 0)
+  if (flow->mode == PUBLISHER_SETTLING && flow->sender.in_flight == 0)
     flow->mode = PUBLISHER_PROBING;
   if (flow->mode == PUBLISHER_FLOWING) {
-    publisher_fill(flow, projects, now_ns);
+    sender_fill(&flow->sender, projects, now_ns);
   } else {
-    publisher_fill_ahead(flow, projects, QUEUED_WHILE_PROBING, now_ns);
-    if (flow->mode == PUBLISHER_PROBING)
-      publisher_fill_probe(flow, projects, now_ns);
+    sender_read_ahead(&flow->sender, projects, QUEUED_WHILE_PROBING, now_ns);
+    if (flow->mode == PUBLISHER_PROBING && now_ns >= flow->retry_ns)
+      sender_probe(&flow->sender, projects, now_ns);
   }
-  flow->kind->flush(flow->transport);
+  flow->sender.kind->flush(flow->sender.transport);
 }
 
 void publisher_flow_tick(struct publisher_flow *flow, struct publisher_project *projects,
                          int64_t now_ns) {
   struct transport_trouble trouble = {0};
 
-  if (flow->transport) {
+  if (flow->sender.transport) {
     take_answers(flow, projects, now_ns);
-    if (!flow->kind->connected(flow->transport, &trouble))
+    if (!flow->sender.kind->connected(flow->sender.transport, &trouble))
       break_off(flow, projects, &trouble, now_ns);
   }
-  if (flow->transport)
+  if (flow->sender.transport)
     end_overdue(flow, projects, now_ns);
-  if (!flow->transport) {
-    publisher_fill_ahead(flow, projects, 1, now_ns);
+  if (!flow->sender.transport) {
+    sender_read_ahead(&flow->sender, projects, 1, now_ns);
     connect_when_due(flow, projects, now_ns);
   }
-  if (!flow->transport)
+  if (!flow->sender.transport)
     return;
   send_what_may(flow, projects, now_ns);
-  if (flow->settings->core)
+  if (flow->sender.settings->core)
     take_answers(flow, projects, now_ns);
 }
 
@@ -285,7 +282,7 @@ void publisher_flow_hurry(struct publisher_flow *flow, int64_t now_ns) {
 
 static int64_t earliest_look_ns(const struct publisher_project *projects, int64_t latest_ns) {
   for (; projects; projects = projects->next) {
-    if (!publisher_flow_serves(projects))
+    if (!publisher_project_serves(projects))
       continue;
     for (const struct publisher_agent *agent = projects->agents; agent; agent = agent->next)
       if ((agent->look || agent->replace) && agent->not_before_ns < latest_ns)
@@ -298,19 +295,20 @@ int64_t publisher_flow_next_ns(const struct publisher_flow *flow,
                                const struct publisher_project *projects, int64_t now_ns) {
   int64_t next_ns = now_ns + 1000 * NS_PER_MS;
 
-  if (!flow->transport)
-    return flow->window.in_use > 0 && flow->connect_ns < next_ns ? flow->connect_ns : next_ns;
-  if (flow->in_flight > 0)
+  if (!flow->sender.transport)
+    return flow->sender.window.in_use > 0 && flow->connect_ns < next_ns ? flow->connect_ns
+                                                                        : next_ns;
+  if (flow->sender.in_flight > 0)
     return now_ns + NS_PER_MS;
-  if (flow->window.in_use > 0 && flow->mode != PUBLISHER_FLOWING)
+  if (flow->sender.window.in_use > 0 && flow->mode != PUBLISHER_FLOWING)
     return flow->retry_ns;
-  if (flow->window.in_use > 0)
+  if (flow->sender.window.in_use > 0)
     return now_ns + 5 * NS_PER_MS;
   return earliest_look_ns(projects, next_ns);
 }
 
 void publisher_flow_fini(struct publisher_flow *flow) {
-  buffer_fini(&flow->line);
-  buffer_fini(&flow->envelope);
-  window_fini(&flow->window);
+  buffer_fini(&flow->sender.line);
+  buffer_fini(&flow->sender.envelope);
+  window_fini(&flow->sender.window);
 }

@@ -5,8 +5,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -32,7 +30,6 @@
 #define STORE_AFTER_NS (50 * NS_PER_MS)
 #define CLOSE_AFTER_NS (2 * NS_PER_S)
 #define OPEN_AGENTS_MAX 32 /* each costs four descriptors of the host */
-#define MESSAGE_TEXT_MAX 400
 
 struct publisher_project *publisher_project_new(const struct project *project,
                                                 pthread_mutex_t *mutex) {
@@ -41,16 +38,17 @@ struct publisher_project *publisher_project_new(const struct project *project,
 
   if (!made)
     return NULL;
-  made->mutex = mutex;
-  made->project = *project;
+  made->site.mutex = mutex;
+  made->site.project = *project;
   made->metrics_fd = -1;
   doorbell_init(&made->doorbell);
   doorbell_button_init(&made->button);
   made->status.state = KAIZEN_PUBLISHER_CONNECTING;
-  made->project.root = strdup(project->root);
-  made->project.root_fd = fcntl(project->root_fd, F_DUPFD_CLOEXEC, 0);
-  if (made->project.root && made->project.root_fd >= 0 && fstat(project->root_fd, &root) == 0)
-    made->election = election_join(&made->project);
+  made->site.project.root = strdup(project->root);
+  made->site.project.root_fd = fcntl(project->root_fd, F_DUPFD_CLOEXEC, 0);
+  if (made->site.project.root && made->site.project.root_fd >= 0 &&
+      fstat(project->root_fd, &root) == 0)
+    made->election = election_join(&made->site.project);
   if (!made->election) {
     publisher_project_free(made);
     return NULL;
@@ -67,23 +65,8 @@ void publisher_project_free(struct publisher_project *project) {
   doorbell_button_close(&project->button);
   if (project->metrics_fd >= 0)
     (void)close(project->metrics_fd);
-  project_close(&project->project);
+  project_close(&project->site.project);
   free(project);
-}
-
-void publisher_project_say(struct publisher_project *project, int32_t level, int32_t id,
-                           const char *format, ...) {
-  char text[MESSAGE_TEXT_MAX];
-  va_list arguments;
-
-  va_start(arguments, format);
-  (void)vsnprintf(text, sizeof text, format, arguments);
-  va_end(arguments);
-  (void)pthread_mutex_lock(project->mutex);
-  for (struct publisher_attachment *at = project->attachments; at; at = at->next)
-    if (at->log)
-      at->log(at->log_ctx, level, id, text);
-  (void)pthread_mutex_unlock(project->mutex);
 }
 
 struct publisher_agent *publisher_project_agent(struct publisher_project *project,
@@ -94,10 +77,10 @@ struct publisher_agent *publisher_project_agent(struct publisher_project *projec
   for (agent = project->agents; agent; agent = agent->next)
     if (strcmp(agent->name, name) == 0)
       return agent;
-  if (project_agent_folder(&project->project, name, false, &fd, NULL) != 0)
+  if (project_agent_folder(&project->site.project, name, false, &fd, NULL) != 0)
     return NULL;
   (void)close(fd);
-  agent = publisher_agent_new(project, name);
+  agent = publisher_agent_new(&project->site, name);
   if (!agent)
     return NULL; /* the next round finds it */
   agent->next = project->agents;
@@ -123,7 +106,7 @@ static int look_at_each(void *ctx, const char *name) {
 }
 
 static void scan(struct publisher_project *project, int64_t now_ns) {
-  (void)project_each_agent(&project->project, false, look_at_each, project, NULL);
+  (void)project_each_agent(&project->site.project, false, look_at_each, project, NULL);
   project->scan_ns = now_ns + SCAN_INTERVAL_NS;
 }
 
@@ -139,6 +122,10 @@ bool publisher_project_pending(const struct publisher_project *project) {
     if (agent->first)
       return true;
   return false;
+}
+
+bool publisher_project_serves(const struct publisher_project *project) {
+  return project->elected && project->site.id_known && !project->resigning && !project->ending;
 }
 
 static void forget_agents(struct publisher_project *project, struct window *window) {
@@ -159,8 +146,8 @@ void publisher_project_resign(struct publisher_project *project, struct window *
   if (project->metrics_fd >= 0)
     (void)close(project->metrics_fd);
   project->metrics_fd = -1;
-  project->elected = project->id_known = project->resigning = false;
-  project->waiting_since_ns = 0;
+  project->elected = project->site.id_known = project->resigning = false;
+  project->site.waiting_since_ns = 0;
 }
 
 /* True when the folder is open and the one of that name.  It may come to be late, and be replaced:
@@ -169,7 +156,7 @@ static bool find_metrics(struct publisher_project *project) {
   struct stat named;
   int fd;
 
-  if (project_metrics_folder(&project->project, false, &fd, NULL) != 0)
+  if (project_metrics_folder(&project->site.project, false, &fd, NULL) != 0)
     fd = -1;
   if (fd >= 0 && fstat(fd, &named) != 0) {
     (void)close(fd);
@@ -198,52 +185,56 @@ static int64_t jitter_ns(int64_t range_ns) {
   return (int64_t)(random % 1000u) * (range_ns / 1000);
 }
 
+/* Away after no success: for the whole time while somebody else publishes, for a few seconds when
+ * nobody does. */
+static bool is_away(struct publisher_project *project, int64_t now_ns) {
+  if (now_ns >= project->away_until_ns)
+    return false;
+  project->holder = election_holder(project->election);
+  return project->holder != 0 || now_ns < project->away_until_ns - AWAY_NS;
+}
+
+/* Stands for election; when elected already, asks whether that still holds. */
 static void stand(struct publisher_project *project, int64_t now_ns) {
   struct error error = {0};
-  bool was_elected = project->elected;
   int result;
 
   project->stand_ns = now_ns + STAND_INTERVAL_NS;
   if (!find_metrics(project))
     return;
-  if (!project->id_known)
-    project->id_known = project_identity_known(&project->project, project->id);
-  if (now_ns < project->away_until_ns) {
-    /* for the whole time while somebody else publishes, for a few seconds when nobody does */
-    project->holder = election_holder(project->election);
-    if (project->holder != 0 || now_ns < project->away_until_ns - AWAY_NS)
-      return;
-  }
+  if (!project->site.id_known)
+    project->site.id_known = project_identity_known(&project->site.project, project->site.id);
+  if (is_away(project, now_ns))
+    return;
   result =
       election_stand(project->election, project->metrics_fd, project, &project->holder, &error);
   if (result < 0)
-    publisher_project_say(project, KAIZEN_LOG_WARNING, PUBLISHER_MESSAGE_AGENT_FAILED, "%s",
-                          error.text);
+    site_say(&project->site, KAIZEN_LOG_WARNING, PUBLISHER_MESSAGE_AGENT_FAILED, "%s", error.text);
   election_want(project->election, project, result != 0);
-  if (was_elected && result != 0)
+  if (result == 0 && !project->elected) {
+    project->elected = true;
+    scan(project, now_ns);
+  } else if (result != 0 && project->elected) {
     project->resigning = true;
-  if (was_elected || result != 0)
-    return;
-  project->elected = true;
-  scan(project, now_ns);
+  }
 }
 
 /* The holder's own broker settings may be wrong, and somebody else's right. */
 static void give_up_without_success(struct publisher_project *project, int64_t now_ns) {
   if (!publisher_project_pending(project)) {
-    project->waiting_since_ns = 0;
+    project->site.waiting_since_ns = 0;
     return;
   }
-  if (project->waiting_since_ns == 0)
-    project->waiting_since_ns = now_ns;
-  if (now_ns < project->waiting_since_ns + WITHOUT_SUCCESS_NS)
+  if (project->site.waiting_since_ns == 0)
+    project->site.waiting_since_ns = now_ns;
+  if (now_ns < project->site.waiting_since_ns + WITHOUT_SUCCESS_NS)
     return;
-  project->waiting_since_ns = now_ns;
+  project->site.waiting_since_ns = now_ns;
   if (!election_wanted(project->election, project))
     return;
-  publisher_project_say(project, KAIZEN_LOG_NOTICE, PUBLISHER_MESSAGE_GAVE_UP,
-                        "no event was acknowledged for %d seconds: another process may try",
-                        (int)(WITHOUT_SUCCESS_NS / NS_PER_S));
+  site_say(&project->site, KAIZEN_LOG_NOTICE, PUBLISHER_MESSAGE_GAVE_UP,
+           "no event was acknowledged for %d seconds: another process may try",
+           (int)(WITHOUT_SUCCESS_NS / NS_PER_S));
   project->resigning = true;
   project->away_until_ns = now_ns + AWAY_NS + AWAY_AT_LEAST_NS + jitter_ns(AWAY_JITTER_NS);
 }
@@ -251,7 +242,7 @@ static void give_up_without_success(struct publisher_project *project, int64_t n
 static int ring_for(void *ctx, const char *name) {
   struct publisher_project *project = ctx;
 
-  doorbell_ring(&project->button, &project->project, name);
+  doorbell_ring(&project->button, &project->site.project, name);
   return 0;
 }
 
@@ -261,19 +252,19 @@ static void take_dirty(struct publisher_project *project, int64_t now_ns) {
   unsigned count;
   bool all;
 
-  (void)pthread_mutex_lock(project->mutex);
+  (void)pthread_mutex_lock(project->site.mutex);
   count = project->dirty_count;
   all = project->all_dirty;
   memcpy(names, project->dirty, count * sizeof names[0]);
   project->dirty_count = 0;
   project->all_dirty = false;
-  project->durable = project->sync;
-  (void)pthread_mutex_unlock(project->mutex);
+  project->site.durable = project->sync;
+  (void)pthread_mutex_unlock(project->site.mutex);
   if (count == 0)
     return;
   project->busy_until_ns = now_ns + BUSY_FOR_NS;
   project->lively_until_ns = now_ns + LIVELY_FOR_NS;
-  if (!project->elected || !project->id_known)
+  if (!project->elected || !project->site.id_known)
     stand(project, now_ns);
   for (unsigned i = 0; i < count; i++) {
     struct publisher_agent *agent =
@@ -282,12 +273,12 @@ static void take_dirty(struct publisher_project *project, int64_t now_ns) {
     if (agent)
       agent->look = true;
     if (!project->elected)
-      doorbell_ring(&project->button, &project->project, names[i]);
+      doorbell_ring(&project->button, &project->site.project, names[i]);
   }
   if (all && project->elected)
     scan(project, now_ns);
   if (all && !project->elected)
-    (void)project_each_agent(&project->project, false, ring_for, project, NULL);
+    (void)project_each_agent(&project->site.project, false, ring_for, project, NULL);
 }
 
 static void store_progress(struct publisher_project *project, int64_t now_ns) {

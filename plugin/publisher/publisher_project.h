@@ -10,28 +10,20 @@
 #include <stdint.h>
 
 #include "publisher/election.h"
-#include "publisher/publisher.h"
 #include "publisher/publisher_agent.h"
+#include "publisher/publisher_status.h"
+#include "publisher/site.h"
 #include "record/execution.h"
 #include "store/doorbell.h"
 #include "store/project.h"
 
 #define PUBLISHER_DIRTY_MAX 32
 
-struct publisher_attachment { /* guarded by the publisher's mutex */
-  struct publisher_attachment *next;
-  struct publisher *publisher;
-  struct publisher_project *project;
-  publisher_log log;
-  void *log_ctx;
-};
-
 struct publisher_project {
   struct publisher_project *next;
-  pthread_mutex_t *mutex; /* the publisher's */
+  struct site site;
 
-  /* guarded by the mutex */
-  struct publisher_attachment *attachments;
+  /* guarded by the mutex, which is the publisher's */
   unsigned users; /* attachments, callers that wait for it to end, and the thread */
   bool leaving;   /* the last attachment went */
   bool released;  /* the thread has let go of it */
@@ -43,14 +35,12 @@ struct publisher_project {
   struct publisher_status status;
 
   /* constant */
-  struct project project; /* our own: outlives the instance's when the thread is slow to let go */
   dev_t device;
   ino_t inode;
   struct election *election;
 
   /* the thread's */
-  unsigned char id[PROJECT_ID_SIZE];
-  bool id_known, elected, durable;
+  bool elected;
   bool resigning; /* to be resigned by the thread, once nothing is in flight */
   bool ending;    /* nothing new is sent */
   int metrics_fd; /* -1: there is no folder yet */
@@ -61,10 +51,7 @@ struct publisher_project {
   struct publisher_agent *agents;
   int64_t stand_ns, scan_ns, listen_ns, away_until_ns; /* CLOCK_MONOTONIC: when to do it next */
   int64_t busy_until_ns, lively_until_ns;              /* something was committed a moment ago */
-  int64_t waiting_since_ns; /* events are pending and nothing was acknowledged since; 0: none are */
   pid_t holder;
-  uint64_t failures;
-  int64_t last_acknowledged_unix_ns;
 };
 
 /* A private copy of `project`.  NULL when memory or descriptors run out. */
@@ -73,9 +60,6 @@ struct publisher_project *publisher_project_new(const struct project *project,
 void publisher_project_free(struct publisher_project *project);
 
 /* What follows is called by the thread, without the mutex. */
-/* Messages to the instances' logs. */
-void publisher_project_say(struct publisher_project *project, int32_t level, int32_t id,
-                           const char *format, ...) __attribute__((format(printf, 4, 5)));
 /* Election, doorbell, rounds, what instances committed. */
 void publisher_project_tick(struct publisher_project *project, int64_t now_ns);
 /* Stores what can be stored, lets others publish; nothing of it in flight. */
@@ -85,6 +69,8 @@ struct publisher_agent *publisher_project_agent(struct publisher_project *projec
 bool publisher_project_in_flight(const struct publisher_project *project);
 bool publisher_project_pending(
     const struct publisher_project *project); /* events are known to wait */
+/* Are its events ours to send? */
+bool publisher_project_serves(const struct publisher_project *project);
 /* When it wants to be called next. */
 int64_t publisher_project_next_ns(const struct publisher_project *project, int64_t now_ns);
 

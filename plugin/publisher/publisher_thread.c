@@ -35,7 +35,8 @@ static void wake_for_answers(void *ctx) {
 }
 
 struct publisher *publisher_thread_new(const struct transport_kind *kind,
-                                       const struct transport_settings *settings) {
+                                       const struct transport_settings *settings,
+                                       bool (*retire)(struct publisher *publisher)) {
   struct publisher *publisher = calloc(1, sizeof *publisher);
   pthread_condattr_t monotonic;
 
@@ -52,8 +53,9 @@ struct publisher *publisher_thread_new(const struct transport_kind *kind,
   (void)pthread_cond_init(&publisher->wake, &monotonic);
   (void)pthread_cond_init(&publisher->changed, &monotonic);
   (void)pthread_condattr_destroy(&monotonic);
-  publisher->flow.kind = kind;
-  publisher->flow.settings = &publisher->settings;
+  publisher->flow.sender.kind = kind;
+  publisher->flow.sender.settings = &publisher->settings;
+  publisher->retire = retire;
   publisher->flow.wake = wake_for_answers;
   publisher->flow.wake_ctx = publisher;
   return publisher;
@@ -111,7 +113,7 @@ static bool let_go(struct publisher *publisher, struct publisher_project *projec
    * elected */
   if (publisher_project_in_flight(project) || !projects->next)
     publisher_flow_disconnect(&publisher->flow, projects);
-  publisher_project_resign(project, &publisher->flow.window);
+  publisher_project_resign(project, &publisher->flow.sender.window);
   election_leave(project->election, project);
   project->election = NULL;
   remove_project(publisher, project);
@@ -135,7 +137,7 @@ static void serve_projects(struct publisher *publisher, struct publisher_project
     if (project->resigning) {
       if (publisher_project_in_flight(project))
         publisher_flow_disconnect(&publisher->flow, projects);
-      publisher_project_resign(project, &publisher->flow.window);
+      publisher_project_resign(project, &publisher->flow.sender.window);
     }
     if (leaving && let_go(publisher, project, projects, leave_by_ns, now_ns) && project == projects)
       projects = next;
@@ -149,8 +151,8 @@ static void describe(const struct publisher *publisher, const struct publisher_p
 
   memset(status, 0, sizeof *status);
   status->holder_pid = project->holder;
-  status->publish_failures = project->failures;
-  status->last_acknowledged_unix_ns = project->last_acknowledged_unix_ns;
+  status->publish_failures = project->site.failures;
+  status->last_acknowledged_unix_ns = project->site.last_acknowledged_unix_ns;
   if (!project->elected) {
     status->state = KAIZEN_PUBLISHER_ELSEWHERE;
     if (now_ns < project->away_until_ns)
@@ -164,7 +166,7 @@ static void describe(const struct publisher *publisher, const struct publisher_p
     return;
   }
   status->state =
-      publisher->flow.transport ? KAIZEN_PUBLISHER_CONNECTED : KAIZEN_PUBLISHER_CONNECTING;
+      publisher->flow.sender.transport ? KAIZEN_PUBLISHER_CONNECTED : KAIZEN_PUBLISHER_CONNECTING;
   status->hopeless = trouble->text[0] && trouble->hopeless;
   (void)snprintf(reason, sizeof status->reason, "%s", trouble->text);
 }
@@ -219,7 +221,7 @@ static int64_t next_ns(const struct publisher *publisher, const struct publisher
  * wake-up. */
 static bool is_lively(const struct publisher *publisher, const struct publisher_project *projects,
                       int64_t now_ns) {
-  if (publisher->flow.in_flight > 0)
+  if (publisher->flow.sender.in_flight > 0)
     return true;
   for (; projects; projects = projects->next)
     if (now_ns < projects->lively_until_ns)
@@ -235,7 +237,7 @@ static void serve(struct publisher *publisher) {
 
     serve_projects(publisher, projects_of(publisher), now_ns);
     projects = projects_of(publisher);
-    if (!projects && publisher_registry_retire(publisher))
+    if (!projects && publisher->retire(publisher))
       return;
     publisher_flow_tick(&publisher->flow, projects, now_ns);
     now_ns = clock_monotonic_ns();

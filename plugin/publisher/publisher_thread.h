@@ -10,7 +10,6 @@
 #include <stdint.h>
 
 #include "publisher/publisher_flow.h"
-#include "publisher/publisher_project.h"
 
 enum publisher_sleep {
   PUBLISHER_AWAKE,
@@ -34,13 +33,16 @@ struct publisher {
   unsigned waiters; /* callers in publisher_detach() */
   unsigned users;   /* waiters and the thread: the last one frees */
   pthread_t thread;
+  /* The thread has no project: may it end?  False when one has come meanwhile. */
+  bool (*retire)(struct publisher *publisher);
 
   struct publisher_flow flow; /* the thread's */
 };
 
-/* A new one, not started.  NULL when memory runs out. */
+/* A new one, not started; `retire` may be NULL when it never is.  NULL when memory runs out. */
 struct publisher *publisher_thread_new(const struct transport_kind *kind,
-                                       const struct transport_settings *settings);
+                                       const struct transport_settings *settings,
+                                       bool (*retire)(struct publisher *publisher));
 void publisher_thread_free(struct publisher *publisher);
 /* Starts its thread: every signal blocked, a small stack.  0 or an errno. */
 int publisher_thread_start(struct publisher *publisher);
@@ -48,9 +50,5 @@ int publisher_thread_start(struct publisher *publisher);
 void publisher_thread_rouse(struct publisher *publisher, bool nap);
 /* Lets go of one use; frees with the last.  The mutex is held, and released by it. */
 void publisher_thread_put(struct publisher *publisher);
-
-/* publisher.c's: takes the publisher out of the registry; false when a project has come
- * meanwhile. */
-bool publisher_registry_retire(struct publisher *publisher);
 
 #endif

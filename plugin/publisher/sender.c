@@ -1,7 +1,7 @@
-/* publisher_fill.c - what is sent next: what waits in the window, then new lines of the logs.
+/* sender.c - what is sent next: what waits in the window, then new lines of the logs.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#include "publisher/publisher_fill.h"
+#include "publisher/sender.h"
 
 #include <kaizen/plugin.h>
 
@@ -14,28 +14,29 @@
 #define READ_AT_A_TIME 512
 
 /* False: no more can be sent at the moment. */
-static bool send_entry(struct publisher_flow *flow, struct window_entry *entry,
+static bool send_entry(struct sender *sender, struct window_entry *entry,
                        const struct record *record) {
   struct publisher_agent *agent = entry->agent;
   struct transport_trouble trouble = {0};
   struct error error = {0};
   char id[UUID_TEXT_SIZE];
 
-  buffer_clear(&flow->envelope);
-  if (event_append_envelope(record, &flow->envelope, &error) != 0)
+  buffer_clear(&sender->envelope);
+  if (event_append_envelope(record, &sender->envelope, &error) != 0)
     return error.code != KAIZEN_E_NOMEM && window_refuse(entry, error.text) == 0;
-  if (flow->envelope.failed)
+  if (sender->envelope.failed)
     return false;
   uuid_unpack(entry->id, id);
   entry->sent_ns = clock_monotonic_ns();
-  entry->era = flow->era;
-  entry->floor = flow->sequence > agent->stream_sequence ? flow->sequence : agent->stream_sequence;
-  switch (flow->kind->send(flow->transport, window_ticket(&flow->window, entry), id,
-                           buffer_span(&flow->envelope), &trouble)) {
+  entry->era = sender->era;
+  entry->floor =
+      sender->sequence > agent->stream_sequence ? sender->sequence : agent->stream_sequence;
+  switch (sender->kind->send(sender->transport, window_ticket(&sender->window, entry), id,
+                             buffer_span(&sender->envelope), &trouble)) {
   case TRANSPORT_SENT:
     entry->state = WINDOW_SENT;
     agent->in_flight++;
-    flow->in_flight++;
+    sender->in_flight++;
     return true;
   case TRANSPORT_TOO_LARGE:
     return window_refuse(entry, trouble.text) == 0;
@@ -45,12 +46,12 @@ static bool send_entry(struct publisher_flow *flow, struct window_entry *entry,
   return false;
 }
 
-static bool send_again(struct publisher_flow *flow, struct window_entry *entry) {
+static bool send_again(struct sender *sender, struct window_entry *entry) {
   struct record record;
 
-  if (publisher_agent_reread(entry->agent, entry, &flow->line, &record) != 0)
+  if (publisher_agent_reread(entry->agent, entry, &sender->line, &record) != 0)
     return false;
-  return send_entry(flow, entry, &record);
+  return send_entry(sender, entry, &record);
 }
 
 static bool offer_to_broker(void *ctx, struct window_entry *entry, const struct record *record) {
@@ -65,28 +66,28 @@ static bool offer_to_nobody(void *ctx, struct window_entry *entry, const struct 
 }
 
 /* New lines of one agent.  True when there may be more at once. */
-static bool read_agent(struct publisher_flow *flow, struct publisher_agent *agent, size_t max,
+static bool read_agent(struct sender *sender, struct publisher_agent *agent, size_t max,
                        publisher_offer offer, int64_t now_ns) {
   enum publisher_seen seen;
   size_t count;
 
-  if ((!agent->look && !agent->replace) || flow->window.in_use == TRANSPORT_WINDOW)
+  if ((!agent->look && !agent->replace) || sender->window.in_use == TRANSPORT_WINDOW)
     return false;
-  seen = publisher_agent_look(agent, &flow->window, now_ns);
+  seen = publisher_agent_look(agent, &sender->window, now_ns);
   if (seen == PUBLISHER_NOTHING)
     agent->look = false;
   if (seen != PUBLISHER_READY)
     return false;
-  count = publisher_agent_read(agent, &flow->window, max, offer, flow);
-  publisher_agent_advance(agent, &flow->window, now_ns);
+  count = publisher_agent_read(agent, &sender->window, max, offer, sender);
+  publisher_agent_advance(agent, &sender->window, now_ns);
   return count == max && agent->look;
 }
 
 /* So that it is known whether something waits: up to `max` events an agent. */
-void publisher_fill_ahead(struct publisher_flow *flow, struct publisher_project *projects,
-                          size_t max, int64_t now_ns) {
+void sender_read_ahead(struct sender *sender, struct publisher_project *projects, size_t max,
+                       int64_t now_ns) {
   for (struct publisher_project *project = projects; project; project = project->next) {
-    if (!publisher_flow_serves(project))
+    if (!publisher_project_serves(project))
       continue;
     for (struct publisher_agent *agent = project->agents; agent; agent = agent->next) {
       size_t waiting = 0;
@@ -95,22 +96,21 @@ void publisher_fill_ahead(struct publisher_flow *flow, struct publisher_project 
            entry = entry->next)
         waiting++;
       if (waiting < max || agent->replace)
-        (void)read_agent(flow, agent, max - waiting, offer_to_nobody, now_ns);
+        (void)read_agent(sender, agent, max - waiting, offer_to_nobody, now_ns);
     }
   }
 }
 
-static bool send_queued(struct publisher_flow *flow, struct publisher_agent *agent,
-                        int64_t now_ns) {
+static bool send_queued(struct sender *sender, struct publisher_agent *agent, int64_t now_ns) {
   bool sent = true;
 
-  if (flow->window.in_use == flow->in_flight)
+  if (sender->window.in_use == sender->in_flight)
     return true; /* as ever while all goes well: nothing waits to be sent again */
   for (struct window_entry *entry = agent->first; sent && entry && !agent->replace;
        entry = entry->next)
     if (entry->state == WINDOW_QUEUED && now_ns >= entry->not_before_ns)
-      sent = send_again(flow, entry);
-  publisher_agent_advance(agent, &flow->window, now_ns);
+      sent = send_again(sender, entry);
+  publisher_agent_advance(agent, &sender->window, now_ns);
   return sent;
 }
 
@@ -127,36 +127,34 @@ static void rotate(struct publisher_project *project) {
   last->next = first;
 }
 
-static bool fill_from(struct publisher_flow *flow, struct publisher_project *project,
-                      int64_t now_ns) {
+static bool fill_from(struct sender *sender, struct publisher_project *project, int64_t now_ns) {
   bool more = false;
 
   for (struct publisher_agent *agent = project->agents; agent; agent = agent->next) {
     if (!agent->first && !agent->look && !agent->replace)
       continue;
-    if (!send_queued(flow, agent, now_ns))
+    if (!send_queued(sender, agent, now_ns))
       continue;
-    if (flow->in_flight > TRANSPORT_WINDOW - READ_AT_A_TIME)
+    if (sender->in_flight > TRANSPORT_WINDOW - READ_AT_A_TIME)
       continue;
-    if (read_agent(flow, agent, READ_AT_A_TIME, offer_to_broker, now_ns))
+    if (read_agent(sender, agent, READ_AT_A_TIME, offer_to_broker, now_ns))
       more = true;
   }
   rotate(project);
   return more;
 }
 
-void publisher_fill(struct publisher_flow *flow, struct publisher_project *projects,
-                    int64_t now_ns) {
+void sender_fill(struct sender *sender, struct publisher_project *projects, int64_t now_ns) {
   bool more;
 
   do {
     more = false;
     for (struct publisher_project *project = projects; project; project = project->next)
-      if (publisher_flow_serves(project) && fill_from(flow, project, now_ns))
+      if (publisher_project_serves(project) && fill_from(sender, project, now_ns))
         more = true;
-    if (flow->settings->core)
+    if (sender->settings->core)
       break; /* answered by the flush that follows */
-  } while (more && flow->window.in_use < TRANSPORT_WINDOW);
+  } while (more && sender->window.in_use < TRANSPORT_WINDOW);
 }
 
 /* The first that may be sent of the agent that was tried least. */
@@ -164,7 +162,7 @@ static struct window_entry *choose_probe(struct publisher_project *projects, int
   struct window_entry *chosen = NULL;
 
   for (struct publisher_project *project = projects; project; project = project->next) {
-    if (!publisher_flow_serves(project))
+    if (!publisher_project_serves(project))
       continue;
     for (struct publisher_agent *agent = project->agents; agent; agent = agent->next) {
       struct window_entry *entry = agent->replace ? NULL : agent->first;
@@ -178,16 +176,15 @@ static struct window_entry *choose_probe(struct publisher_project *projects, int
   return chosen;
 }
 
-void publisher_fill_probe(struct publisher_flow *flow, struct publisher_project *projects,
-                          int64_t now_ns) {
+void sender_probe(struct sender *sender, struct publisher_project *projects, int64_t now_ns) {
   struct window_entry *entry;
 
-  if (flow->in_flight > 0 || now_ns < flow->retry_ns)
+  if (sender->in_flight > 0)
     return;
   entry = choose_probe(projects, now_ns);
   if (!entry)
     return;
   entry->agent->probes++;
-  (void)send_again(flow, entry);
-  publisher_agent_advance(entry->agent, &flow->window, now_ns);
+  (void)send_again(sender, entry);
+  publisher_agent_advance(entry->agent, &sender->window, now_ns);
 }

@@ -1,6 +1,8 @@
-/* publisher_flush.c - waiting until what the logs hold now is acknowledged, by whichever process.
+/* pending_wait.c - waiting until what the logs hold now is acknowledged, by whichever process.
  *
  * SPDX-License-Identifier: Apache-2.0 */
+#include "publisher/pending_wait.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -8,8 +10,7 @@
 #include <kaizen/plugin.h>
 
 #include "base/clock.h"
-#include "publisher/publisher.h"
-#include "publisher/publisher_thread.h"
+#include "record/agent_name.h"
 #include "store/agent_state.h"
 #include "store/agent_view.h"
 
@@ -115,16 +116,9 @@ static uint64_t look_again(struct waiting *waiting) {
   return pending;
 }
 
-static void hurry(struct publisher *publisher) {
-  (void)pthread_mutex_lock(&publisher->mutex);
-  publisher->hurry = true;
-  publisher_thread_rouse(publisher, true);
-  (void)pthread_mutex_unlock(&publisher->mutex);
-}
-
-int publisher_flush(struct publisher_attachment *attachment, int64_t deadline_ns,
-                    uint64_t *pending) {
-  struct waiting waiting = {.project = &attachment->project->project};
+int pending_wait(const struct project *project, int64_t deadline_ns, void (*hurry)(void *ctx),
+                 void *ctx, uint64_t *pending) {
+  struct waiting waiting = {.project = project};
   int64_t pause_ns = FIRST_PAUSE_NS;
 
   (void)project_each_agent(waiting.project, false, add_agent, &waiting, NULL);
@@ -132,7 +126,7 @@ int publisher_flush(struct publisher_attachment *attachment, int64_t deadline_ns
   for (struct awaited *at = waiting.agents; at; at = at->next)
     *pending += at->target - at->seen;
   if (*pending > 0)
-    hurry(attachment->publisher);
+    hurry(ctx);
   while (*pending > 0) {
     int64_t left_ns = deadline_ns - clock_monotonic_ns();
 

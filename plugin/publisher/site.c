@@ -1,0 +1,23 @@
+/* site.c - a project as its agents' events need it.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "publisher/site.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#define MESSAGE_TEXT_MAX 400
+
+void site_say(struct site *site, int32_t level, int32_t id, const char *format, ...) {
+  char text[MESSAGE_TEXT_MAX];
+  va_list arguments;
+
+  va_start(arguments, format);
+  (void)vsnprintf(text, sizeof text, format, arguments);
+  va_end(arguments);
+  (void)pthread_mutex_lock(site->mutex);
+  for (struct site_listener *at = site->listeners; at; at = at->next)
+    if (at->log)
+      at->log(at->log_ctx, level, id, text);
+  (void)pthread_mutex_unlock(site->mutex);
+}

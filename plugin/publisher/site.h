@@ -1,0 +1,39 @@
+/* site.h - a project as its agents' events need it: its files, who is told of what happens to them,
+ * and how it went.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef KAIZEN_SITE_H
+#define KAIZEN_SITE_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "publisher/publisher_status.h"
+#include "store/project.h"
+
+struct site_listener { /* of one instance */
+  struct site_listener *next;
+  publisher_log log; /* NULL: not told */
+  void *log_ctx;
+};
+
+struct site {
+  struct project project; /* our own: outlives the instance's when the thread is slow to let go */
+
+  pthread_mutex_t *mutex;
+  struct site_listener *listeners; /* guarded by it */
+
+  /* the thread's */
+  unsigned char id[PROJECT_ID_SIZE];
+  bool id_known, durable;   /* durable: some instance syncs its logs */
+  int64_t waiting_since_ns; /* events are pending and nothing was acknowledged since; 0: none are */
+  uint64_t failures;
+  int64_t last_acknowledged_unix_ns;
+};
+
+/* To every listener's log, from the publisher's thread, without the mutex. */
+void site_say(struct site *site, int32_t level, int32_t id, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
+#endif
