@@ -21,6 +21,7 @@
 #include "store/dead_letter.h"
 #include "store/delivery.h"
 #include "store/doorbell.h"
+#include "store/salvage.h"
 #include "store/verify.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -208,7 +209,7 @@ static void require_verifiable(bool repair) {
   require(verify_agent(scratch_project(), SCRATCH_AGENT, 10, &report, &error) == 0);
   require(json_reader_check(buffer_span(&report), JSON_STRICT, JSON_DEPTH_MAX, &value, NULL) == 0);
   if (repair) {
-    require(verify_repair(scratch_project(), SCRATCH_AGENT, 10, 5000, false, saved_to, &error) ==
+    require(salvage_agent(scratch_project(), SCRATCH_AGENT, 10, 5000, false, saved_to, &error) ==
             0);
     require(saved_to[0] != '\0'); /* the line that is no record */
     buffer_clear(&report);

@@ -4,7 +4,7 @@
  *
  * Names are looked up through os_files.h.  What is opened is a regular file with one link, or a
  * folder, and belongs to the effective user, or it is refused: links, FIFOs, sockets and devices
- * never are opened for use (promise 23).  Descriptors are close-on-exec. */
+ * never are opened for use.  Descriptors are close-on-exec. */
 #ifndef KAIZEN_BASE_DIRECTORY_H
 #define KAIZEN_BASE_DIRECTORY_H
 

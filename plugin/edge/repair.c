@@ -5,6 +5,7 @@
 
 #include "common/json_writer.h"
 #include "edge/instance.h"
+#include "store/salvage.h"
 #include "store/verify.h"
 
 #define READY                                                                                      \
@@ -34,7 +35,7 @@ static int32_t report(struct kaizen_instance *instance, struct kaizen_str agent,
         verify_agent(&call.engine->project, name, (unsigned)config->trend_window, &out, &error);
   if (result == 0 && mend) {
     buffer_clear(&out);
-    result = verify_repair(&call.engine->project, name, (unsigned)config->trend_window,
+    result = salvage_agent(&call.engine->project, name, (unsigned)config->trend_window,
                            config->lock_timeout_ms, config->fsync == CONFIG_FSYNC_ALWAYS, saved_to,
                            &error);
     if (result == 0)

@@ -100,30 +100,14 @@ static int check_anchor(struct agent *agent, uint64_t size, struct error *error)
   int result =
       size < agent->anchor.end ? 1 : agent_log_check_anchor(&agent->log, &agent->anchor, error);
 
-  if (result == 1 && agent->anchor.inode == agent->log.inode)
+  if (result != 1)
+    return result;
+  if (agent->anchor.inode == agent->log.inode)
     want_second_look(agent);
-  if (result == 1 && !agent->rewritten) {
-    agent->rewritten = true;
-    if (!agent->replaced)
-      remember_before(agent);
-  }
-  return result;
-}
-
-/* Loads the checkpoint, or begins an empty one. */
-static int load(struct agent *agent, uint64_t size, struct error *error) {
-  int result = checkpoint_open(&agent->checkpoint, agent->fd, agent->project->boot_id,
-                               &agent->anchor, &agent->fold, error);
-
-  if (result < 0)
-    return -1;
-  if (result == 0)
-    result = check_anchor(agent, size, error);
-  agent->loaded = result == 0;
-  agent->unstored = 0;
-  if (result < 0)
-    unload(agent);
-  return result < 0 ? -1 : 0;
+  if (!agent->rewritten && !agent->replaced)
+    remember_before(agent);
+  agent->rewritten = true;
+  return 1;
 }
 
 static int begin_again(struct agent *agent, uint64_t size, struct error *error) {
@@ -140,40 +124,37 @@ static int begin_again(struct agent *agent, uint64_t size, struct error *error) 
   return 0;
 }
 
-/* Does a record stand in the log at one of `offsets` that carries `key`?  1 yes, with *line and
- * *offset. */
-static int confirm_key(struct agent *agent, struct span key, const uint64_t *offsets, size_t count,
-                       struct buffer *line, uint64_t *offset, struct error *error) {
+/* 1 when a record that carries `key` stands in the log at `offset`; *line is its text then. */
+static int carries_key(const struct agent *agent, uint64_t offset, struct span key,
+                       struct buffer *line, struct error *error) {
   struct buffer found = {0};
   struct record record;
-  int result = 0;
-  size_t i;
+  int result = agent_log_read_line(agent->log.fd, offset, line, error);
 
-  for (i = 0; result == 0 && i < count; i++) {
-    if (offsets[i] >= agent->anchor.end)
-      continue;
-    result = agent_log_read_line(agent->log.fd, offsets[i], line, error);
-    if (result == 0 && record_read(buffer_span(line), &record, NULL) == RECORD_OK &&
-        record_key(&record, &found))
-      result = found.failed ? error_set(error, KAIZEN_E_NOMEM, "out of memory")
-                            : (span_equal(buffer_span(&found), key) ? 2 : 0);
-    else if (result > 0)
-      result = 0;
-    *offset = offsets[i];
-  }
+  if (result != 0)
+    return result < 0 ? -1 : 0;
+  if (record_read(buffer_span(line), &record, NULL) == RECORD_OK && record_key(&record, &found))
+    result = found.failed ? error_set(error, KAIZEN_E_NOMEM, "out of memory")
+                          : span_equal(buffer_span(&found), key);
   buffer_fini(&found);
-  return result == 2 ? 1 : result;
+  return result;
 }
 
 int agent_find_key(struct agent *agent, struct span key, struct buffer *line, uint64_t *offset,
                    struct error *error) {
   uint64_t offsets[KEY_CANDIDATES];
-  size_t count;
+  size_t count, i;
   int result = checkpoint_find(&agent->checkpoint, key, offsets, KEY_CANDIDATES, &count, error);
 
   if (result != 0)
     return result == 1 ? discard(agent, error) : -1;
-  return count == 0 ? 0 : confirm_key(agent, key, offsets, count, line, offset, error);
+  for (i = 0; result == 0 && i < count; i++) {
+    if (offsets[i] >= agent->anchor.end)
+      continue; /* of a line that is not folded yet */
+    result = carries_key(agent, offsets[i], key, line, error);
+    *offset = offsets[i];
+  }
+  return result;
 }
 
 int agent_add_key(struct agent *agent, struct span key, uint64_t offset, struct error *error) {
@@ -272,23 +253,6 @@ static int end_torn_tail(struct agent *agent, struct error *error) {
   return catch_up(agent, error);
 }
 
-static void note_replaced(struct agent *agent) {
-  if (!agent->loaded || agent->rewritten || agent->replaced || agent->fold.execution_count == 0)
-    return;
-  agent->replaced = true;
-  remember_before(agent);
-}
-
-/* Whoever of us rewrites a log leaves a checkpoint of the new one; where nothing of it is folded
- * yet, it was somebody else. */
-static void judge_replaced(struct agent *agent, uint64_t size) {
-  bool folded = agent->loaded && agent->anchor.end > 0;
-
-  if (agent->replaced && !folded && size > 0)
-    agent->rewritten = true;
-  agent->replaced = false;
-}
-
 /* The log is folded to its end: one more rewrite that was seen through. */
 static void settle_rewrite(struct agent *agent) {
   if (agent->rewritten) {
@@ -344,43 +308,67 @@ static int look_again(struct agent *agent, struct error *error) {
   if (begin_again(agent, 0, error) != 0)
     return -1;
   result = fold_the_rest(agent, error);
-  if (result == 0 && agent->fold.execution_count < agent->records_before)
-    agent->rewritten = true;
-  return result;
+  if (result != 0)
+    return result;
+  agent->rewritten = agent->fold.execution_count < agent->records_before;
+  settle_rewrite(agent);
+  return 0;
 }
 
-int agent_refresh(struct agent *agent, struct error *error) {
-  uint64_t size = 0;
+/* 0 when log and lock are the files of those names, *size of the log then; 1 when not; -1. */
+static int find_files(struct agent *agent, uint64_t *size, struct error *error) {
   int result;
 
   if (agent->log.fd < 0 && agent_log_open(&agent->log, agent->fd, true, error) != 0)
     return -1;
-  result = agent_log_in_place(&agent->log, agent->project->root_fd, agent->name, &size, error);
-  if (result == 1)
-    note_replaced(agent);
-  if (result != 0)
-    return result;
-  if (!agent_lock_in_place(&agent->lock, agent->fd))
-    return 1;
-  if (!agent->loaded && load(agent, size, error) != 0)
-    return -1;
+  result = agent_log_in_place(&agent->log, agent->project->root_fd, agent->name, size, error);
+  if (result == 1 && agent->loaded && agent->fold.execution_count > 0 && !agent->rewritten &&
+      !agent->replaced) {
+    agent->replaced = true;
+    remember_before(agent);
+  }
+  return result != 0 ? result : !agent_lock_in_place(&agent->lock, agent->fd);
+}
+
+/* Makes the fold one of the log that stands there: the one in memory, the checkpoint's, or, where
+ * neither is of this log, an empty one. */
+static int take_up_fold(struct agent *agent, uint64_t size, struct error *error) {
+  int result;
+
+  if (!agent->loaded) {
+    result = checkpoint_open(&agent->checkpoint, agent->fd, agent->project->boot_id, &agent->anchor,
+                             &agent->fold, error);
+    if (result < 0)
+      return -1;
+    agent->loaded = result == 0;
+    agent->unstored = 0;
+  }
   if (agent->loaded) {
     result = check_anchor(agent, size, error);
     if (result < 0)
       return -1;
     agent->loaded = result == 0;
   }
-  judge_replaced(agent, size);
-  if (!agent->loaded && begin_again(agent, size, error) != 0)
-    return -1;
-  result = size == agent->anchor.end ? 0 : fold_the_rest(agent, error);
+  /* whoever of us rewrites a log leaves a checkpoint of the new one; where nothing of it is folded
+   * yet, it was somebody else */
+  if (agent->replaced && size > 0 && !(agent->loaded && agent->anchor.end > 0))
+    agent->rewritten = true;
+  agent->replaced = false;
+  return agent->loaded ? 0 : begin_again(agent, size, error);
+}
+
+int agent_refresh(struct agent *agent, struct error *error) {
+  uint64_t size = 0;
+  int result = find_files(agent, &size, error);
+
   if (result == 0)
-    settle_rewrite(agent);
-  if (result == 0)
-    result = look_again(agent, error);
-  if (result == 0)
-    settle_rewrite(agent);
-  return result;
+    result = take_up_fold(agent, size, error);
+  if (result == 0 && size != agent->anchor.end)
+    result = fold_the_rest(agent, error);
+  if (result != 0)
+    return result;
+  settle_rewrite(agent);
+  return look_again(agent, error);
 }
 
 void agent_follow_rewrite(struct agent *agent) {

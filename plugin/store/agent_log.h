@@ -62,7 +62,8 @@ int agent_log_append(struct agent_log *log, struct span text, uint64_t size,
                      enum agent_log_outcome *outcome, struct error *error);
 /* Makes the log durable up to `end`, its size after the last append. -1: KAIZEN_E_INDETERMINATE;
  * what the last append wrote has been blanked again, and what else was not durable is doubted from
- * then on, because a later sync that succeeds says nothing about it (invariants, promise 4). */
+ * then on, because a later sync that succeeds says nothing about it (docs/design.md, "A failed sync
+ * is never tried again"). */
 int agent_log_sync(struct agent_log *log, uint64_t end, struct error *error);
 /* Are the bytes of a line known to be durable? */
 bool agent_log_is_synced(const struct agent_log *log, uint64_t offset, uint64_t len);

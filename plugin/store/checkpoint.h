@@ -21,8 +21,8 @@
 #define CHECKPOINT_FILE ".index-1"
 
 /* The last folded line, by content: inode numbers are handed out again and sizes come back
- * (invariants, schedule 2).  A file with another number is folded anew all the same: an editor may
- * have changed a line before the last one and kept its length. */
+ * (docs/design.md, "Same file by content").  A file with another number is folded anew all the
+ * same: an editor may have changed a line before the last one and kept its length. */
 struct log_anchor {
   uint64_t end;    /* offset behind its newline; 0: nothing is folded */
   uint64_t offset; /* where it begins */

@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: Apache-2.0
  *
  * The clock it goes by is its own, kept in .state: it never runs faster than two days a prune, so
- * that a host whose clock stands at 2099 for a minute does not empty the log (invariants, schedule
- * 7). */
+ * that a host whose clock stands at 2099 for a minute does not empty the log
+ * (docs/format.md, "Retention"). */
 #include "store/retention.h"
 
 #include <string.h>

@@ -7,16 +7,19 @@
 #include <fcntl.h>
 #include <float.h>
 #include <math.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <kaizen/plugin.h>
 
 #include "base/directory.h"
+#include "common/json_reader.h"
 #include "common/json_writer.h"
 #include "common/timestamp.h"
 
 #define SUMMARY_FILE "summary.json"
 #define SPARE_FILE ".summary.new"
+#define MEMBERS 6
 #define TREND_THRESHOLD 0.05
 
 /* A foreign log may hold numbers whose sum overflows; JSON has no infinity to say so with. */
@@ -152,4 +155,79 @@ int summary_replace(int agent_fd, struct span text, struct error *error) {
   if (result != 0)
     (void)unlinkat(agent_fd, SPARE_FILE, 0);
   return result;
+}
+
+/* ---- another text against it ----------------------------------------------------------------- */
+
+static bool number_is(const struct json_member *member, double expected) {
+  return member->value.type == JSON_NUMBER && json_value_number(member->value) == expected;
+}
+
+static bool text_is(struct json_value value, const char *expected) {
+  return value.type == JSON_STRING && value.raw.len == strlen(expected) + 2 &&
+         memcmp(value.raw.ptr + 1, expected, value.raw.len - 2) == 0;
+}
+
+static bool trend_is(struct json_value value, const struct summary *summary) {
+  struct json_reader cursor;
+  struct json_member member;
+  unsigned right = 0;
+
+  if (json_reader_open(&cursor, value.raw, JSON_LENIENT, JSON_DEPTH_MAX, NULL) != 0)
+    return false;
+  while (json_reader_next(&cursor, &member, NULL) == 1)
+    right += (json_value_is_named(&member, "success_rate") &&
+              text_is(member.value, summary_trend_name(summary->trend_success_rate))) ||
+             (json_value_is_named(&member, "quality_score") &&
+              text_is(member.value, summary_trend_name(summary->trend_quality_score)));
+  return right == 2;
+}
+
+static bool last_execution_is(struct json_value value, const struct summary *summary) {
+  char timestamp[TIMESTAMP_TEXT_SIZE];
+
+  if (summary->last_execution_s < 0)
+    return value.type == JSON_NULL;
+  timestamp_format(summary->last_execution_s, timestamp);
+  return text_is(value, timestamp);
+}
+
+static bool is_known(const struct json_member *member) {
+  static const char *const names[MEMBERS] = {
+      "execution_count",      "success_rate", "avg_quality_score",
+      "avg_execution_time_s", "trend",        "last_execution"};
+  size_t i;
+
+  for (i = 0; i < MEMBERS && !json_value_is_named(member, names[i]);)
+    i++;
+  return i < MEMBERS;
+}
+
+const char *summary_compare(struct span text, const struct summary *summary) {
+  struct json_reader cursor;
+  struct json_member member;
+  unsigned known = 0;
+  int more;
+
+  if (json_reader_open(&cursor, text, JSON_LENIENT, JSON_DEPTH_MAX, NULL) != 0)
+    return "is no JSON object";
+  while ((more = json_reader_next(&cursor, &member, NULL)) == 1) {
+    known += is_known(&member);
+    if (json_value_is_named(&member, "execution_count") &&
+        !number_is(&member, (double)summary->execution_count))
+      return "execution_count differs";
+    if (json_value_is_named(&member, "success_rate") && !number_is(&member, summary->success_rate))
+      return "success_rate differs";
+    if (json_value_is_named(&member, "avg_quality_score") &&
+        !number_is(&member, summary->avg_quality_score))
+      return "avg_quality_score differs";
+    if (json_value_is_named(&member, "avg_execution_time_s") &&
+        !number_is(&member, summary->avg_execution_time_s))
+      return "avg_execution_time_s differs";
+    if (json_value_is_named(&member, "trend") && !trend_is(member.value, summary))
+      return "trend differs";
+    if (json_value_is_named(&member, "last_execution") && !last_execution_is(member.value, summary))
+      return "last_execution differs";
+  }
+  return more != 0 ? "is no JSON object" : known >= MEMBERS ? "ok" : "lacks members";
 }

@@ -10,7 +10,7 @@
 #include "common/buffer.h"
 #include "record/fold.h"
 
-struct summary { /* contract, "summary.json" */
+struct summary { /* docs/format.md, "summary.json" */
   uint64_t execution_count;
   double success_rate, avg_quality_score,
       avg_execution_time_s; /* 0.0 when nothing carries the field */
@@ -30,5 +30,8 @@ const char *summary_trend_name(int32_t trend);
 /* Puts `text` in the place of summary.json in one step: a reader sees the whole old or the whole
  * new document. */
 int summary_replace(int agent_fd, struct span text, struct error *error);
+/* "ok", or what is wrong with a document; by value, so that one another program wrote in its own
+ * layout passes. */
+const char *summary_compare(struct span text, const struct summary *summary);
 
 #endif

@@ -1,4 +1,4 @@
-/* verify.c - an agent's log against everything derived from it, and its repair.
+/* verify.c - an agent's log against everything derived from it.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "store/verify.h"
@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -16,20 +15,18 @@
 
 #include "base/clock.h"
 #include "base/directory.h"
-#include "common/json_reader.h"
+#include "base/line_reader.h"
 #include "common/json_writer.h"
-#include "common/timestamp.h"
-#include "store/agent.h"
+#include "record/record.h"
 #include "store/agent_lock.h"
-#include "store/rewrite.h"
+#include "store/agent_log.h"
+#include "store/agent_state.h"
+#include "store/checkpoint.h"
 #include "store/summary.h"
 
 #define SUMMARY_READ_MAX 16384
-#define SUMMARY_MEMBERS 6
 #define OTHER_TREE "of another tree: this one was copied or restored, its events are held"
 #define LOCK_WAIT_NS INT64_C(2000000000)
-#define NS_PER_MS INT64_C(1000000)
-#define NS_PER_S INT64_C(1000000000)
 
 /* ---- recount --------------------------------------------------------------------------------- */
 
@@ -116,86 +113,10 @@ static int recount_log(struct recount *recount, const struct evidence *evidence,
   return result;
 }
 
-/* ---- what is derived ------------------------------------------------------------------------- */
-
-static bool number_is(const struct json_member *member, double expected) {
-  return member->value.type == JSON_NUMBER && json_value_number(member->value) == expected;
-}
-
-static bool text_is(struct json_value value, const char *expected) {
-  return value.type == JSON_STRING && value.raw.len == strlen(expected) + 2 &&
-         memcmp(value.raw.ptr + 1, expected, value.raw.len - 2) == 0;
-}
-
-static bool trend_is(struct json_value value, const struct summary *summary) {
-  struct json_reader cursor;
-  struct json_member member;
-  unsigned right = 0;
-
-  if (json_reader_open(&cursor, value.raw, JSON_LENIENT, JSON_DEPTH_MAX, NULL) != 0)
-    return false;
-  while (json_reader_next(&cursor, &member, NULL) == 1)
-    right += (json_value_is_named(&member, "success_rate") &&
-              text_is(member.value, summary_trend_name(summary->trend_success_rate))) ||
-             (json_value_is_named(&member, "quality_score") &&
-              text_is(member.value, summary_trend_name(summary->trend_quality_score)));
-  return right == 2;
-}
-
-static bool last_execution_is(struct json_value value, const struct summary *summary) {
-  char timestamp[TIMESTAMP_TEXT_SIZE];
-
-  if (summary->last_execution_s < 0)
-    return value.type == JSON_NULL;
-  timestamp_format(summary->last_execution_s, timestamp);
-  return text_is(value, timestamp);
-}
-
-static bool is_known(const struct json_member *member) {
-  static const char *const names[SUMMARY_MEMBERS] = {
-      "execution_count",      "success_rate", "avg_quality_score",
-      "avg_execution_time_s", "trend",        "last_execution"};
-  size_t i;
-
-  for (i = 0; i < SUMMARY_MEMBERS && !json_value_is_named(member, names[i]);)
-    i++;
-  return i < SUMMARY_MEMBERS;
-}
-
-/* By value, so that a summary another program wrote in its own layout passes. */
-static const char *compare_summary(struct span text, const struct summary *summary) {
-  struct json_reader cursor;
-  struct json_member member;
-  unsigned known = 0;
-  int more;
-
-  if (json_reader_open(&cursor, text, JSON_LENIENT, JSON_DEPTH_MAX, NULL) != 0)
-    return "is no JSON object";
-  while ((more = json_reader_next(&cursor, &member, NULL)) == 1) {
-    known += is_known(&member);
-    if (json_value_is_named(&member, "execution_count") &&
-        !number_is(&member, (double)summary->execution_count))
-      return "execution_count differs";
-    if (json_value_is_named(&member, "success_rate") && !number_is(&member, summary->success_rate))
-      return "success_rate differs";
-    if (json_value_is_named(&member, "avg_quality_score") &&
-        !number_is(&member, summary->avg_quality_score))
-      return "avg_quality_score differs";
-    if (json_value_is_named(&member, "avg_execution_time_s") &&
-        !number_is(&member, summary->avg_execution_time_s))
-      return "avg_execution_time_s differs";
-    if (json_value_is_named(&member, "trend") && !trend_is(member.value, summary))
-      return "trend differs";
-    if (json_value_is_named(&member, "last_execution") && !last_execution_is(member.value, summary))
-      return "last_execution differs";
-  }
-  return more != 0 ? "is no JSON object" : known >= SUMMARY_MEMBERS ? "ok" : "lacks members";
-}
-
 static const char *judge_summary(const struct evidence *evidence, const struct summary *summary) {
   return evidence->summary_trouble
              ? evidence->summary_trouble
-             : compare_summary((struct span){evidence->summary, evidence->summary_len}, summary);
+             : summary_compare((struct span){evidence->summary, evidence->summary_len}, summary);
 }
 
 static const char *judge_checkpoint(const struct evidence *evidence,
@@ -329,135 +250,5 @@ int verify_agent(const struct project *project, const char *agent, unsigned tren
   if (agent_fd >= 0)
     (void)close(agent_fd);
   free(evidence);
-  return result;
-}
-
-/* ---- repair ---------------------------------------------------------------------------------- */
-
-struct repair {
-  struct agent agent;
-  int salvage_fd;
-  uint64_t salvaged;
-};
-
-/* The bytes go to the salvage file before the log loses them. */
-static int leave_out_bad_line(void *ctx, const struct line *line, const struct record *record,
-                              struct error *error) {
-  struct repair *repair = ctx;
-  char bytes[4096];
-  uint64_t at;
-
-  if (record ||
-      (!line->too_long && record_read(line->text, &(struct record){0}, NULL) == RECORD_BLANK))
-    return 0;
-  for (at = line->offset; at < line->end;) {
-    size_t len = line->end - at < sizeof bytes ? (size_t)(line->end - at) : sizeof bytes, got;
-
-    if (directory_read_at(repair->agent.log.fd, bytes, len, at, &got, error) != 0 || got == 0)
-      return -1;
-    if (directory_write_at(repair->salvage_fd, bytes, got, repair->salvaged, error) != 0)
-      return -1;
-    repair->salvaged += got;
-    at += got;
-  }
-  return 1;
-}
-
-static int open_salvage(struct repair *repair, char name[64], struct error *error) {
-  char timestamp[TIMESTAMP_TEXT_SIZE];
-  int fd, result, tries;
-
-  timestamp_format(clock_wall_ns() / NS_PER_S, timestamp);
-  for (tries = 0; tries < 100; tries++) {
-    (void)snprintf(name, 64, ".salvage-%s-%d.jsonl", timestamp, tries);
-    result = directory_open_file(repair->agent.fd, name, O_RDONLY, &fd, NULL);
-    if (result == 1)
-      return directory_open_file(repair->agent.fd, name, O_WRONLY | O_CREAT | O_EXCL,
-                                 &repair->salvage_fd, error);
-    if (result == 0)
-      (void)close(fd);
-  }
-  return error_set(error, KAIZEN_E_IO, "%s: a hundred salvage files of this second are there",
-                   name);
-}
-
-/* Lock held. */
-static int take_out_bad_lines(struct repair *repair, bool sync, char saved_to[64],
-                              struct error *error) {
-  struct agent *agent = &repair->agent;
-  struct rewrite rewrite = {
-      .agent = agent, .sync = sync, .leave_out = leave_out_bad_line, .ctx = repair};
-  bool damaged;
-  int result = agent_state_load(agent->fd, &rewrite.state, &damaged, error);
-
-  if (result < 0)
-    return -1;
-  rewrite.has_state = result == 0;
-  if (!rewrite.has_state)
-    memset(&rewrite.state, 0, sizeof rewrite.state);
-  if (open_salvage(repair, saved_to, error) != 0)
-    return -1;
-  result = rewrite_begin(&rewrite, error);
-  if (result == 0)
-    result = rewrite_copy(&rewrite, 0, agent->anchor.end, error);
-  if (result == 0 && (fsync(repair->salvage_fd) != 0 || fsync(agent->fd) != 0))
-    result = error_set_errno(error, KAIZEN_E_IO, errno, "%s: cannot sync", saved_to);
-  if (result == 0)
-    result = rewrite_finish(&rewrite, error);
-  rewrite_end(&rewrite);
-  (void)close(repair->salvage_fd);
-  return result;
-}
-
-static int replace_summary(struct agent *agent, unsigned trend_window, struct error *error) {
-  struct buffer text = {0};
-  struct summary summary;
-  int result;
-
-  summary_of(&agent->fold, trend_window, &summary);
-  summary_append_json(&summary, &text);
-  result = text.failed ? error_set(error, KAIZEN_E_NOMEM, "out of memory")
-                       : summary_replace(agent->fd, buffer_span(&text), error);
-  buffer_fini(&text);
-  return result;
-}
-
-static int acquire(struct agent *agent, int64_t lock_timeout_ms, struct error *error) {
-  int result = agent_acquire(agent, clock_monotonic_ns() + lock_timeout_ms * NS_PER_MS, error);
-
-  return result == 1 ? error_set(error, KAIZEN_E_BUSY, "the agent's lock was not free") : result;
-}
-
-/* Folds the whole log again: the checkpoint is derived, and may be wrong in a way no checksum sees.
- */
-static int acquire_anew(struct agent *agent, int64_t lock_timeout_ms, struct error *error) {
-  if (acquire(agent, lock_timeout_ms, error) != 0)
-    return -1;
-  (void)unlinkat(agent->fd, CHECKPOINT_FILE, 0);
-  agent_release(agent);
-  agent_close(agent);
-  return acquire(agent, lock_timeout_ms, error);
-}
-
-int verify_repair(const struct project *project, const char *agent, unsigned trend_window,
-                  int64_t lock_timeout_ms, bool sync, char saved_to[64], struct error *error) {
-  struct repair repair = {.salvage_fd = -1};
-  int result;
-
-  saved_to[0] = '\0';
-  agent_init(&repair.agent, project, agent);
-  result = acquire_anew(&repair.agent, lock_timeout_ms, error);
-  if (result == 0 && repair.agent.fold.skipped_lines > 0) {
-    result = take_out_bad_lines(&repair, sync, saved_to, error);
-    agent_release(&repair.agent);
-    if (result == 0)
-      result = acquire(&repair.agent, lock_timeout_ms, error);
-  }
-  if (result == 0) {
-    result = replace_summary(&repair.agent, trend_window, error);
-    agent_store_checkpoint(&repair.agent, true);
-    agent_release(&repair.agent);
-  }
-  agent_close(&repair.agent);
   return result;
 }

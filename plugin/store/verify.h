@@ -1,4 +1,4 @@
-/* verify.h - an agent's log against everything derived from it, and its repair.
+/* verify.h - an agent's log against everything derived from it.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KAIZEN_VERIFY_H
@@ -14,9 +14,5 @@
  * *error. */
 int verify_agent(const struct project *project, const char *agent, unsigned trend_window,
                  struct buffer *report, struct error *error);
-/* Takes lines that are no records out of the log, under its lock, saved first; makes the derived
- * files anew.  *saved_to gets the name of the file with what was taken out, "" when nothing was. */
-int verify_repair(const struct project *project, const char *agent, unsigned trend_window,
-                  int64_t lock_timeout_ms, bool sync, char saved_to[64], struct error *error);
 
 #endif

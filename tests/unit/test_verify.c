@@ -13,6 +13,7 @@
 #include "record/execution_from_json.h"
 #include "recorder/recorder.h"
 #include "store/agent.h"
+#include "store/salvage.h"
 #include "store/verify.h"
 
 #define GOOD "{\"timestamp\":\"2026-01-01T00:00:00Z\",\"agent\":\"coach\",\"success\":true}\n"
@@ -83,7 +84,7 @@ static int verify(void) {
 }
 
 static int repair(void) {
-  return verify_repair(&project, "coach", 10, 2000, false, saved_to, &error);
+  return salvage_agent(&project, "coach", 10, 2000, false, saved_to, &error);
 }
 
 static void must_report(const char *name, const char *part) {
@@ -339,7 +340,7 @@ Test(verify, a_repair_without_the_lock_changes_nothing) {
   append_to_file(file(), "garbage\n");
   fd = open(agent_file("coach", ".lock"), O_RDWR | O_CLOEXEC);
   cr_assert_eq(flock(fd, LOCK_EX), 0);
-  cr_assert_eq(verify_repair(&project, "coach", 10, 20, false, saved_to, &error), -1);
+  cr_assert_eq(salvage_agent(&project, "coach", 10, 20, false, saved_to, &error), -1);
   cr_assert_eq(error.code, KAIZEN_E_BUSY);
   cr_assert_eq(lines_of_file(file()), 2);
   (void)close(fd);
