@@ -32,13 +32,21 @@ static bool is_name_character(char c) {
 }
 
 static bool is_word_character(char c) {
-  return isalnum((unsigned char)c) || (c != '\0' && strchr("._:/+=@-", c));
+  return isalnum((unsigned char)c) || (c != '\0' && strchr("._:/+=@#-", c));
 }
 
 bool hook_redact_is_word(const char *text, size_t max) {
   size_t len = 0;
 
   while (is_word_character(text[len]))
+    len++;
+  return len > 0 && len <= max && text[len] == '\0';
+}
+
+bool hook_redact_is_model(const char *text, size_t max) {
+  size_t len = 0;
+
+  while (is_word_character(text[len]) || (text[len] != '\0' && strchr(" []()", text[len])))
     len++;
   return len > 0 && len <= max && text[len] == '\0';
 }

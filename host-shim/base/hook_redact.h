@@ -19,9 +19,12 @@ enum {
 };
 #define HOOK_REDACTED "[redacted]"
 
-/* Letters, digits and . _ : / + = @ - only, at most `max` bytes, at least one: an enumeration's
+/* Letters, digits and . _ : / + = @ # - only, at most `max` bytes, at least one: an enumeration's
  * value or an id, not prose. */
 bool hook_redact_is_word(const char *text, size_t max);
+/* The same for a model's name, which may also have spaces, brackets and parentheses in it:
+ * "Claude Sonnet 4.5", "claude-opus-4-6[1m]". */
+bool hook_redact_is_model(const char *text, size_t max);
 /* True when something in the text looks like a credential (well-known prefixes, name=value of a
  * password or token, user:password@ in a URL, a private key, a long random string) or like an
  * e-mail address. */

@@ -12,6 +12,7 @@
 #include "hooks/hook_identity.h"
 #include "hooks/hook_input.h"
 #include "hooks/hook_log.h"
+#include "hooks/hook_payload.h"
 #include "hooks/hook_record.h"
 #include "hooks/hooks_commands.h"
 #include "host/command.h"
@@ -41,37 +42,62 @@ struct call { /* one call of the hook */
 
 static void end_turn(struct call *call) {
   struct hook_identity identity;
-  const struct hook_event *event = &call->event;
+  struct hook_event *event = &call->event;
   bool skips = strcmp(options_text(call->host->arguments, "aborted", "skip"), "skip") == 0;
 
   hook_identity_end(call->usable, event, &identity);
-  if (event->outcome == HOOK_ABORTED && skips)
+  /* Hosts run subagents of their own, for a title or a summary: they are no run of anybody. */
+  if (event->is_agents && event->agent_name[0] == '\0')
+    hook_log("%s: a subagent without a name is no run of the agent; nothing is recorded",
+             event->name);
+  else if (event->outcome == HOOK_ABORTED && skips)
     hook_log("%s: aborted, not recorded; --aborted failure records it", event->name);
   else
     hook_record_execution(call->host, event, &identity);
 }
 
+/* Turns that began and of whose end nobody told. */
+static void record_losses(struct call *call, const struct hook_turn_losses *losses) {
+  for (size_t i = 0; i < losses->count; i++) {
+    struct hook_event event;
+    struct hook_identity identity;
+
+    hook_identity_lose(&call->event, &losses->turns[i], &event, &identity);
+    hook_record_execution(call->host, &event, &identity);
+  }
+}
+
 static void act(struct call *call) {
+  struct hook_turn_losses losses;
+
   switch (call->event.kind) {
   case HOOK_SESSION_START:
     hook_identity_resume(call->usable, &call->event);
     return;
   case HOOK_TURN_START:
   case HOOK_AGENT_START:
-    hook_identity_begin(call->usable, &call->event);
+    hook_identity_begin(call->usable, &call->event, &losses);
+    if (losses.count > 0 && hook_record_enter(&call->event) == 0)
+      record_losses(call, &losses);
     return;
   case HOOK_TURN_END:
   case HOOK_TURN_FAILURE:
   case HOOK_TURN_ABORTED:
   case HOOK_AGENT_END:
-    hook_record_enter(&call->event);
-    end_turn(call);
+    if (hook_record_enter(&call->event) == 0)
+      end_turn(call);
     return;
   case HOOK_SESSION_END:
-    hook_record_enter(&call->event);
+    hook_identity_close(call->usable, &call->event, &losses);
+    if (hook_record_enter(&call->event) < 0)
+      return;
+    record_losses(call, &losses);
     hook_record_flush(call->host);
     return;
   case HOOK_ERROR:
+    hook_identity_note_error(call->usable, &call->event);
+    hook_log("%s: remembered; how the turn ends decides", call->event.name);
+    return;
   case HOOK_IGNORED:
     hook_log("%s: nothing to record", call->event.name);
     return;
@@ -80,7 +106,7 @@ static void act(struct call *call) {
 
 static void take_payload(struct call *call, const char *text, size_t len) {
   struct problem problem;
-  struct json_object *payload = hook_event_parse(text, len);
+  struct json_object *payload = hook_payload_parse(text, len);
 
   if (!payload) {
     hook_log("the payload of %zu bytes is no JSON object; nothing is recorded", len);
@@ -90,6 +116,9 @@ static void take_payload(struct call *call, const char *text, size_t len) {
                       &call->event, &problem) < 0) {
     hook_log("%s; nothing is recorded", problem.text);
   } else {
+    if (call->event.host == &hook_host_unknown)
+      hook_log("%s: no host in the table sends such a payload; name it in place of 'auto'",
+               call->event.name);
     if (call->usable)
       hook_log_fired(call->usable, call->given ? call->given->name : call->event.host->name,
                      call->event.name);

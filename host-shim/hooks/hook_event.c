@@ -3,75 +3,37 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "hooks/hook_event.h"
 
-#include <limits.h>
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { DEPTH_MAX = 256 };
+#include "base/time_text.h"
+#include "hooks/hook_detect.h"
+#include "hooks/hook_payload.h"
+
 static const double DURATION_MAX_MS = 30.0 * 86400 * 1000;
 
-struct json_object *hook_event_parse(const char *text, size_t len) {
-  struct json_object *payload = NULL;
-  struct json_tokener *tokener = json_tokener_new_ex(DEPTH_MAX);
-
-  if (!tokener)
-    return NULL;
-  if (len >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0) {
-    text += 3;
-    len -= 3;
-  }
-  if (len < INT_MAX)
-    payload = json_tokener_parse_ex(tokener, text, (int)len);
-  json_tokener_free(tokener);
-  if (json_object_is_type(payload, json_type_object))
-    return payload;
-  json_object_put(payload);
-  return NULL;
+static bool is_empty(struct json_object *value) {
+  return !value ||
+         (json_object_is_type(value, json_type_array) && json_object_array_length(value) == 0) ||
+         (json_object_is_type(value, json_type_string) && json_object_get_string_len(value) == 0);
 }
 
-/* `name` is a member's, or "a.b" for a member of a member. */
-static struct json_object *find(struct json_object *object, const char *name) {
-  char part[64];
+struct json_object *hook_event_field(const struct hook_event *event, enum hook_field field) {
+  const char *const *names = event->host->fields[field];
 
-  for (;;) {
-    size_t len = strcspn(name, ".");
-    struct json_object *member = NULL;
+  for (size_t i = 0; i < HOOK_FIELD_NAMES_MAX && names[i]; i++) {
+    struct json_object *value = NULL;
 
-    if (len >= sizeof part || !json_object_is_type(object, json_type_object))
-      return NULL;
-    memcpy(part, name, len);
-    part[len] = '\0';
-    json_object_object_get_ex(object, part, &member);
-    if (name[len] == '\0' || !member)
-      return member;
-    object = member;
-    name += len + 1;
-  }
-}
-
-static struct json_object *host_field(struct json_object *payload, const struct hook_host *host,
-                                      enum hook_field field) {
-  for (size_t i = 0; i < HOOK_FIELD_NAMES_MAX && host->fields[field][i]; i++) {
-    struct json_object *value = find(payload, host->fields[field][i]);
-
-    if (value)
+    if (hook_payload_find(event->payload, names[i], &value) && !is_empty(value))
       return value;
   }
   return NULL;
 }
 
-struct json_object *hook_event_field(const struct hook_event *event, enum hook_field field) {
-  return host_field(event->payload, event->host, field);
-}
-
-/* A string, a whole number as its digits, or the first one of an array; NULL for anything else. */
-static const char *text_of(struct json_object *value) {
-  if (json_object_is_type(value, json_type_array) && json_object_array_length(value) > 0)
-    value = json_object_array_get_idx(value, 0);
-  if (json_object_is_type(value, json_type_string) || json_object_is_type(value, json_type_int))
-    return json_object_get_string(value);
-  return NULL;
+static const char *field_text(const struct hook_event *event, enum hook_field field) {
+  return hook_payload_text(hook_event_field(event, field));
 }
 
 double hook_event_number(const struct hook_event *event, enum hook_field field) {
@@ -86,73 +48,32 @@ double hook_event_number(const struct hook_event *event, enum hook_field field) 
 /* Only words are taken over: where a host puts prose into such a field, nothing of it is kept. */
 static void take_word(const struct hook_event *event, enum hook_field field, char *out,
                       size_t max) {
-  const char *text = text_of(hook_event_field(event, field));
+  const char *text = field_text(event, field);
   bool fits = text && hook_redact_is_word(text, max) && !hook_redact_is_secret(text);
   snprintf(out, max + 1, "%s", fits ? text : "");
+}
+
+static void take_model(struct hook_event *event) {
+  const char *text = field_text(event, HOOK_FIELD_MODEL);
+  bool fits = text && hook_redact_is_model(text, HOOK_WORD_MAX) && !hook_redact_is_secret(text);
+
+  snprintf(event->model, sizeof event->model, "%s", fits ? text : "");
+}
+
+/* One moment is one text, however the host's events write it. */
+static void take_stamp(struct hook_event *event) {
+  int64_t unix_ns = 0;
+
+  take_word(event, HOOK_FIELD_STAMP, event->stamp, HOOK_WORD_MAX);
+  if (event->host->stamp_in_ms && time_text_parse(event->stamp, &unix_ns) == 0 &&
+      strchr(event->stamp, 'T'))
+    snprintf(event->stamp, sizeof event->stamp, "%" PRId64, unix_ns / 1000000);
 }
 
 static bool is_true(const struct hook_event *event, enum hook_field field) {
   struct json_object *value = hook_event_field(event, field);
 
   return json_object_is_type(value, json_type_boolean) && json_object_get_boolean(value);
-}
-
-static bool has_text(struct json_object *payload, const char *name) {
-  return text_of(find(payload, name)) != NULL;
-}
-
-static bool is_event(struct json_object *payload, const char *name, const struct hook_host *host) {
-  const char *event = text_of(find(payload, name));
-
-  return event && hook_host_knows(host, event);
-}
-
-/* From the fields that only one host has to those that several share. */
-const struct hook_host *hook_event_detect(struct json_object *payload) {
-  const struct hook_host *gemini = hook_host_find("gemini");
-  const char *event = text_of(find(payload, "hook_event_name"));
-
-  if (has_text(payload, "thread-id") || has_text(payload, "turn-id") ||
-      is_event(payload, "type", hook_host_find("codex-notify")))
-    return hook_host_find("codex-notify");
-  if (is_event(payload, "type", hook_host_find("opencode")))
-    return hook_host_find("opencode");
-  if (is_event(payload, "type", hook_host_find("openclaw")) ||
-      is_event(payload, "event", hook_host_find("openclaw")))
-    return hook_host_find("openclaw");
-  if (has_text(payload, "conversation_id") &&
-      (has_text(payload, "generation_id") || has_text(payload, "cursor_version")))
-    return hook_host_find("cursor");
-  if (has_text(payload, "sessionId"))
-    return hook_host_find("copilot");
-  if (!event && is_event(payload, "event_type", hook_host_find("openhands")))
-    return hook_host_find("openhands");
-  if (!event && is_event(payload, "event", hook_host_find("goose")))
-    return hook_host_find("goose");
-  if (!event)
-    return NULL;
-  if (has_text(payload, "turn_id") && hook_host_knows(hook_host_find("codex"), event))
-    return hook_host_find("codex");
-  if (hook_host_kind(gemini, event) == HOOK_TURN_START ||
-      hook_host_kind(gemini, event) == HOOK_TURN_END ||
-      (hook_host_knows(gemini, event) && has_text(payload, "timestamp") &&
-       has_text(payload, "transcript_path")))
-    return gemini;
-  if (has_text(payload, "timestamp") && hook_host_knows(hook_host_find("copilot"), event))
-    return hook_host_find("copilot");
-  return hook_host_knows(hook_host_find("claude-code"), event) ? hook_host_find("claude-code")
-                                                               : NULL;
-}
-
-/* Cursor and Copilot also run the hooks of Claude Code's settings: their turns are their own, under
- * whichever name. */
-static const struct hook_host *actual_host(struct json_object *payload,
-                                           const struct hook_host *given) {
-  const struct hook_host *told = hook_event_detect(payload);
-  if (!given)
-    return told;
-  bool is_guest = told && (strcmp(told->name, "cursor") == 0 || strcmp(told->name, "copilot") == 0);
-  return is_guest && strcmp(given->name, "claude-code") == 0 ? told : given;
 }
 
 static const struct {
@@ -165,6 +86,7 @@ static const struct {
     {"end_turn", HOOK_COMPLETED},
     {"ok", HOOK_COMPLETED},
     {"done", HOOK_COMPLETED},
+    {"stop", HOOK_COMPLETED},
     {"error", HOOK_FAILED},
     {"failed", HOOK_FAILED},
     {"failure", HOOK_FAILED},
@@ -202,10 +124,12 @@ static enum hook_outcome read_outcome(const struct hook_event *event) {
     return HOOK_ABORTED;
   if (event->kind == HOOK_TURN_FAILURE || event->kind == HOOK_ERROR)
     return told == HOOK_TIMEOUT ? HOOK_TIMEOUT : HOOK_FAILED;
+  bool says_success = json_object_is_type(success, json_type_boolean);
+  bool failed = says_success && !json_object_get_boolean(success);
   if (told != HOOK_UNKNOWN)
-    return told;
-  if (json_object_is_type(success, json_type_boolean))
-    return json_object_get_boolean(success) ? HOOK_COMPLETED : HOOK_FAILED;
+    return failed && told == HOOK_COMPLETED ? HOOK_FAILED : told;
+  if (says_success)
+    return failed ? HOOK_FAILED : HOOK_COMPLETED;
   bool should_say =
       event->host->fields[HOOK_FIELD_STATUS][0] || event->host->fields[HOOK_FIELD_SUCCESS][0];
   return event->host->says_outcome && !should_say ? HOOK_COMPLETED : HOOK_UNKNOWN;
@@ -220,18 +144,20 @@ static const char *event_by_fields(const struct hook_event *event) {
                {"initialPrompt", "sessionStart"},
                {"source", "sessionStart"},
                {"prompt", "userPromptSubmitted"}};
+  struct json_object *value = NULL;
+
   if (strcmp(event->host->name, "copilot") != 0)
     return NULL;
-  if (find(event->payload, "stopReason"))
-    return has_text(event->payload, "agentName") ? "subagentStop" : "agentStop";
+  if (hook_payload_find(event->payload, "stopReason", &value))
+    return hook_payload_find(event->payload, "agentName", &value) ? "subagentStop" : "agentStop";
   for (size_t i = 0; i < sizeof tells / sizeof tells[0]; i++)
-    if (find(event->payload, tells[i].field))
+    if (hook_payload_find(event->payload, tells[i].field, &value))
       return tells[i].name;
   return NULL;
 }
 
 static int read_name(struct hook_event *event, const char *given, struct problem *problem) {
-  const char *name = text_of(hook_event_field(event, HOOK_FIELD_EVENT));
+  const char *name = field_text(event, HOOK_FIELD_EVENT);
 
   name = name ? name : given ? given : event_by_fields(event);
   if (!name || !hook_redact_is_word(name, HOOK_WORD_MAX))
@@ -242,48 +168,87 @@ static int read_name(struct hook_event *event, const char *given, struct problem
   return 0;
 }
 
-/* An error that the host works around ends nothing. */
+/* An error that the host may work around ends nothing by itself: how the turn ends shows it. One
+ * of a tool is the agent's to deal with. */
 static void settle_error(struct hook_event *event) {
-  const char *context = text_of(find(event->payload, "errorContext"));
-  bool goes_on = is_true(event, HOOK_FIELD_ERROR_GOES_ON) ||
-                 (context && strcmp(context, "tool_execution") == 0);
+  const char *place = field_text(event, HOOK_FIELD_ERROR_PLACE);
 
-  if (event->kind == HOOK_ERROR)
-    event->kind = goes_on ? HOOK_IGNORED : HOOK_TURN_FAILURE;
+  if (event->kind != HOOK_ERROR)
+    return;
+  if (place && strcmp(place, "tool_execution") == 0)
+    event->kind = HOOK_IGNORED;
+  else if (!is_true(event, HOOK_FIELD_ERROR_GOES_ON))
+    event->kind = HOOK_TURN_FAILURE;
+}
+
+/* A turn of a subagent is its run; its session is then the one it was started in. */
+static void settle_agent(struct hook_event *event) {
+  char parent[HOOK_ID_MAX + 1];
+  bool tells_parent = event->host->fields[HOOK_FIELD_PARENT][0] != NULL;
+  bool is_turns = event->kind == HOOK_TURN_START || event->kind == HOOK_TURN_END ||
+                  event->kind == HOOK_TURN_FAILURE || event->kind == HOOK_TURN_ABORTED;
+  take_word(event, HOOK_FIELD_PARENT, parent, HOOK_ID_MAX);
+  event->is_agents = event->kind == HOOK_AGENT_START || event->kind == HOOK_AGENT_END ||
+                     (event->agent_id[0] != '\0' && (!tells_parent || parent[0] != '\0'));
+  if (event->is_agents && parent[0] != '\0')
+    snprintf(event->session, sizeof event->session, "%s", parent);
+  if (event->is_agents && is_turns)
+    event->kind = event->kind == HOOK_TURN_START ? HOOK_AGENT_START : HOOK_AGENT_END;
+}
+
+/* What is asked: nothing, by the host going on by itself, or by its own needs. */
+static void settle_prompt(struct hook_event *event) {
+  const char *const *names = event->host->fields[HOOK_FIELD_ASKED];
+  const char *asked = field_text(event, HOOK_FIELD_ASKED);
+  const char *own = event->host->own_prompt;
+  struct json_object *value = NULL;
+
+  event->is_blank = !asked && names[0] && hook_payload_find(event->payload, names[0], &value) &&
+                    json_object_is_type(value, json_type_string);
+  if (own && asked && strncmp(asked, own, strlen(own)) == 0)
+    event->kind = HOOK_IGNORED;
+}
+
+static bool is_one_of(const char *word, const char *const *words) {
+  for (; *words; words++)
+    if (strcmp(word, *words) == 0)
+      return true;
+  return false;
 }
 
 static void read_fields(struct hook_event *event) {
-  const char *agent_name = text_of(hook_event_field(event, HOOK_FIELD_AGENT_NAME));
-  const char *source = text_of(hook_event_field(event, HOOK_FIELD_SOURCE));
+  const char *agent_name = field_text(event, HOOK_FIELD_AGENT_NAME);
+  const char *source = field_text(event, HOOK_FIELD_SOURCE);
   double duration_ms = hook_event_number(event, HOOK_FIELD_DURATION_MS);
 
   take_word(event, HOOK_FIELD_SESSION, event->session, HOOK_ID_MAX);
   take_word(event, HOOK_FIELD_TURN, event->turn, HOOK_ID_MAX);
   take_word(event, HOOK_FIELD_AGENT_ID, event->agent_id, HOOK_ID_MAX);
-  take_word(event, HOOK_FIELD_STAMP, event->stamp, HOOK_WORD_MAX);
-  take_word(event, HOOK_FIELD_MODEL, event->model, HOOK_WORD_MAX);
   take_word(event, HOOK_FIELD_VERSION, event->version, HOOK_WORD_MAX);
   take_word(event, HOOK_FIELD_STATUS, event->status, HOOK_WORD_MAX);
   take_word(event, HOOK_FIELD_ERROR, event->error, HOOK_WORD_MAX);
+  take_stamp(event);
+  take_model(event);
   if (agent_name && !hook_redact_is_secret(agent_name))
     hook_redact_text(agent_name, event->agent_name);
-  event->folder = text_of(hook_event_field(event, HOOK_FIELD_FOLDER));
+  event->folder = field_text(event, HOOK_FIELD_FOLDER);
   event->duration_s = duration_ms <= DURATION_MAX_MS ? round(duration_ms * 1000) / 1e6 : 0;
   event->is_continued = is_true(event, HOOK_FIELD_CONTINUED);
-  event->is_same_run = source && (strcmp(source, "compact") == 0 || strcmp(source, "clear") == 0);
+  event->is_resumed = !source || !is_one_of(source, (const char *const[]){"compact", "clear", "startup",
+                                                                          "new", NULL});
 }
 
 int hook_event_read(struct json_object *payload, const struct hook_host *host, const char *name,
                     struct hook_event *event, struct problem *problem) {
   memset(event, 0, sizeof *event);
   event->payload = payload;
-  event->host = actual_host(payload, host);
-  if (!event->host)
-    return problem_set(problem, EXIT_CODE_FAILED, "no known host writes such a payload");
+  event->host = host ? hook_detect_guest(payload, host) : hook_detect_host(payload);
   if (read_name(event, name, problem) < 0)
     return -1;
   read_fields(event);
   event->outcome = read_outcome(event);
   settle_error(event);
+  settle_agent(event);
+  settle_prompt(event);
   return 0;
 }

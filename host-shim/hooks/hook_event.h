@@ -22,26 +22,24 @@ struct hook_event { /* texts are "" when they are not there; what is in them may
   char session[HOOK_ID_MAX + 1], turn[HOOK_ID_MAX + 1], agent_id[HOOK_ID_MAX + 1];
   char stamp[HOOK_WORD_MAX + 1];
   char agent_name[HOOK_TEXT_MAX + 1];
+  bool is_agents; /* about a subagent's run, also where the event is that of a turn */
   char model[HOOK_WORD_MAX + 1], version[HOOK_WORD_MAX + 1];
   char status[HOOK_WORD_MAX + 1], error[HOOK_WORD_MAX + 1];
   const char *folder;        /* borrowed, or NULL; never stored */
   enum hook_outcome outcome; /* UNKNOWN: the host does not say */
+  bool is_blank;             /* a start without a question: the host goes on by itself */
   double duration_s;         /* 0: not known */
   bool is_continued;         /* the turn went on after an earlier end */
-  bool is_same_run;          /* a session that starts in the middle: compacted or cleared */
+  bool is_resumed;           /* a session that starts may have turns behind it */
 };
 
-/* The payload's text as JSON: a byte order mark, white space and anything behind the object are
- * tolerated. NULL: it is no JSON object. */
-struct json_object *hook_event_parse(const char *text, size_t len);
-/* Whose payload it is, told by its fields; NULL when nothing tells. */
-const struct hook_host *hook_event_detect(struct json_object *payload);
 /* Reads the payload. `host` NULL: detected. `name` is the event when the configuration names it
  * (NULL: the payload does). -1 with *problem: nothing can be made of it. */
 int hook_event_read(struct json_object *payload, const struct hook_host *host, const char *name,
                     struct hook_event *event, struct problem *problem);
 
-/* A field of the payload by its names in the host's table, or NULL; JSON null counts as absent. */
+/* A field of the payload by its names in the host's table, or NULL; null, "" and [] count as
+ * absent. */
 struct json_object *hook_event_field(const struct hook_event *event, enum hook_field field);
 /* A number above 0; 0 when it is not there. */
 double hook_event_number(const struct hook_event *event, enum hook_field field);

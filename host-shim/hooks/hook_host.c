@@ -28,6 +28,7 @@ static const struct hook_host claude_code = {
         {
             [HOOK_FIELD_EVENT] = {"hook_event_name"},
             [HOOK_FIELD_SESSION] = {"session_id"},
+            [HOOK_FIELD_TURN] = {"prompt_id"},
             [HOOK_FIELD_AGENT_ID] = {"agent_id"},
             [HOOK_FIELD_AGENT_NAME] = {"agent_type"},
             [HOOK_FIELD_FOLDER] = {"cwd"},
@@ -44,6 +45,7 @@ static const struct hook_host codex = {
     .name = "codex",
     .family = "codex",
     .says_outcome = true,
+    .unheard = HOOK_UNHEARD_FAILURE,
     .events = claude_events,
     .fields =
         {
@@ -57,6 +59,8 @@ static const struct hook_host codex = {
             [HOOK_FIELD_ERROR] = {"error"},
             [HOOK_FIELD_CONTINUED] = {"stop_hook_active"},
             [HOOK_FIELD_SOURCE] = {"source"},
+            [HOOK_FIELD_ASKED] = {"prompt"},
+            [HOOK_FIELD_ANSWERED] = {"last_assistant_message"},
         },
 };
 
@@ -70,6 +74,7 @@ static const struct hook_host codex_notify = {
     .family = "codex",
     .takes_argument = true,
     .says_outcome = true,
+    .own_prompt = "Generate a concise, single-line task title",
     .events = codex_notify_events,
     .fields =
         {
@@ -77,6 +82,7 @@ static const struct hook_host codex_notify = {
             [HOOK_FIELD_SESSION] = {"thread-id"},
             [HOOK_FIELD_TURN] = {"turn-id"},
             [HOOK_FIELD_FOLDER] = {"cwd"},
+            [HOOK_FIELD_ASKED] = {"input-messages"},
         },
 };
 
@@ -170,6 +176,8 @@ static const struct hook_host copilot = {
     .name = "copilot",
     .family = "copilot",
     .says_outcome = true,
+    .stamp_in_ms = true,
+    .unheard = HOOK_UNHEARD_ERROR,
     .events = copilot_events,
     .fields =
         {
@@ -177,13 +185,16 @@ static const struct hook_host copilot = {
             [HOOK_FIELD_SESSION] = {"sessionId", "session_id"},
             [HOOK_FIELD_STAMP] = {"timestamp"},
             [HOOK_FIELD_AGENT_ID] = {"agentId", "agent_id"},
-            [HOOK_FIELD_AGENT_NAME] = {"agentName", "agent_name"},
+            [HOOK_FIELD_PARENT] = {"parentAgentId", "parent_agent_id"},
+            [HOOK_FIELD_AGENT_NAME] = {"agentName", "agent_name", "agentType", "agent_type"},
             [HOOK_FIELD_FOLDER] = {"cwd"},
             [HOOK_FIELD_STATUS] = {"stopReason", "stop_reason", "reason"},
             [HOOK_FIELD_ERROR] = {"error.name", "error"},
             [HOOK_FIELD_ERROR_GOES_ON] = {"recoverable"},
+            [HOOK_FIELD_ERROR_PLACE] = {"errorContext", "error_context"},
             [HOOK_FIELD_SOURCE] = {"source"},
             [HOOK_FIELD_ASKED] = {"prompt"},
+            [HOOK_FIELD_ANSWERED] = {"response"},
         },
 };
 
@@ -258,18 +269,164 @@ static const struct hook_host openclaw = {
     .fields =
         {
             [HOOK_FIELD_EVENT] = {"type", "event"},
-            [HOOK_FIELD_SESSION] = {"ctx.sessionId", "sessionId", "ctx.sessionKey", "sessionKey"},
+            /* not the sessionKey: it can be a telephone number */
+            [HOOK_FIELD_SESSION] = {"ctx.sessionId", "sessionId"},
             [HOOK_FIELD_TURN] = {"ctx.runId", "runId", "sequence"},
             [HOOK_FIELD_AGENT_NAME] = {"ctx.agentId", "agentId"},
             [HOOK_FIELD_FOLDER] = {"ctx.workspaceDir", "workspaceDir"},
+            [HOOK_FIELD_MODEL] = {"model"},
+            [HOOK_FIELD_STATUS] = {"stopReason"},
             [HOOK_FIELD_SUCCESS] = {"success"},
             [HOOK_FIELD_DURATION_MS] = {"durationMs"},
         },
 };
 
+static const struct hook_host qwen = {
+    .name = "qwen",
+    .family = "qwen",
+    .folder_variable = "QWEN_PROJECT_DIR",
+    .events = claude_events,
+    .fields =
+        {
+            [HOOK_FIELD_EVENT] = {"hook_event_name"},
+            [HOOK_FIELD_SESSION] = {"session_id"},
+            [HOOK_FIELD_TURN] = {"prompt_id"},
+            [HOOK_FIELD_AGENT_ID] = {"agent_id"},
+            [HOOK_FIELD_AGENT_NAME] = {"agent_type"},
+            [HOOK_FIELD_FOLDER] = {"cwd"},
+            [HOOK_FIELD_MODEL] = {"model"},
+            [HOOK_FIELD_ERROR] = {"error"},
+            [HOOK_FIELD_CONTINUED] = {"stop_hook_active"},
+            [HOOK_FIELD_SOURCE] = {"source"},
+            [HOOK_FIELD_ASKED] = {"prompt"},
+            [HOOK_FIELD_ANSWERED] = {"last_assistant_message", "error"},
+        },
+};
+
+static const struct hook_host droid = {
+    .name = "droid",
+    .family = "droid",
+    .folder_variable = "FACTORY_PROJECT_DIR",
+    .events = claude_events,
+    .fields =
+        {
+            [HOOK_FIELD_EVENT] = {"hook_event_name"},
+            [HOOK_FIELD_SESSION] = {"session_id"},
+            [HOOK_FIELD_AGENT_ID] = {"agent_id"},
+            [HOOK_FIELD_AGENT_NAME] = {"agent_type", "agent_name"},
+            [HOOK_FIELD_FOLDER] = {"cwd"},
+            [HOOK_FIELD_MODEL] = {"model"},
+            [HOOK_FIELD_CONTINUED] = {"stop_hook_active"},
+            [HOOK_FIELD_SOURCE] = {"source"},
+            [HOOK_FIELD_ASKED] = {"prompt"},
+            [HOOK_FIELD_ANSWERED] = {"last_assistant_message"},
+        },
+};
+
+static const struct hook_host kimi = {
+    .name = "kimi",
+    .family = "kimi",
+    .says_outcome = true,
+    .events = claude_events,
+    .fields =
+        {
+            [HOOK_FIELD_EVENT] = {"hook_event_name"},
+            [HOOK_FIELD_SESSION] = {"session_id"},
+            [HOOK_FIELD_AGENT_NAME] = {"agent_name"},
+            [HOOK_FIELD_FOLDER] = {"cwd"},
+            [HOOK_FIELD_ERROR] = {"error_type"},
+            [HOOK_FIELD_CONTINUED] = {"stop_hook_active"},
+            [HOOK_FIELD_SOURCE] = {"source"},
+            [HOOK_FIELD_ASKED] = {"prompt"},
+            [HOOK_FIELD_ANSWERED] = {"response", "error_type"},
+        },
+};
+
+/* By the name of the file that it runs, or by the payload. */
+static const struct hook_event_name cline_events[] = {
+    {"agent_start", HOOK_TURN_START},    {"agent_resume", HOOK_TURN_START},
+    {"agent_end", HOOK_TURN_END},        {"agent_error", HOOK_TURN_FAILURE},
+    {"agent_abort", HOOK_TURN_ABORTED},  {"session_shutdown", HOOK_SESSION_END},
+    {"TaskStart", HOOK_TURN_START},      {"TaskResume", HOOK_TURN_START},
+    {"TaskComplete", HOOK_TURN_END},     {"TaskError", HOOK_TURN_FAILURE},
+    {"TaskCancel", HOOK_TURN_ABORTED},   {"SessionShutdown", HOOK_SESSION_END},
+    {NULL, HOOK_IGNORED},
+};
+
+static const struct hook_host cline = {
+    .name = "cline",
+    .family = "cline",
+    .says_outcome = true,
+    .events = cline_events,
+    .fields =
+        {
+            [HOOK_FIELD_EVENT] = {"hookName"},
+            [HOOK_FIELD_SESSION] = {"taskId"},
+            [HOOK_FIELD_STAMP] = {"timestamp"},
+            [HOOK_FIELD_AGENT_ID] = {"agent_id"},
+            [HOOK_FIELD_PARENT] = {"parent_agent_id"},
+            [HOOK_FIELD_AGENT_NAME] = {"agent_name"},
+            [HOOK_FIELD_FOLDER] = {"workspaceRoots", "workspaceInfo.rootPath"},
+            [HOOK_FIELD_VERSION] = {"clineVersion"},
+            [HOOK_FIELD_STATUS] = {"turn.status"},
+            [HOOK_FIELD_ERROR] = {"error.name"},
+        },
+};
+
+static const struct hook_event_name windsurf_events[] = {
+    {"pre_user_prompt", HOOK_TURN_START},
+    {"post_cascade_response", HOOK_TURN_END},
+    {NULL, HOOK_IGNORED},
+};
+
+static const struct hook_host windsurf = {
+    .name = "windsurf",
+    .family = "windsurf",
+    .events = windsurf_events,
+    .fields =
+        {
+            [HOOK_FIELD_EVENT] = {"agent_action_name"},
+            [HOOK_FIELD_SESSION] = {"trajectory_id"},
+            [HOOK_FIELD_TURN] = {"execution_id"},
+            [HOOK_FIELD_FOLDER] = {"tool_info.cwd", "cwd"},
+            [HOOK_FIELD_MODEL] = {"model_name"},
+        },
+};
+
+static const struct hook_event_name unknown_events[] = {
+    {"SessionStart", HOOK_SESSION_START}, {"UserPromptSubmit", HOOK_TURN_START},
+    {"Stop", HOOK_TURN_END},              {"StopFailure", HOOK_TURN_FAILURE},
+    {"SubagentStart", HOOK_AGENT_START},  {"SubagentStop", HOOK_AGENT_END},
+    {"SessionEnd", HOOK_SESSION_END},     {"sessionStart", HOOK_SESSION_START},
+    {"userPromptSubmit", HOOK_TURN_START}, {"stop", HOOK_TURN_END},
+    {"subagentStart", HOOK_AGENT_START},  {"subagentStop", HOOK_AGENT_END},
+    {"sessionEnd", HOOK_SESSION_END},     {NULL, HOOK_IGNORED},
+};
+
+const struct hook_host hook_host_unknown = {
+    .name = "unknown-host",
+    .family = "unknown-host",
+    .events = unknown_events,
+    .fields =
+        {
+            [HOOK_FIELD_EVENT] = {"hook_event_name", "hookEventName", "event_type", "event"},
+            [HOOK_FIELD_SESSION] = {"session_id", "sessionId", "conversation_id"},
+            [HOOK_FIELD_TURN] = {"turn_id", "prompt_id", "generation_id"},
+            [HOOK_FIELD_AGENT_ID] = {"agent_id", "agentId"},
+            [HOOK_FIELD_AGENT_NAME] = {"agent_type", "agentType", "agent_name", "agentName"},
+            [HOOK_FIELD_FOLDER] = {"cwd", "working_dir", "workspace_roots"},
+            [HOOK_FIELD_MODEL] = {"model"},
+            [HOOK_FIELD_ERROR] = {"error", "error_type"},
+            [HOOK_FIELD_CONTINUED] = {"stop_hook_active"},
+            [HOOK_FIELD_SOURCE] = {"source"},
+            [HOOK_FIELD_ASKED] = {"prompt"},
+            [HOOK_FIELD_ANSWERED] = {"last_assistant_message"},
+        },
+};
+
 const struct hook_host *const hook_hosts[] = {
-    &claude_code, &codex,     &codex_notify, &gemini,   &cursor, &copilot,
-    &goose,       &openhands, &opencode,     &openclaw, NULL,
+    &claude_code, &codex,    &codex_notify, &gemini, &cursor, &copilot, &goose, &openhands, &opencode,
+    &openclaw,    &qwen,     &cline,        &droid,  &kimi,   &windsurf, NULL,
 };
 
 const struct hook_host *hook_host_find(const char *name) {
@@ -279,19 +436,9 @@ const struct hook_host *hook_host_find(const char *name) {
   return NULL;
 }
 
-static const struct hook_event_name *find_event(const struct hook_host *host, const char *event) {
+enum hook_kind hook_host_kind(const struct hook_host *host, const char *event) {
   for (const struct hook_event_name *entry = host->events; entry->name; entry++)
     if (strcmp(entry->name, event) == 0)
-      return entry;
-  return NULL;
-}
-
-enum hook_kind hook_host_kind(const struct hook_host *host, const char *event) {
-  const struct hook_event_name *entry = find_event(host, event);
-
-  return entry ? entry->kind : HOOK_IGNORED;
-}
-
-bool hook_host_knows(const struct hook_host *host, const char *event) {
-  return find_event(host, event) != NULL;
+      return entry->kind;
+  return HOOK_IGNORED;
 }

@@ -11,32 +11,29 @@
 
 enum { LANE_AGENT_MAX = HOOK_TEXT_MAX + HOOK_ID_MAX + 2 };
 
-static bool is_agents(const struct hook_event *event) {
-  return event->kind == HOOK_AGENT_START || event->kind == HOOK_AGENT_END;
-}
-
 /* A turn or a subagent's run with an id of the host's own. */
 static bool has_id(const struct hook_event *event) {
-  return event->turn[0] != '\0' && (!is_agents(event) || event->agent_id[0] != '\0');
+  return event->turn[0] != '\0' && (!event->is_agents || event->agent_id[0] != '\0');
 }
 
 /* Subagents without an id are told apart by their name and their session's turn. */
-static void fill_lane(const struct hook_event *event, char agent[LANE_AGENT_MAX],
+static void fill_lane(const struct hook_event *event, bool by_name, char agent[LANE_AGENT_MAX],
                       struct hook_turn_lane *lane) {
-  if (event->agent_id[0] != '\0')
+  bool by_id = event->agent_id[0] != '\0' && !by_name;
+  if (by_id)
     snprintf(agent, LANE_AGENT_MAX, "%s", event->agent_id);
   else
     snprintf(agent, LANE_AGENT_MAX, "%s %s", event->agent_name, event->turn);
   *lane = (struct hook_turn_lane){
       .host = event->host->family,
       .session = event->session,
-      .agent = is_agents(event) ? agent : NULL,
-      .runs_once = is_agents(event) && event->agent_id[0] != '\0',
+      .agent = event->is_agents ? agent : NULL,
+      .runs_once = event->is_agents && by_id,
   };
 }
 
-static uint64_t mark_text(const struct hook_state *state, const char *text) {
-  return text[0] != '\0' ? hook_state_mark(state, text, strlen(text)) : 0;
+static const char *text_or_null(const char *text) {
+  return text[0] != '\0' ? text : NULL;
 }
 
 /* One mark of all the fields' values that are there; 0 when none is. */
@@ -56,26 +53,66 @@ static uint64_t mark_fields(const struct hook_state *state, const struct hook_ev
   return both[0];
 }
 
-void hook_identity_begin(const struct hook_state *state, const struct hook_event *event) {
+/* What a turn without an end means; a subagent's is its own affair. */
+static enum hook_unheard unheard_by(const struct hook_event *event) {
+  return event->is_agents ? HOOK_UNHEARD_NOTHING : event->host->unheard;
+}
+
+void hook_identity_begin(const struct hook_state *state, const struct hook_event *event,
+                         struct hook_turn_losses *losses) {
+  struct hook_turn_lane lane;
+  char agent[LANE_AGENT_MAX];
+  bool is_nameless = event->is_agents && event->agent_id[0] == '\0';
+  struct hook_turn_start start = {
+      .id = text_or_null(event->turn),
+      .stamp = text_or_null(event->stamp),
+      .agent_name = event->agent_name,
+      .is_blank = event->is_blank,
+      .may_overlap = event->is_agents ? is_nameless : has_id(event),
+  };
+
+  losses->count = 0;
+  if (!state || event->session[0] == '\0')
+    return;
+  fill_lane(event, false, agent, &lane);
+  start.asked = mark_fields(state, event, HOOK_FIELD_ASKED);
+  if (hook_turn_begin(state, &lane, &start, unheard_by(event), losses) < 0)
+    hook_log("%s: the start cannot be remembered; the duration will not be known", event->name);
+}
+
+void hook_identity_note_error(const struct hook_state *state, const struct hook_event *event) {
   struct hook_turn_lane lane;
   char agent[LANE_AGENT_MAX];
 
   if (!state || event->session[0] == '\0')
     return;
-  fill_lane(event, agent, &lane);
-  uint64_t asked = is_agents(event) ? 0
-                   : has_id(event)  ? mark_text(state, event->turn)
-                                    : mark_fields(state, event, HOOK_FIELD_ASKED);
-  if (hook_turn_start(state, &lane, asked, event->stamp[0] != '\0' ? event->stamp : NULL) < 0)
-    hook_log("%s: the start cannot be remembered; the duration will not be known", event->name);
+  fill_lane(event, false, agent, &lane);
+  if (hook_turn_note_error(state, &lane, event->error, text_or_null(event->stamp)) < 0)
+    hook_log("%s: the error cannot be remembered", event->name);
 }
 
 void hook_identity_resume(const struct hook_state *state, const struct hook_event *event) {
   const struct hook_turn_lane lane = {.host = event->host->family, .session = event->session};
 
-  if (!state || event->session[0] == '\0' || event->is_same_run)
+  if (!state || event->session[0] == '\0' || !event->is_resumed)
     return;
   if (hook_turn_resume(state, &lane) < 0)
+    hook_log("%s: the session's turns cannot be looked up", event->name);
+}
+
+void hook_identity_close(const struct hook_state *state, const struct hook_event *event,
+                         struct hook_turn_losses *losses) {
+  const struct hook_turn_lane lane = {.host = event->host->family, .session = event->session};
+  enum hook_unheard unheard = event->host->unheard;
+
+  losses->count = 0;
+  if (!state || event->session[0] == '\0' || unheard == HOOK_UNHEARD_NOTHING)
+    return;
+  if (event->outcome == HOOK_FAILED)
+    unheard = HOOK_UNHEARD_FAILURE;
+  if (event->outcome == HOOK_ABORTED)
+    unheard = HOOK_UNHEARD_NOTHING;
+  if (hook_turn_close(state, &lane, unheard, losses) < 0)
     hook_log("%s: the session's turns cannot be looked up", event->name);
 }
 
@@ -87,58 +124,78 @@ static void join(char *key, size_t room, const char *part) {
     snprintf(key + len, room - len, "%s%s", len > 0 ? ":" : "", part);
 }
 
-static void end_with_id(const struct hook_state *state, const struct hook_event *event,
-                        const struct hook_turn_lane *lane, struct hook_identity *identity) {
-  if (state && event->session[0] != '\0')
-    identity->elapsed_s =
-        hook_turn_take_start(state, lane, is_agents(event) ? 0 : mark_text(state, event->turn));
-  join(identity->key, sizeof identity->key, event->turn);
-}
-
 /* Nothing can be looked up: what the event says by itself has to do. */
 static void end_without_state(const struct hook_event *event, const struct hook_turn_lane *lane,
                               struct hook_identity *identity) {
   if (event->session[0] == '\0' || (event->stamp[0] == '\0' && !lane->runs_once))
     identity->key[0] = '\0';
-  else
+  else if (!lane->runs_once)
     join(identity->key, sizeof identity->key, event->stamp);
   if (identity->key[0] == '\0')
     hook_log("%s: the turn cannot be told from others; told of twice, it is recorded twice",
              event->name);
 }
 
-static void end_by_number(const struct hook_state *state, const struct hook_event *event,
-                          const struct hook_turn_lane *lane, struct hook_identity *identity) {
+static void end_by_name(const struct hook_state *state, struct hook_event *event,
+                        const struct hook_turn_lane *lane, struct hook_identity *identity) {
   struct hook_turn_end end = {
+      .id = event->is_agents ? text_or_null(event->turn) : NULL,
+      .stamp = text_or_null(event->stamp),
       .is_continued = event->is_continued,
-      .own_name = event->stamp[0] != '\0' ? event->stamp : NULL,
   };
   if (state)
     end.answered = mark_fields(state, event, HOOK_FIELD_ANSWERED);
-  if (!state || event->session[0] == '\0' || hook_turn_end(state, lane, &end) < 0) {
-    end_without_state(event, lane, identity);
+  if (!state || event->session[0] == '\0' || hook_turn_finish(state, lane, &end) < 0) {
+    if (!has_id(event))
+      end_without_state(event, lane, identity);
     return;
   }
   identity->elapsed_s = end.elapsed_s;
   if (strcmp(end.name, HOOK_TURN_ONLY) != 0)
     join(identity->key, sizeof identity->key, end.name);
+  if (event->is_agents && event->agent_name[0] == '\0')
+    snprintf(event->agent_name, sizeof event->agent_name, "%s", end.agent_name);
 }
 
-void hook_identity_end(const struct hook_state *state, const struct hook_event *event,
+/* Where a start tells a subagent's name and only its end the id. */
+static void take_start_by_name(const struct hook_state *state, const struct hook_event *event,
+                               struct hook_identity *identity) {
+  struct hook_turn_lane lane;
+  char agent[LANE_AGENT_MAX];
+
+  fill_lane(event, true, agent, &lane);
+  identity->elapsed_s = hook_turn_take_start(state, &lane, NULL);
+}
+
+void hook_identity_end(const struct hook_state *state, struct hook_event *event,
                        struct hook_identity *identity) {
   struct hook_turn_lane lane;
   char agent[LANE_AGENT_MAX];
+  bool has_session = state && event->session[0] != '\0';
   memset(identity, 0, sizeof *identity);
-  fill_lane(event, agent, &lane);
+  fill_lane(event, false, agent, &lane);
   join(identity->key, sizeof identity->key, event->host->family);
   join(identity->key, sizeof identity->key, event->session);
-  if (is_agents(event)) {
+  if (event->is_agents)
     join(identity->key, sizeof identity->key, event->agent_id);
-    if (!has_id(event))
-      join(identity->key, sizeof identity->key, event->turn);
-  }
-  if (has_id(event))
-    end_with_id(state, event, &lane, identity);
-  else
-    end_by_number(state, event, &lane, identity);
+  join(identity->key, sizeof identity->key, event->turn);
+  if (event->is_agents || !has_id(event))
+    end_by_name(state, event, &lane, identity);
+  else if (has_session)
+    identity->elapsed_s = hook_turn_take_start(state, &lane, event->turn);
+  if (has_session && lane.runs_once && identity->elapsed_s <= 0 && event->agent_name[0] != '\0')
+    take_start_by_name(state, event, identity);
+}
+
+void hook_identity_lose(const struct hook_event *seen, const struct hook_turn_lost *lost,
+                        struct hook_event *event, struct hook_identity *identity) {
+  *event = *seen;
+  event->kind = HOOK_TURN_FAILURE;
+  event->outcome = HOOK_FAILED;
+  event->duration_s = 0;
+  snprintf(event->error, sizeof event->error, "%s", lost->error);
+  memset(identity, 0, sizeof *identity);
+  join(identity->key, sizeof identity->key, event->host->family);
+  join(identity->key, sizeof identity->key, event->session);
+  join(identity->key, sizeof identity->key, lost->name);
 }

@@ -3,12 +3,14 @@
  * SPDX-License-Identifier: Apache-2.0
  *
  * The key is HOST:SESSION:TURN, HOST:SESSION:SUBAGENT:TURN for a subagent, made of the host's own
- * ids; where it has none for a turn, of the name hook_turn.h keeps for it. */
+ * ids; where it has none for a turn, of the time of the event that ends it, or of the name
+ * hook_turn.h keeps for it. */
 #ifndef KAIZEN_HOST_HOOK_IDENTITY_H
 #define KAIZEN_HOST_HOOK_IDENTITY_H
 
 #include "hooks/hook_event.h"
 #include "hooks/hook_state.h"
+#include "hooks/hook_turn.h"
 
 struct hook_identity {
   char key[4 * (HOOK_ID_MAX + 1)]; /* "": there is nothing to make one of */
@@ -16,11 +18,20 @@ struct hook_identity {
 };
 
 /* A start event: when, and what it begins.  `state` NULL: nothing can be remembered. */
-void hook_identity_begin(const struct hook_state *state, const struct hook_event *event);
+void hook_identity_begin(const struct hook_state *state, const struct hook_event *event,
+                         struct hook_turn_losses *losses);
+/* An error that the host may work around. */
+void hook_identity_note_error(const struct hook_state *state, const struct hook_event *event);
 /* A session starts; what it did before, it may do again. */
 void hook_identity_resume(const struct hook_state *state, const struct hook_event *event);
-/* An end event. */
-void hook_identity_end(const struct hook_state *state, const struct hook_event *event,
+/* A session ends. */
+void hook_identity_close(const struct hook_state *state, const struct hook_event *event,
+                         struct hook_turn_losses *losses);
+/* An end event. A subagent's name that only its start told is put into the event. */
+void hook_identity_end(const struct hook_state *state, struct hook_event *event,
                        struct hook_identity *identity);
+/* A turn that was lost: its failure as the event that it never had. */
+void hook_identity_lose(const struct hook_event *seen, const struct hook_turn_lost *lost,
+                        struct hook_event *event, struct hook_identity *identity);
 
 #endif

@@ -4,6 +4,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "hooks/hook_record.h"
 
+#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,17 +32,34 @@ const struct option_spec hook_record_options[] = {
     {NULL, 0, OPTION_FLAG, NULL, NULL},
 };
 
-void hook_record_enter(const struct hook_event *event) {
+/* ~/.cursor and its like. */
+static bool is_settings_folder(void) {
+  char here[PATH_MAX];
+  const char *home = getenv("HOME");
+  size_t len = home ? strlen(home) : 0;
+
+  return len > 0 && getcwd(here, sizeof here) && strncmp(here, home, len) == 0 &&
+         here[len] == '/' && here[len + 1] == '.';
+}
+
+int hook_record_enter(const struct hook_event *event) {
   const char *variable = event->host->folder_variable;
   const char *named = variable ? getenv(variable) : NULL;
 
   if (named && *named == '/' && chdir(named) == 0)
-    return;
+    return 0;
   if (event->folder && *event->folder == '/' && chdir(event->folder) == 0)
-    return;
-  if (event->folder)
+    return 0;
+  if (event->folder) {
     hook_log("%s: the folder in the payload cannot be entered; the working directory is used",
              event->name);
+  } else if (is_settings_folder()) {
+    hook_log("%s: nothing names the project, and the working directory is one of settings; "
+             "nothing is recorded",
+             event->name);
+    return -1;
+  }
+  return 0;
 }
 
 static int add_word(struct json_text_members *members, const char *name, const char *word) {

@@ -12,8 +12,9 @@
 extern const struct option_spec hook_record_options[];
 
 /* Goes to the folder the project is looked for from: what the host's variable names, else the
- * payload's folder; it stays where it is when neither can be entered. */
-void hook_record_enter(const struct hook_event *event);
+ * payload's folder; it stays where it is when neither can be entered. -1, and said: nothing names
+ * one, and this is a settings folder of the user's, where some hosts run their hooks. */
+int hook_record_enter(const struct hook_event *event);
 /* Records an end event, then sends what is pending while there is time. What became of it goes to
  * the log. */
 void hook_record_execution(const struct host *host, const struct hook_event *event,

@@ -16,8 +16,17 @@
 
 enum { ENDED_MAX = 256 };
 static const int64_t LOCK_WAIT_NS = 200000000;
-static const char MAGIC[8] = {'K', 'Z', 'T', 'U', 'R', 'N', '1', '\n'};
+static const char MAGIC[8] = {'K', 'Z', 'T', 'U', 'R', 'N', '2', '\n'};
 static const double ELAPSED_MAX_S = 30.0 * 86400;
+
+struct open_turn {
+  int64_t started_ns; /* 0: only an error was told of */
+  uint64_t asked, id; /* marks, or 0 */
+  char name[HOOK_ID_MAX + 1];
+  char error[HOOK_WORD_MAX + 1];
+  uint8_t is_named; /* by the host's own id or time */
+  uint8_t reserved[5];
+};
 
 struct ended_turn {
   char name[HOOK_TURN_NAME_MAX];
@@ -27,14 +36,16 @@ struct ended_turn {
 struct turn_file { /* as it lies on disk; another layout gets another magic */
   char magic[8];
   uint64_t checksum; /* of everything behind it */
-  uint64_t boot;     /* mark of the boot id: the clock below counts from there */
-  int64_t started_ns;
-  uint64_t asked;
-  char name[HOOK_TURN_NAME_MAX]; /* of the open turn */
-  uint32_t series, next;         /* names made here: SERIES.NEXT */
+  uint64_t boot;     /* mark of the boot id: the clocks below count from there */
+  uint64_t last_id;  /* of the turn in which a subagent last ran */
+  uint32_t series, next; /* names made here: SERIES.NEXT */
+  uint32_t runs;         /* of a subagent in that turn */
   uint32_t ended_count, ended_next;
-  uint8_t is_open, is_resumed, has_starts, reserved[5];
-  struct ended_turn ended[ENDED_MAX]; /* a ring */
+  uint8_t open_count, is_resumed, has_starts, is_mixed; /* mixed: nobody knows whose start is whose */
+  char agent_name[HOOK_WORD_MAX + 1];
+  uint8_t reserved[7];
+  struct open_turn open[HOOK_TURN_OPEN_MAX]; /* the oldest first */
+  struct ended_turn ended[ENDED_MAX];        /* a ring */
 };
 
 static const uint8_t no_key[HOOK_FINGERPRINT_KEY_BYTES];
@@ -88,7 +99,7 @@ static void start_afresh(struct turn_file *file) {
 static bool is_sound(const struct turn_file *file, ssize_t got) {
   return got == (ssize_t)sizeof *file && memcmp(file->magic, MAGIC, sizeof MAGIC) == 0 &&
          file->checksum == checksum(file) && file->ended_count <= ENDED_MAX &&
-         file->ended_next < ENDED_MAX;
+         file->ended_next < ENDED_MAX && file->open_count <= HOOK_TURN_OPEN_MAX;
 }
 
 /* The lane's file, locked and read; a damaged one counts as empty. -1 when there is none to be
@@ -130,29 +141,150 @@ static bool is_session_resumed(const struct hook_state *state, const struct hook
   return sound && file.is_resumed;
 }
 
-static void make_name(struct turn_file *file, const struct hook_turn_lane *lane, const char *given,
-                      char name[HOOK_TURN_NAME_MAX]) {
+static uint64_t text_mark(const struct hook_state *state, const char *text) {
+  return text && *text != '\0' ? hook_state_mark(state, text, strlen(text)) : 0;
+}
+
+/* A name of a turn that has none of its own. */
+static void make_name(struct turn_file *file, const char *stamp, char name[HOOK_TURN_NAME_MAX]) {
   file->next++;
-  if (given && strlen(given) < HOOK_TURN_NAME_MAX)
-    snprintf(name, HOOK_TURN_NAME_MAX, "%s", given);
-  else if (lane->runs_once && file->next == 1)
-    snprintf(name, HOOK_TURN_NAME_MAX, "%s", HOOK_TURN_ONLY);
+  if (stamp && strlen(stamp) < HOOK_TURN_NAME_MAX)
+    snprintf(name, HOOK_TURN_NAME_MAX, "%s", stamp);
   else
     snprintf(name, HOOK_TURN_NAME_MAX, "%08x.%u", file->series, file->next);
 }
 
-int hook_turn_start(const struct hook_state *state, const struct hook_turn_lane *lane,
-                    uint64_t asked, const char *name) {
+/* A subagent usually runs once in a turn: its id and the turn's are then enough. */
+static void name_run(struct turn_file *file, uint64_t turn, char name[HOOK_TURN_NAME_MAX]) {
+  file->runs = file->last_id == turn ? file->runs + 1 : 1;
+  file->last_id = turn;
+  if (file->runs == 1)
+    snprintf(name, HOOK_TURN_NAME_MAX, "%s", HOOK_TURN_ONLY);
+  else
+    make_name(file, NULL, name);
+}
+
+/* ---- turns that are open --------------------------------------------------------------------- */
+
+static void drop_open(struct turn_file *file, size_t i) {
+  memmove(&file->open[i], &file->open[i + 1],
+          (file->open_count - i - 1) * sizeof file->open[0]);
+  file->open_count--;
+  file->is_mixed = file->is_mixed && file->open_count > 0;
+}
+
+static struct open_turn *add_open(struct turn_file *file) {
+  if (file->open_count == HOOK_TURN_OPEN_MAX)
+    drop_open(file, 0);
+  struct open_turn *turn = &file->open[file->open_count++];
+  memset(turn, 0, sizeof *turn);
+  return turn;
+}
+
+static void lose_open(struct turn_file *file, enum hook_unheard unheard,
+                      struct hook_turn_losses *losses) {
+  for (size_t i = 0; i < file->open_count; i++) {
+    const struct open_turn *turn = &file->open[i];
+    bool has_failed = unheard == HOOK_UNHEARD_FAILURE ||
+                      (unheard == HOOK_UNHEARD_ERROR && turn->error[0] != '\0');
+    if (!has_failed)
+      continue;
+    struct hook_turn_lost *lost = &losses->turns[losses->count++];
+    snprintf(lost->name, sizeof lost->name, "%s", turn->name);
+    snprintf(lost->error, sizeof lost->error, "%s", turn->error);
+  }
+  file->open_count = 0;
+  file->is_mixed = 0;
+}
+
+/* The same start, told of by another configuration: its id, its very moment, or what was asked. */
+static bool is_open(const struct turn_file *file, const struct hook_turn_start *start,
+                    uint64_t id) {
+  for (size_t i = 0; i < file->open_count; i++) {
+    const struct open_turn *turn = &file->open[i];
+    bool is_same = turn->id != 0 || id != 0         ? turn->id == id
+                   : turn->is_named && start->stamp ? strcmp(turn->name, start->stamp) == 0
+                                                    : start->may_overlap && start->asked != 0 &&
+                                                          turn->asked == start->asked;
+
+    if (is_same)
+      return true;
+  }
+  return false;
+}
+
+static void start_turn(struct turn_file *file, const struct hook_turn_start *start, uint64_t id) {
+  char made[HOOK_TURN_NAME_MAX];
+  const char *name = start->id ? start->id : start->stamp;
+  struct open_turn *turn = add_open(file);
+  uint64_t boot = boot_mark();
+
+  if (!name)
+    make_name(file, NULL, made);
+  snprintf(turn->name, sizeof turn->name, "%s", name ? name : made);
+  turn->is_named = name != NULL;
+  turn->id = id;
+  turn->asked = start->asked;
+  turn->started_ns = boot_time_ns();
+  for (size_t i = 0; file->boot != boot && i < file->open_count; i++)
+    if (&file->open[i] != turn)
+      file->open[i].started_ns = 0;
+  file->boot = boot;
+  file->has_starts = 1;
+  file->is_mixed = file->is_mixed || (file->open_count > 1 && id == 0);
+  snprintf(file->agent_name, sizeof file->agent_name, "%.*s", (int)HOOK_WORD_MAX,
+           start->agent_name);
+}
+
+int hook_turn_begin(const struct hook_state *state, const struct hook_turn_lane *lane,
+                    const struct hook_turn_start *start, enum hook_unheard unheard,
+                    struct hook_turn_losses *losses) {
   struct turn_file file;
+  uint64_t id = text_mark(state, start->id);
+  losses->count = 0;
   int fd = open_lane(state, lane, &file);
   if (fd < 0)
     return -1;
-  make_name(&file, lane, name, file.name);
-  file.asked = asked;
-  file.boot = boot_mark();
-  file.started_ns = boot_time_ns();
-  file.is_open = 1;
-  file.has_starts = 1;
+  bool goes_on = (start->is_blank && file.open_count > 0) || is_open(&file, start, id);
+  if (!goes_on) {
+    if (unheard != HOOK_UNHEARD_NOTHING || !start->may_overlap)
+      lose_open(&file, unheard, losses);
+    start_turn(&file, start, id);
+  }
+  return close_lane(fd, &file);
+}
+
+int hook_turn_close(const struct hook_state *state, const struct hook_turn_lane *lane,
+                    enum hook_unheard unheard, struct hook_turn_losses *losses) {
+  struct turn_file file;
+  losses->count = 0;
+  int fd = open_lane(state, lane, &file);
+  if (fd < 0)
+    return -1;
+  lose_open(&file, unheard, losses);
+  return close_lane(fd, &file);
+}
+
+int hook_turn_note_error(const struct hook_state *state, const struct hook_turn_lane *lane,
+                         const char *error, const char *stamp) {
+  struct turn_file file;
+  int fd = open_lane(state, lane, &file);
+
+  if (fd < 0)
+    return -1;
+  /* Where starts are not told of, the error is the first that is heard of the turn. */
+  if (file.open_count == 0 && !file.has_starts) {
+    struct open_turn *turn = add_open(&file);
+    char name[HOOK_TURN_NAME_MAX];
+
+    make_name(&file, stamp, name);
+    snprintf(turn->name, sizeof turn->name, "%s", name);
+  }
+  if (file.open_count > 0) {
+    struct open_turn *turn = &file.open[file.open_count - 1];
+
+    snprintf(turn->error, sizeof turn->error, "%s", *error != '\0' ? error : "unknown");
+  }
   return close_lane(fd, &file);
 }
 
@@ -163,9 +295,12 @@ int hook_turn_resume(const struct hook_state *state, const struct hook_turn_lane
   if (fd < 0)
     return -1;
   file.is_resumed = file.ended_count > 0;
-  file.is_open = 0; /* whatever was open ended with the process */
+  file.open_count = 0; /* whatever was open ended with the process */
+  file.is_mixed = 0;
   return close_lane(fd, &file);
 }
+
+/* ---- turns that ended ------------------------------------------------------------------------ */
 
 static const struct ended_turn *last_ended(const struct turn_file *file) {
   return file->ended_count > 0 ? &file->ended[(file->ended_next + ENDED_MAX - 1) % ENDED_MAX]
@@ -195,71 +330,87 @@ static void add_ended(struct turn_file *file, const char *name, uint64_t asked, 
   file->ended_count += file->ended_count < ENDED_MAX;
 }
 
-static double elapsed_s(const struct turn_file *file) {
-  double elapsed = (double)(boot_time_ns() - file->started_ns) / 1e9;
+static double elapsed_s(const struct turn_file *file, const struct open_turn *turn) {
+  double elapsed = (double)(boot_time_ns() - turn->started_ns) / 1e9;
 
-  return file->boot == boot_mark() && elapsed > 0 && elapsed < ELAPSED_MAX_S ? elapsed : 0;
+  return turn->started_ns != 0 && !file->is_mixed && file->boot == boot_mark() && elapsed > 0 &&
+                 elapsed < ELAPSED_MAX_S
+             ? elapsed
+             : 0;
 }
 
 /* The turn that ended before and is told of again, or NULL: this is a new one. */
 static const struct ended_turn *find_repeated(const struct turn_file *file,
-                                              const struct hook_turn_end *end, bool is_resumed) {
+                                              const struct open_turn *open,
+                                              const struct hook_turn_end *end, uint64_t id,
+                                              bool is_resumed) {
   const struct ended_turn *last = last_ended(file);
-  if (file->is_open)
-    return is_resumed && end->answered != 0 ? find_ended(file, &file->asked, end->answered) : NULL;
+  if (open && file->is_mixed)
+    return last && end->answered != 0 && last->answered == end->answered ? last : NULL;
+  if (open)
+    return is_resumed && end->answered != 0 ? find_ended(file, &open->asked, end->answered) : NULL;
   if (!last)
     return NULL;
-  if (end->is_continued)
+  if (end->is_continued || (id != 0 && id == file->last_id))
     return last;
-  if (end->answered != 0)
-    return is_resumed                        ? find_ended(file, NULL, end->answered)
-           : last->answered == end->answered ? last
-                                             : NULL;
+  if (end->answered != 0 && is_resumed)
+    return find_ended(file, NULL, end->answered);
+  if (end->answered != 0 && last->answered != 0)
+    return last->answered == end->answered ? last : NULL;
   return file->has_starts ? last : NULL; /* a new turn would have had a start */
 }
 
 static void take_end(struct turn_file *file, const struct hook_turn_lane *lane,
-                     struct hook_turn_end *end, bool is_resumed) {
-  const struct ended_turn *repeated = find_repeated(file, end, is_resumed);
-  if (file->is_open)
-    end->elapsed_s = elapsed_s(file);
+                     struct hook_turn_end *end, uint64_t id, bool is_resumed) {
+  const struct open_turn *open = file->open_count > 0 ? &file->open[0] : NULL;
+  const struct ended_turn *repeated = find_repeated(file, open, end, id, is_resumed);
+  if (open)
+    end->elapsed_s = elapsed_s(file, open);
   if (repeated) {
     snprintf(end->name, sizeof end->name, "%s", repeated->name);
   } else {
-    if (file->is_open)
-      snprintf(end->name, sizeof end->name, "%s", file->name);
+    if (lane->runs_once)
+      name_run(file, id, end->name);
+    else if (open && !end->stamp && strlen(open->name) < sizeof end->name)
+      snprintf(end->name, sizeof end->name, "%s", open->name);
     else
-      make_name(file, lane, end->own_name, end->name);
-    add_ended(file, end->name, file->is_open ? file->asked : 0, end->answered);
+      make_name(file, end->stamp, end->name);
+    add_ended(file, end->name, open ? open->asked : 0, end->answered);
     file->is_resumed = 0; /* from here on the session is past what it had done before */
   }
-  file->is_open = 0;
+  if (open && !(repeated && file->is_mixed))
+    drop_open(file, 0);
+  snprintf(end->agent_name, sizeof end->agent_name, "%s", file->agent_name);
 }
 
-int hook_turn_end(const struct hook_state *state, const struct hook_turn_lane *lane,
-                  struct hook_turn_end *end) {
+int hook_turn_finish(const struct hook_state *state, const struct hook_turn_lane *lane,
+                     struct hook_turn_end *end) {
   struct turn_file file;
   end->name[0] = '\0';
+  end->agent_name[0] = '\0';
   end->elapsed_s = 0;
   int fd = open_lane(state, lane, &file);
   if (fd < 0)
     return -1;
   bool is_resumed = file.is_resumed || (lane->agent && is_session_resumed(state, lane));
-  take_end(&file, lane, end, is_resumed);
+  take_end(&file, lane, end, text_mark(state, end->id), is_resumed);
   return close_lane(fd, &file);
 }
 
 double hook_turn_take_start(const struct hook_state *state, const struct hook_turn_lane *lane,
-                            uint64_t asked) {
+                            const char *id) {
   struct turn_file file;
   double elapsed = 0;
+  uint64_t mark = text_mark(state, id);
   int fd = open_lane(state, lane, &file);
   if (fd < 0)
     return 0;
-  if (file.is_open && file.asked == asked) {
-    elapsed = elapsed_s(&file);
-    file.is_open = 0;
-  }
+  for (size_t i = 0; i < file.open_count; i++)
+    if (!id || file.open[i].id == mark) {
+      elapsed = elapsed_s(&file, &file.open[i]);
+      drop_open(&file, i);
+      break;
+    }
   close_lane(fd, &file);
   return elapsed;
 }

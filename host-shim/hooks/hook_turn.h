@@ -2,11 +2,12 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  *
- * Most coding agents do not number their turns, and fire an event again when two configurations ask
- * for it or when a session is resumed. One small file a session (or a subagent's run in it) keeps:
- * the turn that is open and since when, and the last 256 turns that ended, each with its name and
- * two marks (hook_state_mark()) of what was asked and answered. A turn is named by the event that
- * starts it; an end without a start is the last turn's again, a repeated one's when a resumed
+ * Most coding agents do not number their turns, fire an event again when two configurations ask
+ * for it or when a session is resumed, and some say nothing of a turn that fails. One small file a
+ * session (or a subagent's run in it) keeps: the turns that are open, since when, and an error
+ * that was told of meanwhile; and the last 256 turns that ended, each with its name and two marks
+ * (hook_state_mark()) of what was asked and answered. A turn is named by what its end offers, or by
+ * a number; an end without a start is the last turn's again, a repeated one's when a resumed
  * session replays it, or else a new turn.
  *
  * Files are locked while they are looked at, so that parallel hooks of one event agree on the
@@ -17,9 +18,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/hook_redact.h"
+#include "hooks/hook_host.h"
 #include "hooks/hook_state.h"
 
-enum { HOOK_TURN_NAME_MAX = 32 };
+enum { HOOK_TURN_NAME_MAX = 32, HOOK_TURN_OPEN_MAX = 4 };
 
 struct hook_turn_lane { /* what is numbered: all of them borrowed */
   const char *host, *session;
@@ -28,26 +31,52 @@ struct hook_turn_lane { /* what is numbered: all of them borrowed */
 };
 #define HOOK_TURN_ONLY "1"
 
-/* A turn begins. `asked` is the mark of what was asked, or 0; `name` the host's own name for the
- * turn, or NULL: a number is made. -1: cannot be remembered. */
-int hook_turn_start(const struct hook_state *state, const struct hook_turn_lane *lane,
-                    uint64_t asked, const char *name);
+struct hook_turn_start {
+  const char *id;         /* the host's own id of the turn, or NULL */
+  const char *stamp;      /* the host's own time of the event, or NULL */
+  const char *agent_name; /* the subagent's, or "": kept for an end that does not tell it */
+  uint64_t asked;         /* mark of what was asked, or 0 */
+  bool is_blank;          /* nothing was: an open turn goes on */
+  bool may_overlap;       /* other turns may be open at the same time */
+};
+struct hook_turn_lost { /* a turn that was open and never ended */
+  char name[HOOK_ID_MAX + 1]; /* the host's own id, else the name it was given */
+  char error[HOOK_WORD_MAX + 1]; /* that was told of meanwhile, or "" */
+};
+struct hook_turn_losses {
+  struct hook_turn_lost turns[HOOK_TURN_OPEN_MAX];
+  size_t count;
+};
+
+/* A turn begins; told of again, nothing changes. *losses: the turns it shows to have ended without
+ * a word, as far as `unheard` wants to hear of them. -1: cannot be remembered. */
+int hook_turn_begin(const struct hook_state *state, const struct hook_turn_lane *lane,
+                    const struct hook_turn_start *start, enum hook_unheard unheard,
+                    struct hook_turn_losses *losses);
+/* The session is over, or taken up again: nothing is open any more. */
+int hook_turn_close(const struct hook_state *state, const struct hook_turn_lane *lane,
+                    enum hook_unheard unheard, struct hook_turn_losses *losses);
+/* Something went wrong in the open turn; how that ends will show. */
+int hook_turn_note_error(const struct hook_state *state, const struct hook_turn_lane *lane,
+                         const char *error, const char *stamp);
 /* The session is taken up again: what ended before may be replayed. */
 int hook_turn_resume(const struct hook_state *state, const struct hook_turn_lane *lane);
 
 struct hook_turn_end {
+  const char *id;                /* in: the host's own id of the turn, or NULL */
+  const char *stamp;             /* in: the host's own time of the event, or NULL */
   uint64_t answered;             /* in: mark of the answer, or 0 */
   bool is_continued;             /* in: the host says that the turn went on after an earlier end */
-  const char *own_name;          /* in: what the event itself offers as a name, or NULL */
   char name[HOOK_TURN_NAME_MAX]; /* out */
-  double elapsed_s;              /* out: since the start; 0 when it is not known */
+  char agent_name[HOOK_WORD_MAX + 1]; /* out: as the start told it, or "" */
+  double elapsed_s;                   /* out: since the start; 0 when it is not known */
 };
 /* A turn ended.  -1: cannot be told; `name` is then empty. */
-int hook_turn_end(const struct hook_state *state, const struct hook_turn_lane *lane,
-                  struct hook_turn_end *end);
-/* For hosts that name their turns themselves: seconds since the start with this mark, which is then
- * forgotten; 0 when it is not known. */
+int hook_turn_finish(const struct hook_state *state, const struct hook_turn_lane *lane,
+                     struct hook_turn_end *end);
+/* For turns that the host names itself: seconds since the start with this id (NULL: of the only
+ * one that is open), which is then forgotten; 0 when it is not known. */
 double hook_turn_take_start(const struct hook_state *state, const struct hook_turn_lane *lane,
-                            uint64_t asked);
+                            const char *id);
 
 #endif
