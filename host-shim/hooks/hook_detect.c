@@ -71,15 +71,19 @@ static const struct {
       {"prompt_id", NULL, 2},
       {"context_limit", NULL, 1},
       {"transcript_path", "/.qwen/", 6}}},
-    {"droid",
-     {{"hook_event_name", NULL, 1}, CLAUDE_SHAPE, {"transcript_path", "/.factory/", 6}}},
+    {"droid", {{"hook_event_name", NULL, 1}, CLAUDE_SHAPE, {"transcript_path", "/.factory/", 6}}},
     {"cursor",
      {{"hook_event_name", NULL, 1},
       {"conversation_id", NULL, 3},
       {"generation_id", NULL, 4},
       {"cursor_version", NULL, 4}}},
     {"openhands", {{"event_type", NULL, 3}, {"working_dir", NULL, 3}}},
-    {"goose", {{"event", NULL, 3}, {"working_dir", NULL, 3}}},
+    {"goose",
+     {{"event", NULL, 3},
+      {"session_id", NULL, 3},
+      {"working_dir", NULL, 3},
+      {"cwd", NULL, -3},
+      {"timestamp", NULL, -3}}},
     {"opencode",
      {{"type", "session.", 3},
       {"type", "chat.", 3},
@@ -120,12 +124,11 @@ static int count_points(struct json_object *payload, const struct sign signs[SIG
 /* True for a transcript in the folder of a program that is not in the table: whatever its fields
  * look like, it is none of those that are. */
 static bool is_foreign(struct json_object *payload) {
-  static const char *const known[] = {"/.claude", "/.codex",  "/.copilot", "/.gemini", "/.qwen",
+  static const char *const known[] = {"/.claude", "/.codex",  "/.copilot", "/.gemini",  "/.qwen",
                                       "/.cursor", "/.config", "/.local",   "/.factory", "/.vscode"};
   struct json_object *value = NULL;
-  const char *path = hook_payload_find(payload, "transcript_path", &value)
-                         ? hook_payload_text(value)
-                         : NULL;
+  const char *path =
+      hook_payload_find(payload, "transcript_path", &value) ? hook_payload_text(value) : NULL;
 
   if (!path || !strstr(path, "/."))
     return false;

@@ -39,6 +39,19 @@ static bool check_host(struct doctor_findings *findings, const char *host, const
   return true;
 }
 
+/* Payloads came that no host of the table sends: their runs stand under a name that says so. */
+static bool check_unknown(struct doctor_findings *findings, const struct hook_state *state) {
+  char fired[128];
+
+  if (!state || hook_log_last_fired(state, hook_host_unknown.name, fired, sizeof fired) < 0)
+    return false;
+  doctor_findings_add(findings, FINDING_WARNING, "hooks",
+                      "name the agent in its settings in place of 'auto'",
+                      "%s: 'hook auto' got payloads of an agent it does not know; last fired %s",
+                      hook_host_unknown.name, fired);
+  return true;
+}
+
 void hook_doctor_check(struct doctor_findings *findings, const char *project_root) {
   struct hook_state state = {.folder = -1};
   struct problem ignored;
@@ -47,6 +60,7 @@ void hook_doctor_check(struct doctor_findings *findings, const char *project_roo
 
   for (size_t i = 0; hook_hosts[i]; i++)
     count += check_host(findings, hook_hosts[i]->name, project_root, has_state ? &state : NULL);
+  count += check_unknown(findings, has_state ? &state : NULL);
   if (count == 0)
     doctor_findings_add(findings, FINDING_OK, "hooks", NULL,
                         "none in place; 'kaizen-host install-hooks HOST' connects a coding agent");

@@ -234,8 +234,8 @@ static void read_fields(struct hook_event *event) {
   event->folder = field_text(event, HOOK_FIELD_FOLDER);
   event->duration_s = duration_ms <= DURATION_MAX_MS ? round(duration_ms * 1000) / 1e6 : 0;
   event->is_continued = is_true(event, HOOK_FIELD_CONTINUED);
-  event->is_resumed = !source || !is_one_of(source, (const char *const[]){"compact", "clear", "startup",
-                                                                          "new", NULL});
+  event->is_resumed = !source || !is_one_of(source, (const char *const[]){"compact", "clear",
+                                                                          "startup", "new", NULL});
 }
 
 int hook_event_read(struct json_object *payload, const struct hook_host *host, const char *name,

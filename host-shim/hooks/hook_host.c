@@ -278,6 +278,8 @@ static const struct hook_host openclaw = {
             [HOOK_FIELD_STATUS] = {"stopReason"},
             [HOOK_FIELD_SUCCESS] = {"success"},
             [HOOK_FIELD_DURATION_MS] = {"durationMs"},
+            [HOOK_FIELD_INPUT_TOKENS] = {"tokens.input"},
+            [HOOK_FIELD_OUTPUT_TOKENS] = {"tokens.output"},
         },
 };
 
@@ -344,12 +346,18 @@ static const struct hook_host kimi = {
 
 /* By the name of the file that it runs, or by the payload. */
 static const struct hook_event_name cline_events[] = {
-    {"agent_start", HOOK_TURN_START},    {"agent_resume", HOOK_TURN_START},
-    {"agent_end", HOOK_TURN_END},        {"agent_error", HOOK_TURN_FAILURE},
-    {"agent_abort", HOOK_TURN_ABORTED},  {"session_shutdown", HOOK_SESSION_END},
-    {"TaskStart", HOOK_TURN_START},      {"TaskResume", HOOK_TURN_START},
-    {"TaskComplete", HOOK_TURN_END},     {"TaskError", HOOK_TURN_FAILURE},
-    {"TaskCancel", HOOK_TURN_ABORTED},   {"SessionShutdown", HOOK_SESSION_END},
+    {"agent_start", HOOK_TURN_START},
+    {"agent_resume", HOOK_TURN_START},
+    {"agent_end", HOOK_TURN_END},
+    {"agent_error", HOOK_TURN_FAILURE},
+    {"agent_abort", HOOK_TURN_ABORTED},
+    {"session_shutdown", HOOK_SESSION_END},
+    {"TaskStart", HOOK_TURN_START},
+    {"TaskResume", HOOK_TURN_START},
+    {"TaskComplete", HOOK_TURN_END},
+    {"TaskError", HOOK_TURN_FAILURE},
+    {"TaskCancel", HOOK_TURN_ABORTED},
+    {"SessionShutdown", HOOK_SESSION_END},
     {NULL, HOOK_IGNORED},
 };
 
@@ -394,13 +402,20 @@ static const struct hook_host windsurf = {
 };
 
 static const struct hook_event_name unknown_events[] = {
-    {"SessionStart", HOOK_SESSION_START}, {"UserPromptSubmit", HOOK_TURN_START},
-    {"Stop", HOOK_TURN_END},              {"StopFailure", HOOK_TURN_FAILURE},
-    {"SubagentStart", HOOK_AGENT_START},  {"SubagentStop", HOOK_AGENT_END},
-    {"SessionEnd", HOOK_SESSION_END},     {"sessionStart", HOOK_SESSION_START},
-    {"userPromptSubmit", HOOK_TURN_START}, {"stop", HOOK_TURN_END},
-    {"subagentStart", HOOK_AGENT_START},  {"subagentStop", HOOK_AGENT_END},
-    {"sessionEnd", HOOK_SESSION_END},     {NULL, HOOK_IGNORED},
+    {"SessionStart", HOOK_SESSION_START},
+    {"UserPromptSubmit", HOOK_TURN_START},
+    {"Stop", HOOK_TURN_END},
+    {"StopFailure", HOOK_TURN_FAILURE},
+    {"SubagentStart", HOOK_AGENT_START},
+    {"SubagentStop", HOOK_AGENT_END},
+    {"SessionEnd", HOOK_SESSION_END},
+    {"sessionStart", HOOK_SESSION_START},
+    {"userPromptSubmit", HOOK_TURN_START},
+    {"stop", HOOK_TURN_END},
+    {"subagentStart", HOOK_AGENT_START},
+    {"subagentStop", HOOK_AGENT_END},
+    {"sessionEnd", HOOK_SESSION_END},
+    {NULL, HOOK_IGNORED},
 };
 
 const struct hook_host hook_host_unknown = {
@@ -425,8 +440,8 @@ const struct hook_host hook_host_unknown = {
 };
 
 const struct hook_host *const hook_hosts[] = {
-    &claude_code, &codex,    &codex_notify, &gemini, &cursor, &copilot, &goose, &openhands, &opencode,
-    &openclaw,    &qwen,     &cline,        &droid,  &kimi,   &windsurf, NULL,
+    &claude_code, &codex,    &codex_notify, &gemini, &cursor, &copilot, &goose,    &openhands,
+    &opencode,    &openclaw, &qwen,         &cline,  &droid,  &kimi,    &windsurf, NULL,
 };
 
 const struct hook_host *hook_host_find(const char *name) {

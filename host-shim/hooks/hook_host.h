@@ -70,9 +70,9 @@ struct hook_host {
   /* In keys and metadata, and the agent's name when the payload has none: two ways to hear of one
    * agent (hooks and notify) are one family. */
   const char *family;
-  bool takes_argument;         /* the payload is the last argument, not standard input */
-  bool says_outcome;           /* an end event means that the turn did what it was for */
-  bool stamp_in_ms;            /* its events' times are in milliseconds, or should be */
+  bool takes_argument; /* the payload is the last argument, not standard input */
+  bool says_outcome;   /* an end event means that the turn did what it was for */
+  bool stamp_in_ms;    /* its events' times are in milliseconds, or should be */
   enum hook_unheard unheard;
   const char *own_prompt;      /* turns whose prompt begins so are the host's own, or NULL */
   const char *folder_variable; /* environment variable with the project's folder, or NULL */

@@ -36,7 +36,7 @@ int hook_plan_scope(const char *host, bool user, bool project, enum hook_scope *
   bool has_project = hook_targets_of(host, HOOK_SCOPE_PROJECT, targets) > 0;
   if (user && project)
     return problem_set(problem, EXIT_CODE_USAGE, "--user and --project exclude each other");
-  *scope = project || (!user && !has_user) ? HOOK_SCOPE_PROJECT : HOOK_SCOPE_USER;
+  *scope = user ? HOOK_SCOPE_USER : project ? HOOK_SCOPE_PROJECT : hook_target_scope(host);
   if (*scope == HOOK_SCOPE_USER ? has_user : has_project)
     return 0;
   return problem_set(problem, EXIT_CODE_USAGE, "%s has no hooks of a %s; use --%s", host,

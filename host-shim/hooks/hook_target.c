@@ -13,16 +13,17 @@
 static const char *const claude_events[] = {
     "SessionStart",  "UserPromptSubmit", "Stop",       "StopFailure",
     "SubagentStart", "SubagentStop",     "SessionEnd", NULL};
-static const char *const codex_events[] = {"SessionStart",  "UserPromptSubmit", "Stop",
-                                           "SubagentStart", "SubagentStop",     NULL};
+static const char *const codex_events[] = {
+    "SessionStart",  "UserPromptSubmit", "Stop",       "Interrupt",
+    "SubagentStart", "SubagentStop",     "SessionEnd", NULL};
 static const char *const gemini_events[] = {"SessionStart", "BeforeAgent", "AfterAgent",
                                             "SessionEnd", NULL};
 static const char *const cursor_events[] = {
     "sessionStart", "beforeSubmitPrompt", "stop", "subagentStart",
     "subagentStop", "sessionEnd",         NULL};
 static const char *const copilot_events[] = {
-    "sessionStart",  "userPromptSubmitted", "agentStop", "subagentStop",
-    "errorOccurred", "sessionEnd",          NULL};
+    "sessionStart", "userPromptSubmitted", "agentStop",  "subagentStart",
+    "subagentStop", "errorOccurred",       "sessionEnd", NULL};
 static const char *const turn_events[] = {"SessionStart", "UserPromptSubmit", "Stop", "SessionEnd",
                                           NULL};
 static const char *const openclaw_entry[] = {"plugins", "entries", "kaizen-host", NULL};
@@ -94,7 +95,8 @@ static const struct hook_target targets[] = {
     },
     {
         .host = "openhands",
-        .files = {NULL, ".openhands/hooks.json"},
+        .files = {".openhands/hooks.json", ".openhands/hooks.json"},
+        .is_projects = true,
         .form = HOOK_FORM_GROUPS,
         .events = turn_events,
         .fields = SECONDS,
@@ -144,7 +146,7 @@ static const struct {
     {"cursor", "Cursor reads the file when it is saved; its Hooks settings page shows what ran"},
     {"copilot", "the hooks are loaded when a session starts"},
     {"goose", "the plugin is loaded when a session starts"},
-    {"openhands", "the file is read when a conversation starts; it is meant to be committed"},
+    {"openhands", "the file is read when a conversation starts; a project's own hides the user's"},
     {"opencode", "plugins are loaded when OpenCode starts"},
     {"openclaw", "restart the gateway; 'openclaw plugins inspect kaizen-host' shows the plugin"},
 };
@@ -156,6 +158,16 @@ size_t hook_targets_of(const char *host, enum hook_scope scope,
     if (targets[i].files[scope] && strcmp(targets[i].host, host) == 0)
       found[count++] = &targets[i];
   return count;
+}
+
+enum hook_scope hook_target_scope(const char *host) {
+  enum hook_scope scope = HOOK_SCOPE_PROJECT;
+
+  for (size_t i = 0; i < sizeof targets / sizeof targets[0]; i++)
+    if (strcmp(targets[i].host, host) == 0 && targets[i].files[HOOK_SCOPE_USER] &&
+        !targets[i].is_projects)
+      scope = HOOK_SCOPE_USER;
+  return scope;
 }
 
 const char *hook_target_note(const char *host) {

@@ -26,6 +26,7 @@ struct hook_target {
   const char *host;
   const char *files[2];      /* by scope: below home, below the project's root; NULL: not there */
   const char *home_variable; /* when set, it names the first folder of the user's file; or NULL */
+  bool is_projects;          /* meant to be a project's, when nothing else is asked for */
   enum hook_form form;
   const char *const *events; /* GROUPS, LIST; NULL-terminated */
   const char *fields;        /* GROUPS, LIST: members behind the command, as JSON */
@@ -38,6 +39,8 @@ struct hook_target {
 /* The targets of a host in a scope; how many, 0 when the host has none there. */
 size_t hook_targets_of(const char *host, enum hook_scope scope,
                        const struct hook_target *targets[HOOK_TARGETS_MAX]);
+/* Where a host's hooks go when nothing is said. */
+enum hook_scope hook_target_scope(const char *host);
 /* What has to be done by hand after that, or NULL. */
 const char *hook_target_note(const char *host);
 /* The file's full name.  -1: there is no home folder. */

@@ -35,13 +35,14 @@ struct ended_turn {
 
 struct turn_file { /* as it lies on disk; another layout gets another magic */
   char magic[8];
-  uint64_t checksum; /* of everything behind it */
-  uint64_t boot;     /* mark of the boot id: the clocks below count from there */
-  uint64_t last_id;  /* of the turn in which a subagent last ran */
+  uint64_t checksum;     /* of everything behind it */
+  uint64_t boot;         /* mark of the boot id: the clocks below count from there */
+  uint64_t last_id;      /* of the turn in which a subagent last ran */
   uint32_t series, next; /* names made here: SERIES.NEXT */
   uint32_t runs;         /* of a subagent in that turn */
   uint32_t ended_count, ended_next;
-  uint8_t open_count, is_resumed, has_starts, is_mixed; /* mixed: nobody knows whose start is whose */
+  uint8_t open_count, is_resumed, has_starts,
+      is_mixed; /* mixed: nobody knows whose start is whose */
   char agent_name[HOOK_WORD_MAX + 1];
   uint8_t reserved[7];
   struct open_turn open[HOOK_TURN_OPEN_MAX]; /* the oldest first */
@@ -167,8 +168,7 @@ static void name_run(struct turn_file *file, uint64_t turn, char name[HOOK_TURN_
 /* ---- turns that are open --------------------------------------------------------------------- */
 
 static void drop_open(struct turn_file *file, size_t i) {
-  memmove(&file->open[i], &file->open[i + 1],
-          (file->open_count - i - 1) * sizeof file->open[0]);
+  memmove(&file->open[i], &file->open[i + 1], (file->open_count - i - 1) * sizeof file->open[0]);
   file->open_count--;
   file->is_mixed = file->is_mixed && file->open_count > 0;
 }
@@ -202,10 +202,10 @@ static bool is_open(const struct turn_file *file, const struct hook_turn_start *
                     uint64_t id) {
   for (size_t i = 0; i < file->open_count; i++) {
     const struct open_turn *turn = &file->open[i];
-    bool is_same = turn->id != 0 || id != 0         ? turn->id == id
-                   : turn->is_named && start->stamp ? strcmp(turn->name, start->stamp) == 0
-                                                    : start->may_overlap && start->asked != 0 &&
-                                                          turn->asked == start->asked;
+    bool is_same = turn->id != 0 || id != 0 ? turn->id == id
+                   : turn->is_named && start->stamp
+                       ? strcmp(turn->name, start->stamp) == 0
+                       : start->may_overlap && start->asked != 0 && turn->asked == start->asked;
 
     if (is_same)
       return true;
@@ -319,6 +319,13 @@ static const struct ended_turn *find_ended(const struct turn_file *file, const u
   return NULL;
 }
 
+static bool has_ended(const struct turn_file *file, const char *name) {
+  for (uint32_t i = 0; i < file->ended_count; i++)
+    if (strcmp(file->ended[i].name, name) == 0)
+      return true;
+  return false;
+}
+
 static void add_ended(struct turn_file *file, const char *name, uint64_t asked, uint64_t answered) {
   struct ended_turn *turn = &file->ended[file->ended_next];
 
@@ -371,7 +378,8 @@ static void take_end(struct turn_file *file, const struct hook_turn_lane *lane,
   } else {
     if (lane->runs_once)
       name_run(file, id, end->name);
-    else if (open && !end->stamp && strlen(open->name) < sizeof end->name)
+    else if (open && (!end->stamp || has_ended(file, end->stamp)) &&
+             strlen(open->name) < sizeof end->name)
       snprintf(end->name, sizeof end->name, "%s", open->name);
     else
       make_name(file, end->stamp, end->name);

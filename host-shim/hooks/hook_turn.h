@@ -39,8 +39,8 @@ struct hook_turn_start {
   bool is_blank;          /* nothing was: an open turn goes on */
   bool may_overlap;       /* other turns may be open at the same time */
 };
-struct hook_turn_lost { /* a turn that was open and never ended */
-  char name[HOOK_ID_MAX + 1]; /* the host's own id, else the name it was given */
+struct hook_turn_lost {          /* a turn that was open and never ended */
+  char name[HOOK_ID_MAX + 1];    /* the host's own id, else the name it was given */
   char error[HOOK_WORD_MAX + 1]; /* that was told of meanwhile, or "" */
 };
 struct hook_turn_losses {

@@ -29,7 +29,7 @@ EXPECTED = {
     "claude-code/subagent-stop.json": record("Explore", outcome="completed", key=":a4c1e7f2"),
     "claude-code/subagent-stop-plugin.json": record("*", outcome="completed", key=":b5d2",
                                                     agent_name="pr-review-toolkit:code-reviewer"),
-    "claude-code/subagent-stop-no-id.json": record("claude-code", outcome="completed"),
+    "claude-code/subagent-stop-no-id.json": NOTHING,
     "codex/stop.json": record("codex", outcome="completed", model="gpt-5.2-codex", key=":0199a6c2-40b4-7f80-9a60-6d3ff4a1b001"),
     "codex/stop-nulls.json": record("codex", outcome="completed"),
     "codex/stop-continued.json": record("codex", outcome="completed"),
@@ -80,6 +80,27 @@ EXPECTED = {
     "openclaw/agent-end-flat.json": record("main", outcome="completed", time=0.012, key=":8d1f:7"),
 }
 
+# What the programs sent when they ran, texts and ids replaced; the file's name tells the version.
+EXPECTED |= {
+    "claude-code/2.1.332-stop.json": record("claude-code", outcome="completed", key=":1cae7167-a643-49b6-8cc2-2ad2abc817b5"),
+    "claude-code/2.1.332-stop-failure.json": record("claude-code", False, outcome="failed", error_type="server_error"),
+    "claude-code/2.1.332-subagent-stop.json": record("general-purpose", outcome="completed"),
+    "codex/0.171.0-stop.json": record("codex", outcome="completed", model="stub-1"),
+    "codex/0.171.0-subagent-stop.json": record("default", outcome="completed"),
+    "codex-notify/0.171.0-agent-turn-complete.json": record("codex", outcome="completed"),
+    "copilot/1.0.102-agent-stop.json": record("copilot", outcome="completed", stop_reason="end_turn", key=":1795735023709"),
+    "copilot/1.0.102-agent-stop-subagent.json": record("explore", outcome="completed"),
+    "copilot/1.0.102-subagent-stop.json": record("explore", outcome="completed"),
+    "gemini/0.61.0-after-agent.json": record("gemini", outcome=None),
+    "openclaw/2026.9.6-agent-end.json": record("main", outcome="completed", time=0.791),
+    "opencode/1.18-session-idle.json": record("build", outcome="completed", time=6.615, tokens=1234, model="stub/stub-1"),
+    "opencode/1.18-session-error.json": NOTHING,
+    "qwen/0.24-stop.json": record("qwen", outcome=None),
+    "qwen/0.24-subagent-stop.json": record("general-purpose", outcome=None),
+    "cline/3.0.65-task-complete.json": record("cline", outcome="completed"),
+    "cline/3.0.65-task-error.json": record("cline", False, outcome="failed", error_type="Error"),
+}
+
 # Told under the other family's name by payloads that look the same.
 SAME_UNDER_AUTO = set(EXPECTED) - {"codex/stop-nulls.json"} | {"codex/stop-nulls.json"}
 
@@ -122,7 +143,7 @@ class Fixtures(HookTest):
 
     def test_there_are_payloads_for_every_host_and_event(self):
         hosts = {host_of(name) for name in of_hosts()}
-        self.assertEqual(len(hosts), 10)
+        self.assertEqual(hosts, {host_of(name) for name in EXPECTED})
         self.assertGreaterEqual(len(all_fixtures()), 60)
         self.assertEqual(set(EXPECTED) - set(all_fixtures()), set())
 

@@ -14,7 +14,7 @@ import unittest
 from hook_support import HOSTS, HookTest
 from shim_support import HOST
 
-JSON_FILES = {  # of the user; openhands has only the project's
+JSON_FILES = {  # of the user
     "claude-code": ".claude/settings.json",
     "codex": ".codex/hooks.json",
     "gemini": ".gemini/settings.json",
@@ -23,7 +23,8 @@ JSON_FILES = {  # of the user; openhands has only the project's
 }
 EVENTS = {
     "claude-code": ["SessionStart", "UserPromptSubmit", "Stop", "StopFailure", "SubagentStart", "SubagentStop", "SessionEnd"],
-    "codex": ["SessionStart", "UserPromptSubmit", "Stop", "SubagentStart", "SubagentStop"],
+    "codex": ["SessionStart", "UserPromptSubmit", "Stop", "Interrupt", "SubagentStart", "SubagentStop",
+              "SessionEnd"],
     "gemini": ["SessionStart", "BeforeAgent", "AfterAgent", "SessionEnd"],
     "cursor": ["sessionStart", "beforeSubmitPrompt", "stop", "subagentStart", "subagentStop", "sessionEnd"],
 }
@@ -206,6 +207,12 @@ class Install(HookTest):
         self.install("openhands")
         self.assertEqual(list(json.loads(path.read_text())), ["hooks"])
 
+    def test_openhands_has_a_file_of_the_user_too(self):
+        self.install("openhands", "--user")
+        self.assertEqual(list(json.loads((self.home / ".openhands" / "hooks.json").read_text())), ["hooks"])
+        self.uninstall("openhands", "--user")
+        self.assertFalse((self.home / ".openhands").exists())
+
     def test_notify_goes_in_front_of_the_first_table_and_only_where_it_is_free(self):
         path = self.home / ".codex" / "config.toml"
         path.parent.mkdir()
@@ -336,7 +343,6 @@ class Install(HookTest):
 
     def test_wrong_command_lines_say_what_is_wrong(self):
         self.assertIn("did you mean 'cursor'", self.messages(2, "install-hooks", "cusor"))
-        self.assertIn("use --project", self.messages(2, "install-hooks", "openhands", "--user"))
         self.assertIn("use --user", self.messages(2, "install-hooks", "openclaw", "--project"))
         self.assertIn("exclude each other", self.messages(2, "install-hooks", "claude-code", "--user", "--project"))
 
