@@ -3,7 +3,6 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "base/error.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -39,14 +38,18 @@ static void format_text(char *text, const char *format, va_list arguments) {
     drop_partial_character(text);
 }
 
+int error_set_va(struct error *error, int32_t code, const char *format, va_list arguments) {
+  error->code = code;
+  error->os_error = 0;
+  format_text(error->text, format, arguments);
+  return -1;
+}
+
 int error_set(struct error *error, int32_t code, const char *format, ...) {
   if (error) {
     va_list arguments;
-
-    error->code = code;
-    error->os_error = 0;
     va_start(arguments, format);
-    format_text(error->text, format, arguments);
+    (void)error_set_va(error, code, format, arguments);
     va_end(arguments);
   }
   return -1;

@@ -9,6 +9,7 @@
 #ifndef KAIZEN_BASE_ERROR_H
 #define KAIZEN_BASE_ERROR_H
 
+#include <stdarg.h>
 #include <stdint.h>
 
 #define ERROR_TEXT_MAX 256
@@ -27,6 +28,9 @@ struct error {
  * NULL. */
 int error_set(struct error *error, int32_t code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/* The same with the arguments of a caller that has a format of its own. */
+int error_set_va(struct error *error, int32_t code, const char *format, va_list arguments)
+    __attribute__((format(printf, 3, 0)));
 /* The same for a failed system call: appends ": <description of os_error>". */
 int error_set_errno(struct error *error, int32_t code, int os_error, const char *format, ...)
     __attribute__((format(printf, 4, 5)));

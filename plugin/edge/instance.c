@@ -1,9 +1,9 @@
-/* instance.c - how a call enters an instance and leaves it.
+/* instance.c - what a host's opaque handle points at.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "edge/instance.h"
 
-#include <string.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -11,86 +11,52 @@
 #define SECONDS_PER_DAY INT64_C(86400)
 #define NS_PER_S INT64_C(1000000000)
 
-int32_t call_enter(struct call *call, struct kaizen_instance *instance, unsigned allowed_states) {
-  int32_t code = KAIZEN_OK;
+struct kaizen_instance *instance_new(const struct kaizen_host_v1 *host) {
+  struct kaizen_instance *instance = calloc(1, sizeof *instance);
 
   if (!instance)
-    return KAIZEN_E_ARGUMENT;
-  if (instance->pid != getpid())
-    return KAIZEN_E_FORKED;
-  host_guard_enter(&call->guard);
-  call->instance = instance;
+    return NULL;
+  instance->host = *host;
+  /* the caller's texts may be gone after create() */
+  instance->host.name = instance->host.version = NULL;
+  if (instance->host.log_level == 0)
+    instance->host.log_level = KAIZEN_LOG_WARNING;
+  instance->pid = getpid();
+  (void)pthread_mutex_init(&instance->mutex, NULL);
+  host_log_init(&instance->log, &instance->host);
+  config_init(&instance->config, &instance->origins);
+  return instance;
+}
+
+void instance_free(struct kaizen_instance *instance) {
+  instance_replace_pipeline(instance, NULL, INSTANCE_CREATED);
+  config_fini(&instance->config);
+  host_log_fini(&instance->log);
+  (void)pthread_mutex_destroy(&instance->mutex);
+  free(instance);
+}
+
+void instance_replace_pipeline(struct kaizen_instance *instance, struct pipeline *pipeline,
+                               enum instance_state state) {
+  struct pipeline *old;
+  bool last;
+
+  if (pipeline)
+    pipeline->users = 1;
   (void)pthread_mutex_lock(&instance->mutex);
-  call->state = instance->state;
-  if (IN_STATE(call->state) & allowed_states) {
-    call->engine = instance->engine;
-    if (call->engine)
-      call->engine->users++;
-  } else {
-    code = KAIZEN_E_STATE;
-  }
+  old = instance->pipeline;
+  instance->pipeline = pipeline;
+  instance->state = state;
+  last = old && --old->users == 0;
   (void)pthread_mutex_unlock(&instance->mutex);
-  if (code != KAIZEN_OK)
-    host_guard_leave(&call->guard);
-  return code;
-}
-
-void call_leave(struct call *call) {
-  struct kaizen_instance *instance = call->instance;
-  bool last = false;
-
-  if (call->engine) {
-    (void)pthread_mutex_lock(&instance->mutex);
-    last = --call->engine->users == 0;
-    (void)pthread_mutex_unlock(&instance->mutex);
-  }
   if (last)
-    engine_free(call->engine);
-  messages_deliver(&instance->messages);
-  host_guard_leave(&call->guard);
+    pipeline_free(old);
 }
 
-void out_write(void *out, const void *ours, size_t our_size) {
-  uint32_t size;
-
-  if (!out)
-    return;
-  memcpy(&size, out, sizeof size);
-  memcpy((char *)out + sizeof size, (const char *)ours + sizeof size,
-         (size < our_size ? size : our_size) - sizeof size);
-  if (size > our_size)
-    memset((char *)out + our_size, 0, size - our_size);
-}
-
-void out_write_summary(struct kaizen_summary *out, const struct summary *summary) {
-  struct kaizen_summary ours = {
-      .flags = (summary->has_quality ? KAIZEN_SUMMARY_HAS_QUALITY : 0u) |
-               (summary->has_time ? KAIZEN_SUMMARY_HAS_TIME : 0u),
-      .execution_count = summary->execution_count,
-      .success_rate = summary->success_rate,
-      .avg_quality_score = summary->avg_quality_score,
-      .avg_execution_time_s = summary->avg_execution_time_s,
-      .last_execution_unix_ns =
-          summary->last_execution_s > 0 ? summary->last_execution_s * NS_PER_S : 0,
-      .trend_success_rate = summary->trend_success_rate,
-      .trend_quality_score = summary->trend_quality_score,
-  };
-
-  out_write(out, &ours, sizeof ours);
-}
-
-int instance_take_name(struct kaizen_str agent, char name[AGENT_NAME_MAX + 1],
-                       struct error *error) {
-  struct span span = {agent.ptr,
-                      agent.ptr && agent.len == KAIZEN_NTS ? strlen(agent.ptr) : agent.len};
-
-  if (!span.ptr)
-    return error_set(error, KAIZEN_E_REJECTED, "agent: not given");
-  if (agent_name_check(span, error) != 0)
-    return -1;
-  memcpy(name, span.ptr, span.len);
-  name[span.len] = '\0';
-  return 0;
+void instance_set_state(struct kaizen_instance *instance, enum instance_state state) {
+  (void)pthread_mutex_lock(&instance->mutex);
+  instance->state = state;
+  (void)pthread_mutex_unlock(&instance->mutex);
 }
 
 int32_t instance_fail(struct kaizen_instance *instance, const struct error *error) {
@@ -105,8 +71,9 @@ int64_t instance_now_ns(const struct kaizen_instance *instance) {
                                     : clock_wall_ns();
 }
 
-void instance_limits(const struct call *call, int64_t now_ns, struct execution_limits *limits) {
-  const struct config *config = &call->engine->config;
+void instance_limits(const struct pipeline *pipeline, int64_t now_ns,
+                     struct execution_limits *limits) {
+  const struct config *config = &pipeline->config;
   int64_t now_s = now_ns / NS_PER_S;
 
   *limits = (struct execution_limits){

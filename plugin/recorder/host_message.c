@@ -8,7 +8,7 @@
 #include <kaizen/plugin.h>
 
 void host_message_send(const struct recorder_options *options, const char *agent, int32_t level,
-                       enum message_id id, const char *text) {
+                       enum host_message_id id, const char *text) {
   char message[ERROR_TEXT_MAX + AGENT_NAME_MAX + 8];
 
   (void)snprintf(message, sizeof message, "%s: %s", agent, text);
@@ -20,13 +20,13 @@ void host_message_findings(const struct recorder_options *options, const struct 
   char text[224];
 
   if (agent->rebuilt != told->rebuilt)
-    host_message_send(options, agent->name, KAIZEN_LOG_NOTICE, MESSAGE_CHECKPOINT_REBUILT,
+    host_message_send(options, agent->name, KAIZEN_LOG_NOTICE, HOST_MESSAGE_CHECKPOINT_REBUILT,
                       CHECKPOINT_FILE
                       " was missing, damaged or of another log, and was rebuilt from the log");
   if (agent->skipped != told->skipped) {
     (void)snprintf(text, sizeof text, "%llu lines that are not records were skipped",
                    (unsigned long long)(agent->skipped - told->skipped));
-    host_message_send(options, agent->name, KAIZEN_LOG_WARNING, MESSAGE_LINES_SKIPPED, text);
+    host_message_send(options, agent->name, KAIZEN_LOG_WARNING, HOST_MESSAGE_LINES_SKIPPED, text);
   }
   if (agent->rewrites != told->rewrites) {
     (void)snprintf(
@@ -35,7 +35,7 @@ void host_message_findings(const struct recorder_options *options, const struct 
         "marked for events: %llu before, %llu after",
         (unsigned long long)agent->records_before, (unsigned long long)agent->records_after,
         (unsigned long long)agent->marked_before, (unsigned long long)agent->marked_after);
-    host_message_send(options, agent->name, KAIZEN_LOG_WARNING, MESSAGE_LOG_REWRITTEN, text);
+    host_message_send(options, agent->name, KAIZEN_LOG_WARNING, HOST_MESSAGE_LOG_REWRITTEN, text);
   }
   *told = (struct host_message_told){agent->rebuilt, agent->skipped, agent->rewrites};
 }

@@ -7,13 +7,23 @@
 #include "recorder/options.h"
 #include "store/agent.h"
 
+enum host_message_id {
+  HOST_MESSAGE_SUMMARY_NOT_WRITTEN = 101,
+  HOST_MESSAGE_CHECKPOINT_REBUILT = 102,
+  HOST_MESSAGE_LINES_SKIPPED = 103,
+  HOST_MESSAGE_PRUNED = 104,
+  HOST_MESSAGE_PRUNE_FAILED = 105,
+  HOST_MESSAGE_FOREIGN_BYTES = 108,
+  HOST_MESSAGE_LOG_REWRITTEN = 110
+};
+
 struct host_message_told { /* what of an agent's findings has been told; zeroed first */
   uint64_t rebuilt, skipped, rewrites;
 };
 
 /* "<agent>: <text>".  level: KAIZEN_LOG_*. */
 void host_message_send(const struct recorder_options *options, const char *agent, int32_t level,
-                       enum message_id id, const char *text);
+                       enum host_message_id id, const char *text);
 /* What was found wrong with the agent's files since it was last told. */
 void host_message_findings(const struct recorder_options *options, const struct agent *agent,
                            struct host_message_told *told);

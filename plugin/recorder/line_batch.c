@@ -277,7 +277,7 @@ static int write_lines(struct line_batch *batch, struct agent *agent, struct err
   if (batch->options->sync && agent_log_sync(&agent->log, size + lines.len, error) != 0)
     return -1;
   if (outcome == AGENT_LOG_DISPLACED) {
-    host_message_send(batch->options, agent->name, KAIZEN_LOG_WARNING, MESSAGE_FOREIGN_BYTES,
+    host_message_send(batch->options, agent->name, KAIZEN_LOG_WARNING, HOST_MESSAGE_FOREIGN_BYTES,
                       "another program appended without taking the lock");
     return 1;
   }
@@ -351,8 +351,8 @@ void line_batch_refresh_summary(struct line_batch *batch, struct agent *agent) {
                          summary_replace(agent->fd, buffer_span(&batch->scratch), &error) != 0;
   batch->starved = error.os_error == EMFILE || error.os_error == ENFILE;
   if (agent->summary_stale && !batch->starved)
-    host_message_send(batch->options, agent->name, KAIZEN_LOG_WARNING, MESSAGE_SUMMARY_NOT_WRITTEN,
-                      error.text);
+    host_message_send(batch->options, agent->name, KAIZEN_LOG_WARNING,
+                      HOST_MESSAGE_SUMMARY_NOT_WRITTEN, error.text);
 }
 
 void line_batch_derive(struct line_batch *batch, struct agent *agent) {

@@ -56,11 +56,11 @@ void pruning_run(const struct recorder_options *options, const char *agent, int6
                                options->sync, &dropped, &error);
 
   if (result < 0)
-    host_message_send(options, agent, KAIZEN_LOG_WARNING, MESSAGE_PRUNE_FAILED, error.text);
+    host_message_send(options, agent, KAIZEN_LOG_WARNING, HOST_MESSAGE_PRUNE_FAILED, error.text);
   if (result != 1)
     return;
   show_what_is_left(options, agent, wait_ns);
   (void)snprintf(text, sizeof text, "%llu expired lines taken out of the log",
                  (unsigned long long)dropped);
-  host_message_send(options, agent, KAIZEN_LOG_NOTICE, MESSAGE_PRUNED, text);
+  host_message_send(options, agent, KAIZEN_LOG_NOTICE, HOST_MESSAGE_PRUNED, text);
 }

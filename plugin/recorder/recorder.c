@@ -114,7 +114,7 @@ static void derive(struct recorder *recorder, struct open_agent *open) {
   line_batch_refresh_summary(&open->batch, &open->agent);
   if (open->batch.starved)
     host_message_send(&recorder->options, open->agent.name, KAIZEN_LOG_WARNING,
-                      MESSAGE_SUMMARY_NOT_WRITTEN, "summary.json: too many open files");
+                      HOST_MESSAGE_SUMMARY_NOT_WRITTEN, "summary.json: too many open files");
 }
 
 static void answer_calls(const struct recorder *recorder, const struct open_agent *open,

@@ -17,6 +17,7 @@
 #include "record/event.h"
 #include "record/event_id.h"
 #include "record/execution_from_struct.h"
+#include "recorder/host_message.h"
 #include "recorder/recorder.h"
 #include "store/agent_log.h"
 #include "store/checkpoint.h"
@@ -410,7 +411,7 @@ Test(recorder, damaged_keys_under_a_live_recorder_forget_no_key) {
   cr_assert_eq(unlink(agent_file("coach", CHECKPOINT_FILE)), 0);
   cr_assert_eq(record("coach", "k", true).code, KAIZEN_DUPLICATE, "%s", error.text);
   cr_assert_eq(lines_of_file(log_of("coach")), 2);
-  cr_assert(message_with(MESSAGE_CHECKPOINT_REBUILT));
+  cr_assert(message_with(HOST_MESSAGE_CHECKPOINT_REBUILT));
 }
 
 Test(recorder, a_tree_cleaned_away_between_two_calls_begins_again) {
@@ -432,8 +433,8 @@ Test(recorder, lines_passed_over_are_told) {
   make_agent_folder("coach");
   put_file(log_of("coach"), "garbage\nmore\n");
   cr_assert_eq(record("coach", "", true).code, KAIZEN_RECORDED);
-  cr_assert(message_with(MESSAGE_LINES_SKIPPED));
-  cr_assert_str_eq(message_with(MESSAGE_LINES_SKIPPED),
+  cr_assert(message_with(HOST_MESSAGE_LINES_SKIPPED));
+  cr_assert_str_eq(message_with(HOST_MESSAGE_LINES_SKIPPED),
                    "4 103 coach: 2 lines that are not records were skipped");
 }
 
@@ -541,7 +542,7 @@ Test(recorder, few_descriptors_are_enough_for_forty_agents) {
       cr_assert_eq(record_for_many(40), KAIZEN_RECORDED, "with %u: %s", free, error.text);
       limit_descriptors(SIZE_MAX);
     }
-  cr_assert_null(message_with(MESSAGE_SUMMARY_NOT_WRITTEN));
+  cr_assert_null(message_with(HOST_MESSAGE_SUMMARY_NOT_WRITTEN));
   for (unsigned i = 0; i < 40; i++) {
     char agent[24];
 
@@ -587,8 +588,8 @@ Test(recorder, a_summary_that_cannot_be_written_is_told_and_costs_no_record) {
   make_agent_folder("coach");
   cr_assert_eq(mkdir(agent_file("coach", "summary.json"), 0700), 0);
   cr_assert_eq(record("coach", "k", true).code, KAIZEN_RECORDED);
-  cr_assert(message_with(MESSAGE_SUMMARY_NOT_WRITTEN));
-  cr_assert(strstr(message_with(MESSAGE_SUMMARY_NOT_WRITTEN), "summary.json"));
+  cr_assert(message_with(HOST_MESSAGE_SUMMARY_NOT_WRITTEN));
+  cr_assert(strstr(message_with(HOST_MESSAGE_SUMMARY_NOT_WRITTEN), "summary.json"));
   cr_assert_eq(rmdir(agent_file("coach", "summary.json")), 0);
   cr_assert_eq(record("coach", "k", true).code, KAIZEN_DUPLICATE);
   expect_summary_counts("mended", "coach", 1);
@@ -644,7 +645,7 @@ Test(recorder, expired_lines_leave_on_the_second_day_and_the_summary_follows) {
   cr_assert(strstr(text_of_file(agent_file("coach", "summary.json")), "\"success_rate\": 1.0,"));
   cr_assert(
       strstr(text_of_file(agent_file("coach", "summary.json")), "\"avg_quality_score\": 0.0,"));
-  cr_assert(message_with(MESSAGE_PRUNED));
+  cr_assert(message_with(HOST_MESSAGE_PRUNED));
   cr_assert_eq(record_on_day(1).code, KAIZEN_RECORDED);
   expect_summary_counts("afterwards", "coach", 3);
 }

@@ -1,4 +1,4 @@
-/* batch.c - kaizen.batch/1: JSON Lines in, one commit for each agent in a run of them.
+/* batch_extension.c - kaizen.batch/1: JSON Lines in, one commit for each agent in a run of them.
  *
  * SPDX-License-Identifier: Apache-2.0
  *
@@ -10,7 +10,8 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "edge/instance.h"
+#include "edge/call.h"
+#include "edge/extension_tables.h"
 #include "record/execution_from_json.h"
 
 #define RUN_MAX 1024
@@ -50,13 +51,15 @@ static int32_t commit_agent(struct batch *batch, struct recorder_request *reques
   struct error error = {0};
   size_t i;
 
-  recorder_record(batch->call.engine->recorder, requests, count, batch->limits.now_s, NULL, &error);
+  recorder_record(batch->call.pipeline->recorder, requests, count, batch->limits.now_s, NULL,
+                  &error);
   for (i = 0; i < count; i++) {
     uint64_t line = batch->line_numbers[requests[i].execution - batch->executions];
     int32_t code = requests[i].code;
 
     instance_count(batch->call.instance, code);
     if (code < 0) {
+      batch->call.error = error;
       tell(batch, line, code, error.text);
       return code;
     }
@@ -121,8 +124,10 @@ static int32_t take_line(struct batch *batch, struct span line, uint64_t number,
 
   execution->timestamp_s = -1; /* what an earlier line left there is not this line's */
   if (parse(batch, execution, line, &error) != 0) {
-    if (error.code <= -64)
+    if (error.code <= -64) {
+      batch->call.error = error;
       return error.code;
+    }
     instance_count(batch->call.instance, error.code);
     batch->result->rejected++;
     batch->result->older_than_retention +=
@@ -211,24 +216,26 @@ static int32_t batch_record(struct kaizen_instance *instance, const char *lines,
                         .ctx = ctx,
                         .result = result,
                         .all_keyed = true};
+  unsigned unknown;
   int32_t code;
 
   if (!result || !lines)
-    return KAIZEN_E_ARGUMENT;
+    return call_refuse(instance, KAIZEN_E_ARGUMENT, "record: lines or result is NULL");
   *result = (struct kaizen_batch_result){0};
-  if ((exec_flags & MUST_KNOW & ~(unsigned)(KAIZEN_EXEC_EMIT | KAIZEN_EXEC_NO_EMIT)) ||
-      (batch_flags & MUST_KNOW & ~(unsigned)KAIZEN_BATCH_DERIVE_KEYS))
-    return KAIZEN_E_UNSUPPORTED;
-  code = call_enter(&batch.call, instance, IN_STATE(INSTANCE_RUNNING));
+  unknown = (exec_flags & MUST_KNOW & ~(unsigned)(KAIZEN_EXEC_EMIT | KAIZEN_EXEC_NO_EMIT)) |
+            (batch_flags & MUST_KNOW & ~(unsigned)KAIZEN_BATCH_DERIVE_KEYS);
+  if (unknown)
+    return call_refuse(instance, KAIZEN_E_UNSUPPORTED, "record: flag bits 0x%x are unknown here",
+                       unknown);
+  code = call_begin(&batch.call, instance, "record", CALL_IN(INSTANCE_RUNNING));
   if (code != KAIZEN_OK)
     return code;
-  instance_limits(&batch.call, instance_now_ns(instance), &batch.limits);
+  instance_limits(batch.call.pipeline, instance_now_ns(instance), &batch.limits);
   code = make_room(&batch) == 0
              ? take_lines(&batch, (struct span){lines, len == KAIZEN_NTS ? strlen(lines) : len})
-             : KAIZEN_E_NOMEM;
+             : error_set(&batch.call.error, KAIZEN_E_NOMEM, "out of memory");
   free_room(&batch);
-  call_leave(&batch.call);
-  return code;
+  return call_end(&batch.call, code);
 }
 
 const struct kaizen_batch_1 batch_extension = {.record = batch_record};

@@ -1,29 +1,29 @@
-/* engine.h - what works for one configured instance: project, recorder, publisher.
+/* pipeline.h - what one configuration has put together: project, recorder, publisher.
  *
  * SPDX-License-Identifier: Apache-2.0
  *
  * Counted, so that a control call never waits for a recording in progress: the last user frees
  * it. */
-#ifndef KAIZEN_ENGINE_H
-#define KAIZEN_ENGINE_H
+#ifndef KAIZEN_PIPELINE_H
+#define KAIZEN_PIPELINE_H
 
 #include <pthread.h>
 
 #include "config/config.h"
-#include "edge/messages.h"
+#include "edge/host_log.h"
 #include "publisher/publisher.h"
 #include "recorder/recorder.h"
 #include "store/doorbell.h"
 #include "store/project.h"
 
-struct engine {
+struct pipeline {
   unsigned users; /* guarded by the instance's mutex */
   struct config config;
   struct config_origins origins;
   struct buffer shown_url; /* nats_url without credentials, NUL-terminated */
   struct project project;
   struct recorder *recorder;
-  struct messages *messages;               /* the instance's */
+  struct host_log *log;                    /* the instance's */
   pthread_mutex_t mutex;                   /* of what follows */
   pthread_cond_t returned;                 /* attachment_users fell to 0 */
   struct publisher_attachment *attachment; /* NULL: nothing is published from here */
@@ -35,22 +35,23 @@ struct engine {
 
 /* Takes the configuration over (its strings too), opens the project; touches nothing in it.  NULL
  * with *error. */
-struct engine *engine_new(const struct config *config, const struct config_origins *origins,
-                          struct messages *messages, struct error *error);
-void engine_free(struct engine *engine);
+struct pipeline *pipeline_new(const struct config *config, const struct config_origins *origins,
+                              struct host_log *log, struct error *error);
+void pipeline_free(struct pipeline *pipeline);
 /* From here on records may come; publishing begins when emission is on and done in this process. */
-void engine_start(struct engine *engine);
+void pipeline_start(struct pipeline *pipeline);
 /* 0, or 1 when events are pending at the deadline (CLOCK_MONOTONIC). */
-int engine_stop(struct engine *engine, int64_t deadline_ns);
+int pipeline_stop(struct pipeline *pipeline, int64_t deadline_ns);
 /* 0, or 1 when *pending events are left at the deadline; -1 with *error. */
-int engine_flush(struct engine *engine, int64_t deadline_ns, uint64_t *pending,
-                 struct error *error);
+int pipeline_flush(struct pipeline *pipeline, int64_t deadline_ns, uint64_t *pending,
+                   struct error *error);
 /* The gauges of the project's logs, and the publisher's state, into *stats. */
-void engine_stats(struct engine *engine, struct kaizen_stats *stats);
-void engine_transport_settings(const struct engine *engine, struct transport_settings *settings);
-void engine_publisher_status(struct engine *engine, struct publisher_status *status);
+void pipeline_stats(struct pipeline *pipeline, struct kaizen_stats *stats);
+void pipeline_transport_settings(const struct pipeline *pipeline,
+                                 struct transport_settings *settings);
+void pipeline_publisher_status(struct pipeline *pipeline, struct publisher_status *status);
 /* Who publishes for the project, also for an instance that takes no part in it; 0: nobody, -1: a
  * process of another pid namespace. */
-pid_t engine_publisher_holder(const struct engine *engine);
+pid_t pipeline_publisher_holder(const struct pipeline *pipeline);
 
 #endif

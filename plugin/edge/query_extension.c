@@ -1,4 +1,4 @@
-/* query.c - kaizen.query/1: an agent's records by time, by number, or since the last look.
+/* query_extension.c - kaizen.query/1: an agent's records by time, by number, or since the last look.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <stdio.h>
@@ -9,17 +9,15 @@
 #include "base/directory.h"
 #include "base/hash.h"
 #include "base/line_reader.h"
-#include "common/utf8.h"
-#include "edge/instance.h"
+#include "edge/call.h"
+#include "edge/extension_tables.h"
+#include "edge/layout.h"
+#include "edge/out_struct.h"
 #include "store/agent_log.h"
 #include "store/agent_view.h"
 
-#define READY                                                                                      \
-  (IN_STATE(INSTANCE_CONFIGURED) | IN_STATE(INSTANCE_RUNNING) | IN_STATE(INSTANCE_STOPPED))
 #define KNOWN_FLAGS (KAIZEN_QUERY_SINCE | KAIZEN_QUERY_UNTIL | KAIZEN_QUERY_AFTER)
 #define MEANING_FLAGS 0xFFFFu /* an unknown one of these changes what is asked for */
-#define SIZE_1_0_QUERY sizeof(struct kaizen_query)
-#define SIZE_1_0_RESULT sizeof(struct kaizen_query_result)
 #define NS_PER_S INT64_C(1000000000)
 #define FIRST_WINDOW (UINT64_C(64) << 10)
 
@@ -179,29 +177,22 @@ static int keep_place(struct reading *reading, struct error *error) {
   return 0;
 }
 
-static void tell_reason(struct kaizen_query_result *result, const char *text) {
-  size_t len = utf8_cut((struct span){text, strlen(text)}, sizeof result->reason - 1);
-
-  memcpy(result->reason, text, len);
-  result->reason[len] = '\0';
-}
-
 /* The first whole second at or after `ns`. */
 static int64_t ceil_seconds(int64_t ns) {
   return ns / NS_PER_S + (ns % NS_PER_S > 0);
 }
 
-static int read_records(struct reading *reading, const struct project *project, kaizen_sink sink,
-                        void *ctx, struct error *error) {
+static int read_records(struct reading *reading, struct call *call, kaizen_sink sink, void *ctx) {
   const struct kaizen_query *query = reading->query;
   char agent[AGENT_NAME_MAX + 1];
+  struct error *error = &call->error;
   uint64_t from = 0, skip = 0;
-  int result = instance_take_name(query->agent, agent, error);
+  int result = call_take_agent(call, query->agent, agent);
 
   if (result == 0)
-    result = take_snapshot(reading, project, agent, error);
+    result = take_snapshot(reading, &call->pipeline->project, agent, error);
   if (result == 1)
-    result = error_set(error, KAIZEN_E_REJECTED, "agent %s: nothing has been recorded", agent);
+    result = call_no_such_agent(call, agent);
   if (result == 0)
     result = find_place(reading, &from, error);
   if (result == 0 && query->last > 0)
@@ -214,27 +205,27 @@ static int read_records(struct reading *reading, const struct project *project, 
   return result;
 }
 
-static int32_t check_query(const struct kaizen_query *query, kaizen_sink sink,
-                           const struct kaizen_query_result *out) {
-  if (!query || query->struct_size < SIZE_1_0_QUERY || !sink ||
-      (out && out->struct_size < SIZE_1_0_RESULT))
-    return KAIZEN_E_ARGUMENT;
-  return query->flags & MEANING_FLAGS & ~(uint32_t)KNOWN_FLAGS ? KAIZEN_E_UNSUPPORTED : KAIZEN_OK;
-}
-
 static int32_t query_records(struct kaizen_instance *instance, const struct kaizen_query *query,
                              kaizen_sink sink, void *ctx, struct kaizen_query_result *out) {
   struct reading reading = {.query = query, .log = {.fd = -1}, .until_s = INT64_MAX};
-  struct error error = {0};
   struct call call;
-  int32_t code = check_query(query, sink, out);
+  uint32_t unknown;
+  int32_t code;
+  int result;
 
-  if (code == KAIZEN_E_ARGUMENT)
-    return code;
-  if (code == KAIZEN_OK)
-    code = call_enter(&call, instance, READY);
+  if (!query || query->struct_size < LAYOUT_1_0_QUERY || !sink ||
+      (out && out->struct_size < LAYOUT_1_0_QUERY_RESULT))
+    return call_refuse(instance, KAIZEN_E_ARGUMENT,
+                       "records: an argument is NULL or a struct too small");
+  unknown = query->flags & MEANING_FLAGS & ~(uint32_t)KNOWN_FLAGS;
+  if (unknown) {
+    out_struct_write(out, &reading.result, sizeof reading.result);
+    return call_refuse(instance, KAIZEN_E_UNSUPPORTED, "records: flag bits 0x%x are unknown here",
+                       unknown);
+  }
+  code = call_begin(&call, instance, "records", CALL_CONFIGURED);
   if (code != KAIZEN_OK) {
-    out_write(out, &reading.result, sizeof reading.result);
+    out_struct_write(out, &reading.result, sizeof reading.result);
     return code;
   }
   reading.ranged = query->flags & (KAIZEN_QUERY_SINCE | KAIZEN_QUERY_UNTIL);
@@ -242,13 +233,11 @@ static int32_t query_records(struct kaizen_instance *instance, const struct kaiz
     reading.since_s = ceil_seconds(query->since_unix_ns);
   if (query->flags & KAIZEN_QUERY_UNTIL)
     reading.until_s = ceil_seconds(query->until_unix_ns);
-  if (read_records(&reading, &call.engine->project, sink, ctx, &error) != 0) {
-    code = instance_fail(instance, &error);
-    tell_reason(&reading.result, error.text);
-  }
-  out_write(out, &reading.result, sizeof reading.result);
-  call_leave(&call);
-  return code;
+  result = read_records(&reading, &call, sink, ctx);
+  if (result != 0)
+    out_struct_set_text(reading.result.reason, sizeof reading.result.reason, call.error.text);
+  out_struct_write(out, &reading.result, sizeof reading.result);
+  return call_end(&call, result);
 }
 
 /* ---- the agents there are -------------------------------------------------------------------- */
@@ -275,21 +264,18 @@ static int name_agent(void *ctx, const char *agent) {
 }
 
 static int32_t query_agents(struct kaizen_instance *instance, kaizen_sink sink, void *ctx) {
-  struct error error = {0};
-  struct naming naming = {.sink = sink, .ctx = ctx, .error = &error};
   struct call call;
+  struct naming naming = {.sink = sink, .ctx = ctx, .error = &call.error};
   int32_t code;
 
   if (!sink)
-    return KAIZEN_E_ARGUMENT;
-  code = call_enter(&call, instance, READY);
+    return call_refuse(instance, KAIZEN_E_ARGUMENT, "agents: sink is NULL");
+  code = call_begin(&call, instance, "agents", CALL_CONFIGURED);
   if (code != KAIZEN_OK)
     return code;
-  naming.project = &call.engine->project;
-  if (project_each_agent(naming.project, true, name_agent, &naming, &error) != 0)
-    code = instance_fail(instance, &error);
-  call_leave(&call);
-  return code;
+  naming.project = &call.pipeline->project;
+  return call_end(&call,
+                  project_each_agent(naming.project, true, name_agent, &naming, &call.error));
 }
 
 const struct kaizen_query_1 query_extension = {.agents = query_agents, .records = query_records};

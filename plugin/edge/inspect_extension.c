@@ -1,4 +1,4 @@
-/* inspect.c - kaizen.inspect/1: reports made without recording and without writing.
+/* inspect_extension.c - kaizen.inspect/1: reports made without recording and without writing.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <stdlib.h>
@@ -9,17 +9,12 @@
 #include "common/json_writer.h"
 #include "common/timestamp.h"
 #include "config/config_report.h"
-#include "edge/instance.h"
+#include "edge/call.h"
+#include "edge/extension_tables.h"
+#include "edge/layout.h"
+#include "edge/out_struct.h"
 #include "store/agent_log.h"
 #include "store/agent_view.h"
-
-#define READY                                                                                      \
-  (IN_STATE(INSTANCE_CONFIGURED) | IN_STATE(INSTANCE_RUNNING) | IN_STATE(INSTANCE_STOPPED))
-
-static int32_t no_such_agent(struct error *error, const char *name) {
-  (void)error_set(error, KAIZEN_E_REJECTED, "agent %s: nothing has been recorded", name);
-  return KAIZEN_E_REJECTED;
-}
 
 static int32_t inspect_summary(struct kaizen_instance *instance, struct kaizen_str agent,
                                struct kaizen_summary *out) {
@@ -27,27 +22,26 @@ static int32_t inspect_summary(struct kaizen_instance *instance, struct kaizen_s
   char name[AGENT_NAME_MAX + 1];
   struct agent_view view;
   struct summary summary;
-  struct error error = {0};
   struct call call;
   int32_t code;
   int result;
 
-  if (!out || out->struct_size < sizeof *out)
-    return KAIZEN_E_ARGUMENT;
-  out_write(out, &nothing, sizeof nothing);
-  code = call_enter(&call, instance, READY);
+  if (!out || out->struct_size < LAYOUT_1_0_SUMMARY)
+    return call_refuse(instance, KAIZEN_E_ARGUMENT, "summary: the out-struct is NULL or too small");
+  out_struct_write(out, &nothing, sizeof nothing);
+  code = call_begin(&call, instance, "summary", CALL_CONFIGURED);
   if (code != KAIZEN_OK)
     return code;
-  result = instance_take_name(agent, name, &error);
+  result = call_take_agent(&call, agent, name);
   if (result == 0)
-    result = agent_view_read(&call.engine->project, name, &view, &error);
+    result = agent_view_read(&call.pipeline->project, name, &view, &call.error);
+  if (result == 1)
+    result = call_no_such_agent(&call, name);
   if (result == 0) {
-    summary_of(&view.fold, (unsigned)call.engine->config.trend_window, &summary);
-    out_write_summary(out, &summary);
+    summary_of(&view.fold, (unsigned)call.pipeline->config.trend_window, &summary);
+    out_struct_write_summary(out, &summary);
   }
-  code = result == 0 ? KAIZEN_OK : result == 1 ? no_such_agent(&error, name) : error.code;
-  call_leave(&call);
-  return code;
+  return call_end(&call, result);
 }
 
 /* Where the last `max` records begin: the offsets of the newest `max` in a ring. */
@@ -116,22 +110,21 @@ static int read_recent(const struct project *project, const char *name, uint64_t
 static int32_t inspect_recent(struct kaizen_instance *instance, struct kaizen_str agent,
                               uint64_t max, kaizen_sink sink, void *ctx) {
   char name[AGENT_NAME_MAX + 1];
-  struct error error = {0};
   struct call call;
   int32_t code;
   int result;
 
   if (!sink)
-    return KAIZEN_E_ARGUMENT;
-  code = call_enter(&call, instance, READY);
+    return call_refuse(instance, KAIZEN_E_ARGUMENT, "recent: sink is NULL");
+  code = call_begin(&call, instance, "recent", CALL_CONFIGURED);
   if (code != KAIZEN_OK)
     return code;
-  result = instance_take_name(agent, name, &error);
+  result = call_take_agent(&call, agent, name);
   if (result == 0)
-    result = read_recent(&call.engine->project, name, max, sink, ctx, &error);
-  code = result == 0 ? KAIZEN_OK : result == 1 ? no_such_agent(&error, name) : error.code;
-  call_leave(&call);
-  return code;
+    result = read_recent(&call.pipeline->project, name, max, sink, ctx, &call.error);
+  if (result == 1)
+    result = call_no_such_agent(&call, name);
+  return call_end(&call, result);
 }
 
 static void add_text(struct buffer *out, const char *name, const char *text) {
@@ -163,7 +156,7 @@ static void add_time(struct buffer *out, const char *name, int64_t seconds) {
 
 struct report {
   struct buffer out;
-  const struct engine *engine;
+  const struct pipeline *pipeline;
   bool first;
 };
 
@@ -173,7 +166,7 @@ static int add_agent(void *ctx, const char *agent) {
   struct agent_view view;
   struct summary summary;
   struct error error = {0};
-  int result = agent_view_read(&report->engine->project, agent, &view, &error);
+  int result = agent_view_read(&report->pipeline->project, agent, &view, &error);
 
   if (result == 1)
     return 0;
@@ -185,7 +178,7 @@ static int add_agent(void *ctx, const char *agent) {
     buffer_append_text(out, "}");
     return 0;
   }
-  summary_of(&view.fold, (unsigned)report->engine->config.trend_window, &summary);
+  summary_of(&view.fold, (unsigned)report->pipeline->config.trend_window, &summary);
   add_count(out, ",\"execution_count\":", summary.execution_count);
   add_double(out, ",\"success_rate\":", summary.success_rate);
   add_double(out, ",\"avg_quality_score\":", summary.avg_quality_score);
@@ -215,54 +208,44 @@ static const char *publisher_state_name(int32_t state) {
   return names[state];
 }
 
-static int make_delivery(struct engine *engine, struct report *report, struct error *error) {
+static int make_delivery(struct pipeline *pipeline, struct report *report, struct error *error) {
   struct buffer *out = &report->out;
   struct publisher_status status;
 
-  engine_publisher_status(engine, &status);
+  pipeline_publisher_status(pipeline, &status);
   if (status.holder_pid == 0)
-    status.holder_pid = engine_publisher_holder(engine);
-  add_text(out, "{\"project\":", engine->config.project);
-  add_text(out, ",\"project_root\":", engine->project.root);
-  buffer_append_text(out,
-                     engine->config.emit_event ? ",\"emit_event\":true" : ",\"emit_event\":false");
+    status.holder_pid = pipeline_publisher_holder(pipeline);
+  add_text(out, "{\"project\":", pipeline->config.project);
+  add_text(out, ",\"project_root\":", pipeline->project.root);
+  buffer_append_text(out, pipeline->config.emit_event ? ",\"emit_event\":true"
+                                                      : ",\"emit_event\":false");
   add_text(out, ",\"publisher\":{\"state\":", publisher_state_name(status.state));
   add_text(out, ",\"reason\":", status.reason);
   add_count(out, ",\"holder_pid\":", (uint64_t)status.holder_pid);
   buffer_append_text(out, "},\"agents\":[");
-  if (project_each_agent(&engine->project, true, add_agent, report, error) != 0)
+  if (project_each_agent(&pipeline->project, true, add_agent, report, error) != 0)
     return -1;
   buffer_append_text(out, "]}");
-  return out->failed ? error_set(error, KAIZEN_E_NOMEM, "out of memory") : 0;
-}
-
-static int32_t send_report(struct buffer *out, int result, const struct error *error,
-                           kaizen_sink sink, void *ctx) {
-  int32_t code = result != 0 ? error->code : out->failed ? KAIZEN_E_NOMEM : KAIZEN_OK;
-
-  if (code == KAIZEN_OK && sink(ctx, out->data, out->len) != 0)
-    code = KAIZEN_E_IO;
-  buffer_fini(out);
-  return code;
+  return 0;
 }
 
 static int32_t inspect_delivery(struct kaizen_instance *instance, kaizen_sink sink, void *ctx) {
   struct report report = {.first = true};
-  struct error error = {0};
   struct call call;
   int32_t code;
   int result;
 
   if (!sink)
-    return KAIZEN_E_ARGUMENT;
-  code = call_enter(&call, instance, READY);
+    return call_refuse(instance, KAIZEN_E_ARGUMENT, "delivery: sink is NULL");
+  code = call_begin(&call, instance, "delivery", CALL_CONFIGURED);
   if (code != KAIZEN_OK)
     return code;
-  report.engine = call.engine;
-  result = make_delivery(call.engine, &report, &error);
-  code = send_report(&report.out, result, &error, sink, ctx);
-  call_leave(&call);
-  return code;
+  report.pipeline = call.pipeline;
+  result = make_delivery(call.pipeline, &report, &call.error);
+  if (result == 0)
+    result = call_send_report(&call, &report.out, sink, ctx);
+  buffer_fini(&report.out);
+  return call_end(&call, result);
 }
 
 static int32_t inspect_config(struct kaizen_instance *instance, kaizen_sink sink, void *ctx) {
@@ -271,14 +254,12 @@ static int32_t inspect_config(struct kaizen_instance *instance, kaizen_sink sink
   int32_t code;
 
   if (!sink)
-    return KAIZEN_E_ARGUMENT;
-  code = call_enter(&call, instance, READY);
+    return call_refuse(instance, KAIZEN_E_ARGUMENT, "config: sink is NULL");
+  code = call_begin(&call, instance, "config", CALL_CONFIGURED);
   if (code != KAIZEN_OK)
     return code;
-  config_report(&call.engine->config, &call.engine->origins, &out);
-  code = send_report(&out, 0, NULL, sink, ctx);
-  call_leave(&call);
-  return code;
+  config_report(&call.pipeline->config, &call.pipeline->origins, &out);
+  return call_end(&call, call_send_report(&call, &out, sink, ctx));
 }
 
 const struct kaizen_inspect_1 inspect_extension = {

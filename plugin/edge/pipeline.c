@@ -1,0 +1,290 @@
+/* pipeline.c - what one configuration has put together: project, recorder, publisher.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "edge/pipeline.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "store/agent_view.h"
+
+/* Memory, or a thread, may be had again by then; a library that is missing stays missing. */
+#define ATTACH_AGAIN_NS INT64_C(1000000000)
+/* A flush lets go of the attachment that often, so that a stop need not wait for it. */
+#define FLUSH_SLICE_NS INT64_C(20000000)
+#define NS_PER_S INT64_C(1000000000)
+/* How often another process's progress is looked at. */
+#define FLUSH_POLL_NS INT64_C(5000000)
+
+void pipeline_transport_settings(const struct pipeline *pipeline,
+                                 struct transport_settings *settings) {
+  const struct config *config = &pipeline->config;
+
+  *settings = (struct transport_settings){
+      .core = config->publish == CONFIG_PUBLISH_CORE,
+      .url = config->nats_url,
+      .creds = config->nats_creds,
+      .ca = config->nats_ca,
+      .cert = config->nats_cert,
+      .key = config->nats_key,
+      .stream = config->stream,
+      .shown_url = pipeline->shown_url.failed ? NULL : pipeline->shown_url.data,
+  };
+}
+
+/* Mutex held.  Made when it is first needed: a host that never emits has no thread of ours. */
+static void attach(struct pipeline *pipeline) {
+  struct transport_settings settings;
+  struct error error = {0};
+
+  if (pipeline->attachment || clock_monotonic_ns() < pipeline->attach_after_ns ||
+      pipeline->config.delivery != CONFIG_DELIVERY_IN_PROCESS)
+    return;
+  pipeline_transport_settings(pipeline, &settings);
+  if (publisher_attach(&settings, &pipeline->project, pipeline->config.fsync == CONFIG_FSYNC_ALWAYS,
+                       host_log_send, pipeline->log, &pipeline->attachment, &error) == 0)
+    return;
+  pipeline->attach_after_ns =
+      error.code == KAIZEN_E_NOMEM ? clock_monotonic_ns() + ATTACH_AGAIN_NS : INT64_MAX;
+  host_log_send(pipeline->log, KAIZEN_LOG_ERROR, HOST_LOG_NO_PUBLISHER, error.text);
+}
+
+static bool is_running(struct pipeline *pipeline) {
+  bool running;
+
+  (void)pthread_mutex_lock(&pipeline->mutex);
+  running = pipeline->running;
+  (void)pthread_mutex_unlock(&pipeline->mutex);
+  return running;
+}
+
+/* The attachment for a moment's use, NULL when there is none; pipeline_stop() takes it away only
+ * between uses. */
+static struct publisher_attachment *borrow_attachment(struct pipeline *pipeline, bool wanted) {
+  struct publisher_attachment *attachment = NULL;
+
+  (void)pthread_mutex_lock(&pipeline->mutex);
+  if (pipeline->running && (wanted || pipeline->attach_after_ns > 0))
+    attach(pipeline);
+  if (pipeline->running)
+    attachment = pipeline->attachment;
+  if (attachment)
+    pipeline->attachment_users++;
+  (void)pthread_mutex_unlock(&pipeline->mutex);
+  return attachment;
+}
+
+static void return_attachment(struct pipeline *pipeline) {
+  (void)pthread_mutex_lock(&pipeline->mutex);
+  if (--pipeline->attachment_users == 0)
+    (void)pthread_cond_signal(&pipeline->returned);
+  (void)pthread_mutex_unlock(&pipeline->mutex);
+}
+
+static void tell_publisher(void *ctx, const char *agent) {
+  struct pipeline *pipeline = ctx;
+  struct publisher_attachment *attachment = borrow_attachment(pipeline, true);
+
+  if (!attachment) {
+    (void)pthread_mutex_lock(&pipeline->mutex);
+    doorbell_ring(&pipeline->button, &pipeline->project, agent);
+    (void)pthread_mutex_unlock(&pipeline->mutex);
+    return;
+  }
+  publisher_committed(attachment, agent);
+  return_attachment(pipeline);
+}
+
+struct pipeline *pipeline_new(const struct config *config, const struct config_origins *origins,
+                              struct host_log *log, struct error *error) {
+  bool sync = config->fsync == CONFIG_FSYNC_ALWAYS;
+  struct pipeline *pipeline = calloc(1, sizeof *pipeline);
+
+  if (!pipeline) {
+    (void)error_set(error, KAIZEN_E_NOMEM, "out of memory");
+    return NULL;
+  }
+  if (project_open(&pipeline->project, config->project_root, config->allow_network_fs, sync,
+                   error) != 0)
+    goto no_project;
+  pipeline->recorder = recorder_new(&(struct recorder_options){
+      .project = &pipeline->project,
+      .slug = config->project,
+      .sync = sync,
+      .trend_window = (unsigned)config->trend_window,
+      .lock_timeout_ms = config->lock_timeout_ms,
+      .retention_days = config->retention_days,
+      .messages = {host_log_send, log},
+      .marked = tell_publisher,
+      .marked_ctx = pipeline,
+  });
+  if (!pipeline->recorder) {
+    (void)error_set(error, KAIZEN_E_NOMEM, "out of memory");
+    goto no_recorder;
+  }
+  config_redact_url(config->nats_url, &pipeline->shown_url);
+  buffer_append_byte(&pipeline->shown_url, '\0');
+  doorbell_button_init(&pipeline->button);
+  (void)pthread_mutex_init(&pipeline->mutex, NULL);
+  (void)pthread_cond_init(&pipeline->returned, NULL);
+  pipeline->log = log;
+  pipeline->config = *config;
+  pipeline->origins = *origins;
+  return pipeline;
+
+no_recorder:
+  project_close(&pipeline->project);
+no_project:
+  free(pipeline);
+  return NULL;
+}
+
+void pipeline_free(struct pipeline *pipeline) {
+  if (!pipeline)
+    return;
+  recorder_free(pipeline->recorder);
+  doorbell_button_close(&pipeline->button);
+  project_close(&pipeline->project);
+  config_fini(&pipeline->config);
+  buffer_fini(&pipeline->shown_url);
+  (void)pthread_cond_destroy(&pipeline->returned);
+  (void)pthread_mutex_destroy(&pipeline->mutex);
+  free(pipeline);
+}
+
+void pipeline_start(struct pipeline *pipeline) {
+  (void)pthread_mutex_lock(&pipeline->mutex);
+  pipeline->running = true;
+  pipeline->attach_after_ns = 0;
+  if (pipeline->config.emit_event)
+    attach(pipeline);
+  (void)pthread_mutex_unlock(&pipeline->mutex);
+}
+
+int pipeline_stop(struct pipeline *pipeline, int64_t deadline_ns) {
+  struct publisher_attachment *attachment;
+  uint64_t pending;
+  int result = 0;
+
+  (void)pthread_mutex_lock(&pipeline->mutex);
+  pipeline->running = false;
+  while (pipeline->attachment_users > 0)
+    (void)pthread_cond_wait(&pipeline->returned, &pipeline->mutex);
+  attachment = pipeline->attachment;
+  pipeline->attachment = NULL;
+  (void)pthread_mutex_unlock(&pipeline->mutex);
+  if (!attachment)
+    return 0;
+  result = publisher_flush(attachment, deadline_ns, &pending);
+  publisher_detach(attachment, deadline_ns);
+  return result;
+}
+
+struct gauges {
+  const struct project *project;
+  uint64_t marked, acknowledged, pending, held, dead_lettered;
+  int64_t last_acknowledged_unix_ns;
+  int64_t oldest_pending_s; /* INT64_MAX: none */
+};
+
+static int add_agent(void *ctx, const char *agent) {
+  struct gauges *gauges = ctx;
+  struct agent_view view;
+
+  /* one agent that cannot be read does not hide the others */
+  if (agent_view_read(gauges->project, agent, &view, NULL) != 0)
+    return 0;
+  gauges->marked += view.fold.marked;
+  gauges->acknowledged += view.acknowledged;
+  gauges->pending += view.pending;
+  gauges->held += view.held;
+  gauges->dead_lettered += view.dead_lettered;
+  if (view.oldest_pending_s > 0 && view.oldest_pending_s < gauges->oldest_pending_s)
+    gauges->oldest_pending_s = view.oldest_pending_s;
+  if (view.state.last_acknowledged_unix_ns > gauges->last_acknowledged_unix_ns)
+    gauges->last_acknowledged_unix_ns = view.state.last_acknowledged_unix_ns;
+  return 0;
+}
+
+static int read_gauges(const struct pipeline *pipeline, struct gauges *gauges,
+                       struct error *error) {
+  *gauges = (struct gauges){.project = &pipeline->project, .oldest_pending_s = INT64_MAX};
+  return project_each_agent(&pipeline->project, false, add_agent, gauges, error);
+}
+
+/* One look without an attachment of our own: another process publishes, or nobody. */
+static int count_pending(struct pipeline *pipeline, uint64_t *pending, struct error *error) {
+  struct gauges gauges;
+
+  if (read_gauges(pipeline, &gauges, error) != 0)
+    return -1;
+  *pending = gauges.pending - gauges.held;
+  /* emission is off and done here: nobody will publish, so there is nothing to wait for */
+  if (pipeline->config.delivery == CONFIG_DELIVERY_IN_PROCESS && !pipeline->config.emit_event)
+    return 0;
+  return *pending > 0;
+}
+
+int pipeline_flush(struct pipeline *pipeline, int64_t deadline_ns, uint64_t *pending,
+                   struct error *error) {
+  for (;;) {
+    struct publisher_attachment *attachment = borrow_attachment(pipeline, false);
+    int64_t slice_ns = clock_monotonic_ns() + FLUSH_SLICE_NS;
+    int result;
+
+    if (attachment) {
+      result =
+          publisher_flush(attachment, slice_ns < deadline_ns ? slice_ns : deadline_ns, pending);
+      return_attachment(pipeline);
+    } else {
+      result = count_pending(pipeline, pending, error);
+    }
+    if (result != 1 || !is_running(pipeline) || clock_monotonic_ns() >= deadline_ns)
+      return result;
+    if (!attachment)
+      clock_pause_ns(FLUSH_POLL_NS);
+  }
+}
+
+void pipeline_publisher_status(struct pipeline *pipeline, struct publisher_status *status) {
+  memset(status, 0, sizeof *status);
+  (void)pthread_mutex_lock(&pipeline->mutex);
+  if (pipeline->attachment) {
+    publisher_status(pipeline->attachment, status);
+  } else if (pipeline->config.delivery == CONFIG_DELIVERY_RELAY) {
+    status->state = KAIZEN_PUBLISHER_ELSEWHERE;
+    (void)snprintf(status->reason, sizeof status->reason,
+                   "delivery is \"relay\": kaizen-host drain --follow publishes");
+  } else {
+    status->state = KAIZEN_PUBLISHER_OFF;
+    (void)snprintf(status->reason, sizeof status->reason, "%s",
+                   !pipeline->running             ? "not started"
+                   : !pipeline->config.emit_event ? "emit_event is false"
+                                                  : "no thread");
+  }
+  (void)pthread_mutex_unlock(&pipeline->mutex);
+}
+
+pid_t pipeline_publisher_holder(const struct pipeline *pipeline) {
+  return publisher_holder(&pipeline->project);
+}
+
+void pipeline_stats(struct pipeline *pipeline, struct kaizen_stats *stats) {
+  struct publisher_status status;
+  struct gauges gauges;
+
+  (void)read_gauges(pipeline, &gauges, NULL);
+  pipeline_publisher_status(pipeline, &status);
+  stats->marked = gauges.marked;
+  stats->acknowledged = gauges.acknowledged;
+  stats->pending = gauges.pending;
+  stats->dead_lettered = gauges.dead_lettered;
+  if (gauges.oldest_pending_s < INT64_MAX)
+    stats->oldest_pending_unix_ns = gauges.oldest_pending_s * NS_PER_S;
+  stats->publish_failures = status.publish_failures;
+  stats->last_acknowledged_unix_ns = gauges.last_acknowledged_unix_ns;
+  stats->publisher = status.state;
+  (void)snprintf(stats->publisher_reason, sizeof stats->publisher_reason, "%s", status.reason);
+}

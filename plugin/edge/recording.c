@@ -1,0 +1,106 @@
+/* recording.c - one execution from the host to its receipt.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "edge/recording.h"
+
+#include <string.h>
+
+#include "edge/call.h"
+#include "edge/layout.h"
+#include "edge/out_struct.h"
+#include "record/execution_from_json.h"
+#include "record/execution_from_struct.h"
+
+/* The out-structs as after any call that answers < 0. */
+static int32_t answer_refusal(int32_t code, const char *reason, struct kaizen_receipt *receipt,
+                              struct kaizen_summary *summary) {
+  struct kaizen_receipt ours = {0};
+  const struct kaizen_summary nothing = {0};
+
+  out_struct_set_text(ours.reason, sizeof ours.reason, reason);
+  out_struct_write(receipt, &ours, sizeof ours);
+  out_struct_write(summary, &nothing, sizeof nothing);
+  return code;
+}
+
+static void answer_recorded(const struct recorder_request *request, const struct summary *summary,
+                            struct kaizen_receipt *receipt, struct kaizen_summary *out_summary) {
+  struct kaizen_receipt ours = {
+      .flags = (request->marked ? KAIZEN_RECEIPT_MARKED : 0u) |
+               (request->key_conflict ? KAIZEN_RECEIPT_KEY_CONFLICT : 0u),
+  };
+
+  if (request->marked)
+    memcpy(ours.event_id, request->event_id, UUID_TEXT_SIZE);
+  out_struct_write(receipt, &ours, sizeof ours);
+  if (out_summary)
+    out_struct_write_summary(out_summary, summary);
+}
+
+/* Where both ways of giving one execution meet: exactly one of `in` and `json` is used. */
+static int32_t record(struct kaizen_instance *instance, const struct kaizen_execution *in,
+                      struct span json, struct kaizen_receipt *receipt,
+                      struct kaizen_summary *out_summary) {
+  struct execution execution = {0};
+  struct recorder_request request = {.execution = &execution};
+  struct execution_limits limits;
+  struct summary summary;
+  struct call call;
+  int32_t code = call_begin(&call, instance, NULL, CALL_IN(INSTANCE_RUNNING));
+  int valid;
+
+  if (code != KAIZEN_OK)
+    return answer_refusal(code, call.error.text, receipt, out_summary);
+  instance_limits(call.pipeline, instance_now_ns(instance), &limits);
+  valid = in ? execution_from_struct(&execution, in, &limits, &call.error)
+             : execution_from_json(&execution, json, 0, &limits, &call.error);
+  if (valid == 0)
+    recorder_record(call.pipeline->recorder, &request, 1, limits.now_s, &summary, &call.error);
+  code = valid == 0 ? request.code : call.error.code;
+  instance_count(instance, code);
+  if (code >= 0) {
+    answer_recorded(&request, &summary, receipt, out_summary);
+  } else {
+    (void)answer_refusal(code, call.error.text, receipt, out_summary);
+    host_log_send(&instance->log, code <= -64 ? KAIZEN_LOG_ERROR : KAIZEN_LOG_NOTICE,
+                  code <= -64 ? HOST_LOG_RECORD_FAILED : HOST_LOG_REJECTED, call.error.text);
+  }
+  execution_fini(&execution);
+  call_leave(&call);
+  return code;
+}
+
+/* Of two out-structs the one that is too small cannot be written; the other says so. */
+static bool outs_fit(struct kaizen_receipt *receipt, struct kaizen_summary *summary) {
+  bool receipt_fits = !receipt || receipt->struct_size >= LAYOUT_1_0_RECEIPT;
+  bool summary_fits = !summary || summary->struct_size >= LAYOUT_1_0_SUMMARY;
+
+  if (receipt_fits && summary_fits)
+    return true;
+  (void)answer_refusal(KAIZEN_E_ARGUMENT, "an out-struct is smaller than its 1.0 layout",
+                       receipt_fits ? receipt : NULL, summary_fits ? summary : NULL);
+  return false;
+}
+
+int32_t recording_on_execution_end(struct kaizen_instance *instance,
+                                   const struct kaizen_execution *execution,
+                                   struct kaizen_receipt *receipt, struct kaizen_summary *summary) {
+  if (!outs_fit(receipt, summary))
+    return KAIZEN_E_ARGUMENT;
+  if (!instance || !execution || execution->struct_size < LAYOUT_1_0_EXECUTION)
+    return answer_refusal(KAIZEN_E_ARGUMENT,
+                          "a NULL argument, or a struct smaller than its 1.0 layout", receipt,
+                          summary);
+  return record(instance, execution, (struct span){NULL, 0}, receipt, summary);
+}
+
+int32_t recording_on_execution_end_json(struct kaizen_instance *instance, const char *json,
+                                        size_t len, struct kaizen_receipt *receipt,
+                                        struct kaizen_summary *summary) {
+  if (!outs_fit(receipt, summary))
+    return KAIZEN_E_ARGUMENT;
+  if (!instance || !json)
+    return answer_refusal(KAIZEN_E_ARGUMENT, "a NULL argument", receipt, summary);
+  return record(instance, NULL, (struct span){json, len == KAIZEN_NTS ? strlen(json) : len},
+                receipt, summary);
+}
