@@ -1,4 +1,4 @@
-/* clock.c - the two clocks.
+/* clock.c - the clocks.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "base/clock.h"
@@ -24,6 +24,14 @@ int64_t clock_monotonic_ns(void) {
 
 int64_t clock_wall_ns(void) {
   return read_clock(CLOCK_REALTIME);
+}
+
+int64_t clock_boot_ns(void) {
+#ifdef CLOCK_BOOTTIME
+  return read_clock(CLOCK_BOOTTIME);
+#else
+  return read_clock(CLOCK_MONOTONIC);
+#endif
 }
 
 void clock_pause_ns(int64_t ns) {

@@ -8,8 +8,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #if KAIZEN_LINUX_CALLS
@@ -76,6 +79,61 @@ void os_process_boot_text(char *text, size_t room) {
   (void)room;
 #endif
   text[got > 0 ? got : 0] = '\0';
+}
+
+#if KAIZEN_LINUX_CALLS
+/* proc(5): the 22nd field; the second is a name in parentheses that may hold anything. */
+static int read_start(pid_t pid, uint64_t *ticks) {
+  char path[32], text[512];
+  const char *at;
+  ssize_t got;
+  int fd;
+
+  (void)snprintf(path, sizeof path, "/proc/%ld/stat", (long)pid);
+  fd = open(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0)
+    return errno == ENOENT && access("/proc/self/stat", R_OK) == 0 ? 1 : -1;
+  got = read(fd, text, sizeof text - 1);
+  (void)close(fd);
+  if (got <= 0)
+    return got < 0 && errno == ESRCH ? 1 : -1;
+  text[got] = '\0';
+  at = strrchr(text, ')');
+  if (at && at[1] == ' ' && (at[2] == 'Z' || at[2] == 'X'))
+    return 1; /* it has ended, and its parent has not asked yet */
+  for (int field = 2; at && field < 22; field++)
+    at = strchr(at + 1, ' ');
+  if (!at)
+    return -1;
+  *ticks = strtoull(at, NULL, 10);
+  return 0;
+}
+#endif
+
+int os_process_start(pid_t pid, uint64_t *ticks) {
+  int saved_errno = errno, result;
+
+  *ticks = 0;
+#if KAIZEN_LINUX_CALLS
+  result = read_start(pid, ticks);
+#else
+  result = kill(pid, 0) != 0 && errno == ESRCH ? 1 : -1;
+#endif
+  errno = saved_errno;
+  return result;
+}
+
+uint64_t os_process_namespace(void) {
+  uint64_t number = 0;
+#if KAIZEN_LINUX_CALLS
+  int saved_errno = errno;
+  struct stat status;
+
+  if (stat("/proc/self/ns/pid", &status) == 0)
+    number = (uint64_t)status.st_ino;
+  errno = saved_errno;
+#endif
+  return number;
 }
 
 void os_process_each_descriptor(void (*each)(void *ctx, int fd), void *ctx) {

@@ -9,6 +9,8 @@
 #define KAIZEN_BASE_OS_PROCESS_H
 
 #include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
 
 /* Random bytes from getrandom, else from /dev/urandom; never waits.  -1 where neither is available:
  * the bytes are then zero.  errno is kept. */
@@ -16,6 +18,13 @@ int os_process_random(void *bytes, size_t len);
 
 /* The text that names this boot, with its NUL; "" where it cannot be read.  errno is kept. */
 void os_process_boot_text(char *text, size_t room);
+
+/* When a process began, in clock ticks since the boot: with its pid it names one process of a boot.
+ * 0; 1: there is no such process; -1: it cannot be told.  errno is kept. */
+int os_process_start(pid_t pid, uint64_t *ticks);
+/* The number of this process's pid namespace: pids of another one say nothing here.  0 where it
+ * cannot be told.  errno is kept. */
+uint64_t os_process_namespace(void);
 
 /* Calls `each` with every open descriptor of the process, one of its own for the look included. */
 void os_process_each_descriptor(void (*each)(void *ctx, int fd), void *ctx);
