@@ -33,6 +33,12 @@ refuses 'a plugin that includes the host' plugin/config/config.c '#include "../h
   'plugin/config/config.c includes ../host-shim/host/options.h'
 refuses 'a host that includes the plugin' host-shim/cli/main.c '#include "config/config.h"' \
   'host-shim/cli/main.c includes config/config.h'
+refuses 'a circle inside a folder' plugin/store/cursor.c '#include "store/agent_state.h"' \
+  'plugin/store: a circle of includes: agent_state cursor'
+refuses 'a circle between a file and the interface above it' plugin/publisher/window.c '#include "publisher/publisher.h"' \
+  'plugin/publisher: a circle of includes'
+refuses 'a base that knows the public headers' plugin/base/hash.c '#include <kaizen/extensions.h>' \
+  'plugin/base/hash.c includes <kaizen/extensions.h>'
 refuses 'NATS outside the transport' plugin/config/config.c '#include <nats/nats.h>' \
   'plugin/config/config.c includes <nats/nats.h>'
 refuses 'a file in no folder' plugin/utils.c '/* nothing */' 'plugin/utils.c is not listed'
