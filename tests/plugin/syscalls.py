@@ -39,10 +39,20 @@ FIND_KEY = ["pread64 .index-1"]
 READ_LINE = ["pread64 executions.jsonl", "pread64 executions.jsonl"]  # the second finds the log's end
 ADD_KEY = ["pwrite64 .index-1"]
 
+FIND_DOORBELL = ["openat2 .kaizen/metrics/.doorbell"]
+if "#define KAIZEN_LINUX_CALLS 0" in pathlib.Path(
+        os.environ["KAIZEN_TEST_BUILDDIR"], "build_config.h").read_text():  # configure --without-linux-calls
+    SAME_FILES = ["openat .kaizen", "openat metrics", "close .kaizen", "openat coach", "close metrics",
+                  "newfstatat executions.jsonl", "close coach", "geteuid", "newfstatat .lock",
+                  "pread64 executions.jsonl"]
+    SUMMARY[3:] = ["renameat .summary.new"]
+    EVENT_ID = ["openat /dev/urandom", "read urandom", "close urandom"]
+    FIND_DOORBELL = ["openat .kaizen", "openat metrics", "close .kaizen", "openat .doorbell", "close metrics"]
+
 ACQUIRE = LOCK + SAME_FILES
 BY_TIME = [
     (LOCK, ["flock .lock"]),  # within 200 us of the last time through the turnstile
-    (RING, ["close .doorbell", "openat2 .kaizen/metrics/.doorbell", "newfstatat .doorbell", "geteuid",
+    (RING, ["close .doorbell", *FIND_DOORBELL, "newfstatat .doorbell", "geteuid",
             *RING]),          # each second it is looked for by its name
 ]
 LIBRARY = tuple(int(part) for part in os.confstr("CS_GNU_LIBC_VERSION").split()[1].split(".")[:2])
@@ -110,8 +120,8 @@ def named(line):
     """`call file` of one line of strace -y."""
     call = re.sub(r"^\d+ +", "", line).split("(", 1)[0]
     call = {"fstat": "newfstatat"}.get(call, call)  # C libraries differ in which one they make of fstat()
-    quoted = re.search(r'"([^"]*)"', line) if call in ("openat", "openat2", "newfstatat", "renameat2",
-                                                         "unlinkat") else None
+    quoted = re.search(r'"([^"]*)"', line) if call in ("openat", "openat2", "newfstatat", "renameat",
+                                                         "renameat2", "unlinkat") else None
     file = quoted.group(1) if quoted else ""
     held = re.search(r"\(\d+<([^>]*)>", line)
     if not file and held:
