@@ -208,6 +208,27 @@ static void check_clock(struct doctor_findings *findings, struct session *sessio
   json_object_put(report);
 }
 
+/* System calls that are missing here, each with the promise that is weaker for it. */
+static void check_limits(struct doctor_findings *findings, struct session *session) {
+  struct json_object *report = NULL, *limits;
+  struct problem ignored;
+
+  if (report_text_delivery(session, &report, &ignored) < 0)
+    return;
+  limits = report_text_member(report, "limits");
+  for (size_t i = 0;
+       json_object_is_type(limits, json_type_array) && i < json_object_array_length(limits); i++) {
+    struct json_object *limit = json_object_array_get_idx(limits, i);
+
+    doctor_findings_add(findings, FINDING_WARNING, "system call",
+                        "allow the call where this runs in a sandbox or container", "%s: %s; %s",
+                        report_text_string(limit, "call", "?"),
+                        report_text_string(limit, "reason", "?"),
+                        report_text_string(limit, "effect", "?"));
+  }
+  json_object_put(report);
+}
+
 static void check_broker(struct doctor_findings *findings, struct session *session, bool emits) {
   struct json_object *report = NULL;
   struct problem problem;
@@ -246,6 +267,7 @@ static void check_instance(const struct host *host, struct session *session,
   check_slug(findings, config);
   check_ci(findings, emits);
   check_clock(findings, session);
+  check_limits(findings, session);
   doctor_findings_add(findings, FINDING_OK, "events", NULL, "emission is %s by default",
                       emits ? "on" : "off");
   if (!options_given(host->arguments, "no-broker"))

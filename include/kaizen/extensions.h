@@ -37,6 +37,7 @@ struct kaizen_inspect_1 { /* reading without recording: configured, running or s
                     void *ctx);
   /* [shared] one JSON object in one sink call:
    * {"project","project_root","emit_event","publisher":{"state","reason","holder_pid"},
+   *  "limits":[{"call","reason","effect"}...],
    *  "agents":[{"agent","execution_count","success_rate","avg_quality_score","avg_execution_time_s",
    *  "last_execution","trend":{"success_rate","quality_score"},"marked","acknowledged","pending","held",
    *  "dead_lettered","oldest_pending","skipped_lines"}...]}, agents by name. */

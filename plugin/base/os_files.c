@@ -29,8 +29,7 @@
 #define PASS_FLAGS (O_RDONLY | O_DIRECTORY | O_CLOEXEC)
 #endif
 
-/* ---- opening ----------------------------------------------------------------------------------
- */
+/* ---- opening --------------------------------------------------------------------------------- */
 
 /* One component; of a link errno is ELOOP, also where a folder was asked for. */
 static int open_component(int at, const char *name, int flags, mode_t mode) {
@@ -176,8 +175,7 @@ int os_files_try_open(int directory_fd) {
   return 0;
 }
 
-/* ---- names, marks and kinds of file systems ----------------------------------------------------
- */
+/* ---- names, marks and kinds of file systems -------------------------------------------------- */
 
 int os_files_exchange(int directory_fd, const char *one, const char *other) {
 #if KAIZEN_LINUX_CALLS
@@ -187,11 +185,6 @@ int os_files_exchange(int directory_fd, const char *one, const char *other) {
   errno = ENOSYS;
   return -1;
 #endif
-}
-
-int os_files_try_exchange(int directory_fd) {
-  /* a name that cannot exist: the call itself says ENOENT */
-  return os_files_exchange(directory_fd, "", "") == 0 || errno == ENOENT ? 0 : errno;
 }
 
 static int call_statx(int fd, struct os_files_mark *mark) {
@@ -224,9 +217,11 @@ int os_files_mark(int fd, struct os_files_mark *mark) {
 }
 
 int os_files_try_mark(int directory_fd) {
-  struct os_files_mark ignored;
+  struct os_files_mark mark;
 
-  return call_statx(directory_fd, &ignored) == 0 ? 0 : errno;
+  if (call_statx(directory_fd, &mark) != 0)
+    return errno;
+  return mark.birth_ns != 0 ? 0 : EOPNOTSUPP; /* by the file system, or the C library stood in */
 }
 
 int os_files_network(int fd, const char **name) {
@@ -255,4 +250,47 @@ int os_files_network(int fd, const char **name) {
   *name = NULL;
 #endif
   return 0;
+}
+
+int os_files_try_network(int fd) {
+#if KAIZEN_LINUX_CALLS
+  const char *ignored;
+
+  return os_files_network(fd, &ignored) == 0 ? 0 : errno;
+#else
+  (void)fd;
+  return ENOSYS;
+#endif
+}
+
+/* ---- room ------------------------------------------------------------------------------------ */
+
+static int write_zeros(int fd, off_t len) {
+  static const char zeros[4096];
+  off_t at = 0;
+
+  while (at < len) {
+    size_t piece = len - at < (off_t)sizeof zeros ? (size_t)(len - at) : sizeof zeros;
+    ssize_t n = pwrite(fd, zeros, piece, at);
+
+    if (n == 0)
+      return ENOSPC;
+    if (n < 0 && errno != EINTR)
+      return errno;
+    at += n > 0 ? n : 0;
+  }
+  return 0;
+}
+
+int os_files_reserve(int fd, off_t len) {
+#if KAIZEN_LINUX_CALLS
+  int failed;
+
+  do
+    failed = posix_fallocate(fd, 0, len);
+  while (failed == EINTR);
+  if (!is_refused(failed))
+    return failed;
+#endif
+  return write_zeros(fd, len);
 }

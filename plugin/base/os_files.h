@@ -34,10 +34,13 @@ int os_files_mark(int fd, struct os_files_mark *mark);
 /* *name is "NFS", "FUSE" and the like, NULL for a local file system or where it cannot be told. */
 int os_files_network(int fd, const char **name);
 
+/* Room for `len` bytes in an empty file, so that a full disk shows here.  0 or the errno. */
+int os_files_reserve(int fd, off_t len);
+
 /* Whether the Linux call works in this process now: 0, else the errno of a harmless try, ENOSYS
  * when the build does without. */
 int os_files_try_open(int directory_fd);
-int os_files_try_exchange(int directory_fd);
 int os_files_try_mark(int directory_fd);
+int os_files_try_network(int fd);
 
 #endif

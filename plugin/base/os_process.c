@@ -58,27 +58,17 @@ int os_process_random(void *bytes, size_t len) {
   return got == len ? 0 : -1;
 }
 
-int os_process_try_random(void) {
-  unsigned char byte;
-
-  return call_getrandom(&byte, sizeof byte) == 0 || errno == EAGAIN ? 0 : errno;
-}
-
 void os_process_boot_text(char *text, size_t room) {
-  ssize_t got = 0;
-#if KAIZEN_LINUX_CALLS
   int saved_errno = errno;
   int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+  ssize_t got = 0;
 
   if (fd >= 0) {
     got = read(fd, text, room - 1);
     (void)close(fd);
   }
-  errno = saved_errno;
-#else
-  (void)room;
-#endif
   text[got > 0 ? got : 0] = '\0';
+  errno = saved_errno;
 }
 
 #if KAIZEN_LINUX_CALLS
@@ -138,12 +128,9 @@ uint64_t os_process_namespace(void) {
 
 void os_process_each_descriptor(void (*each)(void *ctx, int fd), void *ctx) {
   const struct dirent *entry;
-  DIR *folder = NULL;
+  DIR *folder = opendir("/proc/self/fd");
   long limit;
 
-#if KAIZEN_LINUX_CALLS
-  folder = opendir("/proc/self/fd");
-#endif
   if (!folder)
     folder = opendir("/dev/fd");
   if (folder) {

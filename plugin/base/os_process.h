@@ -3,8 +3,7 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  *
- * getrandom, /proc and the names of threads stand here and nowhere else; os_limits.h says which
- * promise is weaker where one is missing or refused. */
+ * getrandom, /proc and the names of threads stand here and nowhere else. */
 #ifndef KAIZEN_BASE_OS_PROCESS_H
 #define KAIZEN_BASE_OS_PROCESS_H
 
@@ -16,7 +15,7 @@
  * the bytes are then zero.  errno is kept. */
 int os_process_random(void *bytes, size_t len);
 
-/* The text that names this boot, with its NUL; "" where it cannot be read.  errno is kept. */
+/* The text that names this boot to Linux, with its NUL; "" where it cannot be read.  errno is kept. */
 void os_process_boot_text(char *text, size_t room);
 
 /* When a process began, in clock ticks since the boot: with its pid it names one process of a boot.
@@ -32,8 +31,5 @@ void os_process_each_descriptor(void (*each)(void *ctx, int fd), void *ctx);
 /* Names the calling thread for those who look at it from outside; where that cannot be done it
  * stays unnamed.  At most 15 bytes. */
 void os_process_name_thread(const char *name);
-
-/* Whether getrandom works in this process: 0, else its errno, ENOSYS when the build does without. */
-int os_process_try_random(void);
 
 #endif

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/line_reader.h"
+#include "base/os_limits.h"
 #include "common/json_writer.h"
 #include "common/timestamp.h"
 #include "config/config_report.h"
@@ -208,6 +209,21 @@ static const char *publisher_state_name(int32_t state) {
   return names[state];
 }
 
+/* What the system this process runs on does not let the plugin do. */
+static void add_limits(struct buffer *out, const struct project *project) {
+  struct os_limit limits[OS_LIMITS_MAX];
+  size_t count = os_limits_find(project->root_fd, limits);
+
+  buffer_append_text(out, ",\"limits\":[");
+  for (size_t i = 0; i < count; i++) {
+    add_text(out, i > 0 ? ",{\"call\":" : "{\"call\":", limits[i].call);
+    add_text(out, ",\"reason\":", strerrordesc_np(limits[i].os_error));
+    add_text(out, ",\"effect\":", limits[i].effect);
+    buffer_append_text(out, "}");
+  }
+  buffer_append_text(out, "]");
+}
+
 static int make_delivery(struct pipeline *pipeline, struct report *report, struct error *error) {
   struct buffer *out = &report->out;
   struct publisher_status status;
@@ -222,7 +238,9 @@ static int make_delivery(struct pipeline *pipeline, struct report *report, struc
   add_text(out, ",\"publisher\":{\"state\":", publisher_state_name(status.state));
   add_text(out, ",\"reason\":", status.reason);
   add_count(out, ",\"holder_pid\":", (uint64_t)status.holder_pid);
-  buffer_append_text(out, "},\"agents\":[");
+  buffer_append_text(out, "}");
+  add_limits(out, &pipeline->project);
+  buffer_append_text(out, ",\"agents\":[");
   if (project_each_agent(&pipeline->project, true, add_agent, report, error) != 0)
     return -1;
   buffer_append_text(out, "]}");

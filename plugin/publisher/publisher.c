@@ -89,7 +89,8 @@ static struct publisher *find_or_start(const struct transport_settings *settings
   result = publisher_thread_start(publisher);
   if (result != 0) {
     publisher_thread_free(publisher);
-    (void)error_set_errno(error, KAIZEN_E_NOMEM, result, "no thread for the publisher");
+    (void)error_set_errno(error, KAIZEN_E_NOMEM, result,
+                          "no thread for the publisher (pthread_create)");
     return NULL;
   }
   publisher->next = registry;

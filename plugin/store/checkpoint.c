@@ -15,6 +15,7 @@
 
 #include "base/directory.h"
 #include "base/hash.h"
+#include "base/os_files.h"
 #include "base/os_process.h"
 
 #define SPARE_FILE CHECKPOINT_FILE ".new"
@@ -189,9 +190,7 @@ static int open_spare(int agent_fd, unsigned page_bits, int *fd, struct error *e
     return error_set_errno(error, KAIZEN_E_IO, errno, SPARE_FILE ": cannot remove");
   if (directory_open_file(agent_fd, SPARE_FILE, O_RDWR | O_CREAT | O_EXCL, fd, error) != 0)
     return -1;
-  do
-    failed = posix_fallocate(*fd, 0, (off_t)file_size_for(page_bits));
-  while (failed == EINTR);
+  failed = os_files_reserve(*fd, (off_t)file_size_for(page_bits));
   if (failed == 0)
     return 0;
   (void)close(*fd);

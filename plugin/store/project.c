@@ -282,7 +282,7 @@ static int write_identity(const struct project *project, int metrics_fd, int fd,
   len = snprintf(text, sizeof text, "%s inode %" PRIu64 " born %" PRId64 "\n", id_text, mark->inode,
                  mark->birth_ns);
   if (ftruncate(fd, 0) != 0)
-    return error_set_errno(error, KAIZEN_E_IO, errno, IDENTITY_FILE);
+    return error_set_errno(error, KAIZEN_E_IO, errno, IDENTITY_FILE ": ftruncate");
   if (directory_write_at(fd, text, (size_t)len, 0, error) != 0)
     return -1;
   if (project->sync && (fdatasync(fd) != 0 || fsync(metrics_fd) != 0)) {

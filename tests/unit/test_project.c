@@ -269,6 +269,11 @@ Test(project, what_is_no_folder_of_ours_is_refused_in_containers_too) {
   refuse_what_is_no_folder_of_ours();
 }
 
+Test(project, what_is_no_folder_of_ours_is_refused_in_sandboxes_too) {
+  forbid_openat2(EACCES);
+  refuse_what_is_no_folder_of_ours();
+}
+
 static int note_agent(void *ctx, const char *agent) {
   (void)strcat(ctx, agent);
   (void)strcat(ctx, " ");
