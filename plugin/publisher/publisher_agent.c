@@ -102,12 +102,6 @@ static void replace_later(struct publisher_agent *agent, bool rewritten) {
   agent->rewritten = rewritten;
 }
 
-static int open_outbox(struct publisher_agent *agent, struct error *error) {
-  if (agent->outbox.agent_fd >= 0)
-    return 0;
-  return outbox_open(&agent->outbox, &agent->site->project, agent->name, error);
-}
-
 /* With "fsync: always" every finished commit is durable; what a killed recorder left is not.  At
  * most one sync in a few milliseconds, as it slows down the recorders' own. */
 static int make_durable(struct publisher_agent *agent, int64_t now_ns, struct error *error) {
@@ -223,7 +217,9 @@ enum publisher_seen publisher_agent_look(struct publisher_agent *agent, struct w
   agent->used_ns = now_ns;
   if (agent->replace && (agent->in_flight > 0 || leave_place(agent, window) != 0))
     return PUBLISHER_LATER;
-  result = open_outbox(agent, &error);
+  result = agent->outbox.agent_fd >= 0
+               ? 0
+               : outbox_open(&agent->outbox, &agent->site->project, agent->name, &error);
   if (result != 0)
     return result == 1 ? PUBLISHER_NOTHING : fail(agent, &error, now_ns);
   want_state = !agent->place.known || agent->look_at_state;

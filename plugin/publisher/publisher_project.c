@@ -178,13 +178,6 @@ static bool find_metrics(struct publisher_project *project) {
   return false;
 }
 
-static int64_t jitter_ns(int64_t range_ns) {
-  uint32_t random = 0;
-
-  (void)os_process_random(&random, sizeof random);
-  return (int64_t)(random % 1000u) * (range_ns / 1000);
-}
-
 /* Away after no success: for the whole time while somebody else publishes, for a few seconds when
  * nobody does. */
 static bool is_away(struct publisher_project *project, int64_t now_ns) {
@@ -221,6 +214,8 @@ static void stand(struct publisher_project *project, int64_t now_ns) {
 
 /* The holder's own broker settings may be wrong, and somebody else's right. */
 static void give_up_without_success(struct publisher_project *project, int64_t now_ns) {
+  uint32_t random = 0;
+
   if (!publisher_project_pending(project)) {
     project->site.waiting_since_ns = 0;
     return;
@@ -236,7 +231,9 @@ static void give_up_without_success(struct publisher_project *project, int64_t n
            "no event was acknowledged for %d seconds: another process may try",
            (int)(WITHOUT_SUCCESS_NS / NS_PER_S));
   project->resigning = true;
-  project->away_until_ns = now_ns + AWAY_NS + AWAY_AT_LEAST_NS + jitter_ns(AWAY_JITTER_NS);
+  (void)os_process_random(&random, sizeof random);
+  project->away_until_ns =
+      now_ns + AWAY_NS + AWAY_AT_LEAST_NS + (int64_t)(random % 1000u) * (AWAY_JITTER_NS / 1000);
 }
 
 static int ring_for(void *ctx, const char *name) {

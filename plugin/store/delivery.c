@@ -26,6 +26,7 @@ struct operation {
   const struct project *project;
   unsigned char id[PROJECT_ID_SIZE];
   int64_t since_unix_ns, lock_timeout_ms;
+  bool dead_only; /* send again for the sake of the dead letters */
   uint64_t count;
   struct error *error;
   kaizen_sink sink;
@@ -230,8 +231,8 @@ static int move_back(const struct operation *operation, struct outbox *outbox,
   return result;
 }
 
-/* One try: 0, 1 to be tried again, -1.  `dead_only`: for the sake of the dead letters. */
-static int try_agent(struct operation *operation, const char *name, bool dead_only) {
+/* One try: 0, 1 to be tried again, -1. */
+static int try_agent(struct operation *operation, const char *name) {
   struct aim aim = {0};
   struct dead_letter_ids dead = {0};
   struct agent_state state;
@@ -244,15 +245,15 @@ static int try_agent(struct operation *operation, const char *name, bool dead_on
     return result < 0 ? -1 : 0;
   result = dead_letter_load_ids(outbox.agent_fd, &dead, operation->error);
   if (result == 0)
-    result = dead_only ? find_first_dead(&outbox, &dead, &aim, operation->error)
-                       : find_since(operation, &outbox, cursor, &aim);
+    result = operation->dead_only ? find_first_dead(&outbox, &dead, &aim, operation->error)
+                                  : find_since(operation, &outbox, cursor, &aim);
   keep_held(cursor, &aim);
   if (result == 0 && (aim.marked < cursor->marked || cursor_check(cursor, NULL) != 0)) {
     result = survey(&outbox, cursor, &dead, &aim, operation->error);
     if (result == 0)
       result = move_back(operation, &outbox, cursor, &aim, &moved);
     if (result == 0) {
-      operation->count += dead_only ? aim.revived.count : moved;
+      operation->count += operation->dead_only ? aim.revived.count : moved;
       tell_publisher(operation->project, name);
     }
   }
@@ -262,24 +263,17 @@ static int try_agent(struct operation *operation, const char *name, bool dead_on
   return result;
 }
 
-static int try_often(struct operation *operation, const char *name, bool dead_only) {
+static int send_again(void *ctx, const char *name) {
+  struct operation *operation = ctx;
   int result = 1;
 
   for (int i = 0; i < TRIES && result == 1; i++)
-    result = try_agent(operation, name, dead_only);
+    result = try_agent(operation, name);
   if (result == 1)
     (void)busy(operation->error);
   if (result != 0)
     error_prefix(operation->error, "%s", name);
   return result == 0 ? 0 : -1;
-}
-
-static int resend_agent(void *ctx, const char *name) {
-  return try_often(ctx, name, false);
-}
-
-static int retry_agent(void *ctx, const char *name) {
-  return try_often(ctx, name, true);
 }
 
 static int assume_agent(void *ctx, const char *name) {
@@ -310,24 +304,18 @@ static int assume_agent(void *ctx, const char *name) {
   return result;
 }
 
-/* 1 when there is no metrics folder, and so nothing to do. */
-static int begin(struct operation *operation) {
-  int fd, result = project_metrics_folder(operation->project, false, &fd, operation->error);
-
-  if (result != 0)
-    return result;
-  (void)close(fd);
-  return project_identity(operation->project, operation->id, operation->error);
-}
-
 static int for_each_agent(struct operation *operation, int (*each)(void *ctx, const char *name),
                           uint64_t *count) {
-  int result = begin(operation);
+  int fd, result = project_metrics_folder(operation->project, false, &fd, operation->error);
 
+  if (result == 0) {
+    (void)close(fd);
+    result = project_identity(operation->project, operation->id, operation->error);
+  }
   if (result == 0)
     result = project_each_agent(operation->project, true, each, operation, operation->error);
   *count = operation->count;
-  return result < 0 ? -1 : 0;
+  return result < 0 ? -1 : 0; /* without a metrics folder there is nothing to do */
 }
 
 int delivery_resend(const struct project *project, int64_t since_unix_ns, int64_t lock_timeout_ms,
@@ -337,7 +325,7 @@ int delivery_resend(const struct project *project, int64_t since_unix_ns, int64_
                                 .lock_timeout_ms = lock_timeout_ms,
                                 .error = error};
 
-  return for_each_agent(&operation, resend_agent, count);
+  return for_each_agent(&operation, send_again, count);
 }
 
 int delivery_assume_sent(const struct project *project, int64_t lock_timeout_ms, uint64_t *count,
@@ -351,9 +339,9 @@ int delivery_assume_sent(const struct project *project, int64_t lock_timeout_ms,
 int delivery_retry_dead_letters(const struct project *project, int64_t lock_timeout_ms,
                                 uint64_t *count, struct error *error) {
   struct operation operation = {
-      .project = project, .lock_timeout_ms = lock_timeout_ms, .error = error};
+      .project = project, .lock_timeout_ms = lock_timeout_ms, .dead_only = true, .error = error};
 
-  return for_each_agent(&operation, retry_agent, count);
+  return for_each_agent(&operation, send_again, count);
 }
 
 static int hand_out(void *ctx, const unsigned char id[16], struct span line) {
