@@ -4,6 +4,7 @@
 #include "edge/instance.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -16,7 +17,7 @@ struct kaizen_instance *instance_new(const struct kaizen_host_v1 *host) {
 
   if (!instance)
     return NULL;
-  instance->host = *host;
+  memcpy(&instance->host, host, host->struct_size < sizeof *host ? host->struct_size : sizeof *host);
   /* the caller's texts may be gone after create() */
   instance->host.name = instance->host.version = NULL;
   if (instance->host.log_level == 0)

@@ -34,6 +34,26 @@ $cc -Wall -Wextra -I "$frozen" "$srcdir/tests/plugin/abi_structs.c" -o "$work/st
 mkdir "$work/project"
 "$work/structs" "$KAIZEN_TEST_PLUGIN" "$work/project" || fail 'a host of 1.0 with the plugin of today'
 
+# ---- a host of 1.0, the plugin of today built from a header whose structs have grown ----
+# Longer structs of a host of later are abi_structs' own cases.
+mkdir -p "$work/grown/kaizen"
+for header in plugin extensions; do
+  awk '/^struct kaizen_(host_v1|execution|receipt|summary|stats|query|query_result) \{/ { grows = 1 }
+    /^};/ && grows { print "  uint64_t appended[3];"; grows = 0; structs++ }
+    { print }
+    END { print structs > "/dev/stderr" }' "$srcdir/include/kaizen/$header.h" \
+    >"$work/grown/kaizen/$header.h" 2>"$work/grown/$header.count"
+done
+[ "$(cat "$work/grown/plugin.count" "$work/grown/extensions.count" | tr '\n' ' ')" = '5 2 ' ] ||
+  fail 'the header that has grown is not what it should be'
+find "$srcdir/plugin" "$srcdir/common" -name '*.c' >"$work/sources"
+# shellcheck disable=SC2046 # one word a file
+$cc -w -O0 -shared -fPIC -fvisibility=hidden -include "$KAIZEN_TEST_BUILDDIR/build_config.h" -I "$work/grown" \
+  -I "$srcdir/plugin" -I "$srcdir" -I /usr/include/uuid $(cat "$work/sources") \
+  -Wl,--version-script="$srcdir/plugin/kaizen_metrics.map" -o "$work/grown.so" -luuid -ldl -lpthread -lm || exit 1
+mkdir "$work/old-host"
+"$work/structs" "$work/grown.so" "$work/old-host" || fail 'a host of 1.0 with a plugin whose structs have grown'
+
 # ---- a host of 1.0, a plugin of later: longer table, longer structs ----
 mock later -DLATER
 mkdir "$work/later"
