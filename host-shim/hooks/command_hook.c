@@ -14,6 +14,7 @@
 #include "hooks/hook_log.h"
 #include "hooks/hook_payload.h"
 #include "hooks/hook_record.h"
+#include "hooks/hook_usage.h"
 #include "hooks/hooks_commands.h"
 #include "host/command.h"
 
@@ -40,12 +41,24 @@ struct call { /* one call of the hook */
   struct hook_event event;
 };
 
+static void take_usage(struct call *call, const struct hook_identity *identity,
+                       struct usage *usage) {
+  *usage = (struct usage){.calls = NULL};
+  if (options_given(call->host->arguments, "no-usage"))
+    return;
+  hook_usage_end(call->usable, &call->event, identity->key, hook_guard_deadline_s(HOOK_GUARD_READ),
+                 usage);
+  call->event.usage = usage;
+}
+
 static void end_turn(struct call *call) {
   struct hook_identity identity;
+  struct usage usage;
   struct hook_event *event = &call->event;
   bool skips = strcmp(options_text(call->host->arguments, "aborted", "skip"), "skip") == 0;
 
   hook_identity_end(call->usable, event, &identity);
+  take_usage(call, &identity, &usage);
   /* Hosts run subagents of their own, for a title or a summary: they are no run of anybody. */
   if (event->is_agents && event->agent_name[0] == '\0')
     hook_log("%s: a subagent without a name is no run of the agent; nothing is recorded",
@@ -54,6 +67,7 @@ static void end_turn(struct call *call) {
     hook_log("%s: aborted, not recorded; --aborted failure records it", event->name);
   else
     hook_record_execution(call->host, event, &identity);
+  usage_free(&usage);
 }
 
 /* Turns that began and of whose end nobody told. */
@@ -76,6 +90,7 @@ static void act(struct call *call) {
     return;
   case HOOK_TURN_START:
   case HOOK_AGENT_START:
+    hook_usage_begin(call->usable, &call->event);
     hook_identity_begin(call->usable, &call->event, &losses);
     if (losses.count > 0 && hook_record_enter(&call->event) == 0)
       record_losses(call, &losses);
@@ -224,14 +239,17 @@ const struct command command_hook = {
     .name = "hook",
     .synopsis = "HOST [OPTIONS] < PAYLOAD\n  kaizen-host hook codex-notify [OPTIONS] PAYLOAD",
     .summary = "called by a coding agent when something begins or ends",
-    .details = "Ends record an execution, starts are remembered for its duration, the end of a "
-               "session only sends what is\n"
-               "pending.  The status is always 0, nothing is written to standard output, and it is "
-               "over in 900 ms:\n"
-               "what there is to say is in hook.log below $XDG_STATE_HOME/kaizen-host/ "
-               "(~/.local/state/kaizen-host/).\n"
-               "No prompt, answer, tool text, address or transcript is stored; docs/hosts/ has a "
-               "page a host.",
+    .details =
+        "Ends record an execution, starts are remembered for its duration, the end of a "
+        "session only sends what is\n"
+        "pending.  The status is always 0, nothing is written to standard output, and it is "
+        "over in 900 ms:\n"
+        "what there is to say is in hook.log below $XDG_STATE_HOME/kaizen-host/ "
+        "(~/.local/state/kaizen-host/).\n"
+        "No prompt, answer, tool text, address or transcript is stored.  Out of the transcript "
+        "that the host\n"
+        "names, tokens, model and tool errors are counted, unless --no-usage is given; "
+        "docs/hosts/ has a page a host.",
     .examples = examples,
     .option_groups = {hook_record_options, own_options},
     .words = {"claude-code", "codex", "codex-notify", "gemini", "cursor", "copilot", "goose",

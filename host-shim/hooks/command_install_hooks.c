@@ -78,9 +78,13 @@ static void add_options(const struct arguments *arguments, struct hook_command *
                         char *state_dir) {
   static const struct {
     const char *name, *option;
-  } handed_on[] = {{"agent", "--agent"},           {"aborted", "--aborted"},
-                   {"metadata", "--metadata"},     {"metadata-allow", "--metadata-allow"},
-                   {"emit-event", "--emit-event"}, {"no-emit-event", "--no-emit-event"}};
+  } handed_on[] = {{"agent", "--agent"},
+                   {"aborted", "--aborted"},
+                   {"metadata", "--metadata"},
+                   {"metadata-allow", "--metadata-allow"},
+                   {"no-usage", "--no-usage"},
+                   {"emit-event", "--emit-event"},
+                   {"no-emit-event", "--no-emit-event"}};
   const char *given = options_text(arguments, "state-dir", NULL);
   for (size_t i = 0; i < arguments->value_count; i++)
     for (size_t j = 0; j < sizeof handed_on / sizeof handed_on[0]; j++)

@@ -11,6 +11,7 @@
 #include "base/hook_redact.h"
 #include "base/problem.h"
 #include "hooks/hook_host.h"
+#include "usage/usage.h"
 
 enum hook_outcome { HOOK_UNKNOWN, HOOK_COMPLETED, HOOK_FAILED, HOOK_ABORTED, HOOK_TIMEOUT };
 
@@ -26,6 +27,7 @@ struct hook_event { /* texts are "" when they are not there; what is in them may
   char model[HOOK_WORD_MAX + 1], version[HOOK_WORD_MAX + 1];
   char status[HOOK_WORD_MAX + 1], error[HOOK_WORD_MAX + 1];
   const char *folder;        /* borrowed, or NULL; never stored */
+  const struct usage *usage; /* borrowed: what the transcript says (hook_usage.h), or NULL */
   enum hook_outcome outcome; /* UNKNOWN: the host does not say */
   bool is_blank;             /* a start without a question: the host goes on by itself */
   double duration_s;         /* 0: not known */

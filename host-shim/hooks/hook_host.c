@@ -252,6 +252,9 @@ static const struct hook_host opencode = {
             [HOOK_FIELD_COST_USD] = {"cost"},
             [HOOK_FIELD_INPUT_TOKENS] = {"tokens.input"},
             [HOOK_FIELD_OUTPUT_TOKENS] = {"tokens.output"},
+            [HOOK_FIELD_CACHE_READ_TOKENS] = {"tokens.cacheRead"},
+            [HOOK_FIELD_CACHE_WRITE_TOKENS] = {"tokens.cacheWrite"},
+            [HOOK_FIELD_REASONING_TOKENS] = {"tokens.reasoning"},
         },
 };
 
@@ -280,6 +283,8 @@ static const struct hook_host openclaw = {
             [HOOK_FIELD_DURATION_MS] = {"durationMs"},
             [HOOK_FIELD_INPUT_TOKENS] = {"tokens.input"},
             [HOOK_FIELD_OUTPUT_TOKENS] = {"tokens.output"},
+            [HOOK_FIELD_CACHE_READ_TOKENS] = {"tokens.cacheRead"},
+            [HOOK_FIELD_CACHE_WRITE_TOKENS] = {"tokens.cacheWrite"},
         },
 };
 

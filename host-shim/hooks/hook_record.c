@@ -27,6 +27,8 @@ const struct option_spec hook_record_options[] = {
     {"metadata", 'm', OPTION_PAIR, "KEY=VALUE", "added to every record; repeatable"},
     {"metadata-allow", 0, OPTION_TEXT, "FIELD",
      "store this field of the payload, too: numbers, true, false, short texts; repeatable"},
+    {"no-usage", 0, OPTION_FLAG, NULL,
+     "do not read the host's transcript for tokens, model and tool errors"},
     {"emit-event", 'e', OPTION_FLAG, NULL, "publish kaizen.metrics.recorded for it"},
     {"no-emit-event", 0, OPTION_FLAG, NULL, "do not, whatever the configuration says"},
     {NULL, 0, OPTION_FLAG, NULL, NULL},
@@ -89,9 +91,33 @@ static int describe(struct json_text_members *members, const struct hook_event *
   if (cost_usd > 0)
     result |= json_text_members_add_number(members, "cost_usd", cost_usd);
   return result | add_count(members, "turns", hook_event_number(event, HOOK_FIELD_TURNS)) |
-         add_count(members, "input_tokens", hook_event_number(event, HOOK_FIELD_INPUT_TOKENS)) |
-         add_count(members, "output_tokens", hook_event_number(event, HOOK_FIELD_OUTPUT_TOKENS)) |
          add_count(members, "loops", hook_event_number(event, HOOK_FIELD_LOOPS));
+}
+
+static int64_t tokens_in(const struct hook_event *event, enum hook_field field) {
+  double number = hook_event_number(event, field);
+
+  return number >= 1 && number < 1e15 ? (int64_t)number : USAGE_NOT_SAID;
+}
+
+/* What the payload says: the plugins of ours that make payloads count as docs/metadata.md does. */
+static struct usage_tokens tokens_of(const struct hook_event *event) {
+  return (struct usage_tokens){
+      .input = tokens_in(event, HOOK_FIELD_INPUT_TOKENS),
+      .output = tokens_in(event, HOOK_FIELD_OUTPUT_TOKENS),
+      .cache_read = tokens_in(event, HOOK_FIELD_CACHE_READ_TOKENS),
+      .cache_write = tokens_in(event, HOOK_FIELD_CACHE_WRITE_TOKENS),
+      .reasoning = tokens_in(event, HOOK_FIELD_REASONING_TOKENS),
+  };
+}
+
+/* The payload's word counts before the transcript's: both have all of a turn or nothing. */
+static int describe_usage(struct record_request *request, const struct hook_event *event) {
+  struct usage_tokens tokens = tokens_of(event);
+  int result = usage_describe_tokens(&tokens, &request->metadata, &request->extra);
+
+  return event->usage ? result | usage_describe(event->usage, &request->metadata, &request->extra)
+                      : result;
 }
 
 static int add_allowed(struct json_text_members *members, const struct hook_event *event,
@@ -124,13 +150,6 @@ static int add_all_allowed(struct json_text_members *members, const struct hook_
   return result;
 }
 
-static int add_tokens(struct json_text_members *extra, const struct hook_event *event) {
-  double tokens = hook_event_number(event, HOOK_FIELD_INPUT_TOKENS) +
-                  hook_event_number(event, HOOK_FIELD_OUTPUT_TOKENS);
-
-  return json_text_members_find(extra, "tokens") ? 0 : add_count(extra, "tokens", tokens);
-}
-
 /* The execution as the plugin takes it; the request was initialised from the options. */
 static int fill_request(struct record_request *request, const struct host *host,
                         const struct hook_event *event, const struct hook_identity *identity,
@@ -150,7 +169,7 @@ static int fill_request(struct record_request *request, const struct host *host,
     execution->session_id = session_text(event->session);
   if (describe(&request->metadata, event) < 0 ||
       add_all_allowed(&request->metadata, event, host->arguments) < 0 ||
-      add_tokens(&request->extra, event) < 0)
+      describe_usage(request, event) < 0)
     return problem_no_memory(problem);
   return 0;
 }

@@ -75,7 +75,7 @@ class Agents(HookTest):
         records = self.check("opencode")
         metadata = [record for record in records if record["agent"] == "build" and record["success"]][0]["metadata"]
         self.assertEqual((metadata["cost_usd"], metadata["input_tokens"], metadata["output_tokens"], metadata["model"]),
-                         (0.03, 200, 40, "anthropic/claude-sonnet-4-5"))
+                         (0.03, 7000, 54, "anthropic/claude-sonnet-4-5"))
 
 
 def add_test(host):

@@ -223,7 +223,8 @@ class OpenCode(NodeAgent):
     def session(self):
         def answer(session, message, cost):
             info = {"id": message, "role": "assistant", "sessionID": session, "providerID": "anthropic",
-                    "modelID": "claude-sonnet-4-5", "cost": cost, "tokens": {"input": 100, "output": 20},
+                    "modelID": "claude-sonnet-4-5", "cost": cost,
+                    "tokens": {"input": 100, "output": 20, "reasoning": 7, "cache": {"read": 3000, "write": 400}},
                     "time": {"created": 1, "completed": 2}}
             return ["event", {"event": {"type": "message.updated", "properties": {"info": info}}}]
 

@@ -1,0 +1,179 @@
+/* hook_usage.c - what a turn used, out of the transcript that the host's payload names.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "hooks/hook_usage.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/time_text.h"
+#include "hooks/hook_log.h"
+#include "host/report_text.h"
+#include "usage/transcript.h"
+
+/* How long an answer is waited for that the host writes down while it already calls the hook. */
+static const double SETTLE_S = 0.15;
+enum { SETTLE_STEP_NS = 5 * 1000 * 1000 };
+
+static const char MAGIC[8] = {'K', 'Z', 'P', 'L', 'A', 'C', 'E', '1'};
+static const uint8_t no_key[HOOK_FINGERPRINT_KEY_BYTES];
+
+struct place { /* in one transcript, as it lies in the state folder */
+  char magic[8];
+  uint64_t checksum;   /* of everything behind it */
+  uint64_t turn;       /* mark of the host's own name of the turn that began at `begin`, or 0 */
+  uint64_t begin, end; /* of the last turn that began, of the last one that ended */
+  uint64_t ended;      /* mark of the key of the last turn that ended, or 0 */
+  int64_t begin_tokens, end_tokens; /* the session's total there, where the host counts it */
+  uint8_t is_open;                  /* began, and has not ended */
+  uint8_t reserved[7];
+};
+
+static uint64_t checksum_of(const struct place *place) {
+  size_t skip = offsetof(struct place, turn);
+
+  return hook_fingerprint(no_key, (const char *)place + skip, sizeof *place - skip);
+}
+
+static uint64_t mark_of(const struct hook_state *state, const char *text) {
+  return *text != '\0' ? hook_state_mark(state, text, strlen(text)) : 0;
+}
+
+/* The place's file; *known: there was a sound one in it. */
+static int open_place(const struct hook_state *state, const char *path, struct place *place,
+                      bool *known) {
+  char name[48];
+
+  snprintf(name, sizeof name, "turns/%016llx.usage", (unsigned long long)mark_of(state, path));
+  int fd = hook_state_file(state, name, O_RDWR | O_CREAT);
+  *known = fd >= 0 && pread(fd, place, sizeof *place, 0) == (ssize_t)sizeof *place &&
+           memcmp(place->magic, MAGIC, sizeof MAGIC) == 0 && place->checksum == checksum_of(place);
+  if (!*known)
+    *place = (struct place){.begin_tokens = USAGE_NOT_SAID, .end_tokens = USAGE_NOT_SAID};
+  return fd;
+}
+
+static void close_place(int fd, struct place *place) {
+  memcpy(place->magic, MAGIC, sizeof MAGIC);
+  place->checksum = checksum_of(place);
+  if (fd < 0)
+    return;
+  if (pwrite(fd, place, sizeof *place, 0) != (ssize_t)sizeof *place)
+    hook_log("where the turn begins in the transcript cannot be remembered");
+  close(fd);
+}
+
+static const char *path_of(const struct hook_event *event, const char *member) {
+  const char *path = report_text_string(event->payload, member, NULL);
+
+  return path && *path == '/' ? path : NULL;
+}
+
+/* A subagent's run has a file of its own, from its beginning on. */
+void hook_usage_begin(const struct hook_state *state, const struct hook_event *event) {
+  const char *path = path_of(event, "transcript_path");
+  struct place place;
+  struct stat entry;
+  bool known;
+
+  if (!state || !path || event->kind != HOOK_TURN_START || event->agent_id[0] != '\0' ||
+      !transcript_format_find(event->host->family))
+    return;
+  int fd = open_place(state, path, &place, &known);
+  uint64_t turn = mark_of(state, event->turn);
+  if (!known || !place.is_open || turn == 0 || turn != place.turn) {
+    place.turn = turn;
+    place.begin = stat(path, &entry) == 0 ? (uint64_t)entry.st_size : 0;
+    place.begin_tokens = place.begin == place.end ? place.end_tokens : USAGE_NOT_SAID;
+    place.is_open = 1;
+  }
+  close_place(fd, &place);
+}
+
+/* Where the turn that ends began; false: it cannot be told. */
+static bool find_begin(struct place *place, bool known, bool is_agents, uint64_t key) {
+  bool is_again = known && key != 0 && key == place->ended;
+
+  if (is_again || (known && place->is_open))
+    return true;
+  if (!known && !is_agents)
+    return false;
+  /* without a start it began where the one before it ended */
+  place->begin = known ? place->end : 0;
+  place->begin_tokens = place->end_tokens;
+  return true;
+}
+
+static bool has_answer(const struct transcript *transcript) {
+  return transcript->last_step == TRANSCRIPT_ANSWER ||
+         transcript->last_step == TRANSCRIPT_COMPLETED;
+}
+
+/* Reads what is there, and waits a moment for an answer that is still being written.  0, or -1:
+ * it was not read to its end. */
+static int read_part(struct transcript *transcript, bool wants_answer, double deadline_s) {
+  double settled_s = time_text_monotonic_s() + SETTLE_S;
+  const struct timespec step = {.tv_nsec = SETTLE_STEP_NS};
+
+  for (;;) {
+    if (transcript_read(transcript, deadline_s) != 0)
+      return -1;
+    if (!wants_answer || has_answer(transcript) ||
+        time_text_monotonic_s() >= (settled_s < deadline_s ? settled_s : deadline_s))
+      break;
+    nanosleep(&step, NULL);
+  }
+  transcript_end(transcript);
+  return transcript->usage.is_partial || (wants_answer && !has_answer(transcript)) ? -1 : 0;
+}
+
+static void take_usage(struct transcript *transcript, struct usage *usage) {
+  *usage = transcript->usage;
+  transcript->usage = (struct usage){.calls = NULL};
+}
+
+void hook_usage_end(const struct hook_state *state, const struct hook_event *event, const char *key,
+                    double deadline_s, struct usage *usage) {
+  const struct transcript_format *format = transcript_format_find(event->host->family);
+  bool is_agents = event->kind == HOOK_AGENT_END;
+  const char *path = path_of(event, is_agents ? "agent_transcript_path" : "transcript_path");
+  struct transcript transcript = {.fd = -1};
+  struct problem problem;
+  struct place place;
+  struct stat entry;
+  bool known;
+  bool wants_answer = event->outcome == HOOK_COMPLETED || event->outcome == HOOK_UNKNOWN;
+
+  *usage = (struct usage){.calls = NULL};
+  if (!state || !format || !path)
+    return;
+  int fd = open_place(state, path, &place, &known);
+  uint64_t ended = mark_of(state, key);
+  if (!find_begin(&place, known, is_agents, ended)) {
+    hook_log("%s: the turn's start was not seen; its usage is not known", event->name);
+  } else if (transcript_open(&transcript, format, path, &problem) < 0) {
+    hook_log("%s: the transcript cannot be used; the usage is not known", event->name);
+  } else if (fstat(transcript.fd, &entry) == 0 && (uint64_t)entry.st_size < place.begin) {
+    hook_log("%s: the transcript was rewritten; the usage is not known", event->name);
+  } else {
+    transcript.is_agents_own = is_agents;
+    transcript.at = place.begin;
+    transcript.total_tokens = place.begin_tokens;
+    if (read_part(&transcript, wants_answer, deadline_s) == 0)
+      take_usage(&transcript, usage);
+    else
+      hook_log("%s: the transcript was not complete in time; the usage is not known", event->name);
+  }
+  if (transcript.fd >= 0) {
+    place.end = transcript.at;
+    place.end_tokens = transcript.total_tokens;
+    place.ended = ended;
+    place.is_open = 0;
+  }
+  transcript_close(&transcript);
+  close_place(fd, &place);
+}

@@ -1,0 +1,22 @@
+/* hook_usage.h - what a turn used, out of the transcript that the host's payload names.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * At a turn's start the transcript's length is remembered, at its end what came behind it is read:
+ * numbers and model names, as far as the file is the user's own and the time of a hook allows.
+ * What cannot be read in time is not told, never told as 0. */
+#ifndef KAIZEN_HOST_HOOK_USAGE_H
+#define KAIZEN_HOST_HOOK_USAGE_H
+
+#include "hooks/hook_event.h"
+#include "hooks/hook_state.h"
+#include "usage/usage.h"
+
+/* A turn starts.  Told of again under the host's own name for the turn, the first time counts. */
+void hook_usage_begin(const struct hook_state *state, const struct hook_event *event);
+/* A turn or a subagent's run ended; `key` is its idempotency key.  *usage is filled as far as
+ * possible by `deadline_s` (time_text_monotonic_s()), and usage_free() takes it. */
+void hook_usage_end(const struct hook_state *state, const struct hook_event *event, const char *key,
+                    double deadline_s, struct usage *usage);
+
+#endif

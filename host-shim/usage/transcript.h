@@ -1,0 +1,80 @@
+/* transcript.h - a coding agent's own record of a session, read for numbers, ids and times.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * One JSON object a line, with prompts, answers and the output of tools in it.  None of these is
+ * taken; transcript_format.c says for each host which members are. */
+#ifndef KAIZEN_HOST_TRANSCRIPT_H
+#define KAIZEN_HOST_TRANSCRIPT_H
+
+#include <json-c/json.h>
+
+#include "base/problem.h"
+#include "usage/usage.h"
+
+enum transcript_step {
+  TRANSCRIPT_OTHER,     /* nothing about the course of a turn */
+  TRANSCRIPT_PROMPT,    /* a turn begins */
+  TRANSCRIPT_TOOL,      /* a tool is used, or its result is there: an answer has yet to come */
+  TRANSCRIPT_ANSWER,    /* the model's words; the last of a turn ends it */
+  TRANSCRIPT_COMPLETED, /* the host says that the turn has ended */
+  TRANSCRIPT_FAILED,
+  TRANSCRIPT_ABORTED
+};
+
+struct transcript_line { /* what one line said; texts are "" when it did not */
+  enum transcript_step step;
+  int64_t unix_ns; /* 0: no time in it */
+  char turn[HOOK_ID_MAX + 1], session[HOOK_ID_MAX + 1], agent_id[HOOK_ID_MAX + 1];
+  char agent_name[HOOK_TEXT_MAX + 1], version[HOOK_WORD_MAX + 1], error[HOOK_WORD_MAX + 1];
+  const char *folder; /* borrowed until the call returns, or NULL; never stored */
+};
+
+struct transcript;
+/* Takes what a line says: calls go to the transcript's usage, the rest to *line, which is empty. */
+typedef void (*transcript_reader)(struct transcript *transcript, struct json_object *document,
+                                  struct transcript_line *line);
+
+struct transcript_format {
+  const char *host;     /* its family (hook_host.h) */
+  const char *marks[8]; /* a line that says something has one of these in it; ends with NULL */
+  bool tells_tool_errors;
+  transcript_reader read;
+};
+/* NULL: no transcript of that host is understood. */
+const struct transcript_format *transcript_format_find(const char *host);
+
+struct transcript { /* of one file */
+  const struct transcript_format *format;
+  bool is_agents_own; /* a subagent's: without this, its lines in its parent's file are left out */
+  struct usage usage;
+  enum transcript_step last_step; /* the last one that was not OTHER */
+  /* Called for each line that said something, after its calls are in the usage. */
+  void (*each)(void *ctx, const struct transcript_line *line);
+  void *ctx;
+  /* Between the lines, by the format. */
+  char model[HOOK_WORD_MAX + 1];
+  int64_t total_tokens; /* of the session so far, where the host counts that */
+  bool has_records;     /* it writes each call down with an id */
+  uint64_t ordinal;
+  /* The file. */
+  int fd;
+  uint64_t at; /* what has been read up to here */
+  char *buffer;
+  size_t used, room;
+};
+
+/* Opens a regular file of this user.  -1: it is none, or cannot be opened (EXIT_CODE_FAILED). */
+int transcript_open(struct transcript *transcript, const struct transcript_format *format,
+                    const char *path, struct problem *problem);
+/* Reads from `at` to the present end, or to the deadline (time_text_monotonic_s(); 0: none).  A
+ * line without its newline is kept for the next call.  1: the deadline has passed; -1: the file
+ * cannot be read, or a line is too long: the usage is partial then. */
+int transcript_read(struct transcript *transcript, double deadline_s);
+/* Reads a document that is there already: a line, or an element of an older format's file. */
+void transcript_take(struct transcript *transcript, struct json_object *document);
+/* At the end: the last line counts although its newline is missing. */
+void transcript_end(struct transcript *transcript);
+void transcript_close(struct transcript *transcript);
+
+#endif
