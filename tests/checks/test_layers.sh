@@ -29,6 +29,10 @@ refuses 'a lower folder that includes an upper one' plugin/base/clock.c '#includ
 refuses 'a text that includes the plugin' common/utf8.c '#include "base/error.h"' 'common/utf8.c includes base/error.h'
 refuses 'the base of the host that includes its middle' host-shim/base/utf8_text.c '#include "host/command.h"' \
   'host-shim/base/utf8_text.c includes host-shim/host/command.h'
+refuses 'an entry for a foreign host that looks inside' plugin/adapters/nemo_relay/nemo_relay.c \
+  '#include "edge/instance.h"' 'plugin/adapters/nemo_relay/nemo_relay.c includes plugin/edge/instance.h'
+refuses 'a layer that knows a foreign host' plugin/edge/plugin.c \
+  '#include "adapters/nemo_relay/nemo_relay.h"' 'plugin/edge/plugin.c includes plugin/adapters/nemo_relay/nemo_relay.h'
 refuses 'a plugin that includes the host' plugin/config/config.c '#include "../host-shim/host/options.h"' \
   'plugin/config/config.c includes ../host-shim/host/options.h'
 refuses 'a host that includes the plugin' host-shim/cli/main.c '#include "config/config.h"' \

@@ -1,5 +1,5 @@
 #!/bin/sh
-# test_exports.sh - the built plugin exports one symbol, needs no broker library, and is linked as
+# test_exports.sh - the built plugin exports two symbols, needs no broker library, and is linked as
 # promised; a module that is not is refused.
 #
 # SPDX-License-Identifier: Apache-2.0
@@ -16,9 +16,13 @@ sound='-Wl,-z,nodelete -Wl,-z,now -Wl,-z,relro'
 cat >"$TMPDIR/module.c" <<'END'
 int kaizen_plugin_v1(void);
 int kaizen_plugin_v1(void) { return 0; }
-#ifdef SECOND
-int kaizen_second(void);
-int kaizen_second(void) { return 0; }
+#ifndef WITHOUT_RELAY
+int nemo_relay_register_plugin(void);
+int nemo_relay_register_plugin(void) { return 0; }
+#endif
+#ifdef THIRD
+int kaizen_third(void);
+int kaizen_third(void) { return 0; }
 #endif
 END
 
@@ -45,7 +49,9 @@ try() { # NAME WANTED FLAGS...
 # shellcheck disable=SC2086
 {
   try 'a module as promised' accepted $sound
-  try 'a second symbol' refused $sound -DSECOND
+  try 'a third symbol' refused $sound -DTHIRD
+  try 'no entry for NeMo Relay' refused $sound -DWITHOUT_RELAY
+  try 'a library that a host may have as well' refused $sound -Wl,--no-as-needed -ljson-c
   try 'a library of the broker' refused $sound -Wl,--no-as-needed -l:libnats.so
   try 'a module that dlclose() unmaps' refused -Wl,-z,now -Wl,-z,relro
   try 'lazy binding' refused -Wl,-z,nodelete -Wl,-z,lazy -Wl,-z,relro
