@@ -10,6 +10,7 @@
  *   check URL [STREAM] | init URL NAME REPLICAS [dry] | watch URL COUNT FIFO
  * `append` does what a recorder does for its log: claims .state, writes marked lines under the
  * lock. */
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <pthread.h>
@@ -316,6 +317,14 @@ static void fork_child(void) {
   printf("%ld\n", (long)child);
 }
 
+/* What a host does that copies or packs its own project: the locks of this process on it are gone
+ * (fcntl(2)). */
+static void open_and_close(const char *path) {
+  int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+  printf("%s\n", fd >= 0 && close(fd) == 0 ? "ok" : strerror(errno));
+}
+
 static void detach_all(void) {
   for (int i = 0; i < SLOTS; i++)
     if (slots[i])
@@ -378,6 +387,8 @@ static void obey(char *line) {
     show_host();
   } else if (strcmp(words[0], "become_child") == 0) {
     become_child();
+  } else if (strcmp(words[0], "open_and_close") == 0) {
+    open_and_close(words[1]);
   } else if (strcmp(words[0], "fork") == 0) {
     fork_child();
   } else if (strcmp(words[0], "letters") == 0) {

@@ -68,6 +68,26 @@ class Elected(BrokerTest):
         finally:
             os.kill(child, signal.SIGKILL)
 
+    def test_of_two_that_both_think_they_are_elected_one_moves_the_cursor(self):
+        server = self.make_server()
+        client = self.make_client(server)
+        first, second = self.make_driver(), self.make_driver()
+        first.ok(f"attach 0 {server.url}")
+        first.ok("append coach 10")
+        wait_for(lambda: first.json("status 0")["state"] == CONNECTED, "the first to try")
+        first.ok(f"open_and_close {os.path.dirname(self.folder('coach'))}/.publisher.lock")
+        second.ok(f"attach 0 {server.url}")
+        wait_for(lambda: second.json("status 0")["state"] == CONNECTED, "the second to try, too")
+        self.assertEqual(first.json("status 0")["state"], CONNECTED)
+        client.make_stream()
+        self.assertEqual((first.flush(), second.flush()), ((0, 0), (0, 0)))
+        first.ok("append coach 5")
+        second.ok("append coach 5")
+        self.assertEqual((first.flush(), second.flush()), ((0, 0), (0, 0)))
+        found = first.view("coach")
+        self.assertEqual((found["marked"], found["acknowledged"], found["pending"]), (20, 20, 0))
+        self.assertEqual([payload["id"] for _, payload in client.messages()], self.marked_ids("coach"))
+
     def test_an_unattached_process_is_heard_by_its_ring(self):
         server = self.make_server()
         client = self.make_client(server)
