@@ -166,6 +166,49 @@ struct kaizen_repair_1 { /* the log against everything derived from it */
   int32_t (*repair)(struct kaizen_instance *, struct kaizen_str agent, kaizen_sink, void *ctx);
 };
 
+#define KAIZEN_SPAN_1 "kaizen.span/1"
+enum { KAIZEN_SPAN_TOKEN_SIZE = 40 }; /* of a token's text, with its NUL */
+struct kaizen_span {                  /* a run that begins; see GROWTH, zero what is not given */
+  uint32_t struct_size, flags;        /* sizeof; KAIZEN_EXEC_EMIT, KAIZEN_EXEC_NO_EMIT or 0: how the
+                                         run is recorded if it is lost */
+  struct kaizen_str agent;            /* as kaizen_execution's */
+  struct kaizen_str idempotency_key;  /* the record's; not given: one of the span's own */
+  struct kaizen_str session_id;       /* of the record of a lost run; at most 1024 bytes */
+};
+/* A run from its beginning.  The plugin measures its time, and a run whose process dies before its
+ * end was told is not lost: the next recording or repair() in that agent's log, or sweep(), by
+ * whichever process, records one failure with metadata {"outcome":"lost"} under the span's key, so
+ * that it can never stand beside the record of the end.  Where it cannot be told whether the
+ * process lives (another pid namespace), the span counts as lost after a day.
+ * What is open stands in files and outlives the instance, not a loss of power. */
+struct kaizen_span_1 {
+  /* [shared] running only.  `token` is filled with NUL-terminated text.  At most about 1000 spans
+   * of an agent are open at a time.
+   * Errors: E_ARGUMENT; E_UNSUPPORTED (an unknown flag of 0-15); E_FORKED; E_STATE; E_REJECTED;
+   * E_BUSY (too many are open); E_NOMEM, E_IO. */
+  int32_t (*begin)(struct kaizen_instance *, const struct kaizen_span *,
+                   char token[KAIZEN_SPAN_TOKEN_SIZE]);
+  /* [shared] running only.  on_execution_end() for the run of `token`, by any instance of the
+   * project, also in another process.  The execution's agent is the span's; its key is given by
+   * the span and need not be repeated; without KAIZEN_EXEC_HAS_TIME its time is the one measured,
+   * or none when the machine was started anew in between.  A result >= 0 closes the span; a
+   * transient or unknown one leaves it open, to be ended again.  A token that is not open (ended or
+   * cancelled before, or taken as lost) needs the execution's own key, so that a run is recorded
+   * once; without it: E_REJECTED. */
+  int32_t (*end)(struct kaizen_instance *, const char *token, const struct kaizen_execution *,
+                 struct kaizen_receipt *, struct kaizen_summary *);
+  /* [shared] closes a span without a record; KAIZEN_OK also when it is not open. */
+  int32_t (*cancel)(struct kaizen_instance *, struct kaizen_str agent, const char *token);
+  /* [shared] configured, running or stopped; writes no file.  Every open span of an agent, or of
+   * all when `agent` is not given, one JSON object a sink call:
+   * {"agent","token","began","elapsed_s","session_id","pid","lost"}; elapsed_s is null when it
+   * cannot be told. */
+  int32_t (*list)(struct kaizen_instance *, struct kaizen_str agent, kaizen_sink, void *ctx);
+  /* [shared] running only.  Records every lost run of the project now.  *count (may be NULL): how
+   * many records that made. */
+  int32_t (*sweep)(struct kaizen_instance *, uint64_t *count);
+};
+
 #define KAIZEN_NAMES_1 "kaizen.names/1"
 enum { KAIZEN_NAME_MAX = 64 };
 struct kaizen_names_1 {

@@ -13,5 +13,6 @@ extern const struct kaizen_inspect_1 inspect_extension;
 extern const struct kaizen_names_1 names_extension;
 extern const struct kaizen_query_1 query_extension;
 extern const struct kaizen_repair_1 repair_extension;
+extern const struct kaizen_span_1 span_extension;
 
 #endif

@@ -20,7 +20,8 @@
 enum host_log_id { /* the edge's own */
                    HOST_LOG_RECORD_FAILED = 106,
                    HOST_LOG_REJECTED = 107,
-                   HOST_LOG_NO_PUBLISHER = 109
+                   HOST_LOG_NO_PUBLISHER = 109,
+                   HOST_LOG_RUN_LOST = 111
 };
 
 struct host_log {

@@ -248,6 +248,14 @@ int pipeline_flush(struct pipeline *pipeline, int64_t deadline_ns, uint64_t *pen
   }
 }
 
+const struct process_identity *pipeline_process(struct pipeline *pipeline) {
+  (void)pthread_mutex_lock(&pipeline->mutex);
+  if (pipeline->process.pid == 0)
+    process_identity_own(&pipeline->process);
+  (void)pthread_mutex_unlock(&pipeline->mutex);
+  return &pipeline->process;
+}
+
 void pipeline_publisher_status(struct pipeline *pipeline, struct publisher_status *status) {
   memset(status, 0, sizeof *status);
   (void)pthread_mutex_lock(&pipeline->mutex);

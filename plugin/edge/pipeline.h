@@ -8,13 +8,17 @@
 #define KAIZEN_PIPELINE_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
+#include "base/process_identity.h"
 #include "config/config.h"
 #include "edge/host_log.h"
 #include "publisher/publisher.h"
 #include "recorder/recorder.h"
 #include "store/doorbell.h"
 #include "store/project.h"
+
+enum { PIPELINE_SWEEP_SLOTS = 1024 };
 
 struct pipeline {
   unsigned users; /* guarded by the instance's mutex */
@@ -23,8 +27,12 @@ struct pipeline {
   struct buffer shown_url; /* nats_url without credentials, NUL-terminated */
   struct project project;
   struct recorder *recorder;
+  atomic_uint_fast64_t spans_begun;
+  /* when an agent's lost runs are looked for next; agents share slots by a hash of their names */
+  atomic_int_fast64_t sweep_due_ns[PIPELINE_SWEEP_SLOTS];
   struct host_log *log;                    /* the instance's */
   pthread_mutex_t mutex;                   /* of what follows */
+  struct process_identity process;         /* pipeline_process() */
   pthread_cond_t returned;                 /* attachment_users fell to 0 */
   struct publisher_attachment *attachment; /* NULL: nothing is published from here */
   unsigned attachment_users;
@@ -49,6 +57,8 @@ int pipeline_flush(struct pipeline *pipeline, int64_t deadline_ns, uint64_t *pen
 void pipeline_stats(struct pipeline *pipeline, struct kaizen_stats *stats);
 void pipeline_transport_settings(const struct pipeline *pipeline,
                                  struct transport_settings *settings);
+/* This process, as others know it. */
+const struct process_identity *pipeline_process(struct pipeline *pipeline);
 void pipeline_publisher_status(struct pipeline *pipeline, struct publisher_status *status);
 /* Who publishes for the project, also for an instance that takes no part in it; 0: nobody, -1: a
  * process of another pid namespace. */

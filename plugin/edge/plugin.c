@@ -251,7 +251,7 @@ static const void *get_extension(const char *id) {
       {KAIZEN_INSPECT_1, &inspect_extension}, {KAIZEN_QUERY_1, &query_extension},
       {KAIZEN_BATCH_1, &batch_extension},     {KAIZEN_DELIVERY_1, &delivery_extension},
       {KAIZEN_BROKER_1, &broker_extension},   {KAIZEN_REPAIR_1, &repair_extension},
-      {KAIZEN_NAMES_1, &names_extension},
+      {KAIZEN_NAMES_1, &names_extension},     {KAIZEN_SPAN_1, &span_extension},
   };
   size_t i;
 

@@ -7,6 +7,7 @@
 
 #include "edge/call.h"
 #include "edge/layout.h"
+#include "edge/open_run.h"
 #include "edge/out_struct.h"
 #include "record/execution_from_json.h"
 #include "record/execution_from_struct.h"
@@ -37,23 +38,36 @@ static void answer_recorded(const struct recorder_request *request, const struct
     out_struct_write_summary(out_summary, summary);
 }
 
-/* Where both ways of giving one execution meet: exactly one of `in` and `json` is used. */
-static int32_t record(struct kaizen_instance *instance, const struct kaizen_execution *in,
-                      struct span json, struct kaizen_receipt *receipt,
-                      struct kaizen_summary *out_summary) {
+/* What a host gives: one of `in` and `json`; a token beside `in` when it ends a span. */
+struct given {
+  const struct kaizen_execution *in;
+  struct span json;
+  const char *token;
+};
+
+/* Where all ways of giving one execution meet. */
+static int32_t record(struct kaizen_instance *instance, const struct given *given,
+                      struct kaizen_receipt *receipt, struct kaizen_summary *out_summary) {
   struct execution execution = {0};
   struct recorder_request request = {.execution = &execution};
+  struct open_run run = {.agent_fd = -1};
+  const struct kaizen_execution *in = given->in;
   struct execution_limits limits;
   struct summary summary;
   struct call call;
   int32_t code = call_begin(&call, instance, NULL, CALL_IN(INSTANCE_RUNNING));
-  int valid;
+  int valid = 0;
 
   if (code != KAIZEN_OK)
     return answer_refusal(code, call.error.text, receipt, out_summary);
   instance_limits(call.pipeline, instance_now_ns(instance), &limits);
-  valid = in ? execution_from_struct(&execution, in, &limits, &call.error)
-             : execution_from_json(&execution, json, 0, &limits, &call.error);
+  if (given->token) {
+    valid = open_run_take(&run, &call, given->token, in);
+    in = &run.execution;
+  }
+  if (valid == 0)
+    valid = in ? execution_from_struct(&execution, in, &limits, &call.error)
+               : execution_from_json(&execution, given->json, 0, &limits, &call.error);
   if (valid == 0)
     recorder_record(call.pipeline->recorder, &request, 1, limits.now_s, &summary, &call.error);
   code = valid == 0 ? request.code : call.error.code;
@@ -65,6 +79,9 @@ static int32_t record(struct kaizen_instance *instance, const struct kaizen_exec
     host_log_send(&instance->log, code <= -64 ? KAIZEN_LOG_ERROR : KAIZEN_LOG_NOTICE,
                   code <= -64 ? HOST_LOG_RECORD_FAILED : HOST_LOG_REJECTED, call.error.text);
   }
+  open_run_close(&run, code >= 0);
+  if (code >= 0)
+    open_run_sweep_sometimes(&call, execution.agent);
   execution_fini(&execution);
   call_leave(&call);
   return code;
@@ -91,7 +108,7 @@ int32_t recording_on_execution_end(struct kaizen_instance *instance,
     return answer_refusal(KAIZEN_E_ARGUMENT,
                           "a NULL argument, or a struct smaller than its 1.0 layout", receipt,
                           summary);
-  return record(instance, execution, (struct span){NULL, 0}, receipt, summary);
+  return record(instance, &(struct given){.in = execution}, receipt, summary);
 }
 
 int32_t recording_on_execution_end_json(struct kaizen_instance *instance, const char *json,
@@ -101,6 +118,18 @@ int32_t recording_on_execution_end_json(struct kaizen_instance *instance, const 
     return KAIZEN_E_ARGUMENT;
   if (!instance || !json)
     return answer_refusal(KAIZEN_E_ARGUMENT, "a NULL argument", receipt, summary);
-  return record(instance, NULL, (struct span){json, len == KAIZEN_NTS ? strlen(json) : len},
+  return record(instance, &(struct given){.json = {json, len == KAIZEN_NTS ? strlen(json) : len}},
                 receipt, summary);
+}
+
+int32_t recording_on_span_end(struct kaizen_instance *instance, const char *token,
+                              const struct kaizen_execution *execution,
+                              struct kaizen_receipt *receipt, struct kaizen_summary *summary) {
+  if (!outs_fit(receipt, summary))
+    return KAIZEN_E_ARGUMENT;
+  if (!instance || !token || !execution || execution->struct_size < LAYOUT_1_0_EXECUTION)
+    return answer_refusal(KAIZEN_E_ARGUMENT,
+                          "a NULL argument, or a struct smaller than its 1.0 layout", receipt,
+                          summary);
+  return record(instance, &(struct given){.in = execution, .token = token}, receipt, summary);
 }

@@ -6,6 +6,7 @@
 #include "common/json_writer.h"
 #include "edge/call.h"
 #include "edge/extension_tables.h"
+#include "edge/open_run.h"
 #include "store/salvage.h"
 #include "store/verify.h"
 
@@ -71,6 +72,8 @@ static int32_t repair_repair(struct kaizen_instance *instance, struct kaizen_str
     result = salvage_agent(&call.pipeline->project, name, (unsigned)config->trend_window,
                            config->lock_timeout_ms, config->fsync == CONFIG_FSYNC_ALWAYS, saved_to,
                            &call.error);
+  if (result == 0)
+    result = open_run_sweep(&call, name, NULL);
   if (result == 0) {
     buffer_clear(&report);
     result = make_report(&call, name, saved_to, &report);

@@ -192,6 +192,23 @@ int open_span_each(int agent_fd, int (*each)(void *ctx, const char *token), void
   return result;
 }
 
+struct count {
+  int found, max;
+};
+
+static int count_one(void *ctx, const char *token) {
+  struct count *count = ctx;
+
+  (void)token;
+  return ++count->found >= count->max;
+}
+
+int open_span_count(int agent_fd, int max, struct error *error) {
+  struct count count = {.max = max};
+
+  return open_span_each(agent_fd, count_one, &count, error) < 0 ? -1 : count.found;
+}
+
 /* ---- what became of it ----------------------------------------------------------------------- */
 
 int64_t open_span_elapsed_ns(const struct open_span *span, const struct process_identity *own) {

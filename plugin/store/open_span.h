@@ -35,6 +35,8 @@ int open_span_read(int agent_fd, const char token[UUID_TEXT_SIZE], struct open_s
                    struct error *error);
 /* 0 also when it is not there. */
 int open_span_remove(int agent_fd, const char token[UUID_TEXT_SIZE], struct error *error);
+/* How many are open, counted up to `max`.  -1 with *error. */
+int open_span_count(int agent_fd, int max, struct error *error);
 /* Calls `each` with the token of every open span of an agent, until it answers non-zero (returned).
  * -1 with *error. */
 int open_span_each(int agent_fd, int (*each)(void *ctx, const char *token), void *ctx,

@@ -253,6 +253,25 @@ FUNCTION(kaizen_repair_1, verify, 0,
 FUNCTION(kaizen_repair_1, repair, 8,
          int32_t (*)(struct kaizen_instance *, struct kaizen_str agent, kaizen_sink, void *ctx));
 
+SIZE(kaizen_span, 56);
+MEMBER(kaizen_span, struct_size, 0, uint32_t);
+MEMBER(kaizen_span, flags, 4, uint32_t);
+MEMBER(kaizen_span, agent, 8, struct kaizen_str);
+MEMBER(kaizen_span, idempotency_key, 24, struct kaizen_str);
+MEMBER(kaizen_span, session_id, 40, struct kaizen_str);
+SIZE(kaizen_span_1, 40);
+FUNCTION(kaizen_span_1, begin, 0,
+         int32_t (*)(struct kaizen_instance *, const struct kaizen_span *,
+                     char token[KAIZEN_SPAN_TOKEN_SIZE]));
+FUNCTION(kaizen_span_1, end, 8,
+         int32_t (*)(struct kaizen_instance *, const char *token, const struct kaizen_execution *,
+                     struct kaizen_receipt *, struct kaizen_summary *));
+FUNCTION(kaizen_span_1, cancel, 16,
+         int32_t (*)(struct kaizen_instance *, struct kaizen_str agent, const char *token));
+FUNCTION(kaizen_span_1, list, 24,
+         int32_t (*)(struct kaizen_instance *, struct kaizen_str agent, kaizen_sink, void *ctx));
+FUNCTION(kaizen_span_1, sweep, 32, int32_t (*)(struct kaizen_instance *, uint64_t *count));
+
 SIZE(kaizen_names_1, 8);
 FUNCTION(kaizen_names_1, map, 0, int32_t (*)(struct kaizen_str name, char *out));
 
