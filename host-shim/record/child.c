@@ -5,13 +5,19 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/time_text.h"
+#include "record/group_signals.h"
+
+/* Who goes on for so long after a signal does not end by it. */
+static const double HANDLED_S = 10;
 
 static const int handed_on[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGALRM};
 
@@ -43,35 +49,73 @@ static int read_exec_error(int error_pipe) {
   return got == sizeof error ? error : 0;
 }
 
-/* si_code > 0 is the kernel speaking: the terminal has told the whole process group. */
-static void hand_on(const siginfo_t *info, pid_t child, struct child_result *result) {
-  if (info->si_signo == SIGINT || info->si_signo == SIGTERM || info->si_signo == SIGHUP)
-    result->interrupted_by = info->si_signo;
-  if (info->si_code <= 0)
-    kill(child, info->si_signo);
+struct watch { /* of one command */
+  pid_t child;
+  int signals; /* signalfd */
+  struct group_signals group;
+  double interrupted_s; /* when the last interrupting signal came */
+  bool by_terminal;     /* and it was a key */
+  struct child_result *result;
+};
+
+static bool is_interrupting(int number) {
+  return number == SIGINT || number == SIGTERM || number == SIGHUP;
 }
 
-static bool has_ended(pid_t child, struct child_result *result) {
-  return waitpid(child, &result->wait_status, WNOHANG) == child;
+/* A code above 0 is the kernel speaking: the terminal has told the whole process group. */
+static void take_signal(struct watch *watch, const struct signalfd_siginfo *info) {
+  int number = (int)info->ssi_signo;
+  bool by_kernel = info->ssi_code > 0;
+
+  if (is_interrupting(number)) {
+    watch->result->interrupted_by = number;
+    watch->interrupted_s = time_text_monotonic_s();
+    watch->by_terminal = by_kernel;
+  }
+  if (number == SIGCHLD || by_kernel)
+    return;
+  bool has_it = getpgid(watch->child) == getpgrp() && group_signals_has(&watch->group, number);
+  if (!has_it)
+    kill(watch->child, number);
 }
 
-static void wait_for(pid_t child, const sigset_t *watched, struct child_result *result) {
-  while (!has_ended(child, result)) {
-    siginfo_t info;
+/* Signals that wait; false: there is none. */
+static bool take_signals(struct watch *watch) {
+  struct signalfd_siginfo info;
 
-    if (sigwaitinfo(watched, &info) > 0 && info.si_signo != SIGCHLD)
-      hand_on(&info, child, result);
+  if (read(watch->signals, &info, sizeof info) != sizeof info)
+    return false;
+  take_signal(watch, &info);
+  return true;
+}
+
+/* Who types on after a Ctrl-C talks to a command that has dealt with it. */
+static bool waits_for_input(const struct watch *watch) {
+  return watch->result->interrupted_by != 0 && watch->by_terminal && isatty(STDIN_FILENO);
+}
+
+static void wait_for(struct watch *watch) {
+  struct pollfd entries[2] = {{.fd = watch->signals, .events = POLLIN},
+                              {.fd = STDIN_FILENO, .events = POLLIN}};
+
+  while (waitpid(watch->child, &watch->result->wait_status, WNOHANG) != watch->child) {
+    int count = poll(entries, waits_for_input(watch) ? 2 : 1, -1);
+
+    if (count > 0 && entries[0].revents != 0)
+      take_signals(watch);
+    else if (count > 0 && (entries[1].revents & POLLIN) != 0)
+      watch->result->interrupted_by = 0;
+    else if (count > 0)
+      watch->by_terminal = false; /* the terminal is gone: nothing more will be typed */
   }
 }
 
-/* A Ctrl-C that reached both at once is still waiting here when the child has ended by it. */
-static void take_waiting_signals(const sigset_t *watched, struct child_result *result) {
-  const struct timespec at_once = {.tv_sec = 0, .tv_nsec = 0};
-  siginfo_t info;
-
-  while (sigtimedwait(watched, &info, &at_once) > 0)
-    if (info.si_signo == SIGINT || info.si_signo == SIGTERM || info.si_signo == SIGHUP)
-      result->interrupted_by = info.si_signo;
+/* A Ctrl-C that reached both at once is still waiting here when the command has ended by it. */
+static void settle(struct watch *watch, double ended_s) {
+  while (take_signals(watch))
+    continue;
+  if (ended_s - watch->interrupted_s > HANDLED_S)
+    watch->result->interrupted_by = 0;
 }
 
 int child_run(char *const *argv, struct child_result *result, struct problem *problem) {
@@ -85,19 +129,27 @@ int child_run(char *const *argv, struct child_result *result, struct problem *pr
   child_default.sa_handler = SIG_DFL; /* inherited as ignored, it would take the status away */
   sigaction(SIGCHLD, &child_default, NULL);
   block_signals(&watched, &before);
+  struct watch watch = {.result = result,
+                        .signals = signalfd(-1, &watched, SFD_CLOEXEC | SFD_NONBLOCK)};
+  group_signals_begin(&watch.group, &watched);
   double started_s = time_text_monotonic_s();
-  pid_t child = fork();
+  pid_t child = watch.signals < 0 ? -1 : fork();
   if (child == 0)
     become(argv, &before, error_pipe[1]);
   close(error_pipe[1]);
   if (child > 0) {
+    watch.child = child;
     result->exec_error = read_exec_error(error_pipe[0]);
-    wait_for(child, &watched, result);
-    result->elapsed_s = time_text_monotonic_s() - started_s;
-    take_waiting_signals(&watched, result);
+    wait_for(&watch);
+    double ended_s = time_text_monotonic_s();
+    result->elapsed_s = ended_s - started_s;
+    settle(&watch, ended_s);
   } else {
     problem_set(problem, EXIT_CODE_EXEC, "exec: no process: %s", strerror(errno));
   }
+  group_signals_end(&watch.group);
+  if (watch.signals >= 0)
+    close(watch.signals);
   close(error_pipe[0]);
   sigprocmask(SIG_SETMASK, &before, NULL);
   return child > 0 ? 0 : -1;

@@ -7,15 +7,17 @@
 #include "base/problem.h"
 
 struct child_result {
-  int exec_error;     /* errno: the command could not be run at all; the rest is then meaningless */
-  int wait_status;    /* as waitpid() has it */
-  int interrupted_by; /* the last SIGINT, SIGTERM or SIGHUP this process got meanwhile, or 0 */
-  double elapsed_s;   /* monotonic */
+  int exec_error;  /* errno: the command could not be run at all; the rest is then meaningless */
+  int wait_status; /* as waitpid() has it */
+  /* The last SIGINT, SIGTERM or SIGHUP that came meanwhile, or 0; also 0 when the command dealt
+   * with it: it took more input from the terminal, or went on for ten seconds. */
+  int interrupted_by;
+  double elapsed_s; /* monotonic */
 };
 
-/* Runs argv (looked up in PATH) in this process group and waits for its end.  Signals sent to
- * this process are handed on; those the terminal sends reach the command by themselves.  -1: no
- * process could be made. */
+/* Runs argv (looked up in PATH) in this process group and waits for its end. Signals sent to this
+ * process are handed on; those the terminal or anybody sends to the group reach the command by
+ * themselves.  -1: no process could be made. */
 int child_run(char *const *argv, struct child_result *result, struct problem *problem);
 
 #endif

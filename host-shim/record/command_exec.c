@@ -50,17 +50,17 @@ static int exit_status(const struct child_result *result) {
                                         : EXIT_CODE_SIGNALLED + WTERMSIG(result->wait_status);
 }
 
-/* Ended by the signal, or by its own answer to one that came. */
-static bool is_aborted(const struct child_result *result) {
+/* Ended by the signal, by its own answer to one that came, or as it says itself. */
+static bool is_aborted(const struct child_result *result, const struct result_said *said) {
   int status = exit_status(result);
 
-  return status == EXIT_CODE_SIGNALLED + SIGINT || status == EXIT_CODE_SIGNALLED + SIGTERM ||
-         (result->interrupted_by != 0 && status != 0);
+  return (said && said->is_aborted) || status == EXIT_CODE_SIGNALLED + SIGINT ||
+         status == EXIT_CODE_SIGNALLED + SIGTERM || (result->interrupted_by != 0 && status != 0);
 }
 
 static int describe_end(struct record_request *request, const struct child_result *result) {
   bool signalled = WIFSIGNALED(result->wait_status);
-  const char *outcome = is_aborted(result)         ? "aborted"
+  const char *outcome = is_aborted(result, NULL)   ? "aborted"
                         : exit_status(result) == 0 ? "completed"
                                                    : "failed";
   char text[32];
@@ -129,8 +129,8 @@ static int check_recording(const struct host *host, struct problem *problem) {
 }
 
 /* The command, its output read along when --result is given. */
-static int run_command(const struct host *host, struct child_result *result, struct result *said,
-                       bool *has_said, struct problem *problem) {
+static int run_command(const struct host *host, struct child_result *result,
+                       struct result_said *said, bool *has_said, struct problem *problem) {
   const char *format = options_text(host->arguments, "result", NULL);
   const char *text = NULL;
   struct problem unread;
@@ -154,9 +154,10 @@ static int run_command(const struct host *host, struct child_result *result, str
 
 /* A status that is not 0 is a failure whatever the command said of itself. */
 static int take_said(struct record_request *request, const struct child_result *result,
-                     struct result *said) {
+                     struct result_said *said) {
   if (exit_status(result) != 0)
     said->outcome = KAIZEN_FAILURE;
+  said->is_aborted = is_aborted(result, said);
   return result_apply(said, request);
 }
 
@@ -179,7 +180,7 @@ static void take_quality(const struct host *host, struct record_request *request
 static int run_and_record(const struct host *host, struct record_request *request,
                           struct problem *problem) {
   struct child_result result;
-  struct result said;
+  struct result_said said;
   bool has_said = false;
   char **command = host->arguments->rest;
   bool skips = strcmp(options_text(host->arguments, "aborted", "skip"), "skip") == 0;
@@ -192,8 +193,8 @@ static int run_and_record(const struct host *host, struct record_request *reques
     output_error("exec: %s: %s; nothing is recorded", command[0], strerror(result.exec_error));
     return status;
   }
-  if (is_aborted(&result) && skips) {
-    output_note("exec: ended by a signal, not recorded; --aborted failure records it");
+  if (is_aborted(&result, has_said ? &said : NULL) && skips) {
+    output_note("exec: aborted, not recorded; --aborted failure records it");
     return status;
   }
   if (has_said && take_said(request, &result, &said) < 0)

@@ -35,8 +35,8 @@ static const struct command_example examples[] = {
 };
 
 /* --from: what a coding agent printed says what the options do not. */
-static int take_result(const struct host *host, struct record_request *request, struct result *said,
-                       struct problem *problem) {
+static int take_result(const struct host *host, struct record_request *request,
+                       struct result_said *said, struct problem *problem) {
   char *text = NULL;
   size_t len = 0;
   if (options_given(host->arguments, "json"))
@@ -87,7 +87,7 @@ static int call_plugin(const struct host *host, struct record_call *call,
 static int run(const struct host *host) {
   struct record_call call;
   struct record_request request;
-  struct result said;
+  struct result_said said;
   struct problem problem;
   bool is_json = options_given(host->arguments, "json");
 

@@ -3,60 +3,39 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "record/result.h"
 
-#include <limits.h>
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "host/report_text.h"
+#include "record/result_claude.h"
+#include "record/result_codex.h"
+#include "record/result_copilot.h"
+#include "record/result_gemini.h"
 
-enum { DEPTH_MAX = 128 };
+static const struct {
+  const char *format, *host, *name, *made_by;
+  int (*read)(const char *text, size_t len, struct result_said *said);
+} formats[] = {
+    {"claude-json", "claude-code", "Claude Code", "claude -p --output-format json",
+     result_claude_read},
+    {"codex-json", "codex", "Codex", "codex exec --json", result_codex_read},
+    {"copilot-json", "copilot", "Copilot", "copilot -p --output-format json", result_copilot_read},
+    {"gemini-json", "gemini", "Gemini CLI", "gemini -p --output-format json", result_gemini_read},
+    {"qwen-json", "qwen", "Qwen Code", "qwen -p --output-format json", result_claude_read},
+};
 
-struct json_object *result_parse(const char *text, size_t len) {
-  struct json_tokener *tokener = json_tokener_new_ex(DEPTH_MAX);
-  struct json_object *value = NULL;
-
-  if (tokener && len < INT_MAX)
-    value = json_tokener_parse_ex(tokener, text, (int)len);
-  json_tokener_free(tokener);
-  return value;
-}
-
-bool result_next_line(const char *text, size_t len, size_t *at, const char **line,
-                      size_t *line_len) {
-  if (*at >= len)
-    return false;
-  const char *newline = memchr(text + *at, '\n', len - *at);
-  *line = text + *at;
-  *line_len = newline ? (size_t)(newline - *line) : len - *at;
-  *at += *line_len + (newline != NULL);
-  return true;
-}
-
-void result_take_word(struct json_object *object, const char *name, char *out, size_t max) {
-  const char *text = report_text_string(object, name, "");
-  bool fits = hook_redact_is_word(text, max) && !hook_redact_is_secret(text);
-
-  snprintf(out, max + 1, "%s", fits ? text : "");
-}
-
-double result_number(struct json_object *object, const char *name) {
-  double number = report_text_number(object, name, 0);
-
-  return isfinite(number) && number > 0 ? number : 0;
-}
-
-int result_read(const char *format, const char *text, size_t len, struct result *result,
+int result_read(const char *format, const char *text, size_t len, struct result_said *said,
                 struct problem *problem) {
-  bool is_claude = strcmp(format, "claude-json") == 0;
-  memset(result, 0, sizeof *result);
-  result->host = is_claude ? "claude-code" : "codex";
-  if ((is_claude ? result_read_claude : result_read_codex)(text, len, result) == 0)
+  size_t i = 0;
+
+  while (strcmp(formats[i].format, format) != 0)
+    i++;
+  memset(said, 0, sizeof *said);
+  said->host = formats[i].host;
+  if (formats[i].read(text, len, said) == 0)
     return 0;
   return problem_set(problem, EXIT_CODE_REJECTED,
-                     "no result of %s in %zu bytes of output; it is made by %s",
-                     is_claude ? "Claude Code" : "Codex", len,
-                     is_claude ? "claude -p --output-format json" : "codex exec --json");
+                     "no result of %s in %zu bytes of output; it is made by %s", formats[i].name,
+                     len, formats[i].made_by);
 }
 
 static int add_text(struct json_text_members *members, const char *name, const char *text) {
@@ -79,30 +58,32 @@ static int add_count(struct json_text_members *members, const char *name, double
   return is_missing ? json_text_members_add_json(members, name, text) : 0;
 }
 
-int result_apply(const struct result *result, struct record_request *request) {
+int result_apply(const struct result_said *said, struct record_request *request) {
   struct kaizen_execution *execution = &request->execution;
   struct json_text_members *metadata = &request->metadata;
-  bool failed = result->outcome == KAIZEN_FAILURE;
+  bool failed = said->outcome == KAIZEN_FAILURE;
 
   if (execution->outcome == 0)
-    execution->outcome = result->outcome;
-  if ((execution->flags & KAIZEN_EXEC_HAS_TIME) == 0 && result->duration_s > 0) {
-    execution->execution_time_s = result->duration_s;
+    execution->outcome = said->outcome;
+  if ((execution->flags & KAIZEN_EXEC_HAS_TIME) == 0 && said->duration_s > 0) {
+    execution->execution_time_s = said->duration_s;
     execution->flags |= KAIZEN_EXEC_HAS_TIME;
   }
-  if (!execution->session_id.ptr && result->session[0] != '\0')
-    execution->session_id = session_text(result->session);
-  if (!execution->idempotency_key.ptr && result->key[0] != '\0')
-    execution->idempotency_key = session_text(result->key);
+  if (!execution->session_id.ptr && said->session[0] != '\0')
+    execution->session_id = session_text(said->session);
+  if (!execution->idempotency_key.ptr && said->key[0] != '\0')
+    execution->idempotency_key = session_text(said->key);
   return add_text(metadata, "outcome",
-                  failed                 ? "failed"
-                  : result->outcome != 0 ? "completed"
-                                         : "") |
-         add_text(metadata, "error_type", failed ? result->error_type : "") |
-         add_text(metadata, "host", result->host) | add_text(metadata, "model", result->model) |
-         add_number(metadata, "cost_usd", result->cost_usd) |
-         add_count(metadata, "turns", result->turns) |
-         add_count(metadata, "input_tokens", result->input_tokens) |
-         add_count(metadata, "output_tokens", result->output_tokens) |
-         add_count(&request->extra, "tokens", result->input_tokens + result->output_tokens);
+                  said->is_aborted     ? "aborted"
+                  : failed             ? "failed"
+                  : said->outcome != 0 ? "completed"
+                                       : "") |
+         add_text(metadata, "error_type", failed ? said->error_type : "") |
+         add_text(metadata, "host", said->host) | add_text(metadata, "model", said->model) |
+         add_number(metadata, "cost_usd", said->cost_usd) |
+         add_count(metadata, "turns", said->turns) |
+         add_count(metadata, "permission_denials", said->permission_denials) |
+         add_count(metadata, "input_tokens", said->input_tokens) |
+         add_count(metadata, "output_tokens", said->output_tokens) |
+         add_count(&request->extra, "tokens", said->input_tokens + said->output_tokens);
 }

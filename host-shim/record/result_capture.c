@@ -13,15 +13,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "base/time_text.h"
+
 enum { KEPT_MAX = 16 * 1024 * 1024, QUIET_MS = 100 };
+static const double OTHERS_S = 0.5; /* for what processes the command left behind still print */
 
 struct result_capture {
   pthread_t thread;
-  int from, to;        /* the command's output, and where it would have gone */
+  int from;            /* the command's output */
+  int to;              /* where it would have gone; -1: standard output was closed */
   atomic_bool is_over; /* the command has ended; others may still hold the pipe open */
-  bool is_deaf;        /* nobody reads what is passed on */
+  bool is_deaf;        /* nobody reads any more what is passed on */
   char *text;
   size_t len, room;
 };
@@ -48,7 +53,7 @@ static void keep(struct result_capture *capture, const char *bytes, size_t len) 
 }
 
 static void pass_on(struct result_capture *capture, const char *bytes, size_t len) {
-  while (len > 0 && !capture->is_deaf) {
+  while (len > 0 && capture->to >= 0 && !capture->is_deaf) {
     ssize_t done = write(capture->to, bytes, len);
 
     if (done > 0) {
@@ -60,20 +65,29 @@ static void pass_on(struct result_capture *capture, const char *bytes, size_t le
   }
 }
 
+/* What the command wrote is in the pipe when it has ended; a process that it left behind may go on
+ * for ever. */
 static void *copy(void *context) {
   struct result_capture *capture = context;
   char bytes[65536];
+  double last_s = 0; /* when the rest is not waited for any more; 0: the command runs */
+  int left = 0;      /* bytes of it that are there for certain */
 
   while (!capture->is_deaf) {
     struct pollfd entry = {.fd = capture->from, .events = POLLIN};
-    bool is_over = atomic_load(&capture->is_over);
-    int ready = poll(&entry, 1, QUIET_MS);
+    if (last_s <= 0 && atomic_load(&capture->is_over)) {
+      last_s = time_text_monotonic_s() + OTHERS_S;
+      ioctl(capture->from, FIONREAD, &left);
+    }
+    bool is_late = last_s > 0 && left <= 0 && time_text_monotonic_s() > last_s;
+    int ready = is_late ? 0 : poll(&entry, 1, QUIET_MS);
 
-    if (ready == 0 && is_over)
+    if (ready == 0 && last_s > 0)
       break;
     if (ready <= 0)
       continue;
     ssize_t got = read(capture->from, bytes, sizeof bytes);
+    left -= got > 0 ? (int)got : left;
     if (got == 0 || (got < 0 && errno != EINTR))
       break;
     if (got > 0) {
@@ -83,6 +97,19 @@ static void *copy(void *context) {
   }
   close(capture->from); /* a command whose reader is gone hears of it, as without us */
   return NULL;
+}
+
+/* Not in the place of a standard descriptor that is closed. */
+static int open_pipe(int ends[2]) {
+  if (pipe2(ends, O_CLOEXEC) < 0)
+    return -1;
+  for (int i = 0; i < 2; i++) {
+    int end = fcntl(ends[i], F_DUPFD_CLOEXEC, 3);
+
+    close(ends[i]);
+    ends[i] = end;
+  }
+  return ends[0] < 0 || ends[1] < 0 ? -1 : 0;
 }
 
 static int start_thread(struct result_capture *capture) {
@@ -106,7 +133,7 @@ struct result_capture *result_capture_begin(struct problem *problem) {
   }
   fflush(stdout);
   capture->to = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
-  if (capture->to < 0 || pipe2(ends, O_CLOEXEC) < 0)
+  if ((capture->to < 0 && errno != EBADF) || open_pipe(ends) < 0)
     goto failed;
   capture->from = ends[0];
   errno = start_thread(capture);
@@ -128,10 +155,14 @@ failed:
 }
 
 void result_capture_end(struct result_capture *capture, const char **text, size_t *len) {
-  dup2(capture->to, STDOUT_FILENO); /* closes the last end of the pipe that is ours */
+  if (capture->to >= 0)
+    dup2(capture->to, STDOUT_FILENO); /* closes the last end of the pipe that is ours */
+  else
+    close(STDOUT_FILENO);
   atomic_store(&capture->is_over, true);
   pthread_join(capture->thread, NULL);
-  close(capture->to);
+  if (capture->to >= 0)
+    close(capture->to);
   *text = capture->text ? capture->text : "";
   *len = capture->len;
 }

@@ -1,103 +1,85 @@
-/* result_claude.c - the result that `claude -p --output-format json` or stream-json prints.
+/* result_claude.c - what `claude -p --output-format json` or stream-json prints; `qwen` does the
+ * same.
  *
  * SPDX-License-Identifier: Apache-2.0 */
+#include "record/result_claude.h"
+
+#include <kaizen/plugin.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "host/report_text.h"
-#include "record/result.h"
+#include "record/result_json.h"
 
 static bool is_result(struct json_object *object) {
-  return json_object_is_type(object, json_type_object) &&
-         strcmp(report_text_string(object, "type", ""), "result") == 0;
+  return strcmp(report_text_string(object, "type", ""), "result") == 0;
 }
 
-/* The whole text is one result, or an array of messages that ends with one. */
-static struct json_object *find_in_document(const char *text, size_t len) {
-  struct json_object *document = result_parse(text, len);
-  size_t count =
-      json_object_is_type(document, json_type_array) ? json_object_array_length(document) : 0;
-  struct json_object *found = is_result(document) ? json_object_get(document) : NULL;
+/* The most telling word for a failure: what the provider said, how the run ended, the subtype. */
+static const char *error_word(struct json_object *message) {
+  const char *subtype = report_text_string(message, "subtype", "");
+  const char *type = report_text_string(message, "api_error_type", "");
+  const char *reason = report_text_string(message, "terminal_reason", "");
+  bool says_how = strncmp(subtype, "error", 5) == 0;
 
-  for (size_t i = count; !found && i-- > 0;) {
-    struct json_object *message = json_object_array_get_idx(document, i);
-
-    found = is_result(message) ? json_object_get(message) : NULL;
-  }
-  json_object_put(document);
-  return found;
+  return *type != '\0' ? type : says_how ? subtype : *reason != '\0' ? reason : "error";
 }
 
-/* One message a line, the last of them the result. */
-static struct json_object *find_in_lines(const char *text, size_t len) {
-  struct json_object *found = NULL;
-  const char *line = NULL;
-  size_t at = 0, line_len = 0;
-
-  while (result_next_line(text, len, &at, &line, &line_len)) {
-    if (line_len == 0 || *line != '{' || !memmem(line, line_len, "\"result\"", 8))
-      continue;
-    struct json_object *message = result_parse(line, line_len);
-    if (is_result(message)) {
-      json_object_put(found);
-      found = message;
-    } else {
-      json_object_put(message);
-    }
-  }
-  return found;
-}
-
-/* Only when there is one: with several nothing can be said of "the" model. */
-static void take_model(struct json_object *message, struct result *result) {
-  struct json_object *usage = report_text_member(message, "modelUsage");
-
-  if (!json_object_is_type(usage, json_type_object) || json_object_object_length(usage) != 1)
-    return;
-  struct json_object_iter member;
-  json_object_object_foreachC(usage, member) {
-    if (hook_redact_is_word(member.key, HOOK_WORD_MAX) && !hook_redact_is_secret(member.key))
-      snprintf(result->model, sizeof result->model, "%s", member.key);
-  }
-}
-
-static void take_outcome(struct json_object *message, struct result *result) {
+/* An interrupted run exits with status 0, calls itself an error, and says why it ended. */
+static void take_outcome(struct json_object *message, struct result_said *said) {
   struct json_object *is_error = report_text_member(message, "is_error");
-  char subtype[HOOK_WORD_MAX + 1];
-  result_take_word(message, "subtype", subtype, HOOK_WORD_MAX);
-  bool failed = json_object_get_boolean(is_error) || strncmp(subtype, "error", 5) == 0;
+  const char *subtype = report_text_string(message, "subtype", "");
+  const char *reason = report_text_string(message, "terminal_reason", "");
+  bool says_error = json_object_is_type(is_error, json_type_boolean);
 
-  result->outcome = failed ? KAIZEN_FAILURE
-                    : json_object_is_type(is_error, json_type_boolean) || subtype[0] != '\0'
-                        ? KAIZEN_SUCCESS
-                        : 0;
-  if (failed)
-    snprintf(result->error_type, sizeof result->error_type, "%s",
-             strncmp(subtype, "error", 5) == 0 ? subtype : "error");
+  said->is_aborted = strncmp(reason, "aborted", 7) == 0;
+  if (said->is_aborted || json_object_get_boolean(is_error) || strncmp(subtype, "error", 5) == 0)
+    said->outcome = KAIZEN_FAILURE;
+  else if (says_error || *subtype != '\0')
+    said->outcome = KAIZEN_SUCCESS;
+  if (said->outcome == KAIZEN_FAILURE)
+    result_said_set_error(said, said->is_aborted ? reason : error_word(message), "error");
 }
 
-int result_read_claude(const char *text, size_t len, struct result *result) {
-  char uuid[HOOK_ID_MAX + 1];
-  struct json_object *message = find_in_document(text, len);
+static void take_tokens(struct json_object *message, struct result_said *said) {
+  struct json_object *usage = report_text_member(message, "usage");
+  bool counts_apart = strcmp(said->host, "qwen") != 0; /* Qwen's input has the cached ones in it */
 
-  message = message ? message : find_in_lines(text, len);
+  said->input_tokens = result_json_number(usage, "input_tokens");
+  if (counts_apart)
+    said->input_tokens += result_json_number(usage, "cache_creation_input_tokens") +
+                          result_json_number(usage, "cache_read_input_tokens");
+  said->output_tokens = result_json_number(usage, "output_tokens");
+}
+
+/* The costliest, where there are several. */
+static void take_model(struct json_object *message, struct result_said *said) {
+  struct json_object *models = report_text_member(report_text_member(message, "stats"), "models");
+
+  result_said_take_model(said, report_text_member(message, "modelUsage"), "costUSD");
+  if (said->model[0] == '\0')
+    result_said_take_model(said, models, "");
+}
+
+int result_claude_read(const char *text, size_t len, struct result_said *said) {
+  char uuid[HOOK_ID_MAX + 1];
+  struct json_object *message = result_json_find(text, len, "\"result\"", is_result);
   if (!message)
     return -1;
-  struct json_object *usage = report_text_member(message, "usage");
-  take_outcome(message, result);
-  take_model(message, result);
-  result_take_word(message, "session_id", result->session, HOOK_ID_MAX);
-  result_take_word(message, "uuid", uuid, HOOK_ID_MAX);
+  struct json_object *denials = report_text_member(message, "permission_denials");
+  take_outcome(message, said);
+  take_model(message, said);
+  take_tokens(message, said);
+  result_json_word(message, "session_id", said->session, HOOK_ID_MAX);
+  result_json_word(message, "uuid", uuid, HOOK_ID_MAX);
   if (uuid[0] != '\0')
-    snprintf(result->key, sizeof result->key, "%s:%s%s%s", result->host, result->session,
-             result->session[0] != '\0' ? ":" : "", uuid);
-  result->duration_s = result_number(message, "duration_ms") / 1000;
-  result->cost_usd = result_number(message, "total_cost_usd");
-  result->turns = result_number(message, "num_turns");
-  result->input_tokens = result_number(usage, "input_tokens") +
-                         result_number(usage, "cache_creation_input_tokens") +
-                         result_number(usage, "cache_read_input_tokens");
-  result->output_tokens = result_number(usage, "output_tokens");
+    snprintf(said->key, sizeof said->key, "%s:%s%s%s", said->host, said->session,
+             said->session[0] != '\0' ? ":" : "", uuid);
+  said->duration_s = result_json_number(message, "duration_ms") / 1000;
+  said->cost_usd = result_json_number(message, "total_cost_usd");
+  said->turns = result_json_number(message, "num_turns");
+  if (json_object_is_type(denials, json_type_array))
+    said->permission_denials = (double)json_object_array_length(denials);
   json_object_put(message);
   return 0;
 }

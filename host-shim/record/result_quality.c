@@ -19,19 +19,21 @@
 #include "base/time_text.h"
 
 enum { OUTPUT_MAX = 4096 };
+static const double STEP_S = 0.05; /* how soon a signal is seen */
 
-static void become(const char *command, int out) {
+static void become(const char *command, int out, const sigset_t *mask) {
   int nowhere = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
   setpgid(0, 0); /* so that all of it can be ended */
   if (nowhere >= 0)
     dup2(nowhere, STDIN_FILENO);
   dup2(out, STDOUT_FILENO);
+  sigprocmask(SIG_SETMASK, mask, NULL);
   execl("/bin/sh", "sh", "-c", command, (char *)NULL);
   _exit(EXIT_CODE_NOT_FOUND);
 }
 
-static pid_t start(const char *command, int exit_status, int *out) {
+static pid_t start(const char *command, int exit_status, const sigset_t *mask, int *out) {
   int ends[2];
   char status[16];
 
@@ -41,7 +43,7 @@ static pid_t start(const char *command, int exit_status, int *out) {
   setenv("KAIZEN_EXEC_STATUS", status, 1);
   pid_t child = fork();
   if (child == 0)
-    become(command, ends[1]);
+    become(command, ends[1], mask);
   unsetenv("KAIZEN_EXEC_STATUS");
   close(ends[1]);
   if (child < 0)
@@ -52,17 +54,25 @@ static pid_t start(const char *command, int exit_status, int *out) {
   return child;
 }
 
-/* What it prints until its output ends; false: not in time. */
-static bool read_output(int from, double deadline_s, char text[OUTPUT_MAX]) {
+/* A Ctrl-C ends the judge, not the record of what it was to judge. */
+static bool is_interrupted(const sigset_t *watched) {
+  const struct timespec at_once = {.tv_sec = 0};
+
+  return sigtimedwait(watched, NULL, &at_once) > 0;
+}
+
+/* What it prints until its output ends; false: not in time, or interrupted. */
+static bool read_output(int from, const sigset_t *watched, double deadline_s,
+                        char text[OUTPUT_MAX]) {
   char dropped[OUTPUT_MAX];
   size_t len = 0;
 
   for (;;) {
     double left_s = deadline_s - time_text_monotonic_s();
     struct pollfd entry = {.fd = from, .events = POLLIN};
-    int ready = poll(&entry, 1, left_s > 0 ? (int)(left_s * 1000) + 1 : 0);
+    int ready = poll(&entry, 1, left_s > STEP_S ? (int)(STEP_S * 1000) : left_s > 0 ? 1 : 0);
 
-    if (ready == 0 && left_s <= 0)
+    if ((ready == 0 && left_s <= 0) || is_interrupted(watched))
       return false;
     if (ready <= 0)
       continue;
@@ -78,11 +88,11 @@ static bool read_output(int from, double deadline_s, char text[OUTPUT_MAX]) {
 }
 
 /* Its output may end before it does. */
-static bool wait_for(pid_t child, double deadline_s, int *wait_status) {
+static bool wait_for(pid_t child, const sigset_t *watched, double deadline_s, int *wait_status) {
   while (waitpid(child, wait_status, WNOHANG) != child) {
     const struct timespec step = {.tv_nsec = 5 * 1000 * 1000};
 
-    if (time_text_monotonic_s() > deadline_s)
+    if (time_text_monotonic_s() > deadline_s || is_interrupted(watched))
       return false;
     nanosleep(&step, NULL);
   }
@@ -101,24 +111,45 @@ static int read_number(const char *command, char *text, double *quality, struct 
                      command, word);
 }
 
-int result_quality_run(const char *command, int exit_status, double timeout_s, double *quality,
-                       struct problem *problem) {
-  char text[OUTPUT_MAX] = "";
+/* 0: it ended by itself, *wait_status says how; -1: not in time, or interrupted. */
+static int run(const char *command, int exit_status, double timeout_s, const sigset_t *mask,
+               const sigset_t *watched, char text[OUTPUT_MAX], int *wait_status,
+               struct problem *problem) {
   double deadline_s = time_text_monotonic_s() + timeout_s;
-  int from = -1, wait_status = 0;
-  pid_t child = start(command, exit_status, &from);
+  int from = -1;
+  pid_t child = start(command, exit_status, mask, &from);
   if (child < 0)
     return problem_set(problem, EXIT_CODE_FAILED, "--quality-cmd: it cannot be run: %s",
                        strerror(errno));
-  bool in_time = read_output(from, deadline_s, text) && wait_for(child, deadline_s, &wait_status);
-  if (!in_time) {
+  bool has_ended = read_output(from, watched, deadline_s, text) &&
+                   wait_for(child, watched, deadline_s, wait_status);
+  if (!has_ended) {
     kill(-child, SIGKILL);
-    waitpid(child, &wait_status, 0);
+    waitpid(child, wait_status, 0);
   }
   close(from);
-  if (!in_time)
-    return problem_set(problem, EXIT_CODE_FAILED, "--quality-cmd %.200s: not over in %g s", command,
-                       timeout_s);
+  if (has_ended)
+    return 0;
+  return time_text_monotonic_s() < deadline_s
+             ? problem_set(problem, EXIT_CODE_FAILED, "--quality-cmd %.200s: interrupted", command)
+             : problem_set(problem, EXIT_CODE_FAILED, "--quality-cmd %.200s: not over in %g s",
+                           command, timeout_s);
+}
+
+int result_quality_run(const char *command, int exit_status, double timeout_s, double *quality,
+                       struct problem *problem) {
+  char text[OUTPUT_MAX] = "";
+  int wait_status = 0;
+  sigset_t watched, before;
+  sigemptyset(&watched);
+  sigaddset(&watched, SIGINT);
+  sigaddset(&watched, SIGTERM);
+  sigaddset(&watched, SIGHUP);
+  sigprocmask(SIG_BLOCK, &watched, &before);
+  int result = run(command, exit_status, timeout_s, &before, &watched, text, &wait_status, problem);
+  sigprocmask(SIG_SETMASK, &before, NULL);
+  if (result < 0)
+    return -1;
   if (!WIFEXITED(wait_status) || WEXITSTATUS(wait_status) != 0)
     return problem_set(problem, EXIT_CODE_FAILED, "--quality-cmd %.200s: it failed (status %d)",
                        command,

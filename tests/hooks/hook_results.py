@@ -3,6 +3,8 @@
 # SPDX-License-Identifier: Apache-2.0
 import json
 import os
+import pathlib
+import shlex
 import signal
 import subprocess
 import unittest
@@ -97,6 +99,77 @@ class Results(HookTest):
                 self.exec_printing(text)
                 self.check_claude(self.record())
 
+    def test_a_result_is_found_behind_what_else_is_printed(self):
+        pretty = json.dumps(CLAUDE, indent=2)
+        cases = {
+            "a byte order mark": "\ufeff" + json.dumps(CLAUDE),
+            "an escape code": "\x1b[2K" + json.dumps(CLAUDE) + "\r\n",
+            "a warning on the same line": "warning: x " + json.dumps(CLAUDE),
+            "a warning with brackets": "npm warn [deprecated] {x} " + json.dumps(CLAUDE),
+            "many lines behind noise": "npm warn deprecated x\n[warn] y\n" + pretty + "\n",
+            "an array of many lines behind noise": "npm warn\n" + json.dumps([{"type": "system"}, CLAUDE], indent=1),
+            "an array in one line behind noise": "npm warn\n" + json.dumps([{"type": "system"}, CLAUDE]),
+            "two results": lines([{**CLAUDE, "uuid": "other", "duration_ms": 1}, CLAUDE]),
+        }
+        for case, text in cases.items():
+            with self.subTest(case):
+                self.tearDown()
+                self.setUp()
+                self.exec_printing(text)
+                self.check_claude(self.record())
+
+    def test_an_interrupted_run_is_aborted_although_its_status_is_0(self):
+        document = self.claude(is_error=True, subtype="error_during_execution", terminal_reason="aborted_streaming")
+        self.assertIn(b"aborted, not recorded", self.exec_printing(json.dumps(document)).stderr)
+        self.assertEqual(self.records(), [])
+        self.exec_printing(json.dumps(document), "--aborted", "failure")
+        self.assertEqual((self.record()["success"], self.record()["metadata"]["outcome"]), (False, "aborted"))
+
+    def test_what_else_the_agent_says_of_a_run_is_kept(self):
+        cases = {
+            "the provider's error": ({"is_error": True, "api_error_type": "api_error", "api_error_status": 500},
+                                     {"error_type": "api_error"}),
+            "refused tools": ({"permission_denials": [{"tool_name": "Bash"}, {"tool_name": "Write"}]},
+                              {"permission_denials": 2}),
+            "several models": ({"modelUsage": {"claude-haiku-4-5": {"costUSD": 0.0012},
+                                               "claude-opus-4-6[1m]": {"costUSD": 0.2822}}}, {"model": "claude-opus-4-6[1m]"}),
+            "a name with spaces": ({"modelUsage": {"Claude Sonnet 4.5 (high)": {}}}, {"model": "Claude Sonnet 4.5 (high)"}),
+        }
+        for case, (changes, expected) in cases.items():
+            with self.subTest(case):
+                self.tearDown()
+                self.setUp()
+                self.exec_printing(json.dumps(self.claude(**changes)))
+                for name, value in expected.items():
+                    self.assertEqual(self.record()["metadata"].get(name), value)
+
+    def test_what_the_programs_printed_when_they_ran_is_read(self):
+        cases = {
+            "claude-code-2.1.332-success.json": ("claude-json", True, "completed", 2468, "claude-sonnet-4-5"),
+            "claude-code-2.1.332-error.json": ("claude-json", False, "failed", None, None),
+            "claude-code-2.1.332-interrupted.json": ("claude-json", False, "aborted", None, "claude-sonnet-4-5"),
+            "codex-0.171.0-success.jsonl": ("codex-json", True, "completed", 2468, None),
+            "copilot-1.0.102-success.jsonl": ("copilot-json", True, "completed", None, "stub-1"),
+            "copilot-1.0.102-error.jsonl": ("copilot-json", False, "failed", None, "stub-1"),
+            "gemini-0.61.0-success.json": ("gemini-json", True, "completed", 2468, "stub-1"),
+            "gemini-0.61.0-error.json": ("gemini-json", False, "failed", None, None),
+            "gemini-0.61.0-stream.jsonl": ("gemini-json", True, "completed", 1234, "stub-1"),
+            "qwen-0.24-success.json": ("qwen-json", True, "completed", 2468, "stub-1"),
+            "qwen-0.24-error.json": ("qwen-json", False, "failed", None, None),
+        }
+        folder = pathlib.Path(__file__).parent / "results"
+        self.assertEqual({path.name for path in folder.iterdir()}, set(cases))
+        for name, (form, success, outcome, tokens, model) in cases.items():
+            with self.subTest(name):
+                self.tearDown()
+                self.setUp()
+                for _ in range(2):
+                    self.expect(0, "record", "--from", form, stdin=(folder / name).read_text())
+                found = self.record()
+                self.assertEqual((found["success"], found["metadata"]["outcome"], found.get("tokens"), found["metadata"].get("model")),
+                                 (success, outcome, tokens, model))
+                self.assertNotIn(b"CANARY", self.stored())
+
     def test_failures_are_what_either_side_says(self):
         cases = {
             "is_error": (self.claude(is_error=True), 0, "error"),
@@ -160,6 +233,20 @@ class Results(HookTest):
     def test_a_process_left_behind_does_not_hold_exec_up(self):
         self.exec_printing(json.dumps(CLAUDE), command='cat "$0"; sleep 600 2>/dev/null & echo $! >"$0.pid"')
         os.kill(int(self.output.with_suffix(".pid").read_text()), signal.SIGKILL)
+        self.check_claude(self.record())
+
+    def test_a_process_left_behind_that_goes_on_printing_does_not_hold_exec_up(self):
+        self.exec_printing(json.dumps(CLAUDE), command='cat "$0"; (while :; do echo tick; sleep 0.01; done) & echo $! >"$0.pid"')
+        os.kill(int(self.output.with_suffix(".pid").read_text()), signal.SIGKILL)
+        self.check_claude(self.record())
+
+    def test_with_standard_output_closed_the_command_runs_all_the_same(self):
+        self.output.write_text(json.dumps(CLAUDE))
+        command = " ".join(shlex.quote(str(word)) for word in
+                           self.host_command("exec", "fixer", "--result", "claude-json", "--", "cat", self.output))
+        result = subprocess.run(["sh", "-c", command + " >&-"], cwd=self.project, env=clean_environment(self.home),
+                                capture_output=True, timeout=60)
+        self.assertEqual(result.returncode, 0, result.stderr)
         self.check_claude(self.record())
 
     def test_a_reader_that_goes_away_ends_the_command_as_without_us(self):

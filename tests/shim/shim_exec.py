@@ -86,6 +86,107 @@ class Exec(HostTest):
         self.assertEqual(os.waitstatus_to_exitcode(status), 40)
         self.assertEqual(self.record()["metadata"]["exit_status"], 40)
 
+    # Says how many SIGINT it got before SIGUSR1.
+    COUNTER = ("import signal\n"
+               "seen = []\n"
+               "def end(*_):\n"
+               "    print(len(seen), flush=True)\n"
+               "    raise SystemExit(9)\n"
+               "signal.signal(signal.SIGINT, lambda *_: seen.append(1))\n"
+               "signal.signal(signal.SIGUSR1, end)\n"
+               "print('ready', flush=True)\n"
+               "while True:\n"
+               "    signal.pause()\n")
+
+    def count(self, send):
+        process = subprocess.Popen(
+            self.host_command("exec", "coach", "--aborted", "failure", "--", sys.executable, "-c", self.COUNTER),
+            cwd=self.project, env=clean_environment(self.home), stdout=subprocess.PIPE, start_new_session=True)
+        self.assertEqual(process.stdout.readline(), b"ready\n")
+        send(process)
+        process.send_signal(signal.SIGUSR1)  # handed on behind what came before it
+        out, _ = process.communicate(timeout=60)
+        return int(out)
+
+    def test_a_signal_to_the_group_reaches_the_command_once(self):
+        def to_group(process):
+            os.killpg(process.pid, signal.SIGINT)
+
+        def as_timeout_does(process):
+            process.send_signal(signal.SIGINT)
+            os.killpg(process.pid, signal.SIGINT)
+
+        def to_exec_alone(process):
+            process.send_signal(signal.SIGINT)
+
+        for send in (to_group, as_timeout_does, to_exec_alone):
+            with self.subTest(send.__name__):
+                self.assertEqual(self.count(send), 1)
+
+    def on_terminal(self, script, after_interrupt, *options):
+        """The record of a command that is interrupted by Ctrl-C and then gets this input; None: there is none."""
+        pid, terminal = pty.fork()
+        if pid == 0:
+            os.chdir(self.project)
+            command = self.host_command("exec", "coach", *options, "--", sys.executable, "-c", script)
+            os.execve(command[0], command, clean_environment(self.home))
+        output = b""
+        while b"ready" not in output:
+            output += os.read(terminal, 100)
+        os.write(terminal, b"\x03")
+        while b"handled" not in output:
+            output += os.read(terminal, 100)
+        if after_interrupt:
+            os.write(terminal, after_interrupt)
+        while True:
+            try:
+                if not os.read(terminal, 100):
+                    break
+            except OSError:
+                break
+        os.waitpid(pid, 0)
+        os.close(terminal)
+        return self.record() if self.log("coach").exists() else None
+
+    def test_a_command_that_dealt_with_a_ctrl_c_and_fails_later_is_a_failure(self):
+        repl = ("print('ready', flush=True)\n"
+                "try:\n"
+                "    input()\n"
+                "except KeyboardInterrupt:\n"
+                "    print('handled', flush=True)\n"
+                "input()\n"
+                "import time; time.sleep(0.3)\n"
+                "raise SystemExit(7)\n")
+        record = self.on_terminal(repl, b"quit\n")
+        self.assertEqual((record["success"], record["metadata"]["outcome"]), (False, "failed"))
+
+    def test_a_command_that_ends_by_its_own_answer_to_a_ctrl_c_is_aborted(self):
+        script = ("print('ready', flush=True)\n"
+                  "try:\n"
+                  "    input()\n"
+                  "except KeyboardInterrupt:\n"
+                  "    print('handled', flush=True)\n"
+                  "    raise SystemExit(7)\n")
+        self.assertIsNone(self.on_terminal(script, b""))
+        self.assertEqual(self.on_terminal(script, b"", "--aborted", "failure")["metadata"]["outcome"], "aborted")
+
+    def test_a_judge_that_is_interrupted_does_not_take_the_record_along(self):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            with self.subTest(number):
+                mark = self.scratch / f"judge-{number}"
+                process = subprocess.Popen(
+                    self.host_command("exec", "coach", "--quality-cmd", f"touch {mark}; sleep 600; echo 1", "--", "true"),
+                    cwd=self.project, env=clean_environment(self.home), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                    start_new_session=True)
+                while not mark.exists():
+                    self.assertIsNone(process.poll())
+                os.killpg(process.pid, number)
+                _, message = process.communicate(timeout=60)
+                self.assertEqual(process.returncode, 0)
+                self.assertIn(b"interrupted; recorded without a quality", message)
+                self.assertNotIn("quality_score", self.record())
+        self.assertEqual(len(self.lines("coach")), 3)
+
     def test_a_recording_that_fails_changes_nothing_but_says_so(self):
         for status in (0, 3):
             message = self.messages(status, "exec", "coach", "--quality", "2", "--", "sh", "-c", f"exit {status}")

@@ -1,0 +1,134 @@
+/* result_json.c - JSON as programs print it: on one line or many, with other output around it.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "record/result_json.h"
+
+#include <limits.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/hook_redact.h"
+#include "host/report_text.h"
+
+enum { DEPTH_MAX = 128, TRIES_MAX = 256, TRIES_IN_LINE_MAX = 8 };
+
+struct json_object *result_json_parse(const char *text, size_t len) {
+  struct json_tokener *tokener = json_tokener_new_ex(DEPTH_MAX);
+  struct json_object *value = NULL;
+
+  if (tokener && len < INT_MAX)
+    value = json_tokener_parse_ex(tokener, text, (int)len);
+  json_tokener_free(tokener);
+  return value;
+}
+
+/* An escape code ends with a letter: its '[' begins nothing. */
+static size_t find_bracket(const char *text, size_t len) {
+  for (size_t i = 0; i < len; i++)
+    if ((text[i] == '{' || text[i] == '[') && (i == 0 || text[i - 1] != '\033'))
+      return i;
+  return len;
+}
+
+bool result_json_next_line(const char *text, size_t len, size_t *at, const char **line,
+                           size_t *line_len) {
+  if (*at >= len)
+    return false;
+  const char *start = text + *at;
+  const char *newline = memchr(start, '\n', len - *at);
+  size_t whole = newline ? (size_t)(newline - start) : len - *at;
+  size_t before = find_bracket(start, whole);
+  *line = start + before;
+  *line_len = whole - before;
+  *at += whole + (newline != NULL);
+  return true;
+}
+
+/* The value, or the last member of an array, that fits; the value is used up. */
+static struct json_object *take_fitting(struct json_object *value,
+                                        bool (*fits)(struct json_object *)) {
+  struct json_object *found = NULL;
+  bool is_array = json_object_is_type(value, json_type_array);
+
+  if (json_object_is_type(value, json_type_object) && fits(value))
+    found = json_object_get(value);
+  for (size_t i = is_array ? json_object_array_length(value) : 0; !found && i-- > 0;) {
+    struct json_object *member = json_object_array_get_idx(value, i);
+
+    if (json_object_is_type(member, json_type_object) && fits(member))
+      found = json_object_get(member);
+  }
+  json_object_put(value);
+  return found;
+}
+
+/* Behind a warning with brackets of its own, too. */
+static struct json_object *find_in_line(const char *line, size_t len,
+                                        bool (*fits)(struct json_object *)) {
+  for (int tries = 0; len > 0 && tries < TRIES_IN_LINE_MAX; tries++) {
+    struct json_object *value = result_json_parse(line, len);
+
+    if (value)
+      return take_fitting(value, fits);
+    size_t next = 1 + find_bracket(line + 1, len - 1);
+    line += next;
+    len -= next;
+  }
+  return NULL;
+}
+
+static struct json_object *find_in_lines(const char *text, size_t len, const char *holds,
+                                         bool (*fits)(struct json_object *)) {
+  struct json_object *found = NULL;
+  const char *line = NULL;
+  size_t at = 0, line_len = 0;
+
+  while (result_json_next_line(text, len, &at, &line, &line_len)) {
+    struct json_object *here =
+        memmem(line, line_len, holds, strlen(holds)) ? find_in_line(line, line_len, fits) : NULL;
+
+    if (here) {
+      json_object_put(found);
+      found = here;
+    }
+  }
+  return found;
+}
+
+/* Over many lines, behind lines of something else. Every bracket at which a value could begin is
+ * tried, as long as that ends soon: a text is not read over and over. */
+static struct json_object *find_behind_noise(const char *text, size_t len,
+                                             bool (*fits)(struct json_object *)) {
+  struct json_object *found = NULL;
+  const char *line = NULL;
+  size_t at = 0, line_len = 0;
+
+  for (int tries = 0;
+       !found && tries<TRIES_MAX; tries += line_len> 0) /* lines without a bracket cost nothing */
+    if (!result_json_next_line(text, len, &at, &line, &line_len))
+      break;
+    else if (line_len > 0)
+      found = take_fitting(result_json_parse(line, len - (size_t)(line - text)), fits);
+  return found;
+}
+
+struct json_object *result_json_find(const char *text, size_t len, const char *holds,
+                                     bool (*fits)(struct json_object *object)) {
+  struct json_object *found = find_in_lines(text, len, holds, fits);
+
+  return found ? found : find_behind_noise(text, len, fits);
+}
+
+void result_json_word(struct json_object *object, const char *name, char *out, size_t max) {
+  const char *text = report_text_string(object, name, "");
+  bool fits = hook_redact_is_word(text, max) && !hook_redact_is_secret(text);
+
+  snprintf(out, max + 1, "%s", fits ? text : "");
+}
+
+double result_json_number(struct json_object *object, const char *name) {
+  double number = report_text_number(object, name, 0);
+
+  return isfinite(number) && number > 0 ? number : 0;
+}

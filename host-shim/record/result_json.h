@@ -1,0 +1,27 @@
+/* result_json.h - JSON as programs print it: on one line or many, with other output around it.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef KAIZEN_HOST_RESULT_JSON_H
+#define KAIZEN_HOST_RESULT_JSON_H
+
+#include <json-c/json.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+/* The JSON value at the start of text[0..len), or NULL. */
+struct json_object *result_json_parse(const char *text, size_t len);
+/* The next line at or behind *at, from its first '{' or '[' on, without what stands before: a byte
+ * order mark, escape codes, a warning. false at the end. */
+bool result_json_next_line(const char *text, size_t len, size_t *at, const char **line,
+                           size_t *line_len);
+/* The last object that `fits`, in a value or an array that is a line of the text or begins in one;
+ * lines without the text `holds` are not looked at. The caller's to put; NULL: there is none. */
+struct json_object *result_json_find(const char *text, size_t len, const char *holds,
+                                     bool (*fits)(struct json_object *object));
+
+/* A member that is a word of at most `max` bytes, or "". */
+void result_json_word(struct json_object *object, const char *name, char *out, size_t max);
+/* A member that is a number above 0, or 0. */
+double result_json_number(struct json_object *object, const char *name);
+
+#endif
