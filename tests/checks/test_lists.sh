@@ -8,7 +8,7 @@ cd "$(dirname "$0")/../.." || exit 99
 failed=0
 
 # Folders that are named as a whole, and what is built or left behind in a working tree.
-whole='fuzz/corpus|tests/hooks/fixtures|tests/hooks/transcripts'
+whole='fuzz/corpus|tests/hooks/fixtures|tests/hooks/results|tests/hooks/transcripts'
 find activity-definitions bench common completions debian docs event-types examples fuzz host-shim include \
   plugin qa tests -type f 2>/dev/null |
   grep -vE "^($whole)/|/__pycache__/|/node_modules/|/target/|\.(o|lo|la|log|trs|pyc|service)$|~$|/\.(deps|libs|dirstamp)" |

@@ -149,8 +149,8 @@ class Exec(HostTest):
         return self.record() if self.log("coach").exists() else None
 
     def test_a_command_that_dealt_with_a_ctrl_c_and_fails_later_is_a_failure(self):
-        repl = ("print('ready', flush=True)\n"
-                "try:\n"
+        repl = ("try:\n"
+                "    print('ready', flush=True)\n"
                 "    input()\n"
                 "except KeyboardInterrupt:\n"
                 "    print('handled', flush=True)\n"
@@ -161,8 +161,8 @@ class Exec(HostTest):
         self.assertEqual((record["success"], record["metadata"]["outcome"]), (False, "failed"))
 
     def test_a_command_that_ends_by_its_own_answer_to_a_ctrl_c_is_aborted(self):
-        script = ("print('ready', flush=True)\n"
-                  "try:\n"
+        script = ("try:\n"
+                  "    print('ready', flush=True)\n"
                   "    input()\n"
                   "except KeyboardInterrupt:\n"
                   "    print('handled', flush=True)\n"
