@@ -17,7 +17,8 @@ struct kaizen_instance *instance_new(const struct kaizen_host_v1 *host) {
 
   if (!instance)
     return NULL;
-  memcpy(&instance->host, host, host->struct_size < sizeof *host ? host->struct_size : sizeof *host);
+  memcpy(&instance->host, host,
+         host->struct_size < sizeof *host ? host->struct_size : sizeof *host);
   /* the caller's texts may be gone after create() */
   instance->host.name = instance->host.version = NULL;
   if (instance->host.log_level == 0)
