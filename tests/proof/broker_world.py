@@ -4,6 +4,7 @@
 import collections
 import json
 import os
+import pathlib
 import re
 import shutil
 import subprocess
@@ -14,7 +15,7 @@ from broker_support import Client, Server, wait_for
 
 PLUGIN = os.environ["KAIZEN_TEST_PLUGIN"]
 HOST = os.environ["KAIZEN_TEST_HOST"]
-HOST_PROGRAM = os.path.join(os.environ["KAIZEN_TEST_SRCDIR"], "tests", "broker_host.py")
+HOST_PROGRAM = str(pathlib.Path(__file__).with_name("broker_host.py"))
 AGENTS = ["coach", "judge", "scribe"]
 SETTLE_S = 60  # until everything is acknowledged once the broker is well again; never how long it takes
 SHORT_WINDOW_NS = 100_000_000  # the least a stream may have: what is sent twice shall be seen twice
