@@ -8,7 +8,7 @@
 
 #include "base/output.h"
 
-enum { TABLE_COLUMNS_MAX = 12 };
+enum { TABLE_COLUMNS_MAX = 24 };
 
 struct table {
   const char *const *headings; /* NULL-terminated; a leading '>' aligns the column to the right */

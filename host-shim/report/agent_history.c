@@ -77,8 +77,32 @@ int agent_history_unknown(struct session *session, const char *agent, struct pro
                      session->project_root);
 }
 
-int agent_history_read(struct session *session, const char *agent, uint64_t max,
-                       struct agent_history *view, struct problem *problem) {
+int agent_history_query(struct session *session, const char *agent, const struct window *window,
+                        uint64_t max, kaizen_sink sink, void *ctx, struct problem *problem) {
+  const struct kaizen_query_1 *query = session_extension(session, KAIZEN_QUERY_1, problem);
+  const struct kaizen_query asked = {
+      .struct_size = sizeof asked,
+      .flags = (window->has_since ? KAIZEN_QUERY_SINCE : 0u) |
+               (window->has_until ? KAIZEN_QUERY_UNTIL : 0u),
+      .agent = session_text(agent),
+      .since_unix_ns = window_ns(window->since_s),
+      .until_unix_ns = window_ns(window->until_s),
+      .last = window->last > 0 && (max == 0 || window->last < max) ? window->last : max,
+  };
+  struct kaizen_query_result answer = {.struct_size = sizeof answer};
+  if (!query)
+    return -1;
+  int32_t code = query->records(session->instance, &asked, sink, ctx, &answer);
+  if (code == KAIZEN_E_REJECTED)
+    return agent_history_unknown(session, agent, problem);
+  if (code < 0)
+    return problem_set(problem, problem_exit_code(code), "%s: %s", agent,
+                       answer.reason[0] != '\0' ? answer.reason : "its log cannot be read");
+  return 0;
+}
+
+int agent_history_read(struct session *session, const char *agent, const struct window *window,
+                       uint64_t max, struct agent_history *view, struct problem *problem) {
   const struct kaizen_inspect_1 *inspect = session_extension(session, KAIZEN_INSPECT_1, problem);
   *view = (struct agent_history){.summary.struct_size = sizeof view->summary};
   if (!inspect)
@@ -86,11 +110,11 @@ int agent_history_read(struct session *session, const char *agent, uint64_t max,
   int32_t result = inspect->summary(session->instance, session_text(agent), &view->summary);
   if (result == KAIZEN_E_REJECTED)
     return agent_history_unknown(session, agent, problem);
-  if (result >= 0 && max > 0)
-    result = inspect->recent(session->instance, session_text(agent), max, take_line, view);
-  if (result < 0) {
-    agent_history_free(view);
+  if (result < 0)
     return session_failed(session, agent, result, problem);
+  if (max > 0 && agent_history_query(session, agent, window, max, take_line, view, problem) < 0) {
+    agent_history_free(view);
+    return -1;
   }
   return 0;
 }

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "host/session.h"
+#include "report/window.h"
 
 struct agent_history {
   struct kaizen_summary summary;
@@ -15,10 +16,13 @@ struct agent_history {
   size_t line_count, line_room;
 };
 
-/* `max` as kaizen_inspect_1.recent's, but 0 means none.  -1: no such agent (EXIT_CODE_FAILED,
- * near names given). */
-int agent_history_read(struct session *session, const char *agent, uint64_t max,
-                       struct agent_history *view, struct problem *problem);
+/* The summary of the whole log, and the newest `max` records of the window (0: none).  -1: no such
+ * agent (EXIT_CODE_FAILED, near names given). */
+int agent_history_read(struct session *session, const char *agent, const struct window *window,
+                       uint64_t max, struct agent_history *view, struct problem *problem);
+/* kaizen.query/1 asked for the records of a window, the newest `max` of them (0: all). */
+int agent_history_query(struct session *session, const char *agent, const struct window *window,
+                        uint64_t max, kaizen_sink sink, void *ctx, struct problem *problem);
 void agent_history_free(struct agent_history *view);
 /* "no agent 'cuach' in ROOT; did you mean 'coach'?"; -1. */
 int agent_history_unknown(struct session *session, const char *agent, struct problem *problem);

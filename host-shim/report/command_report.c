@@ -13,6 +13,7 @@
 #include "base/utf8_text.h"
 #include "host/command.h"
 #include "host/report_text.h"
+#include "report/agent_answer.h"
 #include "report/agent_history.h"
 #include "report/report_commands.h"
 #include "report/report_data.h"
@@ -31,6 +32,7 @@ static const struct command_example examples[] = {
 
 struct report {
   struct session session;
+  struct window window;
   FILE *html;                   /* NULL: none asked for */
   struct json_object *delivery; /* for it */
   struct json_object *agents;   /* for -o json */
@@ -39,16 +41,17 @@ struct report {
 
 enum { SPARK_MAX = 40 };
 
-static void print_text(const char *agent, const struct report_data *data) {
-  const struct kaizen_summary *summary = &data->summary;
+static void print_text(const char *agent, const struct report_data *data,
+                       const struct agent_answer *answer) {
   size_t first = data->sample_count > SPARK_MAX ? data->sample_count - SPARK_MAX : 0;
+  size_t count = answer->figures.share.count;
+  char change[FIGURES_CHANGE_MAX];
 
+  figures_change_text(&answer->changes, change);
   printf("%s", output_style(OUTPUT_BOLD));
   utf8_text_print(stdout, agent);
-  printf("%s  %" PRIu64 " execution%s, %.1f %% success %s\n  ", output_style_end(),
-         summary->execution_count, output_plural(summary->execution_count),
-         summary->success_rate * 100,
-         table_trend_arrow(report_text_trend(summary->trend_success_rate)));
+  printf("%s  %zu execution%s, %.1f %% success, %s\n  ", output_style_end(), count,
+         output_plural(count), share_rate(answer->figures.share) * 100, change);
   for (size_t i = first; i < data->sample_count; i++)
     fputs(table_spark(data->samples[i].success), stdout);
   putchar('\n');
@@ -74,12 +77,14 @@ static struct json_object *failures_json(const struct report_data *data) {
   return failures;
 }
 
-static void add_json(struct report *report, const char *agent, const struct report_data *data) {
+static void add_json(struct report *report, const char *agent, const struct report_data *data,
+                     const struct agent_answer *answer) {
   struct json_object *entry = json_object_new_object();
 
   json_object_object_add(entry, "agent", json_text_new_string(agent));
   json_object_object_add(entry, "summary", report_text_summary(&data->summary));
   json_object_object_add(entry, "last_failures", failures_json(data));
+  agent_answer_add_json(answer, entry);
   json_object_array_add(report->agents, entry);
 }
 
@@ -87,16 +92,23 @@ static int report_agent(void *ctx, const char *agent, struct problem *problem) {
   struct report *report = ctx;
   struct report_data data;
 
-  if (report_data_read(&report->session, agent, &data, problem) < 0)
+  struct agent_answer answer;
+
+  if (report_data_read(&report->session, agent, &report->window, &data, problem) < 0)
     return -1;
+  if (agent_answer_read(&report->session, agent, &report->window, &answer, problem) < 0) {
+    report_data_free(&data);
+    return -1;
+  }
   if (report->html)
     report_html_agent(report->html, report->delivery, agent, &data);
   if (output_is_json())
-    add_json(report, agent, &data);
+    add_json(report, agent, &data, &answer);
   else if (!report->html)
-    print_text(agent, &data);
+    print_text(agent, &data, &answer);
   report->count++;
   report_data_free(&data);
+  agent_answer_free(&answer);
   return 0;
 }
 
@@ -133,6 +145,7 @@ static int report_opened(struct report *report, const char *file, struct problem
 
     json_object_object_add(document, "html", file ? json_text_new_string(file) : NULL);
     json_object_object_add(document, "agents", json_object_get(report->agents));
+    json_object_object_add(document, "window", window_json(&report->window));
     output_json(document);
   } else if (file) {
     output_note("%s: %zu agent%s", file, report->count, output_plural(report->count));
@@ -152,7 +165,8 @@ static int run(const struct host *host) {
                 "report: --html - and -o json both want standard output");
     return output_problem(&problem);
   }
-  if (session_open(host, &report.session, &problem) < 0)
+  if (window_read(host->arguments, &report.window, &problem) < 0 ||
+      session_open(host, &report.session, &problem) < 0)
     return output_problem(&problem);
   report.agents = json_object_new_array();
   int result = report_opened(&report, file, &problem);
@@ -167,6 +181,6 @@ const struct command command_report = {
     .synopsis = "[OPTIONS]",
     .summary = "one page about the project",
     .examples = examples,
-    .option_groups = {own_options},
+    .option_groups = {own_options, window_options},
     .run = run,
 };

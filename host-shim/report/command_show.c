@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/json_text.h"
@@ -12,6 +13,7 @@
 #include "base/utf8_text.h"
 #include "host/command.h"
 #include "host/report_text.h"
+#include "report/agent_answer.h"
 #include "report/agent_history.h"
 #include "report/report_commands.h"
 
@@ -24,39 +26,28 @@ static const struct option_spec own_options[] = {
 
 static const struct command_example examples[] = {
     {"show coach", "one agent, its last 10 executions"},
-    {"show", "every agent's summary"},
+    {"show", "every agent's figures"},
+    {"show coach --since 7d", "this week: success, time, cost, what changed"},
     {"show coach -n 50 -o json", "for a program"},
     {NULL, NULL},
 };
 
 struct show {
   struct session session;
+  struct window window;
+  char *window_text;
   uint64_t recent;
   size_t shown;
+  struct unreadable unreadable;
 };
 
-static void print_summary(const char *agent, const struct kaizen_summary *summary) {
-  char last[TIME_TEXT_MAX], duration[TIME_TEXT_MAX];
+static void print_answer(const char *agent, const struct agent_answer *answer, const char *window) {
+  size_t count = answer->figures.share.count;
 
   printf("%s", output_style(OUTPUT_BOLD));
   utf8_text_print(stdout, agent);
-  printf("%s  %" PRIu64 " execution%s\n", output_style_end(), summary->execution_count,
-         output_plural(summary->execution_count));
-  if (summary->execution_count == 0)
-    return;
-  time_text_format(summary->last_execution_unix_ns, last);
-  printf("  success  %5.1f %%  %s\n", summary->success_rate * 100,
-         table_trend_arrow(report_text_trend(summary->trend_success_rate)));
-  if ((summary->flags & KAIZEN_SUMMARY_HAS_QUALITY) != 0)
-    printf("  quality  %5.2f    %s\n", summary->avg_quality_score,
-           table_trend_arrow(report_text_trend(summary->trend_quality_score)));
-  if ((summary->flags & KAIZEN_SUMMARY_HAS_TIME) != 0) {
-    time_text_duration(summary->avg_execution_time_s, duration);
-
-    printf("  time     %s on average\n", duration);
-  }
-  if (summary->last_execution_unix_ns != 0)
-    printf("  last     %s\n", last);
+  printf("%s  %zu execution%s%s\n", output_style_end(), count, output_plural(count), window);
+  agent_answer_print(answer);
 }
 
 static const char *note_of(struct json_object *record) {
@@ -143,8 +134,10 @@ static void print_recent(const struct agent_history *view) {
 }
 
 /* The records go out as the log has them, number texts included. */
-static void print_json(const char *agent, const struct agent_history *view) {
+static void print_json(const char *agent, const struct agent_history *view,
+                       const struct agent_answer *answer, const struct window *window) {
   struct json_object *name = json_text_new_string(agent);
+  struct json_object *more = json_object_new_object();
   struct json_object *summary = report_text_summary(&view->summary);
   const int plain = JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE;
 
@@ -152,7 +145,10 @@ static void print_json(const char *agent, const struct agent_history *view) {
          json_object_to_json_string_ext(summary, plain));
   for (size_t i = 0; i < view->line_count; i++)
     printf("%s%s", i > 0 ? "," : "", view->lines[i]);
-  fputs("]}", stdout);
+  agent_answer_add_json(answer, more);
+  json_object_object_add(more, "window", window_json(window));
+  printf("],%s", json_object_to_json_string_ext(more, plain) + 1);
+  json_object_put(more);
   json_object_put(name);
   json_object_put(summary);
 }
@@ -160,21 +156,53 @@ static void print_json(const char *agent, const struct agent_history *view) {
 static int show_agent(void *ctx, const char *agent, struct problem *problem) {
   struct show *show = ctx;
   struct agent_history view;
+  struct agent_answer answer;
 
-  if (agent_history_read(&show->session, agent, show->recent, &view, problem) < 0)
+  if (agent_history_read(&show->session, agent, &show->window, show->recent, &view, problem) < 0)
     return -1;
+  if (agent_answer_read(&show->session, agent, &show->window, &answer, problem) < 0) {
+    agent_history_free(&view);
+    return -1;
+  }
   if (output_is_json()) {
     fputs(show->shown > 0 ? "," : "{\"agents\":[", stdout);
-    print_json(agent, &view);
+    print_json(agent, &view, &answer, &show->window);
   } else {
     if (show->shown > 0)
       putchar('\n');
-    print_summary(agent, &view.summary);
+    print_answer(agent, &answer, show->window_text);
     print_recent(&view);
   }
   show->shown++;
   agent_history_free(&view);
+  agent_answer_free(&answer);
   return 0;
+}
+
+/* Of all agents: one that cannot be read does not hide the others. */
+static int show_each(void *ctx, const char *agent, struct problem *problem) {
+  struct show *show = ctx;
+
+  if (show_agent(ctx, agent, problem) < 0)
+    unreadable_add(&show->unreadable, agent, problem);
+  return 0;
+}
+
+static int show_opened(struct show *show, const char *agent, struct problem *problem) {
+  struct json_object *end = json_object_new_object();
+  int result = agent ? show_agent(show, agent, problem)
+                     : runs_each_agent(&show->session, show_each, show, problem);
+
+  unreadable_add_json(&show->unreadable, end);
+  if (result == 0 && output_is_json())
+    printf("%s],%s\n", show->shown > 0 ? "" : "{\"agents\":[",
+           json_object_to_json_string_ext(end,
+                                          JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE) +
+               1);
+  else if (result == 0 && show->shown == 0 && !show->unreadable.list)
+    output_note("nothing is recorded in %s", show->session.project_root);
+  json_object_put(end);
+  return result;
 }
 
 static int run(const struct host *host) {
@@ -182,25 +210,30 @@ static int run(const struct host *host) {
   struct problem problem;
   const char *agent = command_word(host, 0);
 
-  if (session_open(host, &show.session, &problem) < 0)
+  if (window_read(host->arguments, &show.window, &problem) < 0)
     return output_problem(&problem);
+  show.window_text = window_text(&show.window);
+  if (!show.window_text) {
+    problem_no_memory(&problem);
+    return output_problem(&problem);
+  }
   show.recent = (uint64_t)options_number(host->arguments, "recent", agent ? 10 : 0);
-  int result = agent ? show_agent(&show, agent, &problem)
-                     : agent_history_each(&show.session, show_agent, &show, &problem);
-  if (result == 0 && output_is_json())
-    puts(show.shown > 0 ? "]}" : "{\"agents\":[]}");
-  else if (result == 0 && show.shown == 0)
-    output_note("nothing is recorded in %s", show.session.project_root);
-  session_close(&show.session);
-  return result < 0 ? output_problem(&problem) : EXIT_CODE_OK;
+  int result = session_open(host, &show.session, &problem);
+  if (result == 0) {
+    result = show_opened(&show, agent, &problem);
+    session_close(&show.session);
+  }
+  free(show.window_text);
+  int status = unreadable_finish(&show.unreadable);
+  return result < 0 ? output_problem(&problem) : status;
 }
 
 const struct command command_show = {
     .name = "show",
     .synopsis = "[AGENT] [OPTIONS]",
-    .summary = "an agent's summary and recent executions",
+    .summary = "an agent's figures, what changed, and its recent executions",
     .examples = examples,
-    .option_groups = {own_options},
+    .option_groups = {own_options, window_options},
     .takes_agent = true,
     .words_max = 1,
     .run = run,

@@ -32,11 +32,11 @@ static void take_failure(struct report_data *data, struct json_object *record) {
            report_text_string(record, "session_id", ""));
 }
 
-int report_data_read(struct session *session, const char *agent, struct report_data *data,
-                     struct problem *problem) {
+int report_data_read(struct session *session, const char *agent, const struct window *window,
+                     struct report_data *data, struct problem *problem) {
   struct agent_history history;
   memset(data, 0, sizeof *data);
-  if (agent_history_read(session, agent, REPORT_SAMPLES_MAX, &history, problem) < 0)
+  if (agent_history_read(session, agent, window, REPORT_SAMPLES_MAX, &history, problem) < 0)
     return -1;
   data->summary = history.summary;
   data->samples = calloc(history.line_count + 1, sizeof *data->samples);

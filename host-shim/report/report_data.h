@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "host/session.h"
+#include "report/window.h"
 
 enum { REPORT_SAMPLES_MAX = 5000, REPORT_FAILURES_MAX = 10 };
 
@@ -31,8 +32,9 @@ struct report_data {
   size_t failure_count;
 };
 
-int report_data_read(struct session *session, const char *agent, struct report_data *data,
-                     struct problem *problem);
+/* The samples are those of the window, the summary is that of the whole log. */
+int report_data_read(struct session *session, const char *agent, const struct window *window,
+                     struct report_data *data, struct problem *problem);
 void report_data_free(struct report_data *data);
 
 #endif

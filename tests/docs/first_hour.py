@@ -103,7 +103,7 @@ def looking_at_them(desk):
     chapter("How is it going?")
     desk.step("kaizen-host show coach", 0, "^coach  4 executions$", r"^  success  █▁█▁$", r"failure +6 min +timeout")
     desk.step("kaizen-host show cuach", 1, "no agent 'cuach'", "did you mean 'coach'")
-    desk.step("kaizen-host list", 0, r"^agent +executions +success", r"^coach +4 +50.0 % → +0.80 →", r"^mentor +2")
+    desk.step("kaizen-host list", 0, r"^agent +executions +success", r"^coach +4 +50.0 % +50.0 % +50.0 % +0.80 .* too few to tell$", r"^mentor +2")
     desk.step("kaizen-host status", 0, "^emission is off, 0 of 6 records marked$", r"^coach +4 +0")
     desk.step("kaizen-host report", 0, "coach  4 executions", r"  failed 2.*Z  timeout")
     desk.step("kaizen-host report --html report.html && grep -c '<svg' report.html", 0, "report.html: 2 agents", "^[34]$")

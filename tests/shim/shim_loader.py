@@ -64,7 +64,8 @@ class Loader(HostTest):
         mock = MOCKS / "mock_plugin.so"
         self.assertIn("recorded coach", self.expect(0, "--plugin", mock, "record", "coach", "--success"))
         for arguments, extension in (
-            (["show"], "kaizen.inspect/1"),
+            (["show"], "kaizen.query/1"),
+            (["status", "--no-broker"], "kaizen.inspect/1"),
             (["replay", "/dev/null"], "kaizen.batch/1"),
             (["dead-letters", "list"], "kaizen.delivery/1"),
             (["broker", "check"], "kaizen.broker/1"),

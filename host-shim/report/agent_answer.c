@@ -1,0 +1,200 @@
+/* agent_answer.c - how one agent does: its figures, the last 20 runs, the last 7 days, what changed.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "report/agent_answer.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/json_text.h"
+#include "base/output.h"
+#include "base/time_text.h"
+#include "base/utf8_text.h"
+#include "report/figures_json.h"
+
+enum { RECENT_RUNS = 20, NAMES_SHOWN = 4 };
+static const int64_t WEEK_S = 7 * 86400;
+
+static struct share share_of(struct run_slice slice) {
+  struct share share = {.count = slice.count};
+
+  for (size_t i = 0; i < slice.count; i++)
+    share.successes += slice.list[i].success;
+  return share;
+}
+
+int agent_answer_read(struct session *session, const char *agent, const struct window *window,
+                      struct agent_answer *answer, struct problem *problem) {
+  int64_t now_s = time_text_now_ns() / 1000000000;
+
+  memset(answer, 0, sizeof *answer);
+  if (runs_read(session, agent, NULL, &answer->runs, problem) < 0)
+    return -1;
+  answer->chosen = runs_in_window(&answer->runs, window);
+  answer->last_20 = share_of(runs_last(runs_all(&answer->runs), RECENT_RUNS));
+  answer->last_7_days = share_of(runs_between(runs_all(&answer->runs), now_s - WEEK_S, INT64_MAX));
+  if (figures_of(answer->chosen, &answer->figures, problem) == 0 &&
+      figures_changes(answer->chosen, &answer->changes, problem) == 0)
+    return 0;
+  agent_answer_free(answer);
+  return -1;
+}
+
+void agent_answer_free(struct agent_answer *answer) {
+  figures_free(&answer->figures);
+  runs_free(&answer->runs);
+}
+
+static void forget(double **sorted) {
+  free(*sorted);
+  *sorted = NULL;
+}
+
+void agent_answer_forget_runs(struct agent_answer *answer) {
+  free(answer->runs.list);
+  answer->runs.list = NULL;
+  answer->runs.count = answer->runs.room = 0;
+  answer->chosen = (struct run_slice){NULL, 0};
+  forget(&answer->figures.duration_s.sorted);
+  forget(&answer->figures.quality.sorted);
+  forget(&answer->figures.tokens.sorted);
+  forget(&answer->figures.cost_usd.sorted);
+  forget(&answer->figures.primary.sorted);
+}
+
+void agent_answer_add_json(const struct agent_answer *answer, struct json_object *object) {
+  json_object_object_add(object, "figures", figures_json(&answer->figures, &answer->runs.names));
+  json_object_object_add(object, "last_20", figures_json_share(answer->last_20));
+  json_object_object_add(object, "last_7_days", figures_json_share(answer->last_7_days));
+  json_object_object_add(object, "change", figures_json_changes(&answer->changes));
+}
+
+/* ---- as text --------------------------------------------------------------------------------- */
+
+static void print_share(const char *label, struct share share) {
+  if (share.count > 0)
+    printf("  %-9s%5.1f %%  %zu of %zu\n", label, share_rate(share) * 100, share.successes,
+           share.count);
+  else
+    printf("  %-9sno runs\n", label);
+}
+
+static void print_changes(const struct figures_changes *changes) {
+  char text[FIGURES_CHANGE_MAX];
+  enum change_verdict verdict = changes->success.verdict;
+
+  figures_change_text(changes, text);
+  printf("  change   %s%s%s\n",
+         output_style(verdict == CHANGE_WORSE    ? OUTPUT_RED
+                      : verdict == CHANGE_BETTER ? OUTPUT_GREEN
+                                                 : OUTPUT_PLAIN),
+         text, verdict == CHANGE_WORSE || verdict == CHANGE_BETTER ? output_style_end() : "");
+  figures_quality_text(changes, text);
+  if (text[0] != '\0')
+    printf("           quality %s\n", text);
+  figures_duration_text(changes, text);
+  if (text[0] != '\0')
+    printf("           %s\n", text);
+}
+
+static void print_numbers(const struct figures *figures) {
+  char p50[TIME_TEXT_MAX], p90[TIME_TEXT_MAX], p95[TIME_TEXT_MAX];
+
+  if (figures->quality.count > 0)
+    printf("  quality  %5.2f    mean of %zu, p50 %.2f\n", figures->quality.mean,
+           figures->quality.count, figures->quality.p50);
+  if (figures->duration_s.count > 0) {
+    time_text_duration(figures->duration_s.p50, p50);
+    time_text_duration(figures->duration_s.p90, p90);
+    time_text_duration(figures->duration_s.p95, p95);
+    printf("  time     p50 %s, p90 %s, p95 %s\n", p50, p90, p95);
+  }
+  if (figures->tokens.count > 0)
+    printf("  tokens   %.0f, %.0f a run\n", figures->tokens.sum, figures->tokens.mean);
+  if (figures->cost_usd.count > 0)
+    printf("  cost     $%.2f, $%.4f a run\n", figures->cost_usd.sum, figures->cost_usd.mean);
+}
+
+static void print_name(const char *name, const char *otherwise) {
+  utf8_text_print(stdout, name[0] != '\0' ? name : otherwise);
+}
+
+static void print_primary(const struct figures *figures, const struct names *names) {
+  if (figures->primary_name == 0)
+    return;
+  fputs("  primary  ", stdout);
+  print_name(names_text(names, figures->primary_name), "");
+  printf(" %.6g on average, p50 %.6g", figures->primary.mean, figures->primary.p50);
+  if (!isnan(figures->primary_target))
+    printf(", target %.6g", figures->primary_target);
+  putchar('\n');
+}
+
+static void print_tallies(const char *label, const struct figures_tallies *tallies,
+                          const struct names *names, bool with_rate) {
+  for (size_t i = 0; i < tallies->count && i < NAMES_SHOWN; i++) {
+    const struct figures_tally *tally = &tallies->list[i];
+    struct share share = {tally->count, tally->successes};
+
+    printf(i == 0 ? "  %-9s" : ", ", label);
+    print_name(names_text(names, tally->name), "no reason given");
+    printf(" %zu", tally->count);
+    if (with_rate)
+      printf(" (%.0f %%)", share_rate(share) * 100);
+  }
+  if (tallies->count > NAMES_SHOWN)
+    printf(", %zu more", tallies->count - NAMES_SHOWN);
+  if (tallies->count > 0)
+    putchar('\n');
+}
+
+void agent_answer_print(const struct agent_answer *answer) {
+  const struct figures *figures = &answer->figures;
+  char last[TIME_TEXT_MAX];
+
+  if (figures->share.count > 0) {
+    print_share("success", figures->share);
+    print_share("last 20", answer->last_20);
+    print_share("7 days", answer->last_7_days);
+    print_changes(&answer->changes);
+  }
+  print_numbers(figures);
+  print_primary(figures, &answer->runs.names);
+  print_tallies("models", &figures->models, &answer->runs.names, true);
+  print_tallies("failures", &figures->reasons, &answer->runs.names, false);
+  if (figures->share.count > 0) {
+    time_text_format(window_ns(figures->last_s), last);
+    printf("  last     %s, %.3g runs a day\n", last, figures->runs_per_day);
+  }
+}
+
+/* ---- logs that cannot be read ---------------------------------------------------------------- */
+
+void unreadable_add(struct unreadable *unreadable, const char *agent,
+                    const struct problem *problem) {
+  struct json_object *entry = json_object_new_object();
+
+  output_error("%s", problem->text);
+  if (!unreadable->list)
+    unreadable->list = json_object_new_array();
+  json_object_object_add(entry, "agent", json_text_new_string(agent));
+  json_object_object_add(entry, "why", json_text_new_string(problem->text));
+  json_object_array_add(unreadable->list, entry);
+}
+
+void unreadable_add_json(struct unreadable *unreadable, struct json_object *document) {
+  json_object_object_add(document, "complete", json_object_new_boolean(!unreadable->list));
+  json_object_object_add(document, "unreadable",
+                         unreadable->list ? json_object_get(unreadable->list)
+                                          : json_object_new_array());
+}
+
+int unreadable_finish(struct unreadable *unreadable) {
+  int status = unreadable->list ? EXIT_CODE_FAILED : EXIT_CODE_OK;
+
+  json_object_put(unreadable->list);
+  unreadable->list = NULL;
+  return status;
+}

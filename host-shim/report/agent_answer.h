@@ -1,0 +1,40 @@
+/* agent_answer.h - how one agent does: its figures, the last 20 runs, the last 7 days, what changed.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef KAIZEN_HOST_AGENT_ANSWER_H
+#define KAIZEN_HOST_AGENT_ANSWER_H
+
+#include "report/figures.h"
+
+struct agent_answer {
+  struct runs runs;
+  struct run_slice chosen;           /* those of the window */
+  struct figures figures;            /* of the chosen runs, and */
+  struct figures_changes changes;    /* so is what changed */
+  struct share last_20, last_7_days; /* of all runs, whatever the window */
+};
+
+/* -1 with *problem; nothing is to be freed then. */
+int agent_answer_read(struct session *session, const char *agent, const struct window *window,
+                      struct agent_answer *answer, struct problem *problem);
+void agent_answer_free(struct agent_answer *answer);
+/* Gives back what only the single runs need: for a caller that keeps the answers of many agents. */
+void agent_answer_forget_runs(struct agent_answer *answer);
+/* Adds "figures", "last_20", "last_7_days" and "change" to an object. */
+void agent_answer_add_json(const struct agent_answer *answer, struct json_object *object);
+/* The lines of `show` and `report` below the agent's name, indented by two. */
+void agent_answer_print(const struct agent_answer *answer);
+
+/* Agents whose logs could not be read, while the others were. */
+struct unreadable {
+  struct json_object *list;
+};
+/* Says so on standard error, and keeps it for the document. */
+void unreadable_add(struct unreadable *unreadable, const char *agent,
+                    const struct problem *problem);
+/* Adds "complete" and "unreadable" to a document. */
+void unreadable_add_json(struct unreadable *unreadable, struct json_object *document);
+/* EXIT_CODE_OK, or EXIT_CODE_FAILED when there is one; frees. */
+int unreadable_finish(struct unreadable *unreadable);
+
+#endif

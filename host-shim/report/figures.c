@@ -1,0 +1,246 @@
+/* figures.c - what a number of runs come to: success, durations, quality, tokens, cost, reasons.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "report/figures.h"
+
+#include <math.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/time_text.h"
+#include "stats/ranks.h"
+
+static const double DAY_S = 86400;
+
+/* ---- numbers --------------------------------------------------------------------------------- */
+
+static double member_of(const struct run *run, size_t member) {
+  return *(const double *)(const void *)((const char *)run + member);
+}
+
+/* The numbers at that place in each run; with `name` only of the runs that measure it. */
+static int spread_of(struct run_slice slice, size_t member, uint32_t name,
+                     struct figures_spread *spread) {
+  *spread = (struct figures_spread){.sorted = calloc(slice.count + 1, sizeof(double))};
+  if (!spread->sorted)
+    return -1;
+  for (size_t i = 0; i < slice.count; i++) {
+    double value = member_of(&slice.list[i], member);
+
+    if (isnan(value) || (name != 0 && slice.list[i].primary_name != name))
+      continue;
+    spread->sorted[spread->count++] = value;
+    spread->sum += value;
+  }
+  ranks_sort(spread->sorted, spread->count);
+  spread->mean = spread->count > 0 ? spread->sum / (double)spread->count : 0;
+  spread->p50 = ranks_quantile(spread->sorted, spread->count, 0.5);
+  spread->p90 = ranks_quantile(spread->sorted, spread->count, 0.9);
+  spread->p95 = ranks_quantile(spread->sorted, spread->count, 0.95);
+  spread->max = ranks_quantile(spread->sorted, spread->count, 1);
+  return 0;
+}
+
+/* ---- names ----------------------------------------------------------------------------------- */
+
+static int compare_tallies(const void *one, const void *other) {
+  const struct figures_tally *a = one, *b = other;
+
+  if (a->count != b->count)
+    return a->count > b->count ? -1 : 1;
+  return (a->name > b->name) - (a->name < b->name);
+}
+
+static uint32_t name_of(const struct run *run, size_t member) {
+  return *(const uint32_t *)(const void *)((const char *)run + member);
+}
+
+/* The names at that place in each run; `all` counts what has none as well. */
+static int tally_names(struct run_slice slice, size_t member, bool all, bool failures,
+                       struct figures_tallies *tallies) {
+  uint32_t names = 0;
+
+  for (size_t i = 0; i < slice.count; i++)
+    names = name_of(&slice.list[i], member) > names ? name_of(&slice.list[i], member) : names;
+  *tallies = (struct figures_tallies){.list = calloc((size_t)names + 1, sizeof *tallies->list)};
+  if (!tallies->list)
+    return -1;
+  for (size_t i = 0; i < slice.count; i++) {
+    const struct run *run = &slice.list[i];
+    uint32_t name = name_of(run, member);
+    struct figures_tally *tally = &tallies->list[name];
+
+    if ((name == 0 && !all) || (failures && run->success))
+      continue;
+    tally->name = name;
+    tally->count++;
+    tally->successes += run->success;
+    tally->last_s = run->ended_s;
+    tally->cost_usd += isnan(run->cost_usd) ? 0 : run->cost_usd;
+  }
+  qsort(tallies->list, (size_t)names + 1, sizeof *tallies->list, compare_tallies);
+  while (tallies->count <= names && tallies->list[tallies->count].count > 0)
+    tallies->count++;
+  return 0;
+}
+
+static uint32_t choose_primary(struct run_slice slice, double *target) {
+  struct figures_tallies names = {.list = NULL};
+  uint32_t chosen = 0;
+
+  *target = NAN;
+  if (tally_names(slice, offsetof(struct run, primary_name), false, false, &names) == 0 &&
+      names.count > 0)
+    chosen = names.list[0].name;
+  free(names.list);
+  for (size_t i = slice.count; chosen != 0 && i > 0 && isnan(*target); i--)
+    if (slice.list[i - 1].primary_name == chosen)
+      *target = slice.list[i - 1].primary_target;
+  return chosen;
+}
+
+/* ---- all of it ------------------------------------------------------------------------------- */
+
+static void count_outcomes(struct run_slice slice, struct figures *figures) {
+  for (size_t i = 0; i < slice.count; i++) {
+    figures->share.successes += slice.list[i].success;
+    figures->failures_now = slice.list[i].success ? 0 : figures->failures_now + 1;
+    if (figures->failures_now > figures->failures_in_a_row)
+      figures->failures_in_a_row = figures->failures_now;
+  }
+  figures->share.count = slice.count;
+  share_interval(figures->share, &figures->low, &figures->high);
+  if (slice.count == 0)
+    return;
+  figures->first_s = slice.list[0].ended_s;
+  figures->last_s = slice.list[slice.count - 1].ended_s;
+  double days = (double)(figures->last_s - figures->first_s) / DAY_S;
+  figures->runs_per_day = (double)slice.count / (days > 1 ? days : 1);
+}
+
+int figures_of(struct run_slice slice, struct figures *figures, struct problem *problem) {
+  *figures = (struct figures){.first_s = -1, .last_s = -1};
+  count_outcomes(slice, figures);
+  figures->primary_name = choose_primary(slice, &figures->primary_target);
+  if (spread_of(slice, offsetof(struct run, duration_s), 0, &figures->duration_s) == 0 &&
+      spread_of(slice, offsetof(struct run, quality), 0, &figures->quality) == 0 &&
+      spread_of(slice, offsetof(struct run, tokens), 0, &figures->tokens) == 0 &&
+      spread_of(slice, offsetof(struct run, cost_usd), 0, &figures->cost_usd) == 0 &&
+      spread_of(slice, offsetof(struct run, primary), figures->primary_name, &figures->primary) ==
+          0 &&
+      tally_names(slice, offsetof(struct run, model), false, false, &figures->models) == 0 &&
+      tally_names(slice, offsetof(struct run, reason), true, true, &figures->reasons) == 0)
+    return 0;
+  figures_free(figures);
+  return problem_no_memory(problem);
+}
+
+void figures_free(struct figures *figures) {
+  free(figures->duration_s.sorted);
+  free(figures->quality.sorted);
+  free(figures->tokens.sorted);
+  free(figures->cost_usd.sorted);
+  free(figures->primary.sorted);
+  free(figures->models.list);
+  free(figures->reasons.list);
+  *figures = (struct figures){.first_s = -1, .last_s = -1};
+}
+
+int figures_groups(struct run_slice slice, struct figures_tallies *groups,
+                   struct problem *problem) {
+  return tally_names(slice, offsetof(struct run, group), false, false, groups) == 0
+             ? 0
+             : problem_no_memory(problem);
+}
+
+/* ---- changes --------------------------------------------------------------------------------- */
+
+static int64_t time_at(struct run_slice slice, enum change_verdict verdict, size_t since) {
+  return verdict == CHANGE_WORSE || verdict == CHANGE_BETTER ? slice.list[since].ended_s : -1;
+}
+
+static int change_of_member(struct run_slice slice, size_t member, bool higher_is_better,
+                            struct value_change *change, int64_t *since_s) {
+  double *values = calloc(slice.count + 1, sizeof *values);
+  size_t *places = calloc(slice.count + 1, sizeof *places);
+  size_t count = 0;
+  int result = -1;
+
+  for (size_t i = 0; values && places && i < slice.count; i++) {
+    double value = member_of(&slice.list[i], member);
+
+    if (isnan(value))
+      continue;
+    places[count] = i;
+    values[count++] = value;
+  }
+  if (values && places)
+    result = change_of_values(values, count, higher_is_better, change);
+  if (result == 0)
+    *since_s = time_at(slice, change->verdict, count > 0 ? places[change->since] : 0);
+  free(values);
+  free(places);
+  return result;
+}
+
+int figures_changes(struct run_slice slice, struct figures_changes *changes,
+                    struct problem *problem) {
+  bool *successes = calloc(slice.count + 1, sizeof *successes);
+
+  *changes = (struct figures_changes){.success_since_s = -1};
+  for (size_t i = 0; successes && i < slice.count; i++)
+    successes[i] = slice.list[i].success;
+  if (successes)
+    change_of_successes(successes, slice.count, &changes->success);
+  free(successes);
+  if (!successes ||
+      change_of_member(slice, offsetof(struct run, duration_s), false, &changes->duration,
+                       &changes->duration_since_s) != 0 ||
+      change_of_member(slice, offsetof(struct run, quality), true, &changes->quality,
+                       &changes->quality_since_s) != 0)
+    return problem_no_memory(problem);
+  changes->success_since_s = time_at(slice, changes->success.verdict, changes->success.since);
+  return 0;
+}
+
+void figures_change_text(const struct figures_changes *changes, char out[FIGURES_CHANGE_MAX]) {
+  const struct change *change = &changes->success;
+  const char *verdict = change_verdict_text(change->verdict);
+  char since[WINDOW_TIME_MAX];
+
+  snprintf(out, FIGURES_CHANGE_MAX, "%s", verdict);
+  if (changes->success_since_s < 0)
+    return;
+  window_time_text(changes->success_since_s, since);
+  snprintf(out, FIGURES_CHANGE_MAX, "%s since %s, %zu of %zu against %zu of %zu", verdict, since,
+           change->after.successes, change->after.count, change->before.successes,
+           change->before.count);
+}
+
+void figures_duration_text(const struct figures_changes *changes, char out[FIGURES_CHANGE_MAX]) {
+  const struct value_change *change = &changes->duration;
+  char since[WINDOW_TIME_MAX], after[TIME_TEXT_MAX], before[TIME_TEXT_MAX];
+
+  out[0] = '\0';
+  if (change->verdict != CHANGE_WORSE && change->verdict != CHANGE_BETTER)
+    return;
+  window_time_text(changes->duration_since_s, since);
+  time_text_duration(change->after_median, after);
+  time_text_duration(change->before_median, before);
+  snprintf(out, FIGURES_CHANGE_MAX, "%s since %s, median %s against %s",
+           change->verdict == CHANGE_WORSE ? "slower" : "faster", since, after, before);
+}
+
+void figures_quality_text(const struct figures_changes *changes, char out[FIGURES_CHANGE_MAX]) {
+  const struct value_change *change = &changes->quality;
+  char since[WINDOW_TIME_MAX];
+
+  out[0] = '\0';
+  if (change->verdict != CHANGE_WORSE && change->verdict != CHANGE_BETTER)
+    return;
+  window_time_text(changes->quality_since_s, since);
+  snprintf(out, FIGURES_CHANGE_MAX, "%s since %s, median %.2f against %.2f",
+           change->verdict == CHANGE_WORSE ? "lower" : "higher", since, change->after_median,
+           change->before_median);
+}

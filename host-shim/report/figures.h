@@ -1,0 +1,62 @@
+/* figures.h - what a number of runs come to: success, durations, quality, tokens, cost, reasons.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef KAIZEN_HOST_FIGURES_H
+#define KAIZEN_HOST_FIGURES_H
+
+#include "report/runs.h"
+#include "stats/change.h"
+#include "stats/share.h"
+
+struct figures_spread { /* of the runs that carry the number; all 0 when count is */
+  size_t count;
+  double sum, mean, p50, p90, p95, max;
+  double *sorted; /* the numbers themselves */
+};
+
+struct figures_tally { /* of one name: a model, a reason, a value of a key */
+  uint32_t name;
+  size_t count, successes;
+  int64_t last_s;
+  double cost_usd;
+};
+struct figures_tallies {
+  struct figures_tally *list; /* most frequent first */
+  size_t count;
+};
+
+struct figures {
+  struct share share;
+  double low, high; /* 95 % interval of the rate */
+  struct figures_spread duration_s, quality, tokens, cost_usd, primary;
+  uint32_t primary_name; /* the one most runs carry, 0: none; `primary` is of it alone */
+  double primary_target; /* its latest, NAN: none */
+  struct figures_tallies models, reasons; /* of the runs that have one; of the failures */
+  int64_t first_s, last_s;                /* -1: no run */
+  double runs_per_day;      /* over the days from the first to the last, at least one */
+  size_t failures_in_a_row; /* the longest such stretch */
+  size_t failures_now;      /* the one that ends with the newest run */
+};
+
+/* -1: no memory; nothing is to be freed then. */
+int figures_of(struct run_slice slice, struct figures *figures, struct problem *problem);
+void figures_free(struct figures *figures);
+/* The runs of a slice by run.group, most frequent first; the caller's to free. */
+int figures_groups(struct run_slice slice, struct figures_tallies *groups, struct problem *problem);
+
+struct figures_changes { /* what changed, and when; since_s is of the first run after it */
+  struct change success;
+  struct value_change duration, quality; /* worse: slower, lower */
+  int64_t success_since_s, duration_since_s, quality_since_s;
+};
+int figures_changes(struct run_slice slice, struct figures_changes *changes,
+                    struct problem *problem);
+/* "worse since 2026-11-20 14:02, 2 of 20 against 188 of 200", "no change", "too few to tell". */
+enum { FIGURES_CHANGE_MAX = 160 };
+void figures_change_text(const struct figures_changes *changes, char out[FIGURES_CHANGE_MAX]);
+/* "slower since 2026-11-20 14:02, median 90 s against 30 s", or "". */
+void figures_duration_text(const struct figures_changes *changes, char out[FIGURES_CHANGE_MAX]);
+/* "lower since ...", or "". */
+void figures_quality_text(const struct figures_changes *changes, char out[FIGURES_CHANGE_MAX]);
+
+#endif

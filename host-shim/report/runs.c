@@ -1,0 +1,270 @@
+/* runs.c - an agent's runs as numbers, in the order of time, read through kaizen.query/1.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * Records are read in place (common/json_reader.h): a tree of each line of a long log would cost ten
+ * times as much. */
+#include "report/runs.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/json_reader.h"
+#include "common/timestamp.h"
+#include "report/agent_history.h"
+
+enum { NAME_MAX_BYTES = 256 }; /* some put a whole stack trace where a reason belongs */
+
+struct taking { /* the lines of one agent becoming runs */
+  struct runs *runs;
+  const char *group_key;
+  int64_t previous_s;
+  bool no_memory;
+};
+
+static double number_of(const struct json_value *value) {
+  double number = value->raw.ptr && value->type == JSON_NUMBER ? json_value_number(*value) : NAN;
+
+  return isfinite(number) ? number : NAN;
+}
+
+static double count_of(const struct json_value *value) {
+  double number = number_of(value);
+
+  return number >= 0 ? number : NAN;
+}
+
+/* A string decoded, any other plain value as its text; cut to what a table can show. */
+static uint32_t name_of(struct taking *taking, const struct json_value *value) {
+  char text[NAME_MAX_BYTES];
+  struct span span = {text, 0};
+
+  if (!value->raw.ptr || value->type == JSON_NULL || value->type == JSON_ARRAY ||
+      value->type == JSON_OBJECT)
+    return 0;
+  if (value->type != JSON_STRING)
+    span = value->raw;
+  else if (!memchr(value->raw.ptr, '\\', value->raw.len))
+    span = (struct span){value->raw.ptr + 1, value->raw.len - 2};
+  else
+    span.len = json_value_decode_bounded(*value, text, sizeof text);
+  if (span.len > NAME_MAX_BYTES)
+    for (span.len = NAME_MAX_BYTES; span.len > 0 && (span.ptr[span.len] & 0xC0) == 0x80;)
+      span.len--;
+  if (memchr(span.ptr, '\0', span.len))
+    span.len = strlen(span.ptr);
+  uint32_t number = names_number(&taking->runs->names, span);
+  taking->no_memory = taking->no_memory || number == UINT32_MAX;
+  return number;
+}
+
+/* The values of the named members of an object; ptr NULL where it has none. */
+struct wanted {
+  const char *name;
+  struct json_value *value;
+};
+
+static void find_members(struct span text, const struct wanted *wanted, size_t count) {
+  struct json_reader reader;
+  struct json_member member;
+
+  if (json_reader_open(&reader, text, JSON_LENIENT, JSON_DEPTH_LIMIT, NULL) != 0)
+    return;
+  while (json_reader_next(&reader, &member, NULL) == 1)
+    for (size_t i = 0; i < count; i++)
+      if (wanted[i].name && json_value_is_named(&member, wanted[i].name))
+        *wanted[i].value = member.value;
+}
+
+static void take_metadata(struct taking *taking, struct span text, struct run *run) {
+  struct json_value model = {0}, cost = {0}, in = {0}, out = {0}, error = {0}, outcome = {0},
+                    group = {0};
+  const struct wanted wanted[] = {
+      {"model", &model},           {"cost_usd", &cost},    {"input_tokens", &in},
+      {"output_tokens", &out},     {"error_type", &error}, {"outcome", &outcome},
+      {taking->group_key, &group},
+  };
+
+  find_members(text, wanted, sizeof wanted / sizeof *wanted);
+  run->model = name_of(taking, &model);
+  run->cost_usd = count_of(&cost);
+  if (isnan(run->tokens) && (in.raw.ptr || out.raw.ptr)) {
+    double in_count = count_of(&in), out_count = count_of(&out);
+
+    run->tokens = isnan(in_count) ? out_count : isnan(out_count) ? in_count : in_count + out_count;
+  }
+  run->reason = run->success ? 0 : name_of(taking, &error);
+  if (!run->success && run->reason == 0)
+    run->reason = name_of(taking, &outcome);
+  if (run->group == 0)
+    run->group = name_of(taking, &group);
+}
+
+static void take_primary(struct taking *taking, struct span text, struct run *run) {
+  struct json_value name = {0}, value = {0}, target = {0};
+  const struct wanted wanted[] = {{"name", &name}, {"value", &value}, {"target", &target}};
+
+  find_members(text, wanted, sizeof wanted / sizeof *wanted);
+  run->primary_name = name_of(taking, &name);
+  run->primary = number_of(&value);
+  run->primary_target = number_of(&target);
+}
+
+static void take_run(struct taking *taking, struct span line, struct run *run) {
+  struct json_value timestamp = {0}, success = {0}, time = {0}, quality = {0}, tokens = {0},
+                    metadata = {0}, primary = {0}, group = {0};
+  const struct wanted wanted[] = {
+      {"timestamp", &timestamp},    {"success", &success},       {"execution_time_s", &time},
+      {"quality_score", &quality},  {"tokens", &tokens},         {"metadata", &metadata},
+      {"primary_metric", &primary}, {taking->group_key, &group},
+  };
+
+  *run = (struct run){
+      .ended_s = taking->previous_s, .cost_usd = NAN, .primary = NAN, .primary_target = NAN};
+  find_members(line, wanted, sizeof wanted / sizeof *wanted);
+  if (timestamp.raw.ptr && timestamp.type == JSON_STRING) {
+    struct span text = {timestamp.raw.ptr + 1, timestamp.raw.len - 2};
+
+    if (timestamp_parse(text, &run->ended_s) != 0)
+      run->ended_s = taking->previous_s;
+  }
+  taking->previous_s = run->ended_s;
+  run->success = success.type == JSON_TRUE;
+  run->duration_s = count_of(&time);
+  run->quality = number_of(&quality);
+  run->tokens = count_of(&tokens);
+  run->group = name_of(taking, &group);
+  if (metadata.raw.ptr)
+    take_metadata(taking, metadata.raw, run);
+  if (primary.raw.ptr)
+    take_primary(taking, primary.raw, run);
+}
+
+static int32_t take_line(void *ctx, const char *data, size_t len) {
+  struct taking *taking = ctx;
+  struct runs *runs = taking->runs;
+
+  if (runs->count == runs->room) {
+    size_t room = runs->room == 0 ? 64 : runs->room * 2;
+    struct run *list = reallocarray(runs->list, room, sizeof *list);
+
+    if (!list) {
+      taking->no_memory = true;
+      return -1;
+    }
+    runs->list = list;
+    runs->room = room;
+  }
+  take_run(taking, (struct span){data, len - 1}, &runs->list[runs->count]);
+  runs->list[runs->count].place = runs->count;
+  runs->count++;
+  return taking->no_memory ? -1 : 0;
+}
+
+static int compare_runs(const void *one, const void *other) {
+  const struct run *a = one, *b = other;
+
+  if (a->ended_s != b->ended_s)
+    return a->ended_s < b->ended_s ? -1 : 1;
+  return (a->place > b->place) - (a->place < b->place);
+}
+
+/* Nearly always in order already; what was recorded late is moved to its place. */
+static void sort_by_time(struct runs *runs) {
+  for (size_t i = 1; i < runs->count; i++)
+    if (runs->list[i - 1].ended_s > runs->list[i].ended_s) {
+      qsort(runs->list, runs->count, sizeof *runs->list, compare_runs);
+      return;
+    }
+}
+
+int runs_read(struct session *session, const char *agent, const char *group_key, struct runs *runs,
+              struct problem *problem) {
+  const struct kaizen_query_1 *query = session_extension(session, KAIZEN_QUERY_1, problem);
+  const struct kaizen_query all = {.struct_size = sizeof all, .agent = session_text(agent)};
+  struct kaizen_query_result answer = {.struct_size = sizeof answer};
+  struct taking taking = {.runs = runs, .group_key = group_key, .previous_s = 0};
+
+  *runs = (struct runs){.list = NULL};
+  if (!query)
+    return -1;
+  int32_t code = query->records(session->instance, &all, take_line, &taking, &answer);
+  if (code == KAIZEN_OK) {
+    sort_by_time(runs);
+    return 0;
+  }
+  runs_free(runs);
+  if (taking.no_memory)
+    return problem_no_memory(problem);
+  if (code == KAIZEN_E_REJECTED)
+    return agent_history_unknown(session, agent, problem);
+  return problem_set(problem, problem_exit_code(code), "%s: %s", agent,
+                     answer.reason[0] != '\0' ? answer.reason : "its log cannot be read");
+}
+
+void runs_free(struct runs *runs) {
+  names_free(&runs->names);
+  free(runs->list);
+  *runs = (struct runs){.list = NULL};
+}
+
+struct run_slice runs_all(const struct runs *runs) {
+  return (struct run_slice){runs->list, runs->count};
+}
+
+/* The first that ended at or after that time. */
+static size_t find_time(struct run_slice slice, int64_t time_s) {
+  size_t low = 0, high = slice.count;
+
+  while (low < high) {
+    size_t middle = low + (high - low) / 2;
+
+    if (slice.list[middle].ended_s < time_s)
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  return low;
+}
+
+struct run_slice runs_between(struct run_slice slice, int64_t since_s, int64_t until_s) {
+  size_t first = find_time(slice, since_s), end = find_time(slice, until_s);
+
+  return (struct run_slice){slice.list + first, end > first ? end - first : 0};
+}
+
+struct run_slice runs_last(struct run_slice slice, uint64_t count) {
+  if (count >= slice.count)
+    return slice;
+  return (struct run_slice){slice.list + (slice.count - (size_t)count), (size_t)count};
+}
+
+struct run_slice runs_in_window(const struct runs *runs, const struct window *window) {
+  struct run_slice slice = runs_between(runs_all(runs), window->has_since ? window->since_s : 0,
+                                        window->has_until ? window->until_s : INT64_MAX);
+
+  return window->last > 0 ? runs_last(slice, window->last) : slice;
+}
+
+/* ---- the agents there are -------------------------------------------------------------------- */
+
+static int32_t take_name(void *ctx, const char *data, size_t len) {
+  return names_number(ctx, (struct span){data, len}) == UINT32_MAX ? -1 : 0;
+}
+
+int runs_each_agent(struct session *session,
+                    int (*visit)(void *ctx, const char *agent, struct problem *problem), void *ctx,
+                    struct problem *problem) {
+  const struct kaizen_query_1 *query = session_extension(session, KAIZEN_QUERY_1, problem);
+  struct names agents = {.texts = NULL};
+
+  if (!query)
+    return -1;
+  int32_t code = query->agents(session->instance, take_name, &agents);
+  int result = code == KAIZEN_OK ? 0 : session_failed(session, "agents", code, problem);
+  for (uint32_t i = 1; result == 0 && i < agents.count; i++)
+    result = visit(ctx, names_text(&agents, i), problem);
+  names_free(&agents);
+  return result;
+}

@@ -1,0 +1,51 @@
+/* runs.h - an agent's runs as numbers, in the order of time, read through kaizen.query/1.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef KAIZEN_HOST_RUNS_H
+#define KAIZEN_HOST_RUNS_H
+
+#include <stdbool.h>
+
+#include "host/session.h"
+#include "report/names.h"
+#include "report/window.h"
+
+struct run {       /* a number that the record does not carry is NAN, a name 0 */
+  int64_t ended_s; /* of a record without a readable timestamp: that of the one before it */
+  double duration_s, quality, tokens, cost_usd, primary, primary_target;
+  uint32_t model, reason, primary_name, group;
+  bool success;
+  size_t place; /* in the log */
+};
+
+struct runs {
+  struct names names;
+  struct run *list; /* oldest first; what ended in the same second in the order of the log */
+  size_t count, room;
+};
+
+struct run_slice { /* some of them that follow each other; borrowed */
+  const struct run *list;
+  size_t count;
+};
+
+/* All runs of the agent.  `group_key` (may be NULL): the member of a record, or of its metadata,
+ * whose value becomes run.group.  -1 with *problem, also for an agent without a log; nothing is to
+ * be freed then. */
+int runs_read(struct session *session, const char *agent, const char *group_key, struct runs *runs,
+              struct problem *problem);
+void runs_free(struct runs *runs);
+
+struct run_slice runs_all(const struct runs *runs);
+/* Those with since_s <= ended_s < until_s. */
+struct run_slice runs_between(struct run_slice slice, int64_t since_s, int64_t until_s);
+struct run_slice runs_last(struct run_slice slice, uint64_t count);
+struct run_slice runs_in_window(const struct runs *runs, const struct window *window);
+
+/* Calls visit for each agent that has a log, by name; a result other than 0 ends it and is handed
+ * on. */
+int runs_each_agent(struct session *session,
+                    int (*visit)(void *ctx, const char *agent, struct problem *problem), void *ctx,
+                    struct problem *problem);
+
+#endif

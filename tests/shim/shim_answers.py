@@ -1,0 +1,151 @@
+# shim_answers.py - is the agent getting worse, since when, what does it cost: each answer against logs made for it.
+#
+# SPDX-License-Identifier: Apache-2.0
+import datetime
+import json
+import os
+import unittest
+
+from shim_support import HostTest
+
+NOW = datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0)
+
+
+def ago(**time):
+    return (NOW - datetime.timedelta(**time)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def line(success, when, agent="coach", **more):
+    return json.dumps({"timestamp": when, "agent": agent, "success": success, **more}) + "\n"
+
+
+class AnswersTest(HostTest):
+    def replay(self, text):
+        self.expect(0, "replay", "-q", stdin=text)
+
+    def document(self, *arguments, status=0, **options):
+        return json.loads(self.expect(status, *arguments, "-o", "json", **options))
+
+    def worsen(self, agent="coach"):
+        """200 successes in the days before, then 20 failures within the last 20 hours."""
+        self.replay("".join(line(True, ago(hours=221 - i, minutes=30), agent) for i in range(200)) +
+                    "".join(line(False, ago(hours=20 - i), agent, metadata={"error_type": "timeout"}) for i in range(20)))
+
+
+class Changes(AnswersTest):
+    def test_an_agent_that_got_worse_is_told_with_its_numbers_and_since_when(self):
+        self.worsen()
+        since = ago(hours=20)
+        told = f"worse since {since[:10]} {since[11:16]}, 0 of 20 against 200 of 200"
+        for arguments in (["list"], ["show", "coach"], ["report"]):
+            self.assertIn(told, self.expect(0, *arguments), arguments)
+        change = self.document("list")["agents"][0]["change"]["success"]
+        self.assertEqual((change["verdict"], change["since"], change["after"]["count"]), ("worse", since, 20))
+        agent = self.document("show", "coach")["agents"][0]
+        self.assertEqual((agent["last_20"]["successes"], agent["last_7_days"]["count"]), (0, 166))
+
+    def test_noise_has_no_arrow_and_few_runs_are_too_few_to_tell(self):
+        self.replay("".join(line(i % 10 != 0, ago(hours=100 - i), "noisy") for i in range(100)) +
+                    "".join(line(i < 9, ago(hours=20 - i), "new") for i in range(14)))
+        text = self.expect(0, "list")
+        self.assertNotRegex(text, "[↑↓→]|worse|better")
+        self.assertRegex(text, "(?m)^new .* too few to tell$")
+        self.assertNotRegex(self.expect(0, "report"), "[↑↓→]|worse|better")
+        self.assertIn("noisy  100 executions, 90.0 % success, no change", self.expect(0, "report"))
+
+    def test_slower_and_lower_are_told_by_ranks(self):
+        self.replay("".join(line(True, ago(hours=200 - i), execution_time_s=(20 if i < 150 else 90) + i % 7,
+                                 quality_score=(0.9 if i < 150 else 0.4) + i % 5 / 100) for i in range(200)))
+        text = self.expect(0, "show", "coach")
+        self.assertRegex(text, r"slower since [-\d]+ [:\d]+, median 93 s against 23 s")
+        self.assertRegex(text, r"quality lower since [-\d]+ [:\d]+, median 0.42 against 0.92")
+        change = self.document("show", "coach")["agents"][0]["change"]
+        self.assertEqual([change[of]["since"] for of in ("duration", "quality")], [ago(hours=50)] * 2)
+        self.assertEqual(change["success"]["verdict"], "none")
+
+    def test_what_was_recorded_late_stands_where_it_happened(self):
+        self.replay("".join(line(True, ago(hours=40 - i)) for i in range(20)))
+        self.replay("".join(line(False, ago(hours=100 - i)) for i in range(20)))
+        self.assertEqual(self.document("list")["agents"][0]["change"]["success"]["verdict"], "better")
+
+
+class Windows(AnswersTest):
+    def test_runs_are_chosen_by_time_and_number(self):
+        self.replay("".join(line(i % 2 == 0, ago(days=9 - i)) for i in range(9)))
+        yesterday = ago(days=1)[:10]
+        for arguments, count in (([], 9), (["--since", "100d"], 9), (["--since", ago(days=3)], 3), (["--until", ago(days=3)], 6),
+                                 (["--since", ago(days=5), "--until", ago(days=3)], 2), (["--last", "4"], 4),
+                                 (["--since", "25h", "--last", "4"], 1), (["--since", "36h"], 1),
+                                 (["--since", ago(days=3).replace("Z", "+00:00")], 3), (["--last", "0"], 9),
+                                 (["--since", yesterday, "--until", "now"], 1), (["--since", "now"], 0)):
+            for command in (["list"], ["show", "coach"], ["report"]):
+                agent = self.document(*command, *arguments)["agents"][0]
+                self.assertEqual(agent["figures"]["count"], count, (command, arguments))
+        self.assertEqual(len(self.document("show", "coach", "-n", "5", "--since", ago(days=3))["agents"][0]["recent"]), 3)
+        self.assertEqual(self.document("list", "--since", ago(days=3))["window"], {"since": ago(days=3), "until": None, "last": None})
+
+    def test_yesterday_and_today_are_days_of_utc(self):
+        midnight = NOW.replace(hour=0, minute=0, second=0)
+        at = [(midnight + datetime.timedelta(seconds=s)).strftime("%Y-%m-%dT%H:%M:%SZ") for s in (-86401, -86400, -1, 0)]
+        self.replay("".join(line(True, when) for when in at))
+        for arguments, count in ((["--since", "yesterday"], 3), (["--since", "yesterday", "--until", "today"], 2),
+                                 (["--since", "today"], 1), (["--until", "yesterday"], 1)):
+            self.assertEqual(self.document("list", *arguments)["agents"][0]["figures"]["count"], count, arguments)
+
+    def test_what_is_no_time_is_refused_with_its_option_and_value(self):
+        self.replay(line(True, ago(hours=1)))
+        for arguments, told in ((["--since", "2026-13-01"], "--since: '2026-13-01'"), (["--until", "7x"], "--until: '7x'"),
+                                (["--since", ""], "--since: ''"), (["--last", "-1"], "--last: '-1'"), (["--since", "12"], "'12'"),
+                                (["--since", "1d", "--until", "2d"], "--since 1d is not before --until 2d")):
+            for command in (["list"], ["show"], ["report"]):
+                self.assertIn(told, self.messages(2, *command, *arguments))
+
+
+class Columns(AnswersTest):
+    def setUp(self):
+        super().setUp()
+        for agent, count, cost, model in (("ant", 3, 1.5, "m-1"), ("bee", 5, 0.25, "m-2"), ("cat", 1, None, None)):
+            metadata = {"cost_usd": cost, "model": model, "input_tokens": 10, "output_tokens": 5} if cost else {}
+            self.replay("".join(line(i % 2 == 0, ago(hours=9 - i), agent, execution_time_s=i + 1, metadata=metadata)
+                                for i in range(count)))
+
+    def first_cells(self, *arguments):
+        return [row.split()[0] for row in self.expect(0, "list", *arguments).splitlines()[1:]]
+
+    def test_columns_and_order_are_chosen(self):
+        rows = [row.split() for row in self.expect(0, "list", "--columns", "cost,agent,tokens,model,p95").splitlines()]
+        self.assertEqual(rows, [["cost", "agent", "tokens", "model", "p95"], ["$4.50", "ant", "45", "m-1", "3.0", "s"],
+                                ["$1.25", "bee", "75", "m-2", "5.0", "s"], ["cat", "1.0", "s"]])
+        self.assertEqual(self.first_cells("--sort", "executions"), ["cat", "ant", "bee"])
+        self.assertEqual(self.first_cells("--sort", "-executions"), ["bee", "ant", "cat"])
+        for order in ("cost", "-cost"):
+            self.assertEqual(self.first_cells("--sort", order)[-1], "cat", "what has none comes last")
+        self.assertEqual(self.first_cells("--sort", "-agent"), ["cat", "bee", "ant"])
+        self.assertEqual(len(self.expect(0, "list", "--columns", "all").splitlines()), 4)
+
+    def test_a_column_that_there_is_not_is_named_with_the_nearest(self):
+        self.assertIn("no column 'sucess', did you mean 'success'?", self.messages(2, "list", "--columns", "agent,sucess"))
+        self.assertIn("--sort: there is no column 'x'", self.messages(2, "list", "--sort", "-x"))
+        self.messages(2, "list", "--columns", "agent,,cost")
+
+    def test_figures_are_those_of_the_log(self):
+        figures = self.document("show", "ant")["agents"][0]["figures"]
+        self.assertEqual((figures["cost_usd"]["total"], figures["tokens"]["total"], figures["models"][0]["model"]), (4.5, 45, "m-1"))
+        self.assertEqual([figures["duration_s"][of] for of in ("p50", "p90", "p95", "max")], [2, 3, 3, 3])
+        self.assertEqual(figures["failures"], [{"reason": "", "count": 1, "successes": 0, "cost_usd": 1.5, "last": ago(hours=8)}])
+
+
+class Unreadable(AnswersTest):
+    def test_a_log_that_cannot_be_read_is_told_and_hides_no_other(self):
+        self.replay(line(True, ago(hours=1), "ant") + line(True, ago(hours=1), "bee"))
+        self.log("ant").unlink()
+        os.symlink("/dev/null", self.log("ant"))
+        for command in (["list"], ["show"]):
+            document = self.document(*command, status=1)
+            self.assertEqual([agent["agent"] for agent in document["agents"]], ["bee"])
+            self.assertEqual((document["complete"], document["unreadable"][0]["agent"]), (False, "ant"))
+            self.assertIn("ant", self.messages(1, *command))
+
+
+if __name__ == "__main__":
+    unittest.main()
