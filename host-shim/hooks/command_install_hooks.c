@@ -12,6 +12,7 @@
 #include "hooks/hook_install.h"
 #include "hooks/hook_record.h"
 #include "hooks/hooks_commands.h"
+#include "hooks/nemo_install.h"
 #include "host/command.h"
 
 static const struct command_example examples[] = {
@@ -123,6 +124,9 @@ static int run(const struct host *host) {
   struct hook_state state = {.folder = -1};
   struct problem problem;
   char root[PATH_MAX];
+
+  if (nemo_install_is_meant(host))
+    return nemo_install_run(host);
   int result = hook_install_begin(host, &plan, root, &problem);
 
   if (result == 0)
@@ -130,7 +134,10 @@ static int run(const struct host *host) {
         hook_state_open(options_text(host->arguments, "state-dir", NULL), true, &state, &problem);
   if (result == 0)
     result = install(host, &plan, &state, &problem);
-  int status = result < 0 ? output_problem(&problem) : hook_install_report(host, &plan);
+  int status =
+      result < 0 ? output_problem(&problem)
+                 : hook_install_report(
+                       host, &plan, hook_plan_is_done(&plan) ? NULL : hook_target_note(plan.host));
   hook_plan_free(&plan);
   hook_state_close(&state);
   return status;
@@ -148,7 +155,7 @@ const struct command command_install_hooks = {
     .examples = examples,
     .option_groups = {hook_install_options, hook_record_options},
     .words = {"claude-code", "codex", "codex-notify", "gemini", "cursor", "copilot", "goose",
-              "openhands", "opencode", "openclaw"},
+              "openhands", "opencode", "openclaw", "nemo-relay"},
     .words_min = 1,
     .words_max = 1,
     .run = run,

@@ -4,6 +4,7 @@
 #include "base/output.h"
 #include "hooks/hook_install.h"
 #include "hooks/hooks_commands.h"
+#include "hooks/nemo_install.h"
 #include "host/command.h"
 
 static const struct command_example examples[] = {
@@ -17,6 +18,9 @@ static int run(const struct host *host) {
   struct hook_state state = {.folder = -1};
   struct problem problem;
   char root[PATH_MAX];
+
+  if (nemo_install_is_meant(host))
+    return nemo_install_undo(host);
   int result = hook_install_begin(host, &plan, root, &problem);
 
   if (result == 0)
@@ -26,7 +30,7 @@ static int run(const struct host *host) {
     result = hook_plan_uninstall(&plan, &state, &problem);
   if (result == 0 && !options_given(host->arguments, "dry-run"))
     result = hook_plan_apply(&plan, &state, &problem);
-  int status = result < 0 ? output_problem(&problem) : hook_install_report(host, &plan);
+  int status = result < 0 ? output_problem(&problem) : hook_install_report(host, &plan, NULL);
   hook_plan_free(&plan);
   hook_state_close(&state);
   return status;
@@ -42,7 +46,7 @@ const struct command command_uninstall_hooks = {
     .examples = examples,
     .option_groups = {hook_install_options},
     .words = {"claude-code", "codex", "codex-notify", "gemini", "cursor", "copilot", "goose",
-              "openhands", "opencode", "openclaw"},
+              "openhands", "opencode", "openclaw", "nemo-relay"},
     .words_min = 1,
     .words_max = 1,
     .run = run,

@@ -9,6 +9,7 @@
 #include "hooks/hook_host.h"
 #include "hooks/hook_log.h"
 #include "hooks/hook_plan.h"
+#include "hooks/nemo_package.h"
 
 static const char *where(enum hook_presence user, enum hook_presence project) {
   if (user != HOOK_ABSENT && project != HOOK_ABSENT)
@@ -65,4 +66,5 @@ void hook_doctor_check(struct doctor_findings *findings, const char *project_roo
     doctor_findings_add(findings, FINDING_OK, "hooks", NULL,
                         "none in place; 'kaizen-host install-hooks HOST' connects a coding agent");
   hook_state_close(&state);
+  nemo_package_check(findings);
 }

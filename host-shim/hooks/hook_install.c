@@ -94,9 +94,8 @@ static void print_json(const struct hook_plan *plan, bool is_dry, const char *no
   output_json(document);
 }
 
-int hook_install_report(const struct host *host, const struct hook_plan *plan) {
+int hook_install_report(const struct host *host, const struct hook_plan *plan, const char *note) {
   bool is_dry = options_given(host->arguments, "dry-run");
-  const char *note = plan->removes || hook_plan_is_done(plan) ? NULL : hook_target_note(plan->host);
 
   if (output_is_json()) {
     print_json(plan, is_dry, note);

@@ -15,7 +15,8 @@ int hook_install_begin(const struct host *host, struct hook_plan *plan, char roo
                        struct problem *problem);
 /* The plan as diffs on standard output, or as one document with -o json:
  * {"host","scope","dry_run","files":[{"file","action", "diff","backup"}],"note"}; then what was
- * done, as notes. Answers the exit status. */
-int hook_install_report(const struct host *host, const struct hook_plan *plan);
+ * done, as notes, and `note` (NULL: nothing): what is left for the user to do. Answers the exit
+ * status. */
+int hook_install_report(const struct host *host, const struct hook_plan *plan, const char *note);
 
 #endif

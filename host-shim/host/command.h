@@ -39,7 +39,7 @@ struct command {
   const char *details;                    /* paragraphs behind the options, or NULL */
   const struct command_example *examples; /* ends with a zeroed entry */
   const struct option_spec *option_groups[OPTION_GROUPS_MAX]; /* its own; NULL-terminated */
-  const char *words[12];       /* what its first positional argument can be; NULL-terminated, may be
+  const char *words[20];       /* what its first positional argument can be; NULL-terminated, may be
                             empty */
   bool takes_agent;            /* its first positional argument is an agent: for the completions */
   size_t words_min, words_max; /* positional arguments */

@@ -123,6 +123,17 @@ class Schemas(HostTest):
             self.expect(0, "record", "b", "--success", "--emit-event", env=broker)
         self.fits(EVENT, watch.communicate()[0])
 
+    def test_settings_of_a_component_in_nemo_relay(self):
+        name = "nemo-relay-config"
+        schema = json.loads((TOP / "docs" / "schemas" / f"{name}.schema.json").read_text())
+        jsonschema.Draft202012Validator.check_schema(schema)
+        holds = jsonschema.Draft202012Validator(schema).is_valid
+        root = {"project_root": "/p"}
+        self.assertTrue(holds(root | {"scopes": ["turn"], "nested": False, "aborted": "failure", "emit_event": True}))
+        for wrong in ({}, root | {"scopes": []}, root | {"scopes": ["tool"]}, root | {"nested": "yes"},
+                      root | {"aborted": "maybe"}, root | {"projekt": "x"}, {"project_root": "relative"}):
+            self.assertFalse(holds(wrong), wrong)
+
     def test_each_schema_is_held_to_something(self):
         named = {path.name.removesuffix(".schema.json") for path in (TOP / "docs" / "schemas").glob("*.json")}
         source = pathlib.Path(__file__).read_text()
