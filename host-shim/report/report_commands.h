@@ -8,6 +8,8 @@
 
 extern const struct command command_show;
 extern const struct command command_list_agents;
+extern const struct command command_check;
+extern const struct command command_compare;
 extern const struct command command_export;
 extern const struct command command_report;
 extern const struct command command_openmetrics;

@@ -67,7 +67,7 @@ def options_of_page(section):
     """{--name: (-letter or None, value or None)} of the .It lines."""
     found = {}
     for line in re.findall(r"^\.It Fl (.*)$", section, re.M):
-        match = re.fullmatch(r"(?:(\w) (?:Ar \w+ )?, Fl )?-([a-z-]+) ?(.*)", line)
+        match = re.fullmatch(r"(?:(\w) (?:Ar \w+ )?, Fl )?-([a-z0-9-]+) ?(.*)", line)
         if not match:
             problem(f"kaizen-host.1: '.It Fl {line}' cannot be read")
             continue
@@ -79,7 +79,7 @@ def options_of_page(section):
 
 def options_of_help(text):
     return {long: (short or None, value or None)
-            for short, long, value in re.findall(r"^ +(?:(-\w), )?(--[a-z-]+)(?: (\S+))?(?: {2,}|$)", text, re.M)}
+            for short, long, value in re.findall(r"^ +(?:(-\w), )?(--[a-z0-9-]+)(?: (\S+))?(?: {2,}|$)", text, re.M)}
 
 
 def check_options(name, documented, wanted):

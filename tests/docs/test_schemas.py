@@ -70,6 +70,9 @@ class Schemas(HostTest):
         self.document("show", 0, "show", "coach")
         self.document("list", 0, "list")
         self.document("report", 0, "report")
+        self.document("check", 0, "check", "coach", "--min-success", "0.5")
+        self.document("check", 1, "check", "--all", "--min-success", "1", "--max-p95", "1s", "--no-worse-than", "1d")
+        self.document("compare", 0, "compare", "coach", "mentor")
         self.document("info", 0, "info")
         self.document("error", 1, "show", "nobody")
 

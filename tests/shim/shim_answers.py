@@ -135,6 +135,116 @@ class Columns(AnswersTest):
         self.assertEqual(figures["failures"], [{"reason": "", "count": 1, "successes": 0, "cost_usd": 1.5, "last": ago(hours=8)}])
 
 
+class Checks(AnswersTest):
+    def test_each_rule_is_met_at_its_limit_and_not_beyond(self):
+        self.replay("".join(line(i % 5 != 4, ago(hours=40 - i), execution_time_s=i + 1, quality_score=0.75,
+                                 metadata={"cost_usd": 0.25}) for i in range(20)))
+        for rule, met, unmet, found in (("--min-success", "80%", "0.801", "80.0 % (16 of 20)"), ("--min-quality", "0.75", "0.76", "0.75"),
+                                        ("--max-p95", "19s", "18.9s", "19 s"), ("--max-cost", "5", "4.99", "$5.00"),
+                                        ("--max-run-cost", "0.25", "0.24", "$0.25"), ("--max-failures-in-a-row", "1", "0", "1 (of 20 runs)")):
+            self.assertEqual(self.expect(0, "check", "coach", rule, met), "coach: 1 rule met by 20 runs\n")
+            told = self.expect(1, "check", "coach", rule, unmet)
+            self.assertTrue(told.startswith(f"coach: {rule[2:]}: {found}"), told)
+            self.assertEqual(told.count("\n"), 1)
+            self.assertEqual(self.expect(1, "check", "coach", "--min-success", "0.1", rule, unmet, "-q"), told)
+            result = self.document("check", "coach", rule, unmet, status=1)
+            self.assertEqual((result["passed"], result["agents"][0]["rules"][0]["status"]), (False, "unmet"))
+
+    def test_the_last_twenty_runs_are_held_to_the_rules_unless_others_are_chosen(self):
+        self.worsen()
+        self.expect(1, "check", "coach", "--min-success", "0.1")
+        self.expect(0, "check", "coach", "--min-success", "0.9", "--last", "220")
+        self.expect(0, "check", "coach", "--min-success", "1", "--until", "21h")
+        self.expect(1, "check", "coach", "--min-success", "0.1", "--since", "20h")
+
+    def test_worse_than_before_is_told_by_the_numbers_and_noise_is_not(self):
+        self.worsen()
+        self.replay("".join(line(i % 10 != 0, ago(hours=100 - i), "noisy") for i in range(100)))
+        told = self.expect(1, "check", "--all", "--no-worse-than", "30d")
+        self.assertEqual(told, "coach: no-worse-than: 0 of 20 against 200 of 200, wanted no worse than the 30 d before\n"
+                               "noisy: 1 rule met by 20 runs\n")
+        self.assertIn("0 of 20 against 151 of 151", self.expect(1, "check", "coach", "--no-worse-than", "173h"))
+        self.assertIn("too few to tell", self.expect(1, "check", "coach", "--no-worse-than", "22h"))
+
+    def test_what_cannot_be_told_counts_as_the_command_line_says(self):
+        self.replay("".join(line(True, ago(hours=4 - i)) for i in range(4)))
+        for arguments in (["--min-success", "0.5", "--min-count", "5"], ["--max-p95", "1h"], ["--max-cost", "1"],
+                          ["--no-worse-than", "7d"], ["--min-success", "0.5", "--since", "now"]):
+            self.assertIn("too few to tell", self.expect(1, "check", "coach", *arguments))
+            self.expect(1, "check", "coach", *arguments, "--on-too-few", "fail")
+            self.expect(0, "check", "coach", *arguments, "--on-too-few", "pass")
+            rule = self.document("check", "coach", *arguments, status=1)["agents"][0]["rules"][0]
+            self.assertEqual((rule["status"], "too_few" if rule["value"] is None or "--min-count" in arguments or
+                              "--since" in arguments else rule["value"]), ("too_few", "too_few"))
+        empty = self.scratch / "empty"
+        empty.mkdir()
+        self.expect(1, "-C", empty, "check", "--all", "--min-success", "0.5")
+        self.expect(0, "-C", empty, "check", "--all", "--min-success", "0.5", "--on-too-few", "pass")
+
+    def test_a_log_that_cannot_be_read_is_no_pass(self):
+        self.replay(line(True, ago(hours=1), "ant") + line(True, ago(hours=1), "bee"))
+        self.log("ant").unlink()
+        os.symlink("/dev/null", self.log("ant"))
+        document = self.document("check", "--all", "--min-success", "0", "--on-too-few", "pass", status=1)
+        self.assertEqual((document["passed"], document["complete"], [entry["agent"] for entry in document["unreadable"]]),
+                         (False, False, ["ant"]))
+
+    def test_the_table_is_appended(self):
+        self.worsen()
+        summary = self.scratch / "summary.md"
+        summary.write_text("# Before\n")
+        self.expect(1, "check", "coach", "--min-success", "0.5", "--max-failures-in-a-row", "30", "--markdown", summary)
+        self.assertEqual(summary.read_text().splitlines(), [
+            "# Before", "| agent | rule | wanted | found | |", "|---|---|---|---|---|",
+            "| coach | min-success | at least 50.0 % | 0.0 % (0 of 20) | **fail** |",
+            "| coach | max-failures-in-a-row | at most 30 | 20 (of 20 runs) | pass |"])
+
+    def test_a_rule_that_is_none_is_refused(self):
+        self.replay(line(True, ago(hours=1)))
+        for arguments in ([], ["--min-success", "1.1"], ["--min-success", "x"], ["--min-success", "80%%"], ["--max-p95", "10"[:0]],
+                          ["--max-p95", "5x"], ["--max-cost", "-1"], ["--min-quality", "2"], ["--no-worse-than", "yesterday"],
+                          ["--on-too-few", "maybe", "--min-success", "1"], ["--all", "--min-success", "1"]):
+            self.messages(2, "check", "coach", *arguments)
+        self.messages(2, "check", "--min-success", "1")
+        self.assertIn("did you mean 'coach'", self.messages(1, "check", "caoch", "--min-success", "1", "--on-too-few", "pass"))
+
+
+class Comparisons(AnswersTest):
+    def setUp(self):
+        super().setUp()
+        self.worsen("coach")
+        self.replay("".join(line(i % 10 != 0, ago(hours=60 - i), "mentor", repo="r", execution_time_s=10 + i % 3,
+                                 metadata={"model": ("big", "small", "small")[i % 3], "cost_usd": (0.9, 0.1, 0.1)[i % 3] + i / 1000})
+                            for i in range(60)))
+
+    def differences(self, *arguments):
+        document = self.document("compare", *arguments)
+        return ([(group["name"], group["figures"]["count"]) for group in document["groups"]],
+                {name: of["carries"] for name, of in document["differences"].items() if of["carries"] is not None})
+
+    def test_two_agents(self):
+        self.assertEqual(self.differences("coach", "mentor"), ([("coach", 220), ("mentor", 60)], {"success_rate": False}))
+        self.assertEqual(self.differences("coach", "mentor", "--last", "20")[1], {"success_rate": True})
+        self.assertRegex(self.expect(0, "compare", "coach", "mentor", "--last", "20"), r"success +0.0 % \(0-16\) +90.0 % .* carries\n")
+
+    def test_two_periods(self):
+        groups, carries = self.differences("coach", "--split", "21h")
+        self.assertEqual(([count for _, count in groups], carries), ([200, 20], {"success_rate": True}))
+        self.assertEqual(self.differences("coach", "--split", "100h", "--until", "21h")[1], {"success_rate": False})
+
+    def test_values_of_a_key(self):
+        self.assertEqual(self.differences("mentor", "--by", "model"),
+                         ([("small", 40), ("big", 20)], {"success_rate": False, "duration_s": True, "cost_usd": True}))
+        self.assertEqual(self.differences("mentor", "--by", "model", "--values", "big,small")[0], [("big", 20), ("small", 40)])
+        self.assertEqual(self.differences("mentor", "--by", "model", "--values", "big,none")[1], {})
+        self.assertIn("only one of the values of 'repo'", self.messages(1, "compare", "mentor", "--by", "repo"))
+
+    def test_what_is_no_comparison_is_refused(self):
+        for arguments in (["coach"], ["coach", "mentor", "--by", "model"], ["coach", "--split", "x"], ["coach", "--by", ""],
+                          ["coach", "mentor", "--values", "a,b"], ["coach", "--by", "model", "--values", "a"], []):
+            self.messages(2, "compare", *arguments)
+
+
 class Unreadable(AnswersTest):
     def test_a_log_that_cannot_be_read_is_told_and_hides_no_other(self):
         self.replay(line(True, ago(hours=1), "ant") + line(True, ago(hours=1), "bee"))

@@ -142,12 +142,12 @@ class Completion(HostTest):
 
     def test_every_command_and_every_option_of_the_help_is_offered(self):
         offered = self.complete("")
-        commands = re.findall(r"^  ([a-z-]+) {2,}", self.expect(0, "-h").split("Commands\n")[1].split("kaizen-host")[0], re.M)
+        commands = re.findall(r"^  ([a-z0-9-]+) {2,}", self.expect(0, "-h").split("Commands\n")[1].split("kaizen-host")[0], re.M)
         self.assertEqual(set(commands) - set(offered), set())
-        common = set(re.findall(r"--[a-z-]+", self.expect(0, "-h").split("Options, before")[1].split("Exit")[0]))
+        common = set(re.findall(r"--[a-z0-9-]+", self.expect(0, "-h").split("Options, before")[1].split("Exit")[0]))
         for command in commands:
             text = self.expect(0, command, "-h")
-            own = set(re.findall(r"^ +(?:-\w, )?(--[a-z-]+)", text, re.M))
+            own = set(re.findall(r"^ +(?:-\w, )?(--[a-z0-9-]+)", text, re.M))
             self.assertEqual((own | common) - set(self.complete(command, "--")), set(), command)
 
     def test_nothing_is_said_of_a_project_or_a_plugin_that_cannot_be_used(self):

@@ -1,0 +1,168 @@
+/* check_rules.c - the rules of `check`: what an agent's runs are held to.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "report/check_rules.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/time_text.h"
+
+static const double WORSE_P = 0.01; /* one test that was asked for, not one of many looks */
+
+enum rule { MIN_SUCCESS, MIN_QUALITY, MAX_P95, MAX_COST, MAX_RUN_COST, MAX_FAILURES, NO_WORSE };
+
+const struct option_spec check_rules_options[] = {
+    [MIN_SUCCESS] = {"min-success", 0, OPTION_TEXT, "SHARE",
+                     "at least this share succeeds: 0.8, 80%"},
+    [MIN_QUALITY] = {"min-quality", 0, OPTION_NUMBER, "Q", "the mean quality is at least Q"},
+    [MAX_P95] = {"max-p95", 0, OPTION_TEXT, "TIME", "95 of 100 runs take no longer: 90s, 10m, 1h"},
+    [MAX_COST] = {"max-cost", 0, OPTION_NUMBER, "USD", "these runs together cost no more"},
+    [MAX_RUN_COST] = {"max-run-cost", 0, OPTION_NUMBER, "USD", "a run costs no more on average"},
+    [MAX_FAILURES] = {"max-failures-in-a-row", 0, OPTION_COUNT, "N", "no more failures in a row"},
+    [NO_WORSE] = {"no-worse-than", 0, OPTION_TEXT, "TIME",
+                  "success is no worse than in the TIME before: 30d"},
+    {NULL, 0, OPTION_FLAG, NULL, NULL},
+};
+
+const char *check_status_name(enum check_status status) {
+  return status == CHECK_MET ? "met" : status == CHECK_UNMET ? "unmet" : "too_few";
+}
+
+/* "0.8" or "80%". */
+static int read_share(const char *text, double *share) {
+  char *end = NULL;
+
+  if (text[strspn(text, "0123456789.")] != '\0' && strcmp(text + strspn(text, "0123456789."), "%"))
+    return -1;
+  *share = strtod(text, &end);
+  if (end == text)
+    return -1;
+  *share /= *end == '%' ? 100 : 1;
+  return *share >= 0 && *share <= 1 ? 0 : -1;
+}
+
+static int read_limit(const struct option_value *value, enum rule rule, double *limit,
+                      struct problem *problem) {
+  const char *name = value->spec->name;
+
+  *limit = value->number;
+  if (rule == MIN_SUCCESS && read_share(value->text, limit) < 0)
+    return problem_set(problem, EXIT_CODE_USAGE,
+                       "--%s: '%s' is not a share from 0 to 1, or from 0%% to 100%%", name,
+                       value->text);
+  if ((rule == MAX_P95 || rule == NO_WORSE) && window_length(value->text, limit) < 0)
+    return problem_set(problem, EXIT_CODE_USAGE,
+                       "--%s: '%s' is not a length of time; write 90s, 10m, 12h, 30d or 2w", name,
+                       value->text);
+  if (*limit < 0 || (rule == MIN_QUALITY && *limit > 1))
+    return problem_set(problem, EXIT_CODE_USAGE, "--%s: %s is out of range; it is %s", name,
+                       value->text, rule == MIN_QUALITY ? "from 0 to 1" : "0 or more");
+  return 0;
+}
+
+int check_rules_read(const struct arguments *arguments, struct check_rules *rules,
+                     struct problem *problem) {
+  rules->count = 0;
+  for (const struct option_spec *option = check_rules_options; option->name; option++) {
+    const struct option_value *value = options_last(arguments, option->name);
+    struct check_rule *rule = &rules->list[rules->count];
+
+    if (!value)
+      continue;
+    rule->option = option;
+    if (read_limit(value, (enum rule)(option - check_rules_options), &rule->limit, problem) < 0)
+      return -1;
+    rules->count++;
+  }
+  if (rules->count == 0)
+    return problem_set(problem, EXIT_CODE_USAGE,
+                       "check: give a rule, as --min-success 0.8 or --no-worse-than 30d");
+  return 0;
+}
+
+/* What the runs have for a rule; `carried` runs say something about it. */
+static double value_of(enum rule rule, const struct figures *figures, size_t *carried) {
+  const struct figures_spread *spread = rule == MAX_P95       ? &figures->duration_s
+                                        : rule == MIN_QUALITY ? &figures->quality
+                                                              : &figures->cost_usd;
+
+  *carried = rule == MIN_SUCCESS || rule == MAX_FAILURES ? figures->share.count : spread->count;
+  return rule == MIN_SUCCESS    ? share_rate(figures->share)
+         : rule == MAX_FAILURES ? (double)figures->failures_in_a_row
+         : rule == MAX_P95      ? spread->p95
+         : rule == MAX_COST     ? spread->sum
+                                : spread->mean;
+}
+
+static void tell_numbers(enum rule rule, const struct figures *figures,
+                         struct check_result *result) {
+  char value[TIME_TEXT_MAX], limit[TIME_TEXT_MAX];
+
+  if (rule == MIN_SUCCESS) {
+    snprintf(result->wanted, CHECK_TEXT_MAX, "at least %.1f %%", result->rule->limit * 100);
+    snprintf(result->found, CHECK_TEXT_MAX, "%.1f %% (%zu of %zu)", result->value * 100,
+             figures->share.successes, figures->share.count);
+    return;
+  }
+  if (rule == MAX_P95) {
+    time_text_duration(result->value, value);
+    time_text_duration(result->rule->limit, limit);
+  } else if (rule == MIN_QUALITY || rule == MAX_FAILURES) {
+    snprintf(value, sizeof value, rule == MIN_QUALITY ? "%.2f" : "%.0f", result->value);
+    snprintf(limit, sizeof limit, rule == MIN_QUALITY ? "%.2f" : "%.0f", result->rule->limit);
+  } else {
+    snprintf(value, sizeof value, "$%.*f", result->value < 0.1 ? 4 : 2, result->value);
+    snprintf(limit, sizeof limit, "$%.*f", result->rule->limit < 0.1 ? 4 : 2, result->rule->limit);
+  }
+  snprintf(result->wanted, CHECK_TEXT_MAX, "at %s %s", rule == MIN_QUALITY ? "least" : "most",
+           limit);
+  snprintf(result->found, CHECK_TEXT_MAX, "%s (of %zu run%s)", value, figures->share.count,
+           figures->share.count == 1 ? "" : "s");
+}
+
+/* By the exact test, against the runs of that time before those that are held to the rule. */
+static void compare_with_before(const struct check_subject *subject, struct check_result *result) {
+  struct run_slice slice =
+      runs_between(subject->before, subject->until_s - (int64_t)result->rule->limit, INT64_MAX);
+  struct share before = {.count = slice.count}, now = subject->figures->share;
+  char limit[TIME_TEXT_MAX];
+
+  for (size_t i = 0; i < slice.count; i++)
+    before.successes += slice.list[i].success;
+  time_text_duration(result->rule->limit, limit);
+  snprintf(result->wanted, CHECK_TEXT_MAX, "no worse than the %s before", limit);
+  snprintf(result->found, CHECK_TEXT_MAX, "%zu of %zu against %zu of %zu", now.successes, now.count,
+           before.successes, before.count);
+  result->value = NAN;
+  result->status = CHECK_TOO_FEW;
+  if (now.count < CHANGE_AFTER_MIN || before.count < CHANGE_BEFORE_MIN)
+    return;
+  result->value = share_fewer_p(now, before);
+  result->status = result->value < WORSE_P ? CHECK_UNMET : CHECK_MET;
+}
+
+void check_rules_apply(const struct check_rule *rule, const struct check_subject *subject,
+                       struct check_result *result) {
+  enum rule which = (enum rule)(rule->option - check_rules_options);
+  size_t carried = 0;
+
+  *result = (struct check_result){.rule = rule};
+  if (which == NO_WORSE) {
+    compare_with_before(subject, result);
+    return;
+  }
+  result->value = value_of(which, subject->figures, &carried);
+  tell_numbers(which, subject->figures, result);
+  if (carried == 0) {
+    result->value = NAN;
+    result->status = CHECK_TOO_FEW;
+    snprintf(result->found, CHECK_TEXT_MAX, "no run carries the number");
+  } else if (which == MIN_SUCCESS || which == MIN_QUALITY) {
+    result->status = result->value < rule->limit ? CHECK_UNMET : CHECK_MET;
+  } else {
+    result->status = result->value > rule->limit ? CHECK_UNMET : CHECK_MET;
+  }
+}

@@ -1,0 +1,42 @@
+/* check_rules.h - the rules of `check`: what an agent's runs are held to.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef KAIZEN_HOST_CHECK_RULES_H
+#define KAIZEN_HOST_CHECK_RULES_H
+
+#include "report/figures.h"
+
+/* Each rule is an option of this name. */
+extern const struct option_spec check_rules_options[];
+enum { CHECK_RULES_MAX = 8, CHECK_TEXT_MAX = 160 };
+
+struct check_rule {
+  const struct option_spec *option;
+  double limit; /* a share, seconds, US dollars or a count */
+};
+struct check_rules {
+  struct check_rule list[CHECK_RULES_MAX];
+  size_t count;
+};
+/* Those that were given.  -1: EXIT_CODE_USAGE, for a value that is none, and when there is none. */
+int check_rules_read(const struct arguments *arguments, struct check_rules *rules,
+                     struct problem *problem);
+
+enum check_status { CHECK_MET, CHECK_UNMET, CHECK_TOO_FEW };
+const char *check_status_name(enum check_status status); /* "met", "unmet", "too_few" */
+
+struct check_result {
+  const struct check_rule *rule;
+  enum check_status status;
+  double value; /* NAN: cannot be told */
+  char wanted[CHECK_TEXT_MAX], found[CHECK_TEXT_MAX];
+};
+struct check_subject {           /* one agent */
+  const struct figures *figures; /* of the runs that are held to the rules */
+  struct run_slice before;       /* all runs before these, oldest first */
+  int64_t until_s;               /* where "the last 30 days" end */
+};
+void check_rules_apply(const struct check_rule *rule, const struct check_subject *subject,
+                       struct check_result *result);
+
+#endif

@@ -1,0 +1,226 @@
+/* command_check.c - an agent's runs held to rules: for CI ("check").
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/json_text.h"
+#include "base/output.h"
+#include "base/time_text.h"
+#include "host/command.h"
+#include "report/agent_answer.h"
+#include "report/check_rules.h"
+#include "report/report_commands.h"
+
+enum { RUNS_CHECKED = 20 }; /* unless the command line says which */
+
+static const struct option_spec own_options[] = {
+    {"all", 'a', OPTION_FLAG, NULL, "every agent of the project"},
+    {"min-count", 0, OPTION_COUNT, "N", "of fewer runs nothing can be told; 1 unless given"},
+    {"on-too-few", 0, OPTION_CHOICE, "pass|fail", "what that counts as; fail unless given"},
+    {"markdown", 0, OPTION_FILE, "FILE", "append a table, for $GITHUB_STEP_SUMMARY"},
+    {NULL, 0, OPTION_FLAG, NULL, NULL},
+};
+
+static const struct command_example examples[] = {
+    {"check coach --min-success 0.8", "the last 20 runs; status 1 when fewer succeeded"},
+    {"check --all --no-worse-than 30d --min-count 5 --on-too-few pass",
+     "has any agent got worse within a month?"},
+    {"check coach --since 7d --max-p95 10m --max-cost 2.50 --max-failures-in-a-row 3",
+     "this week: time, money, failures in a row"},
+    {NULL, NULL},
+};
+
+struct check {
+  struct session session;
+  struct window window;
+  struct check_rules rules;
+  uint64_t min_count;
+  bool too_few_passes, passed;
+  FILE *markdown;             /* NULL: none asked for */
+  struct json_object *agents; /* for the document */
+  struct unreadable unreadable;
+};
+
+static bool passes(const struct check *check, enum check_status status) {
+  return status == CHECK_MET || (status == CHECK_TOO_FEW && check->too_few_passes);
+}
+
+static void tell_result(const struct check *check, const char *agent,
+                        const struct check_result *result) {
+  const char *name = result->rule->option->name;
+  bool passed = passes(check, result->status);
+  const char *few = result->status == CHECK_TOO_FEW ? ", too few to tell" : "";
+
+  if (check->markdown)
+    fprintf(check->markdown, "| %s | %s | %s | %s%s | %s |\n", agent, name, result->wanted,
+            result->found, few, passed ? "pass" : "**fail**");
+  if (!output_is_json() && result->status != CHECK_MET && (!passed || !output_is_quiet()))
+    printf("%s%s: %s: %s%s, wanted %s%s%s\n", passed ? "" : output_style(OUTPUT_RED), agent, name,
+           result->found, few, result->wanted, passed ? " (passes)" : "",
+           passed ? "" : output_style_end());
+}
+
+static struct json_object *result_json(const struct check_result *result) {
+  struct json_object *object = json_object_new_object();
+
+  json_object_object_add(object, "rule", json_object_new_string(result->rule->option->name));
+  json_object_object_add(object, "status",
+                         json_object_new_string(check_status_name(result->status)));
+  json_object_object_add(object, "limit", json_text_new_double(result->rule->limit));
+  json_object_object_add(object, "value",
+                         isnan(result->value) ? NULL : json_text_new_double(result->value));
+  json_object_object_add(object, "wanted", json_text_new_string(result->wanted));
+  json_object_object_add(object, "found", json_text_new_string(result->found));
+  return object;
+}
+
+/* All rules on one agent's runs. */
+static void hold_to_rules(struct check *check, const char *agent,
+                          const struct check_subject *subject) {
+  size_t count = subject->figures->share.count, met = 0;
+  struct json_object *results = json_object_new_array();
+  bool agent_passed = true;
+
+  for (size_t i = 0; i < check->rules.count; i++) {
+    struct check_result result;
+
+    check_rules_apply(&check->rules.list[i], subject, &result);
+    if (count < check->min_count || count == 0) {
+      result.status = CHECK_TOO_FEW;
+      snprintf(result.found, sizeof result.found, "%zu run%s", count, output_plural(count));
+    }
+    tell_result(check, agent, &result);
+    met += result.status == CHECK_MET;
+    agent_passed = agent_passed && passes(check, result.status);
+    json_object_array_add(results, result_json(&result));
+  }
+  if (met == check->rules.count && !output_is_json() && !output_is_quiet())
+    printf("%s: %zu rule%s met by %zu run%s\n", agent, met, output_plural(met), count,
+           output_plural(count));
+  struct json_object *entry = json_object_new_object();
+  json_object_object_add(entry, "agent", json_text_new_string(agent));
+  json_object_object_add(entry, "passed", json_object_new_boolean(agent_passed));
+  json_object_object_add(entry, "count", json_object_new_uint64(count));
+  json_object_object_add(entry, "rules", results);
+  json_object_array_add(check->agents, entry);
+  check->passed = check->passed && agent_passed;
+}
+
+static int check_agent(void *ctx, const char *agent, struct problem *problem) {
+  struct check *check = ctx;
+  struct figures figures;
+  struct runs runs;
+
+  if (runs_read(&check->session, agent, NULL, &runs, problem) < 0)
+    return -1;
+  struct run_slice chosen = runs_in_window(&runs, &check->window);
+  int result = figures_of(chosen, &figures, problem);
+  if (result == 0) {
+    const struct check_subject subject = {
+        .figures = &figures,
+        .before = {runs.list, chosen.count > 0 ? (size_t)(chosen.list - runs.list) : runs.count},
+        .until_s =
+            check->window.has_until ? check->window.until_s : time_text_now_ns() / 1000000000,
+    };
+
+    hold_to_rules(check, agent, &subject);
+    figures_free(&figures);
+  }
+  runs_free(&runs);
+  return result;
+}
+
+/* Of all agents: one that cannot be read does not hide the others, and is no pass. */
+static int check_each(void *ctx, const char *agent, struct problem *problem) {
+  struct check *check = ctx;
+
+  if (check_agent(check, agent, problem) < 0)
+    unreadable_add(&check->unreadable, agent, problem);
+  return 0;
+}
+
+static void print_json(struct check *check) {
+  struct json_object *document = json_object_new_object();
+
+  json_object_object_add(document, "passed",
+                         json_object_new_boolean(check->passed && !check->unreadable.list));
+  json_object_object_add(document, "agents", json_object_get(check->agents));
+  json_object_object_add(document, "window", window_json(&check->window));
+  unreadable_add_json(&check->unreadable, document);
+  output_json(document);
+}
+
+static int check_opened(struct check *check, const char *agent, struct problem *problem) {
+  if (check->markdown)
+    fputs("| agent | rule | wanted | found | |\n|---|---|---|---|---|\n", check->markdown);
+  int result = agent ? check_agent(check, agent, problem)
+                     : runs_each_agent(&check->session, check_each, check, problem);
+  if (result < 0)
+    return -1;
+  if (json_object_array_length(check->agents) == 0 && !check->unreadable.list) {
+    output_note("nothing is recorded in %s: too few to tell", check->session.project_root);
+    check->passed = check->too_few_passes;
+  }
+  if (output_is_json())
+    print_json(check);
+  return 0;
+}
+
+static int check_given(struct check *check, const struct host *host, struct problem *problem) {
+  const struct arguments *arguments = host->arguments;
+  const char *few = options_text(arguments, "on-too-few", "fail");
+  const char *file = options_text(arguments, "markdown", NULL);
+
+  if ((command_word(host, 0) != NULL) == options_given(arguments, "all"))
+    return problem_set(problem, EXIT_CODE_USAGE, "check: name one agent, or --all");
+  if (window_read(arguments, &check->window, problem) < 0 ||
+      check_rules_read(arguments, &check->rules, problem) < 0)
+    return -1;
+  if (!window_is_given(&check->window))
+    check->window.last = RUNS_CHECKED;
+  check->min_count = (uint64_t)options_number(arguments, "min-count", 1);
+  check->too_few_passes = strcmp(few, "pass") == 0;
+  if (!file)
+    return 0;
+  check->markdown = fopen(file, "ae");
+  return check->markdown
+             ? 0
+             : problem_set(problem, EXIT_CODE_FAILED, "--markdown %s: %s", file, strerror(errno));
+}
+
+static int run(const struct host *host) {
+  struct check check = {.passed = true};
+  struct problem problem;
+
+  int result = check_given(&check, host, &problem);
+  if (result == 0)
+    result = session_open(host, &check.session, &problem);
+  if (result == 0) {
+    check.agents = json_object_new_array();
+    result = check_opened(&check, command_word(host, 0), &problem);
+    json_object_put(check.agents);
+    session_close(&check.session);
+  }
+  if (check.markdown && fclose(check.markdown) != 0 && result == 0)
+    result = problem_set(&problem, EXIT_CODE_FAILED, "--markdown %s: %s",
+                         options_text(host->arguments, "markdown", ""), strerror(errno));
+  int status = unreadable_finish(&check.unreadable);
+  return result < 0 ? output_problem(&problem) : check.passed ? status : EXIT_CODE_FAILED;
+}
+
+const struct command command_check = {
+    .name = "check",
+    .synopsis = "AGENT|--all RULE... [OPTIONS]",
+    .summary = "hold an agent's runs to rules, for CI",
+    .details =
+        "The last 20 runs are held to the rules, unless --since, --until or --last choose others.\n"
+        "Status 1 when a rule is not met, or when nothing can be told and --on-too-few is fail.",
+    .examples = examples,
+    .option_groups = {check_rules_options, own_options, window_options},
+    .takes_agent = true,
+    .words_max = 1,
+    .run = run,
+};
