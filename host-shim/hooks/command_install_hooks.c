@@ -14,6 +14,7 @@
 #include "hooks/hooks_commands.h"
 #include "hooks/nemo_install.h"
 #include "host/command.h"
+#include "host/session.h"
 
 static const struct command_example examples[] = {
     {"install-hooks claude-code", "for every project of this user"},
@@ -119,6 +120,30 @@ static int install(const struct host *host, struct hook_plan *plan, const struct
   return options_given(host->arguments, "dry-run") ? 0 : hook_plan_apply(plan, state, problem);
 }
 
+/* Others edit the file, too: when it changed under our hands, what is to be done is found again. */
+static int plan_and_apply(const struct host *host, struct hook_plan *plan,
+                          const struct hook_state *state, struct problem *problem) {
+  for (int tries = 0; tries < HOOK_INSTALL_TRIES_MAX; tries++) {
+    int result = install(host, plan, state, problem);
+    if (result <= 0)
+      return result;
+    hook_plan_free(plan);
+  }
+  return hook_install_give_up(plan->host, problem);
+}
+
+/* Hooks that cannot record are worse than none: nobody would notice. */
+static void warn_without_plugin(const struct host *host) {
+  struct session session;
+  struct problem problem;
+
+  if (session_load(host, &session, &problem) == 0)
+    session_close(&session);
+  else
+    output_warning("the hooks will record nothing until the plugin can be loaded: %s",
+                   problem.text);
+}
+
 static int run(const struct host *host) {
   struct hook_plan plan;
   struct hook_state state = {.folder = -1};
@@ -133,11 +158,13 @@ static int run(const struct host *host) {
     result =
         hook_state_open(options_text(host->arguments, "state-dir", NULL), true, &state, &problem);
   if (result == 0)
-    result = install(host, &plan, &state, &problem);
+    result = plan_and_apply(host, &plan, &state, &problem);
   int status =
       result < 0 ? output_problem(&problem)
                  : hook_install_report(
                        host, &plan, hook_plan_is_done(&plan) ? NULL : hook_target_note(plan.host));
+  if (result == 0)
+    warn_without_plugin(host);
   hook_plan_free(&plan);
   hook_state_close(&state);
   return status;

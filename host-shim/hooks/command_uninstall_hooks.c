@@ -13,6 +13,20 @@ static const struct command_example examples[] = {
     {NULL, NULL},
 };
 
+static int plan_and_apply(const struct host *host, struct hook_plan *plan,
+                          const struct hook_state *state, struct problem *problem) {
+  for (int tries = 0; tries < HOOK_INSTALL_TRIES_MAX; tries++) {
+    if (hook_plan_uninstall(plan, state, problem) < 0)
+      return -1;
+    int result =
+        options_given(host->arguments, "dry-run") ? 0 : hook_plan_apply(plan, state, problem);
+    if (result <= 0)
+      return result;
+    hook_plan_free(plan);
+  }
+  return hook_install_give_up(plan->host, problem);
+}
+
 static int run(const struct host *host) {
   struct hook_plan plan;
   struct hook_state state = {.folder = -1};
@@ -27,9 +41,7 @@ static int run(const struct host *host) {
     result =
         hook_state_open(options_text(host->arguments, "state-dir", NULL), true, &state, &problem);
   if (result == 0)
-    result = hook_plan_uninstall(&plan, &state, &problem);
-  if (result == 0 && !options_given(host->arguments, "dry-run"))
-    result = hook_plan_apply(&plan, &state, &problem);
+    result = plan_and_apply(host, &plan, &state, &problem);
   int status = result < 0 ? output_problem(&problem) : hook_install_report(host, &plan, NULL);
   hook_plan_free(&plan);
   hook_state_close(&state);

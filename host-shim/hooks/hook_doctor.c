@@ -9,6 +9,7 @@
 #include "hooks/hook_host.h"
 #include "hooks/hook_log.h"
 #include "hooks/hook_plan.h"
+#include "hooks/hook_switch.h"
 #include "hooks/nemo_package.h"
 
 static const char *where(enum hook_presence user, enum hook_presence project) {
@@ -17,6 +18,11 @@ static const char *where(enum hook_presence user, enum hook_presence project) {
   return user != HOOK_ABSENT      ? "in place for the user"
          : project != HOOK_ABSENT ? "in place for this project"
                                   : "not in the settings of the user or this project";
+}
+
+static void say_switch(void *ctx, const char *file, const char *reason) {
+  doctor_findings_add(ctx, FINDING_WARNING, "hooks", "change that setting, or uninstall the hooks",
+                      "%s: %s", file, reason);
 }
 
 /* True when there was something to say about the host. */
@@ -37,6 +43,8 @@ static bool check_host(struct doctor_findings *findings, const char *host, const
                       is_partial ? way_out : NULL, "%s: %s%s; %s%s", host, where(user, project),
                       is_partial ? ", but not all of them" : "",
                       has_fired ? "last fired " : "not fired yet", has_fired ? fired : "");
+  if (user != HOOK_ABSENT || project != HOOK_ABSENT)
+    hook_switch_check(host, project_root, say_switch, findings);
   return true;
 }
 

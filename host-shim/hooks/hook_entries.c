@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/json_text.h"
+#include "hooks/hook_line.h"
 
 enum { EVENT_NAME_MAX = 40, COMMAND_LINE_MAX = 4096 };
 
@@ -53,16 +54,32 @@ static struct place *find_place(const struct hook_json *json, const struct hook_
   return place;
 }
 
-/* The entry's command when it is ours: its string, or false. */
-static bool find_ours(const struct hook_json *json, const struct hook_target *target,
-                      const struct hook_json_span *entry, struct hook_json_span *command,
-                      char line[COMMAND_LINE_MAX]) {
-  for (size_t from = entry->start;
-       hook_json_next_string(json, entry, from, command, line, COMMAND_LINE_MAX);
-       from = command->end)
-    if (hook_command_is_ours(line, target->host))
-      return true;
-  return false;
+/* The next command in the span that calls the hook, as ours (its string is *command) or as part of
+ * a line of somebody else's. */
+static enum hook_line_owner find_call(const struct hook_json *json,
+                                      const struct hook_target *target,
+                                      const struct hook_json_span *span,
+                                      struct hook_json_span *command) {
+  enum hook_line_owner found = HOOK_LINE_FOREIGN;
+  char line[COMMAND_LINE_MAX];
+
+  for (size_t from = span->start;
+       hook_json_next_string(json, span, from, command, line, sizeof line); from = command->end) {
+    enum hook_line_owner owner = hook_line_judge(line, target->host);
+
+    if (owner == HOOK_LINE_OURS && command->end - command->start < sizeof line)
+      return HOOK_LINE_OURS;
+    if (owner != HOOK_LINE_FOREIGN)
+      found = HOOK_LINE_MIXED;
+  }
+  return found;
+}
+
+static bool is_ours(const struct hook_json *json, const struct hook_target *target,
+                    const struct hook_json_span *span) {
+  struct hook_json_span command;
+
+  return find_call(json, target, span, &command) == HOOK_LINE_OURS;
 }
 
 /* "a b": what `made` calls a path. */
@@ -105,9 +122,12 @@ static char *make_entry(const struct hook_target *target, const char *quoted) {
 static int put_entry(struct hook_json *json, const struct hook_target *target,
                      const struct place *place, const char *quoted, struct problem *problem) {
   struct hook_json_span entries, command;
-  char line[COMMAND_LINE_MAX];
-  if (hook_json_find(json, place->path, &entries) &&
-      find_ours(json, target, &entries, &command, line)) {
+  enum hook_line_owner owner = hook_json_find(json, place->path, &entries)
+                                   ? find_call(json, target, &entries, &command)
+                                   : HOOK_LINE_FOREIGN;
+  if (owner == HOOK_LINE_MIXED)
+    return 0; /* it is called already, by a line that is not ours */
+  if (owner == HOOK_LINE_OURS) {
     bool is_same = command.end - command.start == strlen(quoted) &&
                    memcmp(json->text + command.start, quoted, strlen(quoted)) == 0;
     return is_same ? 0 : hook_json_replace(json, &command, quoted, problem);
@@ -164,25 +184,21 @@ static bool is_empty(const struct hook_json *json, const struct hook_json_span *
 /* From one entry of an event: the whole of it, or our part when others share it. */
 static int remove_from(struct hook_json *json, const struct hook_target *target,
                        const struct hook_json_span *entries, size_t i, struct problem *problem) {
-  struct hook_json_span entry, group, hook, command;
-  char line[COMMAND_LINE_MAX];
+  struct hook_json_span entry, group, hook;
   hook_json_element(json, entries, i, &entry);
   bool is_group = hook_json_member(json, &entry, "hooks", &group);
   size_t count = 0, ours = 0;
   for (size_t j = 0; is_group && hook_json_element(json, &group, j, &hook); j++) {
     count++;
-    ours += find_ours(json, target, &hook, &command, line);
+    ours += is_ours(json, target, &hook);
   }
   if (!is_group || ours == count)
-    return find_ours(json, target, &entry, &command, line)
-               ? hook_json_remove(json, entries, i, problem)
-               : 0;
+    return is_ours(json, target, &entry) ? hook_json_remove(json, entries, i, problem) : 0;
   for (size_t j = count; j-- > 0;) {
     hook_json_element(json, entries, i, &entry);
     hook_json_member(json, &entry, "hooks", &group);
     hook_json_element(json, &group, j, &hook);
-    if (find_ours(json, target, &hook, &command, line) &&
-        hook_json_remove(json, &group, j, problem) < 0)
+    if (is_ours(json, target, &hook) && hook_json_remove(json, &group, j, problem) < 0)
       return -1;
   }
   return 0;
@@ -249,19 +265,24 @@ int hook_entries_remove(struct hook_json *json, const struct hook_target *target
   return target->form == HOOK_FORM_LIST ? remove_version(json, hooks, made, problem) : 0;
 }
 
-size_t hook_entries_count(const struct hook_json *json, const struct hook_target *target,
-                          size_t *wanted) {
+struct hook_entries_found hook_entries_count(const struct hook_json *json,
+                                             const struct hook_target *target) {
+  struct hook_entries_found found = {.wanted = 0};
   struct hook_json_span value, command;
   struct place place;
-  char line[COMMAND_LINE_MAX];
-  size_t count = 0;
-  *wanted = 1;
+
   if (target->form == HOOK_FORM_ENTRY)
-    return hook_json_find(json, target->entry_path, &value);
-  for (*wanted = 0; target->events[*wanted]; ++*wanted)
-    if (hook_json_find(json, find_place(json, target, *wanted, &place)->path, &value))
-      count += find_ours(json, target, &value, &command, line);
-  return count;
+    return (struct hook_entries_found){.wanted = 1,
+                                       .ours = hook_json_find(json, target->entry_path, &value)};
+  for (; target->events[found.wanted]; found.wanted++) {
+    if (!hook_json_find(json, find_place(json, target, found.wanted, &place)->path, &value))
+      continue;
+    enum hook_line_owner owner = find_call(json, target, &value, &command);
+
+    found.ours += owner == HOOK_LINE_OURS;
+    found.mixed += owner == HOOK_LINE_MIXED;
+  }
+  return found;
 }
 
 bool hook_entries_is_bare(const struct hook_json *json) {

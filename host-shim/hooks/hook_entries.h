@@ -6,10 +6,11 @@
 
 #include <json-c/json.h>
 
-#include "hooks/hook_json_edit.h"
+#include "hooks/hook_json.h"
 #include "hooks/hook_target.h"
 
-/* Adds what is missing, and puts the command in place of another one of ours. The names of the
+/* Adds what is missing, and puts the command in place of another one of ours.  An event that a line
+ * of the user's serves is left to it. The names of the
  * members that had to be made for it ("hooks", "hooks Stop") are added to the array `made`. */
 int hook_entries_add(struct hook_json *json, const struct hook_target *target,
                      const struct hook_command *command, struct json_object *made,
@@ -18,9 +19,13 @@ int hook_entries_add(struct hook_json *json, const struct hook_target *target,
  * is. */
 int hook_entries_remove(struct hook_json *json, const struct hook_target *target,
                         struct json_object *made, struct problem *problem);
-/* For how many of the target's events there is an entry of ours; *wanted: of how many. */
-size_t hook_entries_count(const struct hook_json *json, const struct hook_target *target,
-                          size_t *wanted);
+struct hook_entries_found { /* of the target's events */
+  size_t wanted;            /* how many there are */
+  size_t ours;              /* for which an entry of ours is there */
+  size_t mixed;             /* which a line of the user's serves, too (hook_line.h) */
+};
+struct hook_entries_found hook_entries_count(const struct hook_json *json,
+                                             const struct hook_target *target);
 /* True when there is no member left in the document. */
 bool hook_entries_is_bare(const struct hook_json *json);
 

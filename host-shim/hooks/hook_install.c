@@ -13,6 +13,7 @@
 #include "base/output.h"
 #include "hooks/hook_diff.h"
 #include "hooks/hook_host.h"
+#include "hooks/hook_switch.h"
 #include "host/project_root.h"
 
 const struct option_spec hook_install_options[] = {
@@ -47,6 +48,12 @@ int hook_install_begin(const struct host *host, struct hook_plan *plan, char roo
   plan->project_root = root;
   return plan->scope == HOOK_SCOPE_PROJECT ? project_root_checkout(host->directory, root, problem)
                                            : 0;
+}
+
+int hook_install_give_up(const char *host, struct problem *problem) {
+  return problem_set(problem, EXIT_CODE_FAILED,
+                     "the settings of %s change all the time; end what writes them, and try again",
+                     host);
 }
 
 static const char *action_of(const struct hook_change *change) {
@@ -94,9 +101,25 @@ static void print_json(const struct hook_plan *plan, bool is_dry, const char *no
   output_json(document);
 }
 
+static void say_switch(void *ctx, const char *file, const char *reason) {
+  (void)ctx;
+  output_warning("%s: %s", file, reason);
+}
+
+/* What the user has to know although all went well. */
+static void warn(const struct hook_plan *plan) {
+  for (size_t i = 0; i < plan->count; i++)
+    if (plan->changes[i].has_mixed)
+      output_note("%s: a command of yours calls kaizen-host already; it is left as it is",
+                  plan->changes[i].file);
+  hook_switch_check(plan->host, plan->project_root ? plan->project_root : "", say_switch, NULL);
+}
+
 int hook_install_report(const struct host *host, const struct hook_plan *plan, const char *note) {
   bool is_dry = options_given(host->arguments, "dry-run");
 
+  if (!plan->removes)
+    warn(plan);
   if (output_is_json()) {
     print_json(plan, is_dry, note);
     return EXIT_CODE_OK;

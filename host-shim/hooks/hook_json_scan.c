@@ -20,25 +20,29 @@ static char at(const struct hook_json_scan *scan, size_t i) {
   return i < scan->len ? scan->text[i] : '\0';
 }
 
+/* Behind the comment; where it begins, when it has no end: no value begins so. */
 static size_t skip_comment(const struct hook_json_scan *scan, size_t i) {
-  const char *end = at(scan, i + 1) == '/' ? memchr(scan->text + i, '\n', scan->len - i)
-                                           : memmem(scan->text + i + 2, scan->len - i - 2, "*/", 2);
+  bool is_line = at(scan, i + 1) == '/';
+  const char *end = is_line ? memchr(scan->text + i, '\n', scan->len - i)
+                            : memmem(scan->text + i + 2, scan->len - i - 2, "*/", 2);
 
   if (!end)
-    return scan->len;
-  return (size_t)(end - scan->text) + (*end == '\n' ? 0 : 2);
+    return is_line ? scan->len : i;
+  return (size_t)(end - scan->text) + (is_line ? 0 : 2);
 }
 
 size_t hook_json_scan_blank(const struct hook_json_scan *scan, size_t i) {
   for (;;) {
     char c = at(scan, i);
+    size_t next = i;
 
     if (i < scan->len && c != '\0' && strchr(" \t\r\n\f\v", c))
-      i++;
+      next = i + 1;
     else if (c == '/' && (at(scan, i + 1) == '/' || at(scan, i + 1) == '*'))
-      i = skip_comment(scan, i);
-    else
+      next = skip_comment(scan, i);
+    if (next == i)
       return i;
+    i = next;
   }
 }
 

@@ -13,7 +13,7 @@ struct hook_json_scan {
   size_t failed_at; /* of the last function that answered false */
 };
 
-/* Behind white space and comments from `at` on. */
+/* Behind white space and comments from `at` on; a comment without an end is not passed. */
 size_t hook_json_scan_blank(const struct hook_json_scan *scan, size_t at);
 /* The end of the value that begins at `at`; everything inside it is looked at. */
 bool hook_json_scan_value(struct hook_json_scan *scan, size_t at, size_t *end);

@@ -14,10 +14,11 @@
 #include "base/json_text.h"
 #include "hooks/hook_backup.h"
 #include "hooks/hook_entries.h"
-#include "hooks/hook_toml_edit.h"
+#include "hooks/hook_file.h"
+#include "hooks/hook_line.h"
+#include "hooks/hook_toml.h"
 
 static const size_t FILE_BYTES_MAX = 4 * 1024 * 1024;
-enum { NOTIFY_VALUE_MAX = 4096 };
 
 void hook_plan_free(struct hook_plan *plan) {
   for (size_t i = 0; i < plan->count; i++) {
@@ -43,14 +44,6 @@ int hook_plan_scope(const char *host, bool user, bool project, enum hook_scope *
                      *scope == HOOK_SCOPE_USER ? "user" : "project", has_user ? "user" : "project");
 }
 
-/* The file a link leads to is what is changed: people keep their settings elsewhere. */
-static void follow_link(char file[PATH_MAX]) {
-  char target[PATH_MAX];
-
-  if (realpath(file, target))
-    snprintf(file, PATH_MAX, "%s", target);
-}
-
 static int read_present(struct hook_change *change, struct problem *problem) {
   size_t len = 0;
 
@@ -72,7 +65,8 @@ static struct hook_change *add_change(struct hook_plan *plan, const struct hook_
   plan->count++;
   if (hook_target_file(target, plan->scope, plan->project_root, change->file, problem) < 0)
     return NULL;
-  follow_link(change->file);
+  if (hook_file_resolve(change->file, problem) < 0)
+    return NULL;
   return read_present(change, problem) < 0 ? NULL : change;
 }
 
@@ -89,10 +83,12 @@ static int install_json(struct hook_change *change, const struct hook_target *ta
                         const struct hook_command *command, struct problem *problem) {
   struct hook_json json = {.text = NULL};
   const char *present = change->before ? change->before : "";
-  size_t wanted = 0;
   int result = hook_json_open(&json, present, strlen(present), problem);
   if (result == 0) {
-    change->had_ours = hook_entries_count(&json, target, &wanted) > 0;
+    struct hook_entries_found found = hook_entries_count(&json, target);
+
+    change->had_ours = found.ours > 0;
+    change->has_mixed = found.mixed > 0;
     result = hook_entries_add(&json, target, command, change->made, problem);
   }
   if (result == 0)
@@ -103,29 +99,41 @@ static int install_json(struct hook_change *change, const struct hook_target *ta
   return result < 0 ? in_file(change, problem) : 0;
 }
 
-static bool is_our_notify(const char *text, const struct hook_toml_key *key, const char *host) {
-  char value[NOTIFY_VALUE_MAX];
-
-  snprintf(value, sizeof value, "%.*s", (int)(key->value_end - key->value), text + key->value);
-  return hook_command_is_ours(value, host);
+static enum hook_line_owner notify_owner(const char *text, const struct hook_toml_key *key,
+                                         const char *host) {
+  return hook_line_judge_array(text + key->value, key->value_end - key->value, host);
 }
 
-/* 1: ours stands at *key; 0: a line for it belongs at *at; -1: it cannot be put there. */
+/* 1: a line of ours, or one that calls us, stands at *key; 0: a line for it belongs at *at; -1: it
+ * cannot be put there. */
 static int find_notify(const char *file, const char *text, const char *host,
                        struct hook_toml_key *key, size_t *at, struct problem *problem) {
   size_t line = 1;
   int found = hook_toml_find(text, strlen(text), "notify", key, at);
-  if (found > 0 && !is_our_notify(text, key, host))
+  if (found > 0 && notify_owner(text, key, host) == HOOK_LINE_FOREIGN)
     return problem_set(problem, EXIT_CODE_REFUSED,
                        "%s: notify belongs to another program, and there is only one; "
                        "'install-hooks codex' needs none",
                        file);
+  struct hook_toml_key second;
+  size_t ignored = 0;
+  if (found > 0 &&
+      hook_toml_find(text + key->end, strlen(text + key->end), "notify", &second, &ignored) > 0)
+    return problem_set(problem, EXIT_CODE_REFUSED,
+                       "%s: notify stands in it twice; remove one of them first", file);
   if (found >= 0)
     return found;
   for (size_t i = 0; i < *at; i++)
     line += text[i] == '\n';
-  return problem_set(problem, EXIT_CODE_REFUSED, "%s: line %zu cannot be read; mend it first", file,
+  return problem_set(problem, EXIT_CODE_REFUSED, "%s: line %zu cannot be read; fix it first", file,
                      line);
+}
+
+/* The line's end as the file's first line has it. */
+static const char *line_end_of(const char *text) {
+  const char *newline = strchr(text, '\n');
+
+  return newline && newline > text && newline[-1] == '\r' ? "\r\n" : "\n";
 }
 
 static int install_notify(struct hook_change *change, const struct hook_target *target,
@@ -137,15 +145,19 @@ static int install_notify(struct hook_change *change, const struct hook_target *
   int found = find_notify(change->file, present, target->host, &key, &at, problem);
   if (found < 0)
     return -1;
+  change->has_mixed = found > 0 && notify_owner(present, &key, target->host) == HOOK_LINE_MIXED;
+  change->had_ours = found > 0 && !change->has_mixed;
   char *array = hook_command_array(command);
   bool is_line_open = at > 0 && present[at - 1] != '\n' && (at > 3 || *present != '\xEF');
-  change->had_ours = found > 0;
-  if (array && found > 0)
+  if (change->has_mixed)
+    len = asprintf(&change->after, "%s", present);
+  else if (array && found > 0)
     len = asprintf(&change->after, "%.*s%s%s", (int)key.value, present, array,
                    present + key.value_end);
   else if (array)
-    len = asprintf(&change->after, "%.*s%snotify = %s\n%s", (int)at, present,
-                   is_line_open ? "\n" : "", array, present + at);
+    len = asprintf(&change->after, "%.*s%snotify = %s%s%s", (int)at, present,
+                   is_line_open ? line_end_of(present) : "", array, line_end_of(present),
+                   present + at);
   free(array);
   change->after = len < 0 ? NULL : change->after;
   return len < 0 ? problem_no_memory(problem) : 0;
@@ -188,8 +200,7 @@ static int uninstall_json(struct hook_change *change, const struct hook_target *
   struct hook_json json = {.text = NULL};
   bool made_file = !known ? false : !known->was_there;
   int result = hook_json_open(&json, change->before, strlen(change->before), problem);
-  size_t wanted;
-  bool has_ours = result == 0 && (known || hook_entries_count(&json, target, &wanted) > 0);
+  bool has_ours = result == 0 && (known || hook_entries_count(&json, target).ours > 0);
   if (has_ours)
     result = hook_entries_remove(&json, target, known ? known->made : NULL, problem);
   if (result == 0 && !(made_file && hook_entries_is_bare(&json))) {
@@ -206,7 +217,7 @@ static int uninstall_notify(struct hook_change *change, const struct hook_target
   size_t at = 0;
   const char *text = change->before;
   bool is_ours = hook_toml_find(text, strlen(text), "notify", &key, &at) > 0 &&
-                 is_our_notify(text, &key, target->host);
+                 notify_owner(text, &key, target->host) == HOOK_LINE_OURS;
   int len = is_ours ? asprintf(&change->after, "%.*s%s", (int)key.start, text, text + key.end)
                     : asprintf(&change->after, "%s", text);
   if (len < 0) {
@@ -285,9 +296,11 @@ static void make_folders(struct hook_change *change) {
   snprintf(path, sizeof path, "%s", change->file);
   for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
     *slash = '\0';
-    if (mkdir(path, 0777) == 0)
+    if (mkdir(path, 0777) == 0) {
+      hook_file_adopt(path);
       json_object_array_put_idx(change->folders, json_object_array_length(change->folders),
                                 json_text_new_string(path));
+    }
     *slash = '/';
   }
 }
@@ -296,14 +309,6 @@ static void remove_folders(struct json_object *folders) {
   for (size_t i = json_object_array_length(folders); i-- > 0;)
     if (rmdir(json_object_get_string(json_object_array_get_idx(folders, i))) < 0)
       return; /* somebody else uses it by now */
-}
-
-static mode_t mode_of(const char *file) {
-  struct stat entry;
-  mode_t mask = umask(0);
-
-  umask(mask);
-  return stat(file, &entry) == 0 ? entry.st_mode & 07777 : 0666 & ~mask;
 }
 
 static void append_all(struct json_object *to, struct json_object *from) {
@@ -334,6 +339,7 @@ static int keep_backup(struct hook_change *change, const struct hook_state *stat
   return result;
 }
 
+/* 1: somebody changed the file since the plan was made. */
 static int write_file(struct hook_change *change, const struct hook_state *state, bool removes,
                       struct problem *problem) {
   if (!removes) {
@@ -341,16 +347,15 @@ static int write_file(struct hook_change *change, const struct hook_state *state
     if (keep_backup(change, state, problem) < 0)
       return -1;
   }
-  return file_text_replace(change->file, mode_of(change->file), change->after,
-                           strlen(change->after), problem);
+  return hook_file_write(change->file, change->before, change->after, problem);
 }
 
 static int remove_file(struct hook_change *change, struct problem *problem) {
-  if (unlink(change->file) < 0)
-    return problem_set(problem, EXIT_CODE_FAILED, "%s: cannot be removed: %s", change->file,
-                       strerror(errno));
-  remove_folders(change->folders);
-  return 0;
+  int result = hook_file_remove(change->file, change->before, problem);
+
+  if (result == 0)
+    remove_folders(change->folders);
+  return result;
 }
 
 int hook_plan_apply(struct hook_plan *plan, const struct hook_state *state,
@@ -359,9 +364,10 @@ int hook_plan_apply(struct hook_plan *plan, const struct hook_state *state,
     struct hook_change *change = &plan->changes[plan->removes ? plan->count - 1 - i : i];
     if (!hook_plan_changes(change))
       continue;
-    if ((change->after ? write_file(change, state, plan->removes, problem)
-                       : remove_file(change, problem)) < 0)
-      return -1;
+    int result = change->after ? write_file(change, state, plan->removes, problem)
+                               : remove_file(change, problem);
+    if (result != 0)
+      return result;
     if (plan->removes)
       hook_backup_forget(state, change->file);
   }
@@ -372,17 +378,19 @@ static enum hook_presence presence_of(const struct hook_target *target, const ch
   struct hook_json json = {.text = NULL};
   struct hook_toml_key key;
   struct problem ignored;
-  size_t at = 0, wanted = 1, found = 0;
+  struct hook_entries_found entries = {.wanted = 1};
+  size_t at = 0;
 
   if (target->form == HOOK_FORM_FILE)
     return strstr(text, "kaizen-host") ? HOOK_IN_PLACE : HOOK_ABSENT;
   if (target->form == HOOK_FORM_NOTIFY)
-    found = hook_toml_find(text, strlen(text), "notify", &key, &at) > 0 &&
-            is_our_notify(text, &key, target->host);
+    entries.ours = hook_toml_find(text, strlen(text), "notify", &key, &at) > 0 &&
+                   notify_owner(text, &key, target->host) != HOOK_LINE_FOREIGN;
   else if (hook_json_open(&json, text, strlen(text), &ignored) == 0)
-    found = hook_entries_count(&json, target, &wanted);
+    entries = hook_entries_count(&json, target);
   hook_json_close(&json);
-  return found == 0 ? HOOK_ABSENT : found < wanted ? HOOK_PARTLY : HOOK_IN_PLACE;
+  size_t found = entries.ours + entries.mixed;
+  return found == 0 ? HOOK_ABSENT : found < entries.wanted ? HOOK_PARTLY : HOOK_IN_PLACE;
 }
 
 enum hook_presence hook_plan_presence(const char *host, enum hook_scope scope,

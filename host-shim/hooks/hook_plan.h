@@ -12,6 +12,7 @@
 struct hook_change { /* of one file */
   char file[PATH_MAX];
   char *before, *after;        /* its text; NULL: it is not there */
+  bool has_mixed;              /* a line of the user's calls the hook; it is left alone */
   bool had_ours;               /* something of ours stood in it before */
   struct json_object *made;    /* members to be made (hook_entries.h) */
   struct json_object *folders; /* that are made for the file, or go with it, outermost first */
@@ -36,7 +37,8 @@ int hook_plan_uninstall(struct hook_plan *plan, const struct hook_state *state,
 /* True when every file is as it should be. */
 bool hook_plan_is_done(const struct hook_plan *plan);
 bool hook_plan_changes(const struct hook_change *change);
-/* Writes the files, backups first. */
+/* Writes the files, backups first.  1: somebody changed a file since the plan was made, and that
+ * stands; plan again. */
 int hook_plan_apply(struct hook_plan *plan, const struct hook_state *state,
                     struct problem *problem);
 void hook_plan_free(struct hook_plan *plan);

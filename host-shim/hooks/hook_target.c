@@ -259,18 +259,3 @@ char *hook_command_fill(const struct hook_command *command, const char *text) {
   free(array);
   return filled;
 }
-
-bool hook_command_is_ours(const char *line, const char *host) {
-  const char *program = strstr(line, "kaizen-host");
-
-  if (!program)
-    return false;
-  size_t len = strlen(host);
-  for (const char *at = strstr(program, "hook"); at; at = strstr(at + 1, "hook")) {
-    const char *word = at + 4 + strspn(at + 4, "\"', ");
-
-    if (word > at + 4 && strncmp(word, host, len) == 0 && strchr(" \"',]", word[len]) != NULL)
-      return true;
-  }
-  return false;
-}

@@ -57,7 +57,5 @@ char *hook_command_shell(const struct hook_command *command, const char *event);
 char *hook_command_array(const struct hook_command *command);
 /* `text` with @ARRAY@ replaced. */
 char *hook_command_fill(const struct hook_command *command, const char *text);
-/* True for a command line of ours for this host, whatever its path and options. */
-bool hook_command_is_ours(const char *line, const char *host);
 
 #endif

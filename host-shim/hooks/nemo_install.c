@@ -112,7 +112,10 @@ static int prepare(const struct host *host, struct hook_plan *plan, struct hook_
 
 static int apply(const struct host *host, struct hook_plan *plan, const struct hook_state *state,
                  struct problem *problem) {
-  return options_given(host->arguments, "dry-run") ? 0 : hook_plan_apply(plan, state, problem);
+  int result =
+      options_given(host->arguments, "dry-run") ? 0 : hook_plan_apply(plan, state, problem);
+
+  return result > 0 ? hook_install_give_up(plan->host, problem) : result;
 }
 
 int nemo_install_run(const struct host *host) {

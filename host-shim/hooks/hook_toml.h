@@ -1,8 +1,8 @@
-/* hook_toml_edit.h - one top-level key of somebody's TOML settings, every other byte as it is.
+/* hook_toml.h - one top-level key of somebody's TOML settings, every other byte as it is.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#ifndef KAIZEN_HOST_HOOK_TOML_EDIT_H
-#define KAIZEN_HOST_HOOK_TOML_EDIT_H
+#ifndef KAIZEN_HOST_HOOK_TOML_H
+#define KAIZEN_HOST_HOOK_TOML_H
 
 #include <stddef.h>
 
@@ -11,7 +11,7 @@ struct hook_toml_key { /* offsets into the text */
   size_t value, value_end;
 };
 
-/* Looks for the key in front of the first table. 1: *key; 0: it is not there, and *at is where a
+/* Looks for the key, or for members of it (NAME.x), in front of the first table. 1: *key; 0: it is not there, and *at is where a
  * line for it belongs; -1: what stands in front of the first table cannot be read from *at on. */
 int hook_toml_find(const char *text, size_t len, const char *name, struct hook_toml_key *key,
                    size_t *at);

@@ -1,4 +1,4 @@
-/* hook_json_edit.h - small changes to somebody's JSON settings that leave every other byte as it
+/* hook_json.h - small changes to somebody's JSON settings that leave every other byte as it
  * is.
  *
  * SPDX-License-Identifier: Apache-2.0
@@ -6,8 +6,8 @@
  * The text is edited, not parsed and printed again: comments, order, number texts, indentation and
  * line ends stay. Read are JSON and what settings files add to it: // and slash-star comments,
  * commas behind the last member, names and texts in single quotes, names without quotes. */
-#ifndef KAIZEN_HOST_HOOK_JSON_EDIT_H
-#define KAIZEN_HOST_HOOK_JSON_EDIT_H
+#ifndef KAIZEN_HOST_HOOK_JSON_H
+#define KAIZEN_HOST_HOOK_JSON_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -31,7 +31,8 @@ typedef const char *const hook_json_path[HOOK_JSON_PATH_MAX];
 int hook_json_open(struct hook_json *json, const char *text, size_t len, struct problem *problem);
 void hook_json_close(struct hook_json *json);
 
-/* The value at the path; false: it is not there. */
+/* The value at the path; false: it is not there.  Of members with one name the last one counts, as
+ * for those who read the file. */
 bool hook_json_find(const struct hook_json *json, hook_json_path path,
                     struct hook_json_span *value);
 /* The i-th element, or member's value, of a container; false: there are fewer, or it is no
@@ -41,6 +42,9 @@ bool hook_json_element(const struct hook_json *json, const struct hook_json_span
 /* A member of an object. */
 bool hook_json_member(const struct hook_json *json, const struct hook_json_span *object,
                       const char *name, struct hook_json_span *value);
+/* How many members of an object have that name. */
+size_t hook_json_count(const struct hook_json *json, const struct hook_json_span *object,
+                       const char *name);
 /* The next string value (no member's name) at or behind `from` in the span; its text without quotes
  * and escapes goes to `out`, cut to the room. False: there is none. */
 bool hook_json_next_string(const struct hook_json *json, const struct hook_json_span *within,

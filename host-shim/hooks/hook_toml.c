@@ -1,7 +1,7 @@
-/* hook_toml_edit.c - one top-level key of somebody's TOML settings, every other byte as it is.
+/* hook_toml.c - one top-level key of somebody's TOML settings, every other byte as it is.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#include "hooks/hook_toml_edit.h"
+#include "hooks/hook_toml.h"
 
 #include <ctype.h>
 #include <stdbool.h>
@@ -51,7 +51,10 @@ static bool skip_string(const struct scan *scan, size_t i, size_t *end) {
     if (scan->text[i] == '\\' && quote == '"') {
       i++;
     } else if (is_long ? starts_with(scan, i, three) : scan->text[i] == quote) {
-      *end = i + (is_long ? 3 : 1);
+      i += is_long ? 3 : 1;
+      for (size_t more = 0; is_long && more < 2 && at(scan, i) == quote; more++)
+        i++; /* """a""""" ends with two quotes of its own */
+      *end = i;
       return true;
     } else if (!is_long && scan->text[i] == '\n') {
       return false;
@@ -112,12 +115,15 @@ static bool skip_key(const struct scan *scan, size_t i, size_t *equals) {
   return i > from;
 }
 
-static bool is_key(const struct scan *scan, size_t from, size_t to, const char *name) {
-  while (to > from && (scan->text[to - 1] == ' ' || scan->text[to - 1] == '\t'))
-    to--;
-  size_t quoted = to > from && (scan->text[from] == '"' || scan->text[from] == '\'');
-  return to - from == strlen(name) + 2 * quoted &&
-         memcmp(scan->text + from + quoted, name, strlen(name)) == 0;
+/* Also the first part of a dotted one. */
+static bool is_key(const struct scan *scan, size_t from, const char *name) {
+  size_t quoted = at(scan, from) == '"' || at(scan, from) == '\'';
+  size_t end = from + quoted + strlen(name);
+
+  if (!starts_with(scan, from + quoted, name) || (quoted && at(scan, end) != at(scan, from)))
+    return false;
+  char next = at(scan, skip_spaces(scan, end + quoted));
+  return next == '=' || next == '.';
 }
 
 int hook_toml_find(const char *text, size_t len, const char *name, struct hook_toml_key *key,
@@ -141,7 +147,7 @@ int hook_toml_find(const char *text, size_t len, const char *name, struct hook_t
       return -1;
     }
     *insert_at = skip_line(&scan, end);
-    if (is_key(&scan, word, equals, name)) {
+    if (is_key(&scan, word, name)) {
       *key = (struct hook_toml_key){
           .start = word, .end = *insert_at, .value = value, .value_end = end};
       return 1;

@@ -1,9 +1,10 @@
-/* hook_json_edit.c - small changes to somebody's JSON settings that leave every other byte as it
+/* hook_json.c - small changes to somebody's JSON settings that leave every other byte as it
  * is.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#include "hooks/hook_json_edit.h"
+#include "hooks/hook_json.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -60,24 +61,41 @@ static bool is_container(const struct hook_json *json, size_t at) {
   return json->text[at] == '{' || json->text[at] == '[';
 }
 
-/* The child of that name, or the i-th when the name is NULL. */
-static bool find_child(const struct hook_json *json, size_t open, const char *name, size_t i,
-                       struct hook_json_child *child) {
+/* The i-th child. */
+static bool find_nth(const struct hook_json *json, size_t open, size_t i,
+                     struct hook_json_child *child) {
   struct hook_json_scan scan = scan_of(json);
   struct hook_json_children children = {.open = open};
-  char found[256];
+
   if (!is_container(json, open))
     return false;
-  for (size_t count = 0; hook_json_scan_next(&scan, &children, child) > 0; count++) {
-    if (!name && count == i)
+  while (hook_json_scan_next(&scan, &children, child) > 0)
+    if (i-- == 0)
       return true;
-    if (!name || child->name_end == child->start)
-      continue;
-    hook_json_scan_text(&scan, child->start, child->name_end, found, sizeof found);
-    if (strcmp(found, name) == 0)
-      return true;
-  }
   return false;
+}
+
+/* How many members have that name; *child is the last of them, which is the one that readers take. */
+static size_t find_named(const struct hook_json *json, size_t open, const char *name,
+                         struct hook_json_child *child) {
+  struct hook_json_scan scan = scan_of(json);
+  struct hook_json_children children = {.open = open};
+  struct hook_json_child each;
+  size_t count = 0;
+  char found[256];
+
+  if (!is_container(json, open))
+    return 0;
+  while (hook_json_scan_next(&scan, &children, &each) > 0) {
+    if (each.name_end == each.start)
+      continue;
+    hook_json_scan_text(&scan, each.start, each.name_end, found, sizeof found);
+    if (strcmp(found, name) != 0)
+      continue;
+    *child = each;
+    count++;
+  }
+  return count;
 }
 
 bool hook_json_find(const struct hook_json *json, hook_json_path path,
@@ -87,7 +105,7 @@ bool hook_json_find(const struct hook_json *json, hook_json_path path,
   if (!hook_json_scan_value(&scan, child.value, &child.end))
     return false;
   for (size_t i = 0; i < HOOK_JSON_PATH_MAX && path[i]; i++)
-    if (!find_child(json, child.value, path[i], 0, &child))
+    if (find_named(json, child.value, path[i], &child) == 0)
       return false;
   *value = (struct hook_json_span){.start = child.value, .end = child.end};
   return true;
@@ -96,7 +114,7 @@ bool hook_json_find(const struct hook_json *json, hook_json_path path,
 bool hook_json_element(const struct hook_json *json, const struct hook_json_span *container,
                        size_t i, struct hook_json_span *value) {
   struct hook_json_child child;
-  if (!find_child(json, container->start, NULL, i, &child))
+  if (!find_nth(json, container->start, i, &child))
     return false;
   *value = (struct hook_json_span){.start = child.value, .end = child.end};
   return true;
@@ -105,10 +123,17 @@ bool hook_json_element(const struct hook_json *json, const struct hook_json_span
 bool hook_json_member(const struct hook_json *json, const struct hook_json_span *object,
                       const char *name, struct hook_json_span *value) {
   struct hook_json_child child;
-  if (!find_child(json, object->start, name, 0, &child))
+  if (find_named(json, object->start, name, &child) == 0)
     return false;
   *value = (struct hook_json_span){.start = child.value, .end = child.end};
   return true;
+}
+
+size_t hook_json_count(const struct hook_json *json, const struct hook_json_span *object,
+                       const char *name) {
+  struct hook_json_child child;
+
+  return find_named(json, object->start, name, &child);
 }
 
 bool hook_json_next_string(const struct hook_json *json, const struct hook_json_span *within,
@@ -174,8 +199,7 @@ static void indent_unit(const struct hook_json *json, char unit[16]) {
   const char *indent = "";
   size_t len = 0;
 
-  if (find_child(json, root, NULL, 0, &child) &&
-      memchr(json->text + root, '\n', child.start - root))
+  if (find_nth(json, root, 0, &child) && memchr(json->text + root, '\n', child.start - root))
     len = indent_at(json, child.start, &indent);
   snprintf(unit, 16, "%.*s", len > 0 && len < 16 ? (int)len : 2,
            len > 0 && len < 16 ? indent : "  ");
@@ -188,46 +212,87 @@ static size_t end_before(const struct hook_json *json, size_t at) {
   return at;
 }
 
-/* Adds `member` to the container: on a line of its own, unless the others share theirs with the
- * brackets. */
-static int add_child(struct hook_json *json, size_t open, const char *member,
-                     struct problem *problem) {
+/* What stands in a container, and how. */
+struct layout {
+  struct hook_json_child first, last; /* when it is not empty */
+  size_t close;
+  bool is_empty, is_one_line; /* all between the brackets on one line */
+};
+
+static struct layout layout_of(const struct hook_json *json, size_t open) {
   struct hook_json_scan scan = scan_of(json);
   struct hook_json_children children = {.open = open};
-  struct hook_json_child child = {.end = 0}, first = {.end = 0};
-  char unit[16], *text = NULL;
-  const char *indent = NULL, *newline = line_end(json);
-  while (hook_json_scan_next(&scan, &children, &child) > 0)
-    first = first.end == 0 ? child : first;
-  bool is_empty = first.end == 0;
-  bool is_one_line = !is_empty && !memchr(json->text + open, '\n', children.close - open);
-  size_t at = is_one_line ? child.end : end_before(json, children.close);
-  size_t outer = indent_at(json, children.close, &indent);
-  const char *comma = child.after > child.end ? "," : ""; /* where the last one has one */
-  int len;
-  indent_unit(json, unit);
-  if (is_one_line) {
-    len = asprintf(&text, "%s %s%s", *comma != '\0' ? "" : ",", member, comma);
-    at = child.after;
-  } else if (is_empty) {
-    outer = indent_at(json, open, &indent);
-    len = asprintf(&text, "%s%.*s%s%s%s%.*s", newline, (int)outer, indent, unit, member, newline,
-                   (int)outer, indent);
-  } else {
-    bool own_line = memchr(json->text + open, '\n', first.start - open) != NULL;
-    size_t inner = own_line ? indent_at(json, first.start, &indent) : outer;
+  struct layout layout = {.is_empty = true};
 
-    len = asprintf(&text, "%s%.*s%s%s%s", newline, (int)inner, indent, own_line ? "" : unit, member,
-                   comma);
-  }
-  if (len < 0)
+  for (; hook_json_scan_next(&scan, &children, &layout.last) > 0; layout.is_empty = false)
+    if (layout.is_empty)
+      layout.first = layout.last;
+  layout.close = children.close;
+  layout.is_one_line = !layout.is_empty && !memchr(json->text + open, '\n', layout.close - open);
+  return layout;
+}
+
+static int splice_printed(struct hook_json *json, size_t at, size_t len, struct problem *problem,
+                          const char *format, ...) __attribute__((format(printf, 5, 6)));
+
+static int splice_printed(struct hook_json *json, size_t at, size_t len, struct problem *problem,
+                          const char *format, ...) {
+  va_list arguments;
+  char *text = NULL;
+
+  va_start(arguments, format);
+  int printed = vasprintf(&text, format, arguments);
+  va_end(arguments);
+  if (printed < 0)
     return problem_no_memory(problem);
-  int result = is_empty ? splice(json, at, children.close - at, text, problem)
-                        : splice(json, at, 0, text, problem);
-  if (result == 0 && !is_one_line && !is_empty && child.after == child.end)
-    result = splice(json, child.end, 0, ",", problem);
+  int result = splice(json, at, len, text, problem);
   free(text);
   return result;
+}
+
+/* The first child stands on a line of its own, one level deeper than the bracket's. */
+static int add_first(struct hook_json *json, size_t open, size_t close, const char *member,
+                     struct problem *problem) {
+  const char *indent = NULL, *newline = line_end(json);
+  int outer = (int)indent_at(json, open, &indent);
+  size_t at = end_before(json, close);
+  char unit[16];
+
+  indent_unit(json, unit);
+  return splice_printed(json, at, close - at, problem, "%s%.*s%s%s%s%.*s", newline, outer, indent,
+                        unit, member, newline, outer, indent);
+}
+
+/* A further child on a line of its own, in line with the first one where that has its own, too. */
+static int add_line(struct hook_json *json, size_t open, const struct layout *layout,
+                    const char *member, struct problem *problem) {
+  bool own_line = memchr(json->text + open, '\n', layout->first.start - open) != NULL;
+  bool has_comma = layout->last.after > layout->last.end;
+  const char *indent = NULL;
+  char unit[16] = "";
+  int inner = (int)indent_at(json, own_line ? layout->first.start : layout->close, &indent);
+
+  if (!own_line)
+    indent_unit(json, unit);
+  if (splice_printed(json, end_before(json, layout->close), 0, problem, "%s%.*s%s%s%s",
+                     line_end(json), inner, indent, unit, member, has_comma ? "," : "") < 0)
+    return -1;
+  return has_comma ? 0 : splice(json, layout->last.end, 0, ",", problem);
+}
+
+/* Adds `member` behind the others the way they stand; where the last one has a comma after it, the
+ * new one gets one. */
+static int add_child(struct hook_json *json, size_t open, const char *member,
+                     struct problem *problem) {
+  const struct layout layout = layout_of(json, open);
+
+  if (layout.is_empty)
+    return add_first(json, open, layout.close, member, problem);
+  if (!layout.is_one_line)
+    return add_line(json, open, &layout, member, problem);
+  if (layout.last.after > layout.last.end)
+    return splice_printed(json, layout.last.after, 0, problem, " %s,", member);
+  return splice_printed(json, layout.last.end, 0, problem, ", %s", member);
 }
 
 static int wrong_type(const char *name, const char *wanted, struct problem *problem) {

@@ -1,0 +1,235 @@
+/* hook_file.c - somebody's settings file, replaced without taking anything else from it.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "hooks/hook_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include "base/file_text.h"
+
+enum { LINKS_MAX = 40, SWAPS_MAX = 1000, ATTRIBUTES_MAX = 65536 };
+static const size_t FILE_BYTES_MAX = 4 * 1024 * 1024;
+
+static int fail(const char *file, const char *what, struct problem *problem) {
+  return problem_set(problem, EXIT_CODE_FAILED, "%s: cannot be %s: %s", file, what,
+                     strerror(errno));
+}
+
+int hook_file_resolve(char file[PATH_MAX], struct problem *problem) {
+  char target[PATH_MAX], joined[PATH_MAX];
+
+  for (int links = 0; links < LINKS_MAX; links++) {
+    ssize_t len = readlink(file, target, sizeof target - 1);
+    if (len < 0)
+      return 0;
+    target[len] = '\0';
+    int folder = *target == '/' ? 0 : (int)(strrchr(file, '/') - file) + 1;
+    if (snprintf(joined, sizeof joined, "%.*s%s", folder, file, target) >= PATH_MAX)
+      return problem_set(problem, EXIT_CODE_FAILED, "%s: the name it leads to is too long", file);
+    strcpy(file, joined);
+  }
+  return problem_set(problem, EXIT_CODE_REFUSED, "%s: its links lead in a circle", file);
+}
+
+void hook_file_adopt(const char *path) {
+  char folder[PATH_MAX];
+  struct stat entry;
+  const char *slash = strrchr(path, '/');
+
+  if (geteuid() != 0 || !slash)
+    return;
+  snprintf(folder, sizeof folder, "%.*s", (int)(slash - path) + 1, path);
+  if (stat(folder, &entry) == 0 && entry.st_uid != 0)
+    (void)!lchown(path, entry.st_uid, entry.st_gid); /* then it stays root's, and works as such */
+}
+
+/* The file's text; NULL: it is not there, or cannot be read. */
+static char *read_text(const char *file) {
+  struct problem ignored;
+  char *text = NULL;
+  size_t len = 0;
+
+  return file_text_read(file, FILE_BYTES_MAX, &text, &len, &ignored) < 0 ? NULL : text;
+}
+
+static bool holds(const char *file, const char *wanted) {
+  char *text = read_text(file);
+  bool is_same = text && strcmp(text, wanted) == 0;
+
+  free(text);
+  return is_same;
+}
+
+/* Access lists, labels and whatever else hangs on the file: as far as they may be copied. */
+static void copy_attributes(const char *from, int to) {
+  static char names[ATTRIBUTES_MAX], value[ATTRIBUTES_MAX];
+  ssize_t len = listxattr(from, names, sizeof names);
+
+  for (ssize_t at = 0; at < len; at += (ssize_t)strlen(names + at) + 1) {
+    ssize_t size = getxattr(from, names + at, value, sizeof value);
+
+    if (size >= 0)
+      (void)fsetxattr(to, names + at, value, (size_t)size, 0);
+  }
+}
+
+static int write_all(int fd, const char *text) {
+  size_t len = strlen(text);
+
+  for (size_t done = 0; done < len;) {
+    ssize_t wrote = pwrite(fd, text + done, len - done, (off_t)done);
+
+    if (wrote < 0 && errno != EINTR)
+      return -1;
+    done += wrote > 0 ? (size_t)wrote : 0;
+  }
+  return ftruncate(fd, (off_t)len);
+}
+
+/* A file with other names, or one whose owner could not be given back, is written where it is. */
+static int write_in_place(const char *file, const char *before, const char *after,
+                          struct problem *problem) {
+  int fd = open(file, O_WRONLY | O_CLOEXEC);
+
+  if (fd < 0)
+    return fail(file, "written", problem);
+  if (!holds(file, before)) {
+    close(fd);
+    return 1;
+  }
+  int result = write_all(fd, after);
+  if (result < 0) {
+    fail(file, "written", problem);
+    (void)write_all(fd, before);
+  }
+  if (fdatasync(fd) < 0 && result == 0)
+    result = fail(file, "written", problem);
+  close(fd);
+  return result;
+}
+
+/* A new file beside it with all of `after` in it and everything that hangs on the old one. 0, 1: the
+ * owner cannot be given to it; -1. */
+static int prepare(const char *file, const struct stat *old, const char *after,
+                   char temporary[PATH_MAX], struct problem *problem) {
+  mode_t mask = umask(0);
+  struct stat made;
+
+  umask(mask);
+  if (snprintf(temporary, PATH_MAX, "%s.XXXXXX", file) >= PATH_MAX)
+    return problem_set(problem, EXIT_CODE_FAILED, "%s: the name is too long", file);
+  int fd = mkostemp(temporary, O_CLOEXEC);
+  if (fd < 0)
+    return fail(file, "written", problem);
+  int result =
+      write_all(fd, after) < 0 || fstat(fd, &made) < 0 ? fail(file, "written", problem) : 0;
+  if (result == 0 && old && (made.st_uid != old->st_uid || made.st_gid != old->st_gid) &&
+      fchown(fd, old->st_uid, old->st_gid) < 0)
+    result = 1;
+  if (result == 0 && old)
+    copy_attributes(file, fd);
+  if (result == 0 &&
+      (fchmod(fd, old ? old->st_mode & 07777 : 0666 & ~mask) < 0 || fdatasync(fd) < 0))
+    result = fail(file, "written", problem);
+  close(fd);
+  if (result != 0)
+    unlink(temporary);
+  return result;
+}
+
+/* Exchanges the two files until what comes out is what was to be replaced: an edit that somebody
+ * made in between comes out instead, and goes back in. */
+static int swap(const char *file, const char *temporary, const char *before,
+                struct problem *problem) {
+  char *expected = strdup(before), *placed = read_text(temporary);
+  bool is_ours = true;
+  int result = -1;
+
+  if (expected && placed && !holds(file, before)) { /* nobody is to see ours for a moment, either */
+    free(expected);
+    free(placed);
+    unlink(temporary);
+    return 1;
+  }
+  for (int swaps = 0; expected && placed && swaps < SWAPS_MAX; swaps++) {
+    if (renameat2(AT_FDCWD, temporary, AT_FDCWD, file, RENAME_EXCHANGE) < 0)
+      break;
+    char *displaced = read_text(temporary);
+    if (displaced && strcmp(displaced, expected) == 0) {
+      free(displaced);
+      result = is_ours ? 0 : 1;
+      break;
+    }
+    free(expected);
+    expected = placed;
+    placed = displaced;
+    is_ours = false;
+  }
+  if (result < 0 && is_ours && (errno == EINVAL || errno == ENOSYS)) /* no exchange here */
+    result = !holds(file, before) ? 1 : rename(temporary, file) == 0 ? 0 : -1;
+  if (result < 0)
+    fail(file, "written", problem);
+  free(expected);
+  free(placed);
+  unlink(temporary);
+  return result;
+}
+
+/* 1: it is there by now. */
+static int put_new(const char *file, const char *temporary, struct problem *problem) {
+  int result = link(temporary, file) == 0 ? 0
+               : errno == EEXIST          ? 1
+                                          : fail(file, "written", problem);
+
+  unlink(temporary);
+  if (result == 0)
+    hook_file_adopt(file);
+  return result;
+}
+
+int hook_file_write(const char *file, const char *before, const char *after,
+                    struct problem *problem) {
+  char temporary[PATH_MAX];
+  struct stat old;
+  bool is_there = stat(file, &old) == 0;
+
+  if (is_there != (before != NULL) || (before && !holds(file, before)))
+    return 1;
+  if (is_there && old.st_nlink > 1)
+    return write_in_place(file, before, after, problem);
+  int result = prepare(file, is_there ? &old : NULL, after, temporary, problem);
+  if (result > 0)
+    return write_in_place(file, before, after, problem);
+  if (result < 0)
+    return -1;
+  return is_there ? swap(file, temporary, before, problem) : put_new(file, temporary, problem);
+}
+
+/* It is moved away, looked at, and moved back when it is not what was to be removed. */
+int hook_file_remove(const char *file, const char *before, struct problem *problem) {
+  char aside[PATH_MAX];
+
+  if (!holds(file, before))
+    return 1;
+  if (snprintf(aside, sizeof aside, "%s.%d.removed", file, (int)getpid()) >= PATH_MAX)
+    return problem_set(problem, EXIT_CODE_FAILED, "%s: the name is too long", file);
+  if (rename(file, aside) < 0)
+    return errno == ENOENT ? 1 : fail(file, "removed", problem);
+  if (holds(aside, before)) {
+    unlink(aside);
+    return 0;
+  }
+  if (link(aside, file) < 0 && errno != EEXIST) /* a newer one stands there: it counts */
+    return problem_set(problem, EXIT_CODE_FAILED, "%s: it was changed meanwhile, and is %s now",
+                       file, aside);
+  unlink(aside);
+  return 1;
+}

@@ -1,0 +1,24 @@
+/* hook_line.h - whose a command in somebody's settings is.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * Only a line that calls kaizen-host's hook for this host, with options and nothing else, is ours to
+ * change and to take out.  Where the call is a part of a line of the user's (a redirection, a second
+ * command, a shell around it), the line is his. */
+#ifndef KAIZEN_HOST_HOOK_LINE_H
+#define KAIZEN_HOST_HOOK_LINE_H
+
+#include <stddef.h>
+
+enum hook_line_owner {
+  HOOK_LINE_FOREIGN, /* it has nothing to do with us */
+  HOOK_LINE_MIXED,   /* it calls the hook, too */
+  HOOK_LINE_OURS
+};
+
+/* A command line for a shell. */
+enum hook_line_owner hook_line_judge(const char *line, const char *host);
+/* An array of strings as JSON and TOML write it: program and arguments. */
+enum hook_line_owner hook_line_judge_array(const char *text, size_t len, const char *host);
+
+#endif

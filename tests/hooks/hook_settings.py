@@ -1,0 +1,253 @@
+# hook_settings.py - what is the user's in a settings file stays the user's: his own lines, links, owner, and what he
+# writes at the same time; and he is told what keeps hooks from running.
+#
+# SPDX-License-Identifier: Apache-2.0
+import json
+import os
+import pathlib
+import subprocess
+import threading
+import unittest
+
+from hook_support import HookTest
+from shim_support import clean_environment, slowed
+
+MIXED = [
+    "kaizen-host hook claude-code 2>>/tmp/kz.log; /opt/mine.sh",
+    "/opt/mine.sh && kaizen-host hook claude-code --agent team-a",
+    "test -x /usr/bin/kaizen-host && exec kaizen-host hook claude-code || true",
+    'bash -lc "kaizen-host hook claude-code; afplay x"',
+    "kaizen-host hook claude-code --agent $TEAM",
+    "kaizen-host hook claude-code > /dev/null",
+    "kaizen-host hook claude-code &",
+    "FOO=1 kaizen-host hook claude-code",
+    "nice kaizen-host hook claude-code",
+    "kaizen-host hook claude-code\n/opt/mine.sh",
+    "kaizen-host hook claude-code # mine",
+    "kaizen-host --verbose hook claude-code $(date)",
+    "kaizen-host hook claude-code --agent x" + "y" * 5000 + "; /opt/mine.sh",
+]
+FOREIGN = [
+    "kaizen-host hook claude-code-other",
+    "kaizen-host doctor",
+    "/opt/kaizen-host-wrapper hook claude",
+    "echo kaizen-host",
+]
+OURS = [
+    "/old/place/kaizen-host hook claude-code",
+    "'/with blank/kaizen-host' --plugin '/a b/x.so' hook claude-code --agent 'it'\\''s'",
+    '"/with blank/kaizen-host" hook claude-code --emit-event',
+    "kaizen-host --config /etc/k.json --set nats_url=nats://x:4222 hook claude-code --metadata team=web",
+]
+
+
+def stop_with(command):
+    return json.dumps({"hooks": {"Stop": [{"hooks": [{"type": "command", "command": command}]}]}}, indent=2) + "\n"
+
+
+class Settings(HookTest):
+    def settings(self, text=None, name=".claude/settings.json"):
+        path = self.home / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if text is not None:
+            path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        return path
+
+    def install(self, host="claude-code", status=0):
+        return self.messages(status, "install-hooks", host)
+
+    def uninstall(self, host="claude-code"):
+        self.expect(0, "uninstall-hooks", host)
+
+    def commands(self, path, event="Stop"):
+        return [hook["command"] for entry in json.loads(path.read_text())["hooks"][event] for hook in entry["hooks"]]
+
+    def test_a_line_of_the_user_s_that_calls_us_is_left_as_it_is(self):
+        for command in MIXED:
+            with self.subTest(command=command):
+                path = self.settings(stop_with(command))
+                self.assertIn("left as it is", self.install())
+                self.assertEqual(self.commands(path), [command])
+                self.assertEqual(len(self.commands(path, "SessionEnd")), 1)
+                self.install()
+                path.write_text(path.read_text() + "\n")  # no longer to the byte what was installed
+                self.uninstall()
+                self.assertEqual(self.commands(path), [command])
+                self.assertNotIn("SessionEnd", json.loads(path.read_text())["hooks"])
+
+    def test_a_line_that_does_not_call_us_is_left_and_ours_stands_beside_it(self):
+        for command in FOREIGN:
+            with self.subTest(command=command):
+                path = self.settings(stop_with(command))
+                self.install()
+                self.assertEqual(len(self.commands(path)), 2)
+                self.uninstall()
+                self.assertEqual(path.read_text(), stop_with(command))
+
+    def test_an_older_line_of_ours_is_replaced_and_goes(self):
+        for command in OURS:
+            with self.subTest(command=command):
+                path = self.settings(stop_with(command))
+                self.install()
+                self.assertEqual(len(self.commands(path)), 1)
+                self.assertNotIn(command, self.commands(path))
+                self.uninstall()
+                self.assertNotIn("kaizen-host", path.read_text() if path.exists() else "")
+
+    def test_codex_notify_wrapped_by_the_user_is_left_as_it_is(self):
+        for line in ('notify = ["bash", "-lc", "kaizen-host hook codex-notify \\"$1\\"; afplay x", "--"]\n',
+                     "notify = ['sh', '-c', 'kaizen-host hook codex-notify \"$0\"']\n",
+                     'notify = ["env", "kaizen-host", "hook", "codex-notify"]\n'):
+            with self.subTest(line):
+                path = self.settings(line, ".codex/config.toml")
+                self.assertIn("left as it is", self.install("codex-notify"))
+                self.uninstall("codex-notify")
+                self.assertEqual(path.read_text(), line)
+
+    def test_toml_is_edited_as_its_readers_read_it(self):
+        for name, text in {"CR LF": 'model = "x"\r\n[features]\r\na = true\r\n', "no newline": 'a = 1\r\nmodel = "x"',
+                           "quotes at the end of a text": 's = """a""""\nx = 1\n', "five": "s = '''a'''''\n[t]\n"}.items():
+            with self.subTest(name):
+                path = self.settings(text, ".codex/config.toml")
+                self.install("codex-notify")
+                installed = path.read_bytes()
+                if "\r\n" in text:
+                    self.assertEqual(installed.count(b"\n"), installed.count(b"\r\n"))
+                self.assertEqual(installed.count(b"notify"), 2)
+                self.uninstall("codex-notify")
+                self.assertEqual(path.read_bytes(), text.encode())
+        for text in ("notify.a = 1\n", 'notify = ["/o/kaizen-host", "hook", "codex-notify"]\nnotify = ["x"]\n'):
+            path = self.settings(text, ".codex/config.toml")
+            self.install("codex-notify", status=3)
+            self.assertEqual(path.read_text(), text)
+
+    def test_json_that_does_not_end_is_refused(self):
+        for text in ('{ "a": 1 } /* never ends', '{ /* never ends\n  "a": 1 }', '{ "a": 1, /* } */', '{ "a": 1 /*/ }'):
+            with self.subTest(text):
+                path = self.settings(text)
+                self.install(status=3)
+                self.assertEqual(path.read_text(), text)
+
+    def test_a_link_stays_a_link_also_to_a_file_that_is_not_there(self):
+        path = self.settings()
+        elsewhere = self.scratch / "dot" / "settings.json"
+        for present in (None, "{}\n"):
+            for target in (elsewhere, pathlib.Path("../../dot/settings.json"), pathlib.Path("second")):
+                with self.subTest(present=present, target=target):
+                    os.symlink(target, path)
+                    if str(target) == "second":
+                        os.symlink(elsewhere, path.parent / "second")
+                    if present:
+                        elsewhere.parent.mkdir(exist_ok=True)
+                        elsewhere.write_text(present)
+                    self.install()
+                    self.assertTrue(path.is_symlink())
+                    self.assertIn("kaizen-host", elsewhere.read_text())
+                    self.uninstall()
+                    self.assertTrue(path.is_symlink())
+                    self.assertEqual(elsewhere.read_text() if elsewhere.exists() else None, present)
+                    for link in (path, path.parent / "second", elsewhere):
+                        link.unlink(missing_ok=True)
+        os.symlink("settings.json", path)
+        self.assertIn("circle", self.install(status=3))
+
+    def test_a_second_name_mode_and_attributes_stay(self):
+        path = self.settings("{}\n")
+        path.chmod(0o640)
+        os.link(path, self.scratch / "second")
+        self.install()
+        self.assertTrue(os.path.samefile(path, self.scratch / "second"))
+        self.assertEqual(path.stat().st_mode & 0o777, 0o640)
+        self.uninstall()
+        self.assertEqual((self.scratch / "second").read_text(), "{}\n")
+        (self.scratch / "second").unlink()
+        try:
+            os.setxattr(path, "user.kept", b"1")
+        except OSError as error:
+            self.skipTest(f"no attributes here: {error}")
+        self.install()
+        self.assertEqual(os.getxattr(path, "user.kept"), b"1")
+
+    @unittest.skipUnless(os.geteuid() == 0, "only root can give files away")
+    def test_a_user_s_file_stays_the_user_s_when_root_edits_it(self):
+        for folder in (self.home / ".claude", self.home / ".cursor"):
+            folder.mkdir()
+            os.chown(folder, 1234, 1234)
+        path = self.settings("{}\n")
+        os.chown(path, 1234, 1235)
+        path.chmod(0o600)
+        self.install()
+        entry = path.stat()
+        self.assertEqual((entry.st_uid, entry.st_gid, entry.st_mode & 0o777), (1234, 1235, 0o600))
+        self.install("cursor")
+        self.assertEqual((self.home / ".cursor" / "hooks.json").stat().st_uid, 1234)
+        os.chown(self.home, 1234, 1234)
+        self.install("gemini")
+        self.assertEqual([p.stat().st_uid for p in (self.home / ".gemini", self.home / ".gemini" / "settings.json")],
+                         [1234, 1234])
+
+    def test_an_edit_between_reading_and_writing_is_kept(self):
+        path = self.settings('{\n  "n": 1\n}\n')
+        process = subprocess.Popen(
+            slowed(self.host_command("install-hooks", "claude-code"), "renameat2", 400), cwd=self.project,
+            env=clean_environment(self.home), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        while process.poll() is None and not list(path.parent.glob("settings.json.*")):
+            pass
+        (path.parent / "mine").write_text('{\n  "n": 2\n}\n')
+        os.rename(path.parent / "mine", path)
+        _, messages = process.communicate(timeout=60)
+        self.assertEqual(process.returncode, 0, messages)
+        document = json.loads(path.read_text())
+        self.assertEqual(document["n"], 2)
+        self.assertIn("Stop", document["hooks"])
+        self.assertEqual([p.name for p in path.parent.iterdir()], ["settings.json"])
+
+    def test_twenty_at_once_install_once(self):
+        path = self.settings('{\n  "model": "x"\n}\n')
+        threads = [threading.Thread(target=self.run_host, args=("install-hooks", "claude-code")) for _ in range(20)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(len(self.commands(path)), 1)
+        self.assertEqual([p.name for p in path.parent.iterdir()], ["settings.json"])
+
+    def test_the_last_of_two_members_of_one_name_is_used_and_said(self):
+        path = self.settings('{ "hooks": { "PreToolUse": [] }, "hooks": { "Stop": [], "Stop": [] } }\n')
+        messages = self.install()
+        self.assertIn("hooks stands in it more than once", messages)
+        self.assertIn("Stop stands in hooks more than once", messages)
+        self.assertEqual(len(self.commands(path)), 1)  # as json.loads() reads it
+        self.uninstall()
+        self.assertEqual(path.read_text(), '{ "hooks": { "PreToolUse": [] }, "hooks": { "Stop": [], "Stop": [] } }\n')
+
+    def test_what_keeps_hooks_from_running_is_said_at_install_and_by_doctor(self):
+        for host, name, text, word in (
+                ("claude-code", ".claude/settings.json", '{"disableAllHooks": true}', "disableAllHooks"),
+                ("gemini", ".gemini/settings.json", '{"hooksConfig": {"enabled": false}}', "hooksConfig.enabled"),
+                ("gemini", ".gemini/settings.json", '{"hooksConfig": {"disabled": ["kaizen-host"]}}', "hooksConfig.disabled"),
+                ("gemini", ".gemini/settings.json", '{"tools": {"enableHooks": false}}', "tools.enableHooks"),
+                ("copilot", ".copilot/settings.json", '{"disableAllHooks": true}', "disableAllHooks"),
+                ("openclaw", ".openclaw/openclaw.json", '{ plugins: { allow: ["telegram"] } }', "plugins.allow"),
+                ("openclaw", ".openclaw/openclaw.json", '{ plugins: { deny: ["kaizen-host"] } }', "plugins.deny"),
+                ("openclaw", ".openclaw/openclaw.json", '{ plugins: { enabled: false } }', "plugins.enabled")):
+            with self.subTest(host=host, text=text):
+                path = self.settings(text, name)
+                self.assertIn(word, self.install(host))
+                self.assertIn(word, self.run_host("doctor").stdout.decode())
+                self.uninstall(host)
+                path.write_text(text.replace("true", "0").replace("false", "0").replace("telegram", "kaizen-host")
+                                .replace("disabled", "x").replace("deny", "x"))
+                self.assertNotIn(word, self.install(host))
+                self.assertNotIn(word, self.run_host("doctor").stdout.decode())
+                self.uninstall(host)
+
+    def test_it_is_said_when_no_plugin_can_be_loaded(self):
+        result = self.run_host("install-hooks", "claude-code", env={"KAIZEN_PLUGIN_PATH": str(self.scratch)})
+        self.assertEqual(result.returncode, 0)
+        self.assertIn(b"record nothing", result.stderr)
+        self.assertNotIn("record nothing", self.install())
+
+
+if __name__ == "__main__":
+    unittest.main()
