@@ -12,13 +12,13 @@ failed=0
 
 $exports "$KAIZEN_TEST_PLUGIN" || failed=1
 
-sound='-Wl,-z,nodelete -Wl,-z,now -Wl,-z,relro'
+sound='-Wl,-Bsymbolic-functions -Wl,-z,nodelete -Wl,-z,now -Wl,-z,relro'
 cat >"$TMPDIR/module.c" <<'END'
 int kaizen_plugin_v1(void);
 int kaizen_plugin_v1(void) { return 0; }
 #ifndef WITHOUT_RELAY
 int nemo_relay_register_plugin(void);
-int nemo_relay_register_plugin(void) { return 0; }
+int nemo_relay_register_plugin(void) { return kaizen_plugin_v1(); }
 #endif
 #ifdef THIRD
 int kaizen_third(void);
@@ -49,13 +49,14 @@ try() { # NAME WANTED FLAGS...
 # shellcheck disable=SC2086
 {
   try 'a module as promised' accepted $sound
+  try 'an entry that may call another copy of the plugin' refused -Wl,-z,nodelete -Wl,-z,now -Wl,-z,relro
   try 'a third symbol' refused $sound -DTHIRD
   try 'no entry for NeMo Relay' refused $sound -DWITHOUT_RELAY
   try 'a library that a host may have as well' refused $sound -Wl,--no-as-needed -ljson-c
   try 'a library of the broker' refused $sound -Wl,--no-as-needed -l:libnats.so
-  try 'a module that dlclose() unmaps' refused -Wl,-z,now -Wl,-z,relro
-  try 'lazy binding' refused -Wl,-z,nodelete -Wl,-z,lazy -Wl,-z,relro
-  try 'writable relocations' refused -Wl,-z,nodelete -Wl,-z,now -Wl,-z,norelro
+  try 'a module that dlclose() unmaps' refused -Wl,-Bsymbolic-functions -Wl,-z,now -Wl,-z,relro
+  try 'lazy binding' refused -Wl,-Bsymbolic-functions -Wl,-z,nodelete -Wl,-z,lazy -Wl,-z,relro
+  try 'writable relocations' refused -Wl,-Bsymbolic-functions -Wl,-z,nodelete -Wl,-z,now -Wl,-z,norelro
 }
 
 exit "$failed"

@@ -366,6 +366,22 @@ Test(nemo_relay_runs, calls_add_up_and_belong_to_the_innermost_run) {
   LACKS(last_line("coach"), "tool_errors");
 }
 
+Test(nemo_relay_runs, of_several_models_the_costliest_is_named) {
+  static const char call[] =
+      ",\"parent_uuid\":\"u-1\",\"category_profile\":{\"model_name\":\"%s\",\"annotated_response\":"
+      "{\"usage\":{\"prompt_tokens\":%d,\"completion_tokens\":1,\"cost\":{\"total\":%s}}}}";
+  char more[256];
+
+  use_relay("");
+  emit_scope("start", "agent", "u-1", "coach", "");
+  (void)snprintf(more, sizeof more, call, "cheap", 1000, "0.01");
+  emit_scope("end", "llm", "c-1", "m", more);
+  (void)snprintf(more, sizeof more, call, "dear", 10, "0.25");
+  emit_scope("end", "llm", "c-2", "m", more);
+  emit_scope("end", "agent", "u-1", "coach", "");
+  HOLDS(last_line("coach"), "\"model\":\"dear\",\"cost_usd\":0.26,");
+}
+
 /* ---- what is kept out ------------------------------------------------------------------------ */
 
 /* A canary in every text that is not an id, a name or a model. */

@@ -85,25 +85,25 @@ static void complete_total(struct call *call, bool is_beside) {
   call->known[NEMO_TOKENS] = true;
 }
 
-static void add_cost(struct nemo_usage *usage, struct json_value annotated_usage) {
+/* What the host says in US dollars; 0.0 when it says nothing. */
+static double read_cost(struct json_value annotated_usage, bool *is_known) {
   struct json_value cost, total;
   char currency[8];
 
+  *is_known = false;
   if (!nemo_json_find(annotated_usage, "cost", &cost) || !nemo_json_find(cost, "total", &total) ||
       total.type != JSON_NUMBER)
-    return;
+    return 0.0;
   double value = json_value_number(total);
   bool is_other =
       nemo_json_text(cost, "currency", currency, sizeof currency) && strcmp(currency, "USD") != 0;
-  if (is_other || !isfinite(value) || value < 0 || !isfinite(usage->cost_usd + value))
-    return;
-  usage->cost_usd += value;
-  usage->has_cost = true;
+  *is_known = !is_other && isfinite(value) && value >= 0;
+  return *is_known ? value : 0.0;
 }
 
 /* The annotation names the model that answered, the profile at least the one that was asked. */
 static void add_model(struct nemo_usage *usage, const struct nemo_event *llm_end,
-                      struct json_value annotation, int64_t tokens) {
+                      struct json_value annotation, int64_t tokens, double cost_usd) {
   char name[NEMO_MODEL_SIZE];
   unsigned i = 0;
 
@@ -119,16 +119,19 @@ static void add_model(struct nemo_usage *usage, const struct nemo_event *llm_end
     usage->model_count++;
   }
   usage->models[i].tokens = add_counts(usage->models[i].tokens, tokens);
+  usage->models[i].cost_usd += cost_usd;
 }
 
 void nemo_usage_add(struct nemo_usage *usage, const struct nemo_event *llm_end) {
   struct json_value annotation = {.type = JSON_NULL}, annotated = annotation, answer = annotation;
   struct call call = {.counts = {0}};
+  double cost_usd = 0.0;
+  bool has_cost = false;
 
   if (nemo_json_find(llm_end->profile, "annotated_response", &annotation) &&
       nemo_json_find(annotation, "usage", &annotated)) {
     read_counts(&call, annotated);
-    add_cost(usage, annotated);
+    cost_usd = read_cost(annotated, &has_cost);
   }
   if (nemo_json_find(llm_end->data, "usage", &answer))
     read_counts(&call, answer);
@@ -138,14 +141,21 @@ void nemo_usage_add(struct nemo_usage *usage, const struct nemo_event *llm_end) 
       usage->counts[i] = add_counts(usage->counts[i], call.counts[i]);
       usage->known[i] = true;
     }
-  add_model(usage, llm_end, annotation, call.counts[NEMO_TOKENS]);
+  if (has_cost && isfinite(usage->cost_usd + cost_usd)) {
+    usage->cost_usd += cost_usd;
+    usage->has_cost = true;
+  }
+  add_model(usage, llm_end, annotation, call.counts[NEMO_TOKENS], cost_usd);
 }
 
 const char *nemo_usage_model(const struct nemo_usage *usage) {
   unsigned best = 0;
 
-  for (unsigned i = 1; i < usage->model_count; i++)
-    if (usage->models[i].tokens > usage->models[best].tokens)
+  for (unsigned i = 1; i < usage->model_count; i++) {
+    double more = usage->models[i].cost_usd - usage->models[best].cost_usd;
+
+    if (more > 0 || (more == 0 && usage->models[i].tokens > usage->models[best].tokens))
       best = i;
+  }
   return usage->model_count > 0 ? usage->models[best].name : NULL;
 }

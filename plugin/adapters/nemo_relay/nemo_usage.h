@@ -27,6 +27,7 @@ struct nemo_usage {
   struct {
     char name[NEMO_MODEL_SIZE];
     int64_t tokens;
+    double cost_usd;         /* 0.0 when the host tells none */
   } models[NEMO_MODELS_MAX]; /* the first few different ones */
   unsigned model_count;
 };
@@ -34,7 +35,7 @@ struct nemo_usage {
 /* Adds the end of one call of a language model.  Numbers come from the host's own annotation, else
  * from the provider's answer; the model's name never comes from the answer. */
 void nemo_usage_add(struct nemo_usage *usage, const struct nemo_event *llm_end);
-/* The model with the most tokens, or NULL. */
+/* The model that cost most, else the one with the most tokens; NULL: none is known. */
 const char *nemo_usage_model(const struct nemo_usage *usage);
 
 #endif
