@@ -72,10 +72,10 @@ void os_process_boot_text(char *text, size_t room) {
 }
 
 #if KAIZEN_LINUX_CALLS
-/* proc(5): the 22nd field; the second is a name in parentheses that may hold anything. */
-static int read_start(pid_t pid, uint64_t *ticks) {
-  char path[32], text[512];
-  const char *at;
+/* What follows the name in proc(5)'s /proc/PID/stat, which may hold anything: its state first.  0, 1
+ * when there is no such process, -1. */
+static int read_stat(pid_t pid, char *text, size_t room, const char **state) {
+  char path[32];
   ssize_t got;
   int fd;
 
@@ -83,15 +83,29 @@ static int read_start(pid_t pid, uint64_t *ticks) {
   fd = open(path, O_RDONLY | O_CLOEXEC);
   if (fd < 0)
     return errno == ENOENT && access("/proc/self/stat", R_OK) == 0 ? 1 : -1;
-  got = read(fd, text, sizeof text - 1);
+  got = read(fd, text, room - 1);
   (void)close(fd);
   if (got <= 0)
     return got < 0 && errno == ESRCH ? 1 : -1;
   text[got] = '\0';
-  at = strrchr(text, ')');
-  if (at && at[1] == ' ' && (at[2] == 'Z' || at[2] == 'X'))
+  *state = strrchr(text, ')');
+  if (!*state || (*state)[1] != ' ')
+    return -1;
+  *state += 2;
+  return 0;
+}
+
+/* The 22nd field. */
+static int read_start(pid_t pid, uint64_t *ticks) {
+  char text[512];
+  const char *at;
+  int result = read_stat(pid, text, sizeof text, &at);
+
+  if (result != 0)
+    return result;
+  if (*at == 'Z' || *at == 'X')
     return 1; /* it has ended, and its parent has not asked yet */
-  for (int field = 2; at && field < 22; field++)
+  for (int field = 3; at && field < 22; field++)
     at = strchr(at + 1, ' ');
   if (!at)
     return -1;
@@ -111,6 +125,21 @@ int os_process_start(pid_t pid, uint64_t *ticks) {
 #endif
   errno = saved_errno;
   return result;
+}
+
+bool os_process_is_stopped(pid_t pid) {
+  bool stopped = false;
+#if KAIZEN_LINUX_CALLS
+  int saved_errno = errno;
+  char text[512];
+  const char *state;
+
+  stopped = read_stat(pid, text, sizeof text, &state) == 0 && (*state == 'T' || *state == 't');
+  errno = saved_errno;
+#else
+  (void)pid;
+#endif
+  return stopped;
 }
 
 uint64_t os_process_namespace(void) {

@@ -7,6 +7,7 @@
 #ifndef KAIZEN_BASE_OS_PROCESS_H
 #define KAIZEN_BASE_OS_PROCESS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -21,6 +22,8 @@ void os_process_boot_text(char *text, size_t room);
 /* When a process began, in clock ticks since the boot: with its pid it names one process of a boot.
  * 0; 1: there is no such process; -1: it cannot be told.  errno is kept. */
 int os_process_start(pid_t pid, uint64_t *ticks);
+/* Is that process stopped by a signal?  False also where it cannot be told.  errno is kept. */
+bool os_process_is_stopped(pid_t pid);
 /* The number of this process's pid namespace: pids of another one say nothing here.  0 where it
  * cannot be told.  errno is kept. */
 uint64_t os_process_namespace(void);

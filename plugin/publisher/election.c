@@ -6,18 +6,23 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <kaizen/plugin.h>
 
 #include "base/directory.h"
+#include "base/os_process.h"
+#include "base/process_identity.h"
 
 #define LOCK_FILE ".publisher.lock"
 #define HOLDER_BYTE 0
 #define CANDIDATE_BYTE 1
 #define CANDIDATES_MAX 16
+#define NAME_SIZE 128
 
 struct election {
   struct election *next;
@@ -32,6 +37,10 @@ struct election {
 
 static pthread_mutex_t elections_mutex = PTHREAD_MUTEX_INITIALIZER;
 static struct election *elections;
+/* How the lock file names this copy of the library: its process, then a number of its own.  Empty
+ * until it is first needed, and again in a forked child. */
+static char own_name[NAME_SIZE];
+static size_t own_process_len; /* of its first part */
 
 struct election *election_join(const struct project *project) {
   struct election *election = NULL;
@@ -75,6 +84,61 @@ static pid_t blocked_by(int fd, short type, off_t byte) {
   return lock.l_pid > 0 ? lock.l_pid : -1; /* of another pid namespace */
 }
 
+static void make_own_name(void) {
+  struct process_identity own;
+  uint64_t number = 0;
+
+  if (own_name[0] != '\0')
+    return;
+  process_identity_own(&own);
+  (void)os_process_random(&number, sizeof number);
+  own_process_len = (size_t)snprintf(own_name, sizeof own_name, "%s %llu %lld %llu ", own.boot,
+                                     (unsigned long long)own.pid_namespace, (long long)own.pid,
+                                     (unsigned long long)own.start_ticks);
+  (void)snprintf(own_name + own_process_len, sizeof own_name - own_process_len, "%016llx\n",
+                 (unsigned long long)number);
+}
+
+/* Whose name stands in the file. */
+enum named { NAMED_SELF, NAMED_OTHER_COPY, NAMED_SOMEBODY };
+
+static enum named read_name(int fd) {
+  char name[NAME_SIZE] = "";
+  size_t got = 0;
+
+  make_own_name();
+  if (directory_read_at(fd, name, sizeof name - 1, 0, &got, NULL) != 0)
+    return NAMED_SOMEBODY;
+  if (strcmp(name, own_name) == 0)
+    return NAMED_SELF;
+  return strncmp(name, own_name, own_process_len) == 0 ? NAMED_OTHER_COPY : NAMED_SOMEBODY;
+}
+
+/* Only by who has the lock: whoever else is named is gone, or has lost it. */
+static void write_name(int fd) {
+  (void)ftruncate(fd, 0);
+  (void)directory_write_at(fd, own_name, strlen(own_name), 0, NULL);
+}
+
+static void clear_name(int fd) {
+  if (read_name(fd) == NAMED_SELF)
+    (void)ftruncate(fd, 0);
+}
+
+/* 0: the lock is ours; 1: another copy of the library in this process has it; -1 with errno. */
+static int take_lock(int fd) {
+  enum named named;
+
+  if (set_lock(fd, F_WRLCK, HOLDER_BYTE) != 0)
+    return -1;
+  named = read_name(fd);
+  if (named == NAMED_OTHER_COPY)
+    return 1; /* not unlocked: the lock is the process's, and so the other copy's */
+  if (named == NAMED_SOMEBODY)
+    write_name(fd);
+  return 0;
+}
+
 static void show_candidates(const struct election *election) {
   if (election->fd >= 0)
     (void)set_lock(election->fd, election->candidate_count ? F_RDLCK : F_UNLCK, CANDIDATE_BYTE);
@@ -84,8 +148,10 @@ static void resign(struct election *election, const void *who) {
   if (election->owner != who)
     return;
   election->owner = NULL;
-  if (election->fd >= 0)
-    (void)set_lock(election->fd, F_UNLCK, HOLDER_BYTE);
+  if (election->fd < 0 || read_name(election->fd) == NAMED_OTHER_COPY)
+    return;
+  clear_name(election->fd);
+  (void)set_lock(election->fd, F_UNLCK, HOLDER_BYTE);
 }
 
 static unsigned candidate_number(const struct election *election, const void *who) {
@@ -151,28 +217,41 @@ static int open_lock_file(struct election *election, int metrics_fd, struct erro
 
 int election_stand(struct election *election, int metrics_fd, const void *who, pid_t *holder,
                    struct error *error) {
-  int result;
+  int result, taken;
 
   (void)pthread_mutex_lock(&elections_mutex);
   result = open_lock_file(election, metrics_fd, error);
-  *holder = 0;
-  if (result == 0 && election->owner != who) {
-    if (election->owner) {
-      *holder = getpid();
-      result = 1;
-    } else if (set_lock(election->fd, F_WRLCK, HOLDER_BYTE) == 0) {
+  *holder = getpid();
+  if (result == 0 && election->owner && election->owner != who) {
+    result = 1;
+  } else if (result == 0) {
+    taken = take_lock(election->fd);
+    if (taken == 0) {
       election->owner = who;
+    } else if (taken == 1) {
+      result = 1;
     } else if (errno == EAGAIN || errno == EACCES) {
       *holder = blocked_by(election->fd, F_WRLCK, HOLDER_BYTE);
       result = 1;
     } else {
       result = error_set_errno(error, KAIZEN_E_IO, errno, LOCK_FILE ": cannot lock");
     }
+    if (result != 0 && election->owner == who)
+      election->owner = NULL;
   }
-  if (result == 0)
-    *holder = getpid();
   (void)pthread_mutex_unlock(&elections_mutex);
   return result;
+}
+
+bool election_assert(struct election *election, const void *who) {
+  bool ours;
+
+  (void)pthread_mutex_lock(&elections_mutex);
+  ours = election->owner == who && election->fd >= 0 && take_lock(election->fd) == 0;
+  if (!ours && election->owner == who)
+    election->owner = NULL;
+  (void)pthread_mutex_unlock(&elections_mutex);
+  return ours;
 }
 
 void election_resign(struct election *election, const void *who) {
@@ -250,4 +329,5 @@ void election_forget_all(void) {
    * are left behind */
   (void)pthread_mutex_init(&elections_mutex, NULL);
   elections = NULL;
+  own_name[0] = '\0';
 }

@@ -4,9 +4,14 @@
  *
  * An fcntl record lock on byte 0 of .kaizen/metrics/.publisher.lock: it belongs to the process, so
  * it dies with it and no child inherits it.  Who would take over holds a shared lock on byte 1, so
- * that a holder without success knows whether giving up helps anybody.  Closing any descriptor of
- * that file drops the locks of the whole process: only this module opens it, once a project.  Any
- * thread. */
+ * that a holder without success knows whether giving up helps anybody.
+ *
+ * Two things that such a lock does not do are made up for.  Closing any descriptor of that file
+ * drops the locks of the whole process, also when the host does it, as it copies its project: the
+ * lock is asserted again before it is relied on.  And it does not keep out another copy of this
+ * library in the same process: the file names its holder, and who finds another copy there stands
+ * by.  In between two may send, the same events under the same ids; that only one of them stores
+ * what it did is the cursor's part (store/cursor.h).  Any thread. */
 #ifndef KAIZEN_ELECTION_H
 #define KAIZEN_ELECTION_H
 
@@ -26,6 +31,9 @@ void election_leave(struct election *election, const void *who); /* gives up wha
  * somebody else is, *holder which process; -1 with *error. */
 int election_stand(struct election *election, int metrics_fd, const void *who, pid_t *holder,
                    struct error *error);
+/* Does `who` still have the lock?  It is taken again when it was dropped and is free.  False: it has
+ * lost the election; what was acknowledged since must not be stored. */
+bool election_assert(struct election *election, const void *who);
 void election_resign(struct election *election, const void *who);
 /* Says that `who` would take over, or not any more. */
 void election_want(struct election *election, const void *who, bool want);

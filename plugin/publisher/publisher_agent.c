@@ -375,6 +375,8 @@ static int store_locked(struct publisher_agent *agent, struct agent_state *state
   if (memcmp(state->project_id, agent->site->id, PROJECT_ID_SIZE) != 0 ||
       cursor_advance(&state->cursor, &progress->cursor, same_log) != 0)
     return 1;
+  if (!agent->claimed)
+    cursor_claim(&state->cursor, clock_wall_ns());
   state->store_lost += agent->stores_lost;
   state->last_stream_seq = agent->stream_sequence;
   if (agent->last_acknowledged_unix_ns > 0)
@@ -385,6 +387,8 @@ static int store_locked(struct publisher_agent *agent, struct agent_state *state
     return -1;
   if (agent_state_store(agent->outbox.agent_fd, state, false, error) != 0)
     return -1;
+  agent->claimed = true;
+  agent->place.epoch = state->cursor.epoch;
   agent->stores_lost = 0;
   return 0;
 }
@@ -397,7 +401,7 @@ int publisher_agent_store(struct publisher_agent *agent) {
 
   if (!agent->progress)
     return 0;
-  if (agent->outbox.agent_fd < 0)
+  if (!site_is_ours(agent->site) || agent->outbox.agent_fd < 0)
     result = OUTBOX_GONE;
   else
     result = outbox_lock_state(&agent->outbox, clock_monotonic_ns() + STORE_WAIT_NS, &state,

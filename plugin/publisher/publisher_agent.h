@@ -29,6 +29,7 @@ struct publisher_agent {
   bool look_at_state; /* somebody may have moved the cursor */
   bool replace;       /* the place is no good: begin again from .state once nothing is in flight */
   bool rewritten;     /* ... because the log is not what it was */
+  bool claimed;       /* .state has our token */
   bool failed;        /* its trouble has been told */
   bool unsynced;      /* the log could not be made durable: what may vanish is not sent */
   int64_t not_before_ns, synced_ns, used_ns;

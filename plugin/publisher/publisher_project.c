@@ -28,6 +28,7 @@
 #define BUSY_FOR_NS NS_PER_S
 #define LIVELY_FOR_NS (20 * NS_PER_MS)
 #define STORE_AFTER_NS (50 * NS_PER_MS)
+#define ASSERT_INTERVAL_NS (5 * NS_PER_MS)
 #define CLOSE_AFTER_NS (2 * NS_PER_S)
 #define OPEN_AGENTS_MAX 32 /* each costs four descriptors of the host */
 
@@ -48,8 +49,8 @@ struct publisher_project *publisher_project_new(const struct project *project,
   made->site.project.root_fd = fcntl(project->root_fd, F_DUPFD_CLOEXEC, 0);
   if (made->site.project.root && made->site.project.root_fd >= 0 &&
       fstat(project->root_fd, &root) == 0)
-    made->election = election_join(&made->site.project);
-  if (!made->election) {
+    made->site.election = election_join(&made->site.project);
+  if (!made->site.election) {
     publisher_project_free(made);
     return NULL;
   }
@@ -59,8 +60,8 @@ struct publisher_project *publisher_project_new(const struct project *project,
 }
 
 void publisher_project_free(struct publisher_project *project) {
-  if (project->election)
-    election_leave(project->election, project);
+  if (project->site.election)
+    election_leave(project->site.election, &project->site);
   doorbell_close(&project->doorbell);
   doorbell_button_close(&project->button);
   if (project->metrics_fd >= 0)
@@ -125,7 +126,15 @@ bool publisher_project_pending(const struct publisher_project *project) {
 }
 
 bool publisher_project_serves(const struct publisher_project *project) {
-  return project->elected && project->site.id_known && !project->resigning && !project->ending;
+  return project->elected && project->site.id_known && !project->resigning && !project->ending &&
+         !project->site.lost;
+}
+
+bool publisher_project_may_send(struct publisher_project *project, int64_t now_ns) {
+  if (now_ns < project->asserted_ns + ASSERT_INTERVAL_NS)
+    return publisher_project_serves(project);
+  project->asserted_ns = now_ns;
+  return publisher_project_serves(project) && site_is_ours(&project->site);
 }
 
 static void forget_agents(struct publisher_project *project, struct window *window) {
@@ -142,11 +151,11 @@ static void forget_agents(struct publisher_project *project, struct window *wind
 void publisher_project_resign(struct publisher_project *project, struct window *window) {
   forget_agents(project, window);
   doorbell_close(&project->doorbell);
-  election_resign(project->election, project);
+  election_resign(project->site.election, &project->site);
   if (project->metrics_fd >= 0)
     (void)close(project->metrics_fd);
   project->metrics_fd = -1;
-  project->elected = project->site.id_known = project->resigning = false;
+  project->elected = project->site.id_known = project->resigning = project->site.lost = false;
   project->site.waiting_since_ns = 0;
 }
 
@@ -183,7 +192,7 @@ static bool find_metrics(struct publisher_project *project) {
 static bool is_away(struct publisher_project *project, int64_t now_ns) {
   if (now_ns >= project->away_until_ns)
     return false;
-  project->holder = election_holder(project->election);
+  project->holder = election_holder(project->site.election);
   return project->holder != 0 || now_ns < project->away_until_ns - AWAY_NS;
 }
 
@@ -199,11 +208,11 @@ static void stand(struct publisher_project *project, int64_t now_ns) {
     project->site.id_known = project_identity_known(&project->site.project, project->site.id);
   if (is_away(project, now_ns))
     return;
-  result =
-      election_stand(project->election, project->metrics_fd, project, &project->holder, &error);
+  result = election_stand(project->site.election, project->metrics_fd, &project->site,
+                          &project->holder, &error);
   if (result < 0)
     site_say(&project->site, KAIZEN_LOG_WARNING, PUBLISHER_MESSAGE_AGENT_FAILED, "%s", error.text);
-  election_want(project->election, project, result != 0);
+  election_want(project->site.election, &project->site, result != 0);
   if (result == 0 && !project->elected) {
     project->elected = true;
     scan(project, now_ns);
@@ -225,7 +234,7 @@ static void give_up_without_success(struct publisher_project *project, int64_t n
   if (now_ns < project->site.waiting_since_ns + WITHOUT_SUCCESS_NS)
     return;
   project->site.waiting_since_ns = now_ns;
-  if (!election_wanted(project->election, project))
+  if (!election_wanted(project->site.election, &project->site))
     return;
   site_say(&project->site, KAIZEN_LOG_NOTICE, PUBLISHER_MESSAGE_GAVE_UP,
            "no event was acknowledged for %d seconds: another process may try",
@@ -297,6 +306,8 @@ void publisher_project_tick(struct publisher_project *project, int64_t now_ns) {
   if (now_ns >= project->stand_ns)
     stand(project, now_ns);
   take_dirty(project, now_ns);
+  if (project->site.lost)
+    project->resigning = true;
   if (!project->elected || project->resigning)
     return;
   if (now_ns >= project->listen_ns) {

@@ -37,7 +37,6 @@ struct publisher_project {
   /* constant */
   dev_t device;
   ino_t inode;
-  struct election *election;
 
   /* the thread's */
   bool elected;
@@ -49,6 +48,7 @@ struct publisher_project {
   struct doorbell doorbell;
   struct doorbell_button button; /* of whoever publishes, when it is not us */
   struct publisher_agent *agents;
+  int64_t asserted_ns; /* when the election was last asserted before sending */
   int64_t stand_ns, scan_ns, listen_ns, away_until_ns; /* CLOCK_MONOTONIC: when to do it next */
   int64_t busy_until_ns, lively_until_ns;              /* something was committed a moment ago */
   pid_t holder;
@@ -71,6 +71,8 @@ bool publisher_project_pending(
     const struct publisher_project *project); /* events are known to wait */
 /* Are its events ours to send? */
 bool publisher_project_serves(const struct publisher_project *project);
+/* The same, asked again of the lock file when that was not done a moment ago. */
+bool publisher_project_may_send(struct publisher_project *project, int64_t now_ns);
 /* When it wants to be called next. */
 int64_t publisher_project_next_ns(const struct publisher_project *project, int64_t now_ns);
 

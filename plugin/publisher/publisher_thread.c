@@ -114,8 +114,8 @@ static bool let_go(struct publisher *publisher, struct publisher_project *projec
   if (publisher_project_in_flight(project) || !projects->next)
     publisher_flow_disconnect(&publisher->flow, projects);
   publisher_project_resign(project, &publisher->flow.sender.window);
-  election_leave(project->election, project);
-  project->election = NULL;
+  election_leave(project->site.election, &project->site);
+  project->site.election = NULL;
   remove_project(publisher, project);
   return true;
 }
@@ -144,6 +144,16 @@ static void serve_projects(struct publisher *publisher, struct publisher_project
   }
 }
 
+static void describe_holder(pid_t holder, char *reason, size_t room) {
+  if (holder == getpid())
+    (void)snprintf(reason, room, "another copy of the plugin in this process publishes its events");
+  else if (holder < 0)
+    (void)snprintf(reason, room, "a process of another pid namespace publishes its events");
+  else
+    (void)snprintf(reason, room, "process %ld publishes this project's events%s", (long)holder,
+                   os_process_is_stopped(holder) ? "; it is stopped (SIGCONT wakes it)" : "");
+}
+
 static void describe(const struct publisher *publisher, const struct publisher_project *project,
                      int64_t now_ns, struct publisher_status *status) {
   const struct transport_trouble *trouble = &publisher->flow.trouble;
@@ -161,8 +171,7 @@ static void describe(const struct publisher *publisher, const struct publisher_p
     else if (project->metrics_fd < 0)
       (void)snprintf(reason, sizeof status->reason, "nothing was recorded yet");
     else
-      (void)snprintf(reason, sizeof status->reason, "process %ld publishes this project's events",
-                     (long)project->holder);
+      describe_holder(project->holder, reason, sizeof status->reason);
     return;
   }
   status->state =

@@ -133,6 +133,8 @@ static bool fill_from(struct sender *sender, struct publisher_project *project, 
   for (struct publisher_agent *agent = project->agents; agent; agent = agent->next) {
     if (!agent->first && !agent->look && !agent->replace)
       continue;
+    if (!publisher_project_may_send(project, now_ns))
+      return false;
     if (!send_queued(sender, agent, now_ns))
       continue;
     if (sender->in_flight > TRANSPORT_WINDOW - READ_AT_A_TIME)

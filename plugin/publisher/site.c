@@ -6,7 +6,15 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "publisher/election.h"
+
 #define MESSAGE_TEXT_MAX 400
+
+bool site_is_ours(struct site *site) {
+  if (!site->lost && !election_assert(site->election, site))
+    site->lost = true;
+  return !site->lost;
+}
 
 void site_say(struct site *site, int32_t level, int32_t id, const char *format, ...) {
   char text[MESSAGE_TEXT_MAX];

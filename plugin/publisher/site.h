@@ -18,13 +18,18 @@ struct site_listener { /* of one instance */
   void *log_ctx;
 };
 
+struct election;
+
 struct site {
   struct project project; /* our own: outlives the instance's when the thread is slow to let go */
 
   pthread_mutex_t *mutex;
   struct site_listener *listeners; /* guarded by it */
 
+  struct election *election; /* constant */
+
   /* the thread's */
+  bool lost; /* the election, as somebody noticed who relied on it */
   unsigned char id[PROJECT_ID_SIZE];
   bool id_known, durable;   /* durable: some instance syncs its logs */
   int64_t waiting_since_ns; /* events are pending and nothing was acknowledged since; 0: none are */
@@ -32,6 +37,9 @@ struct site {
   int64_t last_acknowledged_unix_ns;
 };
 
+/* Is this still the publisher of the project?  Asked before a window is filled and before what it
+ * did is stored. */
+bool site_is_ours(struct site *site);
 /* To every listener's log, from the publisher's thread, without the mutex. */
 void site_say(struct site *site, int32_t level, int32_t id, const char *format, ...)
     __attribute__((format(printf, 4, 5)));

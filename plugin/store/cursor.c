@@ -142,6 +142,10 @@ int cursor_advance(struct cursor *cursor, const struct cursor_progress *progress
   return 0;
 }
 
+void cursor_claim(struct cursor *cursor, int64_t wall_ns) {
+  raise_epoch(cursor, wall_ns);
+}
+
 /* ---- move back ------------------------------------------------------------------------------- */
 
 void cursor_target_pass(struct cursor_target *target, const unsigned char id[16], uint64_t end,

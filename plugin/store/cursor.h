@@ -89,6 +89,9 @@ void cursor_progress_pass(struct cursor_progress *progress, const unsigned char 
  * it goes on from; else CURSOR_MOVED, and the progress is to be dropped.  `same_log`: its offsets
  * are of the log as it is. */
 int cursor_advance(struct cursor *cursor, const struct cursor_progress *progress, bool same_log);
+/* Whoever begins to publish raises the token with its first store, so that whoever published before
+ * drops what it has. */
+void cursor_claim(struct cursor *cursor, int64_t wall_ns);
 
 /* ---- move back ---- */
 
