@@ -51,13 +51,21 @@ static void dispose(int number, void (*disposition)(int)) {
   sigaction(number, &action, NULL);
 }
 
+/* A host that ends kills the group of its hooks, also with SIGKILL. The worker has its own end in
+ * sight: it leaves. From a terminal it would then not be let read. */
+static void leave_group(void) {
+  if (!isatty(STDIN_FILENO))
+    setpgid(0, 0);
+}
+
 /* Alone it would go on for as long as it likes: its own clock ends it, too. What ends the guard, a
  * Ctrl-C that was meant for the agent for one, must not cost the record. */
 static void become_worker(const sigset_t *watched) {
   const struct itimerval limit = {.it_value = {.tv_usec = (suseconds_t)(ALONE_S * 1e6)}};
   sigset_t needed = *watched;
-  static const int ignored[] = {SIGTERM, SIGINT, SIGHUP, SIGPIPE, SIGXFSZ};
+  static const int ignored[] = {SIGTERM, SIGINT, SIGHUP, SIGPIPE, SIGXFSZ, SIGTTOU};
 
+  leave_group();
   for (size_t i = 0; i < sizeof ignored / sizeof ignored[0]; i++)
     dispose(ignored[i], SIG_IGN);
   dispose(SIGALRM, SIG_DFL);
@@ -95,15 +103,15 @@ static enum hook_guard_side wait_for_worker(pid_t worker, const sigset_t *watche
 enum hook_guard_side hook_guard_begin(void) {
   sigset_t watched;
 
-  begun_s = time_text_monotonic_s();
-  provide_descriptors();
-  dispose(SIGCHLD, SIG_DFL); /* inherited as ignored, it would never come */
   sigemptyset(&watched);
   sigaddset(&watched, SIGCHLD);
   sigaddset(&watched, SIGTERM);
   sigaddset(&watched, SIGINT);
   sigaddset(&watched, SIGHUP);
-  sigprocmask(SIG_BLOCK, &watched, NULL);
+  sigprocmask(SIG_BLOCK, &watched, NULL); /* before anything else: a host may be ending already */
+  begun_s = time_text_monotonic_s();
+  dispose(SIGCHLD, SIG_DFL); /* inherited as ignored, it would never come */
+  provide_descriptors();
   pid_t worker = fork();
   if (worker > 0) {
     close(STDIN_FILENO); /* the worker's alone: a host sees when nobody reads any more */

@@ -210,6 +210,23 @@ class Etiquette(HookTest):
                 while not self.records():  # the worker goes on alone
                     time.sleep(0.01)
 
+    def test_a_host_that_kills_its_hooks_group_does_not_take_the_record_with_it(self):
+        payload = self.payload(ENDS["claude-code"])
+        process = self.start("hook", "claude-code", "-v", start_new_session=True)
+        process.stdin.write(payload[:40])
+        process.stdin.flush()
+        while not (self.state / "hook.log").exists():
+            pass
+        os.killpg(process.pid, signal.SIGKILL)
+        self.assertEqual(process.wait(), -signal.SIGKILL)
+        process.stdin.write(payload[40:])
+        process.stdin.close()
+        while not self.records():  # the worker has a second; the test's own limit ends it otherwise
+            pass
+        self.record()
+        process.stdout.close()
+        process.stderr.close()
+
     def test_no_plugin_can_make_it_late_or_loud(self):
         for defect in ("HANGS", "CRASHES", "ABORTS", "EXITS", "TALKS", "HANGS_IN_FLUSH", "HANGS_IN_STOP"):
             with self.subTest(defect):
