@@ -103,7 +103,8 @@ static void act(struct call *call) {
       end_turn(call);
     return;
   case HOOK_SESSION_END:
-    hook_identity_close(call->usable, &call->event, &losses);
+    hook_identity_close(call->usable, &call->event, hook_guard_deadline_s(HOOK_GUARD_READ),
+                        &losses);
     if (hook_record_enter(&call->event) < 0)
       return;
     record_losses(call, &losses);

@@ -65,6 +65,7 @@ struct hook_event_name {
 enum hook_unheard {
   HOOK_UNHEARD_NOTHING, /* nothing is known: the user may have interrupted it */
   HOOK_UNHEARD_ERROR,   /* a failure, when an error was told of before */
+  HOOK_UNHEARD_WRITTEN, /* a failure, when the host's transcript ends with one */
   HOOK_UNHEARD_FAILURE  /* a failure: the host tells of everything else */
 };
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "hooks/hook_log.h"
+#include "hooks/hook_transcript.h"
 #include "hooks/hook_turn.h"
 
 enum { LANE_AGENT_MAX = HOOK_TEXT_MAX + HOOK_ID_MAX + 2 };
@@ -53,9 +54,12 @@ static uint64_t mark_fields(const struct hook_state *state, const struct hook_ev
   return both[0];
 }
 
-/* What a turn without an end means; a subagent's is its own affair. */
+/* What a turn without an end means when the next one begins; a subagent's is its own affair, and a
+ * transcript has the new turn in it already. */
 static enum hook_unheard unheard_by(const struct hook_event *event) {
-  return event->is_agents ? HOOK_UNHEARD_NOTHING : event->host->unheard;
+  bool is_open = event->is_agents || event->host->unheard == HOOK_UNHEARD_WRITTEN;
+
+  return is_open ? HOOK_UNHEARD_NOTHING : event->host->unheard;
 }
 
 void hook_identity_begin(const struct hook_state *state, const struct hook_event *event,
@@ -101,13 +105,20 @@ void hook_identity_resume(const struct hook_state *state, const struct hook_even
 }
 
 void hook_identity_close(const struct hook_state *state, const struct hook_event *event,
-                         struct hook_turn_losses *losses) {
+                         double deadline_s, struct hook_turn_losses *losses) {
   const struct hook_turn_lane lane = {.host = event->host->family, .session = event->session};
   enum hook_unheard unheard = event->host->unheard;
+  char error[HOOK_WORD_MAX + 1];
 
   losses->count = 0;
   if (!state || event->session[0] == '\0' || unheard == HOOK_UNHEARD_NOTHING)
     return;
+  if (unheard == HOOK_UNHEARD_WRITTEN) {
+    if (!hook_transcript_failed(event, deadline_s, error))
+      return; /* interrupted, or its end is still to be told */
+    hook_turn_note_error(state, &lane, error, NULL);
+    unheard = HOOK_UNHEARD_FAILURE;
+  }
   if (event->outcome == HOOK_FAILED)
     unheard = HOOK_UNHEARD_FAILURE;
   if (event->outcome == HOOK_ABORTED)

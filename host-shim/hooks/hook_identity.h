@@ -24,9 +24,10 @@ void hook_identity_begin(const struct hook_state *state, const struct hook_event
 void hook_identity_note_error(const struct hook_state *state, const struct hook_event *event);
 /* A session starts; what it did before, it may do again. */
 void hook_identity_resume(const struct hook_state *state, const struct hook_event *event);
-/* A session ends. */
+/* A session ends. What the host's transcript says is read by the deadline
+ * (time_text_monotonic_s()). */
 void hook_identity_close(const struct hook_state *state, const struct hook_event *event,
-                         struct hook_turn_losses *losses);
+                         double deadline_s, struct hook_turn_losses *losses);
 /* An end event. A subagent's name that only its start told is put into the event. */
 void hook_identity_end(const struct hook_state *state, struct hook_event *event,
                        struct hook_identity *identity);

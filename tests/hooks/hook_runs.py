@@ -83,6 +83,30 @@ class Runs(HookTest):
                 self.claude("SubagentStop", agent_id="a1", agent_type="Explore", last_assistant_message=answer)
         self.check(("Explore", True), ("Explore", True))
 
+    def lost_failure(self, host, *lines):
+        """A turn whose failure the host was killed over, and the end of its session."""
+        transcript = self.scratch / f"{host}.jsonl"
+        transcript.write_text("".join(json.dumps(line) + "\n" for line in lines))
+        start = {"claude-code": "UserPromptSubmit", "gemini": "BeforeAgent"}[host]
+        session = {"session_id": "s-1", "transcript_path": str(transcript), "timestamp": "2026-08-01T10:00:00.000Z"}
+        self.tell(host, start, prompt="hello", **session)
+        for _ in range(2):
+            self.tell(host, "SessionEnd", reason="other", **session)
+
+    def test_a_failure_that_was_not_told_is_found_in_the_transcript(self):
+        prompt = {"type": "user", "message": {"role": "user", "content": "CANARY question"}}
+        error = {"type": "assistant", "isApiErrorMessage": True, "error": "rate_limit",
+                 "message": {"content": [{"type": "text", "text": "CANARY"}]}}
+        self.lost_failure("claude-code", prompt, error)
+        self.check(("claude-code", False))
+        self.assertEqual(self.record()["metadata"]["error_type"], "rate_limit")
+        self.claude("UserPromptSubmit", prompt="another")
+        self.lost_failure("claude-code", prompt)
+        self.lost_failure("gemini", {"type": "user", "content": [{"text": "CANARY"}]}, {"type": "error", "content": "CANARY"})
+        self.check(("claude-code", False), ("gemini", False))
+        for path in (*self.project.rglob("*"), *self.state.rglob("*")):
+            self.assertNotIn(b"CANARY", path.read_bytes() if path.is_file() else b"")
+
     # ---- Copilot
 
     def copilot(self, name, timestamp, **members):
