@@ -20,15 +20,17 @@
 #include "base/time_text.h"
 
 enum {
-  BUFFER_BYTES = 1024 * 1024,
-  BATCH_BYTES_FIRST = 4096,
   BATCH_BYTES_MIN = 256,
+  BATCH_SIZE_FIRST = 4, /* doubled as often */
+  BUFFER_BYTES = BATCH_BYTES_MIN << (REPLAY_SIZES - 1),
   LINE_BYTES_MAX =
       16 * 1024 * 1024, /* the plugin rejects lines far shorter; this only bounds memory */
   RETRIES_MAX = 5,
   SLICE_MS = 100 /* how soon a Ctrl-C ends a wait for input */
 };
-static const double BATCH_S = 0.2; /* how long a call should take */
+/* How long a call should take, and how long it may: the larger it is, the fewer commits of each
+ * agent. */
+static const double BATCH_S = 0.2, BATCH_MAX_S = 2, PAYS = 1.2;
 
 void replay_init(struct replay *replay, struct session *session) {
   memset(replay, 0, sizeof *replay);
@@ -43,7 +45,9 @@ int replay_open(struct replay *replay, const char *file, struct problem *problem
   if (!replay->batch)
     return -1;
   replay->room = BUFFER_BYTES;
-  replay->batch_bytes = BATCH_BYTES_FIRST;
+  replay->batch_size = BATCH_SIZE_FIRST;
+  replay->batch_bytes = BATCH_BYTES_MIN << BATCH_SIZE_FIRST;
+  replay->batch_flags |= KAIZEN_BATCH_ANY_ORDER;
   replay->buffer = malloc(replay->room);
   if (!replay->buffer)
     return problem_no_memory(problem);
@@ -64,6 +68,7 @@ int replay_open(struct replay *replay, const char *file, struct problem *problem
 void replay_close(struct replay *replay) {
   if (replay->fd > STDIN_FILENO)
     close(replay->fd);
+  replay_rest_clear(&replay->rest);
   free(replay->buffer);
 }
 
@@ -92,8 +97,10 @@ static size_t whole_lines(const struct replay *replay) {
 static bool has_input(const struct replay *replay, size_t ready) {
   struct pollfd input = {.fd = replay->fd, .events = POLLIN};
 
+  if (ready >= replay->batch_bytes)
+    return false;
   while (signals_pending() == 0) {
-    if (poll(&input, 1, ready < replay->batch_bytes ? SLICE_MS : 0) > 0)
+    if (poll(&input, 1, SLICE_MS) > 0)
       return true;
     if (ready > 0)
       return false;
@@ -126,13 +133,22 @@ static size_t batch_of(const struct replay *replay, size_t len) {
   return last ? (size_t)(last - replay->buffer) + 1 : len;
 }
 
-/* While the plugin is called no progress is shown and no Ctrl-C is heard, and a line may cost a
- * sync of its own: calls are made as large as they stay short. */
-static void fit_batch(struct replay *replay, double took_s) {
-  if (took_s < BATCH_S / 2 && replay->batch_bytes < BUFFER_BYTES)
-    replay->batch_bytes *= 2;
-  else if (took_s > BATCH_S && replay->batch_bytes > BATCH_BYTES_MIN)
-    replay->batch_bytes /= 2;
+/* While the plugin is called no progress is shown and no Ctrl-C is heard, so calls are kept short.
+ * But the larger a call, the fewer commits of each agent: a size that pays is kept. */
+static void fit_batch(struct replay *replay, size_t bytes, double took_s) {
+  double *rates = replay->rates, rate = (double)bytes / (took_s > 1e-6 ? took_s : 1e-6);
+  unsigned size = replay->batch_size;
+
+  if (bytes < replay->batch_bytes / 2) /* the input pauses, or ends */
+    return;
+  rates[size] = rate;
+  if (size + 1 < REPLAY_SIZES &&
+      (took_s < BATCH_S ||
+       (took_s < BATCH_MAX_S && (rates[size + 1] == 0 || rates[size + 1] > PAYS * rate))))
+    replay->batch_size++;
+  else if (size > 0 && took_s > BATCH_MAX_S && rate < PAYS * rates[size - 1])
+    replay->batch_size--;
+  replay->batch_bytes = BATCH_BYTES_MIN << replay->batch_size;
 }
 
 static int grow(struct replay *replay, struct problem *problem) {
@@ -172,17 +188,19 @@ static size_t skipped_bytes(struct replay *replay, size_t len) {
 
 static void take_refusal(void *ctx, uint64_t line, int32_t code, const char *reason) {
   struct replay *replay = ctx;
+  uint64_t number = replay->given ? replay->given[line - 1] : replay->lines_done + line;
 
   if (code >= 0)
     return;
-  if (KAIZEN_MAY_RETRY(code, true)) { /* not the line's fault: fail() says it when it stays */
+  if (code <= -64) { /* not the line's fault: fail() says it when it stays */
     snprintf(replay->failure, sizeof replay->failure, "%s", reason ? reason : "");
+    replay_rest_note(&replay->rest, number, code);
     return;
   }
   if (replay->refusal_count == REPLAY_REFUSALS_MAX)
     return;
   struct replay_refusal *refusal = &replay->refusals[replay->refusal_count++];
-  refusal->line = replay->lines_done + line;
+  refusal->line = number;
   refusal->code = code;
   snprintf(refusal->reason, sizeof refusal->reason, "%s", reason ? reason : "");
 }
@@ -195,20 +213,84 @@ static void add_counts(struct replay *replay, const struct kaizen_batch_result *
   replay->total.older_than_retention += result->older_than_retention;
 }
 
+/* What to do after a failure that stays: text for the operator. */
+static void say_how_to_go_on(struct replay *replay, int32_t result, char text[256]) {
+  struct replay_rest *rest = &replay->rest;
+  char name[64];
+
+  if (rest->count > 0 && rest->numbers[0] == replay->lines_done + 1 - rest->count) {
+    replay->lines_done -= rest->count; /* they are the last ones: as if they were not reached */
+    rest->count = 0;
+  }
+  if (rest->count == 0) {
+    snprintf(text, 256, "to go on: --skip %" PRIu64 "%s", replay->lines_done,
+             problem_exit_code(result) == EXIT_CODE_UNKNOWN
+                 ? ", with --derive-keys unless each line has a key of its own"
+                 : "");
+  } else if (!rest->no_memory && replay_rest_save(rest, name) == 0) {
+    snprintf(text, 256,
+             "%zu of them, from line %" PRIu64
+             " on, are not recorded and were saved as %s; to go on: "
+             "replay that file first, then this one with --skip %" PRIu64,
+             rest->count, rest->numbers[0], name, replay->lines_done);
+  } else {
+    output_error("not recorded, and not saved either (%s): these lines",
+                 rest->no_memory ? "out of memory" : strerror(errno));
+    for (size_t i = 0; i < rest->count; i++)
+      output_note("line %" PRIu64, rest->numbers[i]);
+    snprintf(text, 256, "to go on: take these lines out by hand, then --skip %" PRIu64,
+             replay->lines_done);
+  }
+}
+
 static int fail(struct replay *replay, int32_t result, struct problem *problem) {
   const struct kaizen_plugin_v1 *plugin = replay->session->plugin.table;
   const char *name = plugin->code_name(result);
+  char how[256];
 
   if (replay->failure[0] == '\0')
     plugin->last_error(replay->session->instance, replay->failure, sizeof replay->failure);
-  return problem_set(problem, problem_exit_code(result),
-                     "%" PRIu64 " line%s done, then %s%s%s; to go on: --skip %" PRIu64 "%s",
+  say_how_to_go_on(replay, result, how);
+  return problem_set(problem, problem_exit_code(result), "%" PRIu64 " line%s done, then %s%s%s; %s",
                      replay->lines_done, output_plural(replay->lines_done),
                      name ? name : "a failure", replay->failure[0] != '\0' ? ": " : "",
-                     replay->failure, replay->lines_done,
-                     problem_exit_code(result) == EXIT_CODE_UNKNOWN
-                         ? ", with --derive-keys unless each line has a key of its own"
-                         : "");
+                     replay->failure, how);
+}
+
+/* Waits, longer each time; false when `attempt` is the last, or a signal came. */
+static bool may_try_again(unsigned attempt) {
+  const struct timespec pause = {.tv_sec = 0, .tv_nsec = 50000000L << (attempt < 4 ? attempt : 4)};
+
+  if (attempt > RETRIES_MAX || signals_pending())
+    return false;
+  nanosleep(&pause, NULL);
+  return true;
+}
+
+/* Until all that was left out is recorded. */
+static int record_rest(struct replay *replay, struct problem *problem) {
+  for (unsigned attempt = 1; replay->rest.count > 0;) {
+    struct replay_rest given = replay->rest;
+    struct kaizen_batch_result batch;
+
+    if (given.no_memory || !KAIZEN_MAY_RETRY(given.code, false) || !may_try_again(attempt))
+      return fail(replay, given.code, problem);
+    replay->rest = (struct replay_rest){.code = 0};
+    replay->given = given.numbers;
+    int32_t result =
+        replay->batch->record(replay->session->instance, given.text, given.len, replay->exec_flags,
+                              replay->batch_flags, take_refusal, replay, &batch);
+    replay->given = NULL;
+    add_counts(replay, &batch);
+    if (result < 0 && replay->rest.code == 0)
+      replay->rest.code = result;
+    replay_rest_keep(&replay->rest, given.text, given.len, (size_t)batch.consumed, given.numbers,
+                     0);
+    attempt = replay->rest.count < given.count ? 1 : attempt + 1;
+    replay_rest_clear(&given);
+  }
+  replay_rest_clear(&replay->rest);
+  return 0;
 }
 
 /* Gives `len` bytes of whole lines to the plugin; what it left out for a passing reason is given
@@ -221,18 +303,25 @@ static int record_lines(struct replay *replay, size_t len, struct problem *probl
                               replay->batch_flags, take_refusal, replay, &batch);
     size_t consumed = batch.consumed < len ? (size_t)batch.consumed : len;
 
+    if (result == KAIZEN_E_UNSUPPORTED && (replay->batch_flags & KAIZEN_BATCH_ANY_ORDER)) {
+      replay->batch_flags &= ~(uint32_t)KAIZEN_BATCH_ANY_ORDER; /* an older plugin */
+      continue;
+    }
     add_counts(replay, &batch);
+    if (replay->batch_flags & KAIZEN_BATCH_ANY_ORDER)
+      replay_rest_keep(&replay->rest, replay->buffer, consumed, consumed, NULL,
+                       replay->lines_done + 1);
+    else
+      replay_rest_clear(&replay->rest); /* what is left begins at `consumed` */
     drop(replay, consumed);
     len -= consumed;
+    if (record_rest(replay, problem) < 0)
+      return -1;
     attempt = consumed > 0 ? 0 : attempt + 1;
-    if (result >= 0 && consumed > 0)
+    if (consumed > 0)
       continue;
-    if (result >= 0 || !KAIZEN_MAY_RETRY(result, false) || attempt > RETRIES_MAX ||
-        signals_pending())
+    if (result >= 0 || !KAIZEN_MAY_RETRY(result, false) || !may_try_again(attempt))
       return fail(replay, result, problem);
-    const struct timespec pause = {.tv_sec = 0,
-                                   .tv_nsec = 50000000L << (attempt < 4 ? attempt : 4)};
-    nanosleep(&pause, NULL);
   }
   return 0;
 }
@@ -269,10 +358,11 @@ int replay_run(struct replay *replay, struct problem *problem) {
       return -1;
     size_t skipped = skipped_bytes(replay, len);
     drop(replay, skipped);
+    size_t given = batch_of(replay, len - skipped);
     double called_s = time_text_monotonic_s();
-    if (record_lines(replay, batch_of(replay, len - skipped), problem) < 0)
+    if (record_lines(replay, given, problem) < 0)
       return -1;
-    fit_batch(replay, time_text_monotonic_s() - called_s);
+    fit_batch(replay, given, time_text_monotonic_s() - called_s);
     show_progress(replay);
   } while (!(replay->ended && replay->used == 0));
   output_progress_end();

@@ -8,8 +8,9 @@
 #include <stdint.h>
 
 #include "host/session.h"
+#include "operator/replay_rest.h"
 
-enum { REPLAY_REFUSALS_MAX = 10 };
+enum { REPLAY_REFUSALS_MAX = 10, REPLAY_SIZES = 14 };
 
 struct replay_refusal {
   uint64_t line; /* from 1, in the whole input */
@@ -27,8 +28,10 @@ struct replay {
   double started_s;
   char *buffer;
   size_t used, room;
-  size_t batch_bytes; /* what the next call is given, as whole lines */
-  bool ended;         /* the input is read to its end */
+  unsigned batch_size;        /* of REPLAY_SIZES */
+  size_t batch_bytes;         /* what the next call is given, as whole lines */
+  double rates[REPLAY_SIZES]; /* bytes a second that the last call of each size came to; 0: none */
+  bool ended;                 /* the input is read to its end */
 
   uint64_t
       lines_done; /* physical lines dealt with, skipped ones included: the --skip to go on with */
@@ -36,8 +39,10 @@ struct replay {
   struct kaizen_batch_result total;
   struct replay_refusal refusals[REPLAY_REFUSALS_MAX]; /* the first ones */
   size_t refusal_count;
-  char failure[208]; /* why the plugin could not record, as it said last */
-  int interrupted;   /* the signal, or 0 */
+  struct replay_rest rest;
+  const uint64_t *given; /* during a call: the numbers of its lines; NULL: they follow lines_done */
+  char failure[208];     /* why the plugin could not record, as it said last */
+  int interrupted;       /* the signal, or 0 */
 };
 
 void replay_init(struct replay *replay, struct session *session);

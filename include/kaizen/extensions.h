@@ -96,7 +96,13 @@ struct kaizen_query_1 { /* records by time and number; configured, running or st
 
 #define KAIZEN_BATCH_1 "kaizen.batch/1"
 enum {
-  KAIZEN_BATCH_DERIVE_KEYS = 1u << 0 /* a line without a key gets one made from its own bytes */
+  KAIZEN_BATCH_DERIVE_KEYS = 1u << 0, /* a line without a key gets one made from its own bytes */
+  /* Each agent's lines are committed together, whatever stands between them; their own order stays.
+   * A failure then leaves single lines out: the refusal callback, which must be given, is called
+   * for each of them with its code (<= -64), every other line before `consumed` has been dealt
+   * with, and the result is the code of the first.  Give these lines again before any that follow
+   * them.  Older plugins answer KAIZEN_E_UNSUPPORTED. */
+  KAIZEN_BATCH_ANY_ORDER = 1u << 1
 };
 struct kaizen_batch_result { /* zeroed by the call first */
   uint64_t lines, recorded, duplicates, rejected,
@@ -113,7 +119,8 @@ struct kaizen_batch_1 { /* many records with one lock, write, sync and summary f
    * A rejected or duplicate line does not stop the batch.  A result < 0 is a transient or unknown
    * failure: what lies before `consumed` has been dealt with, the rest can be given again.  Lines
    * with keys share a commit with those of other agents around them; lines without one only with
-   * their neighbours of the same agent, since giving them again would record them twice. */
+   * their neighbours of the same agent, since giving them again would record them twice, unless
+   * KAIZEN_BATCH_ANY_ORDER is set. */
   int32_t (*record)(struct kaizen_instance *, const char *lines, size_t len, uint32_t exec_flags,
                     uint32_t batch_flags, kaizen_batch_refusal, void *ctx,
                     struct kaizen_batch_result *);

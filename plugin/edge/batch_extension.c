@@ -5,7 +5,8 @@
  * A run spans agents only while every line in it carries a key: when one agent's commit fails,
  * `consumed` stays before the run, and what the others had committed is then recognised when it is
  * given again.  Lines without keys are committed agent by agent in their order, so that `consumed`
- * tells exactly what has been dealt with. */
+ * tells exactly what has been dealt with.  With KAIZEN_BATCH_ANY_ORDER a run spans agents always:
+ * the lines of an agent whose commit fails are told one by one. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,7 +16,9 @@
 #include "record/execution_from_json.h"
 
 #define RUN_MAX 1024
-#define MUST_KNOW 0xffffu /* flag bits that change a meaning; the others only add data */
+#define RUN_ANY_ORDER_MAX 16384 /* the more, the fewer commits of each agent */
+#define MUST_KNOW 0xffffu       /* flag bits that change a meaning; the others only add data */
+#define BATCH_FLAGS (unsigned)(KAIZEN_BATCH_DERIVE_KEYS | KAIZEN_BATCH_ANY_ORDER)
 
 struct batch {
   struct call call;
@@ -25,10 +28,10 @@ struct batch {
   void *ctx;
   struct kaizen_batch_result *result;
   /* the run being gathered */
-  struct execution *executions; /* RUN_MAX of them, used again */
+  struct execution *executions; /* run_max of them, used again */
   struct recorder_request *requests;
   uint64_t *line_numbers;
-  size_t count, bytes;
+  size_t run_max, count, bytes;
   bool spans_agents, all_keyed;
 };
 
@@ -46,53 +49,99 @@ static int compare_requests(const void *a, const void *b) {
   return order != 0 ? order : (x > y) - (x < y);
 }
 
-/* One agent's part of the run.  0, or the code of a transient or unknown failure. */
-static int32_t commit_agent(struct batch *batch, struct recorder_request *requests, size_t count) {
-  struct error error = {0};
-  size_t i;
-
-  recorder_record(batch->call.pipeline->recorder, requests, count, batch->limits.now_s, NULL,
-                  &error);
-  for (i = 0; i < count; i++) {
-    uint64_t line = batch->line_numbers[requests[i].execution - batch->executions];
-    int32_t code = requests[i].code;
-
-    instance_count(batch->call.instance, code);
-    if (code < 0) {
-      batch->call.error = error;
-      tell(batch, line, code, error.text);
-      return code;
-    }
-    batch->result->recorded += code == KAIZEN_RECORDED;
-    batch->result->duplicates += code == KAIZEN_DUPLICATE;
-    if (code == KAIZEN_DUPLICATE)
-      tell(batch, line, code, "its key is in the log");
-  }
-  return 0;
+static bool any_order(const struct batch *batch) {
+  return (batch->batch_flags & KAIZEN_BATCH_ANY_ORDER) != 0;
 }
 
-/* 0, or the code of a failure: none of the run's lines then counts as dealt with. */
+/* Counts and tells what became of a line.  0, or its code when that is transient or unknown. */
+static int32_t answer(struct batch *batch, const struct recorder_request *request, int32_t code,
+                      const char *reason) {
+  uint64_t line = batch->line_numbers[request->execution - batch->executions];
+
+  instance_count(batch->call.instance, code);
+  batch->result->recorded += code == KAIZEN_RECORDED;
+  batch->result->duplicates += code == KAIZEN_DUPLICATE;
+  if (code == KAIZEN_DUPLICATE)
+    tell(batch, line, code, "its key is in the log");
+  if (code >= 0)
+    return 0;
+  tell(batch, line, code, reason);
+  if (any_order(batch))
+    batch->result->lines--;
+  return code;
+}
+
+/* How many of the requests one call of the recorder carries. */
+static size_t carried(const struct recorder_request *requests, size_t count) {
+  uint64_t bytes = requests[0].execution->line.len;
+  size_t i;
+
+  for (i = 1; i < count; i++) {
+    bytes += requests[i].execution->line.len;
+    if (bytes > RECORDER_BATCH_BYTES)
+      break;
+  }
+  return i;
+}
+
+/* One agent's part of the run.  0, or the code of a transient or unknown failure.  What follows a
+ * line that failed is not tried: it would come before that line in the log. */
+static int32_t commit_agent(struct batch *batch, struct recorder_request *requests, size_t count) {
+  struct error error = {0};
+  int32_t failure = 0;
+  size_t begin, end, i;
+
+  for (begin = 0; begin < count && failure == 0; begin = end) {
+    end = begin + carried(requests + begin, count - begin);
+    recorder_record(batch->call.pipeline->recorder, requests + begin, end - begin,
+                    batch->limits.now_s, NULL, &error);
+    for (i = begin; i < end && (failure == 0 || any_order(batch)); i++) {
+      int32_t code = answer(batch, &requests[i], requests[i].code, error.text);
+
+      failure = failure != 0 ? failure : code;
+    }
+  }
+  if (failure != 0 && batch->call.error.code == 0)
+    batch->call.error = error;
+  for (i = begin; i < count && any_order(batch); i++)
+    (void)answer(batch, &requests[i], failure, error.text);
+  return failure;
+}
+
+/* 0, or the code of the first failure: none of the run's lines then counts as dealt with, or, in
+ * any order, all but those that were told. */
 static int32_t commit_run(struct batch *batch) {
   struct recorder_request *requests = batch->requests;
-  int32_t code = 0;
+  int32_t failure = 0;
   size_t begin, end;
 
   for (begin = 0; begin < batch->count; begin++)
     requests[begin] = (struct recorder_request){.execution = &batch->executions[begin]};
   if (batch->spans_agents)
     qsort(requests, batch->count, sizeof *requests, compare_requests);
-  for (begin = 0; code == 0 && begin < batch->count; begin = end) {
+  for (begin = 0; begin < batch->count && (failure == 0 || any_order(batch)); begin = end) {
     const char *agent = requests[begin].execution->agent;
+    int32_t code;
 
     for (end = begin + 1; end < batch->count && strcmp(requests[end].execution->agent, agent) == 0;)
       end++;
     code = commit_agent(batch, &requests[begin], end - begin);
+    failure = failure != 0 ? failure : code;
   }
-  if (code == 0) {
+  if (failure == 0 || any_order(batch)) {
     batch->count = batch->bytes = 0;
     batch->spans_agents = false;
     batch->all_keyed = true;
   }
+  return failure;
+}
+
+/* The same; what lies before `upto` is behind us then, but for a run that is to be given again. */
+static int32_t commit_upto(struct batch *batch, uint64_t upto) {
+  int32_t code = commit_run(batch);
+
+  if (batch->count == 0)
+    batch->result->consumed = upto;
   return code;
 }
 
@@ -108,7 +157,7 @@ static int parse(struct batch *batch, struct execution *execution, struct span l
 static bool fits_run(const struct batch *batch, const struct execution *execution) {
   bool keyed = batch->all_keyed && execution->key.len > 0;
 
-  if (batch->count == 0)
+  if (batch->count == 0 || any_order(batch))
     return true;
   if (batch->bytes + execution->line.len > RECORDER_BATCH_BYTES)
     return false;
@@ -138,10 +187,9 @@ static int32_t take_line(struct batch *batch, struct span line, uint64_t number,
   if (!fits_run(batch, execution)) {
     struct execution swap = batch->executions[0];
 
-    code = commit_run(batch);
+    code = commit_upto(batch, offset);
     if (code < 0)
       return code;
-    batch->result->consumed = offset;
     batch->executions[0] = *execution;
     *execution = swap;
     execution = &batch->executions[0];
@@ -178,29 +226,23 @@ static int32_t take_lines(struct batch *batch, struct span lines) {
       batch->result->lines += code == 0;
     }
     at = newline ? end + 1 : end;
-    if (code == 0 && batch->count == RUN_MAX)
-      code = commit_run(batch);
-    if (code == 0 && batch->count == 0)
-      batch->result->consumed = at;
+    if (code == 0 && (batch->count == batch->run_max || batch->count == 0))
+      code = commit_upto(batch, at);
   }
-  if (code == 0)
-    code = commit_run(batch);
-  if (code == 0)
-    batch->result->consumed = lines.len;
-  return code;
+  return code == 0 ? commit_upto(batch, lines.len) : code;
 }
 
 static int make_room(struct batch *batch) {
-  batch->executions = calloc(RUN_MAX, sizeof *batch->executions);
-  batch->requests = calloc(RUN_MAX, sizeof *batch->requests);
-  batch->line_numbers = calloc(RUN_MAX, sizeof *batch->line_numbers);
+  batch->executions = calloc(batch->run_max, sizeof *batch->executions);
+  batch->requests = calloc(batch->run_max, sizeof *batch->requests);
+  batch->line_numbers = calloc(batch->run_max, sizeof *batch->line_numbers);
   return batch->executions && batch->requests && batch->line_numbers ? 0 : -1;
 }
 
 static void free_room(struct batch *batch) {
   size_t i;
 
-  for (i = 0; batch->executions && i < RUN_MAX; i++)
+  for (i = 0; batch->executions && i < batch->run_max; i++)
     execution_fini(&batch->executions[i]);
   free(batch->executions);
   free(batch->requests);
@@ -215,15 +257,21 @@ static int32_t batch_record(struct kaizen_instance *instance, const char *lines,
                         .refusal = refusal,
                         .ctx = ctx,
                         .result = result,
+                        .run_max = RUN_MAX,
                         .all_keyed = true};
   unsigned unknown;
   int32_t code;
 
   if (!result || !lines)
     return call_refuse(instance, KAIZEN_E_ARGUMENT, "record: lines or result is NULL");
+  if (any_order(&batch) && !refusal)
+    return call_refuse(instance, KAIZEN_E_ARGUMENT,
+                       "record: KAIZEN_BATCH_ANY_ORDER needs the refusal callback");
+  if (any_order(&batch))
+    batch.run_max = RUN_ANY_ORDER_MAX;
   *result = (struct kaizen_batch_result){0};
   unknown = (exec_flags & MUST_KNOW & ~(unsigned)(KAIZEN_EXEC_EMIT | KAIZEN_EXEC_NO_EMIT)) |
-            (batch_flags & MUST_KNOW & ~(unsigned)KAIZEN_BATCH_DERIVE_KEYS);
+            (batch_flags & MUST_KNOW & ~BATCH_FLAGS);
   if (unknown)
     return call_refuse(instance, KAIZEN_E_UNSUPPORTED, "record: flag bits 0x%x are unknown here",
                        unknown);

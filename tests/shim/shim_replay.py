@@ -1,6 +1,7 @@
 # shim_replay.py - replay: many records, counted, interrupted and gone on with.
 #
 # SPDX-License-Identifier: Apache-2.0
+import fcntl
 import json
 import os
 import re
@@ -103,19 +104,67 @@ class Replay(HostTest):
     def test_ctrl_c_is_heard_soon_also_when_every_line_costs_a_sync(self):
         total = 3000
         text = self.scratch / "lines.jsonl"
-        # Neighbours of different agents without keys: each line is a commit of its own.
-        text.write_text("".join(line(i, agent=f"agent{i % 2}") for i in range(total)))
+        # Every line is of another agent, so that each is a commit of its own.
+        text.write_text("".join(line(i, agent=f"agent{i}") for i in range(total)))
         process = subprocess.Popen(slowed(self.host_command("replay", "--set", "fsync=always", text), "fdatasync", 20),
                                    cwd=self.project, env=clean_environment(self.home),
                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        while not self.log("agent1").exists() or not self.lines("agent1"):
-            time.sleep(0.01)
+        wait_for(lambda: self.log("agent1").exists() and self.lines("agent1"), "the second record")
         process.send_signal(signal.SIGINT)
         _, message = process.communicate(timeout=60)
         self.assertEqual(process.returncode, 128 + signal.SIGINT, message)
-        done = sum(len(self.lines(f"agent{i}")) for i in range(2))
+        done = sum(len(self.lines(log.parent.name)) for log in self.log("agent1").parents[1].glob("*/executions.jsonl"))
         self.assertIn(f"--skip {done}\n", message.decode())
         self.assertLess(done, total // 3)
+
+    def locked(self, agent):
+        """The agent's lock, held until the file is closed."""
+        lock = open(self.log(agent).parent / ".lock", "r+b")
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        self.addCleanup(lock.close)
+        return lock
+
+    def test_an_agent_that_is_locked_for_a_while_gets_its_lines_in_order_when_it_is_free(self):
+        agents = ["alpha", "beta", "gamma"]
+        self.replay(0, "".join(line(0, agent=agent) for agent in agents))
+        text = "".join(line(i, agent=agents[i % 3], session_id=f"s{i}") for i in range(1, 301))
+        lock = self.locked("beta")
+        process = subprocess.Popen(self.host_command("replay", "--set", "lock_timeout_ms=50"), cwd=self.project,
+                                   env=clean_environment(self.home), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        process.stdin.write(text.encode())
+        wait_for(lambda: len(self.lines("gamma")) > 1, "the first lines of another agent")
+        lock.close()
+        self.assertIn(b"300 lines: 300 recorded, 0 duplicates", process.communicate(timeout=60)[0])
+        for remainder, agent in enumerate(agents):
+            sessions = [json.loads(record).get("session_id") for record in self.lines(agent)[1:]]
+            self.assertEqual(sessions, [f"s{i}" for i in range(1, 301) if i % 3 == remainder])
+
+    def test_lines_of_an_agent_that_stays_locked_are_saved_and_the_way_to_go_on_is_exact(self):
+        agents = ["alpha", "beta", "gamma"]
+        self.replay(0, "".join(line(0, agent=agent) for agent in agents))
+        text = "".join(line(i, agent=agents[i % 3], session_id=f"s{i}") for i in range(1, 31))
+        lock = self.locked("beta")
+        message = self.messages(1, "replay", "--set", "lock_timeout_ms=10", stdin=text)
+        lock.close()
+        saved = re.search(r"10 of them, from line 1 on, .* saved as (\S+);.* --skip (\d+)", message.replace("\n    ", " "))
+        self.assertTrue(saved, message)
+        self.assertEqual((len(self.lines("alpha")), len(self.lines("beta")), len(self.lines("gamma"))), (11, 1, 11))
+        self.assertEqual(saved.group(2), "30")
+        self.expect(0, "replay", self.project / saved.group(1))
+        self.expect(0, "replay", "--skip", saved.group(2), stdin=text)
+        for remainder, agent in enumerate(agents):
+            sessions = [json.loads(record).get("session_id") for record in self.lines(agent)[1:]]
+            self.assertEqual(sessions, [f"s{i}" for i in range(1, 31) if i % 3 == remainder])
+
+    def test_where_only_the_last_lines_are_missing_skip_alone_goes_on(self):
+        self.replay(0, line(0, agent="alpha") + line(0, agent="beta"))
+        lock = self.locked("beta")
+        text = line(1, agent="alpha") + line(2, agent="beta") + line(3, agent="beta")
+        message = self.messages(1, "replay", "--set", "lock_timeout_ms=10", stdin=text)
+        lock.close()
+        self.assertIn("1 line done", message)
+        self.assertIn("--skip 1\n", message)
+        self.assertEqual(list(self.project.glob("*.jsonl")), [])
 
 
 if __name__ == "__main__":
