@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/nearest.h"
-#include "host/report_text.h"
+#include "report/names.h"
 
 static int32_t take_line(void *ctx, const char *data, size_t len) {
   struct agent_history *view = ctx;
@@ -30,20 +30,23 @@ static int32_t take_line(void *ctx, const char *data, size_t len) {
   return 0;
 }
 
+static int32_t take_name(void *ctx, const char *data, size_t len) {
+  return names_number(ctx, (struct span){data, len}) == UINT32_MAX ? -1 : 0;
+}
+
 int agent_history_each(struct session *session,
                        int (*visit)(void *ctx, const char *agent, struct problem *problem),
                        void *ctx, struct problem *problem) {
-  struct json_object *report = NULL;
-  int result = report_text_delivery(session, &report, problem);
-  if (result < 0)
+  const struct kaizen_query_1 *query = session_extension(session, KAIZEN_QUERY_1, problem);
+  struct names agents = {.texts = NULL};
+
+  if (!query)
     return -1;
-  struct json_object *agents = report_text_member(report, "agents");
-  size_t count =
-      json_object_is_type(agents, json_type_array) ? json_object_array_length(agents) : 0;
-  for (size_t i = 0; result == 0 && i < count; i++)
-    result =
-        visit(ctx, report_text_string(json_object_array_get_idx(agents, i), "agent", ""), problem);
-  json_object_put(report);
+  int32_t code = query->agents(session->instance, take_name, &agents);
+  int result = code == KAIZEN_OK ? 0 : session_failed(session, "agents", code, problem);
+  for (uint32_t i = 1; result == 0 && i < agents.count; i++)
+    result = visit(ctx, names_text(&agents, i), problem);
+  names_free(&agents);
   return result;
 }
 

@@ -27,7 +27,7 @@ void agent_history_free(struct agent_history *view);
 /* "no agent 'cuach' in ROOT; did you mean 'coach'?"; -1. */
 int agent_history_unknown(struct session *session, const char *agent, struct problem *problem);
 
-/* Calls visit for each agent of the project by name; a result other than 0 ends it and is handed
+/* Calls visit for each agent that has a log, by name; a result other than 0 ends it and is handed
  * on. */
 int agent_history_each(struct session *session,
                        int (*visit)(void *ctx, const char *agent, struct problem *problem),

@@ -11,6 +11,7 @@
 #include "base/time_text.h"
 #include "host/command.h"
 #include "report/agent_answer.h"
+#include "report/agent_history.h"
 #include "report/check_rules.h"
 #include "report/report_commands.h"
 
@@ -157,7 +158,7 @@ static int check_opened(struct check *check, const char *agent, struct problem *
   if (check->markdown)
     fputs("| agent | rule | wanted | found | |\n|---|---|---|---|---|\n", check->markdown);
   int result = agent ? check_agent(check, agent, problem)
-                     : runs_each_agent(&check->session, check_each, check, problem);
+                     : agent_history_each(&check->session, check_each, check, problem);
   if (result < 0)
     return -1;
   if (json_object_array_length(check->agents) == 0 && !check->unreadable.list) {

@@ -1,77 +1,115 @@
-/* command_export.c - the log's lines on standard output.
+/* command_export.c - the log's records on standard output, as they are or for other programs.
  *
  * SPDX-License-Identifier: Apache-2.0 */
+#include <inttypes.h>
 #include <stdio.h>
 
 #include "base/output.h"
 #include "host/command.h"
+#include "host/report_text.h"
+#include "report/agent_answer.h"
 #include "report/agent_history.h"
+#include "report/export_format.h"
 #include "report/report_commands.h"
 
 static const struct option_spec own_options[] = {
     {"all", 'a', OPTION_FLAG, NULL, "every agent, one after the other"},
     {"last", 'n', OPTION_COUNT, "N", "only the last N records of each agent"},
+    {"format", 0, OPTION_CHOICE, EXPORT_FORMAT_WORDS, "jsonl unless given"},
     {NULL, 0, OPTION_FLAG, NULL, NULL},
 };
 
 static const struct command_example examples[] = {
     {"export coach > coach.jsonl", "one agent's records as JSON Lines"},
     {"export --all | gzip > project.jsonl.gz", "all of them"},
+    {"export --all --since 7d --format csv > week.csv", "this week for a spreadsheet"},
     {NULL, NULL},
 };
 
 struct export {
   struct session session;
-  const struct kaizen_inspect_1 *inspect;
-  uint64_t last;
+  struct window window;
+  struct export_writer writer;
+  uint64_t refused; /* lines that the format cannot take */
+  struct unreadable unreadable;
 };
 
 static int32_t write_line(void *ctx, const char *data, size_t len) {
-  (void)ctx;
-  return fwrite(data, 1, len, stdout) == len ? 0 : -1;
+  struct export *export = ctx;
+
+  export->refused += export_format_record(&export->writer, data, len) < 0;
+  return ferror(export->writer.out) ? -1 : 0;
 }
 
 static int export_agent(void *ctx, const char *agent, struct problem *problem) {
   struct export *export = ctx;
-  int32_t result = export->inspect->recent(export->session.instance, session_text(agent),
-                                           export->last, write_line, NULL);
+  int result =
+      agent_history_query(&export->session, agent, &export->window, 0, write_line, export, problem);
 
-  if (result == KAIZEN_E_REJECTED)
-    return agent_history_unknown(&export->session, agent, problem);
-  if (ferror(stdout))
+  if (ferror(export->writer.out))
     return problem_set(problem, EXIT_CODE_FAILED, "cannot write to standard output");
-  return result < 0 ? session_failed(&export->session, agent, result, problem) : 0;
+  return result;
 }
 
-static int check_given(const struct host *host, struct problem *problem) {
-  if ((command_word(host, 0) != NULL) == options_given(host->arguments, "all"))
-    return problem_set(problem, EXIT_CODE_USAGE, "export: name one agent, or --all");
+/* Of all agents: one that cannot be read does not hide the others. */
+static int export_each(void *ctx, const char *agent, struct problem *problem) {
+  struct export *export = ctx;
+
+  if (export_agent(export, agent, problem) == 0)
+    return 0;
+  if (ferror(export->writer.out))
+    return -1;
+  unreadable_add(&export->unreadable, agent, problem);
   return 0;
 }
 
-static int run(const struct host *host) {
-  struct export export = {.last = (uint64_t)options_number(host->arguments, "last", 0)};
-  struct problem problem;
-  const char *agent = command_word(host, 0);
+static int check_given(struct export *export, const struct host *host, struct problem *problem) {
+  if ((command_word(host, 0) != NULL) == options_given(host->arguments, "all"))
+    return problem_set(problem, EXIT_CODE_USAGE, "export: name one agent, or --all");
+  export->writer.out = stdout;
+  export->writer.format = export_format_named(options_text(host->arguments, "format", "jsonl"));
+  return window_read(host->arguments, &export->window, problem);
+}
 
-  if (check_given(host, &problem) < 0 || session_open(host, &export.session, &problem) < 0)
+static int export_opened(struct export *export, const char *agent, struct problem *problem) {
+  struct json_object *settings = NULL;
+
+  if (report_text_config(&export->session, &settings, problem) < 0)
+    return -1;
+  export->writer.project = report_text_string(report_text_member(settings, "project"), "value", "");
+  export_format_begin(&export->writer);
+  int result = agent ? export_agent(export, agent, problem)
+                     : agent_history_each(&export->session, export_each, export, problem);
+  if (result == 0 && export->refused > 0)
+    result = problem_set(problem, EXIT_CODE_FAILED,
+                         "%" PRIu64 " record%s left out: JSON that only a lenient reader takes; "
+                         "--format jsonl has them",
+                         export->refused, output_plural(export->refused));
+  json_object_put(settings);
+  return result;
+}
+
+static int run(const struct host *host) {
+  struct export export = {.refused = 0};
+  struct problem problem;
+
+  if (check_given(&export, host, &problem) < 0 || session_open(host, &export.session, &problem) < 0)
     return output_problem(&problem);
-  export.inspect = session_extension(&export.session, KAIZEN_INSPECT_1, &problem);
-  int result = !export.inspect ? -1
-               : agent         ? export_agent(&export, agent, &problem)
-                       : agent_history_each(&export.session, export_agent, &export, &problem);
+  int result = export_opened(&export, command_word(host, 0), &problem);
   session_close(&export.session);
-  return result < 0 ? output_problem(&problem) : EXIT_CODE_OK;
+  int status = unreadable_finish(&export.unreadable);
+  return result < 0 ? output_problem(&problem) : status;
 }
 
 const struct command command_export = {
     .name = "export",
     .synopsis = "AGENT|--all [OPTIONS]",
-    .summary = "the log as JSON Lines",
+    .summary = "the log as JSON Lines, CSV, CloudEvents or OpenTelemetry spans",
     .details =
-        "The records come out as the log has them, with -o json as well; 'replay' takes them back.",
+        "As jsonl the records come out as the log has them, with -o json as well; 'replay' takes\n"
+        "them back.  cloudevents and otlp-json are one JSON object a line.",
     .examples = examples,
-    .option_groups = {own_options},
+    .option_groups = {own_options, window_range_options},
     .takes_agent = true,
     .words_max = 1,
     .run = run,

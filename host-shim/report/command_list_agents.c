@@ -15,6 +15,7 @@
 #include "host/command.h"
 #include "host/report_text.h"
 #include "report/agent_answer.h"
+#include "report/agent_history.h"
 #include "report/report_commands.h"
 
 static const struct option_spec own_options[] = {
@@ -350,7 +351,7 @@ static int list_agents(struct list *list, const struct host *host, struct proble
   if (choose_columns(options_text(host->arguments, "columns", default_columns), chosen, &count,
                      problem) < 0 ||
       sort_rows(list, options_text(host->arguments, "sort", "agent"), problem) < 0 ||
-      runs_each_agent(&list->session, add_agent, list, problem) < 0 ||
+      agent_history_each(&list->session, add_agent, list, problem) < 0 ||
       sort_rows(list, options_text(host->arguments, "sort", "agent"), problem) < 0)
     return -1;
   if (output_is_json())

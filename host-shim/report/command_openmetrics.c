@@ -9,10 +9,11 @@
 #include "base/json_text.h"
 #include "base/output.h"
 #include "base/time_text.h"
-#include "common/json_writer.h"
 #include "host/command.h"
 #include "host/report_text.h"
 #include "host/session.h"
+#include "report/metrics_runs.h"
+#include "report/metrics_text.h"
 #include "report/report_commands.h"
 
 static const struct option_spec own_options[] = {
@@ -57,19 +58,6 @@ static const struct metric {
      METRIC_NUMBER},
 };
 
-static void print_label(FILE *out, const char *name, const char *value, const char *end) {
-  fprintf(out, "%s=\"", name);
-  for (; *value != '\0'; value++) {
-    if (*value == '\n')
-      fputs("\\n", out);
-    else if (*value == '"' || *value == '\\')
-      fprintf(out, "\\%c", *value);
-    else
-      putc(*value, out);
-  }
-  fprintf(out, "\"%s", end);
-}
-
 static bool read_value(struct json_object *agent, const struct metric *metric, double *value) {
   int64_t time_ns = 0;
   const char *text = report_text_string(agent, metric->member, NULL);
@@ -87,46 +75,42 @@ static bool read_value(struct json_object *agent, const struct metric *metric, d
 static void print_metric(FILE *out, const struct metric *metric, struct json_object *report) {
   struct json_object *agents = report_text_member(report, "agents");
 
-  fprintf(out, "# HELP %s %s\n# TYPE %s gauge\n", metric->name, metric->help, metric->name);
+  metrics_text_begin(out, metric->name, "gauge", metric->help);
   for (size_t i = 0;
        json_object_is_type(agents, json_type_array) && i < json_object_array_length(agents); i++) {
     struct json_object *agent = json_object_array_get_idx(agents, i);
     double value = 0;
-    char text[32];
     if (!read_value(agent, metric, &value))
       continue;
-    (void)json_writer_format_double(value, text);
-    char *point = strstr(text, ".0");
-    if (point && point[2] == '\0')
-      *point = '\0'; /* a count */
     fprintf(out, "%s{", metric->name);
-    print_label(out, "project", report_text_string(report, "project", ""), ",");
-    print_label(out, "agent", report_text_string(agent, "agent", ""), "} ");
-    fprintf(out, "%s\n", text);
+    metrics_text_label(out, "project", report_text_string(report, "project", ""), ",");
+    metrics_text_label(out, "agent", report_text_string(agent, "agent", ""), "} ");
+    metrics_text_value(out, value);
   }
 }
 
-static void print_all(FILE *out, const struct session *session, struct json_object *report) {
-  const struct kaizen_plugin_v1 *plugin = session->plugin.table;
+static void print_all(FILE *out, const struct metrics_runs *runs, struct json_object *report) {
+  const struct kaizen_plugin_v1 *plugin = runs->session->plugin.table;
 
   for (size_t i = 0; i < sizeof metrics / sizeof metrics[0]; i++)
     print_metric(out, &metrics[i], report);
+  metrics_runs_print(out, runs, report_text_string(report, "project", ""));
   fputs("# HELP kaizen_plugin_info The plugin that read these numbers.\n# TYPE kaizen_plugin_info "
         "gauge\n"
         "kaizen_plugin_info{",
         out);
-  print_label(out, "id", plugin->id, ",");
-  print_label(out, "version", plugin->version, "} 1\n# EOF\n");
+  metrics_text_label(out, "id", plugin->id, ",");
+  metrics_text_label(out, "version", plugin->version, "} 1\n# EOF\n");
 }
 
-static int write_metrics(const struct session *session, struct json_object *report,
+static int write_metrics(const struct metrics_runs *runs, struct json_object *report,
                          const char *file, struct problem *problem) {
   char *text = NULL;
   size_t len = 0;
   FILE *out = open_memstream(&text, &len);
   if (!out)
     return problem_no_memory(problem);
-  print_all(out, session, report);
+  print_all(out, runs, report);
   int result = ferror(out) != 0;
   result = fclose(out) != 0 || result ? problem_no_memory(problem) : 0;
   if (result == 0 && file)
@@ -137,29 +121,49 @@ static int write_metrics(const struct session *session, struct json_object *repo
   return result;
 }
 
+/* Counts of the whole log, of events, and of the runs that were chosen. */
+static int read_metrics(struct metrics_runs *runs, struct json_object **report,
+                        struct problem *problem) {
+  if (report_text_delivery(runs->session, report, problem) < 0 ||
+      metrics_runs_read(runs, problem) < 0)
+    return -1;
+  struct json_object *agents = report_text_member(*report, "agents");
+  for (size_t i = 0;
+       window_is_given(&runs->window) && json_object_is_type(agents, json_type_array) &&
+       i < json_object_array_length(agents);
+       i++)
+    metrics_runs_narrow(runs, json_object_array_get_idx(agents, i));
+  return 0;
+}
+
 static int run(const struct host *host) {
   struct session session;
+  struct metrics_runs runs = {.session = &session};
   struct problem problem;
   struct json_object *report = NULL;
 
-  if (session_open(host, &session, &problem) < 0)
+  if (window_read(host->arguments, &runs.window, &problem) < 0 ||
+      session_open(host, &session, &problem) < 0)
     return output_problem(&problem);
-  int result = report_text_delivery(&session, &report, &problem);
+  int result = read_metrics(&runs, &report, &problem);
   if (result == 0)
     result =
-        write_metrics(&session, report, options_text(host->arguments, "textfile", NULL), &problem);
+        write_metrics(&runs, report, options_text(host->arguments, "textfile", NULL), &problem);
   json_object_put(report);
   session_close(&session);
-  return result < 0 ? output_problem(&problem) : EXIT_CODE_OK;
+  int status = metrics_runs_free(&runs);
+  return result < 0 ? output_problem(&problem) : status;
 }
 
 const struct command command_openmetrics = {
     .name = "openmetrics",
     .synopsis = "[OPTIONS]",
     .summary = "the project's numbers for Prometheus",
-    .details = "Every number is a gauge: retention takes old records out of the log, and out of "
-               "every count.",
+    .details =
+        "Every number is of what the log holds now: retention takes old records out of the log,\n"
+        "and out of every count.  So they are gauges, and the histogram is to be used as it is,\n"
+        "without rate().",
     .examples = examples,
-    .option_groups = {own_options},
+    .option_groups = {own_options, window_options},
     .run = run,
 };

@@ -191,7 +191,7 @@ static int show_each(void *ctx, const char *agent, struct problem *problem) {
 static int show_opened(struct show *show, const char *agent, struct problem *problem) {
   struct json_object *end = json_object_new_object();
   int result = agent ? show_agent(show, agent, problem)
-                     : runs_each_agent(&show->session, show_each, show, problem);
+                     : agent_history_each(&show->session, show_each, show, problem);
 
   unreadable_add_json(&show->unreadable, end);
   if (result == 0 && output_is_json())

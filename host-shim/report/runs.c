@@ -246,25 +246,3 @@ struct run_slice runs_in_window(const struct runs *runs, const struct window *wi
 
   return window->last > 0 ? runs_last(slice, window->last) : slice;
 }
-
-/* ---- the agents there are -------------------------------------------------------------------- */
-
-static int32_t take_name(void *ctx, const char *data, size_t len) {
-  return names_number(ctx, (struct span){data, len}) == UINT32_MAX ? -1 : 0;
-}
-
-int runs_each_agent(struct session *session,
-                    int (*visit)(void *ctx, const char *agent, struct problem *problem), void *ctx,
-                    struct problem *problem) {
-  const struct kaizen_query_1 *query = session_extension(session, KAIZEN_QUERY_1, problem);
-  struct names agents = {.texts = NULL};
-
-  if (!query)
-    return -1;
-  int32_t code = query->agents(session->instance, take_name, &agents);
-  int result = code == KAIZEN_OK ? 0 : session_failed(session, "agents", code, problem);
-  for (uint32_t i = 1; result == 0 && i < agents.count; i++)
-    result = visit(ctx, names_text(&agents, i), problem);
-  names_free(&agents);
-  return result;
-}

@@ -42,10 +42,4 @@ struct run_slice runs_between(struct run_slice slice, int64_t since_s, int64_t u
 struct run_slice runs_last(struct run_slice slice, uint64_t count);
 struct run_slice runs_in_window(const struct runs *runs, const struct window *window);
 
-/* Calls visit for each agent that has a log, by name; a result other than 0 ends it and is handed
- * on. */
-int runs_each_agent(struct session *session,
-                    int (*visit)(void *ctx, const char *agent, struct problem *problem), void *ctx,
-                    struct problem *problem);
-
 #endif

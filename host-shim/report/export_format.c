@@ -1,0 +1,340 @@
+/* export_format.c - a record of the log as other programs want it.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "report/export_format.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/json_text.h"
+#include "base/output.h"
+#include "common/json_reader.h"
+#include "common/timestamp.h"
+#include "host/command.h"
+#include "host/report_text.h"
+
+enum export_format export_format_named(const char *word) {
+  static const char *const words[EXPORT_FORMATS] = {"jsonl", "csv", "cloudevents", "otlp-json"};
+  int i = 0;
+
+  while (i < EXPORT_FORMATS - 1 && strcmp(words[i], word) != 0)
+    i++;
+  return (enum export_format)i;
+}
+
+/* ---- CSV ------------------------------------------------------------------------------------- */
+
+static const struct {
+  const char *heading, *object, *member; /* object NULL: of the record itself */
+} csv_columns[] = {
+    {"timestamp", NULL, "timestamp"},
+    {"agent", NULL, "agent"},
+    {"success", NULL, "success"},
+    {"execution_time_s", NULL, "execution_time_s"},
+    {"quality_score", NULL, "quality_score"},
+    {"tokens", NULL, "tokens"},
+    {"session_id", NULL, "session_id"},
+    {"primary_name", "primary_metric", "name"},
+    {"primary_value", "primary_metric", "value"},
+    {"primary_target", "primary_metric", "target"},
+    {"model", "metadata", "model"},
+    {"cost_usd", "metadata", "cost_usd"},
+    {"input_tokens", "metadata", "input_tokens"},
+    {"output_tokens", "metadata", "output_tokens"},
+    {"turns", "metadata", "turns"},
+    {"outcome", "metadata", "outcome"},
+    {"error_type", "metadata", "error_type"},
+    {"repo", NULL, "repo"},
+    {"flavor", NULL, "flavor"},
+    {"idempotency_key", NULL, "idempotency_key"},
+    {"event_id", NULL, "event_id"},
+};
+enum { CSV_COLUMNS = sizeof csv_columns / sizeof *csv_columns };
+
+static void write_field(FILE *out, const char *text) {
+  if (text[strcspn(text, ",\"\r\n")] == '\0') {
+    fputs(text, out);
+    return;
+  }
+  putc('"', out);
+  for (; *text != '\0'; text++) {
+    if (*text == '"')
+      putc('"', out);
+    putc(*text, out);
+  }
+  putc('"', out);
+}
+
+static void write_csv(FILE *out, struct json_object *record) {
+  for (size_t i = 0; i < CSV_COLUMNS; i++) {
+    struct json_object *object =
+        csv_columns[i].object ? report_text_member(record, csv_columns[i].object) : record;
+    struct json_object *member = json_object_is_type(object, json_type_object)
+                                     ? report_text_member(object, csv_columns[i].member)
+                                     : NULL;
+
+    if (i > 0)
+      putc(',', out);
+    if (member)
+      write_field(out, json_object_is_type(member, json_type_string)
+                           ? json_object_get_string(member)
+                           : json_object_to_json_string_ext(member, JSON_C_TO_STRING_PLAIN));
+  }
+  fputs("\r\n", out);
+}
+
+/* ---- ids ------------------------------------------------------------------------------------- */
+
+static uint64_t hash_of(const char *text, size_t len, uint64_t hash) {
+  for (size_t i = 0; i < len; i++)
+    hash = (hash ^ (unsigned char)text[i]) * UINT64_C(1099511628211); /* FNV-1a */
+  return hash;
+}
+
+struct ids { /* for a record without ids of its own: the same in every export */
+  uint64_t high, low, span;
+};
+
+/* Of equal lines, which stand together since their second is the same, each has its own. */
+static struct ids ids_of(struct export_writer *writer, const char *line, size_t len) {
+  uint64_t hash = hash_of(line, len, UINT64_C(14695981039346656037));
+
+  writer->repeated = hash == writer->last_hash ? writer->repeated + 1 : 0;
+  writer->last_hash = hash;
+  struct ids ids = {.high = hash_of(line, len, hash ^ writer->repeated)};
+  ids.low = hash_of(line, len, ids.high);
+  ids.span = hash_of(line, len, ids.low) | 1; /* never 0, which is no id */
+  return ids;
+}
+
+/* ---- CloudEvents ----------------------------------------------------------------------------- */
+
+static void put_text(struct json_object *object, const char *name, const char *text) {
+  json_object_object_add(object, name, json_text_new_string(text));
+}
+
+/* The log's time as RFC 3339 wants it; false when it cannot be read. */
+static bool read_time(struct json_object *record, int64_t *time_s) {
+  const char *text = report_text_string(record, "timestamp", "");
+
+  return timestamp_parse((struct span){text, strlen(text)}, time_s) == 0;
+}
+
+/* An URI reference: what is not allowed there as %XX. */
+static void make_source(const char *project, char out[256]) {
+  size_t len = (size_t)snprintf(out, 256, "/kaizen/");
+
+  for (; *project != '\0' && len + 4 < 256; project++) {
+    unsigned char byte = (unsigned char)*project;
+    bool plain = (byte | 0x20) >= 'a' && (byte | 0x20) <= 'z';
+
+    plain = plain || (byte >= '0' && byte <= '9') || (byte != '\0' && strchr("-._~", byte));
+    len += (size_t)snprintf(out + len, 256 - len, plain ? "%c" : "%%%02X", byte);
+  }
+}
+
+static void write_cloudevent(const struct export_writer *writer, struct json_object *record,
+                             struct ids ids) {
+  struct json_object *event = json_object_new_object();
+  char id[700], source[256], time[TIMESTAMP_TEXT_SIZE];
+  const char *agent = report_text_string(record, "agent", "");
+  const char *event_id = report_text_string(record, "event_id", NULL);
+  const char *key = report_text_string(record, "idempotency_key", NULL);
+  int64_t time_s = 0;
+
+  if (event_id)
+    snprintf(id, sizeof id, "%s", event_id);
+  else if (key) /* unique for its agent */
+    snprintf(id, sizeof id, "%s/%s", agent, key);
+  else
+    snprintf(id, sizeof id, "%016" PRIx64 "%016" PRIx64, ids.high, ids.low);
+  make_source(writer->project, source);
+  put_text(event, "specversion", "1.0");
+  put_text(event, "id", id);
+  put_text(event, "source", source);
+  put_text(event, "type", "kaizen.execution");
+  put_text(event, "subject", agent);
+  if (read_time(record, &time_s)) {
+    timestamp_format(time_s, time);
+    put_text(event, "time", time);
+  }
+  put_text(event, "datacontenttype", "application/json");
+  json_object_object_add(event, "data", json_object_get(record));
+  output_json_to(writer->out, event);
+}
+
+/* ---- OpenTelemetry --------------------------------------------------------------------------- */
+
+static void add_attribute(struct json_object *list, const char *key, const char *kind,
+                          struct json_object *value) {
+  struct json_object *attribute = json_object_new_object(), *any = json_object_new_object();
+
+  json_object_object_add(any, kind, value);
+  put_text(attribute, "key", key);
+  json_object_object_add(attribute, "value", any);
+  json_object_array_add(list, attribute);
+}
+
+static void add_text(struct json_object *list, const char *key, const char *text) {
+  if (text)
+    add_attribute(list, key, "stringValue", json_text_new_string(text));
+}
+
+static void add_double(struct json_object *list, const char *key, struct json_object *object,
+                       const char *member) {
+  double number = report_text_number(object, member, NAN);
+
+  if (!isnan(number))
+    add_attribute(list, key, "doubleValue", json_text_new_double(number));
+}
+
+/* OTLP/JSON writes 64-bit integers as texts. */
+static struct json_object *integer_text(uint64_t number) {
+  char text[24];
+
+  snprintf(text, sizeof text, "%" PRIu64, number);
+  return json_object_new_string(text);
+}
+
+static void add_count(struct json_object *list, const char *key, struct json_object *object,
+                      const char *member) {
+  double number = report_text_number(object, member, NAN);
+
+  if (number >= 0 && number < 1e15)
+    add_attribute(list, key, "intValue", integer_text((uint64_t)number));
+}
+
+static bool is_hex_id(const char *text, size_t len) {
+  return strspn(text, "0123456789abcdef") >= len && strspn(text, "0") < len;
+}
+
+/* Trace and parent of the caller's own, when the metadata carry a traceparent. */
+static void add_ids(struct json_object *span, struct json_object *metadata, struct ids ids) {
+  const char *parent = report_text_string(metadata, "traceparent", "");
+  char trace[33], own[17];
+
+  snprintf(trace, sizeof trace, "%016" PRIx64 "%016" PRIx64, ids.high, ids.low);
+  snprintf(own, sizeof own, "%016" PRIx64, ids.span);
+  if (strlen(parent) == 55 && parent[2] == '-' && parent[35] == '-' && parent[52] == '-' &&
+      is_hex_id(parent + 3, 32) && is_hex_id(parent + 36, 16)) {
+    char parent_span[17];
+
+    snprintf(trace, sizeof trace, "%.32s", parent + 3);
+    snprintf(parent_span, sizeof parent_span, "%.16s", parent + 36);
+    put_text(span, "parentSpanId", parent_span);
+  }
+  put_text(span, "traceId", trace);
+  put_text(span, "spanId", own);
+}
+
+static void add_times(struct json_object *span, struct json_object *record) {
+  double duration_s = report_text_number(record, "execution_time_s", 0);
+  int64_t end_s = 0;
+
+  if (!read_time(record, &end_s) || end_s > 9000000000)
+    end_s = 0;
+  uint64_t end_ns = (uint64_t)end_s * 1000000000;
+  bool fits = duration_s > 0 && duration_s < (double)end_s;
+  uint64_t start_ns = end_ns - (fits ? (uint64_t)(duration_s * 1e9) : 0);
+  json_object_object_add(span, "startTimeUnixNano", integer_text(start_ns));
+  json_object_object_add(span, "endTimeUnixNano", integer_text(end_ns));
+}
+
+static struct json_object *make_attributes(struct json_object *record, struct json_object *metadata,
+                                           bool success) {
+  struct json_object *list = json_object_new_array();
+
+  add_text(list, "gen_ai.operation.name", "invoke_agent");
+  add_text(list, "gen_ai.agent.name", report_text_string(record, "agent", ""));
+  add_text(list, "gen_ai.conversation.id", report_text_string(record, "session_id", NULL));
+  add_text(list, "gen_ai.request.model", report_text_string(metadata, "model", NULL));
+  add_count(list, "gen_ai.usage.input_tokens", metadata, "input_tokens");
+  add_count(list, "gen_ai.usage.output_tokens", metadata, "output_tokens");
+  if (!success)
+    add_text(list, "error.type", report_text_string(metadata, "error_type", "_OTHER"));
+  add_count(list, "kaizen.tokens", record, "tokens");
+  add_double(list, "kaizen.cost_usd", metadata, "cost_usd");
+  add_double(list, "kaizen.quality_score", record, "quality_score");
+  add_text(list, "kaizen.outcome", report_text_string(metadata, "outcome", NULL));
+  add_text(list, "kaizen.idempotency_key", report_text_string(record, "idempotency_key", NULL));
+  return list;
+}
+
+static struct json_object *in_array(struct json_object *object) {
+  struct json_object *list = json_object_new_array();
+
+  json_object_array_add(list, object);
+  return list;
+}
+
+static void write_span(const struct export_writer *writer, struct json_object *record,
+                       struct ids ids) {
+  static const int KIND_INTERNAL = 1, STATUS_OK = 1, STATUS_ERROR = 2;
+  struct json_object *metadata = report_text_member(record, "metadata");
+  struct json_object *span = json_object_new_object(), *status = json_object_new_object(),
+                     *scope = json_object_new_object(), *scopes = json_object_new_object(),
+                     *resource = json_object_new_object(), *resources = json_object_new_object(),
+                     *traces = json_object_new_object(), *about = json_object_new_array();
+  bool success = json_object_get_boolean(report_text_member(record, "success"));
+  char name[96];
+
+  if (!json_object_is_type(metadata, json_type_object))
+    metadata = NULL;
+  snprintf(name, sizeof name, "invoke_agent %s", report_text_string(record, "agent", ""));
+  add_ids(span, metadata, ids);
+  put_text(span, "name", name);
+  json_object_object_add(span, "kind", json_object_new_int(KIND_INTERNAL));
+  add_times(span, record);
+  json_object_object_add(span, "attributes", make_attributes(record, metadata, success));
+  json_object_object_add(status, "code", json_object_new_int(success ? STATUS_OK : STATUS_ERROR));
+  json_object_object_add(span, "status", status);
+  put_text(scope, "name", "kaizen-host");
+  put_text(scope, "version", KAIZEN_HOST_VERSION);
+  json_object_object_add(scopes, "scope", scope);
+  json_object_object_add(scopes, "spans", in_array(span));
+  add_text(about, "service.name", writer->project);
+  json_object_object_add(resource, "attributes", about);
+  json_object_object_add(resources, "resource", resource);
+  json_object_object_add(resources, "scopeSpans", in_array(scopes));
+  json_object_object_add(traces, "resourceSpans", in_array(resources));
+  output_json_to(writer->out, traces);
+}
+
+/* ---- a record -------------------------------------------------------------------------------- */
+
+void export_format_begin(struct export_writer *writer) {
+  if (writer->format != EXPORT_CSV)
+    return;
+  for (size_t i = 0; i < CSV_COLUMNS; i++)
+    fprintf(writer->out, "%s%s", i > 0 ? "," : "", csv_columns[i].heading);
+  fputs("\r\n", writer->out);
+}
+
+int export_format_record(struct export_writer *writer, const char *line, size_t len) {
+  const char *description = NULL;
+  struct json_value value;
+  size_t at = 0;
+
+  if (writer->format == EXPORT_JSONL) {
+    fwrite(line, 1, len, writer->out);
+    return 0;
+  }
+  if (json_reader_check((struct span){line, len}, JSON_STRICT, JSON_DEPTH_MAX, &value, NULL) != 0)
+    return -1;
+  struct json_object *record = json_text_parse(line, len, &at, &description);
+  if (!json_object_is_type(record, json_type_object)) {
+    json_object_put(record);
+    return -1;
+  }
+  struct ids ids = ids_of(writer, line, len);
+  if (writer->format == EXPORT_CSV)
+    write_csv(writer->out, record);
+  else if (writer->format == EXPORT_CLOUDEVENTS)
+    write_cloudevent(writer, record, ids);
+  else
+    write_span(writer, record, ids);
+  json_object_put(record);
+  return 0;
+}

@@ -1,0 +1,206 @@
+/* metrics_runs.c - what runs come to as metrics: outcomes, durations, tokens, cost, changes.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * Gauges, and a histogram of what the log holds now: retention takes records out, and a counter that
+ * falls is taken for one that began again. */
+#include "report/metrics_runs.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/json_text.h"
+#include "base/time_text.h"
+#include "host/report_text.h"
+#include "report/agent_history.h"
+#include "report/metrics_text.h"
+
+static const double bounds_s[] = {1, 5, 15, 30, 60, 120, 300, 600, 1800, 3600, 7200};
+enum { BOUNDS = sizeof bounds_s / sizeof *bounds_s };
+
+struct metrics_agent {
+  char *name;
+  struct agent_answer answer;
+  uint64_t not_over[BOUNDS]; /* runs that took no longer than the bound */
+};
+
+static void count_durations(struct metrics_agent *agent) {
+  const struct figures_spread *durations = &agent->answer.figures.duration_s;
+
+  for (size_t bound = 0, i = 0; bound < BOUNDS; bound++) {
+    while (i < durations->count && durations->sorted[i] <= bounds_s[bound])
+      i++;
+    agent->not_over[bound] = i;
+  }
+}
+
+static int read_agent(void *ctx, const char *name, struct problem *problem) {
+  struct metrics_runs *runs = ctx;
+
+  if (runs->count == runs->room) {
+    size_t room = runs->room == 0 ? 16 : runs->room * 2;
+    struct metrics_agent *list = reallocarray(runs->list, room, sizeof *list);
+
+    if (!list)
+      return problem_no_memory(problem);
+    runs->list = list;
+    runs->room = room;
+  }
+  struct metrics_agent *agent = &runs->list[runs->count];
+  *agent = (struct metrics_agent){.name = strdup(name)};
+  if (!agent->name)
+    return problem_no_memory(problem);
+  if (agent_answer_read(runs->session, name, &runs->window, &agent->answer, problem) < 0) {
+    free(agent->name);
+    unreadable_add(&runs->unreadable, name, problem);
+    return 0;
+  }
+  count_durations(agent);
+  agent_answer_forget_runs(&agent->answer);
+  runs->count++;
+  return 0;
+}
+
+int metrics_runs_read(struct metrics_runs *runs, struct problem *problem) {
+  return agent_history_each(runs->session, read_agent, runs, problem);
+}
+
+static void begin_sample(FILE *out, const char *name, const char *project,
+                         const struct metrics_agent *agent) {
+  fprintf(out, "%s{", name);
+  metrics_text_label(out, "project", project, ",");
+  metrics_text_label(out, "agent", agent->name, "");
+}
+
+static void print_sample(FILE *out, const char *name, const char *project,
+                         const struct metrics_agent *agent, const char *label, const char *value,
+                         double number) {
+  begin_sample(out, name, project, agent);
+  if (label) {
+    putc(',', out);
+    metrics_text_label(out, label, value, "");
+  }
+  fputs("} ", out);
+  metrics_text_value(out, number);
+}
+
+static void print_outcomes(FILE *out, const struct metrics_runs *runs, const char *project) {
+  static const char name[] = "kaizen_runs";
+
+  metrics_text_begin(out, name, "gauge", "Executions in the agent's log by outcome.");
+  for (size_t i = 0; i < runs->count; i++) {
+    struct share share = runs->list[i].answer.figures.share;
+
+    print_sample(out, name, project, &runs->list[i], "outcome", "success", (double)share.successes);
+    print_sample(out, name, project, &runs->list[i], "outcome", "failure",
+                 (double)(share.count - share.successes));
+  }
+}
+
+static void print_durations(FILE *out, const struct metrics_runs *runs, const char *project) {
+  static const char name[] = "kaizen_execution_duration_seconds";
+  static const char bucket[] = "kaizen_execution_duration_seconds_bucket";
+  char bound[32];
+
+  metrics_text_begin(out, name, "histogram", "Durations of those that carry one, now in the log.");
+  for (size_t i = 0; i < runs->count; i++) {
+    const struct metrics_agent *agent = &runs->list[i];
+    const struct figures_spread *durations = &agent->answer.figures.duration_s;
+
+    for (size_t at = 0; at < BOUNDS; at++) {
+      snprintf(bound, sizeof bound, "%.0f", bounds_s[at]);
+      print_sample(out, bucket, project, agent, "le", bound, (double)agent->not_over[at]);
+    }
+    print_sample(out, bucket, project, agent, "le", "+Inf", (double)durations->count);
+    print_sample(out, "kaizen_execution_duration_seconds_sum", project, agent, NULL, NULL,
+                 durations->sum);
+    print_sample(out, "kaizen_execution_duration_seconds_count", project, agent, NULL, NULL,
+                 (double)durations->count);
+  }
+}
+
+static double tokens_of(const struct agent_answer *answer) {
+  return answer->figures.tokens.count > 0 ? answer->figures.tokens.sum : NAN;
+}
+static double cost_of(const struct agent_answer *answer) {
+  return answer->figures.cost_usd.count > 0 ? answer->figures.cost_usd.sum : NAN;
+}
+static double last_20_of(const struct agent_answer *answer) {
+  return answer->last_20.count > 0 ? share_rate(answer->last_20) : NAN;
+}
+static double week_of(const struct agent_answer *answer) {
+  return answer->last_7_days.count > 0 ? share_rate(answer->last_7_days) : NAN;
+}
+static double failures_of(const struct agent_answer *answer) {
+  return (double)answer->figures.failures_now;
+}
+static double change_of(const struct agent_answer *answer) {
+  enum change_verdict verdict = answer->changes.success.verdict;
+
+  return verdict == CHANGE_TOO_FEW ? NAN : verdict == CHANGE_WORSE ? -1 : verdict == CHANGE_BETTER;
+}
+static double changed_at(const struct agent_answer *answer) {
+  return answer->changes.success_since_s >= 0 ? (double)answer->changes.success_since_s : NAN;
+}
+
+static const struct {
+  const char *name, *help;
+  double (*value)(const struct agent_answer *answer); /* NAN: no sample */
+} gauges[] = {
+    {"kaizen_tokens", "Tokens of the executions that carry them.", tokens_of},
+    {"kaizen_cost_usd", "Cost in US dollars of the executions that carry one.", cost_of},
+    {"kaizen_recent_success_ratio", "Share of the last 20 executions that succeeded.", last_20_of},
+    {"kaizen_week_success_ratio", "Share of those of the last 7 days that succeeded.", week_of},
+    {"kaizen_failures_in_a_row", "Failures since the last success.", failures_of},
+    {"kaizen_success_change",
+     "-1 worse, 1 better, 0 no change that the numbers carry; none when they are too few.",
+     change_of},
+    {"kaizen_success_changed_timestamp_seconds", "When that change began.", changed_at},
+};
+
+void metrics_runs_print(FILE *out, const struct metrics_runs *runs, const char *project) {
+  print_outcomes(out, runs, project);
+  print_durations(out, runs, project);
+  for (size_t i = 0; i < sizeof gauges / sizeof *gauges; i++) {
+    metrics_text_begin(out, gauges[i].name, "gauge", gauges[i].help);
+    for (size_t at = 0; at < runs->count; at++) {
+      double value = gauges[i].value(&runs->list[at].answer);
+
+      if (!isnan(value))
+        print_sample(out, gauges[i].name, project, &runs->list[at], NULL, NULL, value);
+    }
+  }
+}
+
+void metrics_runs_narrow(const struct metrics_runs *runs, struct json_object *agent) {
+  const char *name = report_text_string(agent, "agent", "");
+  char last[TIME_TEXT_MAX];
+
+  for (size_t i = 0; i < runs->count; i++) {
+    const struct figures *figures = &runs->list[i].answer.figures;
+
+    if (strcmp(runs->list[i].name, name) != 0)
+      continue;
+    json_object_object_add(agent, "execution_count", json_object_new_uint64(figures->share.count));
+    json_object_object_add(agent, "success_rate", json_text_new_double(share_rate(figures->share)));
+    json_object_object_add(agent, "avg_quality_score", json_text_new_double(figures->quality.mean));
+    json_object_object_add(agent, "avg_execution_time_s",
+                           json_text_new_double(figures->duration_s.mean));
+    time_text_format(window_ns(figures->last_s), last);
+    json_object_object_add(agent, "last_execution",
+                           figures->last_s >= 0 ? json_object_new_string(last) : NULL);
+  }
+}
+
+int metrics_runs_free(struct metrics_runs *runs) {
+  for (size_t i = 0; i < runs->count; i++) {
+    free(runs->list[i].name);
+    agent_answer_free(&runs->list[i].answer);
+  }
+  free(runs->list);
+  runs->list = NULL;
+  runs->count = runs->room = 0;
+  return unreadable_finish(&runs->unreadable);
+}
