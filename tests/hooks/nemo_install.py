@@ -60,7 +60,7 @@ class NemoInstall(HostTest):
         self.assertEqual(list(manifest["integrity"]), ["sha256"])
 
     def test_the_digest_is_the_librarys_whatever_its_length(self):
-        for more in (0, 1, 2, 7, 8, 9, 55, 56, 57, 63, 64, 65, 119, 128, 100_000):
+        for more in (*range(65), 100_000):  # each place in a block
             shutil.copy(PLUGIN, self.module)
             with open(self.module, "ab") as library:
                 library.write(b"x" * more)

@@ -375,17 +375,19 @@ Test(nemo_relay, released_in_the_middle_of_a_record_it_finishes_it) {
   pthread_t thread;
   int lock;
 
-  use_relay(",\"lock_timeout_ms\":60000");
+  use_relay(",\"lock_timeout_ms\":20000,\"aborted\":\"failure\"");
   run_agent("u-1", "coach", "");
+  emit_scope("start", "agent", "u-3", "coach", "");
   lock = open(agent_file("coach", ".lock"), O_RDWR | O_CLOEXEC);
   cr_assert_geq(lock, 0);
   cr_assert_eq(flock(lock, LOCK_EX), 0);
   late = (struct late_end){relay.context.subscriber, new_text(end, sizeof end - 1)};
   cr_assert_eq(pthread_create(&thread, NULL, end_late, &late), 0);
   wait_until_it_waits();
-  release_component(&relay);
+  release_component(&relay); /* waits for nothing: the last event ends the component */
+  cr_assert_eq(runs_of("coach"), 1);
   cr_assert_eq(close(lock), 0);
   (void)pthread_join(thread, NULL);
   text_free(late.event);
-  cr_assert_eq(runs_of("coach"), 2);
+  cr_assert_eq(runs_of("coach"), 3);
 }
