@@ -57,8 +57,8 @@ static void record(struct nemo_component *component, struct nemo_run *run) {
   }
   int32_t code =
       nemo_run_record(run, component->plugin, component->instance, &component->host, &receipt);
-  /* The instance tells of the other failures itself. */
-  if (code < 0 && code > KAIZEN_E_BUSY)
+  /* The instance tells of transient failures itself, unless it was never called. */
+  if (code < 0 && (code > KAIZEN_E_BUSY || receipt.reason[0] == '\0'))
     nemo_log_warn(&component->log, NEMO_LOG_REFUSED, "a run of agent %s is not recorded: %s: %s",
                   run->agent, component->plugin->code_name(code), receipt.reason);
 }
