@@ -78,14 +78,30 @@ static int read_here(char here[PATH_MAX], struct problem *problem) {
                            strerror(errno));
 }
 
+/* What stands for `here` in the main checkout, when it is in a linked work tree. */
+static void leave_work_tree(char here[PATH_MAX]) {
+  char top[PATH_MAX], main[PATH_MAX];
+
+  if (work_tree_find(here, top, main) && !is_excluded(main))
+    strcpy(here, main);
+}
+
+int project_root_of(const char *folder, char root[PATH_MAX], struct problem *problem) {
+  char here[PATH_MAX];
+
+  if (!realpath(folder, here))
+    return problem_set(problem, EXIT_CODE_FAILED, "%s: %s", folder, strerror(errno));
+  leave_work_tree(here);
+  return search(here, root, problem);
+}
+
 int project_root_find(const char *directory, char root[PATH_MAX], struct problem *problem) {
-  char here[PATH_MAX], top[PATH_MAX], main[PATH_MAX];
+  char here[PATH_MAX];
   int result = directory ? given_root(directory, here, problem) : read_here(here, problem);
 
   if (result < 0)
     return -1;
-  if (work_tree_find(here, top, main) && !is_excluded(main))
-    strcpy(here, main);
+  leave_work_tree(here);
   if (!directory)
     return search(here, root, problem);
   strcpy(root, here);

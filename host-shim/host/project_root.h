@@ -14,6 +14,8 @@
  * program.  In a linked git work tree the same folder of the main checkout takes its place, so that
  * records outlive the work tree.  -1: no such folder, or nothing but those two. */
 int project_root_find(const char *directory, char root[PATH_MAX], struct problem *problem);
+/* The same for a search that begins in `folder`, wherever this process is. */
+int project_root_of(const char *folder, char root[PATH_MAX], struct problem *problem);
 /* The project whose files are meant, such as settings: as above, but a linked work tree is itself,
  * from its top. */
 int project_root_checkout(const char *directory, char root[PATH_MAX], struct problem *problem);

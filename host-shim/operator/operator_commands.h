@@ -6,6 +6,7 @@
 
 #include "host/command.h"
 
+extern const struct command command_import;
 extern const struct command command_replay;
 extern const struct command command_status;
 extern const struct command command_drain;

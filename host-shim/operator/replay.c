@@ -38,9 +38,7 @@ void replay_init(struct replay *replay, struct session *session) {
   replay->fd = -1;
 }
 
-int replay_open(struct replay *replay, const char *file, struct problem *problem) {
-  struct stat entry;
-
+static int open_buffer(struct replay *replay, struct problem *problem) {
   replay->batch = session_extension(replay->session, KAIZEN_BATCH_1, problem);
   if (!replay->batch)
     return -1;
@@ -49,8 +47,15 @@ int replay_open(struct replay *replay, const char *file, struct problem *problem
   replay->batch_bytes = BATCH_BYTES_MIN << BATCH_SIZE_FIRST;
   replay->batch_flags |= KAIZEN_BATCH_ANY_ORDER;
   replay->buffer = malloc(replay->room);
-  if (!replay->buffer)
-    return problem_no_memory(problem);
+  replay->started_s = time_text_monotonic_s();
+  return replay->buffer ? 0 : problem_no_memory(problem);
+}
+
+int replay_open(struct replay *replay, const char *file, struct problem *problem) {
+  struct stat entry;
+
+  if (open_buffer(replay, problem) < 0)
+    return -1;
   replay->fd = !file || strcmp(file, "-") == 0 ? STDIN_FILENO : open(file, O_RDONLY | O_CLOEXEC);
   if (replay->fd < 0)
     return problem_set(problem, EXIT_CODE_FAILED, "%s: cannot be opened: %s", file,
@@ -61,8 +66,18 @@ int replay_open(struct replay *replay, const char *file, struct problem *problem
     if (S_ISREG(entry.st_mode))
       replay->input_bytes = (uint64_t)entry.st_size;
   }
-  replay->started_s = time_text_monotonic_s();
   return 0;
+}
+
+int replay_open_descriptor(struct replay *replay, int fd, struct problem *problem) {
+  struct stat entry;
+
+  replay->fd = fd;
+  if (fstat(fd, &entry) == 0)
+    replay->input_bytes = (uint64_t)entry.st_size;
+  if (lseek(fd, 0, SEEK_SET) < 0)
+    return problem_set(problem, EXIT_CODE_FAILED, "the input cannot be read: %s", strerror(errno));
+  return open_buffer(replay, problem);
 }
 
 void replay_close(struct replay *replay) {

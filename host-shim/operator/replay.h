@@ -49,6 +49,8 @@ void replay_init(struct replay *replay, struct session *session);
 /* `file` NULL or "-": standard input.  -1: it cannot be read, or the plugin lacks
  * kaizen.batch/1. */
 int replay_open(struct replay *replay, const char *file, struct problem *problem);
+/* The same for what `fd` holds from its beginning on; it is the replay's from now on. */
+int replay_open_descriptor(struct replay *replay, int fd, struct problem *problem);
 /* To the end of the input, or to the end of a batch when signals_pending().  -1: the plugin
  * failed; the text says which --skip goes on. */
 int replay_run(struct replay *replay, struct problem *problem);

@@ -43,9 +43,21 @@ static bool is_type(struct json_object *object, const char *type) {
   return strcmp(report_text_string(object, "type", ""), type) == 0;
 }
 
+/* Records have whole seconds; turns are told apart, and their durations taken, by milliseconds. */
 static void take_time(struct json_object *object, struct transcript_line *line) {
-  if (time_text_parse(report_text_string(object, "timestamp", ""), &line->unix_ns) < 0)
+  const char *text = report_text_string(object, "timestamp", "");
+  const char *point = strchr(text, '.');
+  int64_t second_ns = INT64_C(1000000000), unit_ns = second_ns;
+
+  if (time_text_parse(text, &line->unix_ns) < 0) {
     line->unix_ns = 0;
+    return;
+  }
+  line->unix_ns -= line->unix_ns % second_ns;
+  for (point = point ? point + 1 : ""; *point >= '0' && *point <= '9' && unit_ns > 1; point++) {
+    unit_ns /= 10;
+    line->unix_ns += (*point - '0') * unit_ns;
+  }
 }
 
 static int64_t sum_of(int64_t a, int64_t b) {

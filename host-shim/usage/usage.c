@@ -79,6 +79,12 @@ void usage_set_tool_errors(struct usage *usage, uint64_t id, uint32_t count) {
     call->tool_errors = count;
 }
 
+void usage_clear(struct usage *usage) {
+  usage->count = 0;
+  usage->model_count = 0;
+  usage->is_partial = false;
+}
+
 void usage_free(struct usage *usage) {
   free(usage->calls);
   *usage = (struct usage){.calls = NULL};
@@ -101,6 +107,16 @@ struct usage_tokens usage_sum(const struct usage *usage) {
     add(&sum.cache_write, tokens->cache_write);
     add(&sum.reasoning, tokens->reasoning);
   }
+  return sum;
+}
+
+int64_t usage_tool_errors(const struct usage *usage) {
+  int64_t sum = 0;
+
+  if (!usage->tells_tool_errors || usage->is_partial)
+    return USAGE_NOT_SAID;
+  for (size_t i = 0; i < usage->count; i++)
+    sum += usage->calls[i].tool_errors;
   return sum;
 }
 
@@ -150,17 +166,12 @@ int usage_describe(const struct usage *usage, struct json_text_members *metadata
                    struct json_text_members *extra) {
   struct usage_tokens sum = usage_sum(usage);
   const char *model = usage_model(usage);
-  int64_t tool_errors = 0;
   int result = 0;
 
   if (usage->is_partial || usage->count == 0)
     return 0;
-  for (size_t i = 0; i < usage->count; i++)
-    tool_errors += usage->calls[i].tool_errors;
   if (model[0] != '\0' && !json_text_members_find(metadata, "model"))
     result = json_text_members_add_text(metadata, "model", model);
   result |= usage_describe_tokens(&sum, metadata, extra);
-  if (usage->tells_tool_errors)
-    result |= add_number(metadata, "tool_errors", tool_errors);
-  return result;
+  return result | add_number(metadata, "tool_errors", usage_tool_errors(usage));
 }

@@ -43,10 +43,14 @@ void usage_add_call(struct usage *usage, uint64_t id, const struct usage_tokens 
                     const char *model);
 /* The tools that failed in the call or tool use `id`: the last number told counts. */
 void usage_set_tool_errors(struct usage *usage, uint64_t id, uint32_t count);
+/* Forgets the calls, not what the host writes down. */
+void usage_clear(struct usage *usage);
 void usage_free(struct usage *usage);
 
 /* The sums.  A member is USAGE_NOT_SAID when no call said it, all are when something is missing. */
 struct usage_tokens usage_sum(const struct usage *usage);
+/* How many tools failed, USAGE_NOT_SAID when that is not known. */
+int64_t usage_tool_errors(const struct usage *usage);
 /* The model that cost most, or "": tokens are weighted as price lists do (output 5, input 1,
  * written to a cache 1.25, read from it 0.1). */
 const char *usage_model(const struct usage *usage);

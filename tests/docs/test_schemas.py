@@ -61,6 +61,7 @@ class Schemas(HostTest):
                          "NOT_RECORDED")
         told = self.messages(0, "exec", "coach", "-q", "-o", "json", "--", "true")
         self.fits("record", told.splitlines()[-1])
+        self.document("import", 0, "import", "codex")
         self.document("replay", 4, "replay", stdin='{"agent":"coach","success":true}\n{"agent":"coach"}\n')
 
     def test_looking(self):

@@ -1,0 +1,98 @@
+/* command_import.c - record what a coding agent did before its hooks were installed.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
+#include "base/output.h"
+#include "base/signals.h"
+#include "base/time_text.h"
+#include "host/command.h"
+#include "operator/import.h"
+#include "operator/operator_commands.h"
+#include "usage/history_files.h"
+
+static const struct option_spec own_options[] = {
+    {"since", 0, OPTION_TEXT, "TIME", "only turns that ended at TIME or later: a date or a time"},
+    {"agent", 0, OPTION_TEXT, "NAME", "record under this name"},
+    {"aborted", 0, OPTION_CHOICE, "skip|failure",
+     "what a turn the user aborted counts as; skip: nothing"},
+    {"emit-event", 'e', OPTION_FLAG, NULL, "publish an event for each record; else none is"},
+    {NULL, 0, OPTION_FLAG, NULL, NULL},
+};
+
+static const struct command_example examples[] = {
+    {"import claude-code", "all of this project that is still on the disk"},
+    {"import codex --since 2026-10-01", "from that day on"},
+    {"import gemini -o json", "the counts as JSON"},
+    {NULL, NULL},
+};
+
+static bool is_known(const char *name, struct problem *problem) {
+  static const char *const hosts[] = {HISTORY_FILES_HOSTS};
+
+  for (size_t i = 0; i < sizeof hosts / sizeof hosts[0]; i++)
+    if (strcmp(hosts[i], name) == 0)
+      return true;
+  problem_set(problem, EXIT_CODE_USAGE,
+              "no history of '%s' can be read; claude-code, codex and gemini keep one", name);
+  return false;
+}
+
+static int run_opened(const struct host *host, struct session *session, struct problem *problem) {
+  const char *since = options_text(host->arguments, "since", NULL);
+  struct import import = {
+      .session = session,
+      .host = command_word(host, 0),
+      .agent = options_text(host->arguments, "agent", NULL),
+      .takes_aborted = strcmp(options_text(host->arguments, "aborted", "skip"), "failure") == 0,
+      .replay = {.fd = -1},
+  };
+  bool emits = options_given(host->arguments, "emit-event");
+
+  if (!is_known(import.host, problem))
+    return output_problem(problem);
+  if (since && time_text_parse_since(since, &import.history.since_ns) < 0) {
+    problem_set(problem, EXIT_CODE_USAGE, "--since %s: not a date or a time, such as 2026-10-01",
+                since);
+    return output_problem(problem);
+  }
+  signals_note();
+  int result = emits ? session_set(session, "emit_event", "true", problem) : 0;
+  if (result == 0)
+    result = import_collect(&import, problem);
+  if (result == 0)
+    result = import_record(&import, emits ? KAIZEN_EXEC_EMIT : KAIZEN_EXEC_NO_EMIT, problem);
+  int status = result < 0 ? output_problem(problem) : import_report(&import);
+  import_close(&import);
+  return status;
+}
+
+static int run(const struct host *host) {
+  struct session session;
+  struct problem problem;
+
+  if (session_open(host, &session, &problem) < 0)
+    return output_problem(&problem);
+  int status = run_opened(host, &session, &problem);
+  session_close(&session);
+  return status;
+}
+
+const struct command command_import = {
+    .name = "import",
+    .synopsis = "HOST [--since TIME] [OPTIONS]",
+    .summary = "record what a coding agent did before its hooks were installed",
+    .details = "Reads the transcripts that the agent keeps of its sessions, turn by turn: times, "
+               "outcome as far as it can be\n"
+               "told, tokens, model, tool errors.  No text of them is taken.  Only this project's "
+               "turns are recorded, under\n"
+               "the keys that the hooks make: what is in the logs already, or is imported again, "
+               "is recorded once.\n"
+               "Nothing is published unless --emit-event asks for it.",
+    .examples = examples,
+    .option_groups = {own_options},
+    .words = {HISTORY_FILES_HOSTS},
+    .words_min = 1,
+    .words_max = 1,
+    .run = run,
+};

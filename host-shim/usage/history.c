@@ -1,0 +1,210 @@
+/* history.c - the turns that a coding agent's transcripts tell of.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "usage/history.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file_text.h"
+#include "base/json_text.h"
+#include "base/time_text.h"
+#include "host/report_text.h"
+
+static const size_t DOCUMENT_BYTES_MAX = 64 * 1024 * 1024;
+
+struct reading { /* of one file */
+  struct history *history;
+  struct transcript *transcript;
+  struct history_turn turn; /* the open one; its session, agent and version hold for the file */
+  enum transcript_step last;
+  bool is_open, is_elsewhere;
+  char folder[PATH_MAX];
+};
+
+static void take_text(char *out, size_t room, const char *text) {
+  if (text[0] != '\0')
+    snprintf(out, room, "%s", text);
+}
+
+static void take_folder(struct reading *reading, const char *folder) {
+  if (!folder || strcmp(folder, reading->folder) == 0 || strlen(folder) >= sizeof reading->folder)
+    return;
+  strcpy(reading->folder, folder);
+  reading->is_elsewhere = !reading->history->is_ours(reading->history->ctx, folder);
+}
+
+static void keep(struct history *history, const struct history_turn *turn) {
+  if (history->count == history->room) {
+    size_t room = history->room > 0 ? history->room * 2 : 256;
+    struct history_turn *larger = reallocarray(history->turns, room, sizeof *larger);
+
+    if (!larger) {
+      history->no_memory = true;
+      return;
+    }
+    history->turns = larger;
+    history->room = room;
+  }
+  history->turns[history->count++] = *turn;
+}
+
+/* A host without a word for the end ends a turn by its answer. */
+static enum transcript_step outcome_of(const struct reading *reading) {
+  bool says_end = strcmp(reading->history->format->host, "codex") == 0;
+  bool says_outcome = strcmp(reading->history->format->host, "claude-code") == 0;
+
+  if (reading->last != TRANSCRIPT_ANSWER)
+    return reading->last;
+  return says_end ? TRANSCRIPT_OTHER : says_outcome ? TRANSCRIPT_COMPLETED : TRANSCRIPT_ANSWER;
+}
+
+static void end_turn(struct reading *reading) {
+  struct history *history = reading->history;
+  struct history_turn *turn = &reading->turn;
+  struct usage *usage = &reading->transcript->usage;
+  bool is_agents = turn->agent_id[0] != '\0';
+
+  if (!reading->is_open)
+    return;
+  reading->is_open = false;
+  turn->outcome = outcome_of(reading);
+  turn->tokens = usage_sum(usage);
+  turn->tool_errors = usage_tool_errors(usage);
+  snprintf(turn->model, sizeof turn->model, "%s", usage_model(usage));
+  /* a command of the host's own, such as /help, has no answer of a model */
+  bool is_run = usage->count > 0 || turn->outcome == TRANSCRIPT_FAILED;
+  if (!is_run || turn->session[0] == '\0' || turn->ended_ns < history->since_ns)
+    return;
+  if (reading->is_elsewhere || reading->folder[0] == '\0')
+    history->elsewhere++;
+  else if (turn->outcome == TRANSCRIPT_OTHER || turn->outcome == TRANSCRIPT_PROMPT ||
+           turn->outcome == TRANSCRIPT_TOOL || turn->ended_ns == 0)
+    history->unfinished++;
+  else if (is_agents && turn->agent_name[0] == '\0')
+    history->nameless++;
+  else
+    keep(history, turn);
+}
+
+static void begin_turn(struct reading *reading, const struct transcript_line *line) {
+  struct history_turn *turn = &reading->turn;
+
+  end_turn(reading);
+  usage_clear(&reading->transcript->usage);
+  reading->is_open = true;
+  reading->last = TRANSCRIPT_PROMPT;
+  turn->begun_ns = line->unix_ns;
+  turn->ended_ns = line->unix_ns;
+  turn->error[0] = turn->turn[0] = '\0';
+}
+
+static void take_line(void *ctx, const struct transcript_line *line) {
+  struct reading *reading = ctx;
+  struct history_turn *turn = &reading->turn;
+
+  if (!turn->session[0]) /* of a file the first one counts: a fork repeats its parent's */
+    take_text(turn->session, sizeof turn->session, line->session);
+  take_text(turn->version, sizeof turn->version, line->version);
+  if (reading->transcript->is_agents_own || strcmp(reading->history->format->host, "codex") == 0) {
+    take_text(turn->agent_id, sizeof turn->agent_id, line->agent_id);
+    take_text(turn->agent_name, sizeof turn->agent_name, line->agent_name);
+  }
+  take_folder(reading, line->folder);
+  bool is_same = reading->is_open && line->turn[0] != '\0' && strcmp(line->turn, turn->turn) == 0;
+  if (line->step == TRANSCRIPT_PROMPT && !is_same)
+    begin_turn(reading, line);
+  if (!reading->is_open)
+    return;
+  if (line->step == TRANSCRIPT_PROMPT || turn->turn[0] == '\0')
+    take_text(turn->turn, sizeof turn->turn, line->turn);
+  if (line->step == TRANSCRIPT_OTHER || line->step == TRANSCRIPT_PROMPT)
+    return;
+  reading->last = line->step;
+  take_text(turn->error, sizeof turn->error, line->error);
+  if (line->unix_ns > 0)
+    turn->ended_ns = line->unix_ns;
+  if (line->step == TRANSCRIPT_COMPLETED || line->step == TRANSCRIPT_FAILED ||
+      line->step == TRANSCRIPT_ABORTED)
+    if (strcmp(reading->history->format->host, "codex") == 0)
+      end_turn(reading);
+}
+
+/* Older versions of Gemini CLI keep a session as one document. */
+static int read_document(struct transcript *transcript, const char *path, struct problem *problem) {
+  const char *description = NULL;
+  char *text = NULL;
+  size_t len = 0, at = 0;
+
+  if (file_text_read(path, DOCUMENT_BYTES_MAX, &text, &len, problem) < 0)
+    return -1;
+  struct json_object *document = json_text_parse(text, len, &at, &description);
+  struct json_object *messages = report_text_member(document, "messages");
+  free(text);
+  if (!json_object_is_type(messages, json_type_array)) {
+    json_object_put(document);
+    return problem_set(problem, EXIT_CODE_FAILED, "%s: not a session", path);
+  }
+  transcript_take(transcript, document);
+  for (size_t i = 0; i < json_object_array_length(messages); i++)
+    transcript_take(transcript, json_object_array_get_idx(messages, i));
+  json_object_put(document);
+  return 0;
+}
+
+int history_read(struct history *history, const char *path, const char *folder, bool is_agents_own,
+                 struct problem *problem) {
+  struct transcript transcript;
+  size_t len = strlen(path);
+
+  if (transcript_open(&transcript, history->format, path, problem) < 0)
+    return -1;
+  struct reading reading = {.history = history, .transcript = &transcript};
+  transcript.is_agents_own = is_agents_own;
+  transcript.each = take_line;
+  transcript.ctx = &reading;
+  take_folder(&reading, folder);
+  int result = 0;
+  if (len > 5 && strcmp(path + len - 5, ".json") == 0)
+    result = read_document(&transcript, path, problem);
+  else if (transcript_read(&transcript, 0) < 0)
+    result = problem_set(problem, EXIT_CODE_FAILED, "%s: cannot be read to its end", path);
+  transcript_end(&transcript);
+  end_turn(&reading);
+  transcript_close(&transcript);
+  return history->no_memory ? problem_no_memory(problem) : result;
+}
+
+static void join(char key[HISTORY_KEY_MAX], const char *part) {
+  size_t len = strlen(key);
+
+  if (part[0] != '\0')
+    snprintf(key + len, HISTORY_KEY_MAX - len, "%s%s", len > 0 ? ":" : "", part);
+}
+
+void history_key(const struct history *history, const struct history_turn *turn,
+                 char key[HISTORY_KEY_MAX]) {
+  char stamp[TIME_TEXT_MAX];
+
+  key[0] = '\0';
+  join(key, history->format->host);
+  join(key, turn->session);
+  join(key, turn->agent_id);
+  if (turn->turn[0] == '\0') { /* with the milliseconds that tell turns of one second apart */
+    time_text_format(turn->ended_ns, stamp);
+    stamp[strlen(stamp) - 1] = '\0';
+    join(key, stamp);
+    snprintf(key + strlen(key), HISTORY_KEY_MAX - strlen(key), ".%03dZ",
+             (int)(turn->ended_ns / 1000000 % 1000));
+  } else {
+    join(key, turn->turn);
+  }
+}
+
+void history_free(struct history *history) {
+  free(history->turns);
+  history->turns = NULL;
+  history->count = history->room = 0;
+}

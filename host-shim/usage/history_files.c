@@ -1,0 +1,163 @@
+/* history_files.c - where a coding agent keeps the transcripts of its sessions.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "usage/history_files.h"
+
+#include <dirent.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/file_text.h"
+#include "base/sha256.h"
+
+enum { DEPTH_MAX = 8, FOLDER_BYTES_MAX = 65536 };
+
+static const struct {
+  const char *host;
+  const char *home_variable; /* the host's own folder, when it is set */
+  const char *home;          /* below the user's, when not */
+  const char *folders[2];    /* in it */
+} places[] = {
+    {"claude-code", "CLAUDE_CONFIG_DIR", ".claude", {"projects", NULL}},
+    {"codex", "CODEX_HOME", ".codex", {"sessions", "archived_sessions"}},
+    {"gemini", "GEMINI_CLI_HOME", ".gemini", {"tmp", NULL}},
+};
+
+struct search {
+  const char *host, *project_root;
+  int64_t since_ns;
+  struct history_files *files;
+};
+
+static bool ends_with(const char *text, const char *end) {
+  size_t len = strlen(text), end_len = strlen(end);
+
+  return len >= end_len && strcmp(text + len - end_len, end) == 0;
+}
+
+/* A chat lies in PROJECT/chats; what lies deeper are subagents, of which no hook tells. */
+static bool is_wanted(const struct search *search, const char *path) {
+  if (strcmp(search->host, "gemini") != 0)
+    return ends_with(path, ".jsonl");
+  const char *chats = strstr(path, "/chats/");
+  return chats && !strchr(chats + 7, '/') &&
+         (ends_with(path, ".jsonl") || ends_with(path, ".json"));
+}
+
+/* Gemini's folder names its project in a file, or is called by the hash of the project's name. */
+static char *gemini_folder(const struct search *search, const char *path) {
+  char marker[PATH_MAX], hash[SHA256_TEXT_SIZE];
+  int len = (int)(strstr(path, "/chats/") - path);
+  struct problem ignored;
+  struct sha256 sha;
+  char *text = NULL;
+  size_t text_len = 0;
+
+  if (snprintf(marker, sizeof marker, "%.*s/.project_root", len, path) < PATH_MAX &&
+      file_text_read(marker, FOLDER_BYTES_MAX, &text, &text_len, &ignored) == 0) {
+    text[strcspn(text, "\r\n")] = '\0';
+    return text;
+  }
+  sha256_start(&sha);
+  sha256_add(&sha, search->project_root, strlen(search->project_root));
+  sha256_finish(&sha, hash);
+  bool is_this = len > 64 && path[len - 65] == '/' && strncmp(path + len - 64, hash, 64) == 0;
+  return strdup(is_this ? search->project_root : "");
+}
+
+static int add(struct search *search, const char *path, const struct stat *entry) {
+  struct history_files *files = search->files;
+
+  if (files->count == files->room) {
+    size_t room = files->room > 0 ? files->room * 2 : 64;
+    struct history_file *larger = reallocarray(files->list, room, sizeof *larger);
+
+    if (!larger)
+      return -1;
+    files->list = larger;
+    files->room = room;
+  }
+  struct history_file *file = &files->list[files->count];
+  *file = (struct history_file){
+      .path = strdup(path),
+      .bytes = (uint64_t)entry->st_size,
+      .is_agents_own = strstr(path, "/subagents/") != NULL,
+  };
+  if (!file->path)
+    return -1;
+  if (strcmp(search->host, "gemini") == 0)
+    file->folder = gemini_folder(search, path);
+  files->count++;
+  files->bytes += file->bytes;
+  return 0;
+}
+
+/* Links are not followed: they could lead in a circle. */
+static int walk(struct search *search, const char *folder, int depth) {
+  struct dirent **entries = NULL;
+  char path[PATH_MAX];
+  struct stat entry;
+  int result = 0;
+  int count = depth > DEPTH_MAX ? 0 : scandir(folder, &entries, NULL, alphasort);
+
+  for (int i = 0; i < count; i++) {
+    const char *name = entries[i]->d_name;
+    bool fits = snprintf(path, sizeof path, "%s/%s", folder, name) < PATH_MAX;
+
+    if (result == 0 && fits && strcmp(name, ".") != 0 && strcmp(name, "..") != 0 &&
+        lstat(path, &entry) == 0) {
+      int64_t written_ns =
+          (int64_t)entry.st_mtim.tv_sec * INT64_C(1000000000) + entry.st_mtim.tv_nsec;
+
+      if (S_ISDIR(entry.st_mode))
+        result = walk(search, path, depth + 1);
+      else if (S_ISREG(entry.st_mode) && entry.st_uid == geteuid() &&
+               written_ns >= search->since_ns && is_wanted(search, path))
+        result = add(search, path, &entry);
+    }
+    free(entries[i]);
+  }
+  free(entries);
+  return result;
+}
+
+int history_files_find(const char *host, const char *project_root, int64_t since_ns,
+                       struct history_files *files, struct problem *problem) {
+  struct search search = {
+      .host = host, .project_root = project_root, .since_ns = since_ns, .files = files};
+  const char *home = getenv("HOME");
+  char folder[PATH_MAX];
+
+  *files = (struct history_files){.list = NULL};
+  for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
+    const char *named = getenv(places[i].home_variable);
+
+    if (strcmp(places[i].host, host) != 0)
+      continue;
+    if (!(named && *named == '/') && !(home && *home == '/'))
+      return problem_set(problem, EXIT_CODE_FAILED, "there is no home folder; set HOME");
+    for (size_t j = 0; j < 2 && places[i].folders[j]; j++) {
+      int len = named && *named == '/'
+                    ? snprintf(folder, sizeof folder, "%s/%s", named, places[i].folders[j])
+                    : snprintf(folder, sizeof folder, "%s/%s/%s", home, places[i].home,
+                               places[i].folders[j]);
+
+      if (len < PATH_MAX && walk(&search, folder, 0) < 0)
+        return problem_no_memory(problem);
+    }
+  }
+  return 0;
+}
+
+void history_files_free(struct history_files *files) {
+  for (size_t i = 0; i < files->count; i++) {
+    free(files->list[i].path);
+    free(files->list[i].folder);
+  }
+  free(files->list);
+  *files = (struct history_files){.list = NULL};
+}

@@ -1,0 +1,33 @@
+/* history_files.h - where a coding agent keeps the transcripts of its sessions.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef KAIZEN_HOST_HISTORY_FILES_H
+#define KAIZEN_HOST_HISTORY_FILES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/problem.h"
+
+struct history_file {
+  char *path;
+  char *folder; /* the project's, when the place of the file tells it; else NULL */
+  uint64_t bytes;
+  bool is_agents_own; /* of a subagent */
+};
+struct history_files {
+  struct history_file *list;
+  size_t count, room;
+  uint64_t bytes;
+};
+
+#define HISTORY_FILES_HOSTS "claude-code", "codex", "gemini"
+
+/* All of this user's that were written at or after `since_ns`, in the order of their names.  A host
+ * that keeps none has none.  -1: no home folder, no memory. */
+int history_files_find(const char *host, const char *project_root, int64_t since_ns,
+                       struct history_files *files, struct problem *problem);
+void history_files_free(struct history_files *files);
+
+#endif

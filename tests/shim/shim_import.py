@@ -1,0 +1,262 @@
+# shim_import.py - the history that coding agents keep becomes records once, whatever hooks recorded before or after.
+#
+# SPDX-License-Identifier: Apache-2.0
+import datetime
+import hashlib
+import json
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import unittest
+
+from shim_support import HostTest, others_environment
+
+TRANSCRIPTS = pathlib.Path(__file__).parents[1] / "hooks" / "transcripts"
+YESTERDAY = datetime.datetime.now(datetime.timezone.utc).date() - datetime.timedelta(days=1)
+DATE = re.compile(r"2026-\d\d-\d\d(?=T)")
+
+
+class Import(HostTest):
+    def transcript(self, name, day=YESTERDAY, project=None):
+        """What a real program wrote, on another day."""
+        text = (TRANSCRIPTS / f"{name}.jsonl").read_text()
+        return DATE.sub(str(day), text.replace("@PROJECT@", str(project or self.project)))
+
+    def place(self, path, text):
+        path = self.home / path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        return path
+
+    def claude(self, name="claude-code-two-turns", to="session", **more):
+        return self.place(f".claude/projects/-shop/{to}.jsonl", self.transcript(name, **more))
+
+    def codex(self, name="codex-two-turns", to="a", **more):
+        return self.place(f".codex/sessions/2026/11/27/rollout-{to}.jsonl", self.transcript(name, **more))
+
+    def gemini(self, name="gemini-resumed", folder="shop", to="session-a.jsonl", marker=True, **more):
+        if marker:
+            self.place(f".gemini/tmp/{folder}/.project_root", str(self.project))
+        return self.place(f".gemini/tmp/{folder}/chats/{to}", self.transcript(name, **more))
+
+    def run_import(self, host, *options, status=0):
+        return json.loads(self.expect(status, "-o", "json", "import", host, *options))
+
+    def records(self, project=None):
+        logs = sorted((project or self.project).glob(".kaizen/metrics/*/executions.jsonl"))
+        return [json.loads(line) for log in logs for line in log.read_text().splitlines()]
+
+    def tearDown(self):
+        stored = b"".join(path.read_bytes() for path in self.project.rglob("*") if path.is_file())
+        super().tearDown()
+        self.assertNotIn(b"CANARY", stored)
+        self.assertNotIn(b"example.com", stored)
+
+    def holds(self, record, **expected):
+        told = {**record, **record["metadata"]}
+        self.assertEqual({name: told.get(name) for name in expected}, expected)
+
+    def test_what_real_hosts_wrote_becomes_records_turn_by_turn(self):
+        self.claude()
+        self.claude("claude-code-failed", "failed")
+        self.claude("claude-code-subagents", "parent")
+        self.claude("claude-code-subagent", "parent/subagents/agent-a1")
+        report = self.run_import("claude-code")
+        self.assertEqual((report["recorded"], report["transcripts"], report["unfinished"]), (6, 4, 0))
+        records = self.records()
+        self.assertEqual([r["agent"] for r in records], ["claude-code"] * 5 + ["general-purpose"])
+        self.assertEqual(sorted(r["tokens"] for r in records if "tokens" in r), [1234] * 4 + [2468])
+        failed, = [r for r in records if not r["success"]]
+        self.holds(failed, outcome="failed", error_type="server_error", tokens=None, event="import")
+        self.holds(records[0], model="claude-sonnet-4-5", host="claude-code", host_version="2.1.332", outcome="completed",
+                   tool_errors=0)
+        self.assertGreater(records[0]["execution_time_s"], 0.01)
+        self.assertEqual([r["timestamp"] for r in records[:5]], sorted(r["timestamp"] for r in records[:5]))
+
+    def test_codex_and_gemini_the_same_way(self):
+        self.codex()
+        self.codex("codex-failed", "b")
+        self.codex("codex-subagent", "c")
+        report = self.run_import("codex")
+        self.assertEqual([(a["agent"], a["turns"], a["failed"], a["tokens"]) for a in report["agents"]],
+                         [("codex", 3, 1, 3702), ("default", 1, 0, 1234)])
+        failed, = [r for r in self.records() if not r["success"]]
+        self.holds(failed, error_type="internal_server_error", outcome="failed")
+        self.gemini()
+        report = self.run_import("gemini")
+        self.assertEqual([(a["agent"], a["turns"], a["tokens"]) for a in report["agents"]], [("gemini", 2, 3702)])
+        self.holds([r for r in self.records() if r["agent"] == "gemini"][0], outcome=None, success=True,
+                   model="gemini-2.5-flash")
+
+    def test_imported_again_nothing_is_recorded_again(self):
+        self.claude()
+        self.codex()
+        self.gemini()
+        for host in ("claude-code", "codex", "gemini"):
+            self.assertEqual(self.run_import(host)["recorded"], 2)
+            again = self.run_import(host)
+            self.assertEqual((again["recorded"], again["recorded_before"], again["agents"]), (0, 2, []))
+        self.assertEqual(len(self.records()), 6)
+
+    def hook(self, host, **payload):
+        self.expect(0, "hook", host, stdin=json.dumps({"cwd": str(self.project), **payload}))
+
+    def test_a_hook_that_comes_later_repeats_nothing(self):
+        self.claude()
+        self.codex()
+        self.run_import("claude-code")
+        self.run_import("codex")
+        before = self.records()
+        for record in before:
+            host, session, turn = record["idempotency_key"].split(":")
+            self.hook(host, session_id=session, hook_event_name="Stop", last_assistant_message="x",
+                      **({"turn_id": turn, "model": "m", "permission_mode": "x"} if host == "codex" else {"prompt_id": turn}))
+        self.assertEqual(self.records(), before)
+
+    def test_what_hooks_recorded_before_is_not_repeated(self):
+        self.claude()
+        self.gemini()
+        self.run_import("claude-code")
+        self.run_import("gemini")
+        originals = self.records()
+        for change in (lambda r: r.update(agent="team-a") if r["agent"] == "claude-code" else None,  # hook --agent team-a
+                       lambda r: r.update(idempotency_key=r["idempotency_key"] + "x") if r["agent"] == "gemini" else None):
+            shutil.rmtree(self.project / ".kaizen")
+            records = json.loads(json.dumps(originals))
+            for record in records:
+                change(record)
+            self.expect(0, "replay", "-", stdin="".join(json.dumps(record) + "\n" for record in records))
+            for host in ("claude-code", "gemini"):
+                report = self.run_import(host)
+                self.assertEqual((report["recorded"], report["recorded_before"]), (0, 2), host)
+
+    def test_a_turn_that_a_hook_missed_is_added_beside_those_it_did_not(self):
+        path = self.gemini()
+        path.write_text(re.sub(r"(T\d\d:\d\d:)\d\d", r"\g<1>30", path.read_text()))  # both within one second
+        self.run_import("gemini")
+        first = self.records()[0]
+        shutil.rmtree(self.project / ".kaizen")
+        first["idempotency_key"] = "gemini:x:another"
+        self.expect(0, "replay", "-", stdin=json.dumps(first) + "\n")
+        report = self.run_import("gemini")
+        self.assertEqual((report["recorded"], report["recorded_before"]), (1, 1))
+
+    def test_a_forked_session_repeats_no_turn(self):
+        path = self.claude()
+        text = path.read_text()
+        session = re.search(r'"sessionId":"([^"]+)"', text)[1]
+        self.place(".claude/projects/-shop/fork.jsonl", text.replace(session, "fork-" + session))
+        self.assertEqual(self.run_import("claude-code")["recorded"], 2)
+        self.assertEqual(len(self.records()), 2)
+
+    def test_only_this_project_s_turns_are_recorded(self):
+        other = self.scratch / "other"
+        other.mkdir()
+        gone = self.project / "gone"
+        self.claude()
+        self.claude(to="b", project=other)
+        self.codex(to="b", project=gone)
+        self.codex("codex-failed", "c", project="/nowhere/" + self.project.name)
+        report = self.run_import("claude-code")
+        self.assertEqual((report["recorded"], report["of_other_projects"]), (2, 2))
+        report = self.run_import("codex")
+        self.assertEqual((report["recorded"], report["of_other_projects"]), (2, 1))
+        self.assertEqual(self.records(other), [])
+
+    @unittest.skipUnless(shutil.which("git"), "git is not here")
+    def test_turns_in_a_work_tree_are_the_main_checkout_s(self):
+        tree = self.scratch / "wt"
+        for arguments in (("init", "-q"), ("-c", "user.name=a", "-c", "user.email=a@example.org", "commit", "-q",
+                                           "--allow-empty", "-m", "x"), ("worktree", "add", "-q", str(tree))):
+            subprocess.run(["git", *arguments], cwd=self.project, env={**others_environment(), "HOME": str(self.home)},
+                           check=True, capture_output=True)
+        self.claude(project=tree)
+        self.assertEqual(self.run_import("claude-code")["recorded"], 2)
+        shutil.rmtree(self.project / ".git")  # the name of its author is in it
+
+    def test_since_agent_and_aborted(self):
+        old = YESTERDAY - datetime.timedelta(days=20)
+        self.claude()
+        self.claude("claude-code-failed", "old", day=old)
+        report = self.run_import("claude-code", "--since", str(YESTERDAY), "--agent", "Team A")
+        self.assertEqual(report["recorded"], 2)
+        self.assertEqual({r["metadata"]["agent_name"] for r in self.records()}, {"Team A"})
+        self.assertEqual(self.run_import("claude-code")["recorded"], 1)
+        lines = self.transcript("codex-failed").replace('"task_complete"', '"turn_aborted"')
+        self.place(".codex/sessions/rollout-x.jsonl", lines)
+        self.assertEqual(self.run_import("codex")["aborted"], 0)  # no model answered in it
+        self.place(".codex/sessions/rollout-x.jsonl", self.transcript("codex-two-turns").replace("task_complete",
+                                                                                                 "turn_aborted"))
+        self.assertEqual(self.run_import("codex")["aborted"], 2)
+        self.assertEqual(self.run_import("codex", "--aborted", "failure")["recorded"], 2)
+        self.assertIn("not a date", self.messages(2, "import", "codex", "--since", "last week"))
+        self.assertIn("claude-code, codex and gemini", self.messages(2, "import", "cursor"))
+
+    def test_a_turn_without_an_end_is_left_out_and_an_interruption_is_seen(self):
+        lines = self.transcript("claude-code-subagents").splitlines()
+        last = max(i for i, line in enumerate(lines) if '"end_turn"' in line)
+        tool = next(i for i, line in enumerate(lines) if '"tool_use"' in line)
+        path = self.place(".claude/projects/x/a.jsonl", "\n".join(lines[:tool + 1]) + "\n")
+        report = self.run_import("claude-code")
+        self.assertEqual((report["recorded"], report["unfinished"]), (0, 1))
+        user = json.loads(lines[tool])
+        user.update(type="user", message={"role": "user", "content": [{"type": "text", "text": "[Request interrupted by user]"}]})
+        path.write_text("\n".join(lines[:tool + 1]) + "\n" + json.dumps(user) + "\n")
+        report = self.run_import("claude-code")
+        self.assertEqual((report["recorded"], report["unfinished"], report["aborted"]), (0, 0, 1))
+        path.write_text("\n".join(lines[:last + 1]) + "\n")
+        self.assertEqual(self.run_import("claude-code")["recorded"], 2)
+
+    def test_what_is_older_than_the_retention_is_counted_and_no_failure(self):
+        self.claude(day=YESTERDAY - datetime.timedelta(days=200))
+        report = self.run_import("claude-code")
+        self.assertEqual((report["recorded"], report["older_than_retention"], report["rejected"]), (0, 2, 0))
+
+    def test_what_cannot_be_read_is_said_and_costs_nothing_else(self):
+        self.claude()
+        torn = self.transcript("claude-code-failed").splitlines()
+        answer = next(i for i, line in enumerate(torn) if '"assistant"' in line)
+        self.place(".claude/projects/x/torn.jsonl", "\n".join([*torn[:answer], torn[answer][:-5], *torn[answer:]]) + "\n")
+        os.mkfifo(self.home / ".claude" / "projects" / "x" / "fifo.jsonl")
+        os.symlink("/etc/passwd", self.home / ".claude" / "projects" / "x" / "link.jsonl")
+        os.symlink(self.home / ".claude", self.home / ".claude" / "projects" / "x" / "circle")
+        report = self.run_import("claude-code")
+        self.assertEqual((report["recorded"], report["transcripts"]), (3, 2))
+        self.assertNotIn("tokens", [r for r in self.records() if not r["success"]][0])
+        self.place(".gemini/tmp/x/.project_root", str(self.project))
+        self.place(".gemini/tmp/x/chats/session-bad.json", "{")
+        self.assertEqual(self.run_import("gemini", status=1)["unreadable"], 1)
+
+    def test_an_older_gemini_s_document_in_a_folder_called_by_a_hash_is_read(self):
+        messages = [json.loads(line) for line in self.transcript("gemini-resumed").splitlines()]
+        session = messages[0]["sessionId"]
+        document = {"sessionId": session, "startTime": "x", "messages": [m for m in messages if "type" in m]}
+        for text, count in ((str(self.project), 2), ("/another", 0)):
+            name = hashlib.sha256(text.encode()).hexdigest()
+            path = self.place(f".gemini/tmp/{name}/chats/session-a.json", json.dumps(document))
+            self.assertEqual(self.run_import("gemini")["recorded"], count)
+            path.unlink()
+
+    def test_no_history_is_no_failure_and_no_event_is_published(self):
+        self.assertEqual(self.run_import("codex")["recorded"], 0)
+        self.claude()
+        self.expect(0, "--set", "emit_event=true", "import", "claude-code")
+        self.assertNotIn("event_id", self.records()[0])
+        shutil.rmtree(self.project / ".kaizen")
+        self.expect(0, "import", "claude-code", "--emit-event")
+        self.assertIn("event_id", self.records()[0])
+
+    def test_the_text_says_what_came_of_it(self):
+        self.claude()
+        result = self.run_host("import", "claude-code")
+        self.assertEqual(result.returncode, 0)
+        self.assertIn(b"claude-code: 2 turns recorded from 1 transcript\n", result.stdout)
+        self.assertRegex(result.stdout.decode(), r"claude-code +2 +100 % +2468")
+        self.assertIn(b"kaizen-host show", result.stderr)
+        self.assertIn(b"2 turns recorded before", self.run_host("import", "claude-code").stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
