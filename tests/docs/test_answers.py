@@ -1,0 +1,83 @@
+#!/usr/bin/env python3
+"""test_answers.py - a week of an agent that gets worse is played, and docs/answers.md finds each answer in it.
+
+SPDX-License-Identifier: Apache-2.0
+"""
+import datetime
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+
+from shim_support import HOST, clean_environment
+
+TOP = pathlib.Path(os.environ.get("KAIZEN_TEST_SRCDIR") or pathlib.Path(__file__).resolve().parents[2])
+PAGE = TOP / "docs" / "answers.md"
+FAILS = ("check",)  # commands of the table whose answer is a status of 1 as well
+NOW = datetime.datetime.now(datetime.timezone.utc)
+
+
+def run_of(agent, hours_ago, success, seconds, model, cost, reason):
+    ended = (NOW - datetime.timedelta(hours=hours_ago, minutes=-30)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    metadata = {"model": model, "cost_usd": cost, "input_tokens": 9000, "output_tokens": 1000}
+    if not success:
+        metadata["error_type"] = reason
+    return {"timestamp": ended, "agent": agent, "success": success, "execution_time_s": seconds,
+            "quality_score": 0.9 if success else 0.3, "metadata": metadata}
+
+
+def week():
+    for i in range(200):
+        yield run_of("fixer", 165 - i * 0.695, i % 12 != 0, 40 + i % 7, "large", 0.2, "test_failed")
+        if i % 2 == 0:
+            yield run_of("coach", 165 - i * 0.695, i % 24 != 0 or i > 168, 90 + i % 5, "large", 0.1, "timeout")
+    for i in range(25):
+        yield run_of("fixer", 25 - i, i % 5 < 2, 120 + i % 9, "small", 0.3, "rate_limit")
+
+
+def alike(text):
+    """Times differ from day to day, columns with what stands in them."""
+    return " ".join(re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d", "TIME", text).split())
+
+
+def main():
+    failures = []
+    with tempfile.TemporaryDirectory() as scratch:
+        project = pathlib.Path(scratch) / "shop"
+        project.mkdir()
+        environment = clean_environment(scratch)
+        environment["PATH"] = f"{pathlib.Path(HOST).parent}:{environment['PATH']}"
+
+        def shell(command, text=None, **more):
+            return subprocess.run(["sh", "-c", command], cwd=project, env={**environment, **more}, input=text, text=True,
+                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
+
+        played = shell("kaizen-host replay -q", "".join(json.dumps(run) + "\n" for run in week()))
+        failures += [f"replay: {played.stderr}"] if played.returncode else []
+        rows = re.findall(r"^\| (.+?) \| `(kaizen-host .+?)` \| `(.+?)` \|$", PAGE.read_text(), re.M)
+        failures += ["the table has no rows"] if len(rows) < 10 else []
+        for question, command, answer in rows:
+            done = shell(command)
+            expected = 1 if command.split()[1] in FAILS else 0
+            if done.returncode != expected or alike(answer) not in alike(done.stdout):
+                failures.append(f"{question} {command}: status {done.returncode}, nothing like {answer!r} in\n"
+                                f"{done.stdout}{done.stderr}")
+        recipe = re.search(r"```sh\n(.*?)```", PAGE.read_text(), re.S).group(1)
+        summary = project / "summary.md"
+        for more, status, lines in (({"GITHUB_STEP_SUMMARY": str(summary)}, 1, 8), ({}, 1, None)):
+            done = shell(recipe, **more)
+            told = [line for line in done.stdout.splitlines() if line.startswith("fixer: ")]
+            if done.returncode != status or len(told) != 2 or (lines and len(summary.read_text().splitlines()) != lines):
+                failures.append(f"the recipe: status {done.returncode}\n{done.stdout}{done.stderr}")
+        done = shell(recipe.replace("--all", "coach"))
+        failures += [f"the recipe for coach: {done.stdout}{done.stderr}"] if done.returncode else []
+    for failure in failures:
+        print("FAILED:", failure)
+    print(f"{len(rows)} answers looked for")
+    return 1 if failures else 0
+
+
+sys.exit(main())
