@@ -142,12 +142,15 @@ static int find_place(struct publisher_agent *agent, const struct agent_state *s
              "%s: the log was rewritten by another program, which took %llu events that were not "
              "acknowledged",
              agent->name, (unsigned long long)finding.lost);
+  if (finding.held)
+    agent->unacknowledged = 0; /* they are among those held */
   if (result != 0)
     return result;
   if (held > 0)
     site_say(agent->site, KAIZEN_LOG_WARNING, PUBLISHER_MESSAGE_HELD,
-             "%s: %llu events are held, as this tree was copied or restored; send them with "
-             "kaizen-host drain --resend-all, or take them as sent with --assume-sent",
+             "%s: %llu events are held: the tree was copied or restored, or its log rewritten, and "
+             "they may have been sent before; send them with kaizen-host drain --resend-all, or "
+             "take them as sent with --assume-sent",
              agent->name, (unsigned long long)held);
   if (state->last_stream_seq > agent->stream_sequence)
     agent->stream_sequence = state->last_stream_seq;

@@ -74,8 +74,10 @@ static int count_dead(const struct outbox *outbox, const struct cursor *cursor, 
 static int store_recount(struct outbox *outbox, const struct agent_state *seen,
                          const struct cursor_search *search, struct read_place_finding *finding,
                          struct error *error) {
+  bool decides = cursor_search_decides(search);
   uint64_t behind = search->total - search->marked;
-  uint64_t lost = finding->unacknowledged > behind ? finding->unacknowledged - behind : 0;
+  uint64_t lost =
+      decides && finding->unacknowledged > behind ? finding->unacknowledged - behind : 0;
   struct cursor moved = seen->cursor;
   struct agent_state state;
   bool same_log;
@@ -98,8 +100,10 @@ static int store_recount(struct outbox *outbox, const struct agent_state *seen,
     result = agent_state_store(outbox->agent_fd, &state, finding->sync, error);
   }
   agent_lock_release(&outbox->lock);
-  if (result == 0)
+  if (result == 0) {
     finding->lost = lost;
+    finding->held = !decides;
+  }
   return result;
 }
 
@@ -126,9 +130,12 @@ int read_place_find(struct read_place *place, struct outbox *outbox,
     return -1;
   /* Events that waited may be gone, too: only the whole log tells. */
   if (moved || finding->unacknowledged > 0) {
-    result = outbox_find(outbox, cursor, &found, error);
-    if (result == 0 && (moved || finding->unacknowledged > found.total - found.marked))
+    result = outbox_find(outbox, state, &found, error);
+    if (result == 0 && (moved || !cursor_search_decides(&found) ||
+                        finding->unacknowledged > found.total - found.marked))
       result = store_recount(outbox, state, &found, finding, error);
+    if (result == 0 && !cursor_search_decides(&found))
+      result = 1; /* what may have been sent is held now: begin again from there */
     if (result != 0)
       return result;
     if (found.index < cursor->recent_count)

@@ -34,6 +34,7 @@ struct read_place_finding {
   uint64_t unacknowledged; /* given: events that waited when the log was found rewritten */
   bool sync;               /* given: what is stored is made durable */
   uint64_t lost;           /* how many of them are not in the log any more */
+  bool held;               /* the log does not tell what was sent: what may have been is held */
 };
 /* After the newest line of `state` that the log holds; where that is not where .state says, stores
  * what the log says instead.  1: the lock was not free, or something changed meanwhile; -1 with

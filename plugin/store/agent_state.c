@@ -268,3 +268,9 @@ int agent_state_claim(int agent_fd, const unsigned char project_id[16], const st
   *changed = true;
   return 0;
 }
+
+int64_t agent_state_acknowledged_s(const struct agent_state *state) {
+  return state->last_acknowledged_unix_ns > 0
+             ? state->last_acknowledged_unix_ns / INT64_C(1000000000)
+             : INT64_MAX;
+}

@@ -41,4 +41,7 @@ int agent_state_sync(int agent_fd, struct error *error);
 int agent_state_claim(int agent_fd, const unsigned char project_id[16], const struct fold *fold,
                       bool sync, struct agent_state *state, bool *changed, struct error *error);
 
+/* When an event of this agent was last acknowledged, INT64_MAX: not known. */
+int64_t agent_state_acknowledged_s(const struct agent_state *state);
+
 #endif

@@ -104,10 +104,10 @@ static int find_cursor(struct agent_view *view, int agent_fd, int log_fd, struct
   uint64_t dead;
   int result;
 
-  cursor_search_begin(&search, &stored);
+  cursor_search_begin(&search, &stored, agent_state_acknowledged_s(&view->state));
   read_committed(view, log_fd, &reader);
   while ((result = outbox_next_marked(&reader, &line, error)) == 1)
-    cursor_search_line(&search, line.id, line.line.end);
+    cursor_search_line(&search, line.id, line.line.end, line.record.timestamp_s);
   line_reader_fini(&reader);
   if (result == 0)
     result = cursor_follow_search(&view->state.cursor, &search);

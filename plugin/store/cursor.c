@@ -175,18 +175,78 @@ int cursor_move_back(struct cursor *cursor, const struct cursor_target *target, 
 
 /* ---- follow the log when it is written anew -------------------------------------------------- */
 
-void cursor_search_begin(struct cursor_search *search, const struct cursor *cursor) {
-  *search = (struct cursor_search){.cursor = cursor, .index = cursor->recent_count};
+void cursor_search_begin(struct cursor_search *search, const struct cursor *cursor,
+                         int64_t acknowledged_s) {
+  *search = (struct cursor_search){
+      .cursor = cursor, .index = cursor->recent_count, .acknowledged_s = acknowledged_s};
 }
 
-void cursor_search_line(struct cursor_search *search, const unsigned char id[16], uint64_t end) {
+/* Are the lines before the one with recent id `index` those that stood before it, some of them
+ * perhaps taken out?  As far back as both are known. */
+static bool has_strangers(const struct cursor_search *search, uint32_t index) {
+  const struct cursor *cursor = search->cursor;
+  uint64_t before = search->total - 1;
+  uint32_t next = index + 1;
+
+  for (uint64_t back = 1; back <= before && back < CURSOR_RECENT && next < cursor->recent_count;
+       back++) {
+    const unsigned char *id = search->passed[(before - back) % CURSOR_RECENT];
+
+    while (next < cursor->recent_count && !same_id(cursor->recent[next], id))
+      next++;
+    if (next == cursor->recent_count)
+      return true;
+    next++;
+  }
+  return false;
+}
+
+void cursor_search_line(struct cursor_search *search, const unsigned char id[16], uint64_t end,
+                        int64_t timestamp_s) {
+  uint32_t i = 0;
+
   search->total++;
-  for (uint32_t i = 0; i < search->index; i++)
-    if (same_id(search->cursor->recent[i], id)) {
-      search->index = i;
-      search->marked = search->total;
-      search->end = end;
-    }
+  while (i < search->cursor->recent_count && !same_id(search->cursor->recent[i], id))
+    i++;
+  if (i < search->index) {
+    search->strangers = has_strangers(search, i);
+    search->index = i;
+    search->marked = search->total;
+    search->end = end;
+    search->found_s = timestamp_s;
+    search->late = 0;
+  } else if (i < search->cursor->recent_count) {
+    search->strangers = true; /* it came before, or stands twice */
+  }
+  if (search->total > search->marked && search->marked > 0 && timestamp_s >= 0)
+    search->late += timestamp_s < search->found_s;
+  memcpy(search->passed[(search->total - 1) % CURSOR_RECENT], id, sizeof search->passed[0]);
+  if (timestamp_s <= search->acknowledged_s) {
+    search->unsure_marked = search->total;
+    search->unsure_end = end;
+    memcpy(search->unsure_id, id, sizeof search->unsure_id);
+  }
+}
+
+bool cursor_search_decides(const struct cursor_search *search) {
+  const struct cursor *cursor = search->cursor;
+  bool lost = search->index == cursor->recent_count && cursor->marked > 0;
+
+  bool moved = search->marked < cursor->marked && search->late > 0;
+
+  return !search->strangers && !moved && search->marked <= cursor->marked &&
+         !(lost && search->unsure_marked > 0);
+}
+
+/* What may have been sent is held: neither sent again nor taken as sent. */
+static void hold_unsure(struct cursor *cursor, const struct cursor_search *search) {
+  (void)cursor_release(cursor);
+  cursor->held_count = cursor->marked = search->unsure_marked;
+  cursor->end = search->unsure_end;
+  cursor->dead_lettered = 0;
+  memset(cursor->recent, 0, sizeof cursor->recent);
+  cursor->recent_count = search->unsure_marked > 0;
+  memcpy(cursor->recent[0], search->unsure_id, sizeof cursor->recent[0]);
 }
 
 int cursor_follow_search(struct cursor *cursor, const struct cursor_search *search) {
@@ -195,6 +255,10 @@ int cursor_follow_search(struct cursor *cursor, const struct cursor_search *sear
 
   if (cursor_check(cursor, NULL) != 0 || search->index > cursor->recent_count)
     return CURSOR_IMPOSSIBLE;
+  if (!cursor_search_decides(search)) {
+    hold_unsure(cursor, search);
+    return 0;
+  }
   if (cursor->held_count > 0) {
     behind = cursor->marked - cursor->held_from_marked - cursor->held_count;
     if (search->marked > behind)

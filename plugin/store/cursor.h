@@ -109,16 +109,33 @@ int cursor_move_back(struct cursor *cursor, const struct cursor_target *target, 
 
 /* ---- follow the log when it is written anew ---- */
 
-/* Another program rewrote it: the newest of the cursor's ids that the log still holds decides. */
+/* Another program rewrote it: the newest of the cursor's ids that the log still holds decides, as
+ * long as the log is what is left when lines are taken out of the one before.  It is not when more
+ * marked lines stand before that one than did, or others, when some are gone there and older ones
+ * have come after it, or when none of the ids is there although something was acknowledged: lines
+ * were put into another order, or an older log was restored.
+ * Then a line that is older than the last acknowledgement may or may not have been sent. */
 struct cursor_search {
-  const struct cursor *cursor; /* as it was stored */
-  uint64_t total;              /* marked lines in the log */
-  uint32_t index;              /* of the id that was found; recent_count: none */
-  uint64_t marked, end;        /* of its line; 0: before the first */
+  const struct cursor *cursor;        /* as it was stored */
+  int64_t acknowledged_s;             /* when an event was last acknowledged */
+  uint64_t total;                     /* marked lines in the log */
+  uint32_t index;                     /* of the id that was found; recent_count: none */
+  uint64_t marked, end;               /* of its line; 0: before the first */
+  bool strangers;                     /* other lines stand before it than did */
+  int64_t found_s;                    /* its timestamp */
+  uint64_t late;                      /* older lines than it that stand after it */
+  uint64_t unsure_marked, unsure_end; /* the last line that may have been sent; 0: none */
+  unsigned char unsure_id[16];
+  unsigned char passed[CURSOR_RECENT][16]; /* a ring: the lines before the next one */
 };
-void cursor_search_begin(struct cursor_search *search, const struct cursor *cursor);
-/* The log's next marked line. */
-void cursor_search_line(struct cursor_search *search, const unsigned char id[16], uint64_t end);
+/* acknowledged_s: INT64_MAX when that is not known. */
+void cursor_search_begin(struct cursor_search *search, const struct cursor *cursor,
+                         int64_t acknowledged_s);
+/* The log's next marked line.  timestamp_s < 0: it cannot be read. */
+void cursor_search_line(struct cursor_search *search, const unsigned char id[16], uint64_t end,
+                        int64_t timestamp_s);
+/* Does it tell what was sent?  Else cursor_follow_search() holds what may have been. */
+bool cursor_search_decides(const struct cursor_search *search);
 /* A rewrite takes the oldest lines: what stands after the held ones is acknowledged and stays so,
  * the held ones are fewer.  No dead letter is counted yet. */
 int cursor_follow_search(struct cursor *cursor, const struct cursor_search *search);

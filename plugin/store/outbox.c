@@ -208,16 +208,16 @@ int outbox_line_ends_at(const struct outbox *outbox, uint64_t end, const unsigne
   return result;
 }
 
-int outbox_find(const struct outbox *outbox, const struct cursor *cursor,
+int outbox_find(const struct outbox *outbox, const struct agent_state *state,
                 struct cursor_search *search, struct error *error) {
   struct line_reader reader;
   struct outbox_line line;
   int result;
 
-  cursor_search_begin(search, cursor);
+  cursor_search_begin(search, &state->cursor, agent_state_acknowledged_s(state));
   outbox_read_from(outbox, 0, &reader);
   while ((result = outbox_next_marked(&reader, &line, error)) == 1)
-    cursor_search_line(search, line.id, line.line.end);
+    cursor_search_line(search, line.id, line.line.end, line.record.timestamp_s);
   line_reader_fini(&reader);
   return result;
 }

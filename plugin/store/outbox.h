@@ -64,7 +64,7 @@ int outbox_line_ends_at(const struct outbox *outbox, uint64_t end, const unsigne
                         struct error *error);
 
 /* Where the newest of the cursor's ids that the log still holds stands; *search says. */
-int outbox_find(const struct outbox *outbox, const struct cursor *cursor,
+int outbox_find(const struct outbox *outbox, const struct agent_state *state,
                 struct cursor_search *search, struct error *error);
 
 #endif

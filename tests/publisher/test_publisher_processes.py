@@ -350,14 +350,55 @@ class Rewritten(BrokerTest):
         driver.ok("append scratch 7")
         self.assertEqual(driver.flush(), (0, 0))
         log = self.folder("coach") / "executions.jsonl"
-        text = log.read_text()
-        fresh = text.replace(text.splitlines()[0].split('"event_id":"')[1][:8], "00000000").splitlines()[0]
-        spare = log.with_name("spare")
-        spare.write_text(fresh + "\n")
-        spare.rename(log)
-        driver.ok("append coach 1")
+        self.replace_log(log, self.with_new_ids(log.read_text(), 2).replace("2025-", "2099-"))
+        driver.ok("ring coach")
         self.assertEqual(driver.flush(), (0, 0))
         self.assertEqual([payload["id"] for _, payload in client.messages()][-2:], self.marked_ids("coach"))
+
+    @staticmethod
+    def with_new_ids(text, count):
+        """That many lines of the log, with ids that nobody has seen."""
+        line = text.splitlines()[0]
+        begin = line.index('"event_id":"') + len('"event_id":"')
+        return "".join(f"{line[:begin]}{number:08x}{line[begin + 8:]}\n" for number in range(count))
+
+    @staticmethod
+    def replace_log(log, text):
+        spare = log.with_name("spare")
+        spare.write_text(text)
+        spare.rename(log)
+
+    def test_what_a_rewritten_log_does_not_tell_is_held_and_nothing_is_passed_over(self):
+        for name, rewritten in (
+                ("newest first", lambda lines: lines[::-1]),
+                ("what was sent at the end", lambda lines: lines[10:] + lines[:10]),
+                ("an older log alone", lambda lines: lines[:4]),
+                ("one that waits among those sent", lambda lines: lines[:5] + lines[12:13] + lines[5:12] + lines[13:])):
+            with self.subTest(name):
+                agent = name.replace(" ", "-")
+                server = self.make_server()
+                client = self.make_client(server)
+                client.make_stream(duplicate_window=100_000_000)
+                (self.scratch / agent).mkdir()
+                driver = self.make_driver(self.scratch / agent)
+                driver.ok(f"attach 0 {server.url}")
+                driver.ok(f"append {agent} 80")
+                self.assertEqual(driver.flush(), (0, 0))
+                driver.call("detach 0 10000")
+                sent = len(client.messages())
+                driver.ok(f"append {agent} 30")
+                log = self.scratch / agent / ".kaizen" / "metrics" / agent / "executions.jsonl"
+                lines = [line.replace("03:04:05", f"03:{number // 60:02}:{number % 60:02}")
+                         for number, line in enumerate(log.read_text().splitlines(True))]
+                self.replace_log(log, "".join(lines[:70] + rewritten(lines[70:])
+                                              if name.startswith("one") else rewritten(lines)))
+                driver.ok(f"attach 0 {server.url}")
+                wait_for(lambda: driver.json(f"view {agent}")["held"] > 0, "what is not known to be held")
+                view = driver.json(f"view {agent}")
+                self.assertEqual(view["marked"], view["acknowledged"] + view["pending"] + view["dead"])
+                self.assertGreaterEqual(view["pending"], view["marked"] - 80)
+                self.assertEqual(len(client.messages()), sent, "no history was sent again")
+                driver.call("detach 0 10000")
 
     def test_dead_letters_and_held_events_are_counted_anew_after_a_rewrite(self):
         server = self.make_server()

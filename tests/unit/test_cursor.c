@@ -72,15 +72,18 @@ static struct cursor_counts counts_of(const struct cursor *cursor, uint64_t mark
   return counts;
 }
 
+/* Line n has timestamp n: what was acknowledged ends at line 100. */
+#define ACKNOWLEDGED_S 100
+
 /* A log that holds the lines from..to. */
 static struct cursor_search search_in(const struct cursor *cursor, uint64_t from, uint64_t to) {
   struct cursor_search search;
   unsigned char id[16];
 
-  cursor_search_begin(&search, cursor);
+  cursor_search_begin(&search, cursor, ACKNOWLEDGED_S);
   for (uint64_t n = from; n <= to; n++) {
     id_of(n, id);
-    cursor_search_line(&search, id, end_of(n - from + 1));
+    cursor_search_line(&search, id, end_of(n - from + 1), (int64_t)n);
   }
   return search;
 }
@@ -245,9 +248,9 @@ Test(cursor, after_a_rewrite_by_others_the_newest_line_that_is_left_decides) {
     const char *name;
     uint64_t from, to, line, acknowledged;
   } cases[] = {
-      {"nothing changed", 1, 120, 100, 100},    {"the oldest are gone", 81, 120, 100, 20},
-      {"the newest are gone", 1, 90, 90, 90},   {"only newer ones are left", 101, 120, 0, 0},
-      {"older than it remembers", 1, 30, 0, 0}, {"an empty log", 1, 0, 0, 0},
+      {"nothing changed", 1, 120, 100, 100},  {"the oldest are gone", 81, 120, 100, 20},
+      {"the newest are gone", 1, 90, 90, 90}, {"only newer ones are left", 101, 120, 0, 0},
+      {"an empty log", 1, 0, 0, 0},
   };
 
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -261,6 +264,63 @@ Test(cursor, after_a_rewrite_by_others_the_newest_line_that_is_left_decides) {
     cr_assert_eq(counts.acknowledged, cases[i].acknowledged, "%s", cases[i].name);
     cr_assert_eq(cursor.epoch, stored.epoch, "%s", cases[i].name);
   }
+}
+
+/* The log's lines by number, and up to which one events are held after it was looked through. */
+Test(cursor, what_a_rewritten_log_does_not_tell_is_held) {
+  static const struct {
+    const char *name;
+    uint64_t lines[12], held, pending;
+  } cases[] = {
+      {"an older log alone", {1, 2, 3}, 3, 3},
+      {"new lines after an older log", {1, 2, 3, 101, 102}, 3, 5},
+      {"newest first", {103, 102, 101, 100, 99, 98}, 6, 6},
+      {"what was sent moved to the end", {101, 102, 99, 100}, 4, 4},
+      {"what was sent long ago moved to the end", {36, 37, 99, 100, 101, 1, 2}, 7, 7},
+      {"a line that waits moved among those sent", {97, 98, 101, 99, 100, 102}, 5, 6},
+      {"a line from before in their midst", {98, 5, 99, 100, 101}, 4, 5},
+      {"a line taken out of the middle", {95, 96, 98, 100, 101}, 0, 1},
+      {"nothing that was sent is left", {101, 102}, 0, 2},
+      {"the last one sent stands twice", {98, 99, 100, 101, 100, 102}, 5, 6},
+  };
+
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    struct cursor stored = at_line(100, 0), cursor = stored;
+    struct cursor_search search;
+    struct cursor_counts counts;
+    unsigned char id[16];
+
+    cursor_search_begin(&search, &stored, ACKNOWLEDGED_S);
+    for (uint64_t n = 0; n < 12 && cases[i].lines[n] > 0; n++) {
+      id_of(cases[i].lines[n], id);
+      cursor_search_line(&search, id, end_of(n + 1), (int64_t)cases[i].lines[n]);
+    }
+    cr_assert_eq(cursor_search_decides(&search), cases[i].held == 0, "%s", cases[i].name);
+    cr_assert_eq(cursor_follow_search(&cursor, &search), 0, "%s", cases[i].name);
+    counts = counts_of(&cursor, search.total);
+    cr_assert_eq(counts.held, cases[i].held, "%s: %llu held", cases[i].name,
+                 (unsigned long long)counts.held);
+    cr_assert_eq(counts.pending, cases[i].pending, "%s: %llu pending", cases[i].name,
+                 (unsigned long long)counts.pending);
+  }
+}
+
+Test(cursor, no_more_lines_can_stand_before_it_than_did) {
+  static const uint64_t lines[] = {102, 101, 2, 1, 3};
+  struct cursor stored = holding(3), cursor;
+  struct cursor_search search;
+  unsigned char id[16];
+
+  (void)cursor_release(&stored); /* of the lines before it only one is known by its id */
+  cursor = stored;
+  cursor_search_begin(&search, &stored, ACKNOWLEDGED_S);
+  for (uint64_t n = 0; n < 5; n++) {
+    id_of(lines[n], id);
+    cursor_search_line(&search, id, end_of(n + 1), (int64_t)lines[n]);
+  }
+  cr_assert_not(cursor_search_decides(&search));
+  cr_assert_eq(cursor_follow_search(&cursor, &search), 0);
+  cr_assert_eq(counts_of(&cursor, 5).held, 5);
 }
 
 Test(cursor, a_rewrite_takes_held_ones_first) {

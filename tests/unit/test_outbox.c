@@ -225,15 +225,16 @@ Test(outbox, the_newest_known_line_that_is_left_is_the_place) {
     append_marked(n);
   look();
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-    struct cursor cursor = {0};
+    struct agent_state state = {0};
+    struct cursor *cursor = &state.cursor;
 
-    cursor_progress_begin(&progress, 0, cursor_line_id(&cursor), 0);
+    cursor_progress_begin(&progress, 0, cursor_line_id(cursor), 0);
     for (unsigned k = 3; k-- > 0;) {
       id_of(cases[i].known[k], id);
       cursor_progress_pass(&progress, id, 0, false);
     }
-    cr_assert_eq(cursor_advance(&cursor, &progress, false), 0);
-    cr_assert_eq(outbox_find(&outbox, &cursor, &found, &error), 0);
+    cr_assert_eq(cursor_advance(cursor, &progress, false), 0);
+    cr_assert_eq(outbox_find(&outbox, &state, &found, &error), 0);
     cr_assert_eq(found.index, cases[i].index, "%s", cases[i].name);
     cr_assert_eq(found.marked, cases[i].marked, "%s", cases[i].name);
     cr_assert_eq(found.total, 5, "%s", cases[i].name);
