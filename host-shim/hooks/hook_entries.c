@@ -164,7 +164,7 @@ int hook_entries_add(struct hook_json *json, const struct hook_target *target,
     note_missing(json, target->entry_path, made);
     return hook_json_set(json, target->entry_path, target->text, problem);
   }
-  if (target->form == HOOK_FORM_LIST) {
+  if (target->form == HOOK_FORM_LIST && !target->has_no_version) {
     note_missing(json, version, made);
     if (hook_json_set(json, version, "1", problem) < 0)
       return -1;

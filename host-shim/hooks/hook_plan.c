@@ -13,6 +13,7 @@
 #include "base/file_text.h"
 #include "base/json_text.h"
 #include "hooks/hook_backup.h"
+#include "hooks/hook_block.h"
 #include "hooks/hook_entries.h"
 #include "hooks/hook_file.h"
 #include "hooks/hook_line.h"
@@ -163,13 +164,39 @@ static int install_notify(struct hook_change *change, const struct hook_target *
   return len < 0 ? problem_no_memory(problem) : 0;
 }
 
+/* A program of the user's may call ours, too. */
+static bool is_our_file(const struct hook_target *target, const char *text) {
+  return strstr(text,
+                target->is_program ? "# Written by 'kaizen-host install-hooks " : "kaizen-host");
+}
+
 static int install_file(struct hook_change *change, const struct hook_target *target,
                         const struct hook_command *command, struct problem *problem) {
-  change->had_ours = change->before && strstr(change->before, "kaizen-host");
+  change->had_ours = change->before && is_our_file(target, change->before);
   if (change->before && !change->had_ours)
     return problem_set(problem, EXIT_CODE_REFUSED, "%s: it is not ours; move it away first",
                        change->file);
+  change->is_program = target->is_program;
   change->after = hook_command_fill(command, target->text);
+  return !change->after ? problem_no_memory(problem) : 0;
+}
+
+/* [[hooks]] goes behind everything else: whatever follows it would be a part of it. */
+static int install_tables(struct hook_change *change, const struct hook_target *target,
+                          const struct hook_command *command, struct problem *problem) {
+  const char *present = change->before ? change->before : "";
+  struct hook_toml_key key;
+  struct hook_block block;
+  size_t at = 0;
+  if (hook_toml_find(present, strlen(present), "hooks", &key, &at) != 0)
+    return problem_set(problem, EXIT_CODE_REFUSED,
+                       "%s: [[hooks]] cannot be added: the file has hooks in another notation, or "
+                       "cannot be read; fix it first",
+                       change->file);
+  char *tables = hook_command_tables(command, target->events);
+  change->had_ours = hook_block_find(present, &block);
+  change->after = tables ? hook_block_put(present, tables) : NULL;
+  free(tables);
   return !change->after ? problem_no_memory(problem) : 0;
 }
 
@@ -184,6 +211,8 @@ int hook_plan_install(struct hook_plan *plan, const struct hook_command *command
                      ? install_file(change, targets[i], command, problem)
                  : targets[i]->form == HOOK_FORM_NOTIFY
                      ? install_notify(change, targets[i], command, problem)
+                 : targets[i]->form == HOOK_FORM_TABLES
+                     ? install_tables(change, targets[i], command, problem)
                      : install_json(change, targets[i], command, problem);
 
     if (result < 0)
@@ -231,6 +260,18 @@ static int uninstall_notify(struct hook_change *change, const struct hook_target
   return 0;
 }
 
+static int uninstall_tables(struct hook_change *change, const struct hook_backup *known,
+                            struct problem *problem) {
+  change->after = hook_block_cut(change->before);
+  if (!change->after)
+    return problem_no_memory(problem);
+  if (*change->after == '\0' && known && !known->was_there) {
+    free(change->after);
+    change->after = NULL;
+  }
+  return 0;
+}
+
 /* To the byte as it was, when nobody changed the file since; else only what is ours goes. */
 static int uninstall_target(struct hook_change *change, const struct hook_target *target,
                             const struct hook_backup *known, struct problem *problem) {
@@ -239,11 +280,11 @@ static int uninstall_target(struct hook_change *change, const struct hook_target
     return known->original && !change->after ? problem_no_memory(problem) : 0;
   }
   if (target->form == HOOK_FORM_FILE) {
-    bool is_ours = strstr(change->before, "kaizen-host") != NULL;
-
-    change->after = is_ours ? NULL : strdup(change->before);
+    change->after = is_our_file(target, change->before) ? NULL : strdup(change->before);
     return 0;
   }
+  if (target->form == HOOK_FORM_TABLES)
+    return uninstall_tables(change, known, problem);
   return target->form == HOOK_FORM_NOTIFY ? uninstall_notify(change, target, known, problem)
                                           : uninstall_json(change, target, known, problem);
 }
@@ -347,7 +388,11 @@ static int write_file(struct hook_change *change, const struct hook_state *state
     if (keep_backup(change, state, problem) < 0)
       return -1;
   }
-  return hook_file_write(change->file, change->before, change->after, problem);
+  int result = hook_file_write(change->file, change->before, change->after, problem);
+  if (result == 0 && change->is_program && chmod(change->file, 0755) < 0)
+    return problem_set(problem, EXIT_CODE_FAILED, "%s: cannot be made executable: %s", change->file,
+                       strerror(errno));
+  return result;
 }
 
 static int remove_file(struct hook_change *change, struct problem *problem) {
@@ -377,12 +422,15 @@ int hook_plan_apply(struct hook_plan *plan, const struct hook_state *state,
 static enum hook_presence presence_of(const struct hook_target *target, const char *text) {
   struct hook_json json = {.text = NULL};
   struct hook_toml_key key;
+  struct hook_block block;
   struct problem ignored;
   struct hook_entries_found entries = {.wanted = 1};
   size_t at = 0;
 
   if (target->form == HOOK_FORM_FILE)
     return strstr(text, "kaizen-host") ? HOOK_IN_PLACE : HOOK_ABSENT;
+  if (target->form == HOOK_FORM_TABLES)
+    return hook_block_find(text, &block) ? HOOK_IN_PLACE : HOOK_ABSENT;
   if (target->form == HOOK_FORM_NOTIFY)
     entries.ours = hook_toml_find(text, strlen(text), "notify", &key, &at) > 0 &&
                    notify_owner(text, &key, target->host) != HOOK_LINE_FOREIGN;

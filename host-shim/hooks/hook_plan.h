@@ -14,6 +14,7 @@ struct hook_change { /* of one file */
   char *before, *after;        /* its text; NULL: it is not there */
   bool has_mixed;              /* a line of the user's calls the hook; it is left alone */
   bool had_ours;               /* something of ours stood in it before */
+  bool is_program;             /* has to be executable */
   struct json_object *made;    /* members to be made (hook_entries.h) */
   struct json_object *folders; /* that are made for the file, or go with it, outermost first */
   char backup[PATH_MAX]; /* once applied: where the original is kept; "" when there was none */

@@ -168,6 +168,7 @@ static void check_scope(const char *host, enum hook_scope scope, const char *pro
 
   for (size_t i = 0; i < count; i++)
     if (targets[i]->form != HOOK_FORM_FILE && targets[i]->form != HOOK_FORM_NOTIFY &&
+        targets[i]->form != HOOK_FORM_TABLES &&
         hook_target_file(targets[i], scope, project_root, file, &ignored) == 0)
       check_file(host, file, sink);
 }

@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/json_text.h"
 #include "hooks/hook_target_text.h"
 
 static const char *const claude_events[] = {
@@ -26,9 +25,15 @@ static const char *const copilot_events[] = {
     "subagentStop", "errorOccurred",       "sessionEnd", NULL};
 static const char *const turn_events[] = {"SessionStart", "UserPromptSubmit", "Stop", "SessionEnd",
                                           NULL};
+static const char *const droid_events[] = {"SessionStart", "UserPromptSubmit", "Stop",
+                                           "SubagentStop", "SessionEnd",       NULL};
+static const char *const windsurf_events[] = {"pre_user_prompt", "post_cascade_response", NULL};
 static const char *const openclaw_entry[] = {"plugins", "entries", "kaizen-host", NULL};
 
 #define SECONDS "\"timeout\": 5"
+#define HOOK_TARGET_CLINE(event)                                                                   \
+  "#!/bin/sh\n# Written by 'kaizen-host install-hooks cline'; 'uninstall-hooks cline' removes "    \
+  "it.\nexec @SHELL@ --event " event "\n"
 
 static const struct hook_target targets[] = {
     {
@@ -133,6 +138,70 @@ static const struct hook_target targets[] = {
         .entry_path = openclaw_entry,
         .text = "{ \"enabled\": true, \"hooks\": { \"allowConversationAccess\": true } }",
     },
+    {
+        .host = "qwen",
+        .files = {".qwen/settings.json", ".qwen/settings.json"},
+        .form = HOOK_FORM_GROUPS,
+        .events = claude_events,
+        .fields = "\"name\": \"kaizen-host\", \"timeout\": 5000",
+    },
+    {
+        .host = "cline",
+        .files = {".cline/hooks/TaskStart", NULL},
+        .form = HOOK_FORM_FILE,
+        .is_program = true,
+        .text = HOOK_TARGET_CLINE("TaskStart"),
+    },
+    {
+        .host = "cline",
+        .files = {".cline/hooks/TaskResume", NULL},
+        .form = HOOK_FORM_FILE,
+        .is_program = true,
+        .text = HOOK_TARGET_CLINE("TaskResume"),
+    },
+    {
+        .host = "cline",
+        .files = {".cline/hooks/TaskComplete", NULL},
+        .form = HOOK_FORM_FILE,
+        .is_program = true,
+        .text = HOOK_TARGET_CLINE("TaskComplete"),
+    },
+    {
+        .host = "cline",
+        .files = {".cline/hooks/TaskError", NULL},
+        .form = HOOK_FORM_FILE,
+        .is_program = true,
+        .text = HOOK_TARGET_CLINE("TaskError"),
+    },
+    {
+        .host = "cline",
+        .files = {".cline/hooks/TaskCancel", NULL},
+        .form = HOOK_FORM_FILE,
+        .is_program = true,
+        .text = HOOK_TARGET_CLINE("TaskCancel"),
+    },
+    {
+        .host = "droid",
+        .files = {".factory/settings.json", ".factory/settings.json"},
+        .form = HOOK_FORM_GROUPS,
+        .events = droid_events,
+        .fields = SECONDS,
+    },
+    {
+        .host = "kimi",
+        .files = {".kimi/config.toml", NULL},
+        .form = HOOK_FORM_TABLES,
+        .events = claude_events,
+    },
+    {
+        .host = "windsurf",
+        .files = {".codeium/windsurf/hooks.json", ".windsurf/hooks.json"},
+        .form = HOOK_FORM_LIST,
+        .events = windsurf_events,
+        .command_name = "command",
+        .has_no_version = true,
+        .fields = "\"show_output\": false",
+    },
 };
 
 static const struct {
@@ -148,6 +217,11 @@ static const struct {
     {"goose", "the plugin is loaded when a session starts"},
     {"openhands", "the file is read when a conversation starts; a project's own hides the user's"},
     {"opencode", "plugins are loaded when OpenCode starts"},
+    {"qwen", "the hooks are loaded when a session starts; /hooks shows them"},
+    {"cline", "the files are run as they are; hooks have to be enabled in Cline's settings"},
+    {"droid", "/hooks shows them; a hooks.json beside the settings hides what stands in there"},
+    {"kimi", "the file is read when a session starts"},
+    {"windsurf", "the file is read when Cascade starts"},
     {"openclaw", "restart the gateway; 'openclaw plugins inspect kaizen-host' shows the plugin"},
 };
 
@@ -195,67 +269,4 @@ int hook_target_file(const struct hook_target *target, enum hook_scope scope,
   return len < PATH_MAX
              ? 0
              : problem_set(problem, EXIT_CODE_FAILED, "the name of the file is too long");
-}
-
-/* 'it'\''s' when there is anything a shell would take apart. */
-static int print_quoted(FILE *out, const char *word) {
-  static const char plain[] =
-      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./:=+,@%";
-
-  if (*word != '\0' && word[strspn(word, plain)] == '\0')
-    return fputs(word, out);
-  putc('\'', out);
-  for (; *word != '\0'; word++)
-    if (*word == '\'')
-      fputs("'\\''", out);
-    else
-      putc(*word, out);
-  return putc('\'', out);
-}
-
-char *hook_command_shell(const struct hook_command *command, const char *event) {
-  char *text = NULL;
-  size_t len = 0;
-  FILE *out = open_memstream(&text, &len);
-
-  if (!out)
-    return NULL;
-  for (size_t i = 0; i < command->count; i++) {
-    fputs(i > 0 ? " " : "", out);
-    print_quoted(out, command->words[i]);
-  }
-  if (event)
-    fprintf(out, " --event %s", event);
-  return fclose(out) == 0 ? text : NULL;
-}
-
-char *hook_command_array(const struct hook_command *command) {
-  char *text = NULL;
-  size_t len = 0;
-  FILE *out = open_memstream(&text, &len);
-
-  if (!out)
-    return NULL;
-  for (size_t i = 0; i < command->count; i++) {
-    char *quoted = json_text_quote(command->words[i]);
-
-    fprintf(out, "%s%s", i > 0 ? ", " : "[", quoted ? quoted : "\"\"");
-    free(quoted);
-  }
-  putc(']', out);
-  return fclose(out) == 0 ? text : NULL;
-}
-
-char *hook_command_fill(const struct hook_command *command, const char *text) {
-  static const char place[] = "@ARRAY@";
-  const char *at = strstr(text, place);
-  char *array = hook_command_array(command), *filled = NULL;
-
-  if (!at)
-    filled = strdup(text);
-  else if (!array ||
-           asprintf(&filled, "%.*s%s%s", (int)(at - text), text, array, at + sizeof place - 1) < 0)
-    filled = NULL;
-  free(array);
-  return filled;
 }

@@ -9,9 +9,10 @@
 #include <stddef.h>
 
 #include "base/problem.h"
+#include "hooks/hook_command.h"
 
 enum hook_scope { HOOK_SCOPE_USER, HOOK_SCOPE_PROJECT };
-enum { HOOK_TARGETS_MAX = 4, HOOK_COMMAND_WORDS_MAX = 64 };
+enum { HOOK_TARGETS_MAX = 8 };
 
 enum hook_form {
   /* shared JSON: {"hooks": {EVENT: [{"hooks": [{"type": "command", "command": C}]}]}} */
@@ -19,6 +20,7 @@ enum hook_form {
   HOOK_FORM_LIST,   /* shared JSON: {"version": 1, "hooks": {EVENT: [{`command_name`: C}]}} */
   HOOK_FORM_ENTRY,  /* shared JSON: one member, `entry` at `entry_path` */
   HOOK_FORM_NOTIFY, /* shared TOML: notify = [...] */
+  HOOK_FORM_TABLES, /* shared TOML: [[hooks]] with event and command, between two marks */
   HOOK_FORM_FILE    /* a file of our own, made from `text` */
 };
 
@@ -28,11 +30,13 @@ struct hook_target {
   const char *home_variable; /* when set, it names the first folder of the user's file; or NULL */
   bool is_projects;          /* meant to be a project's, when nothing else is asked for */
   enum hook_form form;
-  const char *const *events; /* GROUPS, LIST; NULL-terminated */
+  const char *const *events; /* GROUPS, LIST, TABLES; NULL-terminated */
   const char *fields;        /* GROUPS, LIST: members behind the command, as JSON */
   const char *command_name;  /* LIST: "command", or what the host calls it */
   bool names_event;          /* LIST: the payload does not name its event; the command has to */
-  const char *text;          /* FILE: @ARRAY@ becomes the command; ENTRY: the value */
+  bool has_no_version;       /* LIST: without the "version" */
+  bool is_program;           /* FILE: the host runs it */
+  const char *text;          /* FILE: see hook_command_fill(); ENTRY: the value */
   const char *const *entry_path;
 };
 
@@ -46,16 +50,5 @@ const char *hook_target_note(const char *host);
 /* The file's full name.  -1: there is no home folder. */
 int hook_target_file(const struct hook_target *target, enum hook_scope scope,
                      const char *project_root, char file[PATH_MAX], struct problem *problem);
-
-struct hook_command { /* how the host is to call us */
-  const char *words[HOOK_COMMAND_WORDS_MAX];
-  size_t count;
-};
-/* For a shell, quoted where needed; `event` adds --event.  Newly allocated, NULL without memory. */
-char *hook_command_shell(const struct hook_command *command, const char *event);
-/* As a JSON (and TOML and JavaScript) array of texts. */
-char *hook_command_array(const struct hook_command *command);
-/* `text` with @ARRAY@ replaced. */
-char *hook_command_fill(const struct hook_command *command, const char *text);
 
 #endif

@@ -122,7 +122,7 @@ class Etiquette(HookTest):
                 payload = self.payload(fixture).replace(str(self.project).encode(), str(project).encode())
                 command, stdin, _ = self.hook_call(host, payload, "--state-dir", self.state_dir)
                 command[1:1] = plugin_options()
-                cwd = project if host in ("goose",) else "/"
+                cwd = project if host in ("goose", "windsurf") else "/"
                 result = subprocess.run(command, input=stdin or b"", cwd=cwd, env={}, capture_output=True)
                 self.assertEqual((result.returncode, result.stdout, result.stderr), (0, b"", b""))
                 self.assertEqual(len(self.records(project)), 1, (self.state_dir / "hook.log").read_text())

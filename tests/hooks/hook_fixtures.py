@@ -80,6 +80,17 @@ EXPECTED = {
     "openclaw/agent-end-flat.json": record("main", outcome="completed", time=0.012, key=":8d1f:7"),
 }
 
+# From their sources and documentation.
+EXPECTED |= {
+    "droid/stop.json": record("droid", outcome=None),
+    "droid/subagent-stop.json": NOTHING,  # its payload names nobody
+    "kimi/stop.json": record("kimi", outcome="completed"),
+    "kimi/stop-failure.json": record("kimi", False, outcome="failed", error_type="rate_limit"),
+    "kimi/subagent-stop.json": record("coder", outcome="completed"),
+    "windsurf/post-cascade-response.json": record("windsurf", outcome=None, model="Claude Sonnet 4.5", key=":exec-1"),
+}
+WITHOUT_A_SIGN = {"kimi"}  # too little is in its payloads to tell whose they are
+
 # What the programs sent when they ran, texts and ids replaced; the file's name tells the version.
 EXPECTED |= {
     "claude-code/2.1.332-stop.json": record("claude-code", outcome="completed", key=":1cae7167-a643-49b6-8cc2-2ad2abc817b5"),
@@ -161,7 +172,10 @@ class Fixtures(HookTest):
             with self.subTest(fixture):
                 self.fresh()
                 self.fire("auto", self.payload(fixture))
-                self.check(fixture, EXPECTED[fixture])
+                if host_of(fixture) in WITHOUT_A_SIGN:
+                    self.assertEqual(self.record()["metadata"]["host"], "unknown-host")
+                else:
+                    self.check(fixture, EXPECTED[fixture])
 
     def test_a_payload_is_taken_as_an_argument_for_any_host(self):
         self.assertEqual(self.run_host("hook", "claude-code", self.payload("claude-code/stop.json")).returncode, 0)

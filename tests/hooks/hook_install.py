@@ -9,6 +9,7 @@ import random
 import re
 import shutil
 import subprocess
+import tomllib
 import unittest
 
 from hook_support import HOSTS, HookTest
@@ -77,7 +78,7 @@ class Install(HookTest):
 
     def scopes(self, host):
         user = [] if host == "openhands" else ["--user"]
-        project = [] if host in ("codex-notify", "openclaw") else ["--project"]
+        project = [] if host in ("codex-notify", "openclaw", "cline", "kimi") else ["--project"]
         return user + project
 
     def commands(self, text):
@@ -206,6 +207,41 @@ class Install(HookTest):
         path.unlink()
         self.install("openhands")
         self.assertEqual(list(json.loads(path.read_text())), ["hooks"])
+
+    def test_clines_files_are_programs_and_those_of_others_stay(self):
+        self.install("cline")
+        folder = self.home / ".cline" / "hooks"
+        for path in folder.iterdir():
+            self.assertTrue(os.access(path, os.X_OK), path)
+        self.uninstall("cline")
+        self.assertFalse(folder.exists())
+        folder.mkdir(parents=True)
+        mine = folder / "TaskError"
+        mine.write_text("#!/bin/sh\nkaizen-host hook cline --event TaskError; afplay x\n")
+        self.assertIn("is not ours", self.messages(3, "install-hooks", "cline"))
+        self.uninstall("cline")
+        self.assertIn("afplay", mine.read_text())
+        self.assertEqual(len(list(folder.iterdir())), 1)
+
+    def test_kimis_tables_stand_between_two_marks_behind_everything_else(self):
+        path = self.home / ".kimi" / "config.toml"
+        path.parent.mkdir()
+        for case, own in {"empty": "", "no newline": 'model = "x"', "tables": '[a]\nb = 1\n[[hooks]]\nevent = "Stop"\n',
+                          "comments": "# mine\n\n# kaizen-host: beginning\n"}.items():
+            with self.subTest(case):
+                path.write_text(own)
+                self.install("kimi")
+                text = path.read_text()
+                self.assertTrue(text.startswith(own), text)
+                events = [hook["event"] for hook in tomllib.loads(text)["hooks"]]
+                self.assertEqual(len(events), 7 + own.count("[[hooks]]"))
+                self.install("kimi", "--agent", "team")
+                self.assertEqual(path.read_text().count("--agent team"), 7)
+                path.write_text(path.read_text() + "# added\n")
+                self.uninstall("kimi")
+                self.assertEqual(path.read_text().replace("# added\n", "").rstrip("\n"), own.rstrip("\n"))
+        path.write_text('hooks = [{ event = "Stop", command = "x" }]\n')
+        self.assertIn("another notation", self.messages(3, "install-hooks", "kimi"))
 
     def test_openhands_has_a_file_of_the_user_too(self):
         self.install("openhands", "--user")

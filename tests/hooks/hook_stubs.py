@@ -8,6 +8,7 @@ import pathlib
 import re
 import signal
 import subprocess
+import tomllib
 
 from hook_support import FIXTURES
 
@@ -269,7 +270,79 @@ class OpenClaw(NodeAgent):
         self.drive(OPENCLAW_DRIVER, extension / entry, {"calls": calls})
 
 
+class Qwen(GroupsAgent):
+    expected = [("general-purpose", True), ("qwen", True)]
+    settings = ".qwen/settings.json"
+
+    def environ(self):
+        return {**super().environ(), "QWEN_PROJECT_DIR": str(self.project)}
+
+    def session(self):
+        for name in ("session-start", "user-prompt-submit", "user-prompt-submit-empty", "subagent-stop", "stop", "stop"):
+            session = {"session_id": "q-1", "prompt_id": "q-1########0"}
+            self.fire(self.fixture(f"qwen/0.24-{name}.json", **session))
+
+
+class Cline(StubAgent):
+    """Runs the files of a folder."""
+    expected = [("cline", True), ("cline", False)]
+
+    def fire(self, event, fixture, **changes):
+        program = self.home / ".cline" / "hooks" / event
+        self.run([str(program)], json.dumps(self.fixture(fixture, **changes)).encode(), shell=False)
+
+    def session(self):
+        for event, fixture in (("TaskStart", "task-start"), ("TaskComplete", "task-complete")):
+            self.fire(event, f"cline/3.0.65-{fixture}.json")
+        for event, fixture in (("TaskStart", "task-start"), ("TaskError", "task-error")):
+            self.fire(event, f"cline/3.0.65-{fixture}.json", taskId="t-2")
+
+
+class Droid(GroupsAgent):
+    expected = [("droid", True)]
+    settings = ".factory/settings.json"
+
+    def environ(self):
+        return {**super().environ(), "FACTORY_PROJECT_DIR": str(self.project)}
+
+    def session(self):
+        for name in ("session-start", "user-prompt-submit", "subagent-stop", "stop", "session-end"):
+            self.fire(self.fixture(f"droid/{name}.json"))
+
+
+class Kimi(StubAgent):
+    expected = [("coder", True), ("kimi", True), ("kimi", False)]
+
+    def fire(self, name):
+        document = self.fixture(f"kimi/{name}.json")
+        settings = tomllib.loads((self.home / ".kimi" / "config.toml").read_text())
+        for hook in settings["hooks"]:
+            if hook["event"] == document["hook_event_name"]:
+                self.run(hook["command"], json.dumps(document).encode(), limit_s=hook["timeout"])
+
+    def session(self):
+        for name in ("session-start", "user-prompt-submit", "subagent-start", "subagent-stop", "stop", "user-prompt-submit",
+                     "stop-failure", "session-end"):
+            self.fire(name)
+
+
+class Windsurf(StubAgent):
+    expected = [("windsurf", True)]
+
+    def fire(self, name):
+        document = self.fixture(f"windsurf/{name}.json")
+        settings = json.loads((self.home / ".codeium" / "windsurf" / "hooks.json").read_text())
+        assert list(settings) == ["hooks"]
+        for hook in settings["hooks"].get(document["agent_action_name"], []):
+            self.run(hook["command"], json.dumps(document).encode())
+
+    def session(self):
+        for name in ("pre-user-prompt", "post-write-code", "post-cascade-response"):
+            self.fire(name)
+
+
 STUBS = {
     "claude-code": ClaudeCode, "codex": Codex, "codex-notify": CodexNotify, "gemini": Gemini, "cursor": Cursor,
     "copilot": Copilot, "goose": Goose, "openhands": OpenHands, "opencode": OpenCode, "openclaw": OpenClaw,
+    "qwen": Qwen, "cline": Cline, "droid": Droid, "kimi": Kimi, "windsurf": Windsurf,
 }

@@ -9,7 +9,7 @@ from shim_support import PLUGIN, HostTest, clean_environment
 
 FIXTURES = pathlib.Path(__file__).parent / "fixtures"
 HOSTS = ("claude-code", "codex", "codex-notify", "gemini", "cursor", "copilot", "goose", "openhands", "opencode",
-         "openclaw")
+         "openclaw", "qwen", "cline", "droid", "kimi", "windsurf")
 
 # One turn with its start where the host has one, and how the same turn fails where it tells.
 STARTS = {
@@ -21,6 +21,11 @@ STARTS = {
     "goose": "goose/user-prompt-submit.json",
     "openhands": "openhands/user-prompt-submit.json",
     "opencode": "opencode/chat-message.json",
+    "qwen": "qwen/0.24-user-prompt-submit.json",
+    "cline": "cline/3.0.65-task-start.json",
+    "droid": "droid/user-prompt-submit.json",
+    "kimi": "kimi/user-prompt-submit.json",
+    "windsurf": "windsurf/pre-user-prompt.json",
 }
 ENDS = {
     "claude-code": "claude-code/stop.json",
@@ -33,6 +38,11 @@ ENDS = {
     "openhands": "openhands/stop.json",
     "opencode": "opencode/session-idle.json",
     "openclaw": "openclaw/agent-end.json",
+    "qwen": "qwen/0.24-stop.json",
+    "cline": "cline/3.0.65-task-complete.json",
+    "droid": "droid/stop.json",
+    "kimi": "kimi/stop.json",
+    "windsurf": "windsurf/post-cascade-response.json",
 }
 FAILURES = {
     "claude-code": "claude-code/stop-failure.json",
@@ -41,6 +51,8 @@ FAILURES = {
     "copilot": "copilot/error-occurred.json",
     "opencode": "opencode/session-error.json",
     "openclaw": "openclaw/agent-end-failed.json",
+    "cline": "cline/3.0.65-task-error.json",
+    "kimi": "kimi/stop-failure.json",
 }
 
 

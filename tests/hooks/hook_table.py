@@ -13,7 +13,8 @@ HEADINGS = ("host", "recorded", "outcome known", "duration known", "safe against
 AFTER = {  # what makes the same events those of the next turn
     "codex": {"turn_id": "t-2"}, "codex-notify": {"turn-id": "t-2"}, "cursor": {"generation_id": "g-2"},
     "opencode": {"messageID": "msg_9"}, "gemini": {"timestamp": "2026-03-02T10:05:00.000Z"},
-    "copilot": {"timestamp": 1772445901250},
+    "copilot": {"timestamp": 1772445901250}, "qwen": {"prompt_id": "q########7"}, "windsurf": {"execution_id": "e-2"},
+    "cline": {"timestamp": "2026-11-27T01:20:00.000Z"},
 }
 
 

@@ -247,6 +247,22 @@ class Qwen(Agent):
         return [self.program, "--auth-type", "openai", "-y", *more, "-p", prompt]
 
 
+class Cline(Agent):
+    name, program, package = "cline", "cline", "cline"
+    environment = {"CLINE_NO_AUTO_UPDATE": "1", "CLINE_TELEMETRY_DISABLED": "1", "DO_NOT_TRACK": "1"}
+
+    def others(self):
+        return {"resume": None, "told twice": None}
+
+    def begin(self, case):
+        super().begin(case)
+        self.run([self.program, "auth", "--provider", "openai", "--apikey", "none", "--modelid", "stub-1", "--baseurl",
+                  BASE + "/v1"])
+
+    def words(self, prompt, *more):
+        return [self.program, "--retries", "1", "--json", *more, prompt]
+
+
 class OpenClaw(Agent):
     name, program, package = "openclaw", "openclaw", "openclaw"
     environment = {"OPENCLAW_DISABLE_UPDATE_CHECK": "1", "OPENCLAW_DISABLE_BONJOUR": "1"}
@@ -277,7 +293,7 @@ class OpenClaw(Agent):
         return [self.program, "agent", "--local", "--agent", "main", "--message", prompt, "--json", *more]
 
 
-AGENTS = {agent.name: agent for agent in (Claude, Codex, Copilot, Gemini, OpenCode, OpenClaw, Qwen)}
+AGENTS = {agent.name: agent for agent in (Claude, Cline, Codex, Copilot, Gemini, OpenCode, OpenClaw, Qwen)}
 
 
 def places(name):
