@@ -9,7 +9,7 @@
 #include <sys/file.h>
 #include <sys/wait.h>
 
-TestSuite(nemo_relay, .init = enter_relay, .fini = leave_relay);
+TestSuite(nemo_relay, .init = enter_relay, .fini = leave_relay, .timeout = 60);
 
 enum { TEXT_HEAD = 72, PREFIX = 104 }; /* up to last_error_set; up to register_subscriber */
 
@@ -273,6 +273,32 @@ Test(nemo_relay, a_forked_child_answers_at_once_and_leaves_the_parents_runs_alon
   cr_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL, "status %d", status);
   cr_assert_eq(runs_of("coach"), 0);
   emit_scope("end", "agent", "u-1", "coach", "");
+  cr_assert_eq(runs_of("coach"), 1);
+}
+
+/* Standard error is what the host made of it: a pipe that nobody reads, or that is full. */
+Test(nemo_relay, a_message_neither_ends_nor_stops_the_host) {
+  char piece[4096] = {0};
+  int ends[2];
+
+  use_relay("");
+  for (int is_full = 0; is_full < 2; is_full++) {
+    cr_assert_eq(pipe2(ends, O_CLOEXEC), 0);
+    if (is_full) {
+      cr_assert_eq(fcntl(ends[1], F_SETFL, O_NONBLOCK), 0);
+      while (write(ends[1], piece, sizeof piece) > 0)
+        continue;
+      cr_assert_eq(fcntl(ends[1], F_SETFL, 0), 0);
+    } else {
+      (void)close(ends[0]);
+    }
+    cr_assert_eq(dup2(ends[1], STDERR_FILENO), STDERR_FILENO);
+    if (is_full)
+      emit_scope("end", "agent", "u-1", "", "");
+    else
+      cr_assert_eq(emit("no event"), 7);
+  }
+  run_agent("u-2", "coach", "");
   cr_assert_eq(runs_of("coach"), 1);
 }
 

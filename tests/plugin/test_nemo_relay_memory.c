@@ -2,8 +2,8 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  *
- * The program's own malloc() stands before the C library's; a sanitizer has one of its own, and then
- * the test is skipped. */
+ * The program's own malloc() stands before the C library's; a sanitizer has one of its own, and
+ * then the test is skipped. */
 #include "relay_conformance.h"
 
 #include <link.h>

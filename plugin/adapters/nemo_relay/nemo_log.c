@@ -57,6 +57,7 @@ static void write_line(const char *line, size_t len) {
 
 void nemo_log_message(void *ctx, int32_t level, int32_t id, const char *text, size_t len) {
   char line[LINE_MAX_BYTES];
+  int cancel_state;
   const char *word = level <= KAIZEN_LOG_ERROR     ? "error"
                      : level == KAIZEN_LOG_WARNING ? "warning"
                                                    : "note";
@@ -69,7 +70,10 @@ void nemo_log_message(void *ctx, int32_t level, int32_t id, const char *text, si
     return;
   size_t end = (size_t)n < sizeof line - 1 ? (size_t)n : sizeof line - 1;
   line[end] = '\n';
+  /* A thread that is cancelled here would leave its caller's locks behind. */
+  (void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
   write_line(line, end + 1);
+  (void)pthread_setcancelstate(cancel_state, NULL);
 }
 
 void nemo_log_warn(struct nemo_log *log, enum nemo_log_id id, const char *format, ...) {
