@@ -37,6 +37,7 @@ struct report {
   struct json_object *delivery; /* for it */
   struct json_object *agents;   /* for -o json */
   size_t count;
+  struct unreadable unreadable;
 };
 
 enum { SPARK_MAX = 40 };
@@ -101,7 +102,7 @@ static int report_agent(void *ctx, const char *agent, struct problem *problem) {
     return -1;
   }
   if (report->html)
-    report_html_agent(report->html, report->delivery, agent, &data);
+    report_html_agent(report->html, report->delivery, agent, &data, &answer.changes);
   if (output_is_json())
     add_json(report, agent, &data, &answer);
   else if (!report->html)
@@ -109,6 +110,15 @@ static int report_agent(void *ctx, const char *agent, struct problem *problem) {
   report->count++;
   report_data_free(&data);
   agent_answer_free(&answer);
+  return 0;
+}
+
+/* One that cannot be read does not hide the others. */
+static int report_each(void *ctx, const char *agent, struct problem *problem) {
+  struct report *report = ctx;
+
+  if (report_agent(report, agent, problem) < 0)
+    unreadable_add(&report->unreadable, agent, problem);
   return 0;
 }
 
@@ -122,7 +132,7 @@ static int write_html(struct report *report, const char *file, struct problem *p
   if (!report->html)
     return problem_no_memory(problem);
   report_html_begin(report->html, report->delivery);
-  int result = agent_history_each(&report->session, report_agent, report, problem);
+  int result = agent_history_each(&report->session, report_each, report, problem);
   report_html_end(report->html);
   if (fclose(report->html) != 0 && result == 0)
     result = problem_no_memory(problem);
@@ -136,7 +146,7 @@ static int write_html(struct report *report, const char *file, struct problem *p
 
 static int report_opened(struct report *report, const char *file, struct problem *problem) {
   int result = file ? write_html(report, file, problem)
-                    : agent_history_each(&report->session, report_agent, report, problem);
+                    : agent_history_each(&report->session, report_each, report, problem);
 
   if (result < 0)
     return -1;
@@ -146,10 +156,11 @@ static int report_opened(struct report *report, const char *file, struct problem
     json_object_object_add(document, "html", file ? json_text_new_string(file) : NULL);
     json_object_object_add(document, "agents", json_object_get(report->agents));
     json_object_object_add(document, "window", window_json(&report->window));
+    unreadable_add_json(&report->unreadable, document);
     output_json(document);
   } else if (file) {
     output_note("%s: %zu agent%s", file, report->count, output_plural(report->count));
-  } else if (report->count == 0) {
+  } else if (report->count == 0 && !report->unreadable.list) {
     output_note("nothing is recorded in %s", report->session.project_root);
   }
   return 0;
@@ -173,7 +184,8 @@ static int run(const struct host *host) {
   json_object_put(report.agents);
   json_object_put(report.delivery);
   session_close(&report.session);
-  return result < 0 ? output_problem(&problem) : EXIT_CODE_OK;
+  int status = unreadable_finish(&report.unreadable);
+  return result < 0 ? output_problem(&problem) : status;
 }
 
 const struct command command_report = {

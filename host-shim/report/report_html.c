@@ -112,23 +112,17 @@ static void print_time(FILE *out, const char *timestamp) {
   fprintf(out, "<time datetime=\"%s\">%.10s %.5s</time>", text, text, text + 11);
 }
 
-static const char *arrow_of(const char *trend) {
-  return strcmp(trend, "up") == 0 ? " ↑" : strcmp(trend, "down") == 0 ? " ↓" : "";
-}
-
 static void print_overview_row(FILE *out, struct json_object *agent) {
   struct json_object *trend = report_text_member(agent, "trend");
   const char *quality_trend = report_text_string(trend, "quality_score", "unknown");
 
   fputs("<tr><td>", out);
   print_escaped(out, report_text_string(agent, "agent", ""));
-  fprintf(out, "</td><td class=\"count\">%" PRIu64 "</td><td>%.1f %%%s</td><td class=\"quality\">",
+  fprintf(out, "</td><td class=\"count\">%" PRIu64 "</td><td>%.1f %%</td><td class=\"quality\">",
           report_text_count(agent, "execution_count"),
-          report_text_number(agent, "success_rate", 0) * 100,
-          arrow_of(report_text_string(trend, "success_rate", "")));
+          report_text_number(agent, "success_rate", 0) * 100);
   if (strcmp(quality_trend, "unknown") != 0) /* else no record carries one */
-    fprintf(out, "%.2f%s", report_text_number(agent, "avg_quality_score", 0),
-            arrow_of(quality_trend));
+    fprintf(out, "%.2f", report_text_number(agent, "avg_quality_score", 0));
   fputs("</td><td>", out);
   print_time(out, report_text_string(agent, "last_execution", ""));
   fputs("</td></tr>\n", out);
@@ -183,12 +177,10 @@ static void print_summary(FILE *out, const struct kaizen_summary *summary,
   char text[TIME_TEXT_MAX + 8];
   fputs("<div class=\"tiles\">\n", out);
   print_count_tile(out, summary->execution_count, "executions");
-  snprintf(text, sizeof text, "%.1f %%%s", summary->success_rate * 100,
-           arrow_of(report_text_trend(summary->trend_success_rate)));
+  snprintf(text, sizeof text, "%.1f %%", summary->success_rate * 100);
   print_tile(out, text, "succeeded");
   if ((summary->flags & KAIZEN_SUMMARY_HAS_QUALITY) != 0) {
-    snprintf(text, sizeof text, "%.2f%s", summary->avg_quality_score,
-             arrow_of(report_text_trend(summary->trend_quality_score)));
+    snprintf(text, sizeof text, "%.2f", summary->avg_quality_score);
     print_tile(out, text, "mean quality");
   }
   if ((summary->flags & KAIZEN_SUMMARY_HAS_TIME) != 0) {
@@ -232,12 +224,30 @@ static struct json_object *delivery_of(struct json_object *delivery, const char 
   return NULL;
 }
 
+/* What changed and since when; nothing where nothing did. */
+static void print_changes(FILE *out, const struct figures_changes *changes) {
+  char text[FIGURES_CHANGE_MAX];
+  enum change_verdict verdict = changes->success.verdict;
+
+  figures_change_text(changes, text);
+  if (verdict == CHANGE_WORSE || verdict == CHANGE_BETTER)
+    fprintf(out, "<p class=\"%s\">success %s</p>\n", verdict == CHANGE_WORSE ? "warn" : "soft",
+            text);
+  figures_quality_text(changes, text);
+  if (text[0] != '\0')
+    fprintf(out, "<p class=\"soft\">quality %s</p>\n", text);
+  figures_duration_text(changes, text);
+  if (text[0] != '\0')
+    fprintf(out, "<p class=\"soft\">%s</p>\n", text);
+}
+
 void report_html_agent(FILE *out, struct json_object *delivery, const char *agent,
-                       const struct report_data *data) {
+                       const struct report_data *data, const struct figures_changes *changes) {
   fputs("<section>\n<h2>", out);
   print_escaped(out, agent);
   fputs("</h2>\n", out);
   print_summary(out, &data->summary, delivery_of(delivery, agent));
+  print_changes(out, changes);
   if (data->sample_count < data->summary.execution_count)
     fprintf(out, "<p class=\"soft\">Drawn are the last %zu executions.</p>\n", data->sample_count);
   report_svg_history(out, data);

@@ -9,12 +9,13 @@
 
 #include <json-c/json.h>
 
+#include "report/figures.h"
 #include "report/report_data.h"
 
 /* `delivery` is kaizen.inspect/1's report. */
 void report_html_begin(FILE *out, struct json_object *delivery);
 void report_html_agent(FILE *out, struct json_object *delivery, const char *agent,
-                       const struct report_data *data);
+                       const struct report_data *data, const struct figures_changes *changes);
 void report_html_end(FILE *out);
 
 #endif

@@ -39,6 +39,7 @@ class Changes(AnswersTest):
         told = f"worse since {since[:10]} {since[11:16]}, 0 of 20 against 200 of 200"
         for arguments in (["list"], ["show", "coach"], ["report"]):
             self.assertIn(told, self.expect(0, *arguments), arguments)
+        self.assertIn(f'<p class="warn">success {told}</p>', self.expect(0, "report", "--html", "-"))
         change = self.document("list")["agents"][0]["change"]["success"]
         self.assertEqual((change["verdict"], change["since"], change["after"]["count"]), ("worse", since, 20))
         agent = self.document("show", "coach")["agents"][0]
@@ -50,7 +51,8 @@ class Changes(AnswersTest):
         text = self.expect(0, "list")
         self.assertNotRegex(text, "[↑↓→]|worse|better")
         self.assertRegex(text, "(?m)^new .* too few to tell$")
-        self.assertNotRegex(self.expect(0, "report"), "[↑↓→]|worse|better")
+        for arguments in (["report"], ["report", "--html", "-"]):
+            self.assertNotRegex(self.expect(0, *arguments), "[↑↓→]|worse|better")
         self.assertIn("noisy  100 executions, 90.0 % success, no change", self.expect(0, "report"))
 
     def test_slower_and_lower_are_told_by_ranks(self):
@@ -250,7 +252,7 @@ class Unreadable(AnswersTest):
         self.replay(line(True, ago(hours=1), "ant") + line(True, ago(hours=1), "bee"))
         self.log("ant").unlink()
         os.symlink("/dev/null", self.log("ant"))
-        for command in (["list"], ["show"]):
+        for command in (["list"], ["show"], ["report"]):
             document = self.document(*command, status=1)
             self.assertEqual([agent["agent"] for agent in document["agents"]], ["bee"])
             self.assertEqual((document["complete"], document["unreadable"][0]["agent"]), (False, "ant"))
