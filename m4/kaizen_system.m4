@@ -15,3 +15,19 @@ AC_DEFUN([KAIZEN_WITH_LINUX_CALLS], [
   AC_DEFINE_UNQUOTED([KAIZEN_LINUX_CALLS], [$kaizen_linux_calls],
     [1 to use system calls that only Linux has, 0 for POSIX calls alone])
 ])
+
+# KAIZEN_REQUIRE_SYSTEM
+# Refuses what no test runs on with a sentence, before the build stops in the middle.  The public headers are for
+# every system: a host may be built where the plugin is not.
+AC_DEFUN([KAIZEN_REQUIRE_SYSTEM], [
+  AC_CHECK_TYPE([unsigned __int128], [],
+    [AC_MSG_ERROR([$CC has no 128-bit integers, with which numbers are read and printed exactly: build on a 64-bit dnl
+system; 32-bit ones are not supported])])
+  AC_CHECK_FUNC([strerrordesc_np], [],
+    [AC_MSG_ERROR([the C library has no strerrordesc_np: the GNU C library 2.32 or newer is needed (musl serves dnl
+hosts, not the plugin)])])
+  AS_IF([test "$kaizen_linux_calls" = 1],
+    [AC_CHECK_HEADERS([linux/openat2.h], [],
+      [AC_MSG_ERROR([linux/openat2.h is missing: install headers of Linux 5.6 or newer, or configure dnl
+--without-linux-calls])])])
+])

@@ -1,5 +1,6 @@
 #!/bin/sh
-# test_headers.sh - the public headers compile alone, as C99 and C++11, with every compiler here.
+# test_headers.sh - the public headers compile alone, as C99 and C++11, with every compiler here; a host
+# that is built with musl loads a plugin.
 #
 # SPDX-License-Identifier: Apache-2.0
 set -u
@@ -29,6 +30,16 @@ for compiler in g++ clang++; do
   compile "$compiler" c++20 header_cxx11.cc
   compiled_cxx=1
 done
+if command -v musl-gcc >/dev/null; then
+  if musl-gcc -I "$srcdir/include" "$srcdir/examples/embed.c" -o "$TMPDIR/host" -ldl &&
+    musl-gcc -fPIC -shared -I "$srcdir/include" "$srcdir/tests/shim/mock_plugin.c" -o "$TMPDIR/mock.so" &&
+    [ "$("$TMPDIR/host" "$TMPDIR/mock.so" "$TMPDIR")" = 'RECORDED ' ]; then
+    echo 'ok: musl-gcc, a host and a plugin'
+  else
+    echo 'FAILED: musl-gcc, a host and a plugin'
+    failed=1
+  fi
+fi
 [ "$failed" = 0 ] || exit 1
 [ "$compiled_c$compiled_cxx" = 11 ] && exit 0
 echo "skipped in part: needs gcc or clang, and g++ or clang++"

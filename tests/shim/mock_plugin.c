@@ -58,12 +58,16 @@ static int32_t on_execution_end(struct kaizen_instance *instance,
                                 const struct kaizen_execution *execution,
                                 struct kaizen_receipt *receipt, struct kaizen_summary *summary) {
   if (execution->quality_score > 1) {
-    snprintf(receipt->reason, sizeof receipt->reason, "quality_score %g is above 1",
+    if (receipt)
+      snprintf(receipt->reason, sizeof receipt->reason, "quality_score %g is above 1",
              execution->quality_score);
     return KAIZEN_E_REJECTED;
   }
-  summary->execution_count = ++instance->recorded;
-  summary->success_rate = execution->outcome == KAIZEN_SUCCESS ? 1 : 0;
+  instance->recorded++;
+  if (summary) {
+    summary->execution_count = instance->recorded;
+    summary->success_rate = execution->outcome == KAIZEN_SUCCESS ? 1 : 0;
+  }
   return KAIZEN_RECORDED;
 }
 
@@ -74,7 +78,9 @@ static int32_t on_execution_end_json(struct kaizen_instance *instance, const cha
   (void)receipt;
   if (instance->host.log != NULL)
     instance->host.log(instance->host.ctx, KAIZEN_LOG_WARNING, 1, json, len);
-  summary->execution_count = ++instance->recorded;
+  instance->recorded++;
+  if (summary)
+    summary->execution_count = instance->recorded;
   return KAIZEN_RECORDED;
 }
 
