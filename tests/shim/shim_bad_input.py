@@ -71,7 +71,7 @@ COMMAND_LINES = [
     ("html and JSON on one stream", ["report", "--html", "-", "-o", "json"], 2, ["--html", "-o json"]),
     ("skip below zero", ["replay", "--skip", "-1", "-"], 2, ["--skip", "'-1'"]),
     ("words to complete without --", ["complete", "show"], 2, ["complete", "'show'", "-- [WORD...]"]),
-    ("an argument for list", ["list", "coach"], 2, ["list", "'coach'", "usage: kaizen-host list\n"]),
+    ("an argument for list", ["list", "coach"], 2, ["list", "'coach'", "usage: kaizen-host list"]),
     ("result of another agent", ["record", "--from", "gemini"], 2, ["--from", "'gemini'", "claude-json"]),
     ("hooks for nobody", ["install-hooks"], 2, ["install-hooks", "HOST"]),
     ("hooks for an unknown agent", ["install-hooks", "claude"], 2, ["'claude'"]),
