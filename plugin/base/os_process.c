@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #if KAIZEN_LINUX_CALLS
+#include <sys/mman.h>
 #include <sys/random.h>
 #endif
 
@@ -153,6 +154,69 @@ uint64_t os_process_namespace(void) {
   errno = saved_errno;
 #endif
   return number;
+}
+
+void *os_process_wiped_page(void) {
+#if KAIZEN_LINUX_CALLS
+  size_t size = (size_t)sysconf(_SC_PAGESIZE);
+  int saved_errno = errno;
+  void *page = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+  if (page == MAP_FAILED)
+    page = NULL;
+  if (page && madvise(page, size, MADV_WIPEONFORK) != 0) {
+    (void)munmap(page, size);
+    page = NULL;
+  }
+  errno = saved_errno;
+  return page;
+#else
+  return NULL;
+#endif
+}
+
+void os_process_free_page(void *page) {
+#if KAIZEN_LINUX_CALLS
+  (void)munmap(page, (size_t)sysconf(_SC_PAGESIZE));
+#else
+  (void)page;
+#endif
+}
+
+#if KAIZEN_LINUX_CALLS
+/* 0 when all of it came across. */
+static int copy_bytes(int from, int to) {
+  char bytes[16384];
+  ssize_t got;
+
+  while ((got = read(from, bytes, sizeof bytes)) > 0)
+    if (write(to, bytes, (size_t)got) != got)
+      return -1;
+  return got == 0 ? 0 : -1;
+}
+#endif
+
+int os_process_copy_image(const char *path, char name[32]) {
+  int to = -1;
+#if KAIZEN_LINUX_CALLS
+  int saved_errno = errno;
+  int from = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+
+  if (from >= 0)
+    to = memfd_create("library", MFD_CLOEXEC);
+  if (to >= 0 && copy_bytes(from, to) != 0) {
+    (void)close(to);
+    to = -1;
+  }
+  if (from >= 0)
+    (void)close(from);
+  (void)snprintf(name, 32, "/proc/self/fd/%d", to);
+  errno = saved_errno;
+#else
+  (void)path;
+  name[0] = '\0';
+#endif
+  return to;
 }
 
 void os_process_each_descriptor(void (*each)(void *ctx, int fd), void *ctx) {

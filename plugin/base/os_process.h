@@ -3,7 +3,7 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  *
- * getrandom, /proc and the names of threads stand here and nowhere else. */
+ * getrandom, madvise, memfd_create, /proc and the names of threads stand here and nowhere else. */
 #ifndef KAIZEN_BASE_OS_PROCESS_H
 #define KAIZEN_BASE_OS_PROCESS_H
 
@@ -27,6 +27,16 @@ bool os_process_is_stopped(pid_t pid);
 /* The number of this process's pid namespace: pids of another one say nothing here.  0 where it
  * cannot be told.  errno is kept. */
 uint64_t os_process_namespace(void);
+
+/* A page of zeros that a forked child finds zeroed again, whatever was written to it; NULL where the
+ * system has no such pages.  errno is kept. */
+void *os_process_wiped_page(void);
+void os_process_free_page(void *page);
+
+/* Copies a file into memory of this process, so that dlopen() of `name` maps another image than any
+ * that is mapped already.  The descriptor, which the caller closes afterwards, or -1 where the
+ * system cannot.  errno is kept. */
+int os_process_copy_image(const char *path, char name[32]);
 
 /* Calls `each` with every open descriptor of the process, one of its own for the look included. */
 void os_process_each_descriptor(void (*each)(void *ctx, int fd), void *ctx);

@@ -5,12 +5,18 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <link.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <kaizen/plugin.h>
+
+#include "base/os_process.h"
+#include "base/process.h"
 
 #ifndef KAIZEN_NATS_SONAME
 #define QUOTE_(text) #text
@@ -20,9 +26,20 @@
 
 #define RANDOM_STATE_BYTES 128
 
-static pthread_mutex_t load_mutex = PTHREAD_MUTEX_INITIALIZER;
+static struct process_state load_state = PROCESS_STATE_INITIALIZER;
 static struct nats_library table;
 static bool loaded;
+static atomic_bool loading;
+static bool forked; /* the parent of this process had been here */
+static bool forked_amid_load;
+
+/* What the library and those below it, OpenSSL above all, had locked for the moment of their start
+ * stays locked in a child that was forked then: no image of its own would help it. */
+static void forget_library(void) {
+  forked = true;
+  forked_amid_load = forked_amid_load || loading;
+  loaded = loading = false;
+}
 
 static int find_functions(void *image, struct error *error) {
 #define FIND(name)                                                                                 \
@@ -63,11 +80,38 @@ static natsStatus open_quietly(void) {
   return status;
 }
 
+/* What the parent has mapped is of no use in a forked child: its threads are not here, and its
+ * mutexes may be held for ever.  The child maps an image of its own.  NULL when the parent had none,
+ * or that cannot be done. */
+static void *open_own_image(void) {
+  void *parents = dlopen(KAIZEN_NATS_SONAME, RTLD_NOW | RTLD_NOLOAD), *image = NULL;
+  struct link_map *map = NULL;
+  char name[32];
+  int fd;
+
+  if (!parents || dlinfo(parents, RTLD_DI_LINKMAP, &map) != 0)
+    return NULL;
+  fd = os_process_copy_image(map->l_name, name);
+  if (fd >= 0) {
+    image = dlopen(name, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
+    (void)close(fd);
+  }
+  return image;
+}
+
 static int load(struct error *error) {
-  /* Never dlclose()d, also not after a failure: what an image left behind cannot be known. */
-  void *image = dlopen(KAIZEN_NATS_SONAME, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
+  void *image;
   natsStatus status;
 
+  if (forked_amid_load)
+    return error_set(error, KAIZEN_E_CONFIG,
+                     "this process was forked while its parent was loading %s, and cannot load it; "
+                     "start it anew (exec), or let another process publish",
+                     KAIZEN_NATS_SONAME);
+  image = forked ? open_own_image() : NULL;
+  /* Never dlclose()d, also not after a failure: what an image left behind cannot be known. */
+  if (!image)
+    image = dlopen(KAIZEN_NATS_SONAME, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
   if (!image)
     return error_set(error, KAIZEN_E_CONFIG,
                      "%s cannot be loaded; install it (Debian: apt install libnats3.4)",
@@ -78,17 +122,21 @@ static int load(struct error *error) {
   if (status != NATS_OK)
     return error_set(error, KAIZEN_E_NOMEM, "%s cannot start: %s", KAIZEN_NATS_SONAME,
                      table.natsStatus_GetText(status));
-  loaded = true;
   return 0;
 }
 
 const struct nats_library *nats_library_get(struct error *error) {
   const struct nats_library *library = NULL;
 
-  (void)pthread_mutex_lock(&load_mutex);
-  if (loaded || load(error) == 0)
+  process_state_lock(&load_state, forget_library);
+  if (!loaded) {
+    loading = true;
+    loaded = load(error) == 0;
+    loading = false;
+  }
+  if (loaded)
     library = &table;
-  (void)pthread_mutex_unlock(&load_mutex);
+  process_state_unlock(&load_state);
   return library;
 }
 

@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/process.h"
 #include "broker/transport_connect.h"
 #include "broker/transport_explain.h"
 #include "record/event.h"
@@ -66,17 +67,22 @@ struct transport {
   int64_t max_payload, header_bytes;
 };
 
-static pthread_mutex_t free_mutex = PTHREAD_MUTEX_INITIALIZER;
+static struct process_state free_state = PROCESS_STATE_INITIALIZER;
 static struct mailbox *free_mailboxes;
+
+/* The parent's threads may have left the list half changed. */
+static void forget_free_mailboxes(void) {
+  free_mailboxes = NULL;
+}
 
 static struct mailbox *mailbox_take(void) {
   struct mailbox *mailbox;
 
-  (void)pthread_mutex_lock(&free_mutex);
+  process_state_lock(&free_state, forget_free_mailboxes);
   mailbox = free_mailboxes;
   if (mailbox)
     free_mailboxes = mailbox->next_free;
-  (void)pthread_mutex_unlock(&free_mutex);
+  process_state_unlock(&free_state);
   if (mailbox)
     return mailbox;
   mailbox = calloc(1, sizeof *mailbox);
@@ -110,10 +116,10 @@ static void mailbox_shut(struct mailbox *mailbox) {
 }
 
 static void mailbox_give_back(struct mailbox *mailbox) {
-  (void)pthread_mutex_lock(&free_mutex);
+  process_state_lock(&free_state, forget_free_mailboxes);
   mailbox->next_free = free_mailboxes;
   free_mailboxes = mailbox;
-  (void)pthread_mutex_unlock(&free_mutex);
+  process_state_unlock(&free_state);
 }
 
 static void mailbox_break(struct mailbox *mailbox) {

@@ -5,7 +5,8 @@
 
 #include <stdarg.h>
 #include <string.h>
-#include <unistd.h>
+
+#include "base/process.h"
 
 static int32_t refuse_state(struct call *call, struct kaizen_instance *instance, const char *name) {
   static const struct {
@@ -31,7 +32,7 @@ int32_t call_begin(struct call *call, struct kaizen_instance *instance, const ch
     (void)error_set(&call->error, KAIZEN_E_ARGUMENT, "no instance is given");
     return KAIZEN_E_ARGUMENT;
   }
-  if (instance->pid != getpid()) {
+  if (instance->process != process_number()) {
     (void)error_set(&call->error, KAIZEN_E_FORKED,
                     "this instance belongs to the parent process; create one here");
     return KAIZEN_E_FORKED;
@@ -81,7 +82,7 @@ int32_t call_refuse(struct kaizen_instance *instance, int32_t code, const char *
   va_start(arguments, format);
   error_set_va(&error, code, format, arguments);
   va_end(arguments);
-  if (instance && instance->pid == getpid())
+  if (instance && instance->process == process_number())
     (void)instance_fail(instance, &error);
   return code;
 }

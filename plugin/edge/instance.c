@@ -5,9 +5,9 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/clock.h"
+#include "base/process.h"
 
 #define SECONDS_PER_DAY INT64_C(86400)
 #define NS_PER_S INT64_C(1000000000)
@@ -23,7 +23,7 @@ struct kaizen_instance *instance_new(const struct kaizen_host_v1 *host) {
   instance->host.name = instance->host.version = NULL;
   if (instance->host.log_level == 0)
     instance->host.log_level = KAIZEN_LOG_WARNING;
-  instance->pid = getpid();
+  instance->process = process_number();
   (void)pthread_mutex_init(&instance->mutex, NULL);
   host_log_init(&instance->log, &instance->host);
   config_init(&instance->config, &instance->origins);

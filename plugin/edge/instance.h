@@ -7,7 +7,6 @@
 #include <kaizen/plugin.h>
 #include <pthread.h>
 #include <stdatomic.h>
-#include <sys/types.h>
 
 #include "edge/host_log.h"
 #include "edge/pipeline.h"
@@ -17,7 +16,7 @@ enum instance_state { INSTANCE_CREATED, INSTANCE_CONFIGURED, INSTANCE_RUNNING, I
 
 struct kaizen_instance {
   struct kaizen_host_v1 host; /* a copy; what the host's own did not cover is zero */
-  pid_t pid;                  /* of the process that created it */
+  uint64_t process;           /* that created it: process_number() */
   struct host_log log;
   pthread_mutex_t mutex; /* of state, pipeline and its count, last_error */
   enum instance_state state;

@@ -4,9 +4,9 @@
 #include <kaizen/extensions.h>
 #include <kaizen/plugin.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/clock.h"
+#include "base/process.h"
 #include "common/utf8.h"
 #include "config/config_schema.h"
 #include "edge/call.h"
@@ -211,7 +211,7 @@ static int32_t stats(struct kaizen_instance *instance, struct kaizen_stats *out)
 static size_t last_error(struct kaizen_instance *instance, char *buf, size_t cap) {
   size_t len;
 
-  if (!instance || instance->pid != getpid())
+  if (!instance || instance->process != process_number())
     return 0;
   (void)pthread_mutex_lock(&instance->mutex);
   len = strlen(instance->last_error.text);
@@ -234,7 +234,7 @@ static int32_t stop(struct kaizen_instance *instance, uint32_t timeout_ms) {
 }
 
 static void destroy(struct kaizen_instance *instance) {
-  if (!instance || instance->pid != getpid())
+  if (!instance || instance->process != process_number())
     return; /* a child's copy: the files belong to the parent */
   if (instance->state == INSTANCE_RUNNING)
     (void)stop(instance, 0);

@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +15,7 @@
 
 #include "base/directory.h"
 #include "base/os_process.h"
+#include "base/process.h"
 #include "base/process_identity.h"
 
 #define LOCK_FILE ".publisher.lock"
@@ -35,12 +35,26 @@ struct election {
   unsigned candidate_count;
 };
 
-static pthread_mutex_t elections_mutex = PTHREAD_MUTEX_INITIALIZER;
+static struct process_state elections_state = PROCESS_STATE_INITIALIZER;
 static struct election *elections;
 /* How the lock file names this copy of the library: its process, then a number of its own.  Empty
  * until it is first needed, and again in a forked child. */
 static char own_name[NAME_SIZE];
 static size_t own_process_len; /* of its first part */
+
+/* A child has no lock of its parent's, and the descriptors that are left open in it hold none. */
+static void forget_elections(void) {
+  elections = NULL;
+  own_name[0] = '\0';
+}
+
+static void lock_elections(void) {
+  process_state_lock(&elections_state, forget_elections);
+}
+
+static void unlock_elections(void) {
+  process_state_unlock(&elections_state);
+}
 
 struct election *election_join(const struct project *project) {
   struct election *election = NULL;
@@ -48,7 +62,7 @@ struct election *election_join(const struct project *project) {
 
   if (fstat(project->root_fd, &root) != 0)
     return NULL;
-  (void)pthread_mutex_lock(&elections_mutex);
+  lock_elections();
   for (election = elections; election; election = election->next)
     if (election->device == root.st_dev && election->inode == root.st_ino)
       break;
@@ -61,7 +75,7 @@ struct election *election_join(const struct project *project) {
   }
   if (election)
     election->users++;
-  (void)pthread_mutex_unlock(&elections_mutex);
+  unlock_elections();
   return election;
 }
 
@@ -181,7 +195,7 @@ static void unlink_election(const struct election *election) {
 }
 
 void election_leave(struct election *election, const void *who) {
-  (void)pthread_mutex_lock(&elections_mutex);
+  lock_elections();
   resign(election, who);
   withdraw(election, who);
   if (--election->users == 0) {
@@ -190,7 +204,7 @@ void election_leave(struct election *election, const void *who) {
       (void)close(election->fd);
     free(election);
   }
-  (void)pthread_mutex_unlock(&elections_mutex);
+  unlock_elections();
 }
 
 /* The lock file of that name; a lock on one that was removed keeps nobody out. */
@@ -219,7 +233,7 @@ int election_stand(struct election *election, int metrics_fd, const void *who, p
                    struct error *error) {
   int result, taken;
 
-  (void)pthread_mutex_lock(&elections_mutex);
+  lock_elections();
   result = open_lock_file(election, metrics_fd, error);
   *holder = getpid();
   if (result == 0 && election->owner && election->owner != who) {
@@ -239,29 +253,29 @@ int election_stand(struct election *election, int metrics_fd, const void *who, p
     if (result != 0 && election->owner == who)
       election->owner = NULL;
   }
-  (void)pthread_mutex_unlock(&elections_mutex);
+  unlock_elections();
   return result;
 }
 
 bool election_assert(struct election *election, const void *who) {
   bool ours;
 
-  (void)pthread_mutex_lock(&elections_mutex);
+  lock_elections();
   ours = election->owner == who && election->fd >= 0 && take_lock(election->fd) == 0;
   if (!ours && election->owner == who)
     election->owner = NULL;
-  (void)pthread_mutex_unlock(&elections_mutex);
+  unlock_elections();
   return ours;
 }
 
 void election_resign(struct election *election, const void *who) {
-  (void)pthread_mutex_lock(&elections_mutex);
+  lock_elections();
   resign(election, who);
-  (void)pthread_mutex_unlock(&elections_mutex);
+  unlock_elections();
 }
 
 void election_want(struct election *election, const void *who, bool want) {
-  (void)pthread_mutex_lock(&elections_mutex);
+  lock_elections();
   if (!want) {
     withdraw(election, who);
   } else if (candidate_number(election, who) == election->candidate_count &&
@@ -269,18 +283,18 @@ void election_want(struct election *election, const void *who, bool want) {
     election->candidates[election->candidate_count++] = who;
     show_candidates(election);
   }
-  (void)pthread_mutex_unlock(&elections_mutex);
+  unlock_elections();
 }
 
 bool election_wanted(struct election *election, const void *who) {
   bool wanted;
 
-  (void)pthread_mutex_lock(&elections_mutex);
+  lock_elections();
   wanted = blocked_by(election->fd, F_WRLCK, CANDIDATE_BYTE) != 0;
   for (unsigned i = 0; i < election->candidate_count; i++)
     if (election->candidates[i] != who)
       wanted = true;
-  (void)pthread_mutex_unlock(&elections_mutex);
+  unlock_elections();
   return wanted;
 }
 
@@ -306,11 +320,11 @@ pid_t election_ask(const struct project *project) {
 
   if (!election)
     return 0;
-  (void)pthread_mutex_lock(&elections_mutex);
+  lock_elections();
   holder = election->owner     ? getpid()
            : election->fd >= 0 ? blocked_by(election->fd, F_WRLCK, HOLDER_BYTE)
                                : ask_file(project);
-  (void)pthread_mutex_unlock(&elections_mutex);
+  unlock_elections();
   election_leave(election, &holder);
   return holder;
 }
@@ -318,16 +332,8 @@ pid_t election_ask(const struct project *project) {
 pid_t election_holder(struct election *election) {
   pid_t holder;
 
-  (void)pthread_mutex_lock(&elections_mutex);
+  lock_elections();
   holder = election->owner ? getpid() : blocked_by(election->fd, F_WRLCK, HOLDER_BYTE);
-  (void)pthread_mutex_unlock(&elections_mutex);
+  unlock_elections();
   return holder;
-}
-
-void election_forget_all(void) {
-  /* the parent's other threads may have held the mutex, and their objects may be half made: both
-   * are left behind */
-  (void)pthread_mutex_init(&elections_mutex, NULL);
-  elections = NULL;
-  own_name[0] = '\0';
 }

@@ -44,7 +44,5 @@ pid_t election_holder(struct election *election);
 /* The same for who takes no part in the election: 0 nobody, -1 a process of another pid
  * namespace.  Writes nothing. */
 pid_t election_ask(const struct project *project);
-/* In a forked child: what the parent held is not its own. */
-void election_forget_all(void);
 
 #endif

@@ -14,6 +14,7 @@
 #include <kaizen/plugin.h>
 
 #include "base/clock.h"
+#include "base/process.h"
 #include "broker/transport_nats.h"
 #include "publisher/election.h"
 #include "publisher/pending_wait.h"
@@ -30,35 +31,27 @@ struct publisher_attachment { /* guarded by the publisher's mutex */
 };
 
 /* One list a process.  Taken before a publisher's mutex. */
-static pthread_mutex_t registry_mutex = PTHREAD_MUTEX_INITIALIZER;
+static struct process_state registry_state = PROCESS_STATE_INITIALIZER;
 static struct publisher *registry;
-static _Atomic pid_t registry_pid;
 
-/* A forked child has the parent's list, but not its threads, and perhaps a mutex that nobody will
- * unlock: it begins anew. */
-static void leave_parent_behind(void) {
-  const pid_t changing = -1;
-  pid_t pid = getpid(), known = atomic_load(&registry_pid);
+/* The parent's publishers have no threads here, and their mutexes may be held for ever. */
+static void forget_registry(void) {
+  registry = NULL;
+}
 
-  while (known != pid) {
-    if (known != changing && atomic_compare_exchange_strong(&registry_pid, &known, changing)) {
-      if (known != 0) {
-        (void)pthread_mutex_init(&registry_mutex, NULL);
-        registry = NULL;
-        election_forget_all();
-      }
-      atomic_store(&registry_pid, pid);
-      return;
-    }
-    known = atomic_load(&registry_pid);
-  }
+static void lock_registry(void) {
+  process_state_lock(&registry_state, forget_registry);
+}
+
+static void unlock_registry(void) {
+  process_state_unlock(&registry_state);
 }
 
 static bool retire(struct publisher *publisher) {
   struct publisher **at = &registry;
   bool retired;
 
-  (void)pthread_mutex_lock(&registry_mutex);
+  lock_registry();
   (void)pthread_mutex_lock(&publisher->mutex);
   retired = publisher->projects == NULL;
   (void)pthread_mutex_unlock(&publisher->mutex);
@@ -66,7 +59,7 @@ static bool retire(struct publisher *publisher) {
     at = &(*at)->next;
   if (retired && *at)
     *at = publisher->next;
-  (void)pthread_mutex_unlock(&registry_mutex);
+  unlock_registry();
   return retired;
 }
 
@@ -128,8 +121,7 @@ int publisher_attach(const struct transport_settings *settings, const struct pro
   *out = NULL;
   if (!attachment)
     return error_set(error, KAIZEN_E_NOMEM, "out of memory");
-  leave_parent_behind();
-  (void)pthread_mutex_lock(&registry_mutex);
+  lock_registry();
   publisher = find_or_start(&wanted, error);
   if (publisher) {
     (void)pthread_mutex_lock(&publisher->mutex);
@@ -147,7 +139,7 @@ int publisher_attach(const struct transport_settings *settings, const struct pro
     publisher_thread_rouse(publisher, true);
     (void)pthread_mutex_unlock(&publisher->mutex);
   }
-  (void)pthread_mutex_unlock(&registry_mutex);
+  unlock_registry();
   if (*out)
     return 0;
   free(attachment);

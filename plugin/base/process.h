@@ -1,0 +1,34 @@
+/* process.h - which process this is, also after a fork, and the door to state that is one a
+ * process.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * A pid does not tell a process from its child: with a new pid namespace both may be pid 1.
+ *
+ * A forked child has a copy of all memory and none of the other threads.  A mutex that one of them
+ * held stays locked in the child for ever, and what it guards may be half changed.  Whatever is
+ * static and changes stands behind a struct process_state: its first user in a child makes the
+ * mutex anew and forgets what the parent had. */
+#ifndef KAIZEN_BASE_PROCESS_H
+#define KAIZEN_BASE_PROCESS_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdint.h>
+
+/* A number that this process has, and none that it was forked from; never 0.  Any thread. */
+uint64_t process_number(void);
+
+struct process_state {
+  pthread_mutex_t mutex;
+  _Atomic uint64_t owner; /* the process it belongs to; 0: not used yet */
+};
+#define PROCESS_STATE_INITIALIZER                                                                  \
+  { PTHREAD_MUTEX_INITIALIZER, 0 }
+
+/* Locks it.  `forget` (may be NULL) is called first, without the lock, by one thread of a child: it
+ * sets what the state guards to its beginning, and must neither read it nor free it. */
+void process_state_lock(struct process_state *state, void (*forget)(void));
+void process_state_unlock(struct process_state *state);
+
+#endif
