@@ -21,8 +21,7 @@ TOP = pathlib.Path(os.environ.get("KAIZEN_TEST_SRCDIR") or pathlib.Path(__file__
 PLUGIN = os.environ.get("KAIZEN_TEST_PLUGIN", "")
 SKIPPED = 77
 
-ENTER = ["getpid",                # the forked child is told so
-         "prlimit64"]             # a file size limit would raise SIGXFSZ in the host
+ENTER = ["prlimit64"]             # a file size limit would raise SIGXFSZ in the host
 LOCK = ["flock .next", "flock .lock", "flock .next"]
 SAME_FILES = ["openat2 .kaizen/metrics/coach/executions.jsonl",  # by name, and through no link
               "newfstatat executions.jsonl", "close executions.jsonl", "geteuid",
