@@ -152,7 +152,7 @@ void bench_fill(struct kaizen_instance *instance, const char *agent, const char 
                 uint64_t first, uint64_t count) {
   const struct kaizen_batch_1 *batch = bench_extension(KAIZEN_BATCH_1);
   const uint64_t at_a_time = 8192;
-  struct kaizen_batch_result result;
+  struct kaizen_batch_result result = {.struct_size = sizeof result};
 
   for (uint64_t done = 0; done < count; done += at_a_time) {
     uint64_t now = count - done < at_a_time ? count - done : at_a_time;

@@ -99,7 +99,7 @@ class Plugin(ctypes.Structure):
         ("on_execution_end", ctypes.CFUNCTYPE(_CODE, _INSTANCE, ctypes.POINTER(Execution),
                                               ctypes.POINTER(Receipt), ctypes.POINTER(Summary))),
         ("on_execution_end_json", ctypes.CFUNCTYPE(_CODE, _INSTANCE, ctypes.c_char_p, ctypes.c_size_t,
-                                                   ctypes.POINTER(Receipt), ctypes.POINTER(Summary))),
+                                                   ctypes.c_uint32, ctypes.POINTER(Receipt), ctypes.POINTER(Summary))),
         ("flush", ctypes.CFUNCTYPE(_CODE, _INSTANCE, ctypes.c_uint32, ctypes.POINTER(ctypes.c_uint64))),
         ("stats", ctypes.CFUNCTYPE(_CODE, _INSTANCE, ctypes.POINTER(Stats))),
         ("last_error", ctypes.CFUNCTYPE(ctypes.c_size_t, _INSTANCE, ctypes.c_char_p, ctypes.c_size_t)),
@@ -216,7 +216,7 @@ class Kaizen:
         """The same for one record as JSON text with the log's keys."""
         data = text.encode() if isinstance(text, str) else text
         receipt, summary = self._outputs()
-        code = self.table.on_execution_end_json(self.instance, data, len(data), ctypes.byref(receipt),
+        code = self.table.on_execution_end_json(self.instance, data, len(data), 0, ctypes.byref(receipt),
                                                 ctypes.byref(summary))
         return self._outcome(code, receipt, summary)
 

@@ -47,7 +47,7 @@ const functions = {
   on_execution_end: "int32_t on_execution_end(void *instance, const kaizen_execution *execution, " +
     "_Inout_ kaizen_receipt *receipt, _Inout_ kaizen_summary *summary)",
   on_execution_end_json: "int32_t on_execution_end_json(void *instance, const char *json, size_t len, " +
-    "_Inout_ kaizen_receipt *receipt, _Inout_ kaizen_summary *summary)",
+    "uint32_t flags, _Inout_ kaizen_receipt *receipt, _Inout_ kaizen_summary *summary)",
   flush: "int32_t flush(void *instance, uint32_t timeout_ms, _Out_ uint64_t *pending)",
   stats: "int32_t stats(void *instance, _Inout_ kaizen_stats *stats)",
   last_error: "size_t last_error(void *instance, _Out_ char *text, size_t cap)",

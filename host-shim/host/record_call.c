@@ -146,7 +146,7 @@ int record_call_json(struct record_call *call, struct record_request *request, c
   take_json_agent(call, json);
   take_answer(call, request,
               call->session.plugin.table->on_execution_end_json(
-                  call->session.instance, json, strlen(json), &call->receipt, &call->summary));
+                  call->session.instance, json, strlen(json), 0, &call->receipt, &call->summary));
   return 0;
 }
 
@@ -219,7 +219,9 @@ static int recorded_status(const struct record_call *call) {
 }
 
 int record_call_report(struct record_call *call, const struct record_request *request) {
-  const char *name = call->session.plugin.table->code_name(call->result);
+  const char *name = call->result == KAIZEN_RECORDED
+                         ? "RECORDED"
+                         : call->session.plugin.table->code_name(call->result);
 
   name = name ? name : "UNKNOWN";
   if (output_is_json())

@@ -213,10 +213,12 @@ int record_request_map_agent(struct record_request *request, const struct sessio
   const struct kaizen_names_1 *names = session_extension(session, KAIZEN_NAMES_1, problem);
   if (!names)
     return -1;
-  int32_t result = names->map(session_text(request->agent_as_given), request->agent);
+  char reason[208] = "";
+  int32_t result =
+      names->map(session_text(request->agent_as_given), request->agent, reason, sizeof reason);
   if (result < 0)
-    return problem_set(problem, EXIT_CODE_REJECTED, "no agent name can be made of '%s'",
-                       request->agent_as_given);
+    return problem_set(problem, EXIT_CODE_REJECTED, "no agent name can be made of '%s': %s",
+                       request->agent_as_given, reason);
   request->execution.agent = session_text(request->agent);
   if (result > 0 &&
       json_text_members_add_text(&request->metadata, "agent_name", request->agent_as_given) < 0)

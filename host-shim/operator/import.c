@@ -168,10 +168,12 @@ static int hand_over(struct import *import, const struct kaizen_names_1 *names,
   const char *given = import->agent         ? import->agent
                       : turn->agent_name[0] ? turn->agent_name
                                             : import->host;
-  int32_t mapped = names->map(session_text(given), agent);
+  char reason[208] = "";
+  int32_t mapped = names->map(session_text(given), agent, reason, sizeof reason);
 
   if (mapped < 0)
-    return problem_set(problem, EXIT_CODE_REJECTED, "no agent name can be made of '%s'", given);
+    return problem_set(problem, EXIT_CODE_REJECTED, "no agent name can be made of '%s': %s", given,
+                       reason);
   if (turn->outcome == TRANSCRIPT_ABORTED && !import->takes_aborted) {
     import->aborted++;
     return 0;

@@ -286,7 +286,7 @@ static bool may_try_again(unsigned attempt) {
 static int record_rest(struct replay *replay, struct problem *problem) {
   for (unsigned attempt = 1; replay->rest.count > 0;) {
     struct replay_rest given = replay->rest;
-    struct kaizen_batch_result batch;
+    struct kaizen_batch_result batch = {.struct_size = sizeof batch};
 
     if (given.no_memory || !KAIZEN_MAY_RETRY(given.code, false) || !may_try_again(attempt))
       return fail(replay, given.code, problem);
@@ -312,7 +312,7 @@ static int record_rest(struct replay *replay, struct problem *problem) {
  * again. */
 static int record_lines(struct replay *replay, size_t len, struct problem *problem) {
   for (unsigned attempt = 0; len > 0;) {
-    struct kaizen_batch_result batch;
+    struct kaizen_batch_result batch = {.struct_size = sizeof batch};
     int32_t result =
         replay->batch->record(replay->session->instance, replay->buffer, len, replay->exec_flags,
                               replay->batch_flags, take_refusal, replay, &batch);

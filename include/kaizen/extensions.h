@@ -22,7 +22,7 @@ extern "C" {
 
 /* Receives a piece of output; `data` is borrowed until the sink returns.  Called on the calling
  * thread, with no lock of the plugin held.  A result other than 0 ends the output; the call then
- * answers KAIZEN_E_IO. */
+ * answers KAIZEN_E_ENDED. */
 typedef int32_t (*kaizen_sink)(void *ctx, const char *data, size_t len);
 
 #define KAIZEN_INSPECT_1 "kaizen.inspect/1"
@@ -104,7 +104,8 @@ enum {
    * them.  Older plugins answer KAIZEN_E_UNSUPPORTED. */
   KAIZEN_BATCH_ANY_ORDER = 1u << 1
 };
-struct kaizen_batch_result { /* zeroed by the call first */
+struct kaizen_batch_result { /* see GROWTH; sized by the caller, zeroed by the call first */
+  uint32_t struct_size, flags; /* sizeof; 0 */
   uint64_t lines, recorded, duplicates, rejected,
       older_than_retention; /* blank lines are not counted */
   uint64_t consumed; /* bytes taken: always whole lines, all of them unless the result is < 0 */
@@ -115,7 +116,7 @@ typedef void (*kaizen_batch_refusal)(void *ctx, uint64_t line, int32_t code, con
 struct kaizen_batch_1 { /* many records with one lock, write, sync and summary for each agent in
                          * it */
   /* [shared] running only.  `lines`: JSON Lines, each record with its "agent"; the last line may
-   * lack its newline.  exec_flags: KAIZEN_EXEC_EMIT or KAIZEN_EXEC_NO_EMIT for all of them, or 0.
+   * lack its newline.  exec_flags: as on_execution_end_json's, for all of them.
    * A rejected or duplicate line does not stop the batch.  A result < 0 is a transient or unknown
    * failure: what lies before `consumed` has been dealt with, the rest can be given again.  Lines
    * with keys share a commit with those of other agents around them; lines without one only with
@@ -222,8 +223,9 @@ struct kaizen_names_1 {
   /* [pure] a legal agent name for any name: itself when legal, else its legal characters and a hash
    * of the whole, lower case ("Triage Agent" -> "triage-agent-1f3a9c").  `out` takes
    * KAIZEN_NAME_MAX + 1 bytes. Answers 1 when the name was changed, 0 when not, KAIZEN_E_REJECTED
-   * when it is empty or no UTF-8. */
-  int32_t (*map)(struct kaizen_str name, char *out);
+   * when it is empty or not UTF-8; `reason` (may be NULL) then gets up to reason_size bytes of why,
+   * NUL-terminated. */
+  int32_t (*map)(struct kaizen_str name, char *out, char *reason, size_t reason_size);
 };
 
 #ifdef __cplusplus

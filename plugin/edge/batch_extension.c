@@ -13,12 +13,16 @@
 #include "base/clock.h"
 #include "edge/call.h"
 #include "edge/extension_tables.h"
+#include "edge/layout.h"
+#include "edge/out_struct.h"
 #include "record/execution_from_json.h"
 
 #define RUN_MAX 1024
 #define RUN_ANY_ORDER_MAX 16384 /* the more, the fewer commits of each agent */
-#define MUST_KNOW 0xffffu       /* flag bits that change a meaning; the others only add data */
-#define BATCH_FLAGS (unsigned)(KAIZEN_BATCH_DERIVE_KEYS | KAIZEN_BATCH_ANY_ORDER)
+#define BATCH_FLAGS (uint32_t)(KAIZEN_BATCH_DERIVE_KEYS | KAIZEN_BATCH_ANY_ORDER)
+#define EXEC_FLAGS                                                                                 \
+  (uint32_t)(KAIZEN_EXEC_EMIT | KAIZEN_EXEC_NO_EMIT | KAIZEN_EXEC_MAP_AGENT |                      \
+             KAIZEN_EXEC_KEEP_UNKNOWN)
 
 struct batch {
   struct call call;
@@ -26,7 +30,7 @@ struct batch {
   uint32_t exec_flags, batch_flags;
   kaizen_batch_refusal refusal;
   void *ctx;
-  struct kaizen_batch_result *result;
+  struct kaizen_batch_result result;
   /* the run being gathered */
   struct execution *executions; /* run_max of them, used again */
   struct recorder_request *requests;
@@ -59,15 +63,15 @@ static int32_t answer(struct batch *batch, const struct recorder_request *reques
   uint64_t line = batch->line_numbers[request->execution - batch->executions];
 
   instance_count(batch->call.instance, code);
-  batch->result->recorded += code == KAIZEN_RECORDED;
-  batch->result->duplicates += code == KAIZEN_DUPLICATE;
+  batch->result.recorded += code == KAIZEN_RECORDED;
+  batch->result.duplicates += code == KAIZEN_DUPLICATE;
   if (code == KAIZEN_DUPLICATE)
     tell(batch, line, code, "its key is in the log");
   if (code >= 0)
     return 0;
   tell(batch, line, code, reason);
   if (any_order(batch))
-    batch->result->lines--;
+    batch->result.lines--;
   return code;
 }
 
@@ -141,7 +145,7 @@ static int32_t commit_upto(struct batch *batch, uint64_t upto) {
   int32_t code = commit_run(batch);
 
   if (batch->count == 0)
-    batch->result->consumed = upto;
+    batch->result.consumed = upto;
   return code;
 }
 
@@ -178,8 +182,8 @@ static int32_t take_line(struct batch *batch, struct span line, uint64_t number,
       return error.code;
     }
     instance_count(batch->call.instance, error.code);
-    batch->result->rejected++;
-    batch->result->older_than_retention +=
+    batch->result.rejected++;
+    batch->result.older_than_retention +=
         execution->timestamp_s < batch->limits.oldest_s && execution->timestamp_s >= 0;
     tell(batch, number, error.code, error.text);
     return 0;
@@ -223,7 +227,7 @@ static int32_t take_lines(struct batch *batch, struct span lines) {
     number++;
     if (!is_blank(line)) {
       code = take_line(batch, line, number, at);
-      batch->result->lines += code == 0;
+      batch->result.lines += code == 0;
     }
     at = newline ? end + 1 : end;
     if (code == 0 && (batch->count == batch->run_max || batch->count == 0))
@@ -256,33 +260,34 @@ static int32_t batch_record(struct kaizen_instance *instance, const char *lines,
                         .batch_flags = batch_flags,
                         .refusal = refusal,
                         .ctx = ctx,
-                        .result = result,
                         .run_max = RUN_MAX,
                         .all_keyed = true};
-  unsigned unknown;
+  uint32_t unknown;
   int32_t code;
 
-  if (!result || !lines)
-    return call_refuse(instance, KAIZEN_E_ARGUMENT, "record: lines or result is NULL");
+  if (!result || result->struct_size < LAYOUT_1_0_BATCH_RESULT || !lines)
+    return call_refuse(instance, KAIZEN_E_ARGUMENT,
+                       "record: lines or result is NULL, or result too small");
+  out_struct_write(result, &batch.result, sizeof batch.result);
   if (any_order(&batch) && !refusal)
     return call_refuse(instance, KAIZEN_E_ARGUMENT,
                        "record: KAIZEN_BATCH_ANY_ORDER needs the refusal callback");
   if (any_order(&batch))
     batch.run_max = RUN_ANY_ORDER_MAX;
-  *result = (struct kaizen_batch_result){0};
-  unknown = (exec_flags & MUST_KNOW & ~(unsigned)(KAIZEN_EXEC_EMIT | KAIZEN_EXEC_NO_EMIT)) |
-            (batch_flags & MUST_KNOW & ~BATCH_FLAGS);
+  unknown =
+      (exec_flags & CALL_MUST_KNOW & ~EXEC_FLAGS) | (batch_flags & CALL_MUST_KNOW & ~BATCH_FLAGS);
   if (unknown)
     return call_refuse(instance, KAIZEN_E_UNSUPPORTED, "record: flag bits 0x%x are unknown here",
                        unknown);
-  code = call_begin(&batch.call, instance, "record", CALL_IN(INSTANCE_RUNNING));
+  code = call_begin(&batch.call, instance, NULL, CALL_IN(INSTANCE_RUNNING));
   if (code != KAIZEN_OK)
-    return code;
+    return call_refuse(instance, code, "record: %s", batch.call.error.text);
   instance_limits(batch.call.pipeline, instance_now_ns(instance), &batch.limits);
   code = make_room(&batch) == 0
              ? take_lines(&batch, (struct span){lines, len == KAIZEN_NTS ? strlen(lines) : len})
              : error_set(&batch.call.error, KAIZEN_E_NOMEM, "out of memory");
   free_room(&batch);
+  out_struct_write(result, &batch.result, sizeof batch.result);
   return call_end(&batch.call, code);
 }
 

@@ -18,9 +18,10 @@ static int32_t refuse_state(struct call *call, struct kaizen_instance *instance,
       [INSTANCE_STOPPED] = {"while stopped", "call start() first"},
   };
 
-  (void)error_set(&call->error, KAIZEN_E_STATE, "%s%snot %s; %s", name ? name : "",
-                  name ? ": " : "", states[call->state].state, states[call->state].advice);
-  return name ? instance_fail(instance, &call->error) : KAIZEN_E_STATE;
+  (void)error_set(&call->error, name ? KAIZEN_E_STATE : KAIZEN_E_STOPPED, "%s%snot %s; %s",
+                  name ? name : "", name ? ": " : "", states[call->state].state,
+                  states[call->state].advice);
+  return name ? instance_fail(instance, &call->error) : KAIZEN_E_STOPPED;
 }
 
 int32_t call_begin(struct call *call, struct kaizen_instance *instance, const char *name,
@@ -110,7 +111,7 @@ int call_send_report(struct call *call, struct buffer *report, kaizen_sink sink,
   if (report->failed)
     result = error_set(&call->error, KAIZEN_E_NOMEM, "out of memory");
   else if (report->len > 0 && sink(ctx, report->data, report->len) != 0)
-    result = error_set(&call->error, KAIZEN_E_IO, "the sink ended the output");
+    result = error_set(&call->error, KAIZEN_E_ENDED, "the sink ended the output");
   buffer_fini(report);
   return result;
 }

@@ -28,6 +28,8 @@ struct call {
   struct host_guard guard;
 };
 
+/* Flag bits that change a meaning: an unknown one is refused; the others only add data. */
+#define CALL_MUST_KNOW 0xffffu
 /* States that a call is allowed in. */
 #define CALL_IN(state) (1u << (state))
 #define CALL_IN_ANY_STATE (~0u)
@@ -35,7 +37,8 @@ struct call {
   (CALL_IN(INSTANCE_CONFIGURED) | CALL_IN(INSTANCE_RUNNING) | CALL_IN(INSTANCE_STOPPED))
 
 /* KAIZEN_OK, or the code to answer, with call->error filled: E_ARGUMENT (no instance), E_FORKED,
- * E_STATE.  `name`: the call's, for that text; NULL when last_error is not about this call. */
+ * E_STATE.  `name`: the call's, for that text; NULL for one that records, to which last_error does
+ * not apply and which is told E_STOPPED instead: the same call works a moment later. */
 int32_t call_begin(struct call *call, struct kaizen_instance *instance, const char *name,
                    unsigned allowed_states);
 /* Ends it with result 0 (KAIZEN_OK), > 0 (that code), or < 0: call->error's code, and its text is

@@ -77,7 +77,7 @@ static int send_lines(int fd, uint64_t from, uint64_t end, kaizen_sink sink, voi
     if (line.too_long || record_read(line.text, &record, NULL) != RECORD_OK)
       continue;
     if (sink(ctx, line.text.ptr, line.text.len + 1) != 0) {
-      result = error_set(error, KAIZEN_E_IO, "the sink ended the output");
+      result = error_set(error, KAIZEN_E_ENDED, "the sink ended the output");
       break;
     }
   }

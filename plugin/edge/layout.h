@@ -19,6 +19,7 @@ enum {
   LAYOUT_1_0_SUMMARY = LAYOUT_UP_TO(struct kaizen_summary, trend_quality_score),
   LAYOUT_1_0_STATS = LAYOUT_UP_TO(struct kaizen_stats, publisher_reason),
   LAYOUT_1_0_SPAN = LAYOUT_UP_TO(struct kaizen_span, session_id),
+  LAYOUT_1_0_BATCH_RESULT = LAYOUT_UP_TO(struct kaizen_batch_result, consumed),
   LAYOUT_1_0_QUERY = LAYOUT_UP_TO(struct kaizen_query, after),
   LAYOUT_1_0_QUERY_RESULT = LAYOUT_UP_TO(struct kaizen_query_result, reason),
 };

@@ -4,13 +4,20 @@
 #include <string.h>
 
 #include "edge/extension_tables.h"
+#include "edge/out_struct.h"
 #include "record/agent_name.h"
 
-static int32_t names_map(struct kaizen_str name, char *out) {
+static int32_t names_map(struct kaizen_str name, char *out, char *reason, size_t reason_size) {
+  struct error error = {0};
+  int result;
+
   if (!name.ptr || !out)
     return KAIZEN_E_ARGUMENT;
-  return agent_name_map(
-      (struct span){name.ptr, name.len == KAIZEN_NTS ? strlen(name.ptr) : name.len}, out);
+  result = agent_name_map(
+      (struct span){name.ptr, name.len == KAIZEN_NTS ? strlen(name.ptr) : name.len}, out, &error);
+  if (reason && reason_size > 0)
+    out_struct_set_text(reason, reason_size, error.text);
+  return result < 0 ? error.code : result;
 }
 
 const struct kaizen_names_1 names_extension = {.map = names_map};

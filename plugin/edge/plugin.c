@@ -27,8 +27,6 @@ static int64_t deadline_in(uint32_t timeout_ms) {
 
 static const char *code_name(int32_t code) {
   switch (code) {
-  case KAIZEN_RECORDED:
-    return "RECORDED";
   case KAIZEN_DUPLICATE:
     return "DUPLICATE";
   case KAIZEN_PENDING:
@@ -45,12 +43,16 @@ static const char *code_name(int32_t code) {
     return "E_FORKED";
   case KAIZEN_E_REJECTED:
     return "E_REJECTED";
+  case KAIZEN_E_ENDED:
+    return "E_ENDED";
   case KAIZEN_E_BUSY:
     return "E_BUSY";
   case KAIZEN_E_NOMEM:
     return "E_NOMEM";
   case KAIZEN_E_IO:
     return "E_IO";
+  case KAIZEN_E_STOPPED:
+    return "E_STOPPED";
   case KAIZEN_E_INDETERMINATE:
     return "E_INDETERMINATE";
   default:
@@ -64,8 +66,7 @@ static int32_t create(const struct kaizen_host_v1 *host, struct kaizen_instance 
   *out = NULL;
   if (!host || host->struct_size < LAYOUT_1_0_HOST)
     return KAIZEN_E_ARGUMENT;
-  if (host->abi_version >> 16 != KAIZEN_ABI_MAJOR ||
-      (host->flags & 0xffffu & ~(unsigned)KAIZEN_HOST_CALLBACKS_ANY_THREAD))
+  if (host->abi_version >> 16 != KAIZEN_ABI_MAJOR || host->flags & CALL_MUST_KNOW)
     return KAIZEN_E_UNSUPPORTED;
   *out = instance_new(host);
   return *out ? KAIZEN_OK : KAIZEN_E_NOMEM;
@@ -73,12 +74,17 @@ static int32_t create(const struct kaizen_host_v1 *host, struct kaizen_instance 
 
 /* ---- configuring ----------------------------------------------------------------------------- */
 
-/* Takes instance->config into force. */
+/* Takes instance->config into force.  Without a project root nothing is: start() then asks for
+ * it. */
 static int apply_config(struct kaizen_instance *instance, struct error *error) {
   struct config config;
   struct config_origins origins = instance->origins;
   struct pipeline *pipeline = NULL;
 
+  if (instance->config.project_root[0] == '\0') {
+    instance_replace_pipeline(instance, NULL, INSTANCE_CREATED);
+    return 0;
+  }
   if (config_copy(&config, &instance->config, error) != 0)
     return -1;
   if (config_finish(&config, &origins, error) == 0)
@@ -127,7 +133,7 @@ static int set_key(struct kaizen_instance *instance, const char *key, struct spa
   if (config_copy(&kept, &instance->config, error) != 0)
     return -1;
   result = config_merge_text(&instance->config, &instance->origins, key, value, error);
-  if (result == 0 && instance->config.project_root[0] != '\0') /* else start() asks for the root */
+  if (result == 0)
     result = apply_config(instance, error);
   if (result != 0) {
     struct config refused = instance->config;

@@ -112,7 +112,7 @@ static int read_from(struct reading *reading, uint64_t from, uint64_t skip, kaiz
       continue;
     }
     if (sink && sink(ctx, line.text.ptr, line.text.len + 1) != 0) {
-      result = error_set(error, KAIZEN_E_IO, "the sink ended the output");
+      result = error_set(error, KAIZEN_E_ENDED, "the sink ended the output");
       break;
     }
     counts->records++;
@@ -259,7 +259,7 @@ static int name_agent(void *ctx, const char *agent) {
   if (directory_look_at_file(naming->project->root_fd, path, &status, NULL) == 1)
     return 0;
   if (naming->sink(naming->ctx, agent, strlen(agent)) != 0)
-    return error_set(naming->error, KAIZEN_E_IO, "the sink ended the output");
+    return error_set(naming->error, KAIZEN_E_ENDED, "the sink ended the output");
   return 0;
 }
 

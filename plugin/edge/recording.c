@@ -5,12 +5,22 @@
 
 #include <string.h>
 
+#include "base/process.h"
 #include "edge/call.h"
 #include "edge/layout.h"
 #include "edge/open_run.h"
 #include "edge/out_struct.h"
 #include "record/execution_from_json.h"
 #include "record/execution_from_struct.h"
+
+/* Counted and told whatever the cause, so that no record is lost without a word. */
+static void note_refusal(struct kaizen_instance *instance, int32_t code, const char *reason) {
+  bool may_pass = code <= -64;
+
+  instance_count(instance, code);
+  host_log_send(&instance->log, may_pass ? KAIZEN_LOG_ERROR : KAIZEN_LOG_NOTICE,
+                may_pass ? HOST_LOG_RECORD_FAILED : HOST_LOG_REJECTED, reason);
+}
 
 /* The out-structs as after any call that answers < 0. */
 static int32_t answer_refusal(int32_t code, const char *reason, struct kaizen_receipt *receipt,
@@ -38,10 +48,25 @@ static void answer_recorded(const struct recorder_request *request, const struct
     out_struct_write_summary(out_summary, summary);
 }
 
+/* For a call that does not come so far as to begin. */
+static int32_t refuse(struct kaizen_instance *instance, int32_t code, const char *reason,
+                      struct kaizen_receipt *receipt, struct kaizen_summary *summary) {
+  struct host_guard guard;
+
+  if (instance && instance->process == process_number()) {
+    host_guard_enter(&guard);
+    note_refusal(instance, code, reason);
+    host_log_deliver(&instance->log);
+    host_guard_leave(&guard);
+  }
+  return answer_refusal(code, reason, receipt, summary);
+}
+
 /* What a host gives: one of `in` and `json`; a token beside `in` when it ends a span. */
 struct given {
   const struct kaizen_execution *in;
   struct span json;
+  uint32_t json_flags;
   const char *token;
 };
 
@@ -59,25 +84,25 @@ static int32_t record(struct kaizen_instance *instance, const struct given *give
   int valid = 0;
 
   if (code != KAIZEN_OK)
-    return answer_refusal(code, call.error.text, receipt, out_summary);
+    return refuse(instance, code, call.error.text, receipt, out_summary);
   instance_limits(call.pipeline, instance_now_ns(instance), &limits);
   if (given->token) {
     valid = open_run_take(&run, &call, given->token, in);
     in = &run.execution;
   }
   if (valid == 0)
-    valid = in ? execution_from_struct(&execution, in, &limits, &call.error)
-               : execution_from_json(&execution, given->json, 0, &limits, &call.error);
+    valid =
+        in ? execution_from_struct(&execution, in, &limits, &call.error)
+           : execution_from_json(&execution, given->json, given->json_flags, &limits, &call.error);
   if (valid == 0)
     recorder_record(call.pipeline->recorder, &request, 1, limits.now_s, &summary, &call.error);
   code = valid == 0 ? request.code : call.error.code;
-  instance_count(instance, code);
   if (code >= 0) {
+    instance_count(instance, code);
     answer_recorded(&request, &summary, receipt, out_summary);
   } else {
+    note_refusal(instance, code, call.error.text);
     (void)answer_refusal(code, call.error.text, receipt, out_summary);
-    host_log_send(&instance->log, code <= -64 ? KAIZEN_LOG_ERROR : KAIZEN_LOG_NOTICE,
-                  code <= -64 ? HOST_LOG_RECORD_FAILED : HOST_LOG_REJECTED, call.error.text);
   }
   open_run_close(&run, code >= 0);
   if (code >= 0)
@@ -88,48 +113,49 @@ static int32_t record(struct kaizen_instance *instance, const struct given *give
 }
 
 /* Of two out-structs the one that is too small cannot be written; the other says so. */
-static bool outs_fit(struct kaizen_receipt *receipt, struct kaizen_summary *summary) {
+static bool outs_fit(struct kaizen_instance *instance, struct kaizen_receipt *receipt,
+                     struct kaizen_summary *summary) {
   bool receipt_fits = !receipt || receipt->struct_size >= LAYOUT_1_0_RECEIPT;
   bool summary_fits = !summary || summary->struct_size >= LAYOUT_1_0_SUMMARY;
 
   if (receipt_fits && summary_fits)
     return true;
-  (void)answer_refusal(KAIZEN_E_ARGUMENT, "an out-struct is smaller than its 1.0 layout",
-                       receipt_fits ? receipt : NULL, summary_fits ? summary : NULL);
+  (void)refuse(instance, KAIZEN_E_ARGUMENT, "an out-struct is smaller than its 1.0 layout",
+               receipt_fits ? receipt : NULL, summary_fits ? summary : NULL);
   return false;
 }
 
 int32_t recording_on_execution_end(struct kaizen_instance *instance,
                                    const struct kaizen_execution *execution,
                                    struct kaizen_receipt *receipt, struct kaizen_summary *summary) {
-  if (!outs_fit(receipt, summary))
+  if (!outs_fit(instance, receipt, summary))
     return KAIZEN_E_ARGUMENT;
-  if (!instance || !execution || execution->struct_size < LAYOUT_1_0_EXECUTION)
-    return answer_refusal(KAIZEN_E_ARGUMENT,
-                          "a NULL argument, or a struct smaller than its 1.0 layout", receipt,
-                          summary);
+  if (!execution || execution->struct_size < LAYOUT_1_0_EXECUTION)
+    return refuse(instance, KAIZEN_E_ARGUMENT,
+                  "a NULL argument, or a struct smaller than its 1.0 layout", receipt, summary);
   return record(instance, &(struct given){.in = execution}, receipt, summary);
 }
 
 int32_t recording_on_execution_end_json(struct kaizen_instance *instance, const char *json,
-                                        size_t len, struct kaizen_receipt *receipt,
+                                        size_t len, uint32_t flags, struct kaizen_receipt *receipt,
                                         struct kaizen_summary *summary) {
-  if (!outs_fit(receipt, summary))
+  if (!outs_fit(instance, receipt, summary))
     return KAIZEN_E_ARGUMENT;
-  if (!instance || !json)
-    return answer_refusal(KAIZEN_E_ARGUMENT, "a NULL argument", receipt, summary);
-  return record(instance, &(struct given){.json = {json, len == KAIZEN_NTS ? strlen(json) : len}},
-                receipt, summary);
+  if (!json)
+    return refuse(instance, KAIZEN_E_ARGUMENT, "the JSON text is NULL", receipt, summary);
+  return record(
+      instance,
+      &(struct given){.json = {json, len == KAIZEN_NTS ? strlen(json) : len}, .json_flags = flags},
+      receipt, summary);
 }
 
 int32_t recording_on_span_end(struct kaizen_instance *instance, const char *token,
                               const struct kaizen_execution *execution,
                               struct kaizen_receipt *receipt, struct kaizen_summary *summary) {
-  if (!outs_fit(receipt, summary))
+  if (!outs_fit(instance, receipt, summary))
     return KAIZEN_E_ARGUMENT;
-  if (!instance || !token || !execution || execution->struct_size < LAYOUT_1_0_EXECUTION)
-    return answer_refusal(KAIZEN_E_ARGUMENT,
-                          "a NULL argument, or a struct smaller than its 1.0 layout", receipt,
-                          summary);
+  if (!token || !execution || execution->struct_size < LAYOUT_1_0_EXECUTION)
+    return refuse(instance, KAIZEN_E_ARGUMENT,
+                  "a NULL argument, or a struct smaller than its 1.0 layout", receipt, summary);
   return record(instance, &(struct given){.in = execution, .token = token}, receipt, summary);
 }

@@ -11,7 +11,7 @@ int32_t recording_on_execution_end(struct kaizen_instance *instance,
                                    const struct kaizen_execution *execution,
                                    struct kaizen_receipt *receipt, struct kaizen_summary *summary);
 int32_t recording_on_execution_end_json(struct kaizen_instance *instance, const char *json,
-                                        size_t len, struct kaizen_receipt *receipt,
+                                        size_t len, uint32_t flags, struct kaizen_receipt *receipt,
                                         struct kaizen_summary *summary);
 /* kaizen_span_1's end. */
 int32_t recording_on_span_end(struct kaizen_instance *instance, const char *token,

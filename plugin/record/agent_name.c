@@ -92,11 +92,16 @@ static size_t legal_part(struct span name, size_t max, char *out) {
   return len;
 }
 
-int agent_name_map(struct span name, char out[AGENT_NAME_MAX + 1]) {
+int agent_name_map(struct span name, char out[AGENT_NAME_MAX + 1], struct error *error) {
   static const char hex[] = "0123456789abcdef", fallback[] = "agent";
+  char shown[UTF8_SHOWN_SIZE];
   out[0] = '\0';
-  if (name.len == 0 || !utf8_valid(name))
-    return KAIZEN_E_REJECTED;
+  if (name.len == 0)
+    return error_set(error, KAIZEN_E_REJECTED,
+                     "agent is missing or empty; name the agent that was executed");
+  if (!utf8_valid(name))
+    return error_set(error, KAIZEN_E_REJECTED, "agent \"%s\" is not UTF-8; convert it",
+                     utf8_show(name, shown));
   if (agent_name_check(name, NULL) == 0) {
     memcpy(out, name.ptr, name.len);
     out[name.len] = '\0';

@@ -11,7 +11,8 @@
 
 /* 0 when legal; else -1 with *error saying which character or length breaks the grammar. */
 int agent_name_check(struct span agent, struct error *error);
-/* kaizen.names/1: see kaizen/extensions.h. */
-int agent_name_map(struct span name, char out[AGENT_NAME_MAX + 1]);
+/* kaizen.names/1's mapping: 1 when `out` differs from the name, 0 when not, -1 with *error when no
+ * name can be made of it; `out` is then "". */
+int agent_name_map(struct span name, char out[AGENT_NAME_MAX + 1], struct error *error);
 
 #endif

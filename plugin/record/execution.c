@@ -12,6 +12,7 @@ void execution_fini(struct execution *execution) {
   buffer_fini(&execution->line);
   buffer_fini(&execution->key);
   buffer_fini(&execution->scratch);
+  buffer_fini(&execution->others);
   *execution = (struct execution){0};
 }
 

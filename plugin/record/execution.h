@@ -25,8 +25,9 @@ struct execution {       /* zero it, fill it any number of times, then execution
   struct buffer line;    /* the record's object, complete but for its closing brace */
   struct buffer key;     /* decoded idempotency key; len 0: none */
   struct buffer scratch; /* decoded strings of JSON input, kept between fillings for its memory */
+  struct buffer others;  /* members that are kept as they were given: ,"name":value each */
   char agent[AGENT_NAME_MAX + 1];
-  int64_t timestamp_s;
+  int64_t timestamp_s; /* -1: kept as it was given, and cannot be read */
   double quality_score, execution_time_s;
   bool success, has_quality, has_time;
   bool marked; /* it is to be emitted */

@@ -2,10 +2,15 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  *
- * null for a field that may be absent means absent: that is how other languages write it. */
+ * null for a field that may be absent means absent: that is how other languages write it.
+ *
+ * With KAIZEN_EXEC_KEEP_UNKNOWN a line of a log is taken as any reader of logs takes it
+ * (docs/format.md, "Lines that others wrote"): what this version does not know, or would refuse from
+ * a new run, is kept as it was given. */
 #include "record/execution_from_json.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "common/distance.h"
 #include "common/timestamp.h"
@@ -48,32 +53,95 @@ static const char *const field_names[FIELD_COUNT] = {"timestamp",
                                                      "tokens",
                                                      "infra_overhead_share"};
 
-/* Members by their place among `names`. */
+/* ---- members by their place among `names` ------------------------------------------------------ */
 
-static int refuse_name(const char *object, struct span name, const char *const *names, size_t count,
+struct names {
+  const char *object; /* for messages */
+  const char *const *names;
+  size_t count;
+};
+
+static int refuse_name(const struct names *known, struct span name, const char *advice,
                        struct error *error) {
   char shown[UTF8_SHOWN_SIZE];
+
   return error_set(error, KAIZEN_E_REJECTED,
-                   "%s has no key \"%s\"; did you mean \"%s\"? Own fields belong into metadata",
-                   object, utf8_show(name, shown), distance_nearest(name, names, count));
+                   "%s has no key \"%s\"; did you mean \"%s\"? Own fields belong into metadata%s",
+                   known->object, utf8_show(name, shown),
+                   distance_nearest(name, known->names, known->count), advice);
+}
+
+static void append_member(struct buffer *out, struct span raw_name, struct json_value value) {
+  buffer_append(out, ",\"", 2);
+  buffer_append(out, raw_name.ptr, raw_name.len);
+  buffer_append(out, "\":", 2);
+  json_value_compact(value, out);
+}
+
+/* Where members go, and how strict it is about them. */
+struct reading {
+  struct execution *execution;
+  struct execution_draft *draft;
+  bool keep;    /* KAIZEN_EXEC_KEEP_UNKNOWN */
+  bool lenient; /* the text is one that only lenient readers take */
+};
+
+/* A member that is none of ours: anybody's when it begins with x_, and kept when that is wanted. */
+static int take_unknown(struct reading *reading, const struct names *known,
+                        const struct json_member *member, struct error *error) {
+  char shown[UTF8_SHOWN_SIZE];
+  bool anybodys = member->name.len > 2 && memcmp(member->name.ptr, "x_", 2) == 0;
+
+  if (!reading->execution)
+    return refuse_name(known, member->name, "", error);
+  if (!reading->keep && !anybodys)
+    return refuse_name(known, member->name, ", or begin with x_", error);
+  if (!reading->keep && (member->value.type == JSON_NULL || member->value.type == JSON_ARRAY ||
+                         member->value.type == JSON_OBJECT))
+    return error_set(error, KAIZEN_E_REJECTED,
+                     "%s is neither a string nor a number nor a boolean; put it into metadata",
+                     utf8_show(member->name, shown));
+  append_member(&reading->execution->others, member->name, member->value);
+  return 0;
+}
+
+/* Of a text that only lenient readers take: a value that Python's json could not read back, or a
+ * name that comes again, is left out. */
+static bool is_usable(const struct reading *reading, struct json_reader rest,
+                      const struct json_member *member) {
+  struct json_value value;
+  struct json_member later;
+
+  if (!reading->lenient)
+    return true;
+  if (json_reader_check(member->value.raw, JSON_STRICT, JSON_DEPTH_MAX - 1, &value, NULL) != 0)
+    return false;
+  while (json_reader_next(&rest, &later, NULL) > 0)
+    if (span_equal(later.name, member->name))
+      return false;
+  return true;
 }
 
 /* `text` was checked; values[] is zeroed. */
-static int collect(const char *object, struct span text, const char *const *names, size_t count,
+static int collect(struct reading *reading, const struct names *known, struct span text,
                    struct json_value *values, struct error *error) {
-  struct json_reader cursor;
+  struct json_reader reader;
   struct json_member member;
   size_t place = 0;
-  int found = json_reader_open(&cursor, text, JSON_LENIENT, JSON_DEPTH_MAX, NULL);
+  int found = json_reader_open(&reader, text, JSON_LENIENT, JSON_DEPTH_MAX, NULL);
 
-  while (found == 0 && (found = json_reader_next(&cursor, &member, NULL)) > 0) {
+  while (found == 0 && (found = json_reader_next(&reader, &member, NULL)) > 0) {
     size_t tried = 0; /* mostly in the table's order: go on where the last search ended */
-    for (; tried < count && !json_value_is_named(&member, names[place]); tried++)
-      place = place + 1 < count ? place + 1 : 0;
-    if (tried == count)
-      return refuse_name(object, member.name, names, count, error);
-    values[place] = member.value;
+
     found = 0;
+    if (!is_usable(reading, reader, &member))
+      continue;
+    for (; tried < known->count && !json_value_is_named(&member, known->names[place]); tried++)
+      place = place + 1 < known->count ? place + 1 : 0;
+    if (tried < known->count)
+      values[place] = member.value;
+    else if (take_unknown(reading, known, &member, error) != 0)
+      return -1;
   }
   return found;
 }
@@ -82,7 +150,7 @@ static bool is_absent(struct json_value value) {
   return !value.raw.ptr || value.type == JSON_NULL;
 }
 
-/* Values by type.  A wrong one is named with what was given. */
+/* ---- values by type: a wrong one is named with what was given ---------------------------------- */
 
 static int refuse_type(const char *field, struct json_value value, const char *needed,
                        struct error *error) {
@@ -118,10 +186,10 @@ static int take_number(const char *field, struct json_value value, const char *n
   if (value.type != JSON_NUMBER)
     return refuse_type(field, value, needed, error);
   *out = json_value_number(value);
-  *has = true;
   if (!isfinite(*out))
     return error_set(error, KAIZEN_E_REJECTED, "%s is %s, too large for a double; %s is needed",
                      field, utf8_show(value.raw, shown), needed);
+  *has = true;
   return 0;
 }
 
@@ -131,11 +199,11 @@ static int take_timestamp(struct json_value value, struct buffer *scratch,
   struct span text = {0};
   if (take_string("timestamp", value, scratch, &text, error) != 0)
     return -1;
-  draft->has_timestamp = text.ptr != NULL;
   if (text.ptr && timestamp_parse(text, &draft->timestamp_s) != 0)
     return error_set(error, KAIZEN_E_REJECTED,
                      "timestamp \"%s\" is no ISO 8601 time with Z or an offset, years 1970 to 9999",
                      utf8_show(text, shown));
+  draft->has_timestamp = text.ptr != NULL;
   return 0;
 }
 
@@ -146,16 +214,8 @@ static int take_success(struct json_value value, bool *out, struct error *error)
   return 0;
 }
 
-static int take_primary(struct json_value value, struct buffer *scratch,
-                        struct execution_draft *draft, struct error *error) {
-  static const char *const names[] = {"name", "value", "target"};
-  struct json_value values[3] = {{0}};
-  if (is_absent(value))
-    return 0;
-  if (value.type != JSON_OBJECT)
-    return refuse_type("primary_metric", value, "an object {name, value, target}", error);
-  if (collect("primary_metric", value.raw, names, 3, values, error) != 0)
-    return -1;
+static int take_primary_parts(const struct json_value values[3], struct buffer *scratch,
+                              struct execution_draft *draft, struct error *error) {
   if (is_absent(values[1]))
     return refuse_type("primary_metric.value", values[1], "a number", error);
   if (is_absent(values[0]))
@@ -167,6 +227,25 @@ static int take_primary(struct json_value value, struct buffer *scratch,
                              &draft->has_target, error) != 0
              ? -1
              : 0;
+}
+
+static int take_primary(struct json_value value, struct buffer *scratch,
+                        struct execution_draft *draft, struct error *error) {
+  static const char *const names[] = {"name", "value", "target"};
+  static const struct names known = {"primary_metric", names, 3};
+  struct reading strictly = {.draft = draft};
+  struct json_value values[3] = {{0}};
+
+  if (is_absent(value))
+    return 0;
+  if (value.type != JSON_OBJECT)
+    return refuse_type("primary_metric", value, "an object {name, value, target}", error);
+  if (collect(&strictly, &known, value.raw, values, error) == 0 &&
+      take_primary_parts(values, scratch, draft, error) == 0)
+    return 0;
+  draft->has_primary = draft->has_target = false;
+  draft->primary_name = (struct span){NULL, 0};
+  return -1;
 }
 
 static int take_metadata(struct json_value value, struct execution_draft *draft,
@@ -189,35 +268,73 @@ static int take_tokens(struct json_value value, struct execution_draft *draft,
   return 0;
 }
 
-static int take_extra(const struct json_value *values, struct buffer *scratch,
-                      struct execution_draft *draft, struct error *error) {
-  return take_string("helix_session_uid", values[FIELD_HELIX_SESSION_UID], scratch,
-                     &draft->helix_session_uid, error) != 0 ||
-                 take_string("repo", values[FIELD_REPO], scratch, &draft->repo, error) != 0 ||
-                 take_string("flavor", values[FIELD_FLAVOR], scratch, &draft->flavor, error) != 0 ||
-                 take_tokens(values[FIELD_TOKENS], draft, error) != 0 ||
-                 take_number("infra_overhead_share", values[FIELD_SHARE], "a number",
-                             &draft->infra_overhead_share, &draft->has_share, error) != 0
-             ? -1
-             : 0;
+/* ---- the record ------------------------------------------------------------------------------ */
+
+/* Of a field that was refused: true when it is kept as it was given instead. */
+static bool is_kept(struct reading *reading, enum field field, struct json_value value) {
+  const char *name = field_names[field];
+
+  if (!reading->keep || !value.raw.ptr)
+    return false;
+  append_member(&reading->execution->others, (struct span){name, strlen(name)}, value);
+  return true;
 }
 
-static int take_all(const struct json_value *values, struct buffer *scratch,
-                    struct execution_draft *draft, struct error *error) {
-  if (take_string("agent", values[FIELD_AGENT], scratch, &draft->agent, error) != 0 ||
-      take_success(values[FIELD_SUCCESS], &draft->success, error) != 0 ||
-      take_timestamp(values[FIELD_TIMESTAMP], scratch, draft, error) != 0 ||
-      take_string("session_id", values[FIELD_SESSION_ID], scratch, &draft->session_id, error) !=
-          0 ||
-      take_string("idempotency_key", values[FIELD_KEY], scratch, &draft->key, error) != 0 ||
-      take_number("execution_time_s", values[FIELD_TIME], "a number", &draft->execution_time_s,
-                  &draft->has_time, error) != 0 ||
-      take_number("quality_score", values[FIELD_QUALITY], "a number from 0 to 1",
-                  &draft->quality_score, &draft->has_quality, error) != 0 ||
-      take_primary(values[FIELD_PRIMARY], scratch, draft, error) != 0 ||
-      take_metadata(values[FIELD_METADATA], draft, error) != 0)
-    return -1;
-  return take_extra(values, scratch, draft, error);
+static int take_field(struct reading *reading, enum field field, struct json_value value,
+                      struct error *error) {
+  struct execution_draft *draft = reading->draft;
+  struct buffer *scratch = &reading->execution->scratch;
+
+  switch (field) {
+  case FIELD_TIMESTAMP:
+    return take_timestamp(value, scratch, draft, error);
+  case FIELD_SESSION_ID:
+    return take_string("session_id", value, scratch, &draft->session_id, error);
+  case FIELD_TIME:
+    return take_number("execution_time_s", value, "a number", &draft->execution_time_s,
+                       &draft->has_time, error);
+  case FIELD_QUALITY:
+    return take_number("quality_score", value, "a number from 0 to 1", &draft->quality_score,
+                       &draft->has_quality, error);
+  case FIELD_PRIMARY:
+    return take_primary(value, scratch, draft, error);
+  case FIELD_METADATA:
+    return take_metadata(value, draft, error);
+  case FIELD_KEY:
+    if (reading->keep && value.type == JSON_STRING && value.raw.len <= 2)
+      return -1; /* empty: no key */
+    return take_string("idempotency_key", value, scratch, &draft->key, error);
+  case FIELD_HELIX_SESSION_UID:
+    return take_string("helix_session_uid", value, scratch, &draft->helix_session_uid, error);
+  case FIELD_REPO:
+    return take_string("repo", value, scratch, &draft->repo, error);
+  case FIELD_FLAVOR:
+    return take_string("flavor", value, scratch, &draft->flavor, error);
+  case FIELD_TOKENS:
+    return take_tokens(value, draft, error);
+  case FIELD_SHARE:
+    return take_number("infra_overhead_share", value, "a number", &draft->infra_overhead_share,
+                       &draft->has_share, error);
+  default:
+    return 0; /* the two that are always needed, and the event's, which is not taken over */
+  }
+}
+
+static int take_fields(struct reading *reading, const struct json_value *values, int first,
+                       struct error *error) {
+  int field;
+
+  for (field = first; field < FIELD_COUNT; field++) {
+    struct json_value value = values[field];
+
+    if (!value.raw.ptr || take_field(reading, (enum field)field, value, error) == 0)
+      continue;
+    if (!is_kept(reading, (enum field)field, value))
+      return -1;
+    if (field == FIELD_TIMESTAMP)
+      reading->draft->timestamp_kept = true;
+  }
+  return 0;
 }
 
 /* Empty, with room for every string of a text of `len` bytes. */
@@ -228,28 +345,49 @@ static int prepare_scratch(struct buffer *scratch, size_t len, struct error *err
 
 int execution_from_json_extra(struct execution *execution, struct execution_draft *draft,
                               struct span text, struct error *error) {
-  struct json_value value, values[FIELD_COUNT] = {{0}};
   const int first = FIELD_HELIX_SESSION_UID;
+  const struct names known = {"extra_json", field_names + first, FIELD_COUNT - first};
+  struct reading reading = {
+      .execution = execution, .draft = draft, .keep = draft->flags & KAIZEN_EXEC_KEEP_UNKNOWN};
+  struct json_value value, values[FIELD_COUNT] = {{0}};
+
   if (execution_draft_check_json("extra_json", text, 0, &value, error) != 0 ||
-      collect("extra_json", value.raw, field_names + first, FIELD_COUNT - first, values + first,
-              error) != 0 ||
+      collect(&reading, &known, value.raw, values + first, error) != 0 ||
       prepare_scratch(&execution->scratch, text.len, error) != 0)
     return -1;
-  return take_extra(values, &execution->scratch, draft, error);
+  return take_fields(&reading, values, first, error);
+}
+
+/* One object; with `keep` also one that only lenient readers take. */
+static int check_record(struct reading *reading, struct span text, struct json_value *value,
+                        struct error *error) {
+  if (execution_draft_check_json("the record", text, 0, value, error) == 0)
+    return 0;
+  reading->lenient = reading->keep &&
+                     json_reader_check(text, JSON_LENIENT, JSON_DEPTH_MAX, value, NULL) == 0 &&
+                     value->type == JSON_OBJECT;
+  return reading->lenient ? 0 : -1;
 }
 
 int execution_from_json(struct execution *execution, struct span text, uint32_t exec_flags,
                         const struct execution_limits *limits, struct error *error) {
+  static const struct names known = {"a record", field_names, FIELD_COUNT};
+  const uint32_t flags =
+      KAIZEN_EXEC_EMIT | KAIZEN_EXEC_NO_EMIT | KAIZEN_EXEC_MAP_AGENT | KAIZEN_EXEC_KEEP_UNKNOWN;
   struct execution_draft draft = {0};
+  struct reading reading = {
+      .execution = execution, .draft = &draft, .keep = exec_flags & KAIZEN_EXEC_KEEP_UNKNOWN};
   struct json_value value, values[FIELD_COUNT] = {{0}};
   size_t longest = limits->max_record_bytes * EXECUTION_DRAFT_TEXT_FACTOR;
-  if (execution_draft_read_flags(execution, exec_flags, KAIZEN_EXEC_EMIT | KAIZEN_EXEC_NO_EMIT,
-                                 limits, error) != 0 ||
-      execution_draft_check_length("the record", text.len, longest, error) != 0 ||
-      execution_draft_check_json("the record", text, 0, &value, error) != 0 ||
-      collect("a record", value.raw, field_names, FIELD_COUNT, values, error) != 0 ||
+
+  if (execution_draft_read_flags(execution, &draft, exec_flags, flags, limits, error) != 0 ||
+      execution_draft_check_text("the record", text, longest, error) != 0 ||
+      check_record(&reading, text, &value, error) != 0 ||
+      collect(&reading, &known, value.raw, values, error) != 0 ||
       prepare_scratch(&execution->scratch, text.len, error) != 0 ||
-      take_all(values, &execution->scratch, &draft, error) != 0)
+      take_string("agent", values[FIELD_AGENT], &execution->scratch, &draft.agent, error) != 0 ||
+      take_success(values[FIELD_SUCCESS], &draft.success, error) != 0 ||
+      take_fields(&reading, values, 0, error) != 0)
     return -1;
   return execution_draft_finish(execution, &draft, limits, error);
 }

@@ -18,7 +18,7 @@ static int read_string(const char *field, struct kaizen_str string, size_t max, 
                      "%s has a length but its pointer is NULL; zero both to leave it out", field);
   size_t len = string.len == KAIZEN_NTS ? strlen(string.ptr) : string.len;
   *out = (struct span){string.ptr, string.ptr ? len : 0};
-  return execution_draft_check_length(field, out->len, max, error);
+  return execution_draft_check_text(field, *out, max, error);
 }
 
 static int read_strings(const struct kaizen_execution *in, struct execution_draft *draft,
@@ -100,12 +100,22 @@ static int read_texts(struct execution *execution, const struct kaizen_execution
   return extra.ptr ? execution_from_json_extra(execution, draft, extra, error) : 0;
 }
 
+/* A later version may give it a meaning that this one would miss. */
+static int check_reserved(uint32_t reserved0, struct error *error) {
+  return reserved0 == 0
+             ? 0
+             : error_set(error, KAIZEN_E_UNSUPPORTED,
+                         "reserved0 is %u; zero it, nothing else is known here", reserved0);
+}
+
 int execution_from_struct(struct execution *execution, const struct kaizen_execution *in,
                           const struct execution_limits *limits, struct error *error) {
   const uint32_t known = KAIZEN_EXEC_HAS_TIME | KAIZEN_EXEC_HAS_QUALITY | KAIZEN_EXEC_HAS_PRIMARY |
-                         KAIZEN_EXEC_HAS_TARGET | KAIZEN_EXEC_EMIT | KAIZEN_EXEC_NO_EMIT;
+                         KAIZEN_EXEC_HAS_TARGET | KAIZEN_EXEC_EMIT | KAIZEN_EXEC_NO_EMIT |
+                         KAIZEN_EXEC_MAP_AGENT | KAIZEN_EXEC_KEEP_UNKNOWN;
   struct execution_draft draft = {0};
-  if (execution_draft_read_flags(execution, in->flags, known, limits, error) != 0 ||
+  if (execution_draft_read_flags(execution, &draft, in->flags, known, limits, error) != 0 ||
+      check_reserved(in->reserved0, error) != 0 ||
       read_outcome(in->outcome, &draft.success, error) != 0 ||
       read_strings(in, &draft, limits->max_record_bytes, error) != 0 ||
       read_numbers(in, &draft, error) != 0 ||

@@ -350,7 +350,7 @@ static int hand_out(void *ctx, const unsigned char id[16], struct span line) {
   (void)id;
   if (operation->sink(operation->sink_ctx, line.ptr, line.len) == 0)
     return 0;
-  return error_set(operation->error, KAIZEN_E_IO, "the host ended the output");
+  return error_set(operation->error, KAIZEN_E_ENDED, "the sink ended the output");
 }
 
 static int list_agent(void *ctx, const char *name) {

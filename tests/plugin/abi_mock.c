@@ -82,8 +82,9 @@ static int32_t on_execution_end(struct kaizen_instance *instance,
 }
 
 static int32_t on_execution_end_json(struct kaizen_instance *instance, const char *json, size_t len,
-                                     struct kaizen_receipt *receipt,
+                                     uint32_t flags, struct kaizen_receipt *receipt,
                                      struct kaizen_summary *summary) {
+  (void)flags;
   (void)json, (void)len;
   return answer(instance, receipt, summary);
 }

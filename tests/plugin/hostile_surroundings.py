@@ -95,7 +95,7 @@ HARMLESS = [
 
 # Text for configure(); %ROOT% is the project.  All refused (-3), the message naming the words.
 CONFIGURATIONS = [
-    ("nothing", b"", ["project_root"]), ("no object", b"[]", ["object"]), ("broken", b"{", []),
+    ("no object", b"[]", ["object"]), ("broken", b"{", []),
     ("no UTF-8", b'{"project_root":"/\xff"}', ["UTF-8"]), ("a BOM", b"\xef\xbb\xbf{}", []),
     ("100,000 [", b"[" * 100000, []),
     ("an unknown key", b'{"nats_ulr":"x"}', ["nats_ulr", "nats_url"]),

@@ -43,9 +43,11 @@ VALUE(KAIZEN_E_CONFIG, -3);
 VALUE(KAIZEN_E_UNSUPPORTED, -4);
 VALUE(KAIZEN_E_FORKED, -5);
 VALUE(KAIZEN_E_REJECTED, -6);
+VALUE(KAIZEN_E_ENDED, -7);
 VALUE(KAIZEN_E_BUSY, -64);
 VALUE(KAIZEN_E_NOMEM, -65);
 VALUE(KAIZEN_E_IO, -66);
+VALUE(KAIZEN_E_STOPPED, -67);
 VALUE(KAIZEN_E_INDETERMINATE, -96);
 VALUE(KAIZEN_LOG_ERROR, 3);
 VALUE(KAIZEN_LOG_WARNING, 4);
@@ -64,11 +66,12 @@ VALUE(KAIZEN_EXEC_HAS_PRIMARY, 4);
 VALUE(KAIZEN_EXEC_HAS_TARGET, 8);
 VALUE(KAIZEN_EXEC_EMIT, 16);
 VALUE(KAIZEN_EXEC_NO_EMIT, 32);
+VALUE(KAIZEN_EXEC_MAP_AGENT, 64);
+VALUE(KAIZEN_EXEC_KEEP_UNKNOWN, 128);
 VALUE(KAIZEN_SUMMARY_HAS_QUALITY, 1);
 VALUE(KAIZEN_SUMMARY_HAS_TIME, 2);
 VALUE(KAIZEN_RECEIPT_MARKED, 1);
 VALUE(KAIZEN_RECEIPT_KEY_CONFLICT, 2);
-VALUE(KAIZEN_HOST_CALLBACKS_ANY_THREAD, 1);
 VALUE(KAIZEN_PUBLISHER_OFF, 0);
 VALUE(KAIZEN_PUBLISHER_ELSEWHERE, 1);
 VALUE(KAIZEN_PUBLISHER_CONNECTING, 2);
@@ -163,7 +166,7 @@ FUNCTION(kaizen_plugin_v1, on_execution_end, 72,
          int32_t (*)(struct kaizen_instance *, const struct kaizen_execution *,
                      struct kaizen_receipt *, struct kaizen_summary *));
 FUNCTION(kaizen_plugin_v1, on_execution_end_json, 80,
-         int32_t (*)(struct kaizen_instance *, const char *json, size_t len,
+         int32_t (*)(struct kaizen_instance *, const char *json, size_t len, uint32_t flags,
                      struct kaizen_receipt *, struct kaizen_summary *));
 FUNCTION(kaizen_plugin_v1, flush, 88,
          int32_t (*)(struct kaizen_instance *, uint32_t timeout_ms, uint64_t *pending));
@@ -215,13 +218,15 @@ FUNCTION(kaizen_query_1, records, 8,
          int32_t (*)(struct kaizen_instance *, const struct kaizen_query *, kaizen_sink, void *ctx,
                      struct kaizen_query_result *));
 
-SIZE(kaizen_batch_result, 48);
-MEMBER(kaizen_batch_result, lines, 0, uint64_t);
-MEMBER(kaizen_batch_result, recorded, 8, uint64_t);
-MEMBER(kaizen_batch_result, duplicates, 16, uint64_t);
-MEMBER(kaizen_batch_result, rejected, 24, uint64_t);
-MEMBER(kaizen_batch_result, older_than_retention, 32, uint64_t);
-MEMBER(kaizen_batch_result, consumed, 40, uint64_t);
+SIZE(kaizen_batch_result, 56);
+MEMBER(kaizen_batch_result, struct_size, 0, uint32_t);
+MEMBER(kaizen_batch_result, flags, 4, uint32_t);
+MEMBER(kaizen_batch_result, lines, 8, uint64_t);
+MEMBER(kaizen_batch_result, recorded, 16, uint64_t);
+MEMBER(kaizen_batch_result, duplicates, 24, uint64_t);
+MEMBER(kaizen_batch_result, rejected, 32, uint64_t);
+MEMBER(kaizen_batch_result, older_than_retention, 40, uint64_t);
+MEMBER(kaizen_batch_result, consumed, 48, uint64_t);
 
 SIZE(kaizen_batch_1, 8);
 FUNCTION(kaizen_batch_1, record, 0,
@@ -273,7 +278,8 @@ FUNCTION(kaizen_span_1, list, 24,
 FUNCTION(kaizen_span_1, sweep, 32, int32_t (*)(struct kaizen_instance *, uint64_t *count));
 
 SIZE(kaizen_names_1, 8);
-FUNCTION(kaizen_names_1, map, 0, int32_t (*)(struct kaizen_str name, char *out));
+FUNCTION(kaizen_names_1, map, 0,
+         int32_t (*)(struct kaizen_str name, char *out, char *reason, size_t reason_size));
 
 _Static_assert(_Generic(&kaizen_plugin_v1, const struct kaizen_plugin_v1 *(*)(void) : 1,
                         default : 0),

@@ -129,7 +129,7 @@ static bool call_record(struct kaizen_instance *own) {
 }
 static bool call_batch(struct kaizen_instance *own) {
   const struct kaizen_batch_1 *batch = plugin->get_extension(KAIZEN_BATCH_1);
-  struct kaizen_batch_result result;
+  struct kaizen_batch_result result = {.struct_size = sizeof result};
 
   return batch->record(own, "{\"agent\":\"other\",\"success\":true}\n", KAIZEN_NTS, 0, 0, NULL,
                        NULL, &result) >= 0;

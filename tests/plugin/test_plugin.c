@@ -34,7 +34,7 @@ Test(plugin, every_code_has_a_name_also_those_to_come) {
   static const struct {
     int32_t code;
     const char *name;
-  } names[] = {{KAIZEN_RECORDED, "RECORDED"},
+  } names[] = {{KAIZEN_OK, "OK"},
                {KAIZEN_DUPLICATE, "DUPLICATE"},
                {KAIZEN_PENDING, "PENDING"},
                {KAIZEN_E_ARGUMENT, "E_ARGUMENT"},
@@ -43,9 +43,11 @@ Test(plugin, every_code_has_a_name_also_those_to_come) {
                {KAIZEN_E_UNSUPPORTED, "E_UNSUPPORTED"},
                {KAIZEN_E_FORKED, "E_FORKED"},
                {KAIZEN_E_REJECTED, "E_REJECTED"},
+               {KAIZEN_E_ENDED, "E_ENDED"},
                {KAIZEN_E_BUSY, "E_BUSY"},
                {KAIZEN_E_NOMEM, "E_NOMEM"},
                {KAIZEN_E_IO, "E_IO"},
+               {KAIZEN_E_STOPPED, "E_STOPPED"},
                {KAIZEN_E_INDETERMINATE, "E_INDETERMINATE"}};
 
   for (size_t i = 0; i < sizeof names / sizeof *names; i++)
@@ -84,8 +86,7 @@ Test(plugin, create_refuses_what_is_no_host_of_this_major) {
       {"another major", sizeof(struct kaizen_host_v1), KAIZEN_ABI_VERSION + 0x10000, 0,
        KAIZEN_E_UNSUPPORTED},
       {"major 0", sizeof(struct kaizen_host_v1), 5, 0, KAIZEN_E_UNSUPPORTED},
-      {"a known flag", sizeof(struct kaizen_host_v1), KAIZEN_ABI_VERSION,
-       KAIZEN_HOST_CALLBACKS_ANY_THREAD, KAIZEN_OK},
+      {"a known flag", sizeof(struct kaizen_host_v1), KAIZEN_ABI_VERSION, 1, KAIZEN_E_UNSUPPORTED},
       {"an unknown low flag", sizeof(struct kaizen_host_v1), KAIZEN_ABI_VERSION, 1u << 15,
        KAIZEN_E_UNSUPPORTED},
       {"an unknown high flag", sizeof(struct kaizen_host_v1), KAIZEN_ABI_VERSION, 1u << 16,
@@ -154,7 +155,7 @@ static int32_t call_record(void) {
 }
 static int32_t call_record_json(void) {
   return plugin->on_execution_end_json(instance, "{\"agent\":\"coach\",\"success\":true}",
-                                       KAIZEN_NTS, NULL, NULL);
+                                       KAIZEN_NTS, 0, NULL, NULL);
 }
 static int32_t call_flush(void) {
   return plugin->flush(instance, 0, NULL);
@@ -171,14 +172,21 @@ Test(plugin, each_call_is_answered_by_state) {
     int next[STATES]; /* the state afterwards */
   } calls[] = {
 #define NO KAIZEN_E_STATE
+#define NOT_NOW KAIZEN_E_STOPPED
       {"configure", call_configure, {0, 0, NO, 0}, {CONFIGURED, CONFIGURED, RUNNING, CONFIGURED}},
       {"configure_key",
        call_configure_key,
        {0, 0, NO, 0},
        {CREATED, CONFIGURED, RUNNING, CONFIGURED}},
       {"start", call_start, {NO, 0, NO, 0}, {CREATED, RUNNING, RUNNING, RUNNING}},
-      {"record", call_record, {NO, NO, 0, NO}, {CREATED, CONFIGURED, RUNNING, STOPPED}},
-      {"record json", call_record_json, {NO, NO, 0, NO}, {CREATED, CONFIGURED, RUNNING, STOPPED}},
+      {"record",
+       call_record,
+       {NOT_NOW, NOT_NOW, 0, NOT_NOW},
+       {CREATED, CONFIGURED, RUNNING, STOPPED}},
+      {"record json",
+       call_record_json,
+       {NOT_NOW, NOT_NOW, 0, NOT_NOW},
+       {CREATED, CONFIGURED, RUNNING, STOPPED}},
       {"flush", call_flush, {NO, NO, 0, NO}, {CREATED, CONFIGURED, RUNNING, STOPPED}},
       {"stop", call_stop, {NO, NO, 0, NO}, {CREATED, CONFIGURED, STOPPED, STOPPED}},
   };
@@ -202,7 +210,7 @@ Test(plugin, a_null_instance_is_an_argument_error_everywhere) {
   cr_assert_eq(plugin->configure_key(NULL, "project", "x", KAIZEN_NTS), KAIZEN_E_ARGUMENT);
   cr_assert_eq(plugin->start(NULL), KAIZEN_E_ARGUMENT);
   cr_assert_eq(plugin->on_execution_end(NULL, &execution, NULL, NULL), KAIZEN_E_ARGUMENT);
-  cr_assert_eq(plugin->on_execution_end_json(NULL, "{}", 2, NULL, NULL), KAIZEN_E_ARGUMENT);
+  cr_assert_eq(plugin->on_execution_end_json(NULL, "{}", 2, 0, NULL, NULL), KAIZEN_E_ARGUMENT);
   cr_assert_eq(plugin->flush(NULL, 0, NULL), KAIZEN_E_ARGUMENT);
   cr_assert_eq(plugin->stats(NULL, &stats), KAIZEN_E_ARGUMENT);
   cr_assert_eq(plugin->last_error(NULL, NULL, 0), 0);
@@ -223,15 +231,49 @@ Test(plugin, stopped_and_started_again_it_goes_on) {
   cr_assert_eq(stats_of(instance).duplicates, 2);
 }
 
+/* What was not recorded is counted, whatever kept it out. */
+Test(plugin, every_refused_recording_is_counted) {
+  struct kaizen_execution execution = execution_of("coach");
+  struct kaizen_receipt receipt = receipt_of(), small = {.struct_size = 8};
+
+  bring_to(CREATED);
+  cr_expect_eq(record_success(instance, "coach", NULL), KAIZEN_E_STOPPED);
+  cr_expect_eq(stats_of(instance).failed, 1);
+  plugin->destroy(instance);
+  bring_to(STOPPED);
+  cr_expect_eq(plugin->on_execution_end(instance, &execution, &receipt, NULL), KAIZEN_E_STOPPED);
+  cr_expect(strstr(receipt.reason, "start()"), "%s", receipt.reason);
+  cr_expect(KAIZEN_MAY_RETRY(KAIZEN_E_STOPPED, 0));
+  cr_expect_eq(plugin->on_execution_end_json(instance, "{}", 2, 0, NULL, NULL), KAIZEN_E_STOPPED);
+  cr_expect_eq(stats_of(instance).failed, 2);
+  cr_expect_eq(plugin->on_execution_end(instance, NULL, NULL, NULL), KAIZEN_E_ARGUMENT);
+  cr_expect_eq(plugin->on_execution_end_json(instance, NULL, 0, 0, NULL, NULL), KAIZEN_E_ARGUMENT);
+  cr_expect_eq(plugin->on_execution_end(instance, &execution, &small, NULL), KAIZEN_E_ARGUMENT);
+  cr_expect_eq(stats_of(instance).rejected, 3);
+}
+
 /* Configuration. */
+
+static char in_force_text[8192];
+
+static int32_t take_text(void *ctx, const char *data, size_t len) {
+  (void)ctx;
+  (void)snprintf(in_force_text, sizeof in_force_text, "%.*s", (int)len, data);
+  return 0;
+}
+
+static const char *in_force(void) {
+  const struct kaizen_inspect_1 *inspect = plugin->get_extension(KAIZEN_INSPECT_1);
+
+  in_force_text[0] = '\0';
+  (void)inspect->config(instance, take_text, NULL);
+  return in_force_text;
+}
 
 Test(plugin, a_refused_configuration_says_why_and_leaves_nothing_configured) {
   static const struct {
     const char *json, *says;
   } cases[] = {
-      {NULL, "project_root"},
-      {"", "project_root"},
-      {"{}", "project_root"},
       {"{\"project_root\":\"relative\"}", "relative"},
       {"{\"project_root\":\"/nowhere/at/all\"}", "/nowhere/at/all"},
       {"{\"project_rot\":\"/tmp\"}", "project_root"},
@@ -252,6 +294,41 @@ Test(plugin, a_refused_configuration_says_why_and_leaves_nothing_configured) {
     cr_expect_eq(stats_of(instance).state, CREATED, "%s", cases[i].json);
     cr_expect_eq(plugin->start(instance), KAIZEN_E_STATE, "%s", cases[i].json);
   }
+}
+
+Test(plugin, without_a_project_root_it_stays_created_until_there_is_one) {
+  static const char *const texts[] = {NULL, "", "  ", "{}", "{\"fsync\":\"always\"}"};
+
+  for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+    bring_to(CONFIGURED);
+    cr_expect_eq(plugin->configure(instance, texts[i], KAIZEN_NTS), KAIZEN_OK, "%zu: %s", i,
+                 why(instance));
+    cr_expect_eq(stats_of(instance).state, CREATED, "%zu", i);
+    cr_expect_eq(plugin->start(instance), KAIZEN_E_STATE, "%zu", i);
+    cr_expect(strstr(why(instance), "project_root"), "%s", why(instance));
+    cr_expect_eq(plugin->configure_key(instance, "project_root", sandbox.root, KAIZEN_NTS),
+                 KAIZEN_OK);
+    cr_expect_eq(stats_of(instance).state, CONFIGURED, "%zu", i);
+    cr_expect_eq(plugin->start(instance), KAIZEN_OK, "%zu", i);
+    plugin->destroy(instance);
+    instance = NULL;
+  }
+}
+
+Test(plugin, a_root_that_is_taken_back_takes_its_settings_out_of_force) {
+  bring_to(CONFIGURED);
+  cr_assert_eq(plugin->configure_key(instance, "project_root", "", 0), KAIZEN_OK);
+  cr_expect_eq(stats_of(instance).state, CREATED);
+  cr_assert_eq(plugin->configure_key(instance, "fsync", "always", KAIZEN_NTS), KAIZEN_OK);
+  cr_expect_eq(plugin->start(instance), KAIZEN_E_STATE,
+               "nothing runs on a root that was taken back");
+  cr_expect_eq(record_success(instance, "coach", NULL), KAIZEN_E_STOPPED);
+  cr_assert_eq(plugin->configure_key(instance, "project_root", sandbox.root, KAIZEN_NTS),
+               KAIZEN_OK);
+  cr_assert_eq(plugin->start(instance), KAIZEN_OK);
+  cr_expect_eq(record_success(instance, "coach", NULL), KAIZEN_RECORDED);
+  cr_expect(strstr(in_force(), "\"fsync\":{\"value\":\"always\",\"origin\":\"configured\"}"), "%s",
+            in_force());
 }
 
 Test(plugin, keys_can_be_given_one_by_one) {
@@ -308,7 +385,7 @@ Test(plugin, an_out_struct_that_is_too_small_is_not_written) {
       memset(bytes, GUARD, sizeof bytes);
       memcpy(bytes, &size, sizeof size);
       code = which == 0   ? plugin->on_execution_end(instance, &execution, (void *)bytes, NULL)
-             : which == 1 ? plugin->on_execution_end_json(instance, "{}", 2, NULL, (void *)bytes)
+             : which == 1 ? plugin->on_execution_end_json(instance, "{}", 2, 0, NULL, (void *)bytes)
                           : plugin->stats(instance, (void *)bytes);
       cr_assert_eq(code, KAIZEN_E_ARGUMENT, "struct %d of %u bytes", which, size);
       for (size_t i = sizeof size; i < sizeof bytes; i++)
@@ -390,7 +467,7 @@ Test(plugin, unknown_flags_are_refused_when_low_and_ignored_when_high) {
   struct kaizen_receipt receipt = receipt_of();
 
   use_instance("");
-  for (unsigned bit = 6; bit < 32; bit++) {
+  for (unsigned bit = 8; bit < 32; bit++) {
     struct kaizen_execution execution = execution_of("coach");
 
     execution.flags = 1u << bit;
@@ -437,7 +514,7 @@ Test(plugin, outputs_are_written_whatever_the_code) {
 
   bring_to(CONFIGURED);
   code = record_guarded(&execution, &receipt, &summary);
-  expect_written("not running", code, KAIZEN_E_STATE, &receipt, &summary);
+  expect_written("not running", code, KAIZEN_E_STOPPED, &receipt, &summary);
   plugin->destroy(instance);
   use_instance(",\"lock_timeout_ms\":20");
   execution.idempotency_key = text_of("k");
@@ -654,10 +731,12 @@ Test(plugin, json_is_recorded_by_length_or_by_its_end) {
   struct kaizen_receipt receipt = receipt_of();
 
   use_instance("");
-  cr_assert_eq(plugin->on_execution_end_json(instance, json, strlen(json) - 8, &receipt, NULL),
+  cr_assert_eq(plugin->on_execution_end_json(instance, json, strlen(json) - 8, 0, &receipt, NULL),
                KAIZEN_RECORDED, "%s", receipt.reason);
-  cr_assert_eq(plugin->on_execution_end_json(instance, json, KAIZEN_NTS, &receipt, NULL),
+  cr_assert_eq(plugin->on_execution_end_json(instance, json, KAIZEN_NTS, 0, &receipt, NULL),
                KAIZEN_E_REJECTED);
-  cr_assert_eq(plugin->on_execution_end_json(instance, NULL, 0, &receipt, NULL), KAIZEN_E_ARGUMENT);
-  cr_assert_eq(plugin->on_execution_end_json(instance, "", 0, &receipt, NULL), KAIZEN_E_REJECTED);
+  cr_assert_eq(plugin->on_execution_end_json(instance, NULL, 0, 0, &receipt, NULL),
+               KAIZEN_E_ARGUMENT);
+  cr_assert_eq(plugin->on_execution_end_json(instance, "", 0, 0, &receipt, NULL),
+               KAIZEN_E_REJECTED);
 }

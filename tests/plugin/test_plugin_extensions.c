@@ -129,7 +129,7 @@ static int32_t record_lines(const char *lines, uint32_t batch_flags,
   "{\"agent\":\"" agent "\",\"success\":true,\"idempotency_key\":\"" key "\"}\n"
 
 Test(plugin_extensions, a_batch_records_lines_of_several_agents) {
-  struct kaizen_batch_result result;
+  struct kaizen_batch_result result = {.struct_size = sizeof result};
   const char *lines = COACH OTHER COACH "\n \t\r\n" KEYED("coach", "k") KEYED("other", "k");
 
   use_instance("");
@@ -144,7 +144,7 @@ Test(plugin_extensions, a_batch_records_lines_of_several_agents) {
 }
 
 Test(plugin_extensions, a_last_line_without_its_newline_is_taken_too) {
-  struct kaizen_batch_result result;
+  struct kaizen_batch_result result = {.struct_size = sizeof result};
 
   use_instance("");
   cr_assert_eq(record_lines(COACH "{\"agent\":\"coach\",\"success\":true}", 0, &result), KAIZEN_OK);
@@ -155,7 +155,7 @@ Test(plugin_extensions, a_last_line_without_its_newline_is_taken_too) {
 }
 
 Test(plugin_extensions, what_is_not_recorded_is_told_with_its_line) {
-  struct kaizen_batch_result result;
+  struct kaizen_batch_result result = {.struct_size = sizeof result};
 
   use_instance("");
   cr_assert_eq(record_lines(KEYED("coach", "k") "\n" KEYED("coach", "k"), 0, &result), KAIZEN_OK);
@@ -172,7 +172,7 @@ Test(plugin_extensions, what_is_not_recorded_is_told_with_its_line) {
 }
 
 Test(plugin_extensions, lines_older_than_the_retention_are_counted_and_no_others) {
-  struct kaizen_batch_result result;
+  struct kaizen_batch_result result = {.struct_size = sizeof result};
 
   use_instance("");
   cr_assert_eq(
@@ -205,7 +205,7 @@ Test(plugin_extensions, a_replay_goes_on_after_a_prune_without_bringing_anything
                                 "31T00:00:00Z\",\"idempotency_key\":"
                                 "\"recent\"}\n";
   struct kaizen_host_v1 host = plain_host();
-  struct kaizen_batch_result result;
+  struct kaizen_batch_result result = {.struct_size = sizeof result};
 
   host.now_unix_ns = given_clock;
   given_now_ns = INT64_C(1767225600) * 1000000000; /* 2026-01-01, 175 days after the second line */
@@ -229,7 +229,7 @@ Test(plugin_extensions, derived_keys_make_a_batch_that_is_given_again_harmless) 
   static const char lines[] = COACH OTHER COACH KEYED(
       "coach", "own") "{\"agent\":\"coach\",\"success\":true,\"idempotency_key\":null}\n"
                       "{\"agent\":\"coach\",\"success\":true,\"metadata\":{\"a\":{}}}   \r\n";
-  struct kaizen_batch_result result;
+  struct kaizen_batch_result result = {.struct_size = sizeof result};
 
   use_instance("");
   cr_assert_eq(record_lines(lines, KAIZEN_BATCH_DERIVE_KEYS, &result), KAIZEN_OK, "%s",
@@ -245,7 +245,7 @@ Test(plugin_extensions, derived_keys_make_a_batch_that_is_given_again_harmless) 
 }
 
 Test(plugin_extensions, a_derived_key_counts_towards_the_size_of_a_record) {
-  struct kaizen_batch_result result;
+  struct kaizen_batch_result result = {.struct_size = sizeof result};
   char line[1200];
 
   use_instance(",\"max_record_bytes\":1024");
@@ -260,35 +260,36 @@ Test(plugin_extensions, a_derived_key_counts_towards_the_size_of_a_record) {
 }
 
 Test(plugin_extensions, unknown_batch_flags_are_refused_when_low_and_ignored_when_high) {
-  struct kaizen_batch_result result;
+  struct kaizen_batch_result result = {.struct_size = sizeof result};
 
   use_instance("");
   for (unsigned bit = 2; bit < 32; bit++) {
     cr_expect_eq(batch->record(instance, COACH, KAIZEN_NTS, 0, 1u << bit, NULL, NULL, &result),
                  bit < 16 ? KAIZEN_E_UNSUPPORTED : KAIZEN_OK, "batch flag %u", bit);
     cr_expect_eq(result.recorded, bit < 16 ? 0 : 1);
-    if (bit == 4 || bit == 5)
-      continue; /* EMIT, NO_EMIT */
+    if (bit >= 4 && bit < 8)
+      continue; /* those that it knows */
     cr_expect_eq(batch->record(instance, COACH, KAIZEN_NTS, 1u << bit, 0, NULL, NULL, &result),
                  bit < 16 ? KAIZEN_E_UNSUPPORTED : KAIZEN_OK, "execution flag %u", bit);
   }
 }
 
 Test(plugin_extensions, a_batch_needs_a_running_instance_and_its_arguments) {
-  struct kaizen_batch_result result = {.recorded = 7};
+  struct kaizen_batch_result result = {.struct_size = sizeof result, .recorded = 7};
 
   use_instance("");
   cr_assert_eq(batch->record(instance, COACH, 5, 0, 0, NULL, NULL, NULL), KAIZEN_E_ARGUMENT);
   cr_assert_eq(batch->record(instance, NULL, 5, 0, 0, NULL, NULL, &result), KAIZEN_E_ARGUMENT);
   cr_assert_eq(batch->record(NULL, COACH, 5, 0, 0, NULL, NULL, &result), KAIZEN_E_ARGUMENT);
   cr_assert_eq(plugin->stop(instance, 0), KAIZEN_OK);
-  cr_assert_eq(record_lines(COACH, 0, &result), KAIZEN_E_STATE);
+  cr_assert_eq(record_lines(COACH, 0, &result), KAIZEN_E_STOPPED);
   cr_assert_eq(result.recorded, 0);
 }
 
 Test(plugin_extensions, what_was_consumed_before_a_failure_need_not_be_given_again) {
   static const char lines[] = COACH COACH OTHER OTHER COACH;
-  struct kaizen_batch_result result, rest;
+  struct kaizen_batch_result result = {.struct_size = sizeof result},
+                             rest = {.struct_size = sizeof rest};
   int lock;
 
   use_instance(",\"lock_timeout_ms\":20");
@@ -307,7 +308,7 @@ Test(plugin_extensions, what_was_consumed_before_a_failure_need_not_be_given_aga
 
 Test(plugin_extensions, keyed_lines_given_again_after_a_failure_come_in_once) {
   static const char lines[] = KEYED("coach", "1") KEYED("other", "1") KEYED("coach", "2");
-  struct kaizen_batch_result result;
+  struct kaizen_batch_result result = {.struct_size = sizeof result};
   int lock;
 
   use_instance(",\"lock_timeout_ms\":20");
@@ -323,7 +324,7 @@ Test(plugin_extensions, keyed_lines_given_again_after_a_failure_come_in_once) {
 
 Test(plugin_extensions, a_batch_of_many_lines_is_what_single_calls_would_have_been) {
   enum { LINES = 5000 };
-  struct kaizen_batch_result result;
+  struct kaizen_batch_result result = {.struct_size = sizeof result};
   char *lines = malloc(LINES * 100), *end = lines;
   char counted[64];
 
@@ -391,7 +392,7 @@ Test(plugin_extensions, recent_records_are_the_logs_own_lines_oldest_first) {
   forget_output();
   cr_assert_eq(inspect->recent(instance, text_of("coach"), UINT64_MAX, take_output, &pieces),
                KAIZEN_OK);
-  cr_assert_eq(inspect->recent(instance, text_of("coach"), 1, refuse_output, NULL), KAIZEN_E_IO);
+  cr_assert_eq(inspect->recent(instance, text_of("coach"), 1, refuse_output, NULL), KAIZEN_E_ENDED);
   cr_assert_eq(inspect->recent(instance, text_of("coach"), 1, NULL, NULL), KAIZEN_E_ARGUMENT);
   cr_assert_eq(inspect->recent(instance, text_of("none"), 1, take_output, &pieces),
                KAIZEN_E_REJECTED);
@@ -412,7 +413,7 @@ Test(plugin_extensions, delivery_is_told_for_every_agent_by_name) {
   cr_assert(strstr(output, "\"marked\":1,\"acknowledged\":0,\"pending\":1,\"held\":0,"
                            "\"dead_lettered\":0,\"oldest_pending\":\"2"),
             "%s", output);
-  cr_assert_eq(inspect->delivery(instance, refuse_output, NULL), KAIZEN_E_IO);
+  cr_assert_eq(inspect->delivery(instance, refuse_output, NULL), KAIZEN_E_ENDED);
 }
 
 Test(plugin_extensions, one_agent_that_cannot_be_read_does_not_hide_the_others) {
@@ -487,15 +488,19 @@ Test(plugin_extensions, nothing_is_repaired_of_an_agent_that_never_recorded) {
 /* Names. */
 
 Test(plugin_extensions, names_are_mapped_to_legal_ones_that_record) {
-  char name[KAIZEN_NAME_MAX + 1];
+  char name[KAIZEN_NAME_MAX + 1], reason[208];
 
   use_instance("");
-  cr_assert_eq(names->map(text_of("coach"), name), 0);
+  cr_assert_eq(names->map(text_of("coach"), name, NULL, 0), 0);
   cr_assert_str_eq(name, "coach");
-  cr_assert_eq(names->map(text_of("Triage Agent"), name), 1);
+  cr_assert_eq(names->map(text_of("Triage Agent"), name, NULL, 0), 1);
   cr_assert_eq(record_success(instance, name, NULL), KAIZEN_RECORDED);
-  cr_assert_eq(names->map(text_of(""), name), KAIZEN_E_REJECTED);
-  cr_assert_eq(names->map(text_of("\xff"), name), KAIZEN_E_REJECTED);
-  cr_assert_eq(names->map(text_of(NULL), name), KAIZEN_E_ARGUMENT);
-  cr_assert_eq(names->map(text_of("coach"), NULL), KAIZEN_E_ARGUMENT);
+  cr_assert_eq(names->map(text_of(""), name, reason, sizeof reason), KAIZEN_E_REJECTED);
+  cr_assert_str_eq(reason, "agent is missing or empty; name the agent that was executed");
+  cr_assert_eq(names->map(text_of("\xff"), name, reason, sizeof reason), KAIZEN_E_REJECTED);
+  cr_assert_str_eq(reason, "agent \"\\xff\" is not UTF-8; convert it");
+  cr_assert_eq(names->map(text_of("\xff"), name, reason, 6), KAIZEN_E_REJECTED);
+  cr_assert_str_eq(reason, "agent");
+  cr_assert_eq(names->map(text_of(NULL), name, NULL, 0), KAIZEN_E_ARGUMENT);
+  cr_assert_eq(names->map(text_of("coach"), NULL, NULL, 0), KAIZEN_E_ARGUMENT);
 }

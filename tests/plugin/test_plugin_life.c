@@ -113,7 +113,7 @@ Test(plugin_life, stopping_does_not_wait_for_a_recording_which_then_still_is_rec
   lock = hold_lock();
   begin_recording(&recording);
   cr_assert_eq(plugin->stop(instance, 0), KAIZEN_OK);
-  cr_assert_eq(record_success(instance, "coach", NULL), KAIZEN_E_STATE);
+  cr_assert_eq(record_success(instance, "coach", NULL), KAIZEN_E_STOPPED);
   cr_assert_eq(mkdir(in_sandbox("other"), 0700), 0);
   cr_assert_eq(configure_in(instance, in_sandbox("other"), ""), KAIZEN_OK, "%s", why(instance));
   cr_assert_eq(stats_of(instance).state, 1);
@@ -172,7 +172,7 @@ static int32_t child_record(void) {
   return record_success(instance, "coach", NULL);
 }
 static int32_t child_record_json(void) {
-  return plugin->on_execution_end_json(instance, "{}", 2, NULL, NULL);
+  return plugin->on_execution_end_json(instance, "{}", 2, 0, NULL, NULL);
 }
 static int32_t child_flush(void) {
   return plugin->flush(instance, 1000, NULL);

@@ -60,7 +60,7 @@ static int hold(const char *agent) {
 Test(plugin_order, the_lines_of_each_agent_keep_their_order) {
   static const char lines[] = LINE("b", "1") LINE("a", "2") "\n" LINE("b", "3") LINE("a", "4")
       LINE("c", "5") LINE("b", "6");
-  struct kaizen_batch_result result;
+  struct kaizen_batch_result result = {.struct_size = sizeof result};
 
   use_instance("");
   cr_assert_eq(record_in_any_order(lines, &result), KAIZEN_OK);
@@ -76,7 +76,7 @@ Test(plugin_order, the_lines_of_each_agent_keep_their_order) {
 Test(plugin_order, an_agent_that_is_locked_holds_no_other_one_up_and_each_of_its_lines_is_told) {
   static const char lines[] =
       LINE("a", "1") LINE("b", "2") "{}\n" LINE("c", "4") LINE("b", "5") LINE("a", "6");
-  struct kaizen_batch_result result;
+  struct kaizen_batch_result result = {.struct_size = sizeof result};
   int lock;
 
   use_instance(",\"lock_timeout_ms\":20");
@@ -116,7 +116,7 @@ static void release(void *ctx, uint64_t line, int32_t code, const char *reason) 
 /* More of one agent than one call of the recorder carries: the later part is not tried. */
 Test(plugin_order, no_line_comes_before_one_of_its_agent_that_failed) {
   enum { LINES = 3000 };
-  struct kaizen_batch_result result;
+  struct kaizen_batch_result result = {.struct_size = sizeof result};
   char *lines = malloc(LINES * 200), *end = lines;
   uint64_t before;
   int lock;
@@ -137,7 +137,7 @@ Test(plugin_order, no_line_comes_before_one_of_its_agent_that_failed) {
 }
 
 Test(plugin_order, who_cannot_be_told_is_refused) {
-  struct kaizen_batch_result result;
+  struct kaizen_batch_result result = {.struct_size = sizeof result};
 
   use_instance("");
   cr_assert_eq(batch->record(instance, LINE("a", "1"), KAIZEN_NTS, 0, KAIZEN_BATCH_ANY_ORDER, NULL,

@@ -250,7 +250,7 @@ Test(plugin_query, what_cannot_be_read_is_said) {
   asked = query_of(1u << 15);
   cr_assert_eq(ask(&asked), KAIZEN_E_UNSUPPORTED);
   asked = query_of(0);
-  cr_assert_eq(query->records(instance, &asked, refuse_output, NULL, NULL), KAIZEN_E_IO);
+  cr_assert_eq(query->records(instance, &asked, refuse_output, NULL, NULL), KAIZEN_E_ENDED);
   cr_assert_eq(query->records(instance, &asked, NULL, NULL, NULL), KAIZEN_E_ARGUMENT);
   cr_assert_eq(query->records(instance, NULL, take_output, &pieces, NULL), KAIZEN_E_ARGUMENT);
   cr_assert_eq(query->records(NULL, &asked, take_output, &pieces, NULL), KAIZEN_E_ARGUMENT);
@@ -283,7 +283,7 @@ Test(plugin_query, agents_are_those_with_a_log_by_name) {
   cr_assert_eq(symlink("/dev/null", agent_file("bee", "executions.jsonl")), 0);
   cr_assert_eq(query->agents(instance, take_output, &pieces), KAIZEN_OK);
   cr_assert_str_eq(output, "ant\nbee\nzebra\n");
-  cr_assert_eq(query->agents(instance, refuse_output, NULL), KAIZEN_E_IO);
+  cr_assert_eq(query->agents(instance, refuse_output, NULL), KAIZEN_E_ENDED);
   cr_assert_eq(query->agents(instance, NULL, NULL), KAIZEN_E_ARGUMENT);
   cr_assert_eq(plugin->stop(instance, 0), KAIZEN_OK);
   cr_assert_eq(query->agents(instance, take_output, &pieces), KAIZEN_OK);

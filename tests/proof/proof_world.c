@@ -102,7 +102,7 @@ int32_t world_give(struct world *world, const char *agent, const char *key, bool
 
 int32_t world_give_batch(struct world *world, const char *lines) {
   const struct kaizen_batch_1 *batch = world->plugin->get_extension(KAIZEN_BATCH_1);
-  struct kaizen_batch_result result = {0};
+  struct kaizen_batch_result result = {.struct_size = sizeof result};
   int32_t code;
 
   say("give-batch");

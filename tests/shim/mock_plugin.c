@@ -73,8 +73,9 @@ static int32_t on_execution_end(struct kaizen_instance *instance,
 
 /* Hands the text to the host's log, so that a test can see what arrived. */
 static int32_t on_execution_end_json(struct kaizen_instance *instance, const char *json, size_t len,
-                                     struct kaizen_receipt *receipt,
+                                     uint32_t flags, struct kaizen_receipt *receipt,
                                      struct kaizen_summary *summary) {
+  (void)flags;
   (void)receipt;
   if (instance->host.log != NULL)
     instance->host.log(instance->host.ctx, KAIZEN_LOG_WARNING, 1, json, len);

@@ -59,6 +59,28 @@ class Replay(HostTest):
         self.replay(0, line(2), "--emit-event")
         self.assertIn("event_id", self.lines("coach")[1])
 
+    def test_what_others_wrote_comes_back_too(self):
+        foreign = [line(1, reviewer="python-cli"), line(2, primary_metric={"name": "t", "value": 1, "unit": "s"}),
+                   line(3, quality_score=85.0), line(4, tokens=12.0), line(5, quality_score=None, x_ticket="A-1"),
+                   line(6, quality_score="0.9"), line(7).replace("2026-11-01T00:00:07Z", "last week"),
+                   line(8)[:-2] + ', "quality_score": NaN}\n']
+        self.log("coach").parent.mkdir(parents=True)
+        self.log("coach").write_text("".join(foreign))
+        exported = self.expect(0, "export", "--all")
+        self.assertEqual(len(exported.splitlines()), len(foreign))
+        before = json.loads(self.expect(0, "show", "coach", "-n", "0", "-o", "json"))
+        self.log("coach").unlink()
+        result = self.replay(0, exported)
+        self.assertEqual((result["recorded"], result["rejected"]), (len(foreign), 0), result["first_refusals"])
+        after = json.loads(self.expect(0, "show", "coach", "-n", "0", "-o", "json"))
+        self.assertEqual(after, before)
+        for was, now in zip(map(json.loads, foreign), map(json.loads, self.lines("coach"))):
+            self.assertEqual(now, {key: value for key, value in was.items() if value is not None and value == value})
+        again = self.expect(0, "export", "--all")
+        self.log("coach").unlink()
+        self.replay(0, again)
+        self.assertEqual(self.expect(0, "export", "--all"), again, "to the byte, once it was ours")
+
     def test_an_export_comes_back_as_it_was(self):
         self.expect(0, "record", "coach", "--success", "-m", "cost_usd=1.50", "-k", "x")
         self.expect(0, "record", "mentor", "--failure", "-t", "0.1")

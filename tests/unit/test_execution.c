@@ -177,11 +177,23 @@ Test(execution, empty_strings_are_values_where_they_identify_nothing) {
                "\"success\":true,\"metadata\":{}}");
 }
 
-Test(execution, a_byte_order_mark_before_json_is_passed_over) {
-  cr_expect_eq(from_json("\xEF\xBB\xBF{\"agent\":\"coach\",\"success\":true}"), 0, "%s",
-               error.text);
+Test(execution, a_byte_order_mark_is_refused) {
+  must_be_refused("JSON", from_json("\xEF\xBB\xBF{\"agent\":\"coach\",\"success\":true}"),
+                  "the record begins with a byte order mark; leave it out");
   in.metadata_json = nts("\xEF\xBB\xBF{}");
-  cr_expect_eq(from_struct(), 0, "%s", error.text);
+  must_be_refused("metadata", from_struct(),
+                  "metadata_json begins with a byte order mark; leave it out");
+  in.metadata_json = (struct kaizen_str){0};
+  in.session_id = nts("\xEF\xBB\xBFs");
+  must_be_refused("a text", from_struct(),
+                  "session_id begins with a byte order mark; leave it out");
+}
+
+Test(execution, a_reserved_member_that_is_not_zero_is_unsupported) {
+  in.reserved0 = 7;
+  cr_assert_eq(from_struct(), -1);
+  cr_expect_eq(error.code, KAIZEN_E_UNSUPPORTED);
+  cr_expect_str_eq(error.text, "reserved0 is 7; zero it, nothing else is known here");
 }
 
 Test(execution, what_breaks_a_line_for_python_is_escaped) {
@@ -259,7 +271,7 @@ Test(execution, unknown_low_flag_bits_are_unsupported_and_high_ones_ignored) {
     in.flags = 1u << bit;
     in.primary_name = bit == 2 ? nts("n") : (struct kaizen_str){0};
     int result = from_struct();
-    if (bit >= 6 && bit < 16) {
+    if (bit >= 8 && bit < 16) {
       cr_expect_eq(result, -1, "bit %u", bit);
       cr_expect_eq(error.code, KAIZEN_E_UNSUPPORTED, "bit %u", bit);
     } else if (bit != 3) { /* a target alone is refused for another reason */
@@ -267,7 +279,7 @@ Test(execution, unknown_low_flag_bits_are_unsupported_and_high_ones_ignored) {
     }
     result = execution_from_json(&execution, text("{\"agent\":\"a\",\"success\":true}"), 1u << bit,
                                  &limits, &error);
-    cr_expect_eq(result, bit >= 16 || bit == 4 || bit == 5 ? 0 : -1, "JSON, bit %u", bit);
+    cr_expect_eq(result, bit >= 16 || (bit >= 4 && bit < 8) ? 0 : -1, "JSON, bit %u", bit);
   }
 }
 
@@ -530,9 +542,11 @@ Test(execution, json_texts_of_the_struct_are_checked) {
       {"{\"a\":\"\xFF\"}", NULL, "metadata_json is not valid JSON: byte 6: not UTF-8"},
       {NULL, "7", "extra_json is no JSON object; give {...}"},
       {NULL, "{\"rep\":\"x\"}",
-       "extra_json has no key \"rep\"; did you mean \"repo\"? Own fields belong into metadata"},
+       "extra_json has no key \"rep\"; did you mean \"repo\"? Own fields belong into metadata, or "
+       "begin with x_"},
       {NULL, "{\"agent\":\"x\"}",
-       "extra_json has no key \"agent\"; did you mean \"repo\"? Own fields belong into metadata"},
+       "extra_json has no key \"agent\"; did you mean \"repo\"? Own fields belong into metadata, "
+       "or begin with x_"},
       {NULL, "{\"tokens\":-1}", "tokens is a number (-1); a whole number, 0 or more, is needed"},
       {NULL, "{\"tokens\":1.0}", "tokens is a number (1.0); a whole number, 0 or more, is needed"},
       {NULL, "{\"tokens\":9223372036854775808}",
@@ -561,7 +575,8 @@ Test(execution, json_records_are_checked) {
        "success is a string (\"true\"); true or false is needed"},
       {"\"agent\":\"a\",\"success\":1", "success is a number (1); true or false is needed"},
       {"\"agent\":\"a\",\"sucess\":true",
-       "a record has no key \"sucess\"; did you mean \"success\"? Own fields belong into metadata"},
+       "a record has no key \"sucess\"; did you mean \"success\"? Own fields belong into metadata, "
+       "or begin with x_"},
       {"\"agent\":\"a\",\"success\":true,\"quality_score\":\"0.9\"",
        "quality_score is a string (\"0.9\"); a number from 0 to 1 is needed"},
       {"\"agent\":\"a\",\"success\":true,\"quality_score\":85",
@@ -595,7 +610,7 @@ Test(execution, json_records_are_checked) {
        "the record is not valid JSON: byte 28: a name stands twice in one object"},
       {"\"agent\":\"a\",\"success\":true,\"n\\u0061me\\n\":1",
        "a record has no key \"n\\u0061me\\n\"; did you mean \"agent\"? Own fields belong into "
-       "metadata"},
+       "metadata, or begin with x_"},
   };
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
     char json[512];
@@ -691,7 +706,7 @@ Test(execution, any_name_maps_to_a_legal_one_that_tells_it_apart) {
       "A name of rather more than sixty-four characters, as people like to give them"};
   char seen[sizeof names / sizeof names[0]][AGENT_NAME_MAX + 1];
   for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-    cr_expect_eq(agent_name_map(text(names[i]), seen[i]), 1, "%s", names[i]);
+    cr_expect_eq(agent_name_map(text(names[i]), seen[i], NULL), 1, "%s", names[i]);
     cr_expect_eq(agent_name_check(text(seen[i]), &error), 0, "%s -> %s: %s", names[i], seen[i],
                  error.text);
     for (size_t j = 0; j < i; j++)
@@ -709,14 +724,120 @@ Test(execution, the_mapping_is_what_it_always_was) {
                {"\xE4\xBD\xA0\xE5\xA5\xBD", "agent-f15652"}};
   char out[AGENT_NAME_MAX + 1];
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-    agent_name_map(text(cases[i].name), out);
+    agent_name_map(text(cases[i].name), out, NULL);
     cr_expect_str_eq(out, cases[i].mapped, "%s -> %s", cases[i].name, out);
   }
-  cr_expect_eq(agent_name_map(text("Already.Legal"), out), 0);
+  cr_expect_eq(agent_name_map(text("Already.Legal"), out, NULL), 0);
   cr_expect_str_eq(out, "Already.Legal");
-  cr_expect_eq(agent_name_map(text(""), out), KAIZEN_E_REJECTED);
-  cr_expect_eq(agent_name_map(text("\xFF"), out), KAIZEN_E_REJECTED);
+  cr_expect_eq(agent_name_map(text(""), out, NULL), -1);
+  cr_expect_eq(agent_name_map(text("\xFF"), out, NULL), -1);
   cr_expect_str_eq(out, "");
+}
+
+/* Keys that are not ours, and the lines of other logs. */
+
+static int from_log(const char *json) {
+  error = (struct error){0};
+  return execution_from_json(&execution, text(json), KAIZEN_EXEC_KEEP_UNKNOWN, &limits, &error);
+}
+
+#define BEGINNING "{\"timestamp\":\"2026-03-04T05:06:07Z\",\"agent\":\"a\",\"success\":true"
+
+Test(execution, keys_that_begin_with_x_are_anybodys) {
+  cr_assert_eq(from_json("{\"x_ticket\": \"A-1\",\"agent\":\"a\",\"x_n\":1.50,\"success\":true,"
+                         "\"metadata\":{},\"x_b\":false,\"repo\":\"r\"}"),
+               0, "%s", error.text);
+  must_be_line("JSON", BEGINNING ",\"metadata\":{},\"x_ticket\":\"A-1\",\"x_n\":1.50,\"x_b\":false,"
+                                 "\"repo\":\"r\"}");
+  in.extra_json = nts("{\"x_ticket\":\"A-1\"}");
+  cr_assert_eq(from_struct(), 0, "%s", error.text);
+  must_be_line("struct", "{\"timestamp\":\"2026-03-04T05:06:07Z\",\"agent\":\"coach\","
+                         "\"success\":true,\"x_ticket\":\"A-1\"}");
+  must_be_refused("an object", from_json("{\"agent\":\"a\",\"success\":true,\"x_o\":{}}"),
+                  "x_o is neither a string nor a number nor a boolean; put it into metadata");
+  must_be_refused("x_ alone", from_json("{\"agent\":\"a\",\"success\":true,\"x_\":1}"),
+                  "a record has no key \"x_\"; did you mean \"repo\"? Own fields belong into "
+                  "metadata, or begin with x_");
+  cr_assert_eq(from_json("{\"agent\":\"a\",\"success\":true}"), 0);
+  must_be_line("the next one", BEGINNING "}");
+}
+
+Test(execution, a_line_of_a_log_is_kept_as_it_is) {
+  static const struct {
+    const char *name, *given, *line;
+    bool has_quality;
+  } cases[] = {
+      {"an unknown key", "\"reviewer\": [1, {}]", ",\"reviewer\":[1,{}]", false},
+      {"another unit", "\"primary_metric\":{\"name\":\"t\",\"value\":1,\"unit\":\"s\"}",
+       ",\"primary_metric\":{\"name\":\"t\",\"value\":1,\"unit\":\"s\"}", false},
+      {"a quality above 1", "\"quality_score\":85", ",\"quality_score\":85.0", true},
+      {"a quality in words", "\"quality_score\":\"0.9\"", ",\"quality_score\":\"0.9\"", false},
+      {"no number at all", "\"quality_score\":NaN,\"k\":Infinity", "", false},
+      {"tokens with a point", "\"tokens\":12.0", ",\"tokens\":12.0", false},
+      {"a time before 0", "\"execution_time_s\":-1", ",\"execution_time_s\":-1.0", false},
+      {"metadata that is a list", "\"metadata\":[1]", ",\"metadata\":[1]", false},
+      {"an empty key", "\"idempotency_key\":\"\"", ",\"idempotency_key\":\"\"", false},
+      {"a key in metadata that is a number", "\"metadata\":{\"idempotency_key\":7}",
+       ",\"metadata\":{\"idempotency_key\":7}", false},
+      {"a name that comes twice", "\"k\":1,\"k\":2", ",\"k\":2", false},
+      {"null", "\"session_id\":null,\"k\":null", ",\"k\":null", false},
+  };
+  char json[300], line[300];
+
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    (void)snprintf(json, sizeof json, "{\"agent\":\"a\",\"success\":true,%s}", cases[i].given);
+    (void)snprintf(line, sizeof line, BEGINNING "%s}", cases[i].line);
+    cr_assert_eq(from_log(json), 0, "%s: %s", cases[i].name, error.text);
+    if (strstr(cases[i].name, "before 0")) /* it stands before success */
+      (void)snprintf(line, sizeof line,
+                     "{\"timestamp\":\"2026-03-04T05:06:07Z\",\"agent\":\"a\","
+                     "\"execution_time_s\":-1.0,\"success\":true}");
+    must_be_line(cases[i].name, line);
+    cr_expect_eq(execution.has_quality, cases[i].has_quality, "%s", cases[i].name);
+    cr_expect_eq(from_json(json), -1, "%s", cases[i].name);
+  }
+}
+
+Test(execution, a_timestamp_that_cannot_be_read_is_kept_and_dates_nothing) {
+  cr_assert_eq(from_log("{\"timestamp\":\"yesterday\",\"agent\":\"a\",\"success\":true}"), 0, "%s",
+               error.text);
+  cr_expect_eq(execution.timestamp_s, -1);
+  must_be_line("line", "{\"agent\":\"a\",\"success\":true,\"timestamp\":\"yesterday\"}");
+}
+
+Test(execution, what_a_record_needs_is_needed_of_a_log_too) {
+  must_be_refused("no agent", from_log("{\"success\":true}"),
+                  "agent is missing; name the agent that was executed");
+  must_be_refused("no success", from_log("{\"agent\":\"a\",\"success\":1}"),
+                  "success is a number (1); true or false is needed");
+  cr_expect_eq(from_log("[]"), -1);
+  cr_expect_eq(from_log("{\"agent\":\"a\",\"success\":true"), -1);
+}
+
+static bool in_line(const char *part) {
+  return memmem(execution.line.data, execution.line.len, part, strlen(part)) != NULL;
+}
+
+Test(execution, a_foreign_name_is_mapped_when_that_is_wanted) {
+  in.flags = KAIZEN_EXEC_MAP_AGENT;
+  in.agent = nts("Triage Agent");
+  in.metadata_json = nts("{\"a\": 1}");
+  cr_assert_eq(from_struct(), 0, "%s", error.text);
+  cr_expect(strncmp(execution.agent, "triage-agent-", 13) == 0, "%s", execution.agent);
+  cr_expect(in_line("\"metadata\":{\"a\":1,\"agent_name\":\"Triage Agent\"}"));
+  in.metadata_json = (struct kaizen_str){0};
+  cr_assert_eq(from_struct(), 0, "%s", error.text);
+  cr_expect(in_line("\"metadata\":{\"agent_name\":\"Triage Agent\"}"));
+  in.metadata_json = nts("{\"agent_name\":\"told\"}");
+  cr_assert_eq(from_struct(), 0, "%s", error.text);
+  cr_expect(in_line("\"metadata\":{\"agent_name\":\"told\"}"));
+  in.agent = nts("coach");
+  in.metadata_json = (struct kaizen_str){0};
+  cr_assert_eq(from_struct(), 0, "%s", error.text);
+  cr_expect_not(in_line("metadata"));
+  in.agent = (struct kaizen_str){0};
+  must_be_refused("no name", from_struct(),
+                  "agent is missing or empty; name the agent that was executed");
 }
 
 /* Ids of events from keys. */

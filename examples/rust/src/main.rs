@@ -122,7 +122,7 @@ pub struct Table {
     on_execution_end:
         unsafe extern "C" fn(RawInstance, *const RawExecution, *mut Receipt, *mut Summary) -> i32,
     on_execution_end_json:
-        unsafe extern "C" fn(RawInstance, *const c_char, usize, *mut Receipt, *mut Summary) -> i32,
+        unsafe extern "C" fn(RawInstance, *const c_char, usize, u32, *mut Receipt, *mut Summary) -> i32,
     flush: unsafe extern "C" fn(RawInstance, u32, *mut u64) -> i32,
     stats: unsafe extern "C" fn(RawInstance, *mut Stats) -> i32,
     last_error: unsafe extern "C" fn(RawInstance, *mut c_char, usize) -> usize,

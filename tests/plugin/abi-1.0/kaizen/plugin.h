@@ -51,7 +51,7 @@
  *           [shared]  any thread, concurrent with itself and with [control], but not with destroy.
  *           No call relies on being on the same OS thread as another.  No [control] call but
  *           destroy waits for a [shared] call in progress: that one finishes, or answers
- *           KAIZEN_E_STATE.  No call is a cancellation point; none is safe in a signal handler.
+ *           KAIZEN_E_STOPPED (recording) or KAIZEN_E_STATE.  No call is a cancellation point; none is safe in a signal handler.
  * MEMORY    Nothing allocated on one side is freed on the other.  Inputs are borrowed until the
  *           call returns; outputs go into caller memory; the plugin's own `const char *` members
  *           and its tables are static and stay valid for the life of the process.
@@ -103,10 +103,12 @@ enum {
   KAIZEN_E_UNSUPPORTED   = -4,  /* unknown low flag bit, or another ABI major */
   KAIZEN_E_FORKED        = -5,  /* child of the creating process: create an instance of its own */
   KAIZEN_E_REJECTED      = -6,  /* the execution is invalid for good; the receipt says why */
+  KAIZEN_E_ENDED         = -7,  /* a sink of the host's ended the output */
   /* -64..-95 transient: nothing was recorded; retry with back-off */
-  KAIZEN_E_BUSY          = -64, /* a lock was not had within lock_timeout_ms */
+  KAIZEN_E_BUSY          = -64, /* the log was not had within lock_timeout_ms */
   KAIZEN_E_NOMEM         = -65,
   KAIZEN_E_IO            = -66, /* disk full, permission, ...; nothing was left behind */
+  KAIZEN_E_STOPPED       = -67, /* recording while not started, or stopped */
   /* -96..-127 unknown: it may or may not be in the log; retry only with an idempotency key,
    * which ends in exactly one record */
   KAIZEN_E_INDETERMINATE = -96  /* a sync failed, or part of a line could not be taken back */
@@ -126,14 +128,20 @@ enum { /* kaizen_execution.flags.  Unknown bits: 0-15 refused, 16-31 ignored.
   KAIZEN_EXEC_HAS_PRIMARY  = 1u << 2, /* primary_value; needs primary_name */
   KAIZEN_EXEC_HAS_TARGET   = 1u << 3, /* primary_target; needs KAIZEN_EXEC_HAS_PRIMARY */
   KAIZEN_EXEC_EMIT         = 1u << 4, /* publish an event; neither: as configured (emit_event) */
-  KAIZEN_EXEC_NO_EMIT      = 1u << 5  /* do not; both: rejected */
+  KAIZEN_EXEC_NO_EMIT      = 1u << 5, /* do not; both: rejected */
+  /* `agent` may be any name: kaizen.names/1's mapping makes a legal one of it, and a name that
+   * was changed is kept as metadata's member "agent_name" */
+  KAIZEN_EXEC_MAP_AGENT    = 1u << 6,
+  /* JSON is taken as a log may hold it: unknown keys, and values that would be refused of a new
+   * run (a quality_score of 85), are kept as they are given.  For records of another log, and for
+   * hosts that know more keys than this plugin */
+  KAIZEN_EXEC_KEEP_UNKNOWN = 1u << 7
 };
 enum { KAIZEN_SUMMARY_HAS_QUALITY = 1u << 0, /* some record carries a quality_score */
        KAIZEN_SUMMARY_HAS_TIME = 1u << 1 };  /* some record carries an execution_time_s */
 enum { KAIZEN_RECEIPT_MARKED = 1u << 0,      /* event_id stands in the log and will be sent */
        /* DUPLICATE, but the first record has another outcome, quality or time; it stays as it is */
        KAIZEN_RECEIPT_KEY_CONFLICT = 1u << 1 };
-enum { KAIZEN_HOST_CALLBACKS_ANY_THREAD = 1u << 0 }; /* kaizen_host_v1.flags */
 
 /* ---- texts and handles ----------------------------------------------------------------------- */
 
@@ -145,14 +153,15 @@ struct kaizen_instance;                             /* opaque, owned by the plug
 
 /* Copied by create(); ctx and what the callbacks need must live until destroy() has returned.
  *
- * Each callback may be NULL.  Unless KAIZEN_HOST_CALLBACKS_ANY_THREAD is set they are invoked
- * only on a thread that is inside a call on this instance, with no lock of the plugin held, and
- * never after stop() or destroy() have returned but from a later call of the host's own.  A
+ * Each callback may be NULL.  They are invoked only on a thread that is inside a call on this
+ * instance, with no lock of the plugin held, and never after stop() or destroy() have returned but
+ * from a later call of the host's own; log and now_unix_ns on several threads at once when
+ * the host makes [shared] calls on several.  A
  * callback may take locks of the host's; it must not call the plugin, and must not leave by an
  * exception or longjmp(). */
 struct kaizen_host_v1 {
   uint32_t struct_size, abi_version; /* sizeof, KAIZEN_ABI_VERSION */
-  uint32_t flags, log_level; /* KAIZEN_HOST_...; the least severe level wanted, 0: warnings */
+  uint32_t flags, log_level; /* 0; the least severe level wanted, 0: warnings */
   void *ctx;                 /* first argument of every callback */
   const char *name, *version; /* of the host, NUL-terminated, or NULL; not needed after create() */
   /* One message.  id is stable (docs/operations.md lists them), msg is for people: UTF-8, `len`
@@ -162,7 +171,9 @@ struct kaizen_host_v1 {
   /* Wall time in nanoseconds since 1970-01-01T00:00:00Z, for the records; NULL: the system's clock.
    * Deadlines never go by it. */
   int64_t (*now_unix_ns)(void *ctx);
-  /* For later use: what the host offers besides, by id; NULL when unknown. */
+  /* For later use: what the host offers besides, by id; NULL when unknown.  1.0 never calls it.  A
+   * later plugin asks within create(), on the thread of that call; the tables it gets must live
+   * until destroy() has returned. */
   const void *(*get_extension)(void *ctx, const char *id);
 };
 
@@ -174,8 +185,10 @@ struct kaizen_host_v1 {
  * each JSON text may be 8 times as long before white space and escapes are taken out. */
 struct kaizen_execution {
   uint32_t struct_size, flags; /* sizeof; KAIZEN_EXEC_... */
-  int32_t outcome; /* KAIZEN_SUCCESS or KAIZEN_FAILURE */
-  uint32_t reserved0; /* 0 */
+  /* KAIZEN_SUCCESS or KAIZEN_FAILURE, for ever: how a run ended otherwise is metadata, "outcome":
+   * "timeout" or "aborted". */
+  int32_t outcome;
+  uint32_t reserved0; /* 0; else KAIZEN_E_UNSUPPORTED */
   /* When it ended, since 1970; kept to the second; 0 = now.  Negative, or older than
    * retention_days: rejected. */
   int64_t timestamp_unix_ns;
@@ -193,7 +206,8 @@ struct kaizen_execution {
    * number beyond a double; kept with its own key order and number texts. */
   struct kaizen_str metadata_json;
   /* One JSON object, merged at the top level: helix_session_uid, repo, flavor (strings), tokens
-   * (integer >= 0), infra_overhead_share (number); no others. */
+   * (integer >= 0), infra_overhead_share (number), and keys that begin with x_, which are
+   * anybody's (string, number or boolean); no others unless KAIZEN_EXEC_KEEP_UNKNOWN. */
   struct kaizen_str extra_json;
 };
 
@@ -254,15 +268,17 @@ struct kaizen_plugin_v1 {
 
   /* [control] Any state but running; leads to configured.  Replaces everything configured before
    * by one JSON object; keys, types and ranges are config_schema's.  One instance = one project
-   * root = one slug; project_root is required and absolute.  len may be KAIZEN_NTS; NULL or
-   * empty text means {}.  Looks at the project root but writes nothing: it is the dry run as well.
+   * root = one slug; project_root is absolute.  len may be KAIZEN_NTS; NULL or empty text means
+   * {}.  Without a project_root the state stays created, until configure_key() gives one.  Looks at
+   * the project root but writes nothing: it is the dry run as well.
    * Errors: E_STATE, E_CONFIG (last_error names key, value and what is allowed), E_NOMEM; then
    * nothing is configured, and the state is created. */
   int32_t (*configure)(struct kaizen_instance *, const char *json, size_t len);
 
   /* [control] Any state but running.  One key over what configure() gave; value is plain text of
    * `len` bytes or KAIZEN_NTS: no quoting of a path, "true", "42".  An empty text takes a text
-   * key back.  Leads to configured as soon as the project root is known.
+   * key back.  Leads to configured as soon as the project root is known, and back to created when
+   * it is taken back.
    * Errors: E_STATE, E_CONFIG, E_NOMEM; what was in force before them still is. */
   int32_t (*configure_key)(struct kaizen_instance *, const char *key, const char *value,
                            size_t len);
@@ -278,18 +294,19 @@ struct kaizen_plugin_v1 {
    * another.  No network I/O on the calling thread; waits at most lock_timeout_ms for other
    * writers of the same agent.  receipt and summary may be NULL; else the caller sets their
    * struct_size.
-   * Errors: E_ARGUMENT, E_STATE, E_UNSUPPORTED (a low flag bit), E_REJECTED; E_BUSY, E_NOMEM, E_IO;
-   * E_INDETERMINATE. */
+   * Errors: E_ARGUMENT, E_UNSUPPORTED (a low flag bit, reserved0), E_REJECTED; E_BUSY, E_NOMEM, E_IO,
+   * E_STOPPED; E_INDETERMINATE.  Each is counted by stats(). */
   int32_t (*on_execution_end)(struct kaizen_instance *, const struct kaizen_execution *,
                               struct kaizen_receipt *, struct kaizen_summary *);
 
   /* [shared] The same for one record as JSON text with the log's keys and types
    * (docs/format.md), len bytes or KAIZEN_NTS.  "agent" and "success" are required; null means
-   * not given; an unknown key is rejected, the nearest known one named; "event_id" and "event"
-   * are ignored, so that an exported log can be given back.  Whether an event is emitted is as
-   * configured. */
+   * not given; an unknown key is rejected, the nearest known one named, unless it begins with x_;
+   * "event_id" and "event" are ignored, so that an exported log can be given back.  flags:
+   * KAIZEN_EXEC_EMIT, _NO_EMIT, _MAP_AGENT, _KEEP_UNKNOWN. */
   int32_t (*on_execution_end_json)(struct kaizen_instance *, const char *json, size_t len,
-                                   struct kaizen_receipt *, struct kaizen_summary *);
+                                   uint32_t flags, struct kaizen_receipt *,
+                                   struct kaizen_summary *);
 
   /* [shared] Running only.  Waits at most timeout_ms until every marked record now in the
    * project's logs is acknowledged or dead-lettered, whichever process publishes; held ones are
@@ -303,12 +320,12 @@ struct kaizen_plugin_v1 {
    * Errors: E_ARGUMENT. */
   int32_t (*stats)(struct kaizen_instance *, struct kaizen_stats *);
 
-  /* [control] Any state.  Copies the text of the last failed [control] call, NUL-terminated and
-   * cut between characters to fit cap; answers its full length in bytes, 0 when there is none.
+  /* [control] Any state.  Copies the text of the last call that failed, but for those that record
+   * one execution, whose receipt says why; NUL-terminated and cut between characters to fit cap; answers its full length in bytes, 0 when there is none.
    * buf may be NULL. */
   size_t (*last_error)(struct kaizen_instance *, char *buf, size_t cap);
 
-  /* [control] running -> stopped, at once: from then on recording answers KAIZEN_E_STATE.
+  /* [control] running -> stopped, at once: from then on recording answers KAIZEN_E_STOPPED.
    * Flushes for at most timeout_ms, then ends this instance's threads; one that hangs in the
    * network is left to end by itself.  KAIZEN_PENDING: events are left, in the log.
    * Errors: E_STATE. */
