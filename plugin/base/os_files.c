@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -137,15 +138,59 @@ static bool is_refused(int os_error) {
   return os_error == ENOSYS || os_error == EPERM || os_error == EACCES;
 }
 
-int os_files_open(int directory_fd, const char *path, int flags, mode_t mode) {
-  int fd = call_openat2(directory_fd, path, flags | O_CLOEXEC | O_NOCTTY, mode);
+void os_files_take_standard(struct os_files_taken *taken) {
+  struct pollfd standard[3] = {{.fd = 0}, {.fd = 1}, {.fd = 2}};
+  int saved_errno = errno, fd = -1;
+
+  taken->count = 0;
+  if (poll(standard, 3, 0) == 0) { /* a closed one would be told as POLLNVAL */
+    errno = saved_errno;
+    return;
+  }
+  while (taken->count < 3 && (fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC)) >= 0 && fd <= 2)
+    taken->fds[taken->count++] = fd;
+  if (fd > 2)
+    (void)close(fd);
+  errno = saved_errno;
+}
+
+void os_files_give_back(struct os_files_taken *taken) {
+  int saved_errno = errno;
+
+  while (taken->count > 0)
+    (void)close(taken->fds[--taken->count]);
+  errno = saved_errno;
+}
+
+int os_files_openat(int directory_fd, const char *name, int flags, mode_t mode) {
+  struct os_files_taken taken;
+  int fd;
+
+  os_files_take_standard(&taken);
+  fd = openat(directory_fd, name, flags | O_CLOEXEC, mode);
+  os_files_give_back(&taken);
+  return fd;
+}
+
+static int open_anywhere(int directory_fd, const char *path, int flags, mode_t mode) {
+  int fd = call_openat2(directory_fd, path, flags, mode);
   int tries = 0;
 
   if (fd >= 0 || !is_refused(errno))
     return fd;
   do
-    fd = open_by_component(directory_fd, path, flags | O_CLOEXEC | O_NOCTTY, mode);
+    fd = open_by_component(directory_fd, path, flags, mode);
   while (fd < 0 && errno == EINTR && ++tries < OPEN_TRIES);
+  return fd;
+}
+
+int os_files_open(int directory_fd, const char *path, int flags, mode_t mode) {
+  struct os_files_taken taken;
+  int fd;
+
+  os_files_take_standard(&taken);
+  fd = open_anywhere(directory_fd, path, flags | O_CLOEXEC | O_NOCTTY, mode);
+  os_files_give_back(&taken);
   return fd;
 }
 

@@ -13,7 +13,20 @@
 #include <sys/stat.h>
 #include <sys/types.h>
 
-/* Opens `path` below the folder, close-on-exec, through no symbolic link and no "..".  -1 with
+/* Descriptors 0, 1 and 2 are the host's, also where it has closed them: what it prints, or is
+ * given to read, must never be a file of ours.  Fills those that are free with descriptors that can
+ * neither be read nor written, so that what is opened before os_files_give_back() is above them. */
+struct os_files_taken {
+  int fds[3];
+  unsigned count;
+};
+void os_files_take_standard(struct os_files_taken *taken);
+/* errno is kept. */
+void os_files_give_back(struct os_files_taken *taken);
+/* openat() for a file that is written: above 2, close-on-exec. */
+int os_files_openat(int directory_fd, const char *name, int flags, mode_t mode);
+
+/* Opens `path` below the folder, above descriptor 2, close-on-exec, through no symbolic link and no "..".  -1 with
  * errno: ELOOP for a link, EXDEV for a path that leads outside.  A new file gets `mode`.  A lease
  * of another program is waited for only when it is broken within a few tries. */
 int os_files_open(int directory_fd, const char *path, int flags, mode_t mode);

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/os_files.h"
 #include "common/buffer.h"
 #include "common/json_reader.h"
 
@@ -62,10 +63,13 @@ static bool wait_for(int fd, short events, int64_t deadline_ns) {
 }
 
 static int connect_to(const struct addrinfo *address, int64_t deadline_ns) {
-  int fd = socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  int failure = 0;
+  struct os_files_taken taken;
+  int fd, failure = 0;
   socklen_t size = sizeof failure;
 
+  os_files_take_standard(&taken);
+  fd = socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  os_files_give_back(&taken);
   if (fd < 0)
     return -1;
   if (connect(fd, address->ai_addr, address->ai_addrlen) == 0)

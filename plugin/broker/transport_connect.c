@@ -20,6 +20,7 @@
 
 #include "broker/transport_explain.h"
 
+#include "base/os_files.h"
 #include "base/os_process.h"
 
 #define CONNECT_TIMEOUT_MS 2000
@@ -189,6 +190,19 @@ static void close_on_exec(const struct nats_library *nats, natsConnection *conne
   free(ip);
 }
 
+/* The library's first socket is above the host's standard descriptors; those of a later server in
+ * its list too, since connecting is one call. */
+static natsStatus connect_above_standard(const struct nats_library *nats,
+                                         natsConnection **connection, natsOptions *options) {
+  struct os_files_taken taken;
+  natsStatus status;
+
+  os_files_take_standard(&taken);
+  status = nats->natsConnection_Connect(connection, options);
+  os_files_give_back(&taken);
+  return status;
+}
+
 natsConnection *transport_connect(const struct nats_library *nats,
                                   const struct transport_settings *settings,
                                   natsErrHandler on_error, natsConnectionHandler on_closed,
@@ -213,7 +227,7 @@ natsConnection *transport_connect(const struct nats_library *nats,
   if (status == NATS_OK)
     status = set_handlers(nats, options, on_error, on_closed, closure);
   if (status == NATS_OK)
-    status = nats->natsConnection_Connect(&connection, options);
+    status = connect_above_standard(nats, &connection, options);
   if (options)
     nats->natsOptions_Destroy(options);
   if (status == NATS_OK) {

@@ -46,7 +46,7 @@ struct publisher_project *publisher_project_new(const struct project *project,
   doorbell_button_init(&made->button);
   made->status.state = KAIZEN_PUBLISHER_CONNECTING;
   made->site.project.root = strdup(project->root);
-  made->site.project.root_fd = fcntl(project->root_fd, F_DUPFD_CLOEXEC, 0);
+  made->site.project.root_fd = fcntl(project->root_fd, F_DUPFD_CLOEXEC, 3);
   if (made->site.project.root && made->site.project.root_fd >= 0 &&
       fstat(project->root_fd, &root) == 0)
     made->site.election = election_join(&made->site.project);

@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/directory.h"
+#include "base/os_files.h"
 #include "common/json_reader.h"
 #include "common/json_writer.h"
 
@@ -171,7 +172,7 @@ int open_span_remove(int agent_fd, const char token[UUID_TEXT_SIZE], struct erro
 int open_span_each(int agent_fd, int (*each)(void *ctx, const char *token), void *ctx,
                    struct error *error) {
   /* a descriptor of its own: the place in the folder belongs to the open file */
-  int fd = openat(agent_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), result = 0;
+  int fd = os_files_openat(agent_fd, ".", O_RDONLY | O_DIRECTORY, 0), result = 0;
   DIR *folder = fd >= 0 ? fdopendir(fd) : NULL;
   const struct dirent *entry;
 

@@ -82,7 +82,7 @@ int project_open(struct project *project, const char *root, bool allow_network_f
     return errno == ENOMEM
                ? error_set(error, KAIZEN_E_NOMEM, "out of memory")
                : error_set_errno(error, KAIZEN_E_CONFIG, errno, "project_root \"%s\"", root);
-  project->root_fd = open(project->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  project->root_fd = os_files_openat(AT_FDCWD, project->root, O_RDONLY | O_DIRECTORY, 0);
   if (project->root_fd < 0) {
     (void)error_set_errno(error, KAIZEN_E_CONFIG, errno, "project_root \"%s\"", root);
   } else if (check_root(project, root, allow_network_fs, error) == 0) {

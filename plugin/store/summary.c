@@ -13,6 +13,7 @@
 #include <kaizen/plugin.h>
 
 #include "base/directory.h"
+#include "base/os_files.h"
 #include "common/json_reader.h"
 #include "common/json_writer.h"
 #include "common/timestamp.h"
@@ -130,11 +131,11 @@ void summary_append_json(const struct summary *summary, struct buffer *out) {
 
 /* Always a new inode: a reader that holds the old document open must never see it change. */
 static int open_spare(int agent_fd, struct error *error) {
-  int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
-  int fd = openat(agent_fd, SPARE_FILE, flags, 0600);
+  int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW;
+  int fd = os_files_openat(agent_fd, SPARE_FILE, flags, 0600);
 
   if (fd < 0 && errno == EEXIST && unlinkat(agent_fd, SPARE_FILE, 0) == 0)
-    fd = openat(agent_fd, SPARE_FILE, flags, 0600);
+    fd = os_files_openat(agent_fd, SPARE_FILE, flags, 0600);
   if (fd < 0)
     (void)error_set_errno(error, KAIZEN_E_IO, errno, SPARE_FILE ": cannot make");
   return fd;

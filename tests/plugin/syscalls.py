@@ -29,7 +29,8 @@ SAME_FILES = ["openat2 .kaizen/metrics/coach/executions.jsonl",  # by name, and 
               "pread64 executions.jsonl"]                        # the last line is the one we folded
 APPEND = ["write executions.jsonl", "lseek executions.jsonl"]
 SYNC = ["fdatasync executions.jsonl"]
-SUMMARY = ["openat .summary.new", "pwrite64 .summary.new", "close .summary.new",
+SUMMARY = ["poll", "openat .summary.new",  # a standard descriptor that the host closed is not for us
+           "pwrite64 .summary.new", "close .summary.new",
            "renameat2 .summary.new", "unlinkat .summary.new"]
 UNLOCK = ["flock .lock"]
 EVENT_ID = ["getrandom"]
@@ -38,15 +39,15 @@ FIND_KEY = ["pread64 .index-1"]
 READ_LINE = ["pread64 executions.jsonl", "pread64 executions.jsonl"]  # the second finds the log's end
 ADD_KEY = ["pwrite64 .index-1"]
 
-FIND_DOORBELL = ["openat2 .kaizen/metrics/.doorbell"]
+FIND_DOORBELL = ["poll", "openat2 .kaizen/metrics/.doorbell"]
 if "#define KAIZEN_LINUX_CALLS 0" in pathlib.Path(
         os.environ["KAIZEN_TEST_BUILDDIR"], "build_config.h").read_text():  # configure --without-linux-calls
     SAME_FILES = ["openat .kaizen", "openat metrics", "close .kaizen", "openat coach", "close metrics",
                   "newfstatat executions.jsonl", "close coach", "geteuid", "newfstatat .lock",
                   "pread64 executions.jsonl"]
-    SUMMARY[3:] = ["renameat .summary.new"]
+    SUMMARY[4:] = ["renameat .summary.new"]
     EVENT_ID = ["openat /dev/urandom", "read urandom", "close urandom"]
-    FIND_DOORBELL = ["openat .kaizen", "openat metrics", "close .kaizen", "openat .doorbell", "close metrics"]
+    FIND_DOORBELL = ["poll", "openat .kaizen", "openat metrics", "close .kaizen", "openat .doorbell", "close metrics"]
 
 ACQUIRE = LOCK + SAME_FILES
 BY_TIME = [

@@ -140,6 +140,56 @@ Test(plugin_life, a_cancelled_thread_finishes_its_recording_first) {
   cr_assert_eq(record_success(instance, "coach", NULL), KAIZEN_RECORDED);
 }
 
+/* Descriptors. */
+
+static atomic_bool chatting;
+
+/* What a daemon prints to a standard error output that it has closed. */
+static void *chat(void *ctx) {
+  while (atomic_load(&chatting))
+    (void)!write(STDERR_FILENO, "HOST", 4);
+  return ctx;
+}
+
+/* 0, or what is wrong. */
+static int record_without_standard_descriptors(const char *root) {
+  struct kaizen_host_v1 host = plain_host();
+  struct kaizen_instance *own = NULL;
+  pthread_t thread;
+  int wrong = 0;
+
+  (void)close(0), (void)close(1), (void)close(2);
+  atomic_store(&chatting, true);
+  if (plugin->create(&host, &own) != KAIZEN_OK || configure_in(own, root, "") != KAIZEN_OK ||
+      plugin->start(own) != KAIZEN_OK || pthread_create(&thread, NULL, chat, NULL) != 0)
+    return 1;
+  for (int i = 0; i < 300 && !wrong; i++) {
+    if (record_success(own, "coach", NULL) != KAIZEN_RECORDED)
+      wrong = 2;
+    for (int fd = 0; fd < 3; fd++)
+      if (fcntl(fd, F_GETFD) >= 0)
+        wrong = 3;
+  }
+  atomic_store(&chatting, false);
+  (void)pthread_join(thread, NULL);
+  plugin->destroy(own);
+  return wrong;
+}
+
+Test(plugin_life, standard_descriptors_that_the_host_closed_are_never_ours) {
+  pid_t child = fork();
+  int status;
+
+  if (child == 0)
+    _exit(record_without_standard_descriptors(sandbox.root));
+  cr_assert_eq(waitpid(child, &status, 0), child);
+  cr_assert(WIFEXITED(status), "%x", (unsigned)status);
+  cr_expect_eq(WEXITSTATUS(status), 0);
+  cr_expect_not(strstr(text_of_file(agent_file("coach", "summary.json")), "HOST"));
+  cr_expect_not(strstr(text_of_file(agent_file("coach", "executions.jsonl")), "HOST"));
+  cr_expect_eq(lines_of_file(agent_file("coach", "executions.jsonl")), 300);
+}
+
 /* Forks. */
 
 /* The child ends without looking back: what the parent's other threads held is lost to it. */
