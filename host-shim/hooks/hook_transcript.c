@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 
 #include "hooks/hook_payload.h"
-#include "usage/transcript.h"
+#include "usage/transcript_format.h"
 
 enum { TAIL_BYTES = 512 * 1024 }; /* a turn that fails writes little behind its prompt */
 

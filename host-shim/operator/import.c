@@ -18,6 +18,7 @@
 #include "host/project_root.h"
 #include "operator/known_records.h"
 #include "usage/history_files.h"
+#include "usage/transcript_format.h"
 
 /* ---- the transcripts ----------------------------------------------------------------------------- */
 

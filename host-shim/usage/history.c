@@ -12,6 +12,7 @@
 #include "base/json_text.h"
 #include "base/time_text.h"
 #include "host/report_text.h"
+#include "usage/transcript_format.h"
 
 static const size_t DOCUMENT_BYTES_MAX = 64 * 1024 * 1024;
 

@@ -31,18 +31,14 @@ struct transcript_line { /* what one line said; texts are "" when it did not */
 };
 
 struct transcript;
-/* Takes what a line says: calls go to the transcript's usage, the rest to *line, which is empty. */
-typedef void (*transcript_reader)(struct transcript *transcript, struct json_object *document,
-                                  struct transcript_line *line);
-
-struct transcript_format {
-  const char *host;     /* its family (hook_host.h) */
-  const char *marks[8]; /* a line that says something has one of these in it; ends with NULL */
+struct transcript_format { /* transcript_format.h has them */
+  const char *host;        /* its family (hook_host.h) */
+  const char *marks[8];    /* a line that says something has one of these in it; ends with NULL */
   bool tells_tool_errors;
-  transcript_reader read;
+  /* Takes what a line says: calls go to the transcript's usage, the rest to *line, which is empty. */
+  void (*read)(struct transcript *transcript, struct json_object *document,
+               struct transcript_line *line);
 };
-/* NULL: no transcript of that host is understood. */
-const struct transcript_format *transcript_format_find(const char *host);
 
 struct transcript { /* of one file */
   const struct transcript_format *format;

@@ -4,13 +4,14 @@
  *
  * As Claude Code 2.1.332, Codex 0.171.0, Gemini CLI 0.61.0 and Qwen Code 0.24.4 wrote them when
  * they ran, and their older versions as far as these are described. */
+#include "usage/transcript_format.h"
+
 #include <stdio.h>
 #include <string.h>
 
 #include "base/hook_fingerprint.h"
 #include "base/time_text.h"
 #include "host/report_text.h"
-#include "usage/transcript.h"
 
 static const uint8_t no_key[HOOK_FINGERPRINT_KEY_BYTES];
 
