@@ -13,7 +13,7 @@
 #include "base/time_text.h"
 #include "hooks/hook_log.h"
 #include "host/report_text.h"
-#include "usage/transcript.h"
+#include "usage/transcript_format.h"
 
 /* How long an answer is waited for that the host writes down while it already calls the hook. */
 static const double SETTLE_S = 0.15;
@@ -94,7 +94,7 @@ void hook_usage_begin(const struct hook_state *state, const struct hook_event *e
   close_place(fd, &place);
 }
 
-/* Where the turn that ends began; false: it cannot be told. */
+/* Where the turn that ends began; false: the transcript itself has to tell. */
 static bool find_begin(struct place *place, bool known, bool is_agents, uint64_t key) {
   bool is_again = known && key != 0 && key == place->ended;
 
@@ -131,6 +131,24 @@ static int read_part(struct transcript *transcript, bool wants_answer, double de
   return transcript->usage.is_partial || (wants_answer && !has_answer(transcript)) ? -1 : 0;
 }
 
+/* The last prompt in the file begins the turn that ends, when the start was not seen; under the
+ * host's own name of the turn, where both have one. */
+struct search {
+  struct transcript *transcript;
+  const char *turn;
+  bool is_found;
+};
+
+static void find_prompt(void *ctx, const struct transcript_line *line) {
+  struct search *search = ctx;
+
+  if (line->step != TRANSCRIPT_PROMPT)
+    return;
+  usage_clear(&search->transcript->usage);
+  search->is_found =
+      search->turn[0] == '\0' || line->turn[0] == '\0' || strcmp(search->turn, line->turn) == 0;
+}
+
 static void take_usage(struct transcript *transcript, struct usage *usage) {
   *usage = transcript->usage;
   transcript->usage = (struct usage){.calls = NULL};
@@ -153,9 +171,15 @@ void hook_usage_end(const struct hook_state *state, const struct hook_event *eve
     return;
   int fd = open_place(state, path, &place, &known);
   uint64_t ended = mark_of(state, key);
-  if (!find_begin(&place, known, is_agents, ended)) {
-    hook_log("%s: the turn's start was not seen; its usage is not known", event->name);
-  } else if (transcript_open(&transcript, format, path, &problem) < 0) {
+  struct search search = {
+      .transcript = &transcript,
+      .turn = event->turn,
+      .is_found = find_begin(&place, known, is_agents, ended),
+  };
+  bool searches = !search.is_found;
+  if (searches)
+    place.begin = 0;
+  if (transcript_open(&transcript, format, path, &problem) < 0) {
     hook_log("%s: the transcript cannot be used; the usage is not known", event->name);
   } else if (fstat(transcript.fd, &entry) == 0 && (uint64_t)entry.st_size < place.begin) {
     hook_log("%s: the transcript was rewritten; the usage is not known", event->name);
@@ -163,10 +187,14 @@ void hook_usage_end(const struct hook_state *state, const struct hook_event *eve
     transcript.is_agents_own = is_agents;
     transcript.at = place.begin;
     transcript.total_tokens = place.begin_tokens;
-    if (read_part(&transcript, wants_answer, deadline_s) == 0)
-      take_usage(&transcript, usage);
-    else
+    transcript.each = searches ? find_prompt : NULL;
+    transcript.ctx = &search;
+    if (read_part(&transcript, wants_answer, deadline_s) < 0)
       hook_log("%s: the transcript was not complete in time; the usage is not known", event->name);
+    else if (!search.is_found)
+      hook_log("%s: the turn's start was not seen; its usage is not known", event->name);
+    else
+      take_usage(&transcript, usage);
   }
   if (transcript.fd >= 0) {
     place.end = transcript.at;

@@ -177,14 +177,28 @@ class Usage(HookTest):
         self.write(lines[12:19])
         self.assertEqual(self.end("codex")["tokens"], 2468)
 
-    def test_without_its_start_a_turn_has_no_usage_and_the_next_one_has(self):
-        self.write([answer("m1")])
+    def test_without_its_start_the_last_prompt_in_the_transcript_begins_the_turn(self):
+        def prompt(turn=None):
+            return json.dumps({"type": "user", "promptId": turn, "message": {"role": "user", "content": "CANARY"}})
+
+        self.write([answer("m0"), prompt("p1"), answer("m1"), prompt("p2"), answer("m2", 7), answer("m3", 1)])
         self.turns += 1
-        self.holds_nothing(self.end(), "start was not seen")
-        self.assertEqual(self.turn("claude-code", [answer("m2")])["tokens"], 1234)
+        self.assertEqual(self.end(prompt_id="p2")["tokens"], 2408)
+        self.write([answer("m4", 1)])
         self.turns += 1
-        self.write([answer("m3", 1)])
-        self.assertEqual(self.end()["tokens"], 1201)
+        self.assertEqual(self.end(prompt_id="p3")["tokens"], 1201)  # from where the turn before it ended
+        for path, lines, more, tokens in (("b", [prompt(), answer("m1"), prompt(), answer("m2", 7)], {}, 1207),
+                                          ("c", [prompt("p1"), answer("m1")], {"prompt_id": "p9"}, None),
+                                          ("d", [answer("m1")], {}, None)):
+            self.transcript = self.home / path
+            self.write(lines)
+            self.turns += 1
+            self.assertEqual(self.end(session_id=path, **more).get("tokens"), tokens, path)
+        self.assertIn("start was not seen", self.hook_log())
+        self.transcript = self.home / "codex.jsonl"
+        self.write(fixture("codex-two-turns"))
+        turn = [line for line in fixture("codex-two-turns") if '"task_started"' in line][1]
+        self.assertEqual(self.end("codex", turn_id=json.loads(turn)["payload"]["turn_id"])["tokens"], 1234)
 
     def test_what_cannot_be_read_is_not_told(self):
         def fifo():
