@@ -45,6 +45,16 @@ OTHERS = {  # settings as people have them
     "other characters": '{\n  "ä": "\\u00fc \\" \\\\ ü 🙂",\n  "big": 12345678901234567890.12345678901234567890\n}\n',
     "the same name twice": '{\n  "a": 1,\n  "a": 2\n}\n',
     "hooks in one line": '{"hooks": {"Stop": [{"hooks": [{"type": "command", "command": "x"}]}]}}',
+    "a comment before the first member": '{ // first\n  "a": 1\n}\n',
+    "a comment between name and value": '{\n  "hooks": /* these */ { /* none */ }\n}\n',
+    "comment signs in texts": '{\n  "url": "https://example.com/*x*/", // "quoted"\n  "b": "// no"\n}\n',
+    "an empty array of the event": '{\n  "hooks": {\n    "Stop": [],\n    "SessionEnd": [\n    ]\n  }\n}\n',
+    "everything nested in one line": '{"a": {"b": {"c": [[[{}]]]}}, "hooks": {"Stop": []}}\n',
+    "brackets with blanks": '{ "a" : [ ] , "hooks" : { } }\n\n\n',
+    "a tab after the comma": '{\n\t"a": 1,\t"b": 2\n}',
+    "CR LF and a comma at the end": '{\r\n    "hooks": {\r\n        "Stop": [\r\n        ],\r\n    },\r\n}\r\n',
+    "names with escapes": '{\n  "h\\u006foks2": 1,\n  "\\"hooks\\"": {}\n}\n',
+    "numbers as people write them": '{\n  "a": -0, "b": 1e400, "c": 0.10, "d": 9007199254740993\n}\n',
     "an empty hooks object": '{\n  "hooks": {},\n  "z": 0\n}\n',
 }
 JSON5 = '{\n  // unquoted, as some people write it\n  plugins: {\n    entries: { other: { enabled: true }, },\n  },\n  name: \'it\\\'s mine\',\n}\n'
