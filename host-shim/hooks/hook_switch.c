@@ -12,6 +12,7 @@
 #include "base/file_text.h"
 #include "hooks/hook_json.h"
 #include "hooks/hook_target.h"
+#include "hooks/hook_toml.h"
 
 static const size_t FILE_BYTES_MAX = 4 * 1024 * 1024;
 
@@ -159,6 +160,22 @@ static void check_file(const char *host, const char *file, const struct sink *si
   free(text);
 }
 
+/* Codex keeps its switch in a file of another kind. */
+static void check_codex(const char *home, const struct sink *sink) {
+  const char *named = getenv("CODEX_HOME");
+  struct problem ignored;
+  char file[PATH_MAX], *text = NULL;
+  size_t len = 0;
+
+  if (snprintf(file, sizeof file, "%s%s/config.toml", named && *named == '/' ? named : home,
+               named && *named == '/' ? "" : "/.codex") >= PATH_MAX ||
+      file_text_read(file, FILE_BYTES_MAX, &text, &len, &ignored) < 0)
+    return;
+  if (hook_toml_is(text, len, "features", "hooks", "false"))
+    sink->say(sink->ctx, file, "features.hooks is false: every hook is disabled");
+  free(text);
+}
+
 static void check_scope(const char *host, enum hook_scope scope, const char *project_root,
                         const struct sink *sink) {
   const struct hook_target *targets[HOOK_TARGETS_MAX];
@@ -180,6 +197,8 @@ void hook_switch_check(const char *host, const char *project_root,
   char file[PATH_MAX];
 
   check_scope(host, HOOK_SCOPE_USER, "", &sink);
+  if (strcmp(host, "codex") == 0)
+    check_codex(home ? home : "", &sink);
   if (*project_root != '\0')
     check_scope(host, HOOK_SCOPE_PROJECT, project_root, &sink);
   for (size_t i = 0; i < sizeof more_files / sizeof more_files[0]; i++) {

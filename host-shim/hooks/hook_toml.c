@@ -4,7 +4,6 @@
 #include "hooks/hook_toml.h"
 
 #include <ctype.h>
-#include <stdbool.h>
 #include <string.h>
 
 struct scan {
@@ -154,4 +153,35 @@ int hook_toml_find(const char *text, size_t len, const char *name, struct hook_t
     }
   }
   return 0;
+}
+
+/* "[table]", with blanks as anybody likes them. */
+static bool is_table(const struct scan *scan, size_t i, const char *table) {
+  i = skip_spaces(scan, i + 1);
+  return starts_with(scan, i, table) && at(scan, skip_spaces(scan, i + strlen(table))) == ']';
+}
+
+bool hook_toml_is(const char *text, size_t len, const char *table, const char *name,
+                  const char *value) {
+  const struct scan scan = {.text = text, .len = len};
+  bool is_inside = false;
+  size_t end = 0;
+
+  for (size_t line = 0; line < len; line = skip_line(&scan, end)) {
+    size_t word = skip_spaces(&scan, line), equals = 0;
+
+    end = word;
+    if (at(&scan, word) == '[') {
+      is_inside = is_table(&scan, word, table);
+    } else if (!is_line_over(&scan, word) && skip_key(&scan, word, &equals)) {
+      size_t begin = skip_spaces(&scan, equals + 1);
+
+      if (!skip_value(&scan, begin, &end))
+        return false;
+      if (is_inside && is_key(&scan, word, name) && end - begin == strlen(value) &&
+          starts_with(&scan, begin, value))
+        return true;
+    }
+  }
+  return false;
 }

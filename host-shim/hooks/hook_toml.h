@@ -4,6 +4,7 @@
 #ifndef KAIZEN_HOST_HOOK_TOML_H
 #define KAIZEN_HOST_HOOK_TOML_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct hook_toml_key { /* offsets into the text */
@@ -15,5 +16,8 @@ struct hook_toml_key { /* offsets into the text */
  * line for it belongs; -1: what stands in front of the first table cannot be read from *at on. */
 int hook_toml_find(const char *text, size_t len, const char *name, struct hook_toml_key *key,
                    size_t *at);
+/* True when `name` of the table [table] has this value, such as "false". */
+bool hook_toml_is(const char *text, size_t len, const char *table, const char *name,
+                  const char *value);
 
 #endif

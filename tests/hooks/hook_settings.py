@@ -242,6 +242,15 @@ class Settings(HookTest):
                 self.assertNotIn(word, self.run_host("doctor").stdout.decode())
                 self.uninstall(host)
 
+    def test_codex_s_switch_is_found_in_its_table(self):
+        for text, is_off in (('[features]\nhooks = false\n', True), ('[ features ] # x\r\na = [\n1]\r\n"hooks"=false # y\r\n', True),
+                             ('hooks = false\n[features]\nhooks = true\n', False), ('[features]\n[other]\nhooks = false\n', False),
+                             ('[features]\na = """\nhooks = false\n"""\n', False), ('[features]\nhooks2 = false\n', False)):
+            with self.subTest(text):
+                self.settings(text, ".codex/config.toml")
+                self.assertEqual("features.hooks" in self.install("codex"), is_off)
+                self.assertEqual("features.hooks" in self.run_host("doctor").stdout.decode(), is_off)
+
     def test_it_is_said_when_no_plugin_can_be_loaded(self):
         result = self.run_host("install-hooks", "claude-code", env={"KAIZEN_PLUGIN_PATH": str(self.scratch)})
         self.assertEqual(result.returncode, 0)
