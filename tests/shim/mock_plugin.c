@@ -60,7 +60,7 @@ static int32_t on_execution_end(struct kaizen_instance *instance,
   if (execution->quality_score > 1) {
     if (receipt)
       snprintf(receipt->reason, sizeof receipt->reason, "quality_score %g is above 1",
-             execution->quality_score);
+               execution->quality_score);
     return KAIZEN_E_REJECTED;
   }
   instance->recorded++;
