@@ -22,15 +22,17 @@ enum field {
   FIELD_KEY,
   FIELD_EVENT_ID,
   FIELD_EVENT,
+  FIELD_AMENDS,
   FIELD_COUNT
 };
 
 static const struct {
   const char *name;
   size_t len;
-} fields[FIELD_COUNT] = {{"timestamp", 9},        {"agent", 5},          {"execution_time_s", 16},
-                         {"success", 7},          {"quality_score", 13}, {"metadata", 8},
-                         {"idempotency_key", 15}, {"event_id", 8},       {"event", 5}};
+} fields[FIELD_COUNT] = {
+    {"timestamp", 9},      {"agent", 5},    {"execution_time_s", 16}, {"success", 7},
+    {"quality_score", 13}, {"metadata", 8}, {"idempotency_key", 15},  {"event_id", 8},
+    {"event", 5},          {"amends", 6}};
 
 static enum field find_field(const struct json_member *member) {
   struct span name = member->name;
@@ -141,6 +143,10 @@ static const char *read_line(struct span line, struct record *record) {
   const char *why = read_members(line, values);
   if (why)
     return why;
+  if (!values[FIELD_SUCCESS].raw.ptr && is_given(&values[FIELD_AMENDS], JSON_STRING)) {
+    record->amends = values[FIELD_AMENDS];
+    return NULL;
+  }
   if (!is_given(&values[FIELD_AGENT], JSON_STRING))
     return "agent is no string";
   if (!is_given(&values[FIELD_SUCCESS], JSON_TRUE) && !is_given(&values[FIELD_SUCCESS], JSON_FALSE))
@@ -163,7 +169,9 @@ enum record_kind record_read(struct span line, struct record *record, const char
   const char *wrong = read_line(line, record);
   if (wrong && why)
     *why = wrong;
-  return wrong ? RECORD_GARBAGE : RECORD_OK;
+  if (wrong)
+    return RECORD_GARBAGE;
+  return record->amends.raw.ptr ? RECORD_AMENDMENT : RECORD_OK;
 }
 
 bool record_key(const struct record *record, struct buffer *out) {

@@ -13,14 +13,22 @@ struct record {
   int64_t timestamp_s; /* -1: absent or unreadable */
   double quality_score, execution_time_s;
   bool success, has_quality, has_time;
-  bool marked;             /* has a valid event_id and an event object */
-  char event_id[37];       /* "" unless marked */
-  struct span agent;       /* raw text between the quotes */
-  struct json_value event; /* the object, unless !marked */
-  struct json_value key;   /* a JSON string; raw.ptr NULL: none.  Top level wins over metadata */
+  bool marked;              /* has a valid event_id and an event object */
+  char event_id[37];        /* "" unless marked */
+  struct span agent;        /* raw text between the quotes */
+  struct json_value event;  /* the object, unless !marked */
+  struct json_value amends; /* of an amendment: which line it is about; a JSON string */
+  struct json_value key;    /* a JSON string; raw.ptr NULL: none.  Top level wins over metadata */
 };
 
-enum record_kind { RECORD_OK, RECORD_BLANK, RECORD_GARBAGE };
+enum record_kind {
+  RECORD_OK,
+  RECORD_BLANK,
+  RECORD_GARBAGE,
+  /* A line with "amends" (text) and without "success": reserved, neither a record nor garbage.  Of
+   * *record only `amends` is set. */
+  RECORD_AMENDMENT
+};
 
 /* `line` has no newline. Spans of *record point into it. *why (may be NULL) names what is wrong
  * with GARBAGE, static text. */

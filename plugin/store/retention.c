@@ -15,6 +15,7 @@
 #include "base/line_reader.h"
 #include "store/agent.h"
 #include "store/agent_state.h"
+#include "store/dropped_names.h"
 #include "store/rewrite.h"
 
 #define CLOCK_STEP_MAX_S (2 * RETENTION_INTERVAL_S)
@@ -28,6 +29,8 @@ struct prune {
   int64_t cutoff_s;
   struct log_anchor anchor; /* the end of the committed prefix that is filtered */
   uint64_t protected_from;  /* marked lines from here on stay */
+  bool has_amendments;
+  struct dropped_names dropped; /* kept only where there are amendments */
 };
 
 static int acquire(struct prune *prune, struct error *error) {
@@ -81,19 +84,39 @@ static int take_the_day(struct prune *prune, int64_t retention_days, int64_t now
   return due && agent->fold.oldest_s < prune->cutoff_s;
 }
 
-/* The cursor's own line stays: it is how the cursor is found again. */
-static int is_expired(void *ctx, const struct line *line, const struct record *record,
-                      struct error *error) {
-  const struct prune *prune = ctx;
+/* An amendment goes with the record that it names. */
+static bool amends_a_dropped_one(const struct prune *prune, const struct line *line) {
+  struct record amendment;
 
-  (void)error;
-  if (!record || record->timestamp_s < 0 || record->timestamp_s >= prune->cutoff_s ||
+  return prune->has_amendments && !line->too_long &&
+         record_read(line->text, &amendment, NULL) == RECORD_AMENDMENT &&
+         dropped_names_has(&prune->dropped, amendment.amends);
+}
+
+/* The cursor's own line stays: it is how the cursor is found again. */
+static bool is_expired(const struct prune *prune, const struct line *line,
+                       const struct record *record) {
+  if (record->timestamp_s < 0 || record->timestamp_s >= prune->cutoff_s ||
       line->offset >= prune->anchor.end)
-    return 0;
+    return false;
   if (!record->marked)
-    return 1;
+    return true;
   return line->offset < prune->protected_from &&
          !rewrite_carries_id(record, prune->state.cursor.recent[0]);
+}
+
+static int leave_out(void *ctx, const struct line *line, const struct record *record,
+                     struct error *error) {
+  struct prune *prune = ctx;
+
+  (void)error;
+  if (!record)
+    return amends_a_dropped_one(prune, line);
+  if (!is_expired(prune, line, record))
+    return 0;
+  if (prune->has_amendments)
+    dropped_names_add(&prune->dropped, record);
+  return 1;
 }
 
 /* One pass: where the protected lines begin, by the ids in .state (its offsets are hints only). */
@@ -128,10 +151,13 @@ static int is_worth_it(struct prune *prune, struct error *error) {
   if (find_protected(prune, error) != 0)
     return -1;
   line_reader_init(&reader, prune->agent.log.fd, 0, prune->anchor.end);
-  while ((result = line_reader_next(&reader, &line, error)) == 1)
-    if (!line.too_long && record_read(line.text, &record, NULL) == RECORD_OK &&
-        is_expired(prune, &line, &record, NULL))
+  while ((result = line_reader_next(&reader, &line, error)) == 1) {
+    enum record_kind kind = line.too_long ? RECORD_GARBAGE : record_read(line.text, &record, NULL);
+
+    prune->has_amendments |= kind == RECORD_AMENDMENT;
+    if (kind == RECORD_OK && is_expired(prune, &line, &record))
       expired_bytes += line.end - line.offset;
+  }
   line_reader_fini(&reader);
   return result < 0 ? -1 : expired_bytes * WORTH_IT >= prune->anchor.end;
 }
@@ -160,7 +186,7 @@ static int rewrite_log(struct prune *prune, uint64_t *dropped, struct error *err
                             .state = prune->state,
                             .has_state = true,
                             .sync = prune->sync,
-                            .leave_out = is_expired,
+                            .leave_out = leave_out,
                             .ctx = prune};
   ino_t inode = agent->log.inode;
   int result = rewrite_begin(&rewrite, error);
@@ -202,5 +228,6 @@ int retention_prune(const struct project *project, const char *agent, int64_t re
   if (result == 1)
     result = rewrite_log(&prune, dropped, error) == 0 ? 1 : -1;
   agent_close(&prune.agent);
+  dropped_names_fini(&prune.dropped);
   return result;
 }

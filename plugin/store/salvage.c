@@ -36,7 +36,7 @@ static int leave_out_bad_line(void *ctx, const struct line *line, const struct r
   uint64_t at;
 
   if (record ||
-      (!line->too_long && record_read(line->text, &(struct record){0}, NULL) == RECORD_BLANK))
+      (!line->too_long && record_read(line->text, &(struct record){0}, NULL) != RECORD_GARBAGE))
     return 0;
   for (at = line->offset; at < line->end;) {
     size_t len = line->end - at < sizeof bytes ? (size_t)(line->end - at) : sizeof bytes, got;

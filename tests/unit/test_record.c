@@ -254,3 +254,12 @@ Test(record, a_torn_line_is_never_a_record) {
   }
   cr_expect_eq(read_line(whole), RECORD_OK);
 }
+
+Test(record, an_amendment_is_reserved_and_no_record) {
+  cr_expect_eq(read_line("{\"amends\":\"run-17\"}"), RECORD_AMENDMENT);
+  cr_expect(record.amends.raw.ptr != NULL);
+  cr_expect_eq(read_line("{\"agent\":\"a\",\"amends\":\"\",\"x\":1}"), RECORD_AMENDMENT);
+  cr_expect_eq(read_line("{\"agent\":\"a\",\"amends\":\"k\",\"success\":true}"), RECORD_OK);
+  cr_expect_eq(read_line("{\"agent\":\"a\",\"amends\":\"k\",\"success\":1}"), RECORD_GARBAGE);
+  cr_expect_eq(read_line("{\"agent\":\"a\",\"amends\":7}"), RECORD_GARBAGE);
+}

@@ -179,6 +179,18 @@ Test(retention, a_clock_that_falls_back_to_1970_prunes_nothing_and_goes_on_later
   cr_assert_geq(lines_of_file(file()), 1);
 }
 
+#define AMENDMENT(of) "{\"agent\":\"coach\",\"amends\":\"" of "\",\"quality_score\":0.4}\n"
+
+Test(retention, an_amendment_goes_with_the_record_that_it_names) {
+  put_log(TEN(OLD) "{\"timestamp\":\"2020-01-01T00:00:00Z\",\"agent\":\"coach\",\"success\":true,"
+                   "\"idempotency_key\":\"gone\"}\n" AMENDMENT("gone") NEW AMENDMENT("stays")
+                       AMENDMENT("gone"));
+  cr_assert_eq(prune(), 1, "%s", error.text);
+  cr_expect_eq(lines_of_file(file()), 2);
+  cr_expect(strstr(text_of_file(file()), "\"amends\":\"stays\""));
+  cr_expect_not(strstr(text_of_file(file()), "\"amends\":\"gone\""));
+}
+
 Test(retention, does_not_rewrite_a_log_for_a_trifle) {
   put_log(OLD TEN(NEW) TEN(NEW));
   cr_assert_eq(prune(), 0, "%s", error.text);

@@ -242,6 +242,19 @@ Test(verify, a_repair_takes_bad_lines_out_and_keeps_their_bytes) {
   cr_assert(strstr(text_of_file(agent_file("coach", "summary.json")), "\"execution_count\": 2,"));
 }
 
+Test(verify, an_amendment_is_neither_a_record_nor_a_bad_line) {
+  record(1);
+  append_to_file(file(), "{\"agent\":\"coach\",\"amends\":\"run-17\",\"quality_score\":0.4}\n");
+  record(1);
+  cr_assert_eq(verify(), 0);
+  must_report("an amendment", "\"records\":2");
+  must_report("an amendment", "\"bad_line_count\":0");
+  append_to_file(file(), "garbage\n");
+  cr_assert_eq(repair(), 0);
+  cr_expect(strstr(text_of_file(file()), "run-17"), "a repair keeps it");
+  cr_expect_not(strstr(text_of_file(file()), "garbage"));
+}
+
 Test(verify, a_repair_of_a_sound_agent_changes_no_line_and_saves_nothing) {
   char *before;
 

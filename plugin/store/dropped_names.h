@@ -1,0 +1,24 @@
+/* dropped_names.h - how the records that a rewrite leaves out may be called by their amendments.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * Hashes only: two names out of 2^64 that are taken for one cost an amendment its place. */
+#ifndef KAIZEN_DROPPED_NAMES_H
+#define KAIZEN_DROPPED_NAMES_H
+
+#include <stdbool.h>
+
+#include "common/buffer.h"
+#include "record/record.h"
+
+struct dropped_names { /* zero it first */
+  uint64_t *slots;
+  size_t used, room; /* room: a power of two */
+};
+
+/* The record's key and event id.  Without memory its amendments stay. */
+void dropped_names_add(struct dropped_names *names, const struct record *record);
+bool dropped_names_has(const struct dropped_names *names, struct json_value amends);
+void dropped_names_fini(struct dropped_names *names);
+
+#endif
