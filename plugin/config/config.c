@@ -10,6 +10,8 @@
 
 #include <kaizen/plugin.h>
 
+#include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -140,6 +142,16 @@ static bool has_type_of(const struct config_key *key, enum json_value_type type)
   }
 }
 
+/* 5.0 and 1e1 are whole numbers to JSON Schema, and to whoever writes JSON with floats alone. */
+static struct span as_whole_number(struct json_value value, char text[32]) {
+  double number = json_value_number(value);
+
+  if (!(fabs(number) < 1e15) || number != floor(number))
+    return value.raw;
+  (void)snprintf(text, 32, "%lld", (long long)number);
+  return span_of(text);
+}
+
 /* `decoded` is room that is used again from member to member. */
 static int merge_member(struct config *config, struct config_origins *origins,
                         const struct json_member *member, struct buffer *decoded,
@@ -154,8 +166,11 @@ static int merge_member(struct config *config, struct config_origins *origins,
 
   const struct config_key *key = &config_keys[index];
   struct span value = member->value.raw;
+  char number[32];
   if (!has_type_of(key, member->value.type))
     return config_keys_refuse(key, key->name, value, "", error);
+  if (key->type == CONFIG_TYPE_NUMBER)
+    value = as_whole_number(member->value, number);
   if (member->value.type == JSON_STRING) {
     buffer_clear(decoded);
     json_value_decode(member->value, decoded);

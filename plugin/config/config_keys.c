@@ -93,14 +93,12 @@ int config_keys_find(struct span name, struct error *error) {
 
 bool config_keys_is_plain(struct span value, size_t max) {
   const char *end = value.ptr + value.len;
-  size_t len;
+  size_t len, characters = 0;
 
-  if (value.len > max)
-    return false;
   for (const char *at = value.ptr; at < end; at += len) {
     unsigned char first = (unsigned char)at[0];
     len = utf8_sequence(at, end);
-    if (len == 0 || first < 0x20 || first == 0x7F)
+    if (len == 0 || ++characters > max || first < 0x20 || first == 0x7F)
       return false;
     if (first == 0xC2 && (unsigned char)at[1] < 0xA0) /* U+0080-U+009F */
       return false;
@@ -251,7 +249,7 @@ static void describe_rule(const struct config_key *key, char *out, size_t size) 
     snprintf(out, size, "an absolute file name in UTF-8 without control characters");
     break;
   case CONFIG_TYPE_SLUG:
-    snprintf(out, size, "1 to %" PRId64 " bytes of UTF-8 without \"/\" and control characters",
+    snprintf(out, size, "1 to %" PRId64 " characters of UTF-8 without \"/\" and control characters",
              key->max);
     break;
   case CONFIG_TYPE_STREAM:

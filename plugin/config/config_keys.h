@@ -24,7 +24,7 @@ struct config_key {
   const char *name;
   enum config_type type;
   size_t offset;            /* of the field in struct config */
-  int64_t min, max;         /* of a number; of a text, max is its bytes */
+  int64_t min, max;         /* of a number; of a text, max is its characters */
   const char *words[2];     /* in the order of the field's enum */
   const char *default_text; /* "": none, or found by config_finish() */
   const char *doc;
@@ -45,7 +45,7 @@ static inline bool config_keys_is_text(const struct config_key *key) {
 bool config_keys_parse(const struct config_key *key, struct span value, int64_t *number);
 /* See config_redact_url(). */
 void config_keys_redact(struct span urls, struct buffer *out);
-/* UTF-8 without control characters, of at most `max` bytes. */
+/* UTF-8 without control characters, of at most `max` characters, which is how JSON Schema counts. */
 bool config_keys_is_plain(struct span value, size_t max);
 
 /* Answers -1 with KAIZEN_E_CONFIG: "<label>: <value> is not <rule>".  `label` is the key, or the

@@ -35,8 +35,8 @@ static void append_number_rule(struct buffer *out, const struct config_key *key)
   buffer_append_text(out, key->default_text);
 }
 
-/* The schema's lengths count characters where ours count bytes: it may let pass what the parser
- * then refuses, never the other way round. */
+/* Which bytes a text may hold is not said: it may let pass what the parser then refuses, never the
+ * other way round. */
 static void append_text_rule(struct buffer *out, const struct config_key *key) {
   buffer_append_text(out, "\"type\":\"string\",\"maxLength\":");
   json_writer_integer(out, key->max);
@@ -44,6 +44,8 @@ static void append_text_rule(struct buffer *out, const struct config_key *key) {
     buffer_append_text(out, ",\"pattern\":\"^(/.*)?$\"");
   if (key->type == CONFIG_TYPE_SLUG)
     buffer_append_text(out, ",\"pattern\":\"^[^/]*$\"");
+  if (key->type == CONFIG_TYPE_STREAM)
+    buffer_append_text(out, ",\"pattern\":\"^[^ .*>/\\\\]*$\"");
 }
 
 static void append_property(struct buffer *out, const struct config_key *key) {
@@ -66,18 +68,21 @@ static void append_property(struct buffer *out, const struct config_key *key) {
 
 static struct buffer schema; /* written once, kept for the life of the process */
 
+/* Whole before it is shown: a child that was forked meanwhile makes it again. */
 static void make_schema(void) {
-  buffer_append_text(
-      &schema, "{\"$schema\":\"https://json-schema.org/draft/2020-12/schema\","
-               "\"title\":\"kaizen_metrics\",\"type\":\"object\",\"additionalProperties\":false,"
-               "\"required\":[\"project_root\"],\"properties\":{");
+  struct buffer made = {0};
+
+  buffer_append_text(&made, "{\"$schema\":\"https://json-schema.org/draft/2020-12/schema\","
+                            "\"title\":\"kaizen_metrics\",\"type\":\"object\","
+                            "\"additionalProperties\":false,\"properties\":{");
   for (int i = 0; i < CONFIG_KEY_COUNT; i++) {
     if (i > 0)
-      buffer_append_text(&schema, ",");
-    append_property(&schema, &config_keys[i]);
+      buffer_append_text(&made, ",");
+    append_property(&made, &config_keys[i]);
   }
-  buffer_append_text(&schema, "}}");
-  buffer_append_byte(&schema, '\0');
+  buffer_append_text(&made, "}}");
+  buffer_append_byte(&made, '\0');
+  schema = made;
 }
 
 const char *config_schema(void) {

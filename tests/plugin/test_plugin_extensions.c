@@ -485,6 +485,71 @@ Test(plugin_extensions, nothing_is_repaired_of_an_agent_that_never_recorded) {
   cr_assert_not(is_there(in_sandbox(".kaizen")));
 }
 
+/* last_error. */
+
+static int32_t last_call(int call) {
+  struct kaizen_batch_result result = {.struct_size = sizeof result}, small = {.struct_size = 8};
+  struct kaizen_summary summary = {.struct_size = sizeof summary};
+  const struct kaizen_delivery_1 *delivery = plugin->get_extension(KAIZEN_DELIVERY_1);
+  const struct kaizen_broker_1 *broker = plugin->get_extension(KAIZEN_BROKER_1);
+  const struct kaizen_query_1 *query = plugin->get_extension(KAIZEN_QUERY_1);
+  struct kaizen_query asked = {.struct_size = sizeof asked, .agent = text_of("nobody-14")};
+  uint64_t count;
+
+  switch (call) {
+  case 0:
+    return plugin->configure(instance, "{}", 2); /* while running */
+  case 1:
+    return plugin->configure_key(instance, "fsync", NULL, 0);
+  case 2:
+    return plugin->start(instance);
+  case 3:
+    return plugin->stats(instance, NULL);
+  case 4:
+    return inspect->summary(instance, text_of("nobody"), &summary);
+  case 5:
+    return inspect->recent(instance, text_of("nobody-5"), 1, take_output, &pieces);
+  case 6:
+    return inspect->delivery(instance, refuse_output, NULL);
+  case 7:
+    return inspect->config(instance, NULL, NULL);
+  case 8:
+    return batch->record(instance, COACH, KAIZEN_NTS, 0, 0, NULL, NULL, &small);
+  case 9:
+    return batch->record(instance, COACH, KAIZEN_NTS, 1, 0, NULL, NULL, &result);
+  case 10:
+    return delivery->resend(instance, 0, NULL);
+  case 11:
+    return delivery->dead_letters(instance, NULL, NULL);
+  case 12:
+    return broker->init(instance, "no name", 9, 1, 1, refuse_output, NULL);
+  case 13:
+    return repair->verify(instance, text_of("nobody"), take_output, &pieces);
+  case 14:
+    return query->records(instance, &asked, take_output, &pieces, NULL);
+  case 15:
+    return query->agents(instance, NULL, NULL);
+  case 16:
+    (void)plugin->stop(instance, 0);
+    return plugin->flush(instance, 0, &count);
+  default:
+    return plugin->stop(instance, 0);
+  }
+}
+
+Test(plugin_extensions, last_error_is_of_the_last_call_that_failed_whichever_it_was) {
+  char before[512] = "", now[512];
+
+  use_instance("");
+  cr_assert_eq(record_success(instance, "coach", NULL), KAIZEN_RECORDED);
+  for (int call = 0; call <= 17; call++) {
+    cr_expect_lt(last_call(call), 0, "call %d", call);
+    (void)plugin->last_error(instance, now, sizeof now);
+    cr_expect_str_neq(now, before, "call %d left the text of another", call);
+    (void)snprintf(before, sizeof before, "%s", now);
+  }
+}
+
 /* Names. */
 
 Test(plugin_extensions, names_are_mapped_to_legal_ones_that_record) {

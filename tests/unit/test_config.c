@@ -86,6 +86,25 @@ Test(config, json_sets_a_key_of_every_type) {
   cr_assert_eq(config.trend_window, 64);
 }
 
+Test(config, what_the_schema_takes_is_taken) {
+  char slug[255 * 2 + 1];
+  char json[sizeof slug + 32];
+
+  cr_assert_eq(merge("{\"trend_window\":5.0,\"retention_days\":1e1,\"lock_timeout_ms\":20e-1}"), 0,
+               "%s", error.text);
+  cr_expect_eq(config.trend_window, 5);
+  cr_expect_eq(config.retention_days, 10);
+  cr_expect_eq(config.lock_timeout_ms, 2);
+  cr_assert_eq(merge("{\"project_root\":\"\"}"), 0, "an empty root is not set");
+  slug[0] = '\0';
+  for (int i = 0; i < 255; i++) /* lengths are counted in characters on both sides */
+    strcat(slug, "\xC3\xA9");
+  (void)snprintf(json, sizeof json, "{\"project\":\"%s\"}", slug);
+  cr_assert_eq(merge(json), 0, "%s", error.text);
+  (void)snprintf(json, sizeof json, "{\"project\":\"%se\"}", slug);
+  cr_assert_eq(merge(json), -1);
+}
+
 Test(config, no_text_at_all_is_an_empty_object) {
   static const char *const texts[] = {"", " \n\t", "{}"};
   for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
@@ -137,11 +156,11 @@ Test(config, refusals_name_the_key_the_value_and_what_is_allowed) {
       {"a switch as number", "{\"emit_event\":1}", {"emit_event", "1", "true or false"}},
       {"a number as text", "{\"trend_window\":\"10\"}", {"trend_window", "\"10\"", "from 1 to 64"}},
       {"a number with a fraction",
-       "{\"trend_window\":10.0}",
-       {"trend_window", "10.0", "a whole number"}},
+       "{\"trend_window\":10.5}",
+       {"trend_window", "10.5", "a whole number"}},
       {"a number with an exponent",
-       "{\"trend_window\":1e1}",
-       {"trend_window", "1e1", "a whole number"}},
+       "{\"trend_window\":1e99}",
+       {"trend_window", "1e99", "a whole number"}},
       {"a number too large",
        "{\"retention_days\":36501}",
        {"retention_days", "36501", "from 0 to 36500"}},
