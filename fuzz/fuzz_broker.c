@@ -162,6 +162,23 @@ static natsStatus last_error(natsConnection *of, const char **text) {
   return NATS_OK;
 }
 
+static const char *no_text(natsStatus *status) {
+  (void)status;
+  return "";
+}
+
+/* Nobody answers questions about streams. */
+static natsStatus ask_nobody(natsMsg **answer, natsConnection *of, const char *subject,
+                             const void *question, int len, int64_t timeout_ms) {
+  (void)answer;
+  (void)of;
+  (void)subject;
+  (void)question;
+  (void)len;
+  (void)timeout_ms;
+  return NATS_TIMEOUT;
+}
+
 static int64_t max_payload_of(natsConnection *of) {
   (void)of;
   return max_payload;
@@ -252,6 +269,8 @@ const struct nats_library *nats_library_get(struct error *error) {
   NATS_LIBRARY_FUNCTIONS(FILL)
 #undef FILL
   table.natsStatus_GetText = text_of;
+  table.nats_GetLastError = no_text;
+  table.natsConnection_Request = ask_nobody;
   table.natsOptions_Create = create_options;
   table.natsOptions_SetErrorHandler = set_error_handler;
   table.natsOptions_SetClosedCB = set_closed_handler;

@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/output.h"
 #include "base/time_text.h"
@@ -73,6 +74,7 @@ static void print_stream(struct json_object *report, const char *stream) {
 void broker_report_print(struct json_object *report) {
   bool connected = json_object_get_boolean(report_text_member(report, "connected"));
   bool ok = json_object_get_boolean(report_text_member(report, "ok"));
+  bool unknown = strcmp(report_text_string(report, "verdict", ""), "unknown") == 0;
   const char *stream = report_text_string(report, "stream", "");
   const char *reason = report_text_string(report, "reason", "");
   const char *action = report_text_string(report, "action", "");
@@ -92,6 +94,8 @@ void broker_report_print(struct json_object *report) {
   if (*action != '\0')
     printf("action     %s\n", action);
   printf("events     %s%s%s%s%s\n", output_style(ok ? OUTPUT_GREEN : OUTPUT_RED),
-         ok ? "can be published" : "cannot be published", output_style_end(),
-         *reason != '\0' ? ": " : "", reason);
+         ok        ? "can be published"
+         : unknown ? "not known whether they can be published"
+                   : "cannot be published",
+         output_style_end(), *reason != '\0' ? ": " : "", reason);
 }

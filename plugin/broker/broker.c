@@ -1,306 +1,364 @@
 /* broker.c - looking at and setting up the broker.
  *
- * SPDX-License-Identifier: Apache-2.0 */
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * A look lives on a thread that is left behind at the caller's deadline, so that no library and no
+ * broker makes the call late: each step of it keeps that deadline, and closing has its own. */
 #include "broker/broker.h"
 
-#include <errno.h>
+#include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/errand.h"
+#include "broker/broker_stream.h"
 #include "broker/broker_version.h"
 #include "broker/transport_connect.h"
 #include "broker/transport_explain.h"
-#include "common/json_reader.h"
 #include "common/json_writer.h"
 #include "common/utf8.h"
 #include "record/event.h"
 
 #define DEFAULT_STREAM "ACTIVITY_EVENTS"
-#define STREAM_NAME_MAX 255
-#define FIND_STREAM "$JS.API.STREAM.NAMES"
 #define DUPLICATES_NS (INT64_C(86400) * 1000000000)
 #define SUBJECTS_OVERLAP 10065 /* JSStreamSubjectOverlapErr */
 #define NS_PER_MS INT64_C(1000000)
 #define NS_PER_S INT64_C(1000000000)
+#define SPARE_NS (50 * NS_PER_MS) /* of the caller's time, to tell what was found out */
+#define VERSION_NS (500 * NS_PER_MS)
+#define CLOSE_NS (100 * NS_PER_MS)
+#define WATCH_CONNECT_NS (10 * NS_PER_S)
 #define LOOK_MS 100
 #define URL_MAX 512
 
 /* What was found out, and says so. */
 struct broker {
   const struct nats_library *nats;
-  struct transport_settings settings;
-  uint32_t timeout_ms;
+  struct transport_settings settings; /* strings of its own */
+  int64_t deadline_ns;
   natsConnection *connection;
-  jsCtx *stream_context;
-  bool jetstream;
   char version[BROKER_VERSION_MAX]; /* "" when it does not tell */
-  char stream[STREAM_NAME_MAX + 1]; /* that takes our subject; "": none does */
-  jsStreamInfo *info;
-  const char *action;               /* init only */
-  struct transport_trouble trouble; /* "": events can be published */
+  struct broker_stream stream;
+  _Atomic(const char *) waits_for; /* what it waits for now */
+  const char **waited_for;         /* the caller's: what it waited for when it was left behind */
+  int verdict;                     /* as broker_stream_judge() */
+  struct transport_trouble trouble;
+
+  /* init only */
+  const char *action; /* NULL: a check */
+  char name[BROKER_STREAM_NAME_MAX + 1];
+  uint32_t replicas;
+  bool dry_run;
 };
 
-static int explain(struct broker *broker, natsStatus status, int code) {
-  transport_explain(broker->nats, &broker->settings, status, code, &broker->trouble);
-  return -1;
+static void refuse(struct broker *broker, const char *before, const char *name, const char *after) {
+  broker->verdict = 1;
+  broker->trouble.hopeless = true;
+  (void)snprintf(broker->trouble.text, sizeof broker->trouble.text, "%s%.64s%s", before, name,
+                 after);
 }
 
 static void read_version(struct broker *broker) {
+  int64_t deadline_ns = clock_monotonic_ns() + VERSION_NS;
   char url[URL_MAX];
 
+  if (deadline_ns > broker->deadline_ns)
+    deadline_ns = broker->deadline_ns;
   if (broker->nats->natsConnection_GetConnectedUrl(broker->connection, url, sizeof url) == NATS_OK)
-    broker_version_read(url, clock_monotonic_ns() + broker->timeout_ms * NS_PER_MS,
-                        broker->version);
+    broker_version_read(url, deadline_ns, broker->version);
   if (!utf8_valid((struct span){broker->version, strlen(broker->version)}))
     broker->version[0] = '\0';
 }
 
 static int connect_broker(struct broker *broker) {
   struct error error;
-  natsStatus status;
 
+  atomic_store(&broker->waits_for, "the login");
   broker->nats = nats_library_get(&error);
   if (!broker->nats) {
+    broker->verdict = 1;
     (void)snprintf(broker->trouble.text, sizeof broker->trouble.text, "%.150s", error.text);
     return -1;
   }
-  broker->connection =
-      transport_connect(broker->nats, &broker->settings, NULL, NULL, NULL, &broker->trouble);
-  if (!broker->connection)
-    return -1;
-  read_version(broker);
-  status =
-      broker->nats->natsConnection_JetStream(&broker->stream_context, broker->connection, NULL);
-  return status == NATS_OK ? 0 : explain(broker, status, 0);
+  broker->connection = transport_connect(broker->nats, &broker->settings,
+                                         (struct transport_patience){broker->deadline_ns, 0}, NULL,
+                                         NULL, NULL, &broker->trouble);
+  broker->verdict = broker->connection ? 0 : broker->trouble.hopeless ? 1 : -1;
+  return broker->connection ? 0 : -1;
 }
 
-static void close_broker(struct broker *broker) {
-  if (broker->info)
-    broker->nats->jsStreamInfo_Destroy(broker->info);
-  if (broker->stream_context)
-    broker->nats->jsCtx_Destroy(broker->stream_context);
+static void close_broker(void *ctx) {
+  struct broker *broker = ctx;
+
   if (broker->connection)
     broker->nats->natsConnection_Destroy(broker->connection);
   if (broker->nats)
     broker->nats->nats_ReleaseThreadMemory();
+  broker_stream_fini(&broker->stream);
+  transport_settings_fini(&broker->settings);
+  free(broker);
 }
 
-/* The first name in the answer's "streams". */
-static void read_stream_name(struct broker *broker, struct span answer) {
-  struct json_reader cursor;
-  struct json_member member;
+/* What cannot be asked for may be there all the same: behind an import, a mapping, a leaf node. */
+static void find_stream(struct broker *broker) {
+  struct broker_stream *stream = &broker->stream;
+  int64_t now_ns = clock_monotonic_ns();
 
-  if (json_reader_open(&cursor, answer, JSON_LENIENT, JSON_DEPTH_MAX, NULL) != 0)
+  atomic_store(&broker->waits_for, "the stream");
+  broker_stream_find(broker->nats, broker->connection, now_ns + (broker->deadline_ns - now_ns) / 2,
+                     stream);
+  if (broker->settings.core) {
+    broker->verdict = 0;
     return;
-  while (json_reader_next(&cursor, &member, NULL) == 1) {
-    const char *begin, *end;
-
-    if (!json_value_is_named(&member, "streams") || member.value.type != JSON_ARRAY)
-      continue;
-    begin = memchr(member.value.raw.ptr, '"', member.value.raw.len);
-    end = begin ? memchr(begin + 1, '"',
-                         (size_t)(member.value.raw.ptr + member.value.raw.len - begin - 1))
-                : NULL;
-    if (!end || (size_t)(end - begin - 1) > STREAM_NAME_MAX)
-      continue; /* names hold no quotes */
-    memcpy(broker->stream, begin + 1, (size_t)(end - begin - 1));
-    broker->stream[end - begin - 1] = '\0';
   }
+  if (stream->state == BROKER_STREAM_NONE || stream->state == BROKER_STREAM_NO_JETSTREAM ||
+      (stream->state == BROKER_STREAM_UNKNOWN && !stream->electing)) {
+    struct broker_stream tried = {.state = BROKER_STREAM_UNKNOWN};
+
+    atomic_store(&broker->waits_for, "an answer on the subject");
+    broker_stream_try(broker->nats, broker->connection, broker->deadline_ns, &tried);
+    if (tried.state == BROKER_STREAM_BEYOND || tried.state == BROKER_STREAM_LISTENED)
+      *stream = tried;
+    else if (tried.state == BROKER_STREAM_NONE && stream->state == BROKER_STREAM_UNKNOWN)
+      stream->state = BROKER_STREAM_NONE;
+  }
+  broker->verdict = broker_stream_judge(stream, &broker->settings, &broker->trouble);
 }
 
-static int find_stream(struct broker *broker) {
-  static const char question[] = "{\"subject\":\"" EVENT_SUBJECT "\"}";
-  natsMsg *answer = NULL;
-  natsStatus status =
-      broker->nats->natsConnection_Request(&answer, broker->connection, FIND_STREAM, question,
-                                           (int)sizeof question - 1, broker->timeout_ms);
+/* ---- making one ------------------------------------------------------------------------------ */
 
-  if (status == NATS_NO_RESPONDERS)
-    return explain(broker, NATS_ERR, JSNotEnabledErr);
-  if (status != NATS_OK)
-    return explain(broker, status, 0);
-  broker->jetstream =
-      memmem(broker->nats->natsMsg_GetData(answer),
-             (size_t)broker->nats->natsMsg_GetDataLength(answer), "\"error\"", 7) == NULL;
-  read_stream_name(broker, (struct span){broker->nats->natsMsg_GetData(answer),
-                                         (size_t)broker->nats->natsMsg_GetDataLength(answer)});
-  broker->nats->natsMsg_Destroy(answer);
-  return broker->jetstream ? 0 : explain(broker, NATS_ERR, JSNotEnabledForAccountErr);
-}
-
-static int read_stream(struct broker *broker, const char *name) {
+static void add_stream(struct broker *broker) {
+  static const char *subjects[] = {"activity.>", "org.>"}; /* the router listens on both */
+  const struct nats_library *nats = broker->nats;
+  jsCtx *context = NULL;
+  jsStreamConfig config;
   jsErrCode code = 0;
   jsOptions options;
   natsStatus status;
 
-  (void)broker->nats->jsOptions_Init(&options);
-  options.Wait = broker->timeout_ms;
-  status =
-      broker->nats->js_GetStreamInfo(&broker->info, broker->stream_context, name, &options, &code);
+  (void)nats->jsOptions_Init(&options);
+  options.Wait = (broker->deadline_ns - clock_monotonic_ns()) / NS_PER_MS;
+  if (options.Wait < 1)
+    options.Wait = 1;
+  (void)nats->jsStreamConfig_Init(&config);
+  config.Name = broker->name;
+  config.Subjects = subjects;
+  config.SubjectsLen = 2;
+  config.Storage = js_FileStorage;
+  config.Replicas = broker->replicas;
+  config.Duplicates = DUPLICATES_NS;
+  status = nats->natsConnection_JetStream(&context, broker->connection, NULL);
   if (status == NATS_OK)
-    return 0;
-  return code == JSStreamNotFoundErr ? 1 : explain(broker, status, (int)code);
-}
-
-/* Everything that must hold before events can be published. */
-static int look(struct broker *broker) {
-  const char *wanted = broker->settings.stream;
-
-  if (connect_broker(broker) != 0)
-    return -1;
-  if (find_stream(broker) != 0) {
-    if (!broker->settings.core || broker->jetstream)
-      return -1;
-    broker->trouble.text[0] = '\0';
-    return 0;
+    status = nats->js_AddStream(NULL, context, &config, &options, &code);
+  if (status == NATS_OK) {
+    broker->action = "created";
+    broker_stream_find(nats, broker->connection, broker->deadline_ns, &broker->stream);
+  } else if (code == SUBJECTS_OVERLAP) {
+    refuse(broker, "another stream has subjects that ", broker->name,
+           " would take; name that one with --stream");
+  } else {
+    transport_explain(nats, &broker->settings, status, (int)code, nats->nats_GetLastError(NULL),
+                      &broker->trouble);
+    broker->verdict = 1;
   }
-  if (broker->stream[0] && read_stream(broker, broker->stream) < 0)
-    return -1;
-  if (broker->settings.core)
-    return 0;
-  if (!broker->stream[0])
-    return explain(broker, NATS_NO_RESPONDERS, 0);
-  if (wanted[0] && strcmp(wanted, broker->stream) != 0)
-    return explain(broker, NATS_ERR, JSStreamNotMatchErr);
-  return 0;
+  if (context)
+    nats->jsCtx_Destroy(context);
 }
+
+static void decide(struct broker *broker) {
+  struct broker_stream named = {.state = BROKER_STREAM_UNKNOWN};
+  struct broker_stream *stream = &broker->stream;
+
+  if (stream->name[0] && strcmp(stream->name, broker->name) == 0) {
+    broker->action = "exists"; /* the verdict says whether it will do */
+    return;
+  }
+  if (stream->name[0]) {
+    refuse(broker, "the subject " EVENT_SUBJECT " belongs to stream ", stream->name, "");
+    return;
+  }
+  if (stream->state != BROKER_STREAM_NONE)
+    return; /* and that has been said */
+  atomic_store(&broker->waits_for, "the stream");
+  broker_stream_read(broker->nats, broker->connection, broker->name, broker->deadline_ns, &named);
+  if (named.state == BROKER_STREAM_KNOWN) {
+    refuse(broker, "stream ", broker->name, " exists and does not take " EVENT_SUBJECT);
+  } else if (named.state == BROKER_STREAM_NONE) {
+    broker->verdict = 0;
+    broker->action = "would-create";
+    if (!broker->dry_run) {
+      broker->action = "refused";
+      add_stream(broker);
+    }
+  } else {
+    (void)broker_stream_judge(&named, &broker->settings, &broker->trouble);
+    broker->verdict = -1;
+  }
+  broker_stream_fini(&named);
+}
+
+/* ---- the report ------------------------------------------------------------------------------ */
 
 static void write_text(struct buffer *out, const char *name, const char *value) {
   buffer_append_text(out, name);
   json_writer_string(out, (struct span){value, strlen(value)});
 }
 
-static void write_stream(const jsStreamInfo *info, struct buffer *out) {
-  const jsStreamConfig *config = info ? info->Config : NULL;
-
-  buffer_append_text(out, ",\"subjects\":[");
-  for (int i = 0; config && i < config->SubjectsLen; i++)
-    write_text(out, i ? "," : "", config->Subjects[i]);
-  buffer_append_text(out, "],\"replicas\":");
-  json_writer_integer(out, config ? config->Replicas : 0);
-  buffer_append_text(out, ",\"duplicate_window_s\":");
-  json_writer_integer(out, config ? config->Duplicates / NS_PER_S : 0);
-}
-
 static void write_report(const struct broker *broker, struct buffer *out) {
-  bool ok = !broker->trouble.text[0];
+  const struct broker_stream *stream = &broker->stream;
+  bool jetstream = stream->state != BROKER_STREAM_UNKNOWN &&
+                   stream->state != BROKER_STREAM_LISTENED &&
+                   stream->state != BROKER_STREAM_NO_JETSTREAM;
 
   write_text(out, "{\"url\":", broker->settings.shown_url);
   buffer_append_text(out, broker->connection ? ",\"connected\":true" : ",\"connected\":false");
   write_text(out, ",\"server_version\":", broker->version);
-  buffer_append_text(out, broker->jetstream ? ",\"jetstream\":true" : ",\"jetstream\":false");
-  write_text(out, ",\"stream\":", broker->stream);
-  write_stream(broker->info, out);
-  buffer_append_text(out, ok ? ",\"ok\":true" : ",\"ok\":false");
-  write_text(out, ",\"reason\":", broker->trouble.text);
+  buffer_append_text(out, broker->connection && jetstream ? ",\"jetstream\":true"
+                                                          : ",\"jetstream\":false");
+  write_text(out, ",\"stream\":", stream->name);
+  buffer_append_text(out, ",\"subjects\":");
+  if (stream->subjects.len > 0)
+    buffer_append(out, stream->subjects.data, stream->subjects.len);
+  else
+    buffer_append_text(out, "[]");
+  buffer_append_text(out, ",\"replicas\":");
+  json_writer_integer(out, stream->replicas);
+  buffer_append_text(out, ",\"duplicate_window_s\":");
+  json_writer_integer(out, stream->duplicates_ns / NS_PER_S);
+  buffer_append_text(out, broker->verdict == 0 ? ",\"ok\":true" : ",\"ok\":false");
+  write_text(out, ",\"reason\":", broker->verdict == 0 ? "" : broker->trouble.text);
   if (broker->action)
     write_text(out, ",\"action\":", broker->action);
+  write_text(out, ",\"verdict\":",
+             broker->verdict == 0  ? "yes"
+             : broker->verdict > 0 ? "no"
+                                   : "unknown");
   buffer_append_byte(out, '}');
 }
 
-/* Ends a call: the report, then 0 or what is wrong. */
-static int finish(struct broker *broker, struct buffer *report, struct error *error) {
-  write_report(broker, report);
-  close_broker(broker);
-  if (broker->trouble.text[0])
-    return error_set(error, KAIZEN_E_IO, "%s", broker->trouble.text);
-  return report->failed ? error_set(error, KAIZEN_E_NOMEM, "out of memory") : 0;
+/* ---- calls ----------------------------------------------------------------------------------- */
+
+static struct broker *new_broker(const struct transport_settings *given, int64_t deadline_ns) {
+  const struct transport_settings settings = transport_settings_complete(given);
+  struct broker *broker = calloc(1, sizeof *broker);
+
+  if (!broker)
+    return NULL;
+  broker->deadline_ns = deadline_ns;
+  if (transport_settings_copy(&broker->settings, &settings))
+    return broker;
+  transport_settings_fini(&broker->settings);
+  free(broker);
+  return NULL;
+}
+
+static void look(void *ctx) {
+  struct broker *broker = ctx;
+
+  if (connect_broker(broker) != 0)
+    return;
+  read_version(broker);
+  find_stream(broker);
+  if (broker->action)
+    decide(broker);
+  broker->nats->nats_ReleaseThreadMemory();
+}
+
+/* By the caller, while the thread is at it. */
+static void note_wait(void *ctx) {
+  struct broker *broker = ctx;
+  const char *waits_for = atomic_load(&broker->waits_for);
+
+  *broker->waited_for = waits_for ? waits_for : "the NATS library";
+}
+
+/* The report of a look that was left behind. */
+static void report_late(const struct transport_settings *given, const char *waited_for,
+                        const char *action, struct buffer *report, struct error *error) {
+  struct broker late = {
+      .settings = transport_settings_complete(given), .verdict = -1, .action = action};
+
+  (void)snprintf(late.trouble.text, sizeof late.trouble.text,
+                 "no answer in time from %.80s: waited for %s", late.settings.shown_url,
+                 waited_for);
+  write_report(&late, report);
+  (void)error_set(error, KAIZEN_E_IO, "%s", late.trouble.text);
+}
+
+/* Asks within the deadline.  The caller's again, or NULL with *report and *error. */
+static struct broker *visit(struct broker *broker, const struct transport_settings *given,
+                            struct buffer *report, struct error *error) {
+  static const struct errand errand = {.work = look, .hurry = note_wait, .drop = close_broker};
+  const char *action = broker->action, *waited_for = "";
+  int result;
+
+  broker->waited_for = &waited_for;
+  result = errand_run(&errand, broker, broker->deadline_ns + SPARE_NS);
+  if (result == 0)
+    return broker;
+  if (result < 0) {
+    close_broker(broker);
+    (void)error_set(error, KAIZEN_E_NOMEM, "no memory or no thread to ask the broker");
+    return NULL;
+  }
+  report_late(given, waited_for, action, report, error);
+  return NULL;
+}
+
+static int visit_and_report(struct broker *broker, const struct transport_settings *given,
+                            struct buffer *report, struct error *error) {
+  static const struct errand closing = {.work = close_broker};
+  struct nats_library_guard guard;
+  int result = -1;
+
+  if (!broker)
+    return error_set(error, KAIZEN_E_NOMEM, "out of memory");
+  nats_library_enter(&guard);
+  broker = visit(broker, given, report, error);
+  if (broker) {
+    write_report(broker, report);
+    if (broker->verdict != 0)
+      (void)error_set(error, KAIZEN_E_IO, "%s", broker->trouble.text);
+    else
+      result = report->failed ? error_set(error, KAIZEN_E_NOMEM, "out of memory") : 0;
+    if (errand_run(&closing, broker, clock_monotonic_ns() + CLOSE_NS) < 0)
+      close_broker(broker);
+  }
+  nats_library_leave(&guard);
+  return result;
+}
+
+static int64_t deadline_of(uint32_t timeout_ms) {
+  return clock_monotonic_ns() + timeout_ms * NS_PER_MS - (timeout_ms > 200 ? 2 * SPARE_NS : 0);
 }
 
 int broker_check(const struct transport_settings *settings, uint32_t timeout_ms,
                  struct buffer *report, struct error *error) {
-  struct broker broker = {.settings = transport_settings_complete(settings),
-                          .timeout_ms = timeout_ms > 0 ? timeout_ms : 1};
-  struct nats_library_guard guard;
-  int result;
-
-  nats_library_enter(&guard);
-  (void)look(&broker);
-  result = finish(&broker, report, error);
-  nats_library_leave(&guard);
-  return result;
-}
-
-static void refuse(struct broker *broker, const char *before, const char *name, const char *after) {
-  broker->action = "refused";
-  broker->trouble.hopeless = true;
-  (void)snprintf(broker->trouble.text, sizeof broker->trouble.text, "%s%.64s%s", before, name,
-                 after);
-}
-
-static void add_stream(struct broker *broker, const char *name, uint32_t replicas) {
-  static const char *subjects[] = {"activity.>", "org.>"}; /* the router listens on both */
-  jsStreamConfig config;
-  jsErrCode code = 0;
-  jsOptions options;
-  natsStatus status;
-
-  (void)broker->nats->jsOptions_Init(&options);
-  options.Wait = broker->timeout_ms;
-  (void)broker->nats->jsStreamConfig_Init(&config);
-  config.Name = name;
-  config.Subjects = subjects;
-  config.SubjectsLen = 2;
-  config.Storage = js_FileStorage;
-  config.Replicas = replicas;
-  config.Duplicates = DUPLICATES_NS;
-  status =
-      broker->nats->js_AddStream(&broker->info, broker->stream_context, &config, &options, &code);
-  if (status == NATS_OK) {
-    broker->action = "created";
-    broker->trouble.text[0] = '\0';
-    (void)snprintf(broker->stream, sizeof broker->stream, "%s", name);
-  } else if (code == SUBJECTS_OVERLAP) {
-    refuse(broker, "another stream has subjects that ", name,
-           " would take; name that one with --stream");
-  } else {
-    broker->action = "refused";
-    (void)explain(broker, status, (int)code);
-  }
-}
-
-static void decide(struct broker *broker, const char *name, uint32_t replicas, bool dry_run) {
-  int result;
-
-  broker->trouble.text[0] = '\0';
-  if (broker->stream[0] && strcmp(broker->stream, name) == 0) {
-    broker->action = "exists";
-    return;
-  }
-  if (broker->stream[0]) {
-    refuse(broker, "the subject " EVENT_SUBJECT " belongs to stream ", broker->stream, "");
-    return;
-  }
-  result = read_stream(broker, name);
-  if (result == 0) {
-    refuse(broker, "stream ", name, " exists and does not take " EVENT_SUBJECT);
-  } else if (result == 1 && dry_run) {
-    broker->action = "would-create";
-    broker->trouble.text[0] = '\0';
-  } else if (result == 1) {
-    add_stream(broker, name, replicas);
-  }
+  return visit_and_report(new_broker(settings, deadline_of(timeout_ms)), settings, report, error);
 }
 
 int broker_init(const struct transport_settings *settings, const char *name, uint32_t replicas,
                 bool dry_run, uint32_t timeout_ms, struct buffer *report, struct error *error) {
-  struct broker broker = {.settings = transport_settings_complete(settings),
-                          .timeout_ms = timeout_ms > 0 ? timeout_ms : 1,
-                          .action = "refused"};
-  struct nats_library_guard guard;
-  int result;
+  struct broker *broker;
 
   if (replicas < 1 || replicas > 5)
     return error_set(error, KAIZEN_E_ARGUMENT, "replicas %u: must be 1 to 5", (unsigned)replicas);
-  nats_library_enter(&guard);
-  if (connect_broker(&broker) == 0 && find_stream(&broker) == 0 &&
-      (!broker.stream[0] || read_stream(&broker, broker.stream) == 0))
-    decide(&broker, name && *name ? name : DEFAULT_STREAM, replicas, dry_run);
-  result = finish(&broker, report, error);
-  nats_library_leave(&guard);
-  return result;
+  if (name && strlen(name) > BROKER_STREAM_NAME_MAX)
+    return error_set(error, KAIZEN_E_ARGUMENT, "stream name: longer than %d bytes",
+                     BROKER_STREAM_NAME_MAX);
+  broker = new_broker(settings, deadline_of(timeout_ms));
+  if (broker) {
+    broker->action = "refused";
+    broker->replicas = replicas;
+    broker->dry_run = dry_run;
+    (void)snprintf(broker->name, sizeof broker->name, "%s", name && *name ? name : DEFAULT_STREAM);
+  }
+  return visit_and_report(broker, settings, report, error);
 }
+
+/* ---- watching -------------------------------------------------------------------------------- */
 
 /* The host's signal handlers run between the looks. */
 static natsStatus next_message(const struct broker *broker, natsSubscription *subscription,
@@ -314,8 +372,8 @@ static natsStatus next_message(const struct broker *broker, natsSubscription *su
   return status;
 }
 
-static int watch(struct broker *broker, natsSubscription *subscription, kaizen_sink sink, void *ctx,
-                 struct error *error) {
+static int watch(struct broker *broker, uint32_t timeout_ms, natsSubscription *subscription,
+                 kaizen_sink sink, void *ctx, struct error *error) {
   int64_t last_ns = clock_monotonic_ns();
 
   for (;;) {
@@ -331,40 +389,42 @@ static int watch(struct broker *broker, natsSubscription *subscription, kaizen_s
     } else if (status == NATS_TIMEOUT) {
       ended = sink(ctx, "", 0);
     } else {
-      (void)explain(broker, status, 0);
+      transport_explain(broker->nats, &broker->settings, status, 0, NULL, &broker->trouble);
       return error_set(error, KAIZEN_E_IO, "%s", broker->trouble.text);
     }
-    if (ended != 0 || (broker->timeout_ms > 0 &&
-                       clock_monotonic_ns() >= last_ns + broker->timeout_ms * NS_PER_MS))
+    if (ended != 0 || (timeout_ms > 0 && clock_monotonic_ns() >= last_ns + timeout_ms * NS_PER_MS))
       return 0;
   }
 }
 
 int broker_watch(const struct transport_settings *settings, uint32_t timeout_ms, kaizen_sink sink,
                  void *ctx, struct error *error) {
-  struct broker broker = {.settings = transport_settings_complete(settings),
-                          .timeout_ms = timeout_ms}; /* 0: for as long as the host wants */
-  struct nats_library_guard guard;
+  static const struct errand closing = {.work = close_broker};
+  struct broker *broker = new_broker(settings, clock_monotonic_ns() + WATCH_CONNECT_NS);
   natsSubscription *subscription = NULL;
+  struct nats_library_guard guard;
   int result = -1;
 
+  if (!broker)
+    return error_set(error, KAIZEN_E_NOMEM, "out of memory");
   nats_library_enter(&guard);
-  if (connect_broker(&broker) == 0) {
-    natsStatus status =
-        broker.nats->natsConnection_SubscribeSync(&subscription, broker.connection, EVENT_SUBJECT);
+  if (connect_broker(broker) == 0) {
+    natsStatus status = broker->nats->natsConnection_SubscribeSync(
+        &subscription, broker->connection, EVENT_SUBJECT);
 
     if (status != NATS_OK)
-      (void)explain(&broker, status, 0);
+      transport_explain(broker->nats, &broker->settings, status, 0, NULL, &broker->trouble);
   }
   nats_library_leave(&guard);
   if (subscription)
-    result = watch(&broker, subscription, sink, ctx, error);
+    result = watch(broker, timeout_ms, subscription, sink, ctx, error);
   else
-    (void)error_set(error, KAIZEN_E_IO, "%s", broker.trouble.text);
+    (void)error_set(error, KAIZEN_E_IO, "%s", broker->trouble.text);
   nats_library_enter(&guard);
   if (subscription)
-    broker.nats->natsSubscription_Destroy(subscription);
-  close_broker(&broker);
+    broker->nats->natsSubscription_Destroy(subscription);
+  if (errand_run(&closing, broker, clock_monotonic_ns() + CLOSE_NS) < 0)
+    close_broker(broker);
   nats_library_leave(&guard);
   return result;
 }

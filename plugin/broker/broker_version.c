@@ -16,37 +16,12 @@
 #include "base/os_files.h"
 #include "common/buffer.h"
 #include "common/json_reader.h"
+#include "common/server_url.h"
 
 #define GREETING "INFO "
 #define GREETING_MAX 8192
-#define HOST_MAX 256
-#define DEFAULT_PORT "4222"
+#define PORT_SIZE 8
 #define NS_PER_MS INT64_C(1000000)
-
-/* "nats://user:password@host:port", "[::1]:4222", "host". */
-static bool split_url(const char *url, char host[HOST_MAX], char port[8]) {
-  const char *begin = strstr(url, "://"), *end, *colon;
-
-  begin = begin ? begin + 3 : url;
-  if (strrchr(begin, '@'))
-    begin = strrchr(begin, '@') + 1;
-  end = begin + strcspn(begin, "/");
-  colon = memrchr(begin, ':', (size_t)(end - begin));
-  if (*begin == '[' && (!memchr(begin, ']', (size_t)(end - begin)) || (colon && colon[-1] != ']')))
-    colon = NULL;
-  (void)snprintf(port, 8, "%.*s", colon ? (int)(end - colon - 1) : 4,
-                 colon ? colon + 1 : DEFAULT_PORT);
-  if (colon)
-    end = colon;
-  if (*begin == '[' && end > begin + 1) {
-    begin++;
-    end--;
-  }
-  if (end <= begin || end - begin >= HOST_MAX)
-    return false;
-  (void)snprintf(host, HOST_MAX, "%.*s", (int)(end - begin), begin);
-  return true;
-}
 
 static bool wait_for(int fd, short events, int64_t deadline_ns) {
   struct pollfd waited = {.fd = fd, .events = events};
@@ -131,12 +106,19 @@ static void find_version(struct span greeting, char version[BROKER_VERSION_MAX])
 }
 
 void broker_version_read(const char *url, int64_t deadline_ns, char version[BROKER_VERSION_MAX]) {
-  char host[HOST_MAX], port[8], greeting[GREETING_MAX];
+  struct span list = {url, strlen(url)};
+  char port[PORT_SIZE], greeting[GREETING_MAX];
+  struct server_url server;
+  const char *why;
   size_t len;
   int fd;
 
   version[0] = '\0';
-  if (!split_url(url, host, port) || (fd = connect_host(host, port, deadline_ns)) < 0)
+  if (server_url_next(&list, &server, &why) != 1)
+    return;
+  (void)snprintf(port, sizeof port, "%u", (unsigned)server.port);
+  fd = connect_host(server.host, port, deadline_ns);
+  if (fd < 0)
     return;
   len = read_greeting(fd, greeting, deadline_ns);
   (void)close(fd);

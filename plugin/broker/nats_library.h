@@ -18,6 +18,7 @@
 /* clang-format off */
 #define NATS_LIBRARY_FUNCTIONS(X) \
   X(nats_Open) X(nats_GetVersionNumber) X(nats_ReleaseThreadMemory) X(natsStatus_GetText) \
+  X(nats_GetLastError) X(natsOptions_SetUserInfo) X(natsOptions_SetToken) \
   X(natsOptions_Create) X(natsOptions_Destroy) X(natsOptions_SetServers) \
   X(natsOptions_SetNoRandomize) X(natsOptions_SetTimeout) X(natsOptions_SetName) \
   X(natsOptions_SetNoEcho) X(natsOptions_SetAllowReconnect) X(natsOptions_SetReconnectBufSize) \
@@ -30,11 +31,11 @@
   X(natsConnection_GetConnectedUrl) X(natsConnection_GetMaxPayload) X(natsConnection_GetLastError) \
   X(natsConnection_GetLocalIPAndPort) \
   X(natsConnection_JetStream) X(natsConnection_SubscribeSync) \
-  X(natsConnection_Request) X(natsSubscription_NextMsg) X(natsSubscription_Destroy) \
+  X(natsConnection_Request) X(natsConnection_RequestMsg) X(natsSubscription_NextMsg) \
+  X(natsSubscription_Destroy) \
   X(natsMsg_Create) X(natsMsg_Destroy) X(natsMsg_GetData) X(natsMsg_GetDataLength) \
   X(natsMsgHeader_Set) X(jsOptions_Init) X(jsPubOptions_Init) X(jsCtx_Destroy) \
-  X(js_PublishMsgAsync) X(jsStreamConfig_Init) X(js_GetStreamInfo) X(js_AddStream) \
-  X(jsStreamInfo_Destroy)
+  X(js_PublishMsgAsync) X(jsStreamConfig_Init) X(js_AddStream)
 /* clang-format on */
 
 struct nats_library {

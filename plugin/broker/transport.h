@@ -20,7 +20,8 @@
 /* Why something did not work; text is printable and free of credentials. */
 struct transport_trouble {
   char text[160];
-  bool hopeless; /* will not pass within a second or two */
+  bool hopeless;    /* will not pass within a second or two */
+  bool unreachable; /* nobody listens at the address */
 };
 
 enum transport_outcome {
@@ -48,7 +49,7 @@ struct transport;
 typedef void (*transport_wake)(void *ctx);
 
 struct transport_kind {
-  /* Connects, within a few seconds.  NULL with *trouble.  The strings of `settings` must outlive
+  /* Connects, within 15 seconds.  NULL with *trouble.  The strings of `settings` must outlive
    * it. */
   struct transport *(*open)(const struct transport_settings *settings, transport_wake wake,
                             void *ctx, struct transport_trouble *trouble);

@@ -9,11 +9,18 @@
 #include "broker/nats_library.h"
 #include "broker/transport.h"
 
-/* Connects within some seconds, every signal blocked.  The handlers may be NULL; `closure` goes to
- * both.  The connection never reconnects.  NULL with *trouble. */
+struct transport_patience {
+  int64_t deadline_ns; /* CLOCK_MONOTONIC, for all servers together */
+  int64_t server_ns;   /* at most so long for one of them; 0: an even share */
+};
+
+/* Tries one server of nats_url after another, in any order; every signal blocked.  The handlers may
+ * be NULL; `closure` goes to both, also after a failure: it must not be freed.  The connection never
+ * reconnects.  NULL with *trouble. */
 natsConnection *transport_connect(const struct nats_library *nats,
                                   const struct transport_settings *settings,
-                                  natsErrHandler on_error, natsConnectionHandler on_closed,
-                                  void *closure, struct transport_trouble *trouble);
+                                  struct transport_patience patience, natsErrHandler on_error,
+                                  natsConnectionHandler on_closed, void *closure,
+                                  struct transport_trouble *trouble);
 
 #endif

@@ -4,11 +4,25 @@
 #include "broker/transport_explain.h"
 
 #include <stdio.h>
+#include <string.h>
+
+#include "common/utf8.h"
 
 static void say(struct transport_trouble *trouble, bool hopeless, const char *text,
                 const char *what) {
   trouble->hopeless = hopeless;
   (void)snprintf(trouble->text, sizeof trouble->text, "%s%s", text, what);
+}
+
+/* Adds what library or broker said, printable. */
+static void quote(struct transport_trouble *trouble, const char *said) {
+  char shown[UTF8_SHOWN_SIZE];
+  size_t used = strlen(trouble->text);
+
+  if (!said || !said[0] || strstr(trouble->text, said))
+    return;
+  (void)snprintf(trouble->text + used, sizeof trouble->text - used, " (%s)",
+                 utf8_show((struct span){said, strlen(said)}, shown));
 }
 
 static void explain_code(const struct transport_settings *settings, int code,
@@ -33,9 +47,12 @@ static void explain_code(const struct transport_settings *settings, int code,
 }
 
 void transport_explain(const struct nats_library *nats, const struct transport_settings *settings,
-                       natsStatus status, int code, struct transport_trouble *trouble) {
+                       natsStatus status, int code, const char *said,
+                       struct transport_trouble *trouble) {
+  trouble->unreachable = false;
   if (code != 0) {
     explain_code(settings, code, trouble);
+    quote(trouble, said);
     return;
   }
   switch (status) {
@@ -44,6 +61,7 @@ void transport_explain(const struct nats_library *nats, const struct transport_s
     break;
   case NATS_NO_SERVER:
     say(trouble, true, "no broker answers at ", settings->shown_url);
+    trouble->unreachable = true;
     break;
   case NATS_CONNECTION_AUTH_FAILED:
     say(trouble, true, "the broker refused the login; check the credentials for ",
@@ -65,5 +83,6 @@ void transport_explain(const struct nats_library *nats, const struct transport_s
     break;
   default:
     say(trouble, false, "broker connection: ", nats->natsStatus_GetText(status));
+    quote(trouble, said);
   }
 }

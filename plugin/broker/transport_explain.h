@@ -7,9 +7,10 @@
 #include "broker/nats_library.h"
 #include "broker/transport.h"
 
-/* What a status, or a JetStream error code (0: none), means for somebody who has to put it
- * right. */
+/* What a status, or a JetStream error code (0: none), means for somebody who has to put it right;
+ * `said` is what library or broker said about it, without credentials, or NULL. */
 void transport_explain(const struct nats_library *nats, const struct transport_settings *settings,
-                       natsStatus status, int code, struct transport_trouble *trouble);
+                       natsStatus status, int code, const char *said,
+                       struct transport_trouble *trouble);
 
 #endif

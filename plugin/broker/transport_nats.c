@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/process.h"
 #include "broker/transport_connect.h"
@@ -26,6 +27,9 @@
   (TRANSPORT_WINDOW /                                                                              \
    8) /* answers that are worth waking the publisher for; it looks by itself, too */
 #define CORE_FLUSH_MS 1000
+#define CONNECT_NS INT64_C(15000000000)
+#define CONNECT_SERVER_NS                                                                          \
+  INT64_C(5000000000) /* a login may be slow: bcrypt, a callout, a resolver */
 #define MESSAGE_ID_HEADER "Nats-Msg-Id"
 #define EXPECTED_STREAM_HEADER "Nats-Expected-Stream"
 /* "NATS/1.0" CRLF, "name: value" CRLF each, CRLF */
@@ -243,7 +247,7 @@ static void judge(struct mailbox *mailbox, const jsPubAck *ack, const jsPubAckEr
           (struct transport_trouble){.text = "an acknowledgement without a sequence"};
     else
       transport_explain(mailbox->nats, mailbox->settings, failure ? failure->Err : NATS_OK, code,
-                        &mailbox->trouble);
+                        failure ? failure->ErrText : NULL, &mailbox->trouble);
   }
 }
 
@@ -327,8 +331,10 @@ static int start(struct transport *transport, struct transport_trouble *trouble)
   const struct transport_settings *settings = transport->settings;
   natsStatus status;
 
-  transport->connection = transport_connect(transport->nats, settings, on_error, on_closed,
-                                            transport->mailbox, trouble);
+  transport->connection = transport_connect(
+      transport->nats, settings,
+      (struct transport_patience){clock_monotonic_ns() + CONNECT_NS, CONNECT_SERVER_NS}, on_error,
+      on_closed, transport->mailbox, trouble);
   if (!transport->connection)
     return -1;
   (void)pthread_mutex_lock(&transport->mailbox->mutex);
@@ -346,7 +352,7 @@ static int start(struct transport *transport, struct transport_trouble *trouble)
   status = open_stream_context(transport);
   if (status == NATS_OK)
     return 0;
-  transport_explain(transport->nats, settings, status, 0, trouble);
+  transport_explain(transport->nats, settings, status, 0, NULL, trouble);
   return -1;
 }
 
@@ -393,7 +399,7 @@ static bool nats_connected(struct transport *transport, struct transport_trouble
   if (!closed && error != NATS_NOT_PERMITTED)
     return true;
   transport_explain(transport->nats, transport->settings,
-                    error != NATS_OK ? error : NATS_CONNECTION_CLOSED, 0, trouble);
+                    error != NATS_OK ? error : NATS_CONNECTION_CLOSED, 0, NULL, trouble);
   return false;
 }
 
@@ -447,7 +453,7 @@ static enum transport_sent nats_send(struct transport *transport, uint64_t ticke
     nats->natsMsg_Destroy(message);
   if (status == NATS_OK)
     return TRANSPORT_SENT;
-  transport_explain(nats, transport->settings, status, 0, trouble);
+  transport_explain(nats, transport->settings, status, 0, NULL, trouble);
   return TRANSPORT_NOT_SENT;
 }
 
@@ -466,7 +472,7 @@ static void nats_flush(struct transport *transport) {
     status = NATS_NOT_PERMITTED;
   (void)pthread_mutex_lock(&mailbox->mutex);
   if (status != NATS_OK)
-    transport_explain(transport->nats, transport->settings, status, 0, &mailbox->trouble);
+    transport_explain(transport->nats, transport->settings, status, 0, NULL, &mailbox->trouble);
   while (mailbox->count > 0) {
     mailbox->answers[mailbox->answer_count++] = (struct transport_answer){
         .ticket = flight_at(mailbox, 0)->ticket,

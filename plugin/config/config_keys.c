@@ -8,9 +8,11 @@
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/distance.h"
+#include "common/server_url.h"
 #include "common/utf8.h"
 
 #define SWITCH(field, default_text, doc)                                                           \
@@ -113,25 +115,19 @@ static bool has_any_of(struct span value, const char *set) {
   return false;
 }
 
-/* One or more of [nats://|tls://]HOST..., commas and blanks between. */
-static bool is_url_list(struct span value) {
-  const char *at = value.ptr, *end = value.ptr + value.len;
+/* NULL, or what is wrong with a list of servers. */
+static const char *refuse_url_list(struct span value) {
+  struct server_url *server = malloc(sizeof *server);
+  const char *why = NULL;
+  int result = 1;
 
-  for (;;) {
-    const char *comma = memchr(at, ',', (size_t)(end - at));
-    const char *stop = comma ? comma : end;
-    while (at < stop && *at == ' ')
-      at++;
-    const char *mark = memmem(at, (size_t)(stop - at), "://", 3);
-    struct span scheme = {at, mark ? (size_t)(mark - at) : 0};
-    if (mark && !span_is(scheme, "nats") && !span_is(scheme, "tls"))
-      return false;
-    if ((mark ? mark + 3 : at) >= stop)
-      return false;
-    if (!comma)
-      return true;
-    at = comma + 1;
-  }
+  if (!server)
+    return "there is no memory to read it";
+  while (result == 1)
+    result = server_url_next(&value, server, &why);
+  explicit_bzero(server, sizeof *server);
+  free(server);
+  return result < 0 ? why : NULL;
 }
 
 static bool is_legal_text(const struct config_key *key, struct span value) {
@@ -147,7 +143,7 @@ static bool is_legal_text(const struct config_key *key, struct span value) {
   case CONFIG_TYPE_STREAM:
     return !has_any_of(value, " .*>/\\");
   case CONFIG_TYPE_URLS:
-    return is_url_list(value);
+    return refuse_url_list(value) == NULL;
   default:
     return false;
   }
@@ -190,9 +186,13 @@ bool config_keys_parse(const struct config_key *key, struct span value, int64_t 
 
 /* ---- redacting ------------------------------------------------------------------------------- */
 
-/* HOST, HOST:PORT, [V6], [V6]:PORT: nothing that could be half of a password with a comma in it. */
+/* HOST, HOST:PORT, [V6], [V6]:PORT, perhaps a / behind: nothing that could be half of a password with a comma in it. */
 static bool is_address(struct span text) {
-  size_t i = text.len;
+  size_t i;
+
+  while (text.len > 0 && strchr(" \t/", text.ptr[text.len - 1]))
+    text.len--;
+  i = text.len;
 
   while (i > 0 && text.ptr[i - 1] >= '0' && text.ptr[i - 1] <= '9')
     i--;
@@ -203,7 +203,8 @@ static bool is_address(struct span text) {
   return text.len > 0 && (text.ptr[0] == '[' || !memchr(text.ptr, ':', i));
 }
 
-static void redact_item(struct span item, struct buffer *out) {
+/* `doubtful`: it may be half of a login with a comma in it. */
+static void redact_item(struct span item, bool doubtful, struct buffer *out) {
   const char *mark = memmem(item.ptr, item.len, "://", 3);
   size_t head = mark ? (size_t)(mark - item.ptr) + 3 : 0;
   struct span rest = {item.ptr + head, item.len - head};
@@ -213,10 +214,17 @@ static void redact_item(struct span item, struct buffer *out) {
   buffer_append(out, item.ptr, head);
   if (at)
     buffer_append_text(out, "***@");
-  if (is_address(address))
+  if (is_address(address) && (at || !doubtful))
     buffer_append(out, address.ptr, address.len);
   else if (address.len > 0)
     buffer_append_text(out, "***");
+}
+
+/* Does a login end in an item behind, before the next scheme? */
+static bool login_goes_on(struct span rest) {
+  const char *at = memchr(rest.ptr, '@', rest.len), *mark = memmem(rest.ptr, rest.len, "://", 3);
+
+  return at && (!mark || at < mark);
 }
 
 void config_keys_redact(struct span urls, struct buffer *out) {
@@ -224,7 +232,9 @@ void config_keys_redact(struct span urls, struct buffer *out) {
 
   for (;;) {
     const char *comma = memchr(at, ',', (size_t)(end - at));
-    redact_item((struct span){at, (size_t)((comma ? comma : end) - at)}, out);
+    bool doubtful = comma && login_goes_on((struct span){comma + 1, (size_t)(end - comma - 1)});
+
+    redact_item((struct span){at, (size_t)((comma ? comma : end) - at)}, doubtful, out);
     if (!comma)
       return;
     buffer_append_byte(out, ',');
@@ -263,12 +273,16 @@ static void describe_rule(const struct config_key *key, char *out, size_t size) 
 
 int config_keys_refuse(const struct config_key *key, const char *label, struct span value,
                        const char *quote, struct error *error) {
-  char rule[120], shown[UTF8_SHOWN_SIZE];
+  char rule[240], shown[UTF8_SHOWN_SIZE];
   struct buffer redacted = {0};
   bool hidden = key->credential;
 
   describe_rule(key, rule, sizeof(rule));
   if (key->type == CONFIG_TYPE_URLS) {
+    const char *why = refuse_url_list(value);
+    size_t used = strlen(rule);
+
+    (void)snprintf(rule + used, sizeof rule - used, "%s%s", why ? ": " : "", why ? why : "");
     config_keys_redact(value, &redacted);
     value = buffer_span(&redacted);
     hidden = redacted.failed;

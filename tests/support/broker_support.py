@@ -212,8 +212,9 @@ class Client:
 class Driver:
     """One process with publishers: tests/publisher/publisher_driver.c."""
 
-    def __init__(self, root, below=()):
-        self.process = subprocess.Popen([*below, DRIVER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
+    def __init__(self, root, below=(), pass_fds=()):
+        self.process = subprocess.Popen([*below, DRIVER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1,
+                                        pass_fds=pass_fds)
         self.ok(f"open {root}")
 
     def call(self, command):
@@ -286,9 +287,9 @@ class BrokerTest(unittest.TestCase):
         self.clients.append(client)
         return client
 
-    def make_driver(self, root=None, below=()):
-        """below: a command it runs under."""
-        driver = Driver(root or self.root, below)
+    def make_driver(self, root=None, below=(), pass_fds=()):
+        """below: a command it runs under; pass_fds: what it inherits."""
+        driver = Driver(root or self.root, below, pass_fds)
         self.drivers.append(driver)
         return driver
 

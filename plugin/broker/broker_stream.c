@@ -1,0 +1,291 @@
+/* broker_stream.c - the stream that takes our subject.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "broker/broker_stream.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "common/json_reader.h"
+#include "common/utf8.h"
+#include "record/event.h"
+
+#define API "$JS.API."
+#define FIND_STREAM API "STREAM.NAMES"
+#define READ_STREAM API "STREAM.INFO."
+#define EXPECTED_STREAM_HEADER "Nats-Expected-Stream"
+#define NO_STREAM "kaizen-plugin-asks-whether-a-stream-listens" /* a name that nobody gives one */
+#define NS_PER_MS INT64_C(1000000)
+#define EVENT_BYTES_LEAST 320 /* headers, envelope, and names of one letter */
+
+static int64_t left_ms(int64_t deadline_ns) {
+  int64_t left_ns = deadline_ns - clock_monotonic_ns();
+
+  return left_ns > NS_PER_MS ? left_ns / NS_PER_MS : 1;
+}
+
+/* ---- reading answers ------------------------------------------------------------------------- */
+
+/* The member's value; its `raw` is absent when there is none. */
+static struct json_value member_of(struct span object, const char *name) {
+  struct json_value found = {JSON_NULL, {NULL, 0}};
+  struct json_reader reader;
+  struct json_member member;
+
+  if (!object.ptr || json_reader_open(&reader, object, JSON_LENIENT, JSON_DEPTH_MAX, NULL) != 0)
+    return found;
+  while (json_reader_next(&reader, &member, NULL) == 1)
+    if (json_value_is_named(&member, name))
+      found = member.value;
+  return found;
+}
+
+static int64_t number_of(struct span object, const char *name, int64_t otherwise) {
+  struct json_value value = member_of(object, name);
+  int64_t number;
+
+  return value.raw.ptr && value.type == JSON_NUMBER && json_value_integer(value, &number) == 1
+             ? number
+             : otherwise;
+}
+
+static bool is_true(struct span object, const char *name) {
+  struct json_value value = member_of(object, name);
+
+  return value.raw.ptr && value.type == JSON_TRUE;
+}
+
+static bool is_word(struct span object, const char *name, const char *word) {
+  struct json_value value = member_of(object, name);
+
+  return value.raw.ptr && value.type == JSON_STRING && value.raw.len == strlen(word) + 2 &&
+         memcmp(value.raw.ptr + 1, word, strlen(word)) == 0;
+}
+
+/* Names of streams hold no quotes. */
+static void take_name(struct span text, struct broker_stream *stream) {
+  const char *begin = text.ptr ? memchr(text.ptr, '"', text.len) : NULL;
+  const char *end =
+      begin ? memchr(begin + 1, '"', (size_t)(text.ptr + text.len - begin - 1)) : NULL;
+
+  if (!end || (size_t)(end - begin - 1) > BROKER_STREAM_NAME_MAX ||
+      !utf8_valid((struct span){begin + 1, (size_t)(end - begin - 1)}))
+    return;
+  memcpy(stream->name, begin + 1, (size_t)(end - begin - 1));
+  stream->name[end - begin - 1] = '\0';
+}
+
+/* True when the answer is an error: the state says which. */
+static bool take_error(struct span answer, struct broker_stream *stream) {
+  struct json_value error = member_of(answer, "error");
+
+  if (!error.raw.ptr || error.type != JSON_OBJECT)
+    return false;
+  switch (number_of(error.raw, "err_code", 0)) {
+  case JSNotEnabledErr:
+  case JSNotEnabledForAccountErr:
+    stream->state = BROKER_STREAM_NO_JETSTREAM;
+    break;
+  case JSStreamNotFoundErr:
+    stream->state = BROKER_STREAM_NONE;
+    break;
+  case JSClusterNotAvailErr:
+  case JSClusterNotLeaderErr:
+    stream->electing = true;
+    break;
+  default:
+    break;
+  }
+  return true;
+}
+
+static void take_config(struct span config, struct broker_stream *stream) {
+  struct json_value subjects = member_of(config, "subjects"), checked;
+
+  stream->replicas = number_of(config, "num_replicas", 0);
+  stream->duplicates_ns = number_of(config, "duplicate_window", 0);
+  stream->max_messages = number_of(config, "max_msgs", -1);
+  stream->max_bytes = number_of(config, "max_bytes", -1);
+  stream->max_message_bytes = number_of(config, "max_msg_size", -1);
+  stream->no_ack = is_true(config, "no_ack");
+  stream->sealed = is_true(config, "sealed");
+  stream->discards_new = is_word(config, "discard", "new");
+  stream->wants_interest = is_word(config, "retention", "interest");
+  buffer_clear(&stream->subjects);
+  if (subjects.raw.ptr && subjects.type == JSON_ARRAY &&
+      json_reader_check(subjects.raw, JSON_STRICT, JSON_DEPTH_MAX, &checked, NULL) == 0)
+    json_value_compact(checked, &stream->subjects);
+}
+
+static void take_info(struct span answer, struct broker_stream *stream) {
+  struct json_value config = member_of(answer, "config"), state = member_of(answer, "state");
+
+  if (!config.raw.ptr || config.type != JSON_OBJECT)
+    return;
+  take_config(config.raw, stream);
+  stream->messages = number_of(state.raw, "messages", 0);
+  stream->bytes = number_of(state.raw, "bytes", 0);
+  stream->consumers = number_of(state.raw, "consumer_count", 0);
+  stream->state = BROKER_STREAM_KNOWN;
+}
+
+/* ---- asking ---------------------------------------------------------------------------------- */
+
+static natsMsg *ask(const struct nats_library *nats, natsConnection *connection,
+                    const char *subject, const char *question, int64_t deadline_ns,
+                    struct span *answer, natsStatus *status) {
+  natsMsg *message = NULL;
+
+  *status = nats->natsConnection_Request(&message, connection, subject, question,
+                                         (int)strlen(question), left_ms(deadline_ns));
+  if (*status != NATS_OK)
+    return NULL;
+  *answer =
+      (struct span){nats->natsMsg_GetData(message), (size_t)nats->natsMsg_GetDataLength(message)};
+  return message;
+}
+
+void broker_stream_read(const struct nats_library *nats, natsConnection *connection,
+                        const char *name, int64_t deadline_ns, struct broker_stream *stream) {
+  char subject[sizeof READ_STREAM + BROKER_STREAM_NAME_MAX];
+  struct span answer = {NULL, 0};
+  natsMsg *message;
+
+  (void)snprintf(subject, sizeof subject, READ_STREAM "%s", name);
+  message = ask(nats, connection, subject, "", deadline_ns, &answer, &stream->status);
+  if (!message)
+    return;
+  if (!take_error(answer, stream))
+    take_info(answer, stream);
+  nats->natsMsg_Destroy(message);
+}
+
+void broker_stream_find(const struct nats_library *nats, natsConnection *connection,
+                        int64_t deadline_ns, struct broker_stream *stream) {
+  static const char question[] = "{\"subject\":\"" EVENT_SUBJECT "\"}";
+  struct span answer = {NULL, 0};
+  natsMsg *message =
+      ask(nats, connection, FIND_STREAM, question, deadline_ns, &answer, &stream->status);
+
+  stream->state = BROKER_STREAM_UNKNOWN;
+  if (!message) {
+    if (stream->status == NATS_NO_RESPONDERS)
+      stream->state = BROKER_STREAM_NO_JETSTREAM;
+    return;
+  }
+  if (!take_error(answer, stream)) {
+    stream->state = BROKER_STREAM_NONE;
+    take_name(member_of(answer, "streams").raw, stream);
+  }
+  nats->natsMsg_Destroy(message);
+  if (!stream->name[0])
+    return;
+  stream->state = BROKER_STREAM_NAMED;
+  broker_stream_read(nats, connection, stream->name, deadline_ns, stream);
+}
+
+void broker_stream_try(const struct nats_library *nats, natsConnection *connection,
+                       int64_t deadline_ns, struct broker_stream *stream) {
+  natsMsg *question = NULL, *message = NULL;
+  struct span answer;
+
+  stream->status = nats->natsMsg_Create(&question, EVENT_SUBJECT, NULL, "", 0);
+  if (stream->status == NATS_OK)
+    stream->status = nats->natsMsgHeader_Set(question, EXPECTED_STREAM_HEADER, NO_STREAM);
+  if (stream->status == NATS_OK)
+    stream->status =
+        nats->natsConnection_RequestMsg(&message, connection, question, left_ms(deadline_ns));
+  if (question)
+    nats->natsMsg_Destroy(question);
+  if (stream->status == NATS_NO_RESPONDERS) {
+    stream->state = BROKER_STREAM_NONE;
+  } else if (stream->status == NATS_TIMEOUT) {
+    stream->state = BROKER_STREAM_LISTENED;
+  } else if (stream->status == NATS_OK) {
+    answer =
+        (struct span){nats->natsMsg_GetData(message), (size_t)nats->natsMsg_GetDataLength(message)};
+    stream->state = number_of(member_of(answer, "error").raw, "err_code", 0) == JSStreamNotMatchErr
+                        ? BROKER_STREAM_BEYOND
+                        : BROKER_STREAM_LISTENED;
+    take_name(member_of(answer, "stream").raw, stream);
+    nats->natsMsg_Destroy(message);
+  } else {
+    stream->state = BROKER_STREAM_UNKNOWN;
+  }
+}
+
+void broker_stream_fini(struct broker_stream *stream) {
+  buffer_fini(&stream->subjects);
+}
+
+/* ---- judging --------------------------------------------------------------------------------- */
+
+static int say(struct transport_trouble *trouble, bool hopeless, const char *before,
+               const char *name, const char *after) {
+  trouble->hopeless = hopeless;
+  (void)snprintf(trouble->text, sizeof trouble->text, "%s%.64s%s", before, name, after);
+  return 1;
+}
+
+static int judge_config(const struct broker_stream *stream, struct transport_trouble *trouble) {
+  const char *name = stream->name;
+
+  if (stream->no_ack)
+    return say(trouble, true, "stream ", name,
+               " acknowledges nothing (no_ack); set its no_ack to false");
+  if (stream->sealed)
+    return say(trouble, true, "stream ", name,
+               " is sealed and takes nothing; make another one for the subject");
+  if (stream->max_message_bytes >= 0 && stream->max_message_bytes < EVENT_BYTES_LEAST)
+    return say(trouble, true, "stream ", name,
+               " takes no message as large as an event; raise its max_msg_size");
+  if (stream->discards_new && stream->max_messages >= 0 && stream->messages >= stream->max_messages)
+    return say(trouble, true, "stream ", name,
+               " is full (max_msgs) and discards new messages; raise the limit or purge it");
+  if (stream->discards_new && stream->max_bytes >= 0 &&
+      stream->bytes + EVENT_BYTES_LEAST > stream->max_bytes)
+    return say(trouble, true, "stream ", name,
+               " is full (max_bytes) and discards new messages; raise the limit or purge it");
+  if (stream->wants_interest && stream->consumers == 0)
+    return say(trouble, true, "stream ", name,
+               " keeps only what a consumer wants and has no consumer: events would be dropped");
+  return 0;
+}
+
+int broker_stream_judge(const struct broker_stream *stream,
+                        const struct transport_settings *settings,
+                        struct transport_trouble *trouble) {
+  const char *wanted = settings->stream;
+
+  if (stream->name[0] && wanted[0] && strcmp(wanted, stream->name) != 0)
+    return say(trouble, true, "the subject belongs to another stream than the configured ", wanted,
+               "");
+  switch (stream->state) {
+  case BROKER_STREAM_KNOWN:
+    return judge_config(stream, trouble);
+  case BROKER_STREAM_BEYOND:
+    return 0;
+  case BROKER_STREAM_NAMED:
+    (void)say(trouble, false, "stream ", stream->name,
+              " does not answer: its leader is being elected or its servers are down");
+    return -1;
+  case BROKER_STREAM_NONE:
+    return say(trouble, true, "no stream takes the subject; make one: kaizen-host broker init", "",
+               "");
+  case BROKER_STREAM_NO_JETSTREAM:
+    return say(trouble, true,
+               "no JetStream for this account; enable it, or set publish to \"core\"", "", "");
+  case BROKER_STREAM_LISTENED:
+    (void)say(trouble, true, "somebody listens on the subject, but no stream says that it stores",
+              "", "");
+    return -1;
+  case BROKER_STREAM_UNKNOWN:
+    break;
+  }
+  (void)say(trouble, false, "no stream can be asked: ", "",
+            stream->electing ? "the cluster is electing a leader"
+                             : "no answer on $JS.API, which this user may not be permitted to use");
+  return -1;
+}

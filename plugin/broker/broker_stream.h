@@ -1,0 +1,56 @@
+/* broker_stream.h - the stream that takes our subject: which it is, and what stands in its way.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * Asked over $JS.API in raw JSON: the library's structs lack what newer servers tell. */
+#ifndef KAIZEN_BROKER_STREAM_H
+#define KAIZEN_BROKER_STREAM_H
+
+#include "broker/nats_library.h"
+#include "broker/transport.h"
+#include "common/buffer.h"
+
+#define BROKER_STREAM_NAME_MAX 255
+
+enum broker_stream_state {
+  BROKER_STREAM_UNKNOWN, /* nobody answered, or they may not be asked */
+  BROKER_STREAM_NO_JETSTREAM,
+  BROKER_STREAM_NONE,
+  BROKER_STREAM_NAMED,   /* it is there and tells nothing of itself: it has no leader, perhaps */
+  BROKER_STREAM_KNOWN,   /* its configuration was read */
+  BROKER_STREAM_BEYOND,  /* it answered for the subject and cannot be asked: it is another
+                            account's, another server's, or the subject is mapped */
+  BROKER_STREAM_LISTENED /* somebody listens on the subject, and nobody answers for a stream */
+};
+
+struct broker_stream {
+  enum broker_stream_state state;
+  natsStatus status;                     /* UNKNOWN: why */
+  bool electing;                         /* the cluster says that it cannot tell right now */
+  char name[BROKER_STREAM_NAME_MAX + 1]; /* "": none, or not told */
+  struct buffer subjects;                /* a JSON array; empty when it was not told */
+  int64_t replicas, duplicates_ns;
+  int64_t max_messages, max_bytes, max_message_bytes; /* -1: no limit */
+  int64_t messages, bytes, consumers;
+  bool no_ack, sealed, discards_new, wants_interest;
+};
+
+/* Which stream takes our subject, and what it is like. */
+void broker_stream_find(const struct nats_library *nats, natsConnection *connection,
+                        int64_t deadline_ns, struct broker_stream *stream);
+/* What the stream of that name is like: KNOWN, NAMED, NONE or UNKNOWN. */
+void broker_stream_read(const struct nats_library *nats, natsConnection *connection,
+                        const char *name, int64_t deadline_ns, struct broker_stream *stream);
+/* Where nothing was found by asking: sends a message that every stream must refuse, as it names a
+ * stream that cannot be.  BEYOND, LISTENED, NONE, or UNKNOWN. */
+void broker_stream_try(const struct nats_library *nats, natsConnection *connection,
+                       int64_t deadline_ns, struct broker_stream *stream);
+void broker_stream_fini(struct broker_stream *stream);
+
+/* 0: events can be published to it, as far as it tells; 1: they cannot; -1: that cannot be told.
+ * *trouble says why. */
+int broker_stream_judge(const struct broker_stream *stream,
+                        const struct transport_settings *settings,
+                        struct transport_trouble *trouble);
+
+#endif

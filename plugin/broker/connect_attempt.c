@@ -1,0 +1,256 @@
+/* connect_attempt.c - logging in to one server.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "broker/connect_attempt.h"
+
+#include <netdb.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/errand.h"
+#include "base/os_files.h"
+#include "broker/peer_sockets.h"
+#include "broker/transport_explain.h"
+
+#define WRITE_DEADLINE_MS                                                                          \
+  1000 /* without one a frozen broker blocks publish, status and close for ever */
+#define PING_INTERVAL_MS 3000
+#define PINGS_OUT 2
+#define SAID_MAX 120
+#define NS_PER_MS INT64_C(1000000)
+#define SPARE_NS (20 * NS_PER_MS) /* the library's own time-out comes first */
+
+struct attempt {
+  const struct nats_library *nats;
+  struct transport_settings settings; /* strings of its own: may be left behind */
+  struct server_url server;
+  bool secure;
+  natsErrHandler on_error;
+  natsConnectionHandler on_closed;
+  void *closure;
+  int64_t timeout_ms;
+
+  pthread_mutex_t mutex;
+  struct peer_sockets *sockets; /* guarded by it: NULL outside of the library's call */
+
+  natsConnection *connection;
+  natsStatus status;
+  char said[SAID_MAX]; /* by the library or the broker about the failure */
+};
+
+/* How many calls of natsConnection_Connect() this process is in. */
+static _Atomic unsigned connecting;
+
+static natsStatus set_server(const struct attempt *attempt, natsOptions *options) {
+  const struct nats_library *nats = attempt->nats;
+  const struct server_url *server = &attempt->server;
+  char url[SERVER_URL_HOST_MAX + 24];
+  const char *list[] = {url};
+  natsStatus status;
+
+  (void)snprintf(url, sizeof url, server->ipv6 ? "nats://[%s]:%u" : "nats://%s:%u", server->host,
+                 (unsigned)server->port);
+  status = nats->natsOptions_SetServers(options, list, 1);
+  if (status == NATS_OK)
+    status = nats->natsOptions_SetNoRandomize(options, true);
+  if (status == NATS_OK && server->has_password)
+    status = nats->natsOptions_SetUserInfo(options, server->user, server->password);
+  else if (status == NATS_OK && server->has_user)
+    status = nats->natsOptions_SetToken(options, server->user);
+  return status;
+}
+
+static natsStatus set_credentials(const struct attempt *attempt, natsOptions *options) {
+  const struct nats_library *nats = attempt->nats;
+  const struct transport_settings *settings = &attempt->settings;
+  natsStatus status = NATS_OK;
+
+  if (settings->creds[0])
+    status = nats->natsOptions_SetUserCredentialsFromFiles(options, settings->creds, NULL);
+  if (status == NATS_OK && (attempt->secure || settings->ca[0] || settings->cert[0]))
+    status = nats->natsOptions_SetSecure(options,
+                                         true); /* the library checks the host name by default */
+  if (status == NATS_OK && settings->ca[0])
+    status = nats->natsOptions_LoadCATrustedCertificates(options, settings->ca);
+  if (status == NATS_OK && settings->cert[0])
+    status = nats->natsOptions_LoadCertificatesChain(options, settings->cert, settings->key);
+  return status;
+}
+
+static natsStatus set_manners(const struct attempt *attempt, natsOptions *options) {
+  const struct nats_library *nats = attempt->nats;
+  natsStatus status = nats->natsOptions_SetName(options, "kaizen-plugin");
+
+  if (status == NATS_OK)
+    status = nats->natsOptions_SetTimeout(options, attempt->timeout_ms);
+  if (status == NATS_OK)
+    status = nats->natsOptions_SetNoEcho(options, true);
+  if (status == NATS_OK)
+    status = nats->natsOptions_SetAllowReconnect(options, false);
+  if (status == NATS_OK)
+    status = nats->natsOptions_SetReconnectBufSize(options, 0);
+  if (status == NATS_OK)
+    status = nats->natsOptions_SetWriteDeadline(options, WRITE_DEADLINE_MS);
+  if (status == NATS_OK)
+    status = nats->natsOptions_SetPingInterval(options, PING_INTERVAL_MS);
+  if (status == NATS_OK)
+    status = nats->natsOptions_SetMaxPingsOut(options, PINGS_OUT);
+  if (status == NATS_OK)
+    status = nats->natsOptions_SetIgnoreDiscoveredServers(options, true);
+  return status;
+}
+
+/* Later versions print errors to stderr when there is no handler. */
+static void ignore_error(natsConnection *connection, natsSubscription *subscription,
+                         natsStatus status, void *closure) {
+  (void)connection;
+  (void)subscription;
+  (void)status;
+  (void)closure;
+}
+
+static natsStatus set_handlers(const struct attempt *attempt, natsOptions *options) {
+  natsStatus status = attempt->nats->natsOptions_SetErrorHandler(
+      options, attempt->on_error ? attempt->on_error : ignore_error, attempt->closure);
+
+  if (status == NATS_OK && attempt->on_closed)
+    status = attempt->nats->natsOptions_SetClosedCB(options, attempt->on_closed, attempt->closure);
+  return status;
+}
+
+/* The addresses that the library will find for the name, too. */
+static struct peer_sockets *note_sockets(const struct attempt *attempt) {
+  struct addrinfo wanted = {.ai_socktype = SOCK_STREAM}, *found = NULL;
+  struct peer_sockets *sockets;
+  char port[8];
+
+  (void)snprintf(port, sizeof port, "%u", (unsigned)attempt->server.port);
+  if (getaddrinfo(attempt->server.host, port, &wanted, &found) != 0)
+    return NULL;
+  sockets = peer_sockets_new(found);
+  freeaddrinfo(found);
+  return sockets;
+}
+
+static void connect_noted(struct attempt *attempt, natsOptions *options) {
+  struct peer_sockets *sockets = note_sockets(attempt);
+  struct os_files_taken taken;
+
+  (void)pthread_mutex_lock(&attempt->mutex);
+  attempt->sockets = sockets;
+  (void)pthread_mutex_unlock(&attempt->mutex);
+  atomic_fetch_add(&connecting, 1);
+  os_files_take_standard(&taken); /* the library's socket is none of the host's standard descriptors */
+  attempt->status = attempt->nats->natsConnection_Connect(&attempt->connection, options);
+  os_files_give_back(&taken);
+  if (attempt->status == NATS_OK)
+    peer_sockets_close_on_exec(attempt->nats, attempt->connection);
+  atomic_fetch_sub(&connecting, 1);
+  (void)pthread_mutex_lock(&attempt->mutex);
+  attempt->sockets = NULL;
+  (void)pthread_mutex_unlock(&attempt->mutex);
+  peer_sockets_free(sockets);
+}
+
+/* What was said may repeat what was sent. */
+static void keep_said(struct attempt *attempt, const char *text) {
+  const struct server_url *server = &attempt->server;
+
+  if (!text || (server->user[0] && strstr(text, server->user)) ||
+      (server->password[0] && strstr(text, server->password)))
+    return;
+  (void)snprintf(attempt->said, sizeof attempt->said, "%s", text);
+}
+
+static void work(void *ctx) {
+  struct attempt *attempt = ctx;
+  natsOptions *options = NULL;
+
+  attempt->status = attempt->nats->natsOptions_Create(&options);
+  if (attempt->status == NATS_OK)
+    attempt->status = set_server(attempt, options);
+  if (attempt->status == NATS_OK)
+    attempt->status = set_credentials(attempt, options);
+  if (attempt->status == NATS_OK)
+    attempt->status = set_manners(attempt, options);
+  if (attempt->status == NATS_OK)
+    attempt->status = set_handlers(attempt, options);
+  if (attempt->status == NATS_OK)
+    connect_noted(attempt, options);
+  if (attempt->status != NATS_OK)
+    keep_said(attempt, attempt->nats->nats_GetLastError(NULL));
+  if (options)
+    attempt->nats->natsOptions_Destroy(options);
+  attempt->nats->nats_ReleaseThreadMemory();
+}
+
+static void hurry(void *ctx) {
+  struct attempt *attempt = ctx;
+
+  (void)pthread_mutex_lock(&attempt->mutex);
+  if (attempt->sockets)
+    peer_sockets_shut(attempt->sockets, atomic_load(&connecting));
+  (void)pthread_mutex_unlock(&attempt->mutex);
+}
+
+static void free_attempt(struct attempt *attempt) {
+  explicit_bzero(&attempt->server, sizeof attempt->server);
+  transport_settings_fini(&attempt->settings);
+  (void)pthread_mutex_destroy(&attempt->mutex);
+  free(attempt);
+}
+
+static void drop(void *ctx) {
+  struct attempt *attempt = ctx;
+
+  if (attempt->connection)
+    attempt->nats->natsConnection_Destroy(attempt->connection);
+  attempt->nats->nats_ReleaseThreadMemory();
+  free_attempt(attempt);
+}
+
+static struct attempt *new_attempt(const struct connect_attempt_order *order, int64_t deadline_ns) {
+  struct attempt *attempt = calloc(1, sizeof *attempt);
+  int64_t left_ns = deadline_ns - SPARE_NS - clock_monotonic_ns();
+
+  if (!attempt)
+    return NULL;
+  (void)pthread_mutex_init(&attempt->mutex, NULL);
+  attempt->nats = order->nats;
+  attempt->server = *order->server;
+  attempt->secure = order->secure;
+  attempt->on_error = order->on_error;
+  attempt->on_closed = order->on_closed;
+  attempt->closure = order->closure;
+  attempt->timeout_ms = left_ns > NS_PER_MS ? left_ns / NS_PER_MS : 1;
+  if (transport_settings_copy(&attempt->settings, order->settings))
+    return attempt;
+  free_attempt(attempt);
+  return NULL;
+}
+
+natsConnection *connect_attempt_run(const struct connect_attempt_order *order, int64_t deadline_ns,
+                                    struct transport_trouble *trouble) {
+  static const struct errand errand = {.work = work, .hurry = hurry, .drop = drop};
+  struct attempt *attempt = new_attempt(order, deadline_ns);
+  natsConnection *connection = NULL;
+  int result = attempt ? errand_run(&errand, attempt, deadline_ns) : -1;
+
+  if (result == 0 && attempt->status == NATS_OK) {
+    connection = attempt->connection;
+  } else if (result < 0) {
+    *trouble = (struct transport_trouble){.text = "no memory or no thread to log in to the broker"};
+  } else {
+    bool late = result == 1 || clock_monotonic_ns() >= deadline_ns;
+
+    transport_explain(order->nats, order->settings, late ? NATS_TIMEOUT : attempt->status, 0,
+                      late ? NULL : attempt->said, trouble);
+  }
+  if (attempt && result != 1)
+    free_attempt(attempt);
+  return connection;
+}
