@@ -67,6 +67,18 @@ static void flush_honest(struct transport *transport) {
   (void)transport;
 }
 
+static void why_honest(struct transport *transport, struct transport_trouble *trouble) {
+  (void)transport;
+  (void)trouble;
+}
+
+static int holds_honest(struct transport *transport, uint64_t at, const char *id) {
+  (void)transport;
+  (void)at;
+  (void)id;
+  return 1;
+}
+
 static size_t answers_of_honest(struct transport *transport, struct transport_answer *out,
                                 size_t max, struct transport_trouble *trouble) {
   size_t count = answer_count < max ? answer_count : max;
@@ -83,6 +95,8 @@ static const struct transport_kind honest = {.open = open_honest,
                                              .connected = is_connected,
                                              .send = send_to_honest,
                                              .flush = flush_honest,
+                                             .why = why_honest,
+                                             .holds = holds_honest,
                                              .answers = answers_of_honest};
 
 /* ---- the state --------------------------------------------------------------------------------

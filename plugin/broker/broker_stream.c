@@ -18,7 +18,9 @@
 #define EXPECTED_STREAM_HEADER "Nats-Expected-Stream"
 #define NO_STREAM "kaizen-plugin-asks-whether-a-stream-listens" /* a name that nobody gives one */
 #define NS_PER_MS INT64_C(1000000)
-#define EVENT_BYTES_LEAST 320 /* headers, envelope, and names of one letter */
+#define HEADERS_MAX 1024
+#define NO_MESSAGE_FOUND 10037 /* JSNoMessageFoundErr */
+#define EVENT_BYTES_LEAST 320  /* headers, envelope, and names of one letter */
 
 static int64_t left_ms(int64_t deadline_ns) {
   int64_t left_ns = deadline_ns - clock_monotonic_ns();
@@ -216,6 +218,93 @@ void broker_stream_try(const struct nats_library *nats, natsConnection *connecti
   }
 }
 
+/* ---- what it holds --------------------------------------------------------------------------- */
+
+void broker_stream_place_set(struct broker_stream_place *place, const char *domain,
+                             const char *name) {
+  (void)snprintf(place->domain, sizeof place->domain, "%s", domain ? domain : "");
+  (void)snprintf(place->name, sizeof place->name, "%s", name);
+}
+
+/* Where a question about the stream goes. */
+static void api_subject(const struct broker_stream_place *place, const char *what, char *subject,
+                        size_t size) {
+  if (place->domain[0])
+    (void)snprintf(subject, size, "$JS.%s.API.%s.%s", place->domain, what, place->name);
+  else
+    (void)snprintf(subject, size, API "%s.%s", what, place->name);
+}
+
+static int base64_digit(char c) {
+  static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  const char *at = c ? strchr(digits, c) : NULL;
+
+  return at ? (int)(at - digits) : -1;
+}
+
+/* Do the headers of a stored message, in base64, name this id? */
+static bool names_id(struct span headers, const char *id) {
+  char text[HEADERS_MAX];
+  unsigned bits = 0, held = 0;
+  size_t len = 0;
+
+  for (size_t i = 0; i < headers.len && len < sizeof text; i++) {
+    int digit = base64_digit(headers.ptr[i]);
+
+    if (digit < 0)
+      continue;
+    bits = bits << 6 | (unsigned)digit;
+    held += 6;
+    if (held >= 8) {
+      held -= 8;
+      text[len++] = (char)(bits >> held & 0xff);
+    }
+  }
+  return memmem(text, len, id, strlen(id)) != NULL;
+}
+
+static int last_sequence_reaches(const struct nats_library *nats, natsConnection *connection,
+                                 const struct broker_stream_place *place, uint64_t sequence,
+                                 int64_t deadline_ns) {
+  char subject[sizeof place->domain + sizeof place->name + 32];
+  struct span answer = {NULL, 0};
+  natsStatus status;
+  natsMsg *message;
+  int64_t last;
+
+  api_subject(place, "STREAM.INFO", subject, sizeof subject);
+  message = ask(nats, connection, subject, "", deadline_ns, &answer, &status);
+  if (!message)
+    return -1;
+  last = number_of(member_of(answer, "state").raw, "last_seq", -1);
+  nats->natsMsg_Destroy(message);
+  return last >= 0 && (uint64_t)last < sequence ? 0 : -1; /* else it may have been deleted */
+}
+
+int broker_stream_holds(const struct nats_library *nats, natsConnection *connection,
+                        const struct broker_stream_place *place, uint64_t sequence, const char *id,
+                        int64_t deadline_ns) {
+  char subject[sizeof place->domain + sizeof place->name + 32], question[48];
+  struct span answer = {NULL, 0};
+  struct json_value stored;
+  natsStatus status;
+  natsMsg *message;
+  int result = -1;
+
+  api_subject(place, "STREAM.MSG.GET", subject, sizeof subject);
+  (void)snprintf(question, sizeof question, "{\"seq\":%" PRIu64 "}", sequence);
+  message = ask(nats, connection, subject, question, deadline_ns, &answer, &status);
+  if (!message)
+    return -1;
+  stored = member_of(answer, "message");
+  if (stored.raw.ptr && stored.type == JSON_OBJECT)
+    result = names_id(member_of(stored.raw, "hdrs").raw, id) ? 1 : 0;
+  else if (number_of(member_of(answer, "error").raw, "err_code", 0) == NO_MESSAGE_FOUND)
+    result = last_sequence_reaches(nats, connection, place, sequence, deadline_ns);
+  nats->natsMsg_Destroy(message);
+  return result;
+}
+
 void broker_stream_fini(struct broker_stream *stream) {
   buffer_fini(&stream->subjects);
 }
@@ -276,7 +365,7 @@ int broker_stream_judge(const struct broker_stream *stream,
                "");
   case BROKER_STREAM_NO_JETSTREAM:
     return say(trouble, true,
-               "no JetStream for this account; enable it, or set publish to \"core\"", "", "");
+               "no JetStream for this account; enable it, or set publish to core", "", "");
   case BROKER_STREAM_LISTENED:
     (void)say(trouble, true, "somebody listens on the subject, but no stream says that it stores",
               "", "");

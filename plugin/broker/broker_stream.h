@@ -47,6 +47,19 @@ void broker_stream_try(const struct nats_library *nats, natsConnection *connecti
                        int64_t deadline_ns, struct broker_stream *stream);
 void broker_stream_fini(struct broker_stream *stream);
 
+/* Which stream it is to somebody who asks from here. */
+struct broker_stream_place {
+  char domain[64]; /* "": the connection's own */
+  char name[BROKER_STREAM_NAME_MAX + 1];
+};
+void broker_stream_place_set(struct broker_stream_place *place, const char *domain,
+                             const char *name);
+/* 1: it holds the message with this id under that sequence; 0: it holds another one there, or ends
+ * before; -1: it does not tell, or the message is gone from its middle. */
+int broker_stream_holds(const struct nats_library *nats, natsConnection *connection,
+                        const struct broker_stream_place *place, uint64_t sequence, const char *id,
+                        int64_t deadline_ns);
+
 /* 0: events can be published to it, as far as it tells; 1: they cannot; -1: that cannot be told.
  * *trouble says why. */
 int broker_stream_judge(const struct broker_stream *stream,

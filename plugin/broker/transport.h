@@ -34,8 +34,9 @@ struct transport_answer {
   uint64_t ticket;
   enum transport_outcome outcome;
   bool duplicate;
-  uint64_t sequence;  /* in the stream; 0 without one */
-  const char *reason; /* REFUSED: why; static */
+  uint64_t sequence;    /* in the stream; 0 without one */
+  uint64_t stream_hash; /* of the stream that gave it, and its domain; 0 without one */
+  const char *reason;   /* REFUSED: why; static */
 };
 
 enum transport_sent {
@@ -61,6 +62,12 @@ struct transport_kind {
                               struct span payload, struct transport_trouble *trouble);
   /* Everything sent is on its way; without a stream: has arrived, and is answered. */
   void (*flush)(struct transport *transport);
+  /* Asks the broker, for half a second, why nothing is acknowledged; *trouble stays as it is when
+   * it does not tell. */
+  void (*why)(struct transport *transport, struct transport_trouble *trouble);
+  /* Asks, for half a second, whether the stream that acknowledged last holds the message `id` under
+   * that sequence: 1 it does, 0 it holds another one there or ends before, -1 it does not tell. */
+  int (*holds)(struct transport *transport, uint64_t sequence, const char *id);
   /* Takes up to `max` answers.  *trouble is filled when one of them failed or was declined. */
   size_t (*answers)(struct transport *transport, struct transport_answer *answers, size_t max,
                     struct transport_trouble *trouble);

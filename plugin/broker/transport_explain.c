@@ -37,7 +37,7 @@ static void explain_code(const struct transport_settings *settings, int code,
     break;
   case JSNotEnabledErr:
   case JSNotEnabledForAccountErr:
-    say(trouble, true, "no JetStream for this account; enable it, or set publish to \"core\"", "");
+    say(trouble, true, "no JetStream for this account; enable it, or set publish to core", "");
     break;
   default:
     trouble->hopeless = false;
@@ -57,7 +57,11 @@ void transport_explain(const struct nats_library *nats, const struct transport_s
   }
   switch (status) {
   case NATS_NO_RESPONDERS:
-    say(trouble, true, "no stream takes the subject; make one: kaizen-host broker init", "");
+    say(trouble, false,
+        "no stream answers for the subject: there is none (kaizen-host broker init makes it), or "
+        "its "
+        "leader is being elected",
+        "");
     break;
   case NATS_NO_SERVER:
     say(trouble, true, "no broker answers at ", settings->shown_url);

@@ -19,6 +19,8 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/process.h"
+#include "broker/broker_stream.h"
+#include "broker/publish_answer.h"
 #include "broker/transport_connect.h"
 #include "broker/transport_explain.h"
 #include "record/event.h"
@@ -35,9 +37,7 @@
 /* "NATS/1.0" CRLF, "name: value" CRLF each, CRLF */
 #define HEADER_BYTES(name, value_len) (sizeof(name) - 1 + 2 + (value_len) + 2)
 #define HEADER_FRAME_BYTES 12
-/* JetStream errors that 3.4.1 has no name for */
-#define HEADER_TOO_LARGE 10097
-#define STORE_FAILED 10077 /* the stream is full and discards new messages, or its disk is */
+#define WHY_NS INT64_C(500000000)
 
 struct flight { /* message NULL: answered */
   const natsMsg *message;
@@ -53,7 +53,9 @@ struct mailbox { /* everything under the mutex */
   const struct nats_library *nats;
   natsConnection *connection; /* tells a late handler of an earlier connection */
   bool closed;
-  natsStatus error; /* what the broker said without being asked */
+  natsStatus error;                  /* what the broker said without being asked */
+  bool api_barred;                   /* this user may not ask about streams */
+  struct broker_stream_place newest; /* the stream that acknowledged last */
   /* a ring, in the order of sending: most answers come in it */
   struct flight flights[TRANSPORT_WINDOW];
   size_t first, count, unanswered;
@@ -104,7 +106,8 @@ static void mailbox_open(struct mailbox *mailbox, const struct nats_library *nat
   mailbox->wake = wake;
   mailbox->wake_ctx = ctx;
   mailbox->connection = NULL;
-  mailbox->closed = false;
+  mailbox->closed = mailbox->api_barred = false;
+  broker_stream_place_set(&mailbox->newest, NULL, "");
   mailbox->error = NATS_OK;
   mailbox->first = mailbox->count = mailbox->unanswered = mailbox->answer_count = 0;
   (void)pthread_mutex_unlock(&mailbox->mutex);
@@ -176,81 +179,6 @@ static struct flight *flight_of(struct mailbox *mailbox, const natsMsg *message)
   return NULL; /* of an earlier connection */
 }
 
-/* Why an event will never be taken, NULL when it may be. */
-static const char *refusal_of(int code) {
-  switch (code) {
-  case JSStreamMessageExceedsMaximumErr:
-    return "larger than the stream's maximum message size (JetStream error 10054)";
-  case HEADER_TOO_LARGE:
-    return "its header is larger than the stream takes (JetStream error 10097)";
-  default:
-    return NULL;
-  }
-}
-
-/* Codes that say nothing about one event: all others would get the same answer. */
-static bool is_general(int code) {
-  switch (code) {
-  case 0: /* no JetStream error: no responders, time, the connection */
-  case JSStreamNotMatchErr:
-  case JSStreamSealedErr:
-  case JSNotEnabledErr:
-  case JSNotEnabledForAccountErr:
-  case JSInsufficientResourcesErr:
-  case JSStorageResourcesExceededErr:
-  case JSMemoryResourcesExceededErr:
-  case JSAccountResourcesExceededErr:
-  case JSClusterNotAvailErr:
-  case JSClusterNotLeaderErr:
-  case STORE_FAILED:
-    return true;
-  default:
-    return false;
-  }
-}
-
-/* The answer's error, 0: none.  Another stream than the configured one has no say about it. */
-static int error_of(const struct mailbox *mailbox, const jsPubAck *ack,
-                    const jsPubAckErr *failure) {
-  const char *stream = mailbox->settings->stream;
-
-  if (failure)
-    return (int)failure->ErrCode;
-  return ack && stream[0] && (!ack->Stream || strcmp(ack->Stream, stream) != 0)
-             ? JSStreamNotMatchErr
-             : 0;
-}
-
-/* The library reads "-5" as a number that no stream reaches. */
-static uint64_t sequence_of(const jsPubAck *ack) {
-  return ack->Sequence <= INT64_MAX ? ack->Sequence : 0;
-}
-
-/* Only an acknowledgement with a sequence is one: a clustered broker answers "duplicate" without
- * one for a message that may never be stored. */
-static void judge(struct mailbox *mailbox, const jsPubAck *ack, const jsPubAckErr *failure,
-                  struct transport_answer *answer) {
-  int code = error_of(mailbox, ack, failure);
-  bool taken = !failure && ack && code == 0;
-
-  answer->reason = refusal_of(code);
-  answer->duplicate = taken && ack->Duplicate;
-  answer->sequence = taken ? sequence_of(ack) : 0;
-  if (answer->sequence > 0) {
-    answer->outcome = TRANSPORT_ACKNOWLEDGED;
-  } else if (answer->reason) {
-    answer->outcome = TRANSPORT_REFUSED;
-  } else {
-    answer->outcome = is_general(code) ? TRANSPORT_FAILED : TRANSPORT_DECLINED;
-    if (taken)
-      mailbox->trouble =
-          (struct transport_trouble){.text = "an acknowledgement without a sequence"};
-    else
-      transport_explain(mailbox->nats, mailbox->settings, failure ? failure->Err : NATS_OK, code,
-                        failure ? failure->ErrText : NULL, &mailbox->trouble);
-  }
-}
-
 static void on_answer(jsCtx *context, natsMsg *message, jsPubAck *ack, jsPubAckErr *failure,
                       void *closure) {
   struct mailbox *mailbox = closure;
@@ -265,7 +193,9 @@ static void on_answer(jsCtx *context, natsMsg *message, jsPubAck *ack, jsPubAckE
     struct transport_answer *answer = &mailbox->answers[mailbox->answer_count++];
 
     answer->ticket = flight->ticket;
-    judge(mailbox, ack, failure, answer);
+    if (ack && ack->Stream)
+      broker_stream_place_set(&mailbox->newest, ack->Domain, ack->Stream);
+    publish_answer_judge(nats, mailbox->settings, ack, failure, answer, &mailbox->trouble);
     flight_forget(mailbox, flight);
     if (mailbox->wake && (mailbox->unanswered == 0 || mailbox->answer_count % WAKE_AT == 0 ||
                           answer->outcome != TRANSPORT_ACKNOWLEDGED))
@@ -279,10 +209,17 @@ static void on_answer(jsCtx *context, natsMsg *message, jsPubAck *ack, jsPubAckE
 static void on_error(natsConnection *connection, natsSubscription *subscription, natsStatus status,
                      void *closure) {
   struct mailbox *mailbox = closure;
+  const struct nats_library *nats = nats_library_get(NULL);
+  const char *text = NULL;
+  bool about_api = status == NATS_NOT_PERMITTED && nats &&
+                   nats->natsConnection_GetLastError(connection, &text) != NATS_OK && text &&
+                   strstr(text, "$JS.API") != NULL;
 
   (void)subscription;
   (void)pthread_mutex_lock(&mailbox->mutex);
-  if (mailbox->connection == connection) {
+  if (mailbox->connection == connection && about_api) {
+    mailbox->api_barred = true; /* events need no more than their own subject */
+  } else if (mailbox->connection == connection) {
     mailbox->error = status;
     if (mailbox->wake)
       mailbox->wake(mailbox->wake_ctx);
@@ -483,6 +420,38 @@ static void nats_flush(struct transport *transport) {
   (void)pthread_mutex_unlock(&mailbox->mutex);
 }
 
+static void nats_why(struct transport *transport, struct transport_trouble *trouble) {
+  struct broker_stream stream = {.state = BROKER_STREAM_UNKNOWN};
+  struct transport_trouble its = {0};
+  bool barred;
+
+  (void)pthread_mutex_lock(&transport->mailbox->mutex);
+  barred = transport->mailbox->api_barred || transport->mailbox->closed;
+  (void)pthread_mutex_unlock(&transport->mailbox->mutex);
+  if (transport->settings->core || barred)
+    return;
+  broker_stream_find(transport->nats, transport->connection, clock_monotonic_ns() + WHY_NS,
+                     &stream);
+  if ((stream.state != BROKER_STREAM_UNKNOWN || stream.electing) &&
+      broker_stream_judge(&stream, transport->settings, &its) != 0)
+    *trouble = its;
+  broker_stream_fini(&stream);
+}
+
+static int nats_holds(struct transport *transport, uint64_t sequence, const char *id) {
+  struct broker_stream_place place;
+  bool barred;
+
+  (void)pthread_mutex_lock(&transport->mailbox->mutex);
+  barred = transport->mailbox->api_barred || transport->mailbox->closed;
+  place = transport->mailbox->newest;
+  (void)pthread_mutex_unlock(&transport->mailbox->mutex);
+  if (barred || !place.name[0])
+    return -1;
+  return broker_stream_holds(transport->nats, transport->connection, &place, sequence, id,
+                             clock_monotonic_ns() + WHY_NS);
+}
+
 static size_t nats_answers(struct transport *transport, struct transport_answer *answers,
                            size_t max, struct transport_trouble *trouble) {
   struct mailbox *mailbox = transport->mailbox;
@@ -506,5 +475,7 @@ const struct transport_kind transport_nats = {
     .connected = nats_connected,
     .send = nats_send,
     .flush = nats_flush,
+    .why = nats_why,
+    .holds = nats_holds,
     .answers = nats_answers,
 };

@@ -16,6 +16,7 @@
 
 #define FIRST_PAUSE_NS INT64_C(200000)
 #define LONGEST_PAUSE_NS INT64_C(5000000)
+#define HURRY_NS INT64_C(1000000000)
 
 struct awaited { /* an agent with pending events */
   struct awaited *next;
@@ -119,7 +120,7 @@ static uint64_t look_again(struct waiting *waiting) {
 int pending_wait(const struct project *project, int64_t deadline_ns, void (*hurry)(void *ctx),
                  void *ctx, uint64_t *pending) {
   struct waiting waiting = {.project = project};
-  int64_t pause_ns = FIRST_PAUSE_NS;
+  int64_t pause_ns = FIRST_PAUSE_NS, hurried_ns = clock_monotonic_ns();
 
   (void)project_each_agent(waiting.project, false, add_agent, &waiting, NULL);
   *pending = 0;
@@ -136,6 +137,10 @@ int pending_wait(const struct project *project, int64_t deadline_ns, void (*hurr
     if (pause_ns < LONGEST_PAUSE_NS)
       pause_ns *= 2;
     *pending = look_again(&waiting);
+    if (clock_monotonic_ns() >= hurried_ns + HURRY_NS) { /* back-offs grow meanwhile */
+      hurried_ns = clock_monotonic_ns();
+      hurry(ctx);
+    }
   }
   while (waiting.agents) {
     struct awaited *next = waiting.agents->next;

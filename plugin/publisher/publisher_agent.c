@@ -152,8 +152,11 @@ static int find_place(struct publisher_agent *agent, const struct agent_state *s
              "they may have been sent before; send them with kaizen-host drain --resend-all, or "
              "take them as sent with --assume-sent",
              agent->name, (unsigned long long)held);
-  if (state->last_stream_seq > agent->stream_sequence)
-    agent->stream_sequence = state->last_stream_seq;
+  if (state->last_stream_seq > agent->stored.sequence) {
+    agent->stored.sequence = state->last_stream_seq;
+    agent->stored.stream_hash = state->last_stream_hash;
+    memcpy(agent->stored.id, state->last_stream_id, sizeof agent->stored.id);
+  }
   agent->unacknowledged = 0;
   return 0;
 }
@@ -381,7 +384,9 @@ static int store_locked(struct publisher_agent *agent, struct agent_state *state
   if (!agent->claimed)
     cursor_claim(&state->cursor, clock_wall_ns());
   state->store_lost += agent->stores_lost;
-  state->last_stream_seq = agent->stream_sequence;
+  state->last_stream_seq = agent->stored.sequence;
+  state->last_stream_hash = agent->stored.stream_hash;
+  memcpy(state->last_stream_id, agent->stored.id, sizeof state->last_stream_id);
   if (agent->last_acknowledged_unix_ns > 0)
     state->last_acknowledged_unix_ns = agent->last_acknowledged_unix_ns;
   if (progress->letters.len > 0 &&

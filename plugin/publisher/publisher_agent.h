@@ -15,6 +15,12 @@
 #include "publisher/window.h"
 #include "store/outbox.h"
 
+/* Where a stream put an event. */
+struct stream_place {
+  uint64_t sequence, stream_hash; /* 0: not known */
+  unsigned char id[16];
+};
+
 /* Acknowledged or refused since the last store. */
 struct publisher_progress {
   struct cursor_progress cursor;
@@ -40,8 +46,8 @@ struct publisher_agent {
   unsigned probes;                     /* since the last acknowledgement */
   uint64_t unacknowledged;             /* in the window when the log was found rewritten */
   struct publisher_progress *progress; /* NULL: nothing to store */
-  uint64_t stream_sequence; /* of the newest acknowledgement, also of an earlier process */
-  uint64_t stores_lost;     /* since the last store */
+  struct stream_place stored;          /* the newest acknowledgement, also of an earlier process */
+  uint64_t stores_lost;                /* since the last store */
   int64_t last_acknowledged_unix_ns;
   char name[];
 };

@@ -7,6 +7,7 @@
  * stretches the election, and would reorder an agent's events. */
 #include "publisher/publisher_flow.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,6 +15,7 @@
 
 #include "base/clock.h"
 #include "base/os_process.h"
+#include "base/uuid.h"
 
 #define NS_PER_MS INT64_C(1000000)
 #define ANSWER_WAIT_NS (2500 * NS_PER_MS)
@@ -21,19 +23,26 @@
 #define OVERDUE_CHECK_NS (100 * NS_PER_MS)
 #define BACK_OFF_NS (100 * NS_PER_MS)
 #define BACK_OFF_DOUBLINGS 5 /* 3.2 s */
+/* Machines whose broker was away for minutes come back over half a minute, not at once. */
+#define CONNECT_DOUBLINGS 9 /* 51.2 s, a quarter less or more */
+#define WHY_INTERVAL_NS (3000 * NS_PER_MS)
+#define STORE_CHECKS 3 /* a connection */
+#define STORE_CHECK_INTERVAL_NS (10000 * NS_PER_MS)
 #define HURRIED_BACK_OFF_NS (250 * NS_PER_MS)
 #define ANSWERS_AT_A_TIME 256
 #define QUEUED_WHILE_PROBING                                                                       \
   16 /* so that one event that is always declined is not the only candidate */
 #define DECLINED_IN_ORDER 3
+#define WINDOW_SCARCE (TRANSPORT_WINDOW - TRANSPORT_WINDOW / 8)
+#define DONE_BEHIND 8
 
-static int64_t back_off_ns(unsigned failures) {
+static int64_t back_off_ns(unsigned failures, unsigned most_doublings) {
   unsigned doublings = failures > 1 ? failures - 1 : 0;
   int64_t wait_ns;
   uint32_t random = 0;
 
-  if (doublings > BACK_OFF_DOUBLINGS)
-    doublings = BACK_OFF_DOUBLINGS;
+  if (doublings > most_doublings)
+    doublings = most_doublings;
   wait_ns = BACK_OFF_NS << doublings;
   (void)os_process_random(&random, sizeof random);
   return wait_ns * 3 / 4 + (int64_t)(random % 1024u) * (wait_ns / 2048);
@@ -58,7 +67,7 @@ static void stop_sending(struct publisher_flow *flow, int64_t now_ns) {
     return;
   flow->mode = PUBLISHER_SETTLING;
   flow->failures++;
-  flow->retry_ns = now_ns + back_off_ns(flow->failures);
+  flow->retry_ns = now_ns + back_off_ns(flow->failures, BACK_OFF_DOUBLINGS);
   flow->settle_by_ns = 0;
 }
 
@@ -69,12 +78,35 @@ static void queue_again(struct publisher_flow *flow, struct window_entry *entry)
   flow->sender.in_flight--;
 }
 
+/* Does the window fill with what was acknowledged behind this one? */
+static bool is_in_the_way(const struct publisher_flow *flow, const struct window_entry *entry) {
+  unsigned done = 0;
+
+  if (entry->agent->first != entry || flow->sender.window.in_use < WINDOW_SCARCE)
+    return false;
+  for (const struct window_entry *at = entry->next; at && done < DONE_BEHIND; at = at->next)
+    done += at->state == WINDOW_DONE;
+  return done == DONE_BEHIND;
+}
+
 /* Others need not wait for one that is declined again and again, but to keep the order of an
- * agent's events it has the first try as long as the cause may be another. */
-static void decline(struct window_entry *entry, int64_t now_ns) {
+ * agent's events it has the first try as long as the cause may be another.  When later ones were
+ * acknowledged and there is no room for more, it is this event, and it becomes a dead letter. */
+static void decline(struct publisher_flow *flow, struct window_entry *entry, const char *why,
+                    int64_t now_ns) {
+  char reason[200];
+
   entry->declined++;
-  if (entry->declined > DECLINED_IN_ORDER)
-    entry->not_before_ns = now_ns + 2 * back_off_ns(entry->declined); /* the others' turn first */
+  if (entry->declined <= DECLINED_IN_ORDER)
+    return;
+  entry->not_before_ns = /* the others' turn first */
+      now_ns + 2 * back_off_ns(entry->declined, BACK_OFF_DOUBLINGS);
+  if (!is_in_the_way(flow, entry))
+    return;
+  (void)snprintf(reason, sizeof reason,
+                 "not acknowledged in %u tries, while later events of the agent were: %.120s",
+                 entry->declined, why[0] ? why : "the broker does not say why");
+  (void)window_refuse(entry, reason); /* without memory for it: at the next try */
 }
 
 void publisher_flow_disconnect(struct publisher_flow *flow, struct publisher_project *projects) {
@@ -95,31 +127,70 @@ static void break_off(struct publisher_flow *flow, struct publisher_project *pro
   set_trouble(flow, projects, trouble);
   publisher_flow_disconnect(flow, projects);
   flow->connect_failures++;
-  flow->connect_ns = now_ns + back_off_ns(flow->connect_failures);
+  flow->connect_ns = now_ns + back_off_ns(flow->connect_failures, CONNECT_DOUBLINGS);
   flow->retry_ns = flow->connect_ns;
 }
 
-/* A message stored after the acknowledgement of sequence n has a greater one, unless the stream
- * began again. */
-static void check_sequence(struct publisher_flow *flow, const struct window_entry *entry,
-                           uint64_t sequence) {
-  struct publisher_agent *agent = entry->agent;
+static void tell_lost(struct publisher_flow *flow, struct publisher_agent *agent, const char *what,
+                      uint64_t sequence, uint64_t before) {
+  flow->sender.era++;
+  flow->sender.newest = (struct stream_place){0};
+  agent->stored = (struct stream_place){0};
+  agent->stores_lost++;
+  flow->store_checks = 0;
+  site_say(agent->site, KAIZEN_LOG_ERROR, PUBLISHER_MESSAGE_STORE_LOST,
+           "%s: the stream acknowledged sequence %llu, and %s %llu: it lost what it held; send it "
+           "again with kaizen-host drain --resend-since",
+           agent->name, (unsigned long long)sequence, what, (unsigned long long)before);
+}
 
-  if (sequence <= entry->floor && entry->era == flow->sender.era) {
-    flow->sender.era++;
-    flow->sender.sequence = 0;
-    agent->stream_sequence = 0;
-    agent->stores_lost++;
-    site_say(agent->site, KAIZEN_LOG_ERROR, PUBLISHER_MESSAGE_STORE_LOST,
-             "%s: the stream acknowledged sequence %llu after %llu: it lost what it "
-             "held; send it again with "
-             "kaizen-host drain --resend-since",
-             agent->name, (unsigned long long)sequence, (unsigned long long)entry->floor);
+static void keep_place(struct stream_place *place, const struct window_entry *entry,
+                       const struct transport_answer *answer) {
+  if (place->stream_hash == answer->stream_hash && place->sequence >= answer->sequence)
+    return;
+  place->sequence = answer->sequence;
+  place->stream_hash = answer->stream_hash;
+  memcpy(place->id, entry->id, sizeof place->id);
+}
+
+/* On a new connection, and where others publish into the same stream: they hide that it began
+ * again. */
+static bool is_time_to_ask(const struct publisher_flow *flow, const struct transport_answer *answer,
+                           int64_t now_ns) {
+  return flow->store_checks > 0 ||
+         (flow->sender.newest.stream_hash == answer->stream_hash &&
+          answer->sequence > flow->sender.newest.sequence + 1 && now_ns >= flow->store_check_ns);
+}
+
+/* A message stored after the acknowledgement of sequence n has a greater one, unless the stream
+ * began again.  Where others publish there too that shows nothing, so the stream is also asked
+ * whether it still holds under n what it acknowledged.  Another stream that answers, as
+ * behind a leaf node, is no loss. */
+static void check_store(struct publisher_flow *flow, const struct window_entry *entry,
+                        const struct transport_answer *answer, int64_t now_ns) {
+  struct publisher_agent *agent = entry->agent;
+  const struct stream_place *stored = &agent->stored;
+  char id[UUID_TEXT_SIZE];
+
+  if (answer->stream_hash == entry->floor_stream && answer->sequence <= entry->floor &&
+      entry->era == flow->sender.era) {
+    tell_lost(flow, agent, "before that", answer->sequence, entry->floor);
+  } else if (is_time_to_ask(flow, answer, now_ns) && stored->sequence > 0 &&
+             stored->stream_hash == answer->stream_hash && answer->stream_hash != 0) {
+    int holds;
+
+    uuid_unpack(stored->id, id);
+    holds = flow->sender.kind->holds(flow->sender.transport, stored->sequence, id);
+    if (flow->store_checks > 0)
+      flow->store_checks = holds == 1 ? 0 : flow->store_checks - 1;
+    else
+      flow->store_check_ns = now_ns + STORE_CHECK_INTERVAL_NS;
+    if (holds == 0)
+      tell_lost(flow, agent, "holds another message, or none, under its earlier", answer->sequence,
+                stored->sequence);
   }
-  if (sequence > flow->sender.sequence)
-    flow->sender.sequence = sequence;
-  if (sequence > agent->stream_sequence)
-    agent->stream_sequence = sequence;
+  keep_place(&flow->sender.newest, entry, answer);
+  keep_place(&agent->stored, entry, answer);
 }
 
 static void acknowledge(struct publisher_flow *flow, struct window_entry *entry,
@@ -127,7 +198,10 @@ static void acknowledge(struct publisher_flow *flow, struct window_entry *entry,
   struct publisher_agent *agent = entry->agent;
 
   if (answer->sequence > 0 && !answer->duplicate)
-    check_sequence(flow, entry, answer->sequence);
+    check_store(flow, entry, answer, now_ns);
+  if (entry->sent_ns > flow->answered_ns)
+    flow->answered_ns = entry->sent_ns;
+  flow->asked_about[0] = '\0';
   agent->last_acknowledged_unix_ns = agent->site->last_acknowledged_unix_ns = clock_wall_ns();
   agent->site->waiting_since_ns = now_ns;
   agent->probes = 0;
@@ -139,15 +213,16 @@ static void acknowledge(struct publisher_flow *flow, struct window_entry *entry,
 }
 
 static void take_answer(struct publisher_flow *flow, const struct transport_answer *answer,
-                        int64_t now_ns) {
+                        const struct transport_trouble *trouble, int64_t now_ns) {
   struct window_entry *entry = window_entry_of(&flow->sender.window, answer->ticket);
 
   if (!entry)
     return;
   if (answer->outcome == TRANSPORT_DECLINED)
-    decline(entry, now_ns);
-  if (answer->outcome == TRANSPORT_FAILED || answer->outcome == TRANSPORT_DECLINED ||
-      (answer->outcome == TRANSPORT_REFUSED && window_refuse(entry, answer->reason) != 0)) {
+    decline(flow, entry, trouble->text, now_ns);
+  if (answer->outcome == TRANSPORT_REFUSED)
+    (void)window_refuse(entry, answer->reason);
+  if (answer->outcome != TRANSPORT_ACKNOWLEDGED && entry->state != WINDOW_DONE) {
     queue_again(flow, entry);
     stop_sending(flow, now_ns);
     return;
@@ -160,6 +235,18 @@ static void take_answer(struct publisher_flow *flow, const struct transport_answ
   else
     entry->agent->site->failures++;
   publisher_agent_advance(entry->agent, &flow->sender.window, now_ns);
+}
+
+/* The library's words say what failed; the broker may know why, and whether waiting helps. */
+static void ask_why(struct publisher_flow *flow, struct transport_trouble *trouble,
+                    int64_t now_ns) {
+  if (now_ns < flow->why_ns && strcmp(trouble->text, flow->asked_about) == 0) {
+    *trouble = flow->trouble;
+    return;
+  }
+  (void)snprintf(flow->asked_about, sizeof flow->asked_about, "%s", trouble->text);
+  flow->sender.kind->why(flow->sender.transport, trouble);
+  flow->why_ns = clock_monotonic_ns() + WHY_INTERVAL_NS;
 }
 
 static void take_answers(struct publisher_flow *flow, struct publisher_project *projects,
@@ -175,9 +262,11 @@ static void take_answers(struct publisher_flow *flow, struct publisher_project *
     count =
         flow->sender.kind->answers(flow->sender.transport, answers, ANSWERS_AT_A_TIME, &trouble);
     for (size_t i = 0; i < count; i++)
-      take_answer(flow, &answers[i], now_ns);
-    if (flow->mode == PUBLISHER_SETTLING && before != PUBLISHER_SETTLING)
+      take_answer(flow, &answers[i], &trouble, now_ns);
+    if (flow->mode == PUBLISHER_SETTLING && before != PUBLISHER_SETTLING) {
+      ask_why(flow, &trouble, now_ns);
       set_trouble(flow, projects, &trouble);
+    }
   } while (count == ANSWERS_AT_A_TIME);
 }
 
@@ -191,11 +280,30 @@ static bool is_overdue(const struct publisher_flow *flow, int64_t now_ns) {
   return false;
 }
 
+/* What was sent before something that was acknowledged, and is not answered, is not answered
+ * because of itself. */
+static void decline_passed_over(struct publisher_flow *flow, int64_t now_ns) {
+  for (size_t i = 0; flow->sender.window.entries && i < TRANSPORT_WINDOW; i++) {
+    struct window_entry *entry = &flow->sender.window.entries[i];
+
+    if (entry->agent && entry->state == WINDOW_SENT &&
+        (entry->declined > 0 || entry->sent_ns < flow->answered_ns)) {
+      if (entry->declined < DECLINED_IN_ORDER)
+        entry->declined = DECLINED_IN_ORDER; /* its order is lost already */
+      decline(flow, entry, "the broker does not answer for it", now_ns);
+      if (entry->state == WINDOW_DONE) {
+        entry->agent->in_flight--;
+        flow->sender.in_flight--;
+      }
+    }
+  }
+}
+
 /* A broker that owes an answer for too long gets a moment for the others, then another
  * connection. */
 static void end_overdue(struct publisher_flow *flow, struct publisher_project *projects,
                         int64_t now_ns) {
-  const struct transport_trouble trouble = {.text = "the broker does not answer"};
+  struct transport_trouble trouble = {.text = "the broker does not answer"};
 
   if (flow->sender.in_flight == 0 || now_ns < flow->overdue_check_ns)
     return;
@@ -204,8 +312,11 @@ static void end_overdue(struct publisher_flow *flow, struct publisher_project *p
     stop_sending(flow, now_ns);
     flow->settle_by_ns = now_ns + SETTLE_WAIT_NS;
   }
-  if (flow->settle_by_ns != 0 && now_ns >= flow->settle_by_ns)
-    break_off(flow, projects, &trouble, now_ns);
+  if (flow->settle_by_ns == 0 || now_ns < flow->settle_by_ns)
+    return;
+  decline_passed_over(flow, now_ns);
+  ask_why(flow, &trouble, now_ns);
+  break_off(flow, projects, &trouble, now_ns);
 }
 
 static void connect_when_due(struct publisher_flow *flow, struct publisher_project *projects,
@@ -225,7 +336,8 @@ static void connect_when_due(struct publisher_flow *flow, struct publisher_proje
     break_off(flow, projects, &trouble, now_ns);
     return;
   }
-  flow->settle_by_ns = 0;
+  flow->settle_by_ns = flow->answered_ns = 0;
+  flow->store_checks = STORE_CHECKS;
   /* alone until one is acknowledged: a stream that is made while a window is in flight would store
    * the later events before the earlier ones it refused */
   flow->mode = PUBLISHER_PROBING;

@@ -26,6 +26,13 @@ struct publisher_flow {
   unsigned failures, connect_failures; /* since the last success: what the back-off grows with */
   int64_t retry_ns, connect_ns;        /* CLOCK_MONOTONIC: not before */
   int64_t overdue_check_ns, settle_by_ns;
+  int64_t answered_ns; /* when the newest event that was acknowledged had been sent */
+  int64_t why_ns;      /* the broker is not asked why before */
+  /* whether the stream still holds what it had: how often to ask on this connection, and when at the
+   * earliest otherwise */
+  unsigned store_checks;
+  int64_t store_check_ns;
+  char asked_about[160];            /* the trouble's text before the broker was asked why */
   struct transport_trouble trouble; /* why nothing is acknowledged; "" when something is */
 };
 

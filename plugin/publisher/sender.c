@@ -29,8 +29,13 @@ static bool send_entry(struct sender *sender, struct window_entry *entry,
   uuid_unpack(entry->id, id);
   entry->sent_ns = clock_monotonic_ns();
   entry->era = sender->era;
-  entry->floor =
-      sender->sequence > agent->stream_sequence ? sender->sequence : agent->stream_sequence;
+  entry->floor = agent->stored.sequence;
+  entry->floor_stream = agent->stored.stream_hash;
+  if (sender->newest.stream_hash != 0 && (entry->floor_stream != sender->newest.stream_hash ||
+                                          sender->newest.sequence > entry->floor)) {
+    entry->floor = sender->newest.sequence;
+    entry->floor_stream = sender->newest.stream_hash;
+  }
   switch (sender->kind->send(sender->transport, window_ticket(&sender->window, entry), id,
                              buffer_span(&sender->envelope), &trouble)) {
   case TRANSPORT_SENT:

@@ -16,8 +16,8 @@ struct sender {
   struct transport *transport; /* NULL: not connected */
   struct window window;
   size_t in_flight;
-  uint64_t sequence; /* of the newest acknowledgement */
-  uint32_t era;      /* raised when the store was found lost */
+  struct stream_place newest; /* of all agents' */
+  uint32_t era;               /* raised when the store was found lost */
   struct buffer line, envelope;
 };
 

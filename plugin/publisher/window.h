@@ -26,9 +26,10 @@ struct window_entry {
   struct publisher_agent *agent;
   uint64_t begin, end; /* its line in the log */
   int64_t sent_ns, not_before_ns;
-  uint64_t floor;    /* an acknowledgement must have a greater sequence ... */
-  uint32_t era;      /* ... unless the store was lost since: then eras differ */
-  uint32_t declined; /* times it was declined, perhaps by itself */
+  uint64_t floor;        /* an acknowledgement must have a greater sequence ... */
+  uint64_t floor_stream; /* ... when it is of this stream (a hash; 0: not known) */
+  uint32_t era;          /* ... and the store was not lost since: then eras differ */
+  uint32_t declined;     /* times it was declined, perhaps by itself */
   enum window_state state;
   char *refusal; /* why it became a dead letter; NULL: it did not */
   unsigned char id[16];

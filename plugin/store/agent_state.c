@@ -96,11 +96,14 @@ static void visit_fields(struct visitor *visitor, struct agent_state *state) {
     visit_i64(visitor, &cursor->marks[i].time_s);
     visit_bytes(visitor, cursor->marks[i].id, sizeof cursor->marks[i].id);
   }
+  visit_u64(visitor, &state->last_stream_hash);
+  visit_bytes(visitor, state->last_stream_id, sizeof state->last_stream_id);
 }
 
 /* magic, format; sequence to mark_count (16 numbers of 8 bytes, 2 ids, the recent ids); the marks;
- * the checksum */
-_Static_assert(8 + 8 + 16 * 8 + 2 * 16 + CURSOR_RECENT * 16 + CURSOR_MARKS * 24 + 8 <= PAGE_BYTES,
+ * the last stream (a number and an id); the checksum */
+_Static_assert(8 + 8 + 16 * 8 + 2 * 16 + CURSOR_RECENT * 16 + CURSOR_MARKS * 24 + 8 + 16 + 8 <=
+                   PAGE_BYTES,
                "the fields fit a page");
 
 /* FNV-1a.  Not base/hash.h: that one may change with files that can be rebuilt, this file

@@ -22,7 +22,9 @@ struct agent_state {
   int64_t retention_read_s;  /* what the wall clock said when that was last looked at */
   uint64_t lost_by_rewrite;  /* marked lines a foreign rewrite took before they were acknowledged */
   uint64_t store_lost;       /* acknowledgements that show that the stream lost its store */
-  uint64_t last_stream_seq;
+  uint64_t last_stream_seq;  /* the newest event that a stream acknowledged, */
+  uint64_t last_stream_hash; /* which stream that was, 0: not known, */
+  unsigned char last_stream_id[16]; /* and the event's id */
   int64_t last_acknowledged_unix_ns;
 };
 

@@ -58,6 +58,62 @@ class Lying(BrokerTest):
         self.assertEqual((view["dead"], view["pending"], view["acknowledged"]), (0, 101, 0))
 
 
+    def test_an_id_that_the_stream_knows_and_does_not_store_stops_nobody(self):
+        """As nats-server 2.10 answers for a day about an id that it refused while the stream was full."""
+        def answer(event_id, number):
+            if event_id == broker.published[0]:
+                return b'{"stream":"S","seq":0,"duplicate":true}'
+            return b'{"stream":"S","seq":%d}' % number
+
+        broker = self.make_fake(answer)
+        driver = self.make_driver()
+        driver.ok(f"attach 0 {broker.url}")
+        driver.ok("append coach 1")
+        wait_for(lambda: "does not store it" in driver.json("status 0")["reason"], "the cause")
+        driver.ok("append coach 100")
+        wait_for(lambda: len(set(broker.published)) == 101, "all of them")
+        self.assertEqual(driver.view("coach")["dead"], 0, "it may be taken yet")
+        driver.ok("append coach 5000")
+        self.assertEqual(driver.flush(ms=60000), (0, 0))
+        view = driver.view("coach")
+        self.assertEqual((view["dead"], view["acknowledged"]), (1, 5100))
+        self.assertIn("does not store it", driver.call("letters"))
+
+    def test_an_event_that_is_never_answered_does_not_hold_the_others_back(self):
+        def answer(event_id, number):
+            return None if event_id == broker.published[0] else b'{"stream":"S","seq":%d}' % number
+
+        broker = self.make_fake(answer)
+        driver = self.make_driver()
+        driver.ok("append coach 2")
+        driver.ok("append judge 2")
+        driver.ok(f"attach 0 {broker.url}")
+        wait_for(lambda: "does not answer" in driver.json("status 0")["reason"], "the first time-out")
+        driver.ok("append coach 50")
+        wait_for(lambda: len(set(broker.published)) == 54, "the others")
+        self.assertEqual(driver.view("coach")["dead"], 0)
+
+    def test_another_stream_that_answers_is_no_loss(self):
+        names = (b"HUB", b"LEAF")
+
+        def answer(event_id, number):
+            return b'{"stream":"%s","domain":"%s","seq":%d}' % (names[number % 2], names[number % 2], 1000 * (number % 2) + number)
+
+        broker = self.make_fake(answer)
+        driver = self.make_driver()
+        driver.ok(f"attach 0 {broker.url}")
+        for _ in range(4):
+            driver.ok("append coach 1")
+            self.assertEqual(driver.flush(), (0, 0))
+        second = self.make_driver()  # goes by what the first one stored
+        driver.call("detach 0 5000")
+        second.ok(f"attach 0 {broker.url}")
+        second.ok("append coach 1")
+        self.assertEqual(second.flush(), (0, 0))
+        self.assertEqual(second.view("coach")["store_lost"], 0)
+        self.assertNotIn(":204]", driver.call("said") + second.call("said"))
+
+
 @unittest.skipUnless(shutil.which("openssl"), "openssl is not installed")
 class Encrypted(BrokerTest):
     def certificate(self, name, host):

@@ -125,7 +125,42 @@ class Refused(BrokerTest):
 
     def test_a_broker_without_jetstream_leaves_events_pending(self):
         server = self.make_server(jetstream=False)
-        self.expect_pending(server.url, "no stream takes")
+        self.expect_pending(server.url, "no JetStream")
+
+    def test_a_broker_without_a_stream_says_how_to_make_one(self):
+        self.expect_pending(self.make_server().url, "broker init")
+
+    def test_each_stream_that_takes_nothing_says_why(self):
+        cases = {
+            "acknowledges nothing (no_ack)": {"no_ack": True},
+            "full (max_bytes)": {"max_bytes": 300, "discard": "new"},
+            "full (max_msgs)": {"max_msgs": 1, "discard": "new"},
+            "is sealed": {},
+        }
+        for number, (words, config) in enumerate(cases.items()):
+            with self.subTest(words):
+                server, self.root = self.make_server(), self.scratch / f"root{number}"
+                self.root.mkdir()
+                client = self.make_client(server)
+                made = client.make_stream(**config)["config"]
+                if "max_msgs" in config:
+                    client.ask("activity.other", {"any": "message"})
+                if not config:
+                    client.ask("$JS.API.STREAM.UPDATE.ACTIVITY_EVENTS", dict(made, sealed=True))
+                self.expect_pending(server.url, words)
+
+    def test_a_stream_that_drops_what_nobody_wants_is_told_of_at_a_resend(self):
+        server = self.make_server()
+        client = self.make_client(server)
+        client.make_stream(retention="interest")
+        driver = self.make_driver()
+        driver.ok(f"attach 0 {server.url}")
+        driver.ok("append coach 3")
+        self.assertEqual(driver.flush(), (0, 0))
+        self.assertEqual(driver.call("resend 0"), "3")
+        driver.ok("ring coach")
+        wait_for(lambda: "has no consumer" in driver.json("status 0")["reason"], "the cause")
+        self.assertEqual(driver.view("coach")["dead"], 0)
 
     def test_a_full_stream_leaves_events_pending_until_there_is_room(self):
         server = self.make_server()
@@ -134,7 +169,7 @@ class Refused(BrokerTest):
         driver = self.make_driver()
         driver.ok(f"attach 0 {server.url}")
         driver.ok("append coach 30")
-        wait_for(lambda: "10077" in driver.json("status 0")["reason"], "the reason")
+        wait_for(lambda: "is full (max_msgs)" in driver.json("status 0")["reason"], "the reason")
         client.ask("$JS.API.STREAM.UPDATE.ACTIVITY_EVENTS",
                    {**client.ask("$JS.API.STREAM.INFO.ACTIVITY_EVENTS")["config"], "max_msgs": -1})
         self.assertEqual(driver.flush(), (0, 0))
@@ -206,6 +241,31 @@ class Unreliable(BrokerTest):
         self.assertEqual(driver.call("resend 0"), "140")
         self.assertEqual(driver.flush(), (0, 0))
         self.assertEqual({payload["id"] for _, payload in client.messages()}, set(self.marked_ids("coach")))
+
+    def test_others_that_publish_there_too_do_not_hide_that_a_stream_began_again(self):
+        server = self.make_server()
+        client = self.make_client(server)
+        client.make_stream()
+        driver = self.make_driver()
+        driver.ok(f"attach 0 {server.url}")
+        driver.ok("append coach 20")
+        self.assertEqual(driver.flush(), (0, 0))
+        for _ in range(5):  # theirs among ours: no loss
+            client.ask("activity.other", {"any": "message"})
+        driver.ok("append coach 1")
+        self.assertEqual(driver.flush(), (0, 0))
+        self.assertNotIn(":204]", driver.call("said"))
+        server.kill()
+        server.forget_store()
+        server.start()
+        client = self.make_client(server)
+        client.make_stream()
+        for _ in range(100):
+            client.ask("activity.other", {"any": "message"})
+        driver.ok("append coach 1")
+        self.assertEqual(driver.flush(), (0, 0))
+        self.assertEqual(driver.view("coach")["store_lost"], 1)
+        self.assertIn("[3:204]", driver.call("said"))
 
     def test_attaching_a_hundred_times_leaves_nothing_growing(self):
         server = self.make_server()

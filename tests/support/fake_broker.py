@@ -58,6 +58,8 @@ class FakeBroker(threading.Thread):
     def respond(self, connection, subject, number, body):
         """To the event `body`, on the subject of its answers, which has this subscription number."""
         text = self.answer(json.loads(body)["id"], len(self.published))
+        if text is None:  # no answer at all
+            return
         connection.sendall(b"MSG %s %s %d\r\n%s\r\n" % (subject, number, len(text), text))
 
     def close(self):
