@@ -21,6 +21,19 @@ static bool is_hopeless(const struct kaizen_stats *stats) {
          (stats->publisher != KAIZEN_PUBLISHER_ELSEWHERE && stats->publisher_reason[0] != '\0');
 }
 
+/* Does the publisher say that waiting does not help? */
+static bool is_lasting(struct session *session) {
+  struct problem ignored;
+  struct json_object *report = NULL;
+  bool lasting = false;
+
+  if (report_text_delivery(session, &report, &ignored) == 0)
+    lasting = json_object_get_boolean(
+        report_text_member(report_text_member(report, "publisher"), "hopeless"));
+  json_object_put(report);
+  return lasting;
+}
+
 static void show_progress(const struct kaizen_stats *stats) {
   output_progress("%llu of %llu events acknowledged, %llu pending  %s",
                   (unsigned long long)stats->acknowledged, (unsigned long long)stats->marked,
@@ -50,8 +63,11 @@ enum delivery_end delivery_wait(struct session *session, const struct delivery_w
     if (signals_pending())
       return DELIVERY_INTERRUPTED;
     hopeless_slices = is_hopeless(stats) ? hopeless_slices + 1 : 0;
-    if (!wait->until_deadline && hopeless_slices == HOPELESS_SLICES)
-      return DELIVERY_HOPELESS;
+    if (hopeless_slices == HOPELESS_SLICES && !wait->until_deadline) {
+      if (!wait->patient || stats->publisher == KAIZEN_PUBLISHER_OFF || is_lasting(session))
+        return DELIVERY_HOPELESS;
+      hopeless_slices = 0;
+    }
     if (left_s <= 0)
       return DELIVERY_TIMEOUT;
   }

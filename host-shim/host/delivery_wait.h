@@ -11,8 +11,9 @@
 
 struct delivery_wait {
   double timeout_s; /* negative: none */
-  /* also while the broker cannot be reached; else that ends the wait at once */
-  bool until_deadline;
+  /* To the end, also without hope; else to the end while there is hope (a broker that restarts, a
+   * leader that is elected); else a broker that cannot be used ends the wait at once. */
+  bool until_deadline, patient;
   bool show_progress;
 };
 enum delivery_end {

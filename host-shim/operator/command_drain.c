@@ -17,8 +17,7 @@
 static const double TIMEOUT_DEFAULT_S = 30;
 
 static const struct option_spec own_options[] = {
-    {"timeout", 't', OPTION_SECONDS, "S",
-     "how long to try; 30, but an unreachable broker ends it at once"},
+    {"timeout", 't', OPTION_SECONDS, "S", "how long to try; 30, unless waiting cannot help"},
     {"follow", 0, OPTION_FLAG, NULL, "stay and publish what comes, until SIGTERM or Ctrl-C"},
     {"roots", 0, OPTION_FILE, "FILE",
      "with --follow: many projects, one root folder a line; read again when it changes"},
@@ -42,8 +41,9 @@ struct drain_result {
   const char *ended;
   int status;
   uint64_t changed; /* events that a --resend-... or --assume-sent touched */
-  uint64_t acknowledged_before, held;
-  struct kaizen_stats stats;
+  uint64_t held;
+  uint64_t duplicates, duplicates_gone; /* events that the stream knew by their ids */
+  struct kaizen_stats before, stats;    /* before: once a --resend-... had been done */
 };
 
 static int check_given(const struct host *host, struct problem *problem) {
@@ -88,23 +88,30 @@ static int decide(const struct host *host, struct session *session, int64_t sinc
   return result < 0 ? session_failed(session, "drain", result, problem) : 0;
 }
 
-static uint64_t count_held(struct session *session) {
+static void take_report(struct session *session, struct drain_result *result) {
   struct problem ignored;
   struct json_object *report = NULL;
-  uint64_t held = 0;
 
   if (report_text_delivery(session, &report, &ignored) < 0)
-    return 0;
+    return;
+  struct json_object *publisher = report_text_member(report, "publisher");
+  result->duplicates = report_text_count(publisher, "duplicates");
+  result->duplicates_gone = report_text_count(publisher, "duplicates_gone");
   struct json_object *agents = report_text_member(report, "agents");
   for (size_t i = 0;
        json_object_is_type(agents, json_type_array) && i < json_object_array_length(agents); i++)
-    held += report_text_count(json_object_array_get_idx(agents, i), "held");
+    result->held += report_text_count(json_object_array_get_idx(agents, i), "held");
   json_object_put(report);
-  return held;
+}
+
+/* What grew during this run; -1 when it shrank, as when records were pruned meanwhile. */
+static int64_t grown(uint64_t before, uint64_t after) {
+  return after >= before ? (int64_t)(after - before) : -1;
 }
 
 static void take_end(struct drain_result *result, enum delivery_end end) {
-  bool needs_hands = result->held > 0 || result->stats.dead_lettered > 0;
+  bool needs_hands =
+      result->held > 0 || grown(result->before.dead_lettered, result->stats.dead_lettered) != 0;
 
   result->ended = end == DELIVERY_DONE          ? "done"
                   : end == DELIVERY_TIMEOUT     ? "timeout"
@@ -127,11 +134,14 @@ static void print_json(const struct drain_result *result) {
   const char *reason = reason_of(result);
 
   json_object_object_add(document, "ended", json_object_new_string(result->ended));
-  json_object_object_add(
-      document, "acknowledged_now",
-      json_object_new_uint64(result->stats.acknowledged > result->acknowledged_before
-                                 ? result->stats.acknowledged - result->acknowledged_before
-                                 : 0));
+  int64_t acknowledged = grown(result->before.acknowledged, result->stats.acknowledged);
+  int64_t dead_lettered = grown(result->before.dead_lettered, result->stats.dead_lettered);
+
+  json_object_object_add(document, "acknowledged_now",
+                         acknowledged < 0 ? NULL : json_object_new_int64(acknowledged));
+  json_object_object_add(document, "dead_lettered_now",
+                         dead_lettered < 0 ? NULL : json_object_new_int64(dead_lettered));
+  json_object_object_add(document, "duplicates_now", json_object_new_uint64(result->duplicates));
   json_object_object_add(document, "changed", json_object_new_uint64(result->changed));
   json_object_object_add(document, "marked", json_object_new_uint64(result->stats.marked));
   json_object_object_add(document, "acknowledged",
@@ -145,16 +155,45 @@ static void print_json(const struct drain_result *result) {
   output_json(document);
 }
 
-static void print_text(const struct drain_result *result) {
+/* This run's counts; the whole history's behind it, where it is more. */
+static void print_counts(const struct drain_result *result) {
   const struct kaizen_stats *stats = &result->stats;
+  int64_t acknowledged = grown(result->before.acknowledged, stats->acknowledged);
+  int64_t dead_lettered = grown(result->before.dead_lettered, stats->dead_lettered);
+  int64_t all = acknowledged + dead_lettered + (int64_t)stats->pending;
 
-  printf("%" PRIu64 " of %" PRIu64 " event%s acknowledged, %" PRIu64 " pending",
-         stats->acknowledged, stats->marked, output_plural(stats->marked), stats->pending);
+  if (acknowledged < 0 || dead_lettered < 0)
+    printf("records were removed meanwhile: how many events were acknowledged is not known");
+  else
+    printf("%" PRId64 " of %" PRId64 " event%s acknowledged", acknowledged, all,
+           output_plural((uint64_t)all));
+  printf(", %" PRIu64 " pending", stats->pending);
   if (result->held > 0)
     printf(" (%" PRIu64 " of them held)", result->held);
-  printf(", %" PRIu64 " dead letter%s\n", stats->dead_lettered,
-         output_plural(stats->dead_lettered));
+  if (acknowledged >= 0 && dead_lettered >= 0)
+    printf(", %" PRId64 " dead letter%s", dead_lettered, output_plural((uint64_t)dead_lettered));
+  if (stats->marked != (uint64_t)all)
+    printf("; in all %" PRIu64 " of %" PRIu64 " acknowledged, %" PRIu64 " dead letter%s",
+           stats->acknowledged, stats->marked, stats->dead_lettered,
+           output_plural(stats->dead_lettered));
+  putchar('\n');
+}
+
+static void print_resend(const struct drain_result *result) {
+  if (result->changed == 0 || result->duplicates == 0)
+    return;
+  output_note("%" PRIu64 " of the events sent again were known to the stream by their ids: it "
+              "stored them no second time",
+              result->duplicates);
+  if (result->duplicates_gone > 0)
+    output_warning("it holds some of them no more, and takes them only once its duplicate_window "
+                   "('broker check' shows it) has passed: resend then, or make the stream again");
+}
+
+static void print_text(const struct drain_result *result) {
+  print_counts(result);
   fflush(stdout);
+  print_resend(result);
   if (result->held > 0)
     output_note("held events wait for 'drain --resend-all' or 'drain --assume-sent'");
   if (*reason_of(result) != '\0' && !output_has_said(reason_of(result)))
@@ -162,27 +201,27 @@ static void print_text(const struct drain_result *result) {
 }
 
 static int drain_opened(const struct host *host, struct session *session, struct problem *problem) {
-  struct drain_result result = {.ended = "", .stats.struct_size = sizeof result.stats};
+  struct drain_result result = {.ended = "", .before.struct_size = sizeof result.before};
   const struct delivery_wait wait = {
       .timeout_s = options_number(host->arguments, "timeout", TIMEOUT_DEFAULT_S),
       .until_deadline = options_given(host->arguments, "timeout"),
+      .patient = true,
       .show_progress = true,
   };
   int64_t since_ns = 0;
 
   if (resend_since(host, &since_ns, problem) < 0 || follow_publish_here(session, problem) < 0 ||
-      session_start(session, problem) < 0)
+      decide(host, session, since_ns, &result.changed, problem) < 0)
+    return output_problem(problem);
+  session->plugin.table->stats(session->instance, &result.before); /* before anything is sent */
+  if (session_start(session, problem) < 0)
     return output_problem(problem);
   signals_note();
-  session->plugin.table->stats(session->instance, &result.stats);
-  result.acknowledged_before = result.stats.acknowledged;
-  if (decide(host, session, since_ns, &result.changed, problem) < 0)
-    return output_problem(problem);
   enum delivery_end end = delivery_wait(session, &wait, &result.stats, problem);
   output_progress_end();
   if (end == DELIVERY_FAILED)
     return output_problem(problem);
-  result.held = count_held(session);
+  take_report(session, &result);
   take_end(&result, end);
   if (output_is_json())
     print_json(&result);

@@ -278,7 +278,7 @@ static int last_sequence_reaches(const struct nats_library *nats, natsConnection
     return -1;
   last = number_of(member_of(answer, "state").raw, "last_seq", -1);
   nats->natsMsg_Destroy(message);
-  return last >= 0 && (uint64_t)last < sequence ? 0 : -1; /* else it may have been deleted */
+  return last < 0 ? -1 : (uint64_t)last < sequence ? 0 : 2;
 }
 
 int broker_stream_holds(const struct nats_library *nats, natsConnection *connection,
@@ -364,8 +364,8 @@ int broker_stream_judge(const struct broker_stream *stream,
     return say(trouble, true, "no stream takes the subject; make one: kaizen-host broker init", "",
                "");
   case BROKER_STREAM_NO_JETSTREAM:
-    return say(trouble, true,
-               "no JetStream for this account; enable it, or set publish to core", "", "");
+    return say(trouble, true, "no JetStream for this account; enable it, or set publish to core",
+               "", "");
   case BROKER_STREAM_LISTENED:
     (void)say(trouble, true, "somebody listens on the subject, but no stream says that it stores",
               "", "");

@@ -55,7 +55,7 @@ struct broker_stream_place {
 void broker_stream_place_set(struct broker_stream_place *place, const char *domain,
                              const char *name);
 /* 1: it holds the message with this id under that sequence; 0: it holds another one there, or ends
- * before; -1: it does not tell, or the message is gone from its middle. */
+ * before; 2: it went further, and that message is gone; -1: it does not tell. */
 int broker_stream_holds(const struct nats_library *nats, natsConnection *connection,
                         const struct broker_stream_place *place, uint64_t sequence, const char *id,
                         int64_t deadline_ns);

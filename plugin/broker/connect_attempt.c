@@ -18,7 +18,8 @@
 
 #define WRITE_DEADLINE_MS                                                                          \
   1000 /* without one a frozen broker blocks publish, status and close for ever */
-#define PING_INTERVAL_MS 30000 /* of an idle connection: while events are on their way, answers tell */
+#define PING_INTERVAL_MS                                                                           \
+  30000 /* of an idle connection: while events are on their way, answers tell */
 #define PINGS_OUT 2
 #define SAID_MAX 120
 #define NS_PER_MS INT64_C(1000000)

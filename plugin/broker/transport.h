@@ -66,7 +66,8 @@ struct transport_kind {
    * it does not tell. */
   void (*why)(struct transport *transport, struct transport_trouble *trouble);
   /* Asks, for half a second, whether the stream that acknowledged last holds the message `id` under
-   * that sequence: 1 it does, 0 it holds another one there or ends before, -1 it does not tell. */
+   * that sequence: 1 it does, 0 it holds another one there or ends before, 2 that message is gone,
+   * -1 it does not tell. */
   int (*holds)(struct transport *transport, uint64_t sequence, const char *id);
   /* Takes up to `max` answers.  *trouble is filled when one of them failed or was declined. */
   size_t (*answers)(struct transport *transport, struct transport_answer *answers, size_t max,

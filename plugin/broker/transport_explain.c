@@ -64,7 +64,7 @@ void transport_explain(const struct nats_library *nats, const struct transport_s
         "");
     break;
   case NATS_NO_SERVER:
-    say(trouble, true, "no broker answers at ", settings->shown_url);
+    say(trouble, false, "no broker answers at ", settings->shown_url);
     trouble->unreachable = true;
     break;
   case NATS_CONNECTION_AUTH_FAILED:

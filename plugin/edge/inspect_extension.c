@@ -238,6 +238,9 @@ static int make_delivery(struct pipeline *pipeline, struct report *report, struc
   add_text(out, ",\"publisher\":{\"state\":", publisher_state_name(status.state));
   add_text(out, ",\"reason\":", status.reason);
   add_count(out, ",\"holder_pid\":", (uint64_t)status.holder_pid);
+  buffer_append_text(out, status.hopeless ? ",\"hopeless\":true" : ",\"hopeless\":false");
+  add_count(out, ",\"duplicates\":", status.duplicates);
+  add_count(out, ",\"duplicates_gone\":", status.duplicates_gone);
   buffer_append_text(out, "}");
   add_limits(out, &pipeline->project);
   buffer_append_text(out, ",\"agents\":[");

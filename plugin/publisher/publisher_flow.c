@@ -27,6 +27,7 @@
 #define CONNECT_DOUBLINGS 9 /* 51.2 s, a quarter less or more */
 #define WHY_INTERVAL_NS (3000 * NS_PER_MS)
 #define STORE_CHECKS 3 /* a connection */
+#define DUPLICATE_CHECK_NS (20 * NS_PER_MS)
 #define STORE_CHECK_INTERVAL_NS (10000 * NS_PER_MS)
 #define HURRIED_BACK_OFF_NS (250 * NS_PER_MS)
 #define ANSWERS_AT_A_TIME 256
@@ -193,12 +194,40 @@ static void check_store(struct publisher_flow *flow, const struct window_entry *
   keep_place(&agent->stored, entry, answer);
 }
 
+/* A stream remembers ids for a while after their messages went: what is sent again within that time
+ * is acknowledged and not stored. */
+static void look_for_duplicate(struct publisher_flow *flow, const struct window_entry *entry,
+                               const struct transport_answer *answer, int64_t now_ns) {
+  struct site *site = entry->agent->site;
+  char id[UUID_TEXT_SIZE];
+  int holds;
+
+  site->duplicates++;
+  if (now_ns < flow->duplicate_check_ns)
+    return;
+  flow->duplicate_check_ns = now_ns + DUPLICATE_CHECK_NS;
+  uuid_unpack(entry->id, id);
+  holds = flow->sender.kind->holds(flow->sender.transport, answer->sequence, id);
+  if (holds != 0 && holds != 2)
+    return;
+  site->duplicates_gone++;
+  if (!flow->told_gone)
+    site_say(site, KAIZEN_LOG_WARNING, PUBLISHER_MESSAGE_NOT_STORED,
+             "%s: the stream knows event %s by its id and holds it no more (purged, expired or "
+             "consumed): sent again it is acknowledged and not stored, until the stream's "
+             "duplicate_window has passed",
+             entry->agent->name, id);
+  flow->told_gone = true;
+}
+
 static void acknowledge(struct publisher_flow *flow, struct window_entry *entry,
                         const struct transport_answer *answer, int64_t now_ns) {
   struct publisher_agent *agent = entry->agent;
 
   if (answer->sequence > 0 && !answer->duplicate)
     check_store(flow, entry, answer, now_ns);
+  if (answer->duplicate)
+    look_for_duplicate(flow, entry, answer, now_ns);
   if (entry->sent_ns > flow->answered_ns)
     flow->answered_ns = entry->sent_ns;
   flow->asked_about[0] = '\0';
@@ -338,6 +367,7 @@ static void connect_when_due(struct publisher_flow *flow, struct publisher_proje
   }
   flow->settle_by_ns = flow->answered_ns = 0;
   flow->store_checks = STORE_CHECKS;
+  flow->told_gone = false;
   /* alone until one is acknowledged: a stream that is made while a window is in flight would store
    * the later events before the earlier ones it refused */
   flow->mode = PUBLISHER_PROBING;

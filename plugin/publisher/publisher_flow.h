@@ -31,6 +31,8 @@ struct publisher_flow {
   /* whether the stream still holds what it had: how often to ask on this connection, and when at the
    * earliest otherwise */
   unsigned store_checks;
+  int64_t duplicate_check_ns; /* not before is it looked for a duplicate in the stream */
+  bool told_gone;             /* on this connection */
   int64_t store_check_ns;
   char asked_about[160];            /* the trouble's text before the broker was asked why */
   struct transport_trouble trouble; /* why nothing is acknowledged; "" when something is */

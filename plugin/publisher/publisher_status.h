@@ -18,6 +18,7 @@ enum publisher_message {
   PUBLISHER_MESSAGE_AGENT_FAILED = 206,    /* an agent's files cannot be used */
   PUBLISHER_MESSAGE_HELD = 207,            /* a copied or restored tree's wait for a decision */
   PUBLISHER_MESSAGE_GAVE_UP = 208,         /* no success here: another process may try */
+  PUBLISHER_MESSAGE_NOT_STORED = 209,      /* known by its id, and not in the stream */
 };
 
 /* Messages for the host's log, made on the publisher's thread; the receiver queues them (plugin
@@ -28,9 +29,11 @@ struct publisher_status {
   int32_t state;             /* KAIZEN_PUBLISHER_* */
   pid_t holder_pid;          /* who holds the project's publisher lock, 0: nobody */
   uint64_t publish_failures; /* answers that were no acknowledgement, since start */
+  uint64_t duplicates;       /* acknowledged as known by their ids, since start */
+  uint64_t duplicates_gone;  /* of those of them that were looked for: not in the stream */
   int64_t last_acknowledged_unix_ns;
   char reason[160]; /* why it is not CONNECTED, or why nothing is acknowledged although it is */
-  bool hopeless;    /* no use in waiting a second for it: refused, no library, no stream, ... */
+  bool hopeless;    /* does not pass by waiting: refused, no library, no stream, ... */
 };
 
 #endif

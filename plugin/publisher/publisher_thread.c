@@ -162,6 +162,8 @@ static void describe(const struct publisher *publisher, const struct publisher_p
   memset(status, 0, sizeof *status);
   status->holder_pid = project->holder;
   status->publish_failures = project->site.failures;
+  status->duplicates = project->site.duplicates;
+  status->duplicates_gone = project->site.duplicates_gone;
   status->last_acknowledged_unix_ns = project->site.last_acknowledged_unix_ns;
   if (!project->elected) {
     status->state = KAIZEN_PUBLISHER_ELSEWHERE;

@@ -34,6 +34,8 @@ struct site {
   bool id_known, durable;   /* durable: some instance syncs its logs */
   int64_t waiting_since_ns; /* events are pending and nothing was acknowledged since; 0: none are */
   uint64_t failures;
+  uint64_t duplicates,
+      duplicates_gone; /* acknowledged by their id; of those looked for: not there */
   int64_t last_acknowledged_unix_ns;
 };
 

@@ -10,6 +10,7 @@ import subprocess
 import time
 import unittest
 
+from broker_support import Client
 from shim_support import Broker, HostTest, clean_environment, slowed
 
 
@@ -64,7 +65,6 @@ class Delivery(HostTest):
     def test_what_was_recorded_without_a_broker_is_drained_later(self):
         self.broker.stop()
         self.assertEqual(self.document(5, "record", "coach", "--success", "--emit-event", "--wait", "1")["event"], "pending")
-        self.assertEqual(self.document(6, "drain")["ended"], "broker")
         self.assertEqual(self.document(5, "drain", "--timeout", "0.3")["ended"], "timeout")
         self.broker.start()
         self.expect(0, "broker", "init", env=self.env)
@@ -113,10 +113,50 @@ class Delivery(HostTest):
         # Were it waited for, the test runner would end the test.
         result = self.run_host("record", "coach", "--success", "--emit-event", "--wait", "86400", env=self.env)
         self.assertEqual(result.returncode, 5, result.stderr)
-        for arguments in (["drain"], ["drain", "-q"]):
+        for arguments in (["drain", "-t", "1"], ["drain", "-t", "1", "-q"]):
             drained = self.run_host(*arguments, env=self.env)
-            self.assertEqual((drained.returncode, drained.stdout), (6, b"0 of 1 event acknowledged, 1 pending, 0 dead letters\n"))
+            self.assertEqual((drained.returncode, drained.stdout), (5, b"0 of 1 event acknowledged, 1 pending, 0 dead letters\n"))
             self.assertEqual(drained.stderr.decode().count("no broker answers"), 1, drained.stderr)
+
+    def test_a_drain_waits_for_a_broker_that_restarts(self):
+        self.expect(0, "broker", "init", env=self.env)
+        self.broker.stop()
+        self.run_host("record", "coach", "--success", "-e", "-w", "0", env=self.env)
+        drain = self.start("drain", "-o", "json")
+        self.assertIn(b"no broker answers", drain.stderr.readline())  # it has met nobody
+        self.broker.start()
+        output = json.loads(drain.communicate()[0])
+        self.assertEqual((drain.returncode, output["ended"], output["acknowledged_now"]), (0, "done", 1))
+
+    def test_a_drain_ends_at_once_where_waiting_cannot_help(self):
+        """Were it waited for, it would end with 5."""
+        self.run_host("record", "coach", "--success", "-e", "-w", "0", env=self.env)
+        document = self.document(6, "drain")
+        self.assertEqual(document["ended"], "broker")
+        self.assertIn("broker init", document["reason"])
+
+    def test_a_drain_counts_its_own_events_and_the_history_apart(self):
+        self.expect(0, "broker", "init", env=self.env)
+        self.emit()
+        self.run_host("record", "coach", "--success", "-e", "-w", "0", "--set", "delivery=relay", env=self.env)
+        result = self.run_host("drain", env=self.env)
+        self.assertEqual(result.stdout, b"1 of 1 event acknowledged, 0 pending, 0 dead letters; in all 2 of 2 acknowledged, 0 dead letters\n")
+
+    def test_a_resend_says_what_the_stream_did_with_it(self):
+        self.expect(0, "broker", "init", env=self.env)
+        self.emit()
+        self.emit()
+        again = self.run_host("drain", "--resend-all", env=self.env).stderr.decode()
+        self.assertIn("2 of the events sent again were known to the stream", again)
+        self.assertNotIn("holds some of them no more", again)
+        client = Client(self.broker.url)
+        self.addCleanup(client.close)
+        client.ask("$JS.API.STREAM.PURGE.ACTIVITY_EVENTS")
+        gone = self.run_host("drain", "--resend-all", env=self.env)
+        self.assertEqual(gone.returncode, 0)
+        self.assertIn("holds some of them no more", gone.stderr.decode())
+        self.assertIn("duplicate_window", gone.stderr.decode())
+        self.assertEqual(self.document(0, "drain", "--resend-all")["duplicates_now"], 2)
 
     def test_watch_shows_each_event_with_its_id(self):
         self.expect(0, "broker", "init", env=self.env)
