@@ -13,6 +13,7 @@
 
 #include "base/file_text.h"
 #include "base/json_text.h"
+#include "hooks/hook_file.h"
 #include "host/report_text.h"
 
 static const size_t FILE_BYTES_MAX = 4 * 1024 * 1024;
@@ -45,7 +46,7 @@ void hook_backup_name(const struct hook_state *state, const char *file, char nam
 int hook_backup_keep(const struct hook_state *state, const char *file,
                      const struct hook_backup *backup, const char *installed,
                      struct problem *problem) {
-  char known[PATH_MAX], original[PATH_MAX];
+  char known[PATH_MAX], original[PATH_MAX], folder[PATH_MAX];
   names_of(state, file, known, original);
   if (backup->original &&
       file_text_replace(original, 0600, backup->original, strlen(backup->original), problem) < 0)
@@ -59,6 +60,10 @@ int hook_backup_keep(const struct hook_state *state, const char *file,
   json_object_object_add(document, "folders", json_object_get(backup->folders));
   const char *text = json_object_to_json_string_ext(document, JSON_C_TO_STRING_PLAIN);
   int result = file_text_replace(known, 0600, text, strlen(text), problem);
+  snprintf(folder, sizeof folder, "%.*s", (int)(strrchr(known, '/') - known), known);
+  hook_file_adopt(folder); /* it may be new */
+  hook_file_adopt(original);
+  hook_file_adopt(known);
   json_object_put(document);
   return result;
 }

@@ -39,16 +39,23 @@ int hook_file_resolve(char file[PATH_MAX], struct problem *problem) {
   return problem_set(problem, EXIT_CODE_REFUSED, "%s: its links lead in a circle", file);
 }
 
+/* Only what is root's and has one name: whoever may write in the folder could have put a second name
+ * of somebody else's file there. */
 void hook_file_adopt(const char *path) {
   char folder[PATH_MAX];
-  struct stat entry;
+  struct stat above, entry;
   const char *slash = strrchr(path, '/');
 
   if (geteuid() != 0 || !slash)
     return;
   snprintf(folder, sizeof folder, "%.*s", (int)(slash - path) + 1, path);
-  if (stat(folder, &entry) == 0 && entry.st_uid != 0)
-    (void)!lchown(path, entry.st_uid, entry.st_gid); /* then it stays root's, and works as such */
+  int fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+  if (fd < 0)
+    return;
+  if (stat(folder, &above) == 0 && above.st_uid != 0 && fstat(fd, &entry) == 0 &&
+      entry.st_uid == 0 && (S_ISDIR(entry.st_mode) || entry.st_nlink == 1))
+    (void)!fchownat(fd, "", above.st_uid, above.st_gid, AT_EMPTY_PATH); /* else it stays root's */
+  close(fd);
 }
 
 /* The file's text; NULL: it is not there, or cannot be read. */

@@ -14,6 +14,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "hooks/hook_file.h"
+
 enum {
   FILES_MAX = 1024, /* sessions remembered; beyond it those of yesterday go */
   CLEAN_INTERVAL_S = 3600,
@@ -48,10 +50,12 @@ static void make_folders(const char *path) {
   snprintf(part, sizeof part, "%s", path);
   for (char *slash = strchr(part + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
     *slash = '\0';
-    mkdir(part, 0700);
+    if (mkdir(part, 0700) == 0)
+      hook_file_adopt(part);
     *slash = '/';
   }
-  mkdir(part, 0700); /* what is missing in the end shows when the folder is opened */
+  if (mkdir(part, 0700) == 0) /* what is missing in the end shows when the folder is opened */
+    hook_file_adopt(part);
 }
 
 static int fill_random(uint8_t *bytes, size_t len) {
@@ -62,7 +66,7 @@ static int fill_random(uint8_t *bytes, size_t len) {
  * not at all. */
 static int make_key(const struct hook_state *state) {
   uint8_t key[HOOK_FINGERPRINT_KEY_BYTES];
-  char name[32];
+  char name[32], path[PATH_MAX];
   uint32_t number = 0;
 
   if (fill_random(key, sizeof key) < 0 || fill_random((uint8_t *)&number, sizeof number) < 0)
@@ -76,6 +80,8 @@ static int make_key(const struct hook_state *state) {
   if (result == 0 && linkat(state->folder, name, state->folder, "key", 0) < 0 && errno != EEXIST)
     result = -1;
   unlinkat(state->folder, name, 0);
+  snprintf(path, sizeof path, "%.*s/key", PATH_MAX - 8, state->path);
+  hook_file_adopt(path);
   return result;
 }
 

@@ -5,6 +5,7 @@
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import threading
 import unittest
@@ -182,9 +183,15 @@ class Settings(HookTest):
         self.install("cursor")
         self.assertEqual((self.home / ".cursor" / "hooks.json").stat().st_uid, 1234)
         os.chown(self.home, 1234, 1234)
-        self.install("gemini")
-        self.assertEqual([p.stat().st_uid for p in (self.home / ".gemini", self.home / ".gemini" / "settings.json")],
-                         [1234, 1234])
+        shutil.rmtree(self.home / ".local")
+        (self.home / ".gemini").mkdir()
+        os.chown(self.home / ".gemini", 1234, 1234)
+        self.settings("{}\n", ".gemini/settings.json")
+        os.chown(self.home / ".gemini" / "settings.json", 1234, 1234)
+        for host in ("gemini", "copilot"):
+            self.install(host)
+        for path in self.home.rglob("*"):  # also what is remembered: the user's own hooks write there
+            self.assertEqual((path, path.lstat().st_uid), (path, 1234))
 
     def test_an_edit_between_reading_and_writing_is_kept(self):
         path = self.settings('{\n  "n": 1\n}\n')
