@@ -43,7 +43,7 @@ struct turn_file { /* as it lies on disk; another layout gets another magic */
   uint32_t ended_count, ended_next;
   uint8_t open_count, is_resumed, has_starts,
       is_mixed; /* mixed: nobody knows whose start is whose */
-  char agent_name[HOOK_WORD_MAX + 1];
+  char agent_name[HOOK_TEXT_MAX + 1];
   uint8_t reserved[7];
   struct open_turn open[HOOK_TURN_OPEN_MAX]; /* the oldest first */
   struct ended_turn ended[ENDED_MAX];        /* a ring */
@@ -232,8 +232,7 @@ static void start_turn(struct turn_file *file, const struct hook_turn_start *sta
   file->boot = boot;
   file->has_starts = 1;
   file->is_mixed = file->is_mixed || (file->open_count > 1 && id == 0);
-  snprintf(file->agent_name, sizeof file->agent_name, "%.*s", (int)HOOK_WORD_MAX,
-           start->agent_name);
+  snprintf(file->agent_name, sizeof file->agent_name, "%s", start->agent_name);
 }
 
 int hook_turn_begin(const struct hook_state *state, const struct hook_turn_lane *lane,

@@ -68,7 +68,7 @@ struct hook_turn_end {
   uint64_t answered;             /* in: mark of the answer, or 0 */
   bool is_continued;             /* in: the host says that the turn went on after an earlier end */
   char name[HOOK_TURN_NAME_MAX]; /* out */
-  char agent_name[HOOK_WORD_MAX + 1]; /* out: as the start told it, or "" */
+  char agent_name[HOOK_TEXT_MAX + 1]; /* out: as the start told it, or "" */
   double elapsed_s;                   /* out: since the start; 0 when it is not known */
 };
 /* A turn ended.  -1: cannot be told; `name` is then empty. */

@@ -50,6 +50,10 @@ class Runs(HookTest):
         self.claude("SubagentStart", agent_id="a1", agent_type="Explore")
         self.claude("SubagentStop", agent_id="a1", agent_type="", last_assistant_message="found it")
         self.check(("Explore", True))
+        long = "ö" * 80
+        self.claude("SubagentStart", agent_id="a2", agent_type=long)
+        self.claude("SubagentStop", agent_id="a2", agent_type="", last_assistant_message="found it")
+        self.assertIn(long, [record["metadata"].get("agent_name") for record in self.records()], self.hook_log())
 
     def test_a_prompts_id_makes_one_turn_of_many_stops(self):
         self.claude("UserPromptSubmit", prompt="do it")
