@@ -86,6 +86,10 @@ static int write_all(int fd, const char *text, size_t len) {
 int file_text_replace(const char *file, mode_t mode, const char *text, size_t len,
                       struct problem *problem) {
   char temporary[PATH_MAX];
+  struct stat entry;
+  if (stat(file, &entry) == 0 && !S_ISREG(entry.st_mode))
+    return problem_set(problem, EXIT_CODE_FAILED, "%s: cannot be written: not a regular file",
+                       file);
   make_folders(file);
   if ((size_t)snprintf(temporary, sizeof temporary, "%s.XXXXXX", file) >= sizeof temporary)
     return problem_set(problem, EXIT_CODE_FAILED, "%s: the name is too long", file);

@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/file_text.h"
 #include "base/json_text.h"
 #include "base/output.h"
+#include "base/output_file.h"
 #include "base/time_text.h"
 #include "host/command.h"
 #include "host/report_text.h"
@@ -18,7 +18,7 @@
 
 static const struct option_spec own_options[] = {
     {"textfile", 0, OPTION_FILE, "FILE",
-     "replace this file as a whole; for node_exporter its name ends in .prom"},
+     "write this file, as a whole; for node_exporter its name ends in .prom"},
     {NULL, 0, OPTION_FLAG, NULL, NULL},
 };
 
@@ -113,10 +113,8 @@ static int write_metrics(const struct metrics_runs *runs, struct json_object *re
   print_all(out, runs, report);
   int result = ferror(out) != 0;
   result = fclose(out) != 0 || result ? problem_no_memory(problem) : 0;
-  if (result == 0 && file)
-    result = file_text_replace(file, 0644, text, len, problem);
-  else if (result == 0)
-    fwrite(text, 1, len, stdout);
+  if (result == 0)
+    result = output_file_write(file, text, len, problem);
   free(text);
   return result;
 }
@@ -147,8 +145,7 @@ static int run(const struct host *host) {
     return output_problem(&problem);
   int result = read_metrics(&runs, &report, &problem);
   if (result == 0)
-    result =
-        write_metrics(&runs, report, options_text(host->arguments, "textfile", NULL), &problem);
+    result = write_metrics(&runs, report, options_text(host->arguments, "textfile", "-"), &problem);
   json_object_put(report);
   session_close(&session);
   int status = metrics_runs_free(&runs);

@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/file_text.h"
 #include "base/json_text.h"
 #include "base/output.h"
+#include "base/output_file.h"
 #include "base/table.h"
 #include "base/utf8_text.h"
 #include "host/command.h"
@@ -136,10 +136,8 @@ static int write_html(struct report *report, const char *file, struct problem *p
   report_html_end(report->html);
   if (fclose(report->html) != 0 && result == 0)
     result = problem_no_memory(problem);
-  if (result == 0 && strcmp(file, "-") == 0)
-    fwrite(text, 1, len, stdout);
-  else if (result == 0)
-    result = file_text_replace(file, 0644, text, len, problem);
+  if (result == 0)
+    result = output_file_write(file, text, len, problem);
   free(text);
   return result;
 }
@@ -171,9 +169,9 @@ static int run(const struct host *host) {
   struct problem problem;
   const char *file = options_text(host->arguments, "html", NULL);
 
-  if (file && strcmp(file, "-") == 0 && output_is_json()) {
+  if (file && output_is_json() && output_file_is_stdout(file)) {
     problem_set(&problem, EXIT_CODE_USAGE,
-                "report: --html - and -o json both want standard output");
+                "report: --html %s and -o json both want standard output", file);
     return output_problem(&problem);
   }
   if (window_read(host->arguments, &report.window, &problem) < 0 ||

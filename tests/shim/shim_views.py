@@ -111,7 +111,8 @@ class Views(HostTest):
         self.assertIn(NO_BROKER.split("//")[1], (result.stdout + result.stderr).decode())
 
     def test_openmetrics_has_every_agent_and_replaces_the_textfile_as_a_whole(self):
-        path = self.scratch / "deep" / "kaizen.prom"
+        path = self.scratch / "collector" / "kaizen.prom"
+        path.parent.mkdir()
         self.expect(0, "openmetrics", "--textfile", path)
         text = path.read_text()
         self.assertEqual(text, self.expect(0, "openmetrics"))
