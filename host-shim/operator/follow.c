@@ -16,6 +16,9 @@
 enum { ROOTS_BYTES_MAX = 4 * 1024 * 1024 };
 static const uint32_t STOP_MS = 5000; /* to let what is in flight end */
 static const double LOOK_EVERY_S = 5; /* at the file and at roots that could not be opened */
+enum {
+  TURNS_OF_ALL = 50
+}; /* ticks until all of many roots had their turn; few have one each tick */
 static const long TICK_NS =
     100000000; /* how soon messages of the plugin come out and signals are seen */
 
@@ -31,6 +34,7 @@ struct follow {
   struct timespec roots_modified;
   struct followed *list;
   size_t count;
+  size_t next; /* whose messages are taken next */
 };
 
 int follow_publish_here(struct session *session, struct problem *problem) {
@@ -163,14 +167,15 @@ static void open_missing(struct follow *follow) {
   }
 }
 
-/* Any call lets the plugin hand over the messages of its own thread; flush with 0 ms only
- * counts. */
+/* Any call lets the plugin hand over the messages of its own thread, and counts events, which costs
+ * some reading: of many roots each has its turn within five seconds. */
 static void tick(struct follow *follow) {
   const struct timespec pause = {.tv_sec = 0, .tv_nsec = TICK_NS};
+  size_t turns = follow->count < TURNS_OF_ALL ? follow->count : 1 + follow->count / TURNS_OF_ALL;
 
-  for (size_t i = 0; i < follow->count; i++) {
+  for (size_t i = 0; i < turns; i++) {
     struct kaizen_stats stats = {.struct_size = sizeof stats};
-    struct session *session = follow->list[i].session;
+    struct session *session = follow->list[follow->next++ % follow->count].session;
 
     if (session)
       session->plugin.table->stats(session->instance, &stats);

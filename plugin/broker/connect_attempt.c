@@ -5,7 +5,6 @@
 
 #include <netdb.h>
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +12,7 @@
 #include "base/clock.h"
 #include "base/errand.h"
 #include "base/os_files.h"
+#include "base/process.h"
 #include "broker/peer_sockets.h"
 #include "broker/transport_explain.h"
 
@@ -43,8 +43,23 @@ struct attempt {
   char said[SAID_MAX]; /* by the library or the broker about the failure */
 };
 
-/* How many calls of natsConnection_Connect() this process is in. */
-static _Atomic unsigned connecting;
+/* How many calls of natsConnection_Connect() this process is in: none of its parent's. */
+static struct process_state connecting_state = PROCESS_STATE_INITIALIZER;
+static unsigned connecting;
+
+static void forget_connecting(void) {
+  connecting = 0;
+}
+
+static unsigned count_connecting(int more) {
+  unsigned count;
+
+  process_state_lock(&connecting_state, forget_connecting);
+  connecting += (unsigned)more;
+  count = connecting;
+  process_state_unlock(&connecting_state);
+  return count;
+}
 
 static natsStatus set_server(const struct attempt *attempt, natsOptions *options) {
   const struct nats_library *nats = attempt->nats;
@@ -144,13 +159,14 @@ static void connect_noted(struct attempt *attempt, natsOptions *options) {
   (void)pthread_mutex_lock(&attempt->mutex);
   attempt->sockets = sockets;
   (void)pthread_mutex_unlock(&attempt->mutex);
-  atomic_fetch_add(&connecting, 1);
-  os_files_take_standard(&taken); /* the library's socket is none of the host's standard descriptors */
+  (void)count_connecting(1);
+  os_files_take_standard(
+      &taken); /* the library's socket is none of the host's standard descriptors */
   attempt->status = attempt->nats->natsConnection_Connect(&attempt->connection, options);
   os_files_give_back(&taken);
   if (attempt->status == NATS_OK)
     peer_sockets_close_on_exec(attempt->nats, attempt->connection);
-  atomic_fetch_sub(&connecting, 1);
+  (void)count_connecting(-1);
   (void)pthread_mutex_lock(&attempt->mutex);
   attempt->sockets = NULL;
   (void)pthread_mutex_unlock(&attempt->mutex);
@@ -194,7 +210,7 @@ static void hurry(void *ctx) {
 
   (void)pthread_mutex_lock(&attempt->mutex);
   if (attempt->sockets)
-    peer_sockets_shut(attempt->sockets, atomic_load(&connecting));
+    peer_sockets_shut(attempt->sockets, count_connecting(0));
   (void)pthread_mutex_unlock(&attempt->mutex);
 }
 

@@ -18,6 +18,8 @@
 #define NS_PER_MS INT64_C(1000000)
 #define NS_PER_S INT64_C(1000000000)
 #define STAND_INTERVAL_NS NS_PER_S
+#define STAND_WATCHED_NS (10 * NS_PER_S) /* idle, and one of many */
+#define GRID_NS (250 * NS_PER_MS)        /* many projects that wake the thread wake it together */
 #define SCAN_INTERVAL_NS (30 * NS_PER_S)
 #define WITHOUT_SUCCESS_NS (10 * NS_PER_S)
 #define AWAY_NS (15 * NS_PER_S)
@@ -25,6 +27,7 @@
 #define AWAY_JITTER_NS (5 * NS_PER_S)
 #define LISTEN_BUSY_NS (2 * NS_PER_MS)
 #define LISTEN_IDLE_NS (50 * NS_PER_MS)
+#define LISTEN_WATCHED_NS (10 * NS_PER_S) /* if the watch should miss something */
 #define BUSY_FOR_NS NS_PER_S
 #define LIVELY_FOR_NS (20 * NS_PER_MS)
 #define STORE_AFTER_NS (50 * NS_PER_MS)
@@ -42,6 +45,7 @@ struct publisher_project *publisher_project_new(const struct project *project,
   made->site.mutex = mutex;
   made->site.project = *project;
   made->metrics_fd = -1;
+  made->watch_number = -1;
   doorbell_init(&made->doorbell);
   doorbell_button_init(&made->button);
   made->status.state = KAIZEN_PUBLISHER_CONNECTING;
@@ -148,8 +152,18 @@ static void forget_agents(struct publisher_project *project, struct window *wind
   project->agents = NULL;
 }
 
+/* The thread that hears rings compares it. */
+static void set_watch_number(struct publisher_project *project, int number) {
+  (void)pthread_mutex_lock(project->site.mutex);
+  project->watch_number = number;
+  (void)pthread_mutex_unlock(project->site.mutex);
+}
+
 void publisher_project_resign(struct publisher_project *project, struct window *window) {
   forget_agents(project, window);
+  if (project->watch_number >= 0)
+    os_watch_remove(project->watch, project->watch_number);
+  set_watch_number(project, -1);
   doorbell_close(&project->doorbell);
   election_resign(project->site.election, &project->site);
   if (project->metrics_fd >= 0)
@@ -201,7 +215,9 @@ static void stand(struct publisher_project *project, int64_t now_ns) {
   struct error error = {0};
   int result;
 
-  project->stand_ns = now_ns + STAND_INTERVAL_NS;
+  project->stand_ns = project->watch_number >= 0 && now_ns >= project->busy_until_ns
+                          ? (now_ns + STAND_WATCHED_NS) / GRID_NS * GRID_NS
+                          : now_ns + STAND_INTERVAL_NS;
   if (!find_metrics(project))
     return;
   if (!project->site.id_known)
@@ -264,6 +280,11 @@ static void take_dirty(struct publisher_project *project, int64_t now_ns) {
   memcpy(names, project->dirty, count * sizeof names[0]);
   project->dirty_count = 0;
   project->all_dirty = false;
+  if (project->rung && !project->site.id_known)
+    project->stand_ns = now_ns; /* the first to record made .id */
+  if (project->rung)
+    project->listen_ns = now_ns;
+  project->rung = false;
   project->site.durable = project->sync;
   (void)pthread_mutex_unlock(project->site.mutex);
   if (count == 0)
@@ -302,6 +323,28 @@ static void store_progress(struct publisher_project *project, int64_t now_ns) {
   }
 }
 
+/* From then on a ring is heard at once, and nothing needs to be done by the clock to hear it. */
+static void watch_doorbell(struct publisher_project *project, int64_t now_ns) {
+  int number = os_watch_add(project->watch, project->metrics_fd);
+
+  set_watch_number(project, number >= 0 ? number : -2);
+  project->listen_ns = now_ns; /* what rang before */
+}
+
+static void listen(struct publisher_project *project, int64_t now_ns) {
+  if (project->watch && project->watch_number == -1)
+    watch_doorbell(project, now_ns);
+  if (now_ns < project->listen_ns)
+    return;
+  if (doorbell_listen(&project->doorbell, project->metrics_fd, look_at, project))
+    scan(project, now_ns);
+  if (project->watch_number >= 0)
+    project->listen_ns = (now_ns + LISTEN_WATCHED_NS) / GRID_NS * GRID_NS;
+  else
+    project->listen_ns =
+        now_ns + (now_ns < project->busy_until_ns ? LISTEN_BUSY_NS : LISTEN_IDLE_NS);
+}
+
 void publisher_project_tick(struct publisher_project *project, int64_t now_ns) {
   if (now_ns >= project->stand_ns)
     stand(project, now_ns);
@@ -310,12 +353,7 @@ void publisher_project_tick(struct publisher_project *project, int64_t now_ns) {
     project->resigning = true;
   if (!project->elected || project->resigning)
     return;
-  if (now_ns >= project->listen_ns) {
-    if (doorbell_listen(&project->doorbell, project->metrics_fd, look_at, project))
-      scan(project, now_ns);
-    project->listen_ns =
-        now_ns + (now_ns < project->busy_until_ns ? LISTEN_BUSY_NS : LISTEN_IDLE_NS);
-  }
+  listen(project, now_ns);
   if (now_ns >= project->scan_ns)
     scan(project, now_ns);
   store_progress(project, now_ns);

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/os_watch.h"
 #include "publisher/election.h"
 #include "publisher/publisher_agent.h"
 #include "publisher/publisher_status.h"
@@ -32,6 +33,7 @@ struct publisher_project {
   char dirty[PUBLISHER_DIRTY_MAX][AGENT_NAME_MAX + 1];
   unsigned dirty_count;
   bool all_dirty;
+  bool rung; /* something was written into the metrics folder, which is watched */
   struct publisher_status status;
 
   /* constant */
@@ -45,6 +47,8 @@ struct publisher_project {
   int metrics_fd; /* -1: there is no folder yet */
   dev_t metrics_device;
   ino_t metrics_inode;
+  struct os_watch *watch; /* the publisher's; NULL: the doorbell is looked at by the clock */
+  int watch_number;       /* of the metrics folder in it; -1: not yet, -2: it cannot be watched */
   struct doorbell doorbell;
   struct doorbell_button button; /* of whoever publishes, when it is not us */
   struct publisher_agent *agents;

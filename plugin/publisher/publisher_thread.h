@@ -36,7 +36,11 @@ struct publisher {
   /* The thread has no project: may it end?  False when one has come meanwhile. */
   bool (*retire)(struct publisher *publisher);
 
-  struct publisher_flow flow; /* the thread's */
+  /* the thread's */
+  struct publisher_flow flow;
+  struct os_watch *watch; /* of many projects' folders; NULL: they are few, or it cannot be had */
+  bool watch_tried;
+  pthread_t watcher;
 };
 
 /* A new one, not started; `retire` may be NULL when it never is.  NULL when memory runs out. */

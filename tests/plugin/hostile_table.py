@@ -177,7 +177,7 @@ class Table:
             self.settle(name)
         for arguments in (["status"], ["status", "-o", "json"], ["doctor"], ["doctor", "-o", "json"],
                           ["config", "show"], ["config", "show", "-o", "json"], ["broker", "check"],
-                          ["broker", "check", "-o", "json"], ["drain"], [*GOOD, "--emit-event", "--wait", "0.2"],
+                          ["broker", "check", "-o", "json"], ["drain", "-t", "0.2"], [*GOOD, "--emit-event", "--wait", "0.2"],
                           ["config", "get", "nats_url"], ["verify", "coach"]):
             answer = call_host(self.world, arguments, {"NATS_URL": url})
             self.row(f"a secret in NATS_URL: {' '.join(arguments)}", answer, tuple(range(8)))

@@ -208,6 +208,25 @@ class Delivery(HostTest):
         self.assertEqual(self.document(0, "-C", roots[1], "status", "--no-broker")["publisher"]["holder_pid"], 0)
         self.assertIn("/nonexistent/project", message)
 
+    def test_a_service_for_many_roots_hears_each_of_them(self):
+        """Four or more are watched; nobody looks at their doorbells by the clock."""
+        self.expect(0, "broker", "init", env=self.env)
+        roots = [self.scratch / f"root{number}" for number in range(6)]
+        for root in roots:
+            root.mkdir()
+        table = self.scratch / "roots"
+        table.write_text("".join(f"{root}\n" for root in roots))
+        service = self.start("drain", "--follow", "--roots", table)
+        for count in (1, 2):
+            for root in roots:
+                self.run_host("-C", root, "record", "coach", "--success", "-e", "--set", "delivery=relay", "-w", "0", env=self.env)
+            self.wait_until(lambda: all(
+                self.document(0, "-C", root, "status", "--no-broker")["agents"][0]["acknowledged"] == count for root in roots))
+        self.assertIn("kaizen-watch", nice_of_threads(service.pid))
+        service.send_signal(signal.SIGTERM)
+        self.assertEqual(service.wait(timeout=30), 0)
+        service.communicate()
+
     def test_events_are_sent_again_only_when_asked_for(self):
         self.expect(0, "broker", "init", env=self.env)
         self.emit()

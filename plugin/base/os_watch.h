@@ -1,0 +1,26 @@
+/* os_watch.h - learning that a file in a folder was written, without looking again and again.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * inotify stands here and nowhere else.  Where it is missing, or its limits are used up, who asks
+ * looks by itself. */
+#ifndef KAIZEN_BASE_OS_WATCH_H
+#define KAIZEN_BASE_OS_WATCH_H
+
+#include <stddef.h>
+
+struct os_watch;
+
+struct os_watch *os_watch_new(void); /* NULL: look by yourself */
+void os_watch_free(struct os_watch *watch);
+/* Watches what is written into files of the folder.  Its number, or -1: look by yourself. */
+int os_watch_add(struct os_watch *watch, int directory_fd);
+void os_watch_remove(struct os_watch *watch, int number);
+
+/* Waits; answers how many numbers of folders it put into *numbers, perhaps twice the same, or 0 once
+ * os_watch_end() was called.  With *all set something was missed: look everywhere. */
+size_t os_watch_wait(struct os_watch *watch, int *numbers, size_t max, int *all);
+/* Ends a wait, for good.  Any thread. */
+void os_watch_end(struct os_watch *watch);
+
+#endif
