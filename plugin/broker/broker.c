@@ -31,7 +31,6 @@
 #define CLOSE_NS (100 * NS_PER_MS)
 #define WATCH_CONNECT_NS (10 * NS_PER_S)
 #define LOOK_MS 100
-#define URL_MAX 512
 
 /* What was found out, and says so. */
 struct broker {
@@ -39,6 +38,7 @@ struct broker {
   struct transport_settings settings; /* strings of its own */
   int64_t deadline_ns;
   natsConnection *connection;
+  char connected_url[TRANSPORT_CONNECT_URL_SIZE];
   char version[BROKER_VERSION_MAX]; /* "" when it does not tell */
   struct broker_stream stream;
   _Atomic(const char *) waits_for; /* what it waits for now */
@@ -62,12 +62,10 @@ static void refuse(struct broker *broker, const char *before, const char *name, 
 
 static void read_version(struct broker *broker) {
   int64_t deadline_ns = clock_monotonic_ns() + VERSION_NS;
-  char url[URL_MAX];
 
   if (deadline_ns > broker->deadline_ns)
     deadline_ns = broker->deadline_ns;
-  if (broker->nats->natsConnection_GetConnectedUrl(broker->connection, url, sizeof url) == NATS_OK)
-    broker_version_read(url, deadline_ns, broker->version);
+  broker_version_read(broker->connected_url, deadline_ns, broker->version);
   if (!utf8_valid((struct span){broker->version, strlen(broker->version)}))
     broker->version[0] = '\0';
 }
@@ -83,8 +81,8 @@ static int connect_broker(struct broker *broker) {
     return -1;
   }
   broker->connection = transport_connect(broker->nats, &broker->settings,
-                                         (struct transport_patience){broker->deadline_ns, 0}, NULL,
-                                         NULL, NULL, &broker->trouble);
+                                         (struct transport_patience){broker->deadline_ns, 0, true},
+                                         NULL, NULL, NULL, broker->connected_url, &broker->trouble);
   broker->verdict = broker->connection ? 0 : broker->trouble.hopeless ? 1 : -1;
   return broker->connection ? 0 : -1;
 }

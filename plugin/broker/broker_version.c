@@ -3,7 +3,6 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "broker/broker_version.h"
 
-#include <errno.h>
 #include <netdb.h>
 #include <poll.h>
 #include <stdbool.h>
@@ -13,7 +12,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/os_files.h"
+#include "broker/tcp_connect.h"
 #include "common/buffer.h"
 #include "common/json_reader.h"
 #include "common/server_url.h"
@@ -21,49 +20,14 @@
 #define GREETING "INFO "
 #define GREETING_MAX 8192
 #define PORT_SIZE 8
-#define NS_PER_MS INT64_C(1000000)
-
-static bool wait_for(int fd, short events, int64_t deadline_ns) {
-  struct pollfd waited = {.fd = fd, .events = events};
-
-  for (;;) {
-    int64_t left_ns = deadline_ns - clock_monotonic_ns();
-    int ready = left_ns > 0 ? poll(&waited, 1, (int)(left_ns / NS_PER_MS) + 1) : 0;
-
-    if (ready > 0)
-      return true;
-    if (ready == 0 || errno != EINTR)
-      return false;
-  }
-}
-
-static int connect_to(const struct addrinfo *address, int64_t deadline_ns) {
-  struct os_files_taken taken;
-  int fd, failure = 0;
-  socklen_t size = sizeof failure;
-
-  os_files_take_standard(&taken);
-  fd = socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  os_files_give_back(&taken);
-  if (fd < 0)
-    return -1;
-  if (connect(fd, address->ai_addr, address->ai_addrlen) == 0)
-    return fd;
-  if (errno == EINPROGRESS && wait_for(fd, POLLOUT, deadline_ns) &&
-      getsockopt(fd, SOL_SOCKET, SO_ERROR, &failure, &size) == 0 && failure == 0)
-    return fd;
-  (void)close(fd);
-  return -1;
-}
 
 static int connect_host(const char *host, const char *port, int64_t deadline_ns) {
   struct addrinfo wanted = {.ai_socktype = SOCK_STREAM}, *found = NULL;
-  int fd = -1;
+  int fd;
 
   if (getaddrinfo(host, port, &wanted, &found) != 0)
     return -1;
-  for (const struct addrinfo *at = found; at && fd < 0; at = at->ai_next)
-    fd = connect_to(at, deadline_ns);
+  fd = tcp_connect(found, deadline_ns);
   freeaddrinfo(found);
   return fd;
 }
@@ -72,7 +36,7 @@ static int connect_host(const char *host, const char *port, int64_t deadline_ns)
 static size_t read_greeting(int fd, char *line, int64_t deadline_ns) {
   size_t len = 0;
 
-  while (len < GREETING_MAX && wait_for(fd, POLLIN, deadline_ns)) {
+  while (len < GREETING_MAX && tcp_connect_wait(fd, POLLIN, deadline_ns)) {
     ssize_t got = recv(fd, line + len, GREETING_MAX - len, 0);
     char *newline;
 

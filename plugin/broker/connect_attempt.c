@@ -13,6 +13,7 @@
 #include "base/errand.h"
 #include "base/os_files.h"
 #include "base/process.h"
+#include "broker/login_relay.h"
 #include "broker/peer_sockets.h"
 #include "broker/transport_explain.h"
 
@@ -33,7 +34,10 @@ struct attempt {
   natsErrHandler on_error;
   natsConnectionHandler on_closed;
   void *closure;
-  int64_t timeout_ms;
+  int64_t timeout_ms, deadline_ns;
+  bool relayed;        /* through a relay of ours, which bears a slow login */
+  uint16_t relay_port; /* of it, once it runs; 0: none */
+  bool pinged;         /* the login failed because the server pinged meanwhile */
 
   pthread_mutex_t mutex;
   struct peer_sockets *sockets; /* guarded by it: NULL outside of the library's call */
@@ -46,9 +50,21 @@ struct attempt {
 /* How many calls of natsConnection_Connect() this process is in: none of its parent's. */
 static struct process_state connecting_state = PROCESS_STATE_INITIALIZER;
 static unsigned connecting;
+static bool logins_are_slow;
 
 static void forget_connecting(void) {
   connecting = 0;
+}
+
+/* Answers whether a login of this process was too slow for the library before. */
+static bool remember_slow(bool slow) {
+  bool known;
+
+  process_state_lock(&connecting_state, forget_connecting);
+  logins_are_slow = logins_are_slow || slow;
+  known = logins_are_slow;
+  process_state_unlock(&connecting_state);
+  return known;
 }
 
 static unsigned count_connecting(int more) {
@@ -68,8 +84,11 @@ static natsStatus set_server(const struct attempt *attempt, natsOptions *options
   const char *list[] = {url};
   natsStatus status;
 
-  (void)snprintf(url, sizeof url, server->ipv6 ? "nats://[%s]:%u" : "nats://%s:%u", server->host,
-                 (unsigned)server->port);
+  if (attempt->relay_port != 0)
+    (void)snprintf(url, sizeof url, "nats://127.0.0.1:%u", (unsigned)attempt->relay_port);
+  else
+    (void)snprintf(url, sizeof url, server->ipv6 ? "nats://[%s]:%u" : "nats://%s:%u", server->host,
+                   (unsigned)server->port);
   status = nats->natsOptions_SetServers(options, list, 1);
   if (status == NATS_OK)
     status = nats->natsOptions_SetNoRandomize(options, true);
@@ -138,14 +157,31 @@ static natsStatus set_handlers(const struct attempt *attempt, natsOptions *optio
   return status;
 }
 
-/* The addresses that the library will find for the name, too. */
-static struct peer_sockets *note_sockets(const struct attempt *attempt) {
+static struct addrinfo *resolve(const char *host, uint16_t port_number) {
   struct addrinfo wanted = {.ai_socktype = SOCK_STREAM}, *found = NULL;
-  struct peer_sockets *sockets;
   char port[8];
 
-  (void)snprintf(port, sizeof port, "%u", (unsigned)attempt->server.port);
-  if (getaddrinfo(attempt->server.host, port, &wanted, &found) != 0)
+  (void)snprintf(port, sizeof port, "%u", (unsigned)port_number);
+  return getaddrinfo(host, port, &wanted, &found) == 0 ? found : NULL;
+}
+
+static void start_relay(struct attempt *attempt) {
+  struct addrinfo *found = resolve(attempt->server.host, attempt->server.port);
+
+  if (found && login_relay_start(found, attempt->deadline_ns, &attempt->relay_port) != 0)
+    attempt->relay_port = 0; /* then the library tells why */
+  if (found)
+    freeaddrinfo(found);
+}
+
+/* The addresses that the library will find for the name, too. */
+static struct peer_sockets *note_sockets(const struct attempt *attempt) {
+  bool relayed = attempt->relay_port != 0;
+  struct addrinfo *found = resolve(relayed ? "127.0.0.1" : attempt->server.host,
+                                   relayed ? attempt->relay_port : attempt->server.port);
+  struct peer_sockets *sockets;
+
+  if (!found)
     return NULL;
   sockets = peer_sockets_new(found);
   freeaddrinfo(found);
@@ -187,6 +223,8 @@ static void work(void *ctx) {
   struct attempt *attempt = ctx;
   natsOptions *options = NULL;
 
+  if (attempt->relayed)
+    start_relay(attempt);
   attempt->status = attempt->nats->natsOptions_Create(&options);
   if (attempt->status == NATS_OK)
     attempt->status = set_server(attempt, options);
@@ -198,8 +236,12 @@ static void work(void *ctx) {
     attempt->status = set_handlers(attempt, options);
   if (attempt->status == NATS_OK)
     connect_noted(attempt, options);
-  if (attempt->status != NATS_OK)
-    keep_said(attempt, attempt->nats->nats_GetLastError(NULL));
+  if (attempt->status != NATS_OK) {
+    const char *said = attempt->nats->nats_GetLastError(NULL);
+
+    attempt->pinged = attempt->status == NATS_PROTOCOL_ERROR && said && strstr(said, "'PING");
+    keep_said(attempt, said);
+  }
   if (options)
     attempt->nats->natsOptions_Destroy(options);
   attempt->nats->nats_ReleaseThreadMemory();
@@ -230,6 +272,10 @@ static void drop(void *ctx) {
   free_attempt(attempt);
 }
 
+static bool is_plain(const struct connect_attempt_order *order) {
+  return !order->secure && !order->settings->ca[0] && !order->settings->cert[0];
+}
+
 static struct attempt *new_attempt(const struct connect_attempt_order *order, int64_t deadline_ns) {
   struct attempt *attempt = calloc(1, sizeof *attempt);
   int64_t left_ns = deadline_ns - SPARE_NS - clock_monotonic_ns();
@@ -238,6 +284,8 @@ static struct attempt *new_attempt(const struct connect_attempt_order *order, in
     return NULL;
   (void)pthread_mutex_init(&attempt->mutex, NULL);
   attempt->nats = order->nats;
+  attempt->deadline_ns = deadline_ns;
+  attempt->relayed = order->slow_login && is_plain(order);
   attempt->server = *order->server;
   attempt->secure = order->secure;
   attempt->on_error = order->on_error;
@@ -250,13 +298,15 @@ static struct attempt *new_attempt(const struct connect_attempt_order *order, in
   return NULL;
 }
 
-natsConnection *connect_attempt_run(const struct connect_attempt_order *order, int64_t deadline_ns,
-                                    struct transport_trouble *trouble) {
+/* One try.  NULL with *trouble; *pinged: the server was slow, and the library impatient. */
+static natsConnection *try_login(const struct connect_attempt_order *order, int64_t deadline_ns,
+                                 bool *pinged, struct transport_trouble *trouble) {
   static const struct errand errand = {.work = work, .hurry = hurry, .drop = drop};
   struct attempt *attempt = new_attempt(order, deadline_ns);
   natsConnection *connection = NULL;
   int result = attempt ? errand_run(&errand, attempt, deadline_ns) : -1;
 
+  *pinged = result == 0 && attempt->pinged;
   if (result == 0 && attempt->status == NATS_OK) {
     connection = attempt->connection;
   } else if (result < 0) {
@@ -270,4 +320,19 @@ natsConnection *connect_attempt_run(const struct connect_attempt_order *order, i
   if (attempt && result != 1)
     free_attempt(attempt);
   return connection;
+}
+
+natsConnection *connect_attempt_run(const struct connect_attempt_order *order, int64_t deadline_ns,
+                                    struct transport_trouble *trouble) {
+  struct connect_attempt_order patient = *order;
+  natsConnection *connection;
+  bool pinged;
+
+  patient.slow_login = order->slow_login || remember_slow(false);
+  connection = try_login(&patient, deadline_ns, &pinged, trouble);
+  if (!pinged || patient.slow_login)
+    return connection;
+  (void)remember_slow(true);
+  patient.slow_login = true;
+  return try_login(&patient, deadline_ns, &pinged, trouble);
 }

@@ -17,6 +17,7 @@ struct connect_attempt_order {
   const struct transport_settings *settings;
   const struct server_url *server;
   bool secure;
+  bool slow_login;                 /* it may take all the time there is; without TLS */
   natsErrHandler on_error;         /* NULL: errors are ignored */
   natsConnectionHandler on_closed; /* NULL: nobody is told */
   void *closure;                   /* of both; may be used after a failure: must not be freed */

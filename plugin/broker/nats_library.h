@@ -28,7 +28,7 @@
   X(natsOptions_LoadCATrustedCertificates) X(natsOptions_LoadCertificatesChain) \
   X(natsConnection_Connect) X(natsConnection_Destroy) X(natsConnection_Status) \
   X(natsConnection_FlushTimeout) X(natsConnection_PublishMsg) \
-  X(natsConnection_GetConnectedUrl) X(natsConnection_GetMaxPayload) X(natsConnection_GetLastError) \
+  X(natsConnection_GetMaxPayload) X(natsConnection_GetLastError) \
   X(natsConnection_GetLocalIPAndPort) \
   X(natsConnection_JetStream) X(natsConnection_SubscribeSync) \
   X(natsConnection_Request) X(natsConnection_RequestMsg) X(natsSubscription_NextMsg) \

@@ -108,9 +108,11 @@ natsConnection *transport_connect(const struct nats_library *nats,
                                   const struct transport_settings *settings,
                                   struct transport_patience patience, natsErrHandler on_error,
                                   natsConnectionHandler on_closed, void *closure,
+                                  char url[TRANSPORT_CONNECT_URL_SIZE],
                                   struct transport_trouble *trouble) {
   struct connect_attempt_order order = {.nats = nats,
                                         .settings = settings,
+                                        .slow_login = patience.slow_login,
                                         .on_error = on_error,
                                         .on_closed = on_closed,
                                         .closure = closure};
@@ -130,6 +132,10 @@ natsConnection *transport_connect(const struct nats_library *nats,
   if (read_servers(settings->url, servers, trouble) == 0) {
     order.secure = servers->secure;
     connection = try_each(servers, &order, &patience, trouble);
+    if (connection && url)
+      (void)snprintf(url, TRANSPORT_CONNECT_URL_SIZE,
+                     order.server->ipv6 ? "nats://[%s]:%u" : "nats://%s:%u", order.server->host,
+                     (unsigned)order.server->port);
   }
   explicit_bzero(servers, sizeof *servers);
   free(servers);

@@ -31,7 +31,7 @@
 #define CORE_FLUSH_MS 1000
 #define CONNECT_NS INT64_C(15000000000)
 #define CONNECT_SERVER_NS                                                                          \
-  INT64_C(5000000000) /* a login may be slow: bcrypt, a callout, a resolver */
+  INT64_C(7500000000) /* a login may be slow: bcrypt, a callout, a resolver */
 #define MESSAGE_ID_HEADER "Nats-Msg-Id"
 #define EXPECTED_STREAM_HEADER "Nats-Expected-Stream"
 /* "NATS/1.0" CRLF, "name: value" CRLF each, CRLF */
@@ -270,8 +270,8 @@ static int start(struct transport *transport, struct transport_trouble *trouble)
 
   transport->connection = transport_connect(
       transport->nats, settings,
-      (struct transport_patience){clock_monotonic_ns() + CONNECT_NS, CONNECT_SERVER_NS}, on_error,
-      on_closed, transport->mailbox, trouble);
+      (struct transport_patience){clock_monotonic_ns() + CONNECT_NS, CONNECT_SERVER_NS, false},
+      on_error, on_closed, transport->mailbox, NULL, trouble);
   if (!transport->connection)
     return -1;
   (void)pthread_mutex_lock(&transport->mailbox->mutex);

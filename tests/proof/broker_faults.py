@@ -223,7 +223,7 @@ def full_stream(scratch):
         world.make_stream(max_msgs=200, discard="new")
         world.begin()
         world.record_more(600)
-        world.wait_for_trouble("10077")
+        world.wait_for_trouble("is full (max_msgs)")
 
         def make_room(client):
             config = client.ask("$JS.API.STREAM.INFO.ACTIVITY_EVENTS")["config"]
@@ -234,5 +234,21 @@ def full_stream(scratch):
     return run(World("full stream", scratch, make_stream=False), work)
 
 
+def no_ack(scratch):
+    """A stream that acknowledges nothing: it is named, nothing is given up, and everything is through once it does."""
+    def work(world):
+        world.make_stream(no_ack=True)
+        world.begin(pause_s=0.01)
+        world.wait_for_trouble("no_ack")
+
+        def mend(client):
+            config = client.ask("$JS.API.STREAM.INFO.ACTIVITY_EVENTS")["config"]
+            client.ask("$JS.API.STREAM.UPDATE.ACTIVITY_EVENTS", {**config, "no_ack": False})
+        world.with_client(mend)
+        world.end()
+        world.settle()
+    return run(World("no_ack", scratch, make_stream=False), work)
+
+
 FAULTS = [quiet, killed, down_all_along, frozen, frozen_at_stop, emptied, no_stream, stream_made_anew,
-          wrong_password, missing_permission, too_large, full_stream]
+          wrong_password, missing_permission, too_large, full_stream, no_ack]

@@ -103,6 +103,13 @@ def say_nothing(connection):
     connection.recv(1)
 
 
+def greet_and_say_nothing(connection):
+    """Where libnats 3.4 waits for ever."""
+    connection.sendall(b"INFO " + json.dumps(INFO).encode() + b"\r\n")
+    while connection.recv(65536):
+        pass
+
+
 LIES = {
     "never sent": say_of_others,
     "another stream": told(acknowledgement(7, "OTHER")),
@@ -120,7 +127,7 @@ LIES = {
     "two gigabytes": announce_gigabytes,
     "INFO after INFO": inform_for_ever,
 }
-GREETINGS = {"INFO without end": inform_without_end, "silence": say_nothing}
+GREETINGS = {"INFO without end": inform_without_end, "silence": say_nothing, "silence after INFO": greet_and_say_nothing}
 
 
 def lie_to(scratch, name, broker):

@@ -89,6 +89,26 @@ class Silent(BrokerTest):
                 self.assertEqual(driver.flush(), (0, 0))
                 self.assertEqual(len(set(well.published)), 3)
 
+    def test_a_login_that_is_slower_than_the_servers_first_ping_works(self):
+        """As a server does that computes a slow hash: it pings before it has let anybody in."""
+        class Slow(FakeBroker):
+            def talk(self, connection, reader):
+                connection.sendall(b"PING\r\n")
+                while b"PONG" not in reader.readline():
+                    pass
+                connection.sendall(b"PONG\r\n")
+                super().talk(connection, reader)
+
+        broker = Slow(lambda event_id, number: b'{"stream":"S","seq":%d}' % number)
+        self.addCleanup(broker.close)
+        driver = self.make_driver()
+        self.assertTrue(driver.json(f"check {broker.url}")["report"]["connected"])
+        driver.ok(f"attach 0 {broker.url}")
+        driver.ok("append coach 500")
+        self.assertEqual(driver.flush(), (0, 0))
+        self.assertEqual(len(set(broker.published)), 500)
+        self.assertEqual(driver.call("detach 0 5000").isdigit(), True)
+
     def fresh_root(self, name):
         root = self.scratch / name
         root.mkdir()

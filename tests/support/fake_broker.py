@@ -50,6 +50,8 @@ class FakeBroker(threading.Thread):
                 subscriptions[words[1]] = words[-1]
             elif words[0] == b"HPUB":
                 body = reader.read(int(words[-1]) + 2)[int(words[-2]):-2]
+                if not body:  # somebody asks whether a stream listens
+                    continue
                 self.published.append(json.loads(body)["id"])
                 for subject, number in subscriptions.items():
                     if words[2].startswith(subject.rstrip(b"*")):
