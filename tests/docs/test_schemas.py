@@ -64,6 +64,32 @@ class Schemas(HostTest):
         self.document("import", 0, "import", "codex")
         self.document("replay", 4, "replay", stdin='{"agent":"coach","success":true}\n{"agent":"coach"}\n')
 
+    def test_the_plugin_and_the_schema_of_its_input_agree(self):
+        schema = json.loads((TOP / "docs" / "schemas" / ("execution-input" + ".schema.json")).read_text())
+        judge = jsonschema.Draft7Validator(schema)
+        values = {
+            "timestamp": ["2026-03-04T05:06:07Z", "2026-03-04T05:06:07+02:00", None, 7, "yesterday"],
+            "agent": ["a", "_", "a.b-c", ".a", "-a", "a.", "a b", "", "optimizer", "x" * 64, "x" * 65, None, 7],
+            "session_id": ["", "s", None, 7], "execution_time_s": [0, 1.5, -1, "1", None],
+            "success": [True, False, None, 1, "true"], "quality_score": [0, 1, 0.5, 85, -1, "0.9", None],
+            "primary_metric": [{"name": "n", "value": 1}, {"name": "n", "value": 1, "target": None}, {"name": "", "value": 1},
+                               {"name": "n"}, {"name": "n", "value": 1, "unit": "s"}, [], None],
+            "metadata": [{}, {"a": [1]}, [], "m", None], "idempotency_key": ["k", "", "k" * 512, "k" * 513, 7, None],
+            "tokens": [0, 7, -1, 1.5, "7", None], "infra_overhead_share": [0.5, "0.5", None], "repo": ["r", 7, None],
+            "x_ticket": ["A-1", 1.5, True, None, [], {}], "x_": [1], "reviewer": ["r"], "event": [{}, 7], "event_id": ["x", 7]}
+        sys.path.insert(0, str(TOP / "examples"))
+        import kaizen_ctypes  # the table's own call, which takes the agent from the text
+        with kaizen_ctypes.Kaizen(os.environ["KAIZEN_TEST_PLUGIN"], project_root=str(self.project), retention_days=0) as kaizen:
+            for name, given in values.items():
+                for value in given:
+                    record = {"agent": "coach", "success": True, name: value}
+                    why = None
+                    try:
+                        kaizen.record_json(json.dumps(record))
+                    except kaizen_ctypes.KaizenError as refused:
+                        why = refused.reason
+                    self.assertEqual(why is None, judge.is_valid(record), (record, why))
+
     def test_looking(self):
         for agent in ("coach", "mentor"):
             for line in self.expect(0, "export", agent).splitlines():
