@@ -34,8 +34,8 @@ void hook_plan_free(struct hook_plan *plan) {
 int hook_plan_scope(const char *host, bool user, bool project, enum hook_scope *scope,
                     struct problem *problem) {
   const struct hook_target *targets[HOOK_TARGETS_MAX];
-  bool has_user = hook_targets_of(host, HOOK_SCOPE_USER, targets) > 0;
-  bool has_project = hook_targets_of(host, HOOK_SCOPE_PROJECT, targets) > 0;
+  bool has_user = hook_target_all_of(host, HOOK_SCOPE_USER, targets) > 0;
+  bool has_project = hook_target_all_of(host, HOOK_SCOPE_PROJECT, targets) > 0;
   if (user && project)
     return problem_set(problem, EXIT_CODE_USAGE, "--user and --project exclude each other");
   *scope = user ? HOOK_SCOPE_USER : project ? HOOK_SCOPE_PROJECT : hook_target_scope(host);
@@ -203,7 +203,7 @@ static int install_tables(struct hook_change *change, const struct hook_target *
 int hook_plan_install(struct hook_plan *plan, const struct hook_command *command,
                       struct problem *problem) {
   const struct hook_target *targets[HOOK_TARGETS_MAX];
-  size_t count = hook_targets_of(plan->host, plan->scope, targets);
+  size_t count = hook_target_all_of(plan->host, plan->scope, targets);
   for (size_t i = 0; i < count; i++) {
     struct hook_change *change = add_change(plan, targets[i], problem);
     int result = !change ? -1
@@ -292,7 +292,7 @@ static int uninstall_target(struct hook_change *change, const struct hook_target
 int hook_plan_uninstall(struct hook_plan *plan, const struct hook_state *state,
                         struct problem *problem) {
   const struct hook_target *targets[HOOK_TARGETS_MAX];
-  size_t count = hook_targets_of(plan->host, plan->scope, targets);
+  size_t count = hook_target_all_of(plan->host, plan->scope, targets);
   plan->removes = true;
   for (size_t i = 0; i < count; i++) {
     struct hook_change *change = add_change(plan, targets[i], problem);
@@ -446,7 +446,7 @@ enum hook_presence hook_plan_presence(const char *host, enum hook_scope scope,
   const struct hook_target *targets[HOOK_TARGETS_MAX];
   struct hook_plan plan = {.host = host, .scope = scope, .project_root = project_root};
   struct problem ignored;
-  size_t count = hook_targets_of(host, scope, targets), whole = 0, absent = 0;
+  size_t count = hook_target_all_of(host, scope, targets), whole = 0, absent = 0;
   for (size_t i = 0; i < count; i++) {
     const struct hook_change *change = add_change(&plan, targets[i], &ignored);
     enum hook_presence presence =

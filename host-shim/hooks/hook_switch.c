@@ -132,7 +132,7 @@ static void check_names(const struct hook_json *json, const char *file, const ch
   if (hook_json_find(json, root, &object) && hook_json_count(json, &object, "hooks") > 1)
     sink->say(sink->ctx, file,
               "hooks stands in it more than once: only the last one has an effect");
-  size_t count = hook_targets_of(host, HOOK_SCOPE_USER, targets);
+  size_t count = hook_target_all_of(host, HOOK_SCOPE_USER, targets);
   for (size_t i = 0; i < count && hook_json_find(json, hooks, &object); i++)
     for (const char *const *event = targets[i]->events; event && *event; event++) {
       if (hook_json_count(json, &object, *event) < 2)
@@ -181,7 +181,7 @@ static void check_scope(const char *host, enum hook_scope scope, const char *pro
   const struct hook_target *targets[HOOK_TARGETS_MAX];
   struct problem ignored;
   char file[PATH_MAX];
-  size_t count = hook_targets_of(host, scope, targets);
+  size_t count = hook_target_all_of(host, scope, targets);
 
   for (size_t i = 0; i < count; i++)
     if (targets[i]->form != HOOK_FORM_FILE && targets[i]->form != HOOK_FORM_NOTIFY &&

@@ -225,8 +225,8 @@ static const struct {
     {"openclaw", "restart the gateway; 'openclaw plugins inspect kaizen-host' shows the plugin"},
 };
 
-size_t hook_targets_of(const char *host, enum hook_scope scope,
-                       const struct hook_target *found[HOOK_TARGETS_MAX]) {
+size_t hook_target_all_of(const char *host, enum hook_scope scope,
+                          const struct hook_target *found[HOOK_TARGETS_MAX]) {
   size_t count = 0;
   for (size_t i = 0; i < sizeof targets / sizeof targets[0] && count < HOOK_TARGETS_MAX; i++)
     if (targets[i].files[scope] && strcmp(targets[i].host, host) == 0)

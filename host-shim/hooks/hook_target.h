@@ -41,8 +41,8 @@ struct hook_target {
 };
 
 /* The targets of a host in a scope; how many, 0 when the host has none there. */
-size_t hook_targets_of(const char *host, enum hook_scope scope,
-                       const struct hook_target *targets[HOOK_TARGETS_MAX]);
+size_t hook_target_all_of(const char *host, enum hook_scope scope,
+                          const struct hook_target *targets[HOOK_TARGETS_MAX]);
 /* Where a host's hooks go when nothing is said. */
 enum hook_scope hook_target_scope(const char *host);
 /* What has to be done by hand after that, or NULL. */

@@ -25,16 +25,4 @@ void agent_answer_add_json(const struct agent_answer *answer, struct json_object
 /* The lines of `show` and `report` below the agent's name, indented by two. */
 void agent_answer_print(const struct agent_answer *answer);
 
-/* Agents whose logs could not be read, while the others were. */
-struct unreadable {
-  struct json_object *list;
-};
-/* Says so on standard error, and keeps it for the document. */
-void unreadable_add(struct unreadable *unreadable, const char *agent,
-                    const struct problem *problem);
-/* Adds "complete" and "unreadable" to a document. */
-void unreadable_add_json(struct unreadable *unreadable, struct json_object *document);
-/* EXIT_CODE_OK, or EXIT_CODE_FAILED when there is one; frees. */
-int unreadable_finish(struct unreadable *unreadable);
-
 #endif

@@ -27,7 +27,7 @@ const struct option_spec check_rules_options[] = {
     {NULL, 0, OPTION_FLAG, NULL, NULL},
 };
 
-const char *check_status_name(enum check_status status) {
+const char *check_rules_status_name(enum check_status status) {
   return status == CHECK_MET ? "met" : status == CHECK_UNMET ? "unmet" : "too_few";
 }
 

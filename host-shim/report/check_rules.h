@@ -23,7 +23,7 @@ int check_rules_read(const struct arguments *arguments, struct check_rules *rule
                      struct problem *problem);
 
 enum check_status { CHECK_MET, CHECK_UNMET, CHECK_TOO_FEW };
-const char *check_status_name(enum check_status status); /* "met", "unmet", "too_few" */
+const char *check_rules_status_name(enum check_status status); /* "met", "unmet", "too_few" */
 
 struct check_result {
   const struct check_rule *rule;

@@ -14,6 +14,7 @@
 #include "report/agent_history.h"
 #include "report/check_rules.h"
 #include "report/report_commands.h"
+#include "report/unreadable.h"
 
 enum { RUNS_CHECKED = 20 }; /* unless the command line says which */
 
@@ -69,7 +70,7 @@ static struct json_object *result_json(const struct check_result *result) {
 
   json_object_object_add(object, "rule", json_object_new_string(result->rule->option->name));
   json_object_object_add(object, "status",
-                         json_object_new_string(check_status_name(result->status)));
+                         json_object_new_string(check_rules_status_name(result->status)));
   json_object_object_add(object, "limit", json_text_new_double(result->rule->limit));
   json_object_object_add(object, "value",
                          isnan(result->value) ? NULL : json_text_new_double(result->value));

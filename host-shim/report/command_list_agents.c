@@ -17,6 +17,7 @@
 #include "report/agent_answer.h"
 #include "report/agent_history.h"
 #include "report/report_commands.h"
+#include "report/unreadable.h"
 
 static const struct option_spec own_options[] = {
     {"columns", 0, OPTION_TEXT, "LIST", "which columns, separated by commas; 'all' for every one"},

@@ -18,6 +18,7 @@
 #include "report/report_commands.h"
 #include "report/report_data.h"
 #include "report/report_html.h"
+#include "report/unreadable.h"
 
 static const struct option_spec own_options[] = {
     {"html", 0, OPTION_FILE, "FILE", "write a page for a browser; - for standard output"},

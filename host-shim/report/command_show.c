@@ -16,6 +16,7 @@
 #include "report/agent_answer.h"
 #include "report/agent_history.h"
 #include "report/report_commands.h"
+#include "report/unreadable.h"
 
 enum { NOTE_COLUMNS_MAX = 80 };
 

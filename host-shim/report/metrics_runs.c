@@ -16,6 +16,7 @@
 #include "host/report_text.h"
 #include "report/agent_history.h"
 #include "report/metrics_text.h"
+#include "report/unreadable.h"
 
 static const double bounds_s[] = {1, 5, 15, 30, 60, 120, 300, 600, 1800, 3600, 7200};
 enum { BOUNDS = sizeof bounds_s / sizeof *bounds_s };

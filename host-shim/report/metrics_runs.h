@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "report/agent_answer.h"
+#include "report/unreadable.h"
 
 struct metrics_agent;
 struct metrics_runs { /* zero it first */

@@ -1,0 +1,45 @@
+#!/bin/sh
+# test_names.sh - the names of the source are what qa/names wants, and the check can fail.
+#
+# SPDX-License-Identifier: Apache-2.0
+set -u
+srcdir=$(cd "$(dirname "$0")/../.." && pwd)
+names="${PYTHON:-python3} $srcdir/qa/names"
+failed=0
+
+$names "$srcdir" || failed=1
+
+refuses() { # NAME FILE LINE SAYS: with LINE at the end of a copy of FILE, the check fails and says why
+  rm -rf "$TMPDIR/copy"
+  mkdir "$TMPDIR/copy"
+  cp -R "$srcdir/common" "$srcdir/plugin" "$srcdir/host-shim" "$srcdir/include" "$srcdir/docs" "$srcdir/qa" "$TMPDIR/copy"
+  chmod -R u+w "$TMPDIR/copy"
+  printf '%s\n' "$3" >>"$TMPDIR/copy/$2"
+  if ! $names "$TMPDIR/copy" >"$TMPDIR/said" && grep -qF "$4" "$TMPDIR/said"; then
+    echo "ok: $1 is refused"
+  else
+    echo "FAILED: $1 was not refused"
+    cat "$TMPDIR/said"
+    failed=1
+  fi
+}
+
+refuses 'a function with the name of another file' plugin/base/clock.c 'int uuid_of_now(void) { return 0; }' \
+  'clock.c: uuid_of_now() does not begin with clock'
+refuses 'a function that no header declares' plugin/store/outbox.c 'int outbox_secret(void) { return 0; }' \
+  'outbox_secret() is not declared in outbox.h'
+refuses 'a base that knows agents' plugin/base/hash.c 'static int agent;' 'hash.c: names agent'
+refuses 'a base that knows the result codes' plugin/base/clock.c '#define X KAIZEN_E_IO' 'clock.c: names KAIZEN_E_IO'
+refuses 'a text that knows executions' common/utf8.h 'struct execution;' 'utf8.h: names execution'
+refuses 'another file that opens the lock' plugin/store/outbox.c 'static const char *n = ".lock";' '".lock"'
+refuses 'another file that moves the cursor' plugin/publisher/publisher_agent.c \
+  'static void f(struct agent_state *s) { s->cursor.held_count = 0; }' 'held_count ='
+refuses 'a cursor that is added to' plugin/store/delivery.c \
+  'static void f(struct agent_state *s) { s->cursor.marked += 1; }' 'marked +='
+refuses 'a cursor that is copied into' plugin/store/rewrite.c \
+  'static void f(struct agent_state *s, char *id) { memcpy(s->cursor.recent[0], id, 16); }' 'recent'
+refuses 'a comment that cites no page' plugin/store/outbox.c '/* as it says (contract, "The event") */' "cites 'contract'"
+refuses 'a comment that cites a page that is not here' host-shim/cli/main.c '/* see docs/nowhere.md */' 'docs/nowhere.md'
+refuses 'a comment that cites what no page says' host-shim/cli/main.c '/* docs/design.md, "Nowhere" */' 'does not say that'
+
+exit "$failed"
