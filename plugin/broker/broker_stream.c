@@ -220,6 +220,11 @@ void broker_stream_try(const struct nats_library *nats, natsConnection *connecti
 
 /* ---- what it holds --------------------------------------------------------------------------- */
 
+bool broker_stream_place_is(const struct broker_stream_place *place, const char *domain,
+                            const char *name) {
+  return strcmp(place->name, name) == 0 && strcmp(place->domain, domain ? domain : "") == 0;
+}
+
 void broker_stream_place_set(struct broker_stream_place *place, const char *domain,
                              const char *name) {
   (void)snprintf(place->domain, sizeof place->domain, "%s", domain ? domain : "");

@@ -52,6 +52,8 @@ struct broker_stream_place {
   char domain[64]; /* "": the connection's own */
   char name[BROKER_STREAM_NAME_MAX + 1];
 };
+bool broker_stream_place_is(const struct broker_stream_place *place, const char *domain,
+                            const char *name);
 void broker_stream_place_set(struct broker_stream_place *place, const char *domain,
                              const char *name);
 /* 1: it holds the message with this id under that sequence; 0: it holds another one there, or ends

@@ -65,7 +65,7 @@ struct transport_kind {
   /* Asks the broker, for half a second, why nothing is acknowledged; *trouble stays as it is when
    * it does not tell. */
   void (*why)(struct transport *transport, struct transport_trouble *trouble);
-  /* Asks, for half a second, whether the stream that acknowledged last holds the message `id` under
+  /* Asks, for a fifth of a second, whether the stream that acknowledged last holds the message `id` under
    * that sequence: 1 it does, 0 it holds another one there or ends before, 2 that message is gone,
    * -1 it does not tell. */
   int (*holds)(struct transport *transport, uint64_t sequence, const char *id);

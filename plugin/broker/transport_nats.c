@@ -38,6 +38,7 @@
 #define HEADER_BYTES(name, value_len) (sizeof(name) - 1 + 2 + (value_len) + 2)
 #define HEADER_FRAME_BYTES 12
 #define WHY_NS INT64_C(500000000)
+#define HOLDS_NS INT64_C(200000000) /* an acknowledgement waits for it */
 
 struct flight { /* message NULL: answered */
   const natsMsg *message;
@@ -193,7 +194,7 @@ static void on_answer(jsCtx *context, natsMsg *message, jsPubAck *ack, jsPubAckE
     struct transport_answer *answer = &mailbox->answers[mailbox->answer_count++];
 
     answer->ticket = flight->ticket;
-    if (ack && ack->Stream)
+    if (ack && ack->Stream && !broker_stream_place_is(&mailbox->newest, ack->Domain, ack->Stream))
       broker_stream_place_set(&mailbox->newest, ack->Domain, ack->Stream);
     publish_answer_judge(nats, mailbox->settings, ack, failure, answer, &mailbox->trouble);
     flight_forget(mailbox, flight);
@@ -449,7 +450,7 @@ static int nats_holds(struct transport *transport, uint64_t sequence, const char
   if (barred || !place.name[0])
     return -1;
   return broker_stream_holds(transport->nats, transport->connection, &place, sequence, id,
-                             clock_monotonic_ns() + WHY_NS);
+                             clock_monotonic_ns() + HOLDS_NS);
 }
 
 static size_t nats_answers(struct transport *transport, struct transport_answer *answers,
