@@ -81,16 +81,16 @@ class Lying(BrokerTest):
 
     def test_an_event_that_is_never_answered_does_not_hold_the_others_back(self):
         def answer(event_id, number):
-            return None if event_id == broker.published[0] else b'{"stream":"S","seq":%d}' % number
+            silent = len(broker.published) > 1 and event_id == broker.published[1]
+            return None if silent else b'{"stream":"S","seq":%d}' % number
 
         broker = self.make_fake(answer)
         driver = self.make_driver()
-        driver.ok("append coach 2")
-        driver.ok("append judge 2")
+        driver.ok("append coach 3")
         driver.ok(f"attach 0 {broker.url}")
         wait_for(lambda: "does not answer" in driver.json("status 0")["reason"], "the first time-out")
         driver.ok("append coach 50")
-        wait_for(lambda: len(set(broker.published)) == 54, "the others")
+        wait_for(lambda: len(set(broker.published)) == 53, "the others")
         self.assertEqual(driver.view("coach")["dead"], 0)
 
     def test_another_stream_that_answers_is_no_loss(self):

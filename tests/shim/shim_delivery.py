@@ -124,6 +124,8 @@ class Delivery(HostTest):
         self.run_host("record", "coach", "--success", "-e", "-w", "0", env=self.env)
         drain = self.start("drain", "-o", "json")
         self.assertIn(b"no broker answers", drain.stderr.readline())  # it has met nobody
+        self.document(5, "drain", "--timeout", "0.5")  # another one's time passes, and this one goes on
+        self.assertIsNone(drain.poll())
         self.broker.start()
         output = json.loads(drain.communicate()[0])
         self.assertEqual((drain.returncode, output["ended"], output["acknowledged_now"]), (0, "done", 1))
