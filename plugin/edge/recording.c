@@ -22,7 +22,7 @@ static void note_refusal(struct kaizen_instance *instance, int32_t code, const c
                 may_pass ? HOST_LOG_RECORD_FAILED : HOST_LOG_REJECTED, reason);
 }
 
-/* The out-structs as after any call that answers < 0. */
+/* The out-structs as after any call that recorded nothing. */
 static int32_t answer_refusal(int32_t code, const char *reason, struct kaizen_receipt *receipt,
                               struct kaizen_summary *summary) {
   struct kaizen_receipt ours = {0};
@@ -80,6 +80,7 @@ static int32_t record(struct kaizen_instance *instance, const struct given *give
   struct execution_limits limits;
   struct summary summary;
   struct call call;
+  bool only_checked = (in ? in->flags : given->json_flags) & KAIZEN_EXEC_CHECK_ONLY;
   int32_t code = call_begin(&call, instance, NULL, CALL_IN(INSTANCE_RUNNING));
   int valid = 0;
 
@@ -94,18 +95,20 @@ static int32_t record(struct kaizen_instance *instance, const struct given *give
     valid =
         in ? execution_from_struct(&execution, in, &limits, &call.error)
            : execution_from_json(&execution, given->json, given->json_flags, &limits, &call.error);
-  if (valid == 0)
+  if (valid == 0 && !only_checked)
     recorder_record(call.pipeline->recorder, &request, 1, limits.now_s, &summary, &call.error);
-  code = valid == 0 ? request.code : call.error.code;
-  if (code >= 0) {
+  code = valid != 0 ? call.error.code : only_checked ? KAIZEN_OK : request.code;
+  if (only_checked) {
+    (void)answer_refusal(code, valid == 0 ? "" : call.error.text, receipt, out_summary);
+  } else if (code >= 0) {
     instance_count(instance, code);
     answer_recorded(&request, &summary, receipt, out_summary);
   } else {
     note_refusal(instance, code, call.error.text);
     (void)answer_refusal(code, call.error.text, receipt, out_summary);
   }
-  open_run_close(&run, code >= 0);
-  if (code >= 0)
+  open_run_close(&run, code >= 0 && !only_checked);
+  if (code >= 0 && !only_checked)
     open_run_sweep_sometimes(&call, execution.agent);
   execution_fini(&execution);
   call_leave(&call);

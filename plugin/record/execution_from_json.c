@@ -372,8 +372,8 @@ static int check_record(struct reading *reading, struct span text, struct json_v
 int execution_from_json(struct execution *execution, struct span text, uint32_t exec_flags,
                         const struct execution_limits *limits, struct error *error) {
   static const struct names known = {"a record", field_names, FIELD_COUNT};
-  const uint32_t flags =
-      KAIZEN_EXEC_EMIT | KAIZEN_EXEC_NO_EMIT | KAIZEN_EXEC_MAP_AGENT | KAIZEN_EXEC_KEEP_UNKNOWN;
+  const uint32_t flags = KAIZEN_EXEC_EMIT | KAIZEN_EXEC_NO_EMIT | KAIZEN_EXEC_MAP_AGENT |
+                         KAIZEN_EXEC_KEEP_UNKNOWN | KAIZEN_EXEC_CHECK_ONLY;
   struct execution_draft draft = {0};
   struct reading reading = {
       .execution = execution, .draft = &draft, .keep = exec_flags & KAIZEN_EXEC_KEEP_UNKNOWN};

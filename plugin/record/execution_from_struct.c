@@ -112,7 +112,7 @@ int execution_from_struct(struct execution *execution, const struct kaizen_execu
                           const struct execution_limits *limits, struct error *error) {
   const uint32_t known = KAIZEN_EXEC_HAS_TIME | KAIZEN_EXEC_HAS_QUALITY | KAIZEN_EXEC_HAS_PRIMARY |
                          KAIZEN_EXEC_HAS_TARGET | KAIZEN_EXEC_EMIT | KAIZEN_EXEC_NO_EMIT |
-                         KAIZEN_EXEC_MAP_AGENT | KAIZEN_EXEC_KEEP_UNKNOWN;
+                         KAIZEN_EXEC_MAP_AGENT | KAIZEN_EXEC_KEEP_UNKNOWN | KAIZEN_EXEC_CHECK_ONLY;
   struct execution_draft draft = {0};
   if (execution_draft_read_flags(execution, &draft, in->flags, known, limits, error) != 0 ||
       check_reserved(in->reserved0, error) != 0 ||

@@ -467,7 +467,7 @@ Test(plugin, unknown_flags_are_refused_when_low_and_ignored_when_high) {
   struct kaizen_receipt receipt = receipt_of();
 
   use_instance("");
-  for (unsigned bit = 8; bit < 32; bit++) {
+  for (unsigned bit = 9; bit < 32; bit++) {
     struct kaizen_execution execution = execution_of("coach");
 
     execution.flags = 1u << bit;
@@ -504,6 +504,30 @@ static int32_t record_guarded(const struct kaizen_execution *execution,
   receipt->struct_size = sizeof *receipt;
   summary->struct_size = sizeof *summary;
   return plugin->on_execution_end(instance, execution, receipt, summary);
+}
+
+Test(plugin, an_execution_that_is_only_checked_leaves_no_trace) {
+  struct kaizen_receipt receipt = receipt_of();
+  struct kaizen_execution execution = execution_of("coach");
+  struct kaizen_stats stats = {.struct_size = sizeof stats};
+
+  use_instance("");
+  execution.flags = KAIZEN_EXEC_CHECK_ONLY;
+  cr_expect_eq(plugin->on_execution_end(instance, &execution, &receipt, NULL), KAIZEN_OK);
+  cr_expect_str_eq(receipt.reason, "");
+  execution.flags |= KAIZEN_EXEC_HAS_QUALITY;
+  execution.quality_score = 90;
+  cr_expect_eq(plugin->on_execution_end(instance, &execution, &receipt, NULL), KAIZEN_E_REJECTED);
+  cr_expect(strstr(receipt.reason, "quality_score"), "%s", receipt.reason);
+  cr_expect_eq(plugin->on_execution_end_json(instance, "{\"agent\":\"coach\",\"success\":1}",
+                                             KAIZEN_NTS, KAIZEN_EXEC_CHECK_ONLY, &receipt, NULL),
+               KAIZEN_E_REJECTED);
+  cr_expect_eq(plugin->on_execution_end_json(instance, "{\"agent\":\"coach\",\"success\":true}",
+                                             KAIZEN_NTS, KAIZEN_EXEC_CHECK_ONLY, &receipt, NULL),
+               KAIZEN_OK);
+  cr_expect_eq(plugin->stats(instance, &stats), KAIZEN_OK);
+  cr_expect_eq(stats.recorded + stats.rejected + stats.failed + stats.duplicates, 0);
+  cr_expect_eq(access(agent_file("coach", "executions.jsonl"), F_OK), -1);
 }
 
 Test(plugin, outputs_are_written_whatever_the_code) {
