@@ -120,11 +120,17 @@ static void take_answer(struct record_call *call, const struct record_request *r
 
 int record_call_execution(struct record_call *call, struct record_request *request,
                           struct problem *problem) {
-  (void)problem;
+  const struct kaizen_plugin_v1 *plugin = call->session.plugin.table;
+  const struct kaizen_span_1 *span =
+      call->span ? session_extension(&call->session, KAIZEN_SPAN_1, problem) : NULL;
+  if (call->span && !span)
+    return -1;
   prepare_answer(call);
   take_answer(call, request,
-              call->session.plugin.table->on_execution_end(
-                  call->session.instance, &request->execution, &call->receipt, &call->summary));
+              span ? span->end(call->session.instance, call->span, &request->execution,
+                               &call->receipt, &call->summary)
+                   : plugin->on_execution_end(call->session.instance, &request->execution,
+                                              &call->receipt, &call->summary));
   return 0;
 }
 

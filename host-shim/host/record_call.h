@@ -23,8 +23,9 @@ struct record_call {
   const struct host *host;
   FILE *out; /* where the result goes: stdout */
   struct session session;
-  bool called;    /* the plugin has answered */
-  int32_t result; /* its answer */
+  bool called;      /* the plugin has answered */
+  int32_t result;   /* its answer */
+  const char *span; /* the token of the run that the record ends; NULL: it was not begun */
   struct kaizen_receipt receipt;
   struct kaizen_summary summary;
   enum record_event event;

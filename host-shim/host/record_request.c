@@ -227,6 +227,9 @@ int record_request_map_agent(struct record_request *request, const struct sessio
 }
 
 int record_request_finish(struct record_request *request, struct problem *problem) {
+  free(request->metadata_json);
+  free(request->extra_json);
+  request->metadata_json = request->extra_json = NULL;
   if (request->metadata.count > 0) {
     request->metadata_json = json_text_splice("{}", 2, &request->metadata);
     if (!request->metadata_json)

@@ -31,7 +31,7 @@ void record_request_fini(struct record_request *request);
 /* --map-agent: the plugin's shared mapping; the raw name goes into metadata.agent_name. */
 int record_request_map_agent(struct record_request *request, const struct session *session,
                              struct problem *problem);
-/* Makes the metadata and extra texts that `execution` carries; after the last member was added. */
+/* Makes the metadata and extra texts that `execution` carries: again after members were added. */
 int record_request_finish(struct record_request *request, struct problem *problem);
 /* The record on standard input with what was given by options in place of its own members, and
  * the environment's where it has none.  Newly allocated; a text that is no object comes back as

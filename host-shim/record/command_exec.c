@@ -13,6 +13,7 @@
 #include "host/record_call.h"
 #include "host/record_request.h"
 #include "record/child.h"
+#include "record/exec_span.h"
 #include "record/record_commands.h"
 #include "record/result.h"
 #include "record/result_capture.h"
@@ -88,13 +89,19 @@ static int take_end(struct record_request *request, const struct child_result *r
   return describe_end(request, result) < 0 ? problem_no_memory(problem) : 0;
 }
 
+/* A run that was begun under another key than the command gives its record is not ended by it. */
+static bool ends_span(const struct record_request *request, const char *given_key) {
+  return request->execution.idempotency_key.ptr == given_key;
+}
+
 /* The exit status of the recording alone. */
 static int record(const struct host *host, struct record_request *request,
-                  const struct child_result *result) {
+                  const struct child_result *result, const char *token) {
   struct record_call call;
   struct problem problem;
   record_call_init(&call, host);
   call.out = stderr; /* standard output is the command's */
+  call.span = token[0] != '\0' ? token : NULL;
   int failed = take_end(request, result, &problem);
   if (failed == 0)
     failed = record_call_open(&call, request, &problem);
@@ -113,18 +120,6 @@ static int check_given(const struct host *host, struct problem *problem) {
     return problem_set(problem, EXIT_CODE_EXEC,
                        "exec: the command is missing; write it behind --, as in: kaizen-host exec "
                        "coach -- make test");
-  return 0;
-}
-
-/* --require-record: what can be known to go wrong afterwards is said before. */
-static int check_recording(const struct host *host, struct problem *problem) {
-  struct session session;
-
-  if (!options_given(host->arguments, "require-record"))
-    return 0;
-  if (session_open(host, &session, problem) < 0)
-    return -1;
-  session_close(&session);
   return 0;
 }
 
@@ -178,31 +173,39 @@ static void take_quality(const struct host *host, struct record_request *request
 }
 
 static int run_and_record(const struct host *host, struct record_request *request,
-                          struct problem *problem) {
+                          char token[KAIZEN_SPAN_TOKEN_SIZE], struct problem *problem) {
   struct child_result result;
   struct result_said said;
   bool has_said = false;
   char **command = host->arguments->rest;
+  const char *given_key = request->execution.idempotency_key.ptr;
   bool skips = strcmp(options_text(host->arguments, "aborted", "skip"), "skip") == 0;
   if (run_command(host, &result, &said, &has_said, problem) < 0) {
+    exec_span_cancel(host, request, token);
     output_problem(problem);
     return EXIT_CODE_EXEC;
   }
   int status = exit_status(&result);
   if (result.exec_error != 0) {
+    exec_span_cancel(host, request, token);
     output_error("exec: %s: %s; nothing is recorded", command[0], strerror(result.exec_error));
     return status;
   }
   if (is_aborted(&result, has_said ? &said : NULL) && skips) {
+    exec_span_cancel(host, request, token);
     output_note("exec: aborted, not recorded; --aborted failure records it");
     return status;
   }
   if (has_said && take_said(request, &result, &said) < 0)
     output_warning("exec: out of memory; what the command said of itself is not recorded");
   take_quality(host, request, &result);
-  int recorded = record(host, request, &result);
+  if (!ends_span(request, given_key))
+    exec_span_cancel(host, request, token);
+  int recorded = record(host, request, &result, token);
   bool is_recorded = recorded == EXIT_CODE_OK || recorded == EXIT_CODE_UNSENT ||
                      recorded == EXIT_CODE_UNDELIVERABLE;
+  if (!is_recorded)
+    exec_span_cancel(host, request, token);
   return status == 0 && !is_recorded && options_given(host->arguments, "require-record")
              ? EXIT_CODE_EXEC
              : status;
@@ -211,17 +214,18 @@ static int run_and_record(const struct host *host, struct record_request *reques
 static int run(const struct host *host) {
   struct record_request request;
   struct problem problem;
+  char token[KAIZEN_SPAN_TOKEN_SIZE] = "";
   int result = record_request_init(&request, host->arguments, command_word(host, 0), &problem);
 
   if (result == 0)
     result = check_given(host, &problem);
   if (result == 0)
-    result = check_recording(host, &problem);
+    result = exec_span_begin(host, &request, token, &problem);
   int status = EXIT_CODE_EXEC;
   if (result < 0)
-    output_error("%s", problem.text);
+    output_error("nothing was run: %s", problem.text);
   else
-    status = run_and_record(host, &request, &problem);
+    status = run_and_record(host, &request, token, &problem);
   record_request_fini(&request);
   return status;
 }
@@ -230,11 +234,12 @@ const struct command command_exec = {
     .name = "exec",
     .synopsis = "AGENT [OPTIONS] -- COMMAND [ARGUMENT...]",
     .summary = "run a command, record how long it took and how it ended",
-    .details = "The command's status is passed through, 128 plus the number for a signal; exec's "
-               "own are 125, 126 (cannot be\n"
-               "run) and 127 (not found).  A recording that fails is said on standard error and "
-               "changes nothing else,\n"
-               "unless --require-record is given.  With -o json the result goes to standard error.",
+    .details = "The command's status is passed through, 128 plus the number for a signal;\n"
+               "exec's own are 125, 126 (cannot be run) and 127 (not found).  With a record that\n"
+               "would be rejected in any case the command is not run: 125.  A recording that\n"
+               "fails later is said on standard error and changes nothing else, unless\n"
+               "--require-record is given.  A run whose exec is killed becomes one failure, lost.\n"
+               "With -o json the result goes to standard error.",
     .examples = examples,
     .option_groups = {record_request_options, own_options},
     .takes_agent = true,

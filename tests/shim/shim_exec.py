@@ -188,15 +188,114 @@ class Exec(HostTest):
         self.assertEqual(len(self.lines("coach")), 3)
 
     def test_a_recording_that_fails_changes_nothing_but_says_so(self):
+        self.expect(0, "record", "coach", "--success")
+        self.log("coach").unlink()
+        self.log("coach").mkdir()
         for status in (0, 3):
-            message = self.messages(status, "exec", "coach", "--quality", "2", "--", "sh", "-c", f"exit {status}")
+            message = self.messages(status, "exec", "coach", "--", "sh", "-c", f"exit {status}")
             self.assertIn("not recorded", message)
+        self.assertEqual(self.open_runs("coach"), [])
         self.assertIn("not recorded", self.messages(0, "--plugin", "nope.so", "exec", "coach", "--", "true"))
 
     def test_require_record_is_a_gate(self):
-        self.expect(125, "exec", "coach", "--quality", "2", "--require-record", "--", "true")
-        self.expect(3, "exec", "coach", "--quality", "2", "--require-record", "--", "sh", "-c", "exit 3")
+        self.expect(0, "record", "coach", "--success")
+        self.log("coach").unlink()
+        self.log("coach").mkdir()
+        self.expect(125, "exec", "coach", "--require-record", "--", "true")
+        self.expect(3, "exec", "coach", "--require-record", "--", "sh", "-c", "exit 3")
         self.assertEqual(self.expect(125, "--plugin", "nope.so", "exec", "coach", "--require-record", "--", "echo", "ran"), "")
+
+    # What could never be recorded, and what the message names.
+    NEVER = (
+        (["bad name"], "bad name"),
+        ([""], "agent"),
+        (["optimizer"], "optimizer"),
+        (["coach", "--quality", "90"], "quality_score is 90"),
+        (["coach", "--quality", "-0.5"], "quality_score"),
+        (["coach", "--time", "-1"], "execution_time_s"),
+        (["coach", "-k", ""], "idempotency_key"),
+        (["coach", "-k", "k" * 513], "idempotency_key"),
+        (["coach", "--metadata", "idempotency_key="], "idempotency_key"),
+        (["coach", "--metadata", "a={\"b\":1,\"b\":2}"], "b"),
+        (["coach", "--metadata", "a=" + "x" * 70000], "bytes"),
+        (["coach", "--session-id", b"\xff"], "UTF-8"),
+        (["coach", "--primary", "=1"], "primary"),
+        (["coach", "--timestamp", "1999-01-01T00:00:00Z"], "timestamp"),
+        (["coach", "--success", "--failure"], "--failure"),
+        (["", "--map-agent"], "agent"),
+    )
+
+    def test_what_could_never_be_recorded_is_refused_before_the_command_runs(self):
+        mark = self.scratch / "ran"
+        for arguments, named in self.NEVER:
+            for required in ([], ["--require-record"]):
+                with self.subTest([argument[:40] for argument in arguments]):
+                    mark.unlink(missing_ok=True)
+                    message = self.messages(125, "exec", *arguments, *required, "--", "touch", mark)
+                    self.assertIn(named, message)
+                    self.assertFalse(mark.exists())
+        self.assertFalse(self.log("coach").exists())
+        self.assertEqual(self.open_runs("coach"), [])
+
+    def test_a_session_id_longer_than_a_span_keeps_is_recorded(self):
+        self.expect(0, "exec", "coach", "--session-id", "s" * 2000, "--", "true")
+        self.assertEqual(self.record()["session_id"], "s" * 2000)
+
+    def test_a_name_that_is_mapped_is_no_bad_name(self):
+        self.expect(0, "exec", "Triage Agent", "--map-agent", "--", "true")
+        (agent,) = (path.name for path in (self.project / ".kaizen/metrics").iterdir() if path.is_dir())
+        record, = map(json.loads, self.lines(agent))
+        self.assertEqual((record["agent"], record["metadata"]["agent_name"]), (agent, "Triage Agent"))
+
+    def open_runs(self, agent):
+        return [path.name for path in self.log(agent).parent.glob(".open-*")]
+
+    def kill_in_the_middle(self, *options):
+        mark = self.scratch / "running"
+        process = subprocess.Popen(self.host_command("exec", "coach", *options, "--", "sh", "-c", f"echo $$ > {mark}.new; mv {mark}.new {mark}; exec sleep 600"),
+                                   cwd=self.project, env=clean_environment(self.home))
+        while not mark.exists():
+            self.assertIsNone(process.poll())
+        process.kill()
+        process.wait()
+        os.kill(int(mark.read_text()), signal.SIGKILL)
+        mark.unlink()
+
+    def test_an_exec_that_is_killed_is_one_failure(self):
+        self.kill_in_the_middle("--session-id", "s1")
+        self.assertEqual(len(self.open_runs("coach")), 1)
+        self.expect(0, "record", "coach", "--success", "-k", "next")
+        lost, = (record for record in map(json.loads, self.lines("coach")) if not record["success"])
+        self.assertEqual((lost["metadata"]["outcome"], lost["session_id"]), ("lost", "s1"))
+        self.assertEqual((len(self.lines("coach")), self.open_runs("coach")), (2, []))
+
+    def test_an_exec_that_is_killed_and_done_again_is_one_record(self):
+        for options in (["-k", "night-1"], ["-m", "idempotency_key=night-2"]):
+            self.kill_in_the_middle(*options)
+            self.expect(0, "exec", "coach", *options, "--", "true")
+        records = list(map(json.loads, self.lines("coach")))
+        self.assertEqual([record["success"] for record in records], [True, True])
+        self.expect(0, "record", "other", "--success")
+        self.assertEqual(self.open_runs("coach"), [])
+
+    def test_a_run_that_ended_is_not_open_any_more(self):
+        for status, command in ((0, ["true"]), (3, ["sh", "-c", "exit 3"]), (127, ["no-such-program"]),
+                                (143, ["sh", "-c", "kill -TERM $$"])):
+            self.expect(status, "exec", "coach", "--", *command)
+            self.assertEqual(self.open_runs("coach"), [], command)
+        self.assertEqual([json.loads(line)["success"] for line in self.lines("coach")], [True, False])
+
+    def test_a_command_that_was_not_run_leaves_no_agent_behind(self):
+        self.expect(127, "exec", "coach", "--", "no-such-program")
+        self.assertIn("nothing is recorded", self.messages(0, "list"))
+
+    def test_the_key_that_the_command_gives_is_the_records(self):
+        said = {"type": "result", "subtype": "success", "is_error": False, "session_id": "s-1", "uuid": "u-1",
+                "duration_ms": 5, "num_turns": 1, "total_cost_usd": 0.1, "usage": {"input_tokens": 1, "output_tokens": 2}}
+        for _ in range(2):
+            self.expect(0, "exec", "coach", "--result", "claude-json", "--", "echo", json.dumps(said))
+        self.assertEqual((len(self.lines("coach")), self.open_runs("coach")), (1, []))
+        self.assertNotIn("span:", self.record()["idempotency_key"])
 
 
 if __name__ == "__main__":
