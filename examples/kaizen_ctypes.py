@@ -78,8 +78,9 @@ class Stats(ctypes.Structure):
                   ("recorded", "duplicates", "rejected", "failed",
                    "marked", "acknowledged", "pending", "dead_lettered", "publish_failures")),
                 ("oldest_pending_unix_ns", ctypes.c_int64), ("last_acknowledged_unix_ns", ctypes.c_int64),
-                ("publisher", ctypes.c_int32), ("reserved0", ctypes.c_uint32),
-                ("publisher_reason", ctypes.c_char * 160)]
+                ("publisher", ctypes.c_int32), ("flags", ctypes.c_uint32),
+                ("publisher_reason", ctypes.c_char * 160),
+                ("unknown_agents", ctypes.c_uint64), ("incomplete_reason", ctypes.c_char * 160)]
 
 
 _INSTANCE = ctypes.c_void_p

@@ -111,9 +111,10 @@ void scene_tick(struct publisher *publisher, int64_t ms) {
 }
 
 void scene_view(struct agent_view *view) {
+  const struct agent_view_limits limits = agent_view_patience(5000);
   struct error error = {0};
 
-  require(agent_view_read(scratch_project(), SCRATCH_AGENT, view, &error) == 0);
+  require(agent_view_read(scratch_project(), SCRATCH_AGENT, &limits, view, &error) == 0);
   require(view->fold.marked == SCENE_EVENTS);
   require(SCENE_EVENTS == view->acknowledged + view->pending + view->dead_lettered);
   require(view->held <= view->pending);

@@ -212,6 +212,7 @@ void scratch_recount(struct span log, struct fold *fold) {
 void scratch_require_sound(unsigned trend_window) {
   struct buffer log = {0}, found = {0}, expected = {0};
   struct agent_view view;
+  const struct agent_view_limits limits = agent_view_patience(5000);
   struct summary summary;
   struct error error = {0};
   struct fold fold;
@@ -223,7 +224,7 @@ void scratch_require_sound(unsigned trend_window) {
   require(scratch_get("summary.json", &found));
   require(span_equal(buffer_span(&found), buffer_span(&expected)));
 
-  require(agent_view_read(scratch_project(), SCRATCH_AGENT, &view, &error) == 0);
+  require(agent_view_read(scratch_project(), SCRATCH_AGENT, &limits, &view, &error) == 0);
   require(view.fold.execution_count == fold.execution_count && view.fold.marked == fold.marked);
   require(view.fold.skipped_lines == fold.skipped_lines && view.committed_end == log.len);
   require(fold.marked == view.acknowledged + view.pending + view.dead_lettered);

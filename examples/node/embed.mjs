@@ -36,7 +36,8 @@ const Stats = koffi.struct("kaizen_stats", {
   marked: "uint64_t", acknowledged: "uint64_t", pending: "uint64_t", dead_lettered: "uint64_t",
   publish_failures: "uint64_t",
   oldest_pending_unix_ns: "int64_t", last_acknowledged_unix_ns: "int64_t",
-  publisher: "int32_t", reserved0: "uint32_t", publisher_reason: koffi.array("char", 160),
+  publisher: "int32_t", flags: "uint32_t", publisher_reason: koffi.array("char", 160),
+  unknown_agents: "uint64_t", incomplete_reason: koffi.array("char", 160),
 });
 const functions = {
   code_name: "const char *code_name(int32_t code)",

@@ -41,7 +41,10 @@ struct kaizen_inspect_1 { /* reading without recording: configured, running or s
    *  "limits":[{"call","reason","effect"}...],
    *  "agents":[{"agent","execution_count","success_rate","avg_quality_score","avg_execution_time_s",
    *  "last_execution","trend":{"success_rate","quality_score"},"marked","acknowledged","pending","held",
-   *  "dead_lettered","oldest_pending","skipped_lines"}...]}, agents by name. */
+   *  "dead_lettered","oldest_pending","skipped_lines"}...],
+   *  "complete","unreadable":[{"agent","why"}...]}, agents by name.  An agent that cannot be read is
+   *  named in "unreadable" and stands in no count; one whose .state contradicts its log stands in
+   *  both, and null is what became of its events. */
   int32_t (*delivery)(struct kaizen_instance *, kaizen_sink, void *ctx);
   /* [shared] one JSON object in one sink call: each configuration key with its value in force and
    * where it came from: {"KEY":{"value":...,"origin":"configured|environment|default"}...}.

@@ -16,7 +16,7 @@
 
 /* The same numbers as the plugin's result codes, so that the edge only has to return them;
  * edge/plugin.c holds the two to each other. */
-enum error_code { ERROR_NO_MEMORY = -65, ERROR_IO = -66 };
+enum error_code { ERROR_BUSY = -64, ERROR_NO_MEMORY = -65, ERROR_IO = -66 };
 
 struct error {
   int32_t code;

@@ -5,12 +5,14 @@
 
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/directory.h"
 
 #define CHUNK (UINT64_C(64) << 10)
 
 void line_reader_init(struct line_reader *reader, int fd, uint64_t offset, uint64_t end) {
-  *reader = (struct line_reader){.fd = fd, .offset = offset, .end = end, .window_offset = offset};
+  *reader = (struct line_reader){
+      .fd = fd, .offset = offset, .end = end, .window_offset = offset, .deadline_ns = INT64_MAX};
 }
 
 void line_reader_fini(struct line_reader *reader) {
@@ -29,6 +31,10 @@ static int take_more(struct line_reader *reader, struct error *error) {
 
   if (want == 0)
     return 0;
+  /* the first piece is always read: most logs are one */
+  if (reader->deadline_ns < INT64_MAX && reader->window.len > 0 &&
+      clock_monotonic_ns() >= reader->deadline_ns)
+    return error_set(error, ERROR_BUSY, "the log is longer than can be read in the time given");
   if (used > 0) {
     memmove(reader->window.data, reader->window.data + used, reader->window.len - used);
     reader->window.len -= used;

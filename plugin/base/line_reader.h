@@ -17,6 +17,7 @@ struct line_reader {
   uint64_t offset, end; /* of the next line; nothing at or behind `end` is read */
   struct buffer window; /* file bytes from window_offset on */
   uint64_t window_offset;
+  int64_t deadline_ns; /* CLOCK_MONOTONIC, looked at now and then; INT64_MAX unless it is set */
 };
 struct line {
   struct span text;     /* without its newline; valid until the next call */
@@ -27,7 +28,7 @@ struct line {
 void line_reader_init(struct line_reader *reader, int fd, uint64_t offset, uint64_t end);
 void line_reader_fini(struct line_reader *reader);
 /* 1 with a line that has its newline before `end`, 0 when there is no more (reader->offset then is
- * where an unfinished line begins, or `end`), -1 with *error. */
+ * where an unfinished line begins, or `end`), -1 with *error, ERROR_BUSY at the deadline. */
 int line_reader_next(struct line_reader *reader, struct line *line, struct error *error);
 
 #endif

@@ -21,6 +21,7 @@ static int32_t inspect_summary(struct kaizen_instance *instance, struct kaizen_s
                                struct kaizen_summary *out) {
   const struct kaizen_summary nothing = {0};
   char name[AGENT_NAME_MAX + 1];
+  struct agent_view_limits limits;
   struct agent_view view;
   struct summary summary;
   struct call call;
@@ -34,8 +35,12 @@ static int32_t inspect_summary(struct kaizen_instance *instance, struct kaizen_s
   if (code != KAIZEN_OK)
     return code;
   result = call_take_agent(&call, agent, name);
-  if (result == 0)
-    result = agent_view_read(&call.pipeline->project, name, &view, &call.error);
+  limits = agent_view_patience(call.pipeline->config.lock_timeout_ms);
+  if (result == 0) {
+    result = agent_view_read(&call.pipeline->project, name, &limits, &view, &call.error);
+    if (result < 0)
+      error_prefix(&call.error, "%s", name);
+  }
   if (result == 1)
     result = call_no_such_agent(&call, name);
   if (result == 0) {
@@ -44,6 +49,8 @@ static int32_t inspect_summary(struct kaizen_instance *instance, struct kaizen_s
   }
   return call_end(&call, result);
 }
+
+#define SHORTEST_RECORD (sizeof "{\"agent\":\"\",\"success\":true}")
 
 /* Where the last `max` records begin: the offsets of the newest `max` in a ring. */
 static int find_recent(int fd, uint64_t end, uint64_t max, uint64_t *from, struct error *error) {
@@ -85,24 +92,21 @@ static int send_lines(int fd, uint64_t from, uint64_t end, kaizen_sink sink, voi
   return result;
 }
 
-static int read_recent(const struct project *project, const char *name, uint64_t max,
+static int read_recent(const struct pipeline *pipeline, const char *name, uint64_t max,
                        kaizen_sink sink, void *ctx, struct error *error) {
+  struct agent_view_limits limits = agent_view_patience(pipeline->config.lock_timeout_ms);
   struct agent_log log = {.fd = -1};
-  struct agent_view view;
-  uint64_t from = 0;
+  uint64_t from = 0, size;
   int agent_fd = -1;
-  int result = agent_view_read(project, name, &view, error);
+  int result = project_agent_folder(&pipeline->project, name, false, &agent_fd, error);
 
   if (result != 0)
     return result;
-  result = project_agent_folder(project, name, false, &agent_fd, error);
-  if (result != 0)
-    return result;
-  result = agent_log_open(&log, agent_fd, false, error);
-  if (result == 0 && max > 0 && max < view.fold.execution_count)
-    result = find_recent(log.fd, view.committed_end, max, &from, error);
+  result = agent_view_open_log(agent_fd, limits.lock_ns, &log, &size, error);
+  if (result == 0 && max > 0 && max < size / SHORTEST_RECORD)
+    result = find_recent(log.fd, size, max, &from, error);
   if (result == 0)
-    result = send_lines(log.fd, from, view.committed_end, sink, ctx, error);
+    result = send_lines(log.fd, from, size, sink, ctx, error);
   agent_log_close(&log);
   (void)close(agent_fd);
   return result;
@@ -122,7 +126,7 @@ static int32_t inspect_recent(struct kaizen_instance *instance, struct kaizen_st
     return code;
   result = call_take_agent(&call, agent, name);
   if (result == 0)
-    result = read_recent(&call.pipeline->project, name, max, sink, ctx, &call.error);
+    result = read_recent(call.pipeline, name, max, sink, ctx, &call.error);
   if (result == 1)
     result = call_no_such_agent(&call, name);
   return call_end(&call, result);
@@ -155,11 +159,31 @@ static void add_time(struct buffer *out, const char *name, int64_t seconds) {
   }
 }
 
+/* For the locks of all agents together: many may be held. */
+#define REPORT_PATIENCE_MS 500
+
 struct report {
-  struct buffer out;
+  struct buffer out, unreadable; /* the whole; {"agent","why"} each, comma between them */
   const struct pipeline *pipeline;
+  struct agent_view_limits limits;
   bool first;
 };
+
+/* `agent` NULL: there may be agents that are not even known by name. */
+static void add_unreadable(struct report *report, const char *agent, const char *why) {
+  struct buffer *out = &report->unreadable;
+
+  add_text(out, out->len > 0 ? ",{\"agent\":" : "{\"agent\":", agent ? agent : "");
+  add_text(out, ",\"why\":", why);
+  buffer_append_text(out, "}");
+}
+
+static void add_contradiction(struct report *report, const char *agent) {
+  struct error error;
+
+  (void)error_set(&error, KAIZEN_E_IO, "%s: " AGENT_VIEW_IMPOSSIBLE, agent);
+  add_unreadable(report, agent, error.text);
+}
 
 static int add_agent(void *ctx, const char *agent) {
   struct report *report = ctx;
@@ -167,18 +191,19 @@ static int add_agent(void *ctx, const char *agent) {
   struct agent_view view;
   struct summary summary;
   struct error error = {0};
-  int result = agent_view_read(&report->pipeline->project, agent, &view, &error);
+  int result = agent_view_read(&report->pipeline->project, agent, &report->limits, &view, &error);
 
-  if (result == 1)
+  if (result < 0) {
+    error_prefix(&error, "%s", agent);
+    add_unreadable(report, agent, error.text);
+  }
+  if (result != 0)
     return 0;
+  if (view.impossible)
+    add_contradiction(report, agent);
   buffer_append_text(out, report->first ? "" : ",");
   report->first = false;
   add_text(out, "{\"agent\":", agent);
-  if (result < 0) {
-    add_text(out, ",\"error\":", error.text);
-    buffer_append_text(out, "}");
-    return 0;
-  }
   summary_of(&view.fold, (unsigned)report->pipeline->config.trend_window, &summary);
   add_count(out, ",\"execution_count\":", summary.execution_count);
   add_double(out, ",\"success_rate\":", summary.success_rate);
@@ -188,11 +213,16 @@ static int add_agent(void *ctx, const char *agent) {
   add_text(out, ",\"trend\":{\"success_rate\":", summary_trend_name(summary.trend_success_rate));
   add_text(out, ",\"quality_score\":", summary_trend_name(summary.trend_quality_score));
   add_count(out, "},\"marked\":", view.fold.marked);
-  add_count(out, ",\"acknowledged\":", view.acknowledged);
-  add_count(out, ",\"pending\":", view.pending);
-  add_count(out, ",\"held\":", view.held);
-  add_count(out, ",\"dead_lettered\":", view.dead_lettered);
-  add_time(out, ",\"oldest_pending\":", view.oldest_pending_s);
+  if (view.impossible) {
+    buffer_append_text(out, ",\"acknowledged\":null,\"pending\":null,\"held\":null"
+                            ",\"dead_lettered\":null,\"oldest_pending\":null");
+  } else {
+    add_count(out, ",\"acknowledged\":", view.acknowledged);
+    add_count(out, ",\"pending\":", view.pending);
+    add_count(out, ",\"held\":", view.held);
+    add_count(out, ",\"dead_lettered\":", view.dead_lettered);
+    add_time(out, ",\"oldest_pending\":", view.oldest_pending_s);
+  }
   add_count(out, ",\"skipped_lines\":", view.fold.skipped_lines);
   buffer_append_text(out, "}");
   return 0;
@@ -224,9 +254,10 @@ static void add_limits(struct buffer *out, const struct project *project) {
   buffer_append_text(out, "]");
 }
 
-static int make_delivery(struct pipeline *pipeline, struct report *report, struct error *error) {
+static void make_delivery(struct pipeline *pipeline, struct report *report) {
   struct buffer *out = &report->out;
   struct publisher_status status;
+  struct error error = {0};
 
   pipeline_publisher_status(pipeline, &status);
   if (status.holder_pid == 0)
@@ -244,17 +275,20 @@ static int make_delivery(struct pipeline *pipeline, struct report *report, struc
   buffer_append_text(out, "}");
   add_limits(out, &pipeline->project);
   buffer_append_text(out, ",\"agents\":[");
-  if (project_each_agent(&pipeline->project, true, add_agent, report, error) != 0)
-    return -1;
+  if (project_each_agent(&pipeline->project, true, add_agent, report, &error) != 0)
+    add_unreadable(report, NULL, error.text);
+  buffer_append_text(out, report->unreadable.len > 0 ? "],\"complete\":false,\"unreadable\":["
+                                                     : "],\"complete\":true,\"unreadable\":[");
+  if (report->unreadable.len > 0)
+    buffer_append(out, report->unreadable.data, report->unreadable.len);
   buffer_append_text(out, "]}");
-  return 0;
+  out->failed |= report->unreadable.failed;
 }
 
 static int32_t inspect_delivery(struct kaizen_instance *instance, kaizen_sink sink, void *ctx) {
   struct report report = {.first = true};
   struct call call;
   int32_t code;
-  int result;
 
   if (!sink)
     return call_refuse(instance, KAIZEN_E_ARGUMENT, "delivery: sink is NULL");
@@ -262,11 +296,10 @@ static int32_t inspect_delivery(struct kaizen_instance *instance, kaizen_sink si
   if (code != KAIZEN_OK)
     return code;
   report.pipeline = call.pipeline;
-  result = make_delivery(call.pipeline, &report, &call.error);
-  if (result == 0)
-    result = call_send_report(&call, &report.out, sink, ctx);
-  buffer_fini(&report.out);
-  return call_end(&call, result);
+  report.limits = agent_view_patience(REPORT_PATIENCE_MS);
+  make_delivery(call.pipeline, &report);
+  buffer_fini(&report.unreadable);
+  return call_end(&call, call_send_report(&call, &report.out, sink, ctx));
 }
 
 static int32_t inspect_config(struct kaizen_instance *instance, kaizen_sink sink, void *ctx) {

@@ -8,15 +8,16 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "edge/out_struct.h"
 #include "store/agent_view.h"
 
 /* Memory, or a thread, may be had again by then; a library that is missing stays missing. */
 #define ATTACH_AGAIN_NS INT64_C(1000000000)
 /* A flush lets go of the attachment that often, so that a stop need not wait for it. */
 #define FLUSH_SLICE_NS INT64_C(20000000)
+/* A host asks for statistics while it works: what it cannot have at once is told as unknown. */
+#define STATS_PATIENCE_MS 100
 #define NS_PER_S INT64_C(1000000000)
-/* How often another process's progress is looked at. */
-#define FLUSH_POLL_NS INT64_C(5000000)
 
 void pipeline_transport_settings(const struct pipeline *pipeline,
                                  struct transport_settings *settings) {
@@ -163,7 +164,8 @@ void pipeline_start(struct pipeline *pipeline) {
   (void)pthread_mutex_unlock(&pipeline->mutex);
 }
 
-int pipeline_stop(struct pipeline *pipeline, int64_t deadline_ns) {
+int pipeline_stop(struct pipeline *pipeline, int64_t deadline_ns, struct error *error) {
+  const struct pending_wait_limits limits = {.wait_ns = deadline_ns, .work_ns = deadline_ns};
   struct publisher_attachment *attachment;
   uint64_t pending;
   int result = 0;
@@ -177,75 +179,84 @@ int pipeline_stop(struct pipeline *pipeline, int64_t deadline_ns) {
   (void)pthread_mutex_unlock(&pipeline->mutex);
   if (!attachment)
     return 0;
-  result = publisher_flush(attachment, deadline_ns, &pending);
+  result = publisher_flush(attachment, &limits, &pending, error);
   publisher_detach(attachment, deadline_ns);
   return result;
 }
 
+/* What is left is worth waiting for: events, or a lock that others hold. */
+static bool may_change(int result, uint64_t pending, const struct error *error) {
+  return result == 1 || (result < 0 && (pending > 0 || error->code == KAIZEN_E_BUSY));
+}
+
+int pipeline_flush(struct pipeline *pipeline, int64_t deadline_ns, uint64_t *pending,
+                   struct error *error) {
+  /* emission is off and done here: nobody will publish, so there is nothing to wait for */
+  bool only_counts =
+      pipeline->config.delivery == CONFIG_DELIVERY_IN_PROCESS && !pipeline->config.emit_event;
+
+  for (;;) {
+    struct publisher_attachment *attachment = borrow_attachment(pipeline, false);
+    int64_t slice_ns = clock_monotonic_ns() + FLUSH_SLICE_NS;
+    struct pending_wait_limits limits = {.wait_ns = slice_ns < deadline_ns ? slice_ns : deadline_ns,
+                                         .work_ns = deadline_ns};
+    int result;
+
+    if (attachment) {
+      result = publisher_flush(attachment, &limits, pending, error);
+      return_attachment(pipeline);
+    } else {
+      limits.wait_ns = only_counts ? 0 : limits.wait_ns;
+      result = pending_wait(&pipeline->project, &limits, NULL, NULL, pending, error);
+      if (only_counts)
+        return result < 0 ? -1 : 0;
+    }
+    if (!may_change(result, *pending, error) || !is_running(pipeline) ||
+        clock_monotonic_ns() >= deadline_ns)
+      return result;
+  }
+}
+
 struct gauges {
   const struct project *project;
-  uint64_t marked, acknowledged, pending, held, dead_lettered;
+  struct agent_view_limits limits;
+  uint64_t marked, acknowledged, pending, dead_lettered;
   int64_t last_acknowledged_unix_ns;
   int64_t oldest_pending_s; /* INT64_MAX: none */
+  uint64_t unknown_agents;  /* whose numbers cannot be told */
+  struct error why;         /* of the first of them */
 };
+
+static void note_unknown(struct gauges *gauges, const struct error *why) {
+  if (gauges->unknown_agents++ == 0)
+    gauges->why = *why;
+}
 
 static int add_agent(void *ctx, const char *agent) {
   struct gauges *gauges = ctx;
+  struct error error = {0};
   struct agent_view view;
+  int result = agent_view_read(gauges->project, agent, &gauges->limits, &view, &error);
 
-  /* one agent that cannot be read does not hide the others */
-  if (agent_view_read(gauges->project, agent, &view, NULL) != 0)
+  if (result < 0) {
+    error_prefix(&error, "%s", agent);
+    note_unknown(gauges, &error);
+  }
+  if (result != 0)
     return 0;
+  if (view.impossible) {
+    (void)error_set(&error, KAIZEN_E_IO, "%s: " AGENT_VIEW_IMPOSSIBLE, agent);
+    note_unknown(gauges, &error);
+  }
   gauges->marked += view.fold.marked;
   gauges->acknowledged += view.acknowledged;
   gauges->pending += view.pending;
-  gauges->held += view.held;
   gauges->dead_lettered += view.dead_lettered;
   if (view.oldest_pending_s > 0 && view.oldest_pending_s < gauges->oldest_pending_s)
     gauges->oldest_pending_s = view.oldest_pending_s;
   if (view.state.last_acknowledged_unix_ns > gauges->last_acknowledged_unix_ns)
     gauges->last_acknowledged_unix_ns = view.state.last_acknowledged_unix_ns;
   return 0;
-}
-
-static int read_gauges(const struct pipeline *pipeline, struct gauges *gauges,
-                       struct error *error) {
-  *gauges = (struct gauges){.project = &pipeline->project, .oldest_pending_s = INT64_MAX};
-  return project_each_agent(&pipeline->project, false, add_agent, gauges, error);
-}
-
-/* One look without an attachment of our own: another process publishes, or nobody. */
-static int count_pending(struct pipeline *pipeline, uint64_t *pending, struct error *error) {
-  struct gauges gauges;
-
-  if (read_gauges(pipeline, &gauges, error) != 0)
-    return -1;
-  *pending = gauges.pending - gauges.held;
-  /* emission is off and done here: nobody will publish, so there is nothing to wait for */
-  if (pipeline->config.delivery == CONFIG_DELIVERY_IN_PROCESS && !pipeline->config.emit_event)
-    return 0;
-  return *pending > 0;
-}
-
-int pipeline_flush(struct pipeline *pipeline, int64_t deadline_ns, uint64_t *pending,
-                   struct error *error) {
-  for (;;) {
-    struct publisher_attachment *attachment = borrow_attachment(pipeline, false);
-    int64_t slice_ns = clock_monotonic_ns() + FLUSH_SLICE_NS;
-    int result;
-
-    if (attachment) {
-      result =
-          publisher_flush(attachment, slice_ns < deadline_ns ? slice_ns : deadline_ns, pending);
-      return_attachment(pipeline);
-    } else {
-      result = count_pending(pipeline, pending, error);
-    }
-    if (result != 1 || !is_running(pipeline) || clock_monotonic_ns() >= deadline_ns)
-      return result;
-    if (!attachment)
-      clock_pause_ns(FLUSH_POLL_NS);
-  }
 }
 
 const struct process_identity *pipeline_process(struct pipeline *pipeline) {
@@ -280,10 +291,15 @@ pid_t pipeline_publisher_holder(const struct pipeline *pipeline) {
 }
 
 void pipeline_stats(struct pipeline *pipeline, struct kaizen_stats *stats) {
+  struct gauges gauges = {.project = &pipeline->project,
+                          .limits = agent_view_patience(STATS_PATIENCE_MS),
+                          .oldest_pending_s = INT64_MAX};
   struct publisher_status status;
-  struct gauges gauges;
+  struct error error = {0};
 
-  (void)read_gauges(pipeline, &gauges, NULL);
+  /* one that cannot be read hides no other, and is not nothing either */
+  if (project_each_agent(&pipeline->project, false, add_agent, &gauges, &error) != 0)
+    note_unknown(&gauges, &error);
   pipeline_publisher_status(pipeline, &status);
   stats->marked = gauges.marked;
   stats->acknowledged = gauges.acknowledged;
@@ -295,4 +311,9 @@ void pipeline_stats(struct pipeline *pipeline, struct kaizen_stats *stats) {
   stats->last_acknowledged_unix_ns = gauges.last_acknowledged_unix_ns;
   stats->publisher = status.state;
   (void)snprintf(stats->publisher_reason, sizeof stats->publisher_reason, "%s", status.reason);
+  if (gauges.unknown_agents == 0)
+    return;
+  stats->flags |= KAIZEN_STATS_INCOMPLETE;
+  stats->unknown_agents = gauges.unknown_agents;
+  out_struct_set_text(stats->incomplete_reason, sizeof stats->incomplete_reason, gauges.why.text);
 }

@@ -18,7 +18,8 @@
 #define NS_PER_MS INT64_C(1000000)
 #define NOT_RUNNING (CALL_IN_ANY_STATE & ~CALL_IN(INSTANCE_RUNNING))
 
-_Static_assert((int)ERROR_NO_MEMORY == KAIZEN_E_NOMEM && (int)ERROR_IO == KAIZEN_E_IO,
+_Static_assert((int)ERROR_BUSY == KAIZEN_E_BUSY && (int)ERROR_NO_MEMORY == KAIZEN_E_NOMEM &&
+                   (int)ERROR_IO == KAIZEN_E_IO,
                "base/error.h and kaizen/plugin.h number the same failures");
 
 static int64_t deadline_in(uint32_t timeout_ms) {
@@ -231,12 +232,15 @@ static int32_t stop(struct kaizen_instance *instance, uint32_t timeout_ms) {
   struct call call;
   int64_t deadline_ns = deadline_in(timeout_ms);
   int32_t code = call_begin(&call, instance, "stop", CALL_IN(INSTANCE_RUNNING));
+  int result;
 
   if (code != KAIZEN_OK)
     return code;
   instance_set_state(instance, INSTANCE_STOPPED);
-  return call_end(&call,
-                  pipeline_stop(call.pipeline, deadline_ns) == 1 ? KAIZEN_PENDING : KAIZEN_OK);
+  result = pipeline_stop(call.pipeline, deadline_ns, &call.error);
+  if (result < 0) /* it is stopped all the same, and what is left is not known to be nothing */
+    (void)instance_fail(instance, &call.error);
+  return call_end(&call, result != 0 ? KAIZEN_PENDING : KAIZEN_OK);
 }
 
 static void destroy(struct kaizen_instance *instance) {

@@ -35,13 +35,15 @@ struct reading {
 /* ---- the log as it stood at one moment ------------------------------------------------------- */
 
 /* 1: there is no log. */
-static int take_snapshot(struct reading *reading, const struct project *project, const char *agent,
-                         struct error *error) {
-  int agent_fd = -1, result = project_agent_folder(project, agent, false, &agent_fd, error);
+static int take_snapshot(struct reading *reading, const struct pipeline *pipeline,
+                         const char *agent, struct error *error) {
+  struct agent_view_limits limits = agent_view_patience(pipeline->config.lock_timeout_ms);
+  int agent_fd = -1,
+      result = project_agent_folder(&pipeline->project, agent, false, &agent_fd, error);
 
   if (result != 0)
     return result;
-  result = agent_view_open_log(agent_fd, &reading->log, &reading->size, error);
+  result = agent_view_open_log(agent_fd, limits.lock_ns, &reading->log, &reading->size, error);
   (void)close(agent_fd);
   if (result < 0)
     error_prefix(error, "%s", agent);
@@ -190,7 +192,7 @@ static int read_records(struct reading *reading, struct call *call, kaizen_sink 
   int result = call_take_agent(call, query->agent, agent);
 
   if (result == 0)
-    result = take_snapshot(reading, &call->pipeline->project, agent, error);
+    result = take_snapshot(reading, call->pipeline, agent, error);
   if (result == 1)
     result = call_no_such_agent(call, agent);
   if (result == 0)

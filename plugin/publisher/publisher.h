@@ -15,6 +15,7 @@
 
 #include "base/error.h"
 #include "broker/transport_settings.h"
+#include "publisher/pending_wait.h"
 #include "publisher/publisher_status.h"
 #include "store/project.h"
 
@@ -35,11 +36,10 @@ void publisher_committed(struct publisher_attachment *attachment, const char *ag
 pid_t publisher_holder(const struct project *project);
 void publisher_status(struct publisher_attachment *attachment, struct publisher_status *status);
 
-/* Waits until no marked line that the project's logs hold now is pending (held ones excepted),
- * whichever process publishes, or the CLOCK_MONOTONIC deadline passed.  *pending: what is left.  0
- * done, 1 not. */
-int publisher_flush(struct publisher_attachment *attachment, int64_t deadline_ns,
-                    uint64_t *pending);
+/* pending_wait() for the attached project, with the thread told to hurry. */
+int publisher_flush(struct publisher_attachment *attachment,
+                    const struct pending_wait_limits *limits, uint64_t *pending,
+                    struct error *error);
 /* Takes the project away; the last one ends the thread.  Waits at most to the deadline, then
  * disowns a thread that hangs in the network (it frees itself).  No log callback after it
  * returns. */

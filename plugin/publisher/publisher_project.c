@@ -221,7 +221,8 @@ static void stand(struct publisher_project *project, int64_t now_ns) {
   if (!find_metrics(project))
     return;
   if (!project->site.id_known)
-    project->site.id_known = project_identity_known(&project->site.project, project->site.id);
+    project->site.id_known =
+        project_identity_look(&project->site.project, project->site.id, NULL) == 0;
   if (is_away(project, now_ns))
     return;
   result = election_stand(project->site.election, project->metrics_fd, &project->site,

@@ -23,105 +23,30 @@
 #include "store/outbox.h"
 
 #define NS_PER_S INT64_C(1000000000)
-#define LOCK_WAIT_NS INT64_C(2000000000)
+#define NS_PER_MS INT64_C(1000000)
 /* A log that was written within the first is left alone for the second before it is read. */
 #define WRITTEN_NOW_NS INT64_C(100000000)
 #define GIVE_WAY_NS INT64_C(2000000)
 #define SNAPSHOT_TRIES 8
 
-static int fold_rest(struct agent_view *view, int log_fd, uint64_t from, uint64_t size,
-                     struct error *error) {
-  struct line_reader reader;
-  struct record record;
-  struct line line;
-  int result;
-
-  line_reader_init(&reader, log_fd, from, size);
-  view->committed_end = from;
-  while ((result = line_reader_next(&reader, &line, error)) == 1) {
-    enum record_kind kind = line.too_long ? RECORD_GARBAGE : record_read(line.text, &record, NULL);
-
-    if (kind == RECORD_OK)
-      fold_add(&view->fold, &record, line.end);
-    if (kind == RECORD_GARBAGE)
-      fold_skip(&view->fold);
-    view->committed_end = line.end;
-  }
-  line_reader_fini(&reader);
-  return result;
-}
-
-/* Does the line that ends at `end` carry this event id?  Ours stands near the end of the line. */
-static bool line_carries(int log_fd, uint64_t end, const unsigned char id[16]) {
-  char bytes[2048], text[UUID_TEXT_SIZE];
-  size_t len = end < sizeof bytes ? (size_t)end : sizeof bytes, got;
-  const char *begin;
-
-  if (end == 0 || directory_read_at(log_fd, bytes, len, end - len, &got, NULL) != 0 || got < len)
-    return false;
-  if (bytes[len - 1] != '\n')
-    return false;
-  begin = memrchr(bytes, '\n', len - 1);
-  begin = begin ? begin + 1 : bytes;
-  uuid_unpack(id, text);
-  return memmem(begin, (size_t)(bytes + len - begin), text, UUID_TEXT_SIZE - 1) != NULL;
-}
-
-static void read_committed(const struct agent_view *view, int log_fd, struct line_reader *reader) {
-  line_reader_init(reader, log_fd, 0, view->committed_end);
-}
-
-/* How many of the lines up to the cursor, without the held ones, are dead letters. */
-static int count_dead(const struct agent_view *view, int agent_fd, int log_fd, uint64_t *count,
-                      struct error *error) {
-  const struct cursor *cursor = &view->state.cursor;
-  struct dead_letter_ids letters = {0};
-  struct line_reader reader;
-  struct outbox_line line;
-  int result = dead_letter_load_ids(agent_fd, &letters, error);
-
-  *count = 0;
-  read_committed(view, log_fd, &reader);
-  for (uint64_t n = 0; result == 0 && letters.count > 0 && n < cursor->marked; n++) {
-    int more = outbox_next_marked(&reader, &line, error);
-
-    if (more != 1)
-      break;
-    *count += !cursor_holds(cursor, n) && dead_letter_has(&letters, line.id);
-  }
-  line_reader_fini(&reader);
-  dead_letter_ids_fini(&letters);
-  return result;
-}
-
-/* Of a log that another program rewrote, as the publisher will find it: from the whole log.  0,
- * CURSOR_IMPOSSIBLE or -1. */
-static int find_cursor(struct agent_view *view, int agent_fd, int log_fd, struct error *error) {
-  struct cursor stored = view->state.cursor;
-  struct cursor_search search;
-  struct line_reader reader;
-  struct outbox_line line;
-  uint64_t dead;
-  int result;
-
-  cursor_search_begin(&search, &stored, agent_state_acknowledged_s(&view->state));
-  read_committed(view, log_fd, &reader);
-  while ((result = outbox_next_marked(&reader, &line, error)) == 1)
-    cursor_search_line(&search, line.id, line.line.end, line.record.timestamp_s);
-  line_reader_fini(&reader);
-  if (result == 0)
-    result = cursor_follow_search(&view->state.cursor, &search);
-  if (result == 0)
-    result = count_dead(view, agent_fd, log_fd, &dead, error);
-  return result == 0 ? cursor_set_dead(&view->state.cursor, dead) : result;
-}
-
-struct snapshot {
+/* One look, from the snapshot to the counts. */
+struct reading {
+  struct agent_view *view;
+  const struct project *project;
+  const struct agent_view_limits *limits;
+  int agent_fd;
   struct agent_log log;
   uint64_t size;
-  struct log_anchor anchor;
   bool checkpointed;
+  struct log_anchor anchor; /* the checkpoint's */
 };
+
+struct agent_view_limits agent_view_patience(int64_t lock_timeout_ms) {
+  return (struct agent_view_limits){.lock_ns = clock_monotonic_ns() + lock_timeout_ms * NS_PER_MS,
+                                    .work_ns = INT64_MAX};
+}
+
+/* ---- the log as it stood at one moment ------------------------------------------------------- */
 
 /* Whoever reads a log that is being written leaves the processor to the writer for a moment.  A
  * crowd of readers without a pause keeps every processor busy; then one of them is off it in the
@@ -139,11 +64,11 @@ static void give_way(const struct agent_log *log) {
 
 /* The log's size at a moment when nobody was writing: nothing else is done under the lock.  1: the
  * log of that name is another by now. */
-static int take_size(const struct agent_log *log, int agent_fd, uint64_t *size,
-                     struct error *error) {
+static int take_size(const struct agent_log *log, int agent_fd, int64_t lock_deadline_ns,
+                     uint64_t *size, struct error *error) {
   struct agent_lock lock;
   struct stat status, named;
-  int result = agent_lock_read(&lock, agent_fd, clock_monotonic_ns() + LOCK_WAIT_NS, error);
+  int result = agent_lock_read(&lock, agent_fd, lock_deadline_ns, error);
 
   if (result != 0)
     return -1;
@@ -162,7 +87,8 @@ static int refuse_replaced(struct error *error) {
   return error_set(error, KAIZEN_E_BUSY, AGENT_LOG_FILE ": is replaced again and again");
 }
 
-int agent_view_open_log(int agent_fd, struct agent_log *log, uint64_t *size, struct error *error) {
+int agent_view_open_log(int agent_fd, int64_t lock_deadline_ns, struct agent_log *log,
+                        uint64_t *size, struct error *error) {
   int tries, result = 1;
 
   for (tries = 0; result == 1 && tries < SNAPSHOT_TRIES; tries++) {
@@ -170,95 +96,203 @@ int agent_view_open_log(int agent_fd, struct agent_log *log, uint64_t *size, str
     if (result != 0)
       return result;
     give_way(log);
-    result = take_size(log, agent_fd, size, error);
+    result = take_size(log, agent_fd, lock_deadline_ns, size, error);
     if (result != 0)
       agent_log_close(log);
   }
   return result == 1 ? refuse_replaced(error) : result;
 }
 
-/* Checkpoint and state are read before the size is known, so that they are never ahead of it; each
- * has a checksum.  1: no log; 2: it was replaced meanwhile. */
-static int take_snapshot(struct agent_view *view, const struct project *project, int agent_fd,
-                         struct snapshot *snapshot, struct error *error) {
+/* Without the lock a page that is being written looks damaged. */
+static int load_state(const struct reading *reading, struct error *error) {
+  struct agent_view *view = reading->view;
+  struct agent_lock lock;
   bool damaged;
-  int result = agent_log_open(&snapshot->log, agent_fd, false, error);
+  int result = agent_state_load(reading->agent_fd, &view->state, &damaged, error);
 
-  if (result != 0)
-    return result;
-  give_way(&snapshot->log);
-  result = checkpoint_peek(agent_fd, project->boot_id, &snapshot->anchor, &view->fold, error);
-  if (result < 0)
-    return -1;
-  snapshot->checkpointed = result == 0;
-  result = agent_state_load(agent_fd, &view->state, &damaged, error);
-  if (result < 0)
-    return -1;
+  if (result == 1 && damaged) {
+    if (agent_lock_read(&lock, reading->agent_fd, reading->limits->lock_ns, error) != 0)
+      return -1;
+    result = agent_state_load(reading->agent_fd, &view->state, &damaged, error);
+    agent_lock_release(&lock);
+    agent_lock_close(&lock);
+  }
   view->has_state = result == 0;
   if (!view->has_state)
     memset(&view->state, 0, sizeof view->state);
-  result = take_size(&snapshot->log, agent_fd, &snapshot->size, error);
+  return result < 0 ? -1 : 0;
+}
+
+/* Checkpoint and state are read before the size is known, so that they are never ahead of it; each
+ * has a checksum.  1: no log; 2: it was replaced meanwhile. */
+static int take_snapshot(struct reading *reading, struct error *error) {
+  int result = agent_log_open(&reading->log, reading->agent_fd, false, error);
+
+  if (result != 0)
+    return result;
+  give_way(&reading->log);
+  result = checkpoint_peek(reading->agent_fd, reading->project->boot_id, &reading->anchor,
+                           &reading->view->fold, error);
+  if (result < 0)
+    return -1;
+  reading->checkpointed = result == 0;
+  if (load_state(reading, error) != 0)
+    return -1;
+  result =
+      take_size(&reading->log, reading->agent_fd, reading->limits->lock_ns, &reading->size, error);
   return result == 1 ? 2 : result;
 }
 
-static int fold_log(struct agent_view *view, const struct snapshot *snapshot, struct error *error) {
-  struct log_anchor anchor = snapshot->anchor;
-  int usable = snapshot->checkpointed && anchor.end <= snapshot->size
-                   ? agent_log_check_anchor(&snapshot->log, &anchor, error)
+/* ---- its records ----------------------------------------------------------------------------- */
+
+static void read_committed(const struct reading *reading, uint64_t from, uint64_t end,
+                           struct line_reader *reader) {
+  line_reader_init(reader, reading->log.fd, from, end);
+  reader->deadline_ns = reading->limits->work_ns;
+}
+
+static int fold_log(struct reading *reading, struct error *error) {
+  struct agent_view *view = reading->view;
+  struct line_reader reader;
+  struct record record;
+  struct line line;
+  int result = reading->checkpointed && reading->anchor.end <= reading->size
+                   ? agent_log_check_anchor(&reading->log, &reading->anchor, error)
                    : 1;
 
-  if (usable < 0)
+  if (result < 0)
     return -1;
-  if (usable == 1) {
-    anchor = (struct log_anchor){0};
+  if (result == 1) {
+    reading->anchor = (struct log_anchor){0};
     fold_init(&view->fold);
   }
-  return fold_rest(view, snapshot->log.fd, anchor.end, snapshot->size, error);
+  view->committed_end = reading->anchor.end;
+  read_committed(reading, reading->anchor.end, reading->size, &reader);
+  while ((result = line_reader_next(&reader, &line, error)) == 1) {
+    enum record_kind kind = line.too_long ? RECORD_GARBAGE : record_read(line.text, &record, NULL);
+
+    if (kind == RECORD_OK)
+      fold_add(&view->fold, &record, line.end);
+    if (kind == RECORD_GARBAGE)
+      fold_skip(&view->fold);
+    view->committed_end = line.end;
+  }
+  line_reader_fini(&reader);
+  return result;
+}
+
+/* ---- its events ------------------------------------------------------------------------------ */
+
+/* Does the line that ends at `end` carry this event id?  Ours stands near the end of the line. */
+static bool line_carries(int log_fd, uint64_t end, const unsigned char id[16]) {
+  char bytes[2048], text[UUID_TEXT_SIZE];
+  size_t len = end < sizeof bytes ? (size_t)end : sizeof bytes, got;
+  const char *begin;
+
+  if (end == 0 || directory_read_at(log_fd, bytes, len, end - len, &got, NULL) != 0 || got < len)
+    return false;
+  if (bytes[len - 1] != '\n')
+    return false;
+  begin = memrchr(bytes, '\n', len - 1);
+  begin = begin ? begin + 1 : bytes;
+  uuid_unpack(id, text);
+  return memmem(begin, (size_t)(bytes + len - begin), text, UUID_TEXT_SIZE - 1) != NULL;
+}
+
+/* How many of the lines up to the cursor, without the held ones, are dead letters. */
+static int count_dead(const struct reading *reading, uint64_t *count, struct error *error) {
+  const struct cursor *cursor = &reading->view->state.cursor;
+  struct dead_letter_ids letters = {0};
+  struct line_reader reader;
+  struct outbox_line line;
+  int result = dead_letter_load_ids(reading->agent_fd, &letters, error);
+
+  *count = 0;
+  read_committed(reading, 0, reading->view->committed_end, &reader);
+  for (uint64_t n = 0; result == 0 && letters.count > 0 && n < cursor->marked; n++) {
+    int more = outbox_next_marked(&reader, &line, error);
+
+    if (more != 1) {
+      result = more;
+      break;
+    }
+    *count += !cursor_holds(cursor, n) && dead_letter_has(&letters, line.id);
+  }
+  line_reader_fini(&reader);
+  dead_letter_ids_fini(&letters);
+  return result;
+}
+
+/* Of a log that another program rewrote, as the publisher will find it: from the whole log.  0,
+ * CURSOR_IMPOSSIBLE or -1. */
+static int find_cursor(struct reading *reading, struct error *error) {
+  struct cursor *cursor = &reading->view->state.cursor, stored = *cursor;
+  struct cursor_search search;
+  struct line_reader reader;
+  struct outbox_line line;
+  uint64_t dead;
+  int result;
+
+  cursor_search_begin(&search, &stored, agent_state_acknowledged_s(&reading->view->state));
+  read_committed(reading, 0, reading->view->committed_end, &reader);
+  while ((result = outbox_next_marked(&reader, &line, error)) == 1)
+    cursor_search_line(&search, line.id, line.line.end, line.record.timestamp_s);
+  line_reader_fini(&reader);
+  if (result == 0)
+    result = cursor_follow_search(cursor, &search);
+  if (result == 0)
+    result = count_dead(reading, &dead, error);
+  return result == 0 ? cursor_set_dead(cursor, dead) : result;
 }
 
 /* The first marked line after the cursor, or after where holding began. */
-static int find_oldest_pending(struct agent_view *view, int log_fd, struct error *error) {
+static int find_oldest_pending(struct reading *reading, struct error *error) {
+  struct agent_view *view = reading->view;
   uint64_t from = view->impossible                    ? 0
                   : view->state.cursor.held_count > 0 ? view->state.cursor.held_from_end
                                                       : view->state.cursor.end;
   struct line_reader reader;
-  struct record record;
-  struct line line;
+  struct outbox_line line;
   int result;
 
   view->oldest_pending_s = -1;
   if (view->pending == 0)
     return 0;
-  line_reader_init(&reader, log_fd, from, view->committed_end);
-  while ((result = line_reader_next(&reader, &line, error)) == 1)
-    if (!line.too_long && record_read(line.text, &record, NULL) == RECORD_OK && record.marked) {
-      view->oldest_pending_s = record.timestamp_s;
-      break;
-    }
+  read_committed(reading, from, view->committed_end, &reader);
+  result = outbox_next_marked(&reader, &line, error);
+  if (result == 1)
+    view->oldest_pending_s = line.record.timestamp_s;
   line_reader_fini(&reader);
   return result < 0 ? -1 : 0;
 }
 
-static bool is_of_this_tree(const struct agent_view *view, const struct project *project) {
+/* 1 when .state belongs to this tree, 0 when to another or to none, -1 with *error. */
+static int is_of_this_tree(const struct reading *reading, struct error *error) {
   unsigned char id[PROJECT_ID_SIZE];
+  int result = reading->view->has_state ? project_identity_look(reading->project, id, error) : 1;
 
-  return view->has_state && project_identity_known(project, id) &&
-         memcmp(view->state.project_id, id, PROJECT_ID_SIZE) == 0;
+  if (result != 0)
+    return result < 0 ? -1 : 0;
+  return memcmp(reading->view->state.project_id, id, PROJECT_ID_SIZE) == 0;
 }
 
-static int count_delivery(struct agent_view *view, const struct project *project, int agent_fd,
-                          int log_fd, struct error *error) {
+static int count_delivery(struct reading *reading, struct error *error) {
+  struct agent_view *view = reading->view;
   struct cursor *cursor = &view->state.cursor;
   struct cursor_counts counts;
-  int result = 0;
+  int result = is_of_this_tree(reading, error);
 
-  if (!is_of_this_tree(view, project)) {
+  if (result < 0)
+    return -1;
+  if (result == 0) {
     /* what a copied tree brought along is held as soon as somebody writes here
      * (agent_state_claim): to a reader it already is */
     cursor_begin(cursor, 0);
     cursor_hold(cursor, &view->fold);
-  } else if (cursor->recent_count > 0 && !line_carries(log_fd, cursor->end, cursor->recent[0])) {
-    result = find_cursor(view, agent_fd, log_fd, error);
+  } else {
+    result = 0;
+    if (cursor->recent_count > 0 && !line_carries(reading->log.fd, cursor->end, cursor->recent[0]))
+      result = find_cursor(reading, error);
   }
   if (result == 0)
     result = cursor_count(cursor, view->fold.marked, &counts);
@@ -271,32 +305,33 @@ static int count_delivery(struct agent_view *view, const struct project *project
   view->pending = counts.pending;
   view->held = counts.held;
   view->dead_lettered = counts.dead_lettered;
-  return find_oldest_pending(view, log_fd, error);
+  return find_oldest_pending(reading, error);
 }
 
-int agent_view_read(const struct project *project, const char *agent, struct agent_view *view,
+int agent_view_read(const struct project *project, const char *agent,
+                    const struct agent_view_limits *limits, struct agent_view *view,
                     struct error *error) {
-  struct snapshot snapshot = {.log = {.fd = -1}};
-  int agent_fd = -1, tries = 0, result;
+  struct reading reading = {
+      .view = view, .project = project, .limits = limits, .agent_fd = -1, .log = {.fd = -1}};
+  int tries = 0, result;
 
   memset(view, 0, sizeof *view);
-  result = project_agent_folder(project, agent, false, &agent_fd, error);
-  if (result != 0)
-    return result;
-  do {
-    agent_log_close(&snapshot.log);
-    fold_init(&view->fold);
-    result = take_snapshot(view, project, agent_fd, &snapshot, error);
-  } while (result == 2 && ++tries < SNAPSHOT_TRIES);
-  if (result == 2)
-    result = refuse_replaced(error);
+  result = project_agent_folder(project, agent, false, &reading.agent_fd, error);
+  if (result == 0) {
+    do {
+      agent_log_close(&reading.log);
+      fold_init(&view->fold);
+      result = take_snapshot(&reading, error);
+    } while (result == 2 && ++tries < SNAPSHOT_TRIES);
+    if (result == 2)
+      result = refuse_replaced(error);
+  }
   if (result == 0)
-    result = fold_log(view, &snapshot, error);
+    result = fold_log(&reading, error);
   if (result == 0)
-    result = count_delivery(view, project, agent_fd, snapshot.log.fd, error);
-  agent_log_close(&snapshot.log);
-  (void)close(agent_fd);
-  if (result < 0)
-    error_prefix(error, "%s", agent);
+    result = count_delivery(&reading, error);
+  agent_log_close(&reading.log);
+  if (reading.agent_fd >= 0)
+    (void)close(reading.agent_fd);
   return result;
 }

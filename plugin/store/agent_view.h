@@ -23,13 +23,26 @@ struct agent_view {
   uint64_t acknowledged, pending, held, dead_lettered;
   bool impossible; /* .state and the log contradict each other (cursor.h): all count as pending */
 };
+#define AGENT_VIEW_IMPOSSIBLE                                                                      \
+  ".state and the log contradict each other, so what was acknowledged is not known; 'kaizen-host " \
+  "verify' compares them"
+
+/* How long a reader may take, by CLOCK_MONOTONIC: to get the lock, and altogether. */
+struct agent_view_limits {
+  int64_t lock_ns, work_ns;
+};
+/* `lock_timeout_ms` from now, then as long as the log takes. */
+struct agent_view_limits agent_view_patience(int64_t lock_timeout_ms);
 
 /* Opens the log to be read as it stood at a moment when nobody was writing: the bytes before *size
  * are committed, and the lock is not held any more.  0; 1 when the agent has no log; -1 with
  * *error. */
-int agent_view_open_log(int agent_fd, struct agent_log *log, uint64_t *size, struct error *error);
-/* 0; 1 when the agent has no log; -1 with *error. */
-int agent_view_read(const struct project *project, const char *agent, struct agent_view *view,
+int agent_view_open_log(int agent_fd, int64_t lock_deadline_ns, struct agent_log *log,
+                        uint64_t *size, struct error *error);
+/* 0; 1 when the agent has no log; -1 with *error when it cannot be told, KAIZEN_E_BUSY when the
+ * lock or the time was lacking. */
+int agent_view_read(const struct project *project, const char *agent,
+                    const struct agent_view_limits *limits, struct agent_view *view,
                     struct error *error);
 
 #endif

@@ -29,6 +29,9 @@ struct operation {
   bool dead_only; /* send again for the sake of the dead letters */
   uint64_t count;
   struct error *error;
+  struct error first_error; /* of the agents that could not be dealt with */
+  bool failed, ended;       /* one of them; the host ended the output */
+  int (*deal_with)(struct operation *operation, const char *name);
   kaizen_sink sink;
   void *sink_ctx;
 };
@@ -60,6 +63,7 @@ static int busy(struct error *error) {
  * anybody wrote here. */
 static int claim(const struct operation *operation, const char *name, struct outbox *outbox) {
   struct error *error = operation->error;
+  struct agent_view_limits limits;
   struct agent_view view;
   struct agent_state state;
   struct stat before, after;
@@ -67,8 +71,9 @@ static int claim(const struct operation *operation, const char *name, struct out
   int result;
 
   for (int i = 0; i < TRIES; i++) {
+    limits = agent_view_patience(operation->lock_timeout_ms);
     if (fstat(outbox->log_fd, &before) != 0 ||
-        agent_view_read(operation->project, name, &view, error) != 0)
+        agent_view_read(operation->project, name, &limits, &view, error) != 0)
       return -1;
     if (view.has_state && memcmp(view.state.project_id, operation->id, PROJECT_ID_SIZE) == 0)
       return 0;
@@ -263,21 +268,17 @@ static int try_agent(struct operation *operation, const char *name) {
   return result;
 }
 
-static int send_again(void *ctx, const char *name) {
-  struct operation *operation = ctx;
+static int send_again(struct operation *operation, const char *name) {
   int result = 1;
 
   for (int i = 0; i < TRIES && result == 1; i++)
     result = try_agent(operation, name);
   if (result == 1)
     (void)busy(operation->error);
-  if (result != 0)
-    error_prefix(operation->error, "%s", name);
   return result == 0 ? 0 : -1;
 }
 
-static int assume_agent(void *ctx, const char *name) {
-  struct operation *operation = ctx;
+static int assume_agent(struct operation *operation, const char *name) {
   struct agent_state state;
   struct outbox outbox;
   bool same_log;
@@ -298,14 +299,32 @@ static int assume_agent(void *ctx, const char *name) {
   } else if (result > 0) {
     result = busy(operation->error);
   }
-  if (result != 0)
-    error_prefix(operation->error, "%s", name);
   outbox_close(&outbox);
   return result;
 }
 
-static int for_each_agent(struct operation *operation, int (*each)(void *ctx, const char *name),
-                          uint64_t *count) {
+/* An agent that cannot be dealt with hides no other: what can be done is done, and then told. */
+static int visit_agent(void *ctx, const char *name) {
+  struct operation *operation = ctx;
+
+  if (operation->deal_with(operation, name) != 0 && !operation->failed) {
+    error_prefix(operation->error, "%s", name);
+    operation->failed = true;
+    operation->first_error = *operation->error;
+  }
+  return operation->ended;
+}
+
+static int for_each_agent(struct operation *operation) {
+  int result =
+      project_each_agent(operation->project, true, visit_agent, operation, operation->error);
+
+  if (result == 0 && operation->failed)
+    *operation->error = operation->first_error;
+  return result < 0 || operation->failed ? -1 : 0;
+}
+
+static int decide(struct operation *operation, uint64_t *count) {
   int fd, result = project_metrics_folder(operation->project, false, &fd, operation->error);
 
   if (result == 0) {
@@ -313,7 +332,7 @@ static int for_each_agent(struct operation *operation, int (*each)(void *ctx, co
     result = project_identity(operation->project, operation->id, operation->error);
   }
   if (result == 0)
-    result = project_each_agent(operation->project, true, each, operation, operation->error);
+    result = for_each_agent(operation);
   *count = operation->count;
   return result < 0 ? -1 : 0; /* without a metrics folder there is nothing to do */
 }
@@ -323,50 +342,59 @@ int delivery_resend(const struct project *project, int64_t since_unix_ns, int64_
   struct operation operation = {.project = project,
                                 .since_unix_ns = since_unix_ns,
                                 .lock_timeout_ms = lock_timeout_ms,
-                                .error = error};
+                                .error = error,
+                                .deal_with = send_again};
 
-  return for_each_agent(&operation, send_again, count);
+  return decide(&operation, count);
 }
 
 int delivery_assume_sent(const struct project *project, int64_t lock_timeout_ms, uint64_t *count,
                          struct error *error) {
-  struct operation operation = {
-      .project = project, .lock_timeout_ms = lock_timeout_ms, .error = error};
+  struct operation operation = {.project = project,
+                                .lock_timeout_ms = lock_timeout_ms,
+                                .error = error,
+                                .deal_with = assume_agent};
 
-  return for_each_agent(&operation, assume_agent, count);
+  return decide(&operation, count);
 }
 
 int delivery_retry_dead_letters(const struct project *project, int64_t lock_timeout_ms,
                                 uint64_t *count, struct error *error) {
-  struct operation operation = {
-      .project = project, .lock_timeout_ms = lock_timeout_ms, .dead_only = true, .error = error};
+  struct operation operation = {.project = project,
+                                .lock_timeout_ms = lock_timeout_ms,
+                                .dead_only = true,
+                                .error = error,
+                                .deal_with = send_again};
 
-  return for_each_agent(&operation, send_again, count);
+  return decide(&operation, count);
 }
 
 static int hand_out(void *ctx, const unsigned char id[16], struct span line) {
-  const struct operation *operation = ctx;
+  struct operation *operation = ctx;
 
   (void)id;
   if (operation->sink(operation->sink_ctx, line.ptr, line.len) == 0)
     return 0;
+  operation->ended = true;
   return error_set(operation->error, KAIZEN_E_ENDED, "the sink ended the output");
 }
 
-static int list_agent(void *ctx, const char *name) {
-  struct operation *operation = ctx;
+static int list_agent(struct operation *operation, const char *name) {
   int fd, result = project_agent_folder(operation->project, name, false, &fd, operation->error);
 
-  if (result != 0)
-    return result < 0 ? -1 : 0;
-  result = dead_letter_each(fd, hand_out, operation, operation->error);
-  (void)close(fd);
+  if (result == 1)
+    return 0;
+  if (result == 0) {
+    result = dead_letter_each(fd, hand_out, operation, operation->error);
+    (void)close(fd);
+  }
   return result;
 }
 
 int delivery_dead_letters(const struct project *project, kaizen_sink sink, void *ctx,
                           struct error *error) {
-  struct operation operation = {.project = project, .error = error, .sink = sink, .sink_ctx = ctx};
+  struct operation operation = {
+      .project = project, .error = error, .deal_with = list_agent, .sink = sink, .sink_ctx = ctx};
 
-  return project_each_agent(project, true, list_agent, &operation, error) == 0 ? 0 : -1;
+  return for_each_agent(&operation);
 }

@@ -12,7 +12,8 @@
 #include "base/error.h"
 #include "store/project.h"
 
-/* As kaizen.delivery/1.  0 or -1 with *error; *count events concerned. */
+/* As kaizen.delivery/1.  0 or -1 with *error, the first one: the other agents have been dealt with
+ * then, and *count is right as far as it goes. */
 int delivery_resend(const struct project *project, int64_t since_unix_ns, int64_t lock_timeout_ms,
                     uint64_t *count, struct error *error);
 int delivery_assume_sent(const struct project *project, int64_t lock_timeout_ms, uint64_t *count,

@@ -186,22 +186,24 @@ static int compare_names(const void *a, const void *b) {
 
 typedef char agent_name[AGENT_NAME_MAX + 1];
 
+/* What cannot be looked at counts: whoever opens it is told why. */
 static bool is_agent_entry(int metrics_fd, const struct dirent *entry) {
   struct stat status;
 
   if (agent_name_check((struct span){entry->d_name, strlen(entry->d_name)}, NULL) != 0)
     return false;
-  if (entry->d_type != DT_UNKNOWN)
+  if (entry->d_type != DT_UNKNOWN && entry->d_type != DT_LNK)
     return entry->d_type == DT_DIR;
-  return fstatat(metrics_fd, entry->d_name, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
-         S_ISDIR(status.st_mode);
+  if (fstatat(metrics_fd, entry->d_name, &status, 0) == 0)
+    return S_ISDIR(status.st_mode);
+  return errno != ENOENT && errno != ELOOP;
 }
 
 static int collect_agents(DIR *folder, agent_name **names, size_t *count, struct error *error) {
   size_t room = 0;
   struct dirent *entry;
 
-  while ((entry = readdir(folder)) != NULL) {
+  for (errno = 0; (entry = readdir(folder)) != NULL; errno = 0) {
     if (!is_agent_entry(dirfd(folder), entry))
       continue;
     if (*count == room) {
@@ -216,7 +218,7 @@ static int collect_agents(DIR *folder, agent_name **names, size_t *count, struct
     memcpy((*names)[(*count)++], entry->d_name,
            strlen(entry->d_name) + 1); /* the grammar bounds it */
   }
-  return 0;
+  return errno != 0 ? error_set_errno(error, KAIZEN_E_IO, errno, METRICS_PATH ": readdir") : 0;
 }
 
 int project_each_agent(const struct project *project, bool sorted,
@@ -328,18 +330,23 @@ int project_identity(const struct project *project, unsigned char id[PROJECT_ID_
   return known == 1 ? 0 : -1;
 }
 
-bool project_identity_known(const struct project *project, unsigned char id[PROJECT_ID_SIZE]) {
+int project_identity_look(const struct project *project, unsigned char id[PROJECT_ID_SIZE],
+                          struct error *error) {
   struct os_files_mark mark;
-  int metrics_fd, fd;
-  bool known = false;
+  int metrics_fd, fd, result = project_metrics_folder(project, false, &metrics_fd, error);
 
-  if (project_metrics_folder(project, false, &metrics_fd, NULL) != 0)
-    return false;
-  if (os_files_mark(metrics_fd, &mark) == 0 &&
-      directory_open_file(metrics_fd, IDENTITY_FILE, O_RDONLY, &fd, NULL) == 0) {
-    known = read_identity(fd, &mark, id, NULL) == 1;
+  if (result != 0)
+    return result;
+  result = os_files_mark(metrics_fd, &mark);
+  if (result != 0)
+    (void)error_set_errno(error, KAIZEN_E_IO, errno, METRICS_PATH ": statx");
+  else
+    result = directory_open_file(metrics_fd, IDENTITY_FILE, O_RDONLY, &fd, error);
+  if (result == 0) {
+    result = read_identity(fd, &mark, id, error);
     (void)close(fd);
+    result = result < 0 ? -1 : !result;
   }
   (void)close(metrics_fd);
-  return known;
+  return result;
 }

@@ -31,7 +31,8 @@ int project_metrics_folder(const struct project *project, bool create, int *fd,
 int project_agent_folder(const struct project *project, const char *agent, bool create, int *fd,
                          struct error *error);
 /* Calls `each` with every legal agent name that has a folder, until it answers non-zero (returned).
- * -1 with *error. Sorted when `sorted`. */
+ * -1 with *error: not all of them could be found out.  Sorted when `sorted`.  A symbolic link to a
+ * folder is named, too: it is refused when it is opened, and so does not go unseen. */
 int project_each_agent(const struct project *project, bool sorted,
                        int (*each)(void *ctx, const char *agent), void *ctx, struct error *error);
 /* The identity of this tree (.kaizen/metrics/.id): a random id beside the folder's inode and birth
@@ -40,7 +41,8 @@ int project_each_agent(const struct project *project, bool sorted,
  * that names another id belongs to the original.  -1 with *error. */
 int project_identity(const struct project *project, unsigned char id[PROJECT_ID_SIZE],
                      struct error *error);
-/* The same without writing: false when it is missing or another folder's. */
-bool project_identity_known(const struct project *project, unsigned char id[PROJECT_ID_SIZE]);
+/* The same without writing: 1 when it is missing or another folder's. */
+int project_identity_look(const struct project *project, unsigned char id[PROJECT_ID_SIZE],
+                          struct error *error);
 
 #endif

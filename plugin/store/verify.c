@@ -25,6 +25,7 @@
 #include "store/summary.h"
 
 #define SUMMARY_READ_MAX 16384
+#define UNREADABLE "cannot be read"
 #define OTHER_TREE "of another tree: this one was copied or restored, its events are held"
 #define LOCK_WAIT_NS INT64_C(2000000000)
 
@@ -56,7 +57,8 @@ static void note_bad_line(struct recount *recount, const struct line *line, cons
 struct evidence {
   struct agent_log log;
   uint64_t size;
-  bool has_checkpoint, has_state;
+  /* 0 read, 1 there is none, -1 there is one that cannot be read */
+  int checkpoint_found, state_found;
   struct log_anchor anchor;
   struct fold fold; /* the checkpoint's */
   struct agent_state state;
@@ -76,7 +78,7 @@ static bool same_fold(const struct fold *a, const struct fold *b) {
 /* At the line where the checkpoint's fold ends. */
 static void compare_checkpoint(struct recount *recount, const struct evidence *evidence,
                                uint64_t end) {
-  if (!evidence->has_checkpoint || end != evidence->anchor.end)
+  if (evidence->checkpoint_found != 0 || end != evidence->anchor.end)
     return;
   recount->checkpoint_met = true;
   recount->checkpoint_right = same_fold(&recount->fold, &evidence->fold);
@@ -121,8 +123,8 @@ static const char *judge_summary(const struct evidence *evidence, const struct s
 
 static const char *judge_checkpoint(const struct evidence *evidence,
                                     const struct recount *recount) {
-  if (!evidence->has_checkpoint)
-    return "missing";
+  if (evidence->checkpoint_found != 0)
+    return evidence->checkpoint_found < 0 ? UNREADABLE : "missing";
   if (!recount->checkpoint_met)
     return "is of another log";
   return recount->checkpoint_right ? "ok" : "disagrees with the log";
@@ -130,11 +132,14 @@ static const char *judge_checkpoint(const struct evidence *evidence,
 
 static const char *judge_state(const struct evidence *evidence, const struct project *project) {
   unsigned char id[PROJECT_ID_SIZE];
+  int result;
 
-  if (!evidence->has_state)
-    return "missing";
-  if (!project_identity_known(project, id) ||
-      memcmp(evidence->state.project_id, id, sizeof id) != 0)
+  if (evidence->state_found != 0)
+    return evidence->state_found < 0 ? UNREADABLE : "missing";
+  result = project_identity_look(project, id, NULL);
+  if (result < 0)
+    return "cannot be judged: the project's .id cannot be read";
+  if (result == 1 || memcmp(evidence->state.project_id, id, sizeof id) != 0)
     return OTHER_TREE;
   if (cursor_check(&evidence->state.cursor, NULL) != 0)
     return "contradicts itself";
@@ -206,9 +211,9 @@ static int gather(struct evidence *evidence, const struct project *project, int 
     result = error_set_errno(error, KAIZEN_E_IO, errno, AGENT_LOG_FILE);
   if (result == 0) {
     evidence->size = (uint64_t)status.st_size;
-    evidence->has_checkpoint =
-        checkpoint_peek(agent_fd, project->boot_id, &evidence->anchor, &evidence->fold, NULL) == 0;
-    evidence->has_state = agent_state_load(agent_fd, &evidence->state, &damaged, NULL) == 0;
+    evidence->checkpoint_found =
+        checkpoint_peek(agent_fd, project->boot_id, &evidence->anchor, &evidence->fold, NULL);
+    evidence->state_found = agent_state_load(agent_fd, &evidence->state, &damaged, NULL);
     read_summary(evidence, agent_fd);
   }
   agent_lock_release(&lock);

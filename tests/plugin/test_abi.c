@@ -56,6 +56,7 @@ VALUE(KAIZEN_LOG_INFO, 6);
 VALUE(KAIZEN_LOG_DEBUG, 7);
 VALUE(KAIZEN_SUCCESS, 1);
 VALUE(KAIZEN_FAILURE, 2);
+VALUE(KAIZEN_STATS_INCOMPLETE, 1);
 VALUE(KAIZEN_TREND_UNKNOWN, 0);
 VALUE(KAIZEN_TREND_STABLE, 1);
 VALUE(KAIZEN_TREND_UP, 2);
@@ -131,7 +132,7 @@ MEMBER(kaizen_summary, last_execution_unix_ns, 40, int64_t);
 MEMBER(kaizen_summary, trend_success_rate, 48, int32_t);
 MEMBER(kaizen_summary, trend_quality_score, 52, int32_t);
 
-SIZE(kaizen_stats, 264);
+SIZE(kaizen_stats, 432);
 MEMBER(kaizen_stats, struct_size, 0, uint32_t);
 MEMBER(kaizen_stats, state, 4, int32_t);
 MEMBER(kaizen_stats, recorded, 8, uint64_t);
@@ -146,8 +147,10 @@ MEMBER(kaizen_stats, publish_failures, 72, uint64_t);
 MEMBER(kaizen_stats, oldest_pending_unix_ns, 80, int64_t);
 MEMBER(kaizen_stats, last_acknowledged_unix_ns, 88, int64_t);
 MEMBER(kaizen_stats, publisher, 96, int32_t);
-MEMBER(kaizen_stats, reserved0, 100, uint32_t);
+MEMBER(kaizen_stats, flags, 100, uint32_t);
 ARRAY(kaizen_stats, publisher_reason, 104, char, 160);
+MEMBER(kaizen_stats, unknown_agents, 264, uint64_t);
+ARRAY(kaizen_stats, incomplete_reason, 272, char, 160);
 
 SIZE(kaizen_plugin_v1, 136);
 MEMBER(kaizen_plugin_v1, struct_size, 0, uint32_t);

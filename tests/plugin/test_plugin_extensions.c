@@ -401,7 +401,7 @@ Test(plugin_extensions, recent_records_are_the_logs_own_lines_oldest_first) {
 Test(plugin_extensions, delivery_is_told_for_every_agent_by_name) {
   use_instance(",\"emit_event\":true,\"project\":\"shop\"");
   cr_assert_eq(inspect->delivery(instance, take_output, &pieces), KAIZEN_OK);
-  cr_assert(strstr(output, "\"agents\":[]}"), "%s", output);
+  cr_assert(strstr(output, "\"agents\":[],\"complete\":true"), "%s", output);
   cr_assert_eq(record_success(instance, "zebra", NULL), KAIZEN_RECORDED);
   cr_assert_eq(record_success(instance, "ant", NULL), KAIZEN_RECORDED);
   forget_output();
@@ -422,7 +422,7 @@ Test(plugin_extensions, one_agent_that_cannot_be_read_does_not_hide_the_others) 
   make_agent_folder("bee");
   cr_assert_eq(symlink("/dev/null", agent_file("bee", "executions.jsonl")), 0);
   cr_assert_eq(inspect->delivery(instance, take_output, &pieces), KAIZEN_OK);
-  cr_assert(strstr(output, "{\"agent\":\"bee\",\"error\":\"bee: executions.jsonl"), "%s", output);
+  cr_assert(strstr(output, "{\"agent\":\"bee\",\"why\":\"bee: executions.jsonl"), "%s", output);
   cr_assert(strstr(output, "\"agent\":\"ant\",\"execution_count\":1"), "%s", output);
 }
 

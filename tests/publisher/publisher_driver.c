@@ -79,6 +79,7 @@ static void write_line(char *out, size_t size, const char *agent, uint64_t numbe
 
 static int append_text(const char *agent, const char *text, struct error *error) {
   unsigned char id[PROJECT_ID_SIZE];
+  struct agent_view_limits limits = agent_view_patience(5000);
   struct agent_view view;
   struct agent_state state;
   struct agent_lock lock;
@@ -90,7 +91,7 @@ static int append_text(const char *agent, const char *text, struct error *error)
   (void)close(metrics_fd);
   if (project_agent_folder(&project, agent, true, &agent_fd, error) != 0)
     return -1;
-  result = agent_view_read(&project, agent, &view, error);
+  result = agent_view_read(&project, agent, &limits, &view, error);
   if (result >= 0)
     result = agent_lock_open(&lock, agent_fd, error);
   if (result == 0) {
@@ -162,9 +163,10 @@ static void raw(const char *agent, const char *text) {
 }
 
 static void view(const char *agent) {
+  struct agent_view_limits limits = agent_view_patience(5000);
   struct agent_view found;
   struct error error = {0};
-  int result = agent_view_read(&project, agent, &found, &error);
+  int result = agent_view_read(&project, agent, &limits, &found, &error);
 
   if (result < 0) {
     answer_error(&error);
@@ -211,8 +213,10 @@ static void status(const char *slot) {
 }
 
 static void flush(const char *slot, const char *ms) {
+  const struct pending_wait_limits limits = {.wait_ns = after_ms(ms), .work_ns = after_ms(ms)};
+  struct error error = {0};
   uint64_t pending;
-  int result = publisher_flush(slots[atoi(slot)], after_ms(ms), &pending);
+  int result = publisher_flush(slots[atoi(slot)], &limits, &pending, &error);
 
   printf("%d %" PRIu64 "\n", result, pending);
 }

@@ -158,6 +158,7 @@ Test(outbox, what_is_appended_after_the_look_is_not_read) {
 Test(outbox, held_events_are_no_more_than_are_pending) {
   struct agent_state state = {0};
   struct fold fold = {.marked = 5, .last_marked_end = 10000};
+  struct agent_view_limits limits = agent_view_patience(5000);
   struct agent_view view;
   struct error error = {0};
 
@@ -168,7 +169,7 @@ Test(outbox, held_events_are_no_more_than_are_pending) {
   cursor_hold(&state.cursor, &fold);
   cr_assert_eq(project_identity(&project, state.project_id, &error), 0, "%s", error.text);
   cr_assert_eq(agent_state_store(agent_fd, &state, false, &error), 0, "%s", error.text);
-  cr_assert_eq(agent_view_read(&project, "coach", &view, &error), 0, "%s", error.text);
+  cr_assert_eq(agent_view_read(&project, "coach", &limits, &view, &error), 0, "%s", error.text);
   cr_assert_eq(view.fold.marked, 2);
   cr_assert_eq(view.pending, 2);
   cr_assert_eq(view.held, 2);

@@ -294,12 +294,12 @@ Test(project, agents_are_the_folders_with_legal_names) {
   put_file(in_sandbox(".kaizen/metrics/file"), "");
   cr_assert_eq(symlink("coach", in_sandbox(".kaizen/metrics/link")), 0);
   cr_assert_eq(project_each_agent(&project, true, note_agent, names, &error), 0);
-  cr_assert_str_eq(names, "a.b-c_9 coach ");
+  cr_assert_str_eq(names, "a.b-c_9 coach link ", "a link to a folder is refused, not overlooked");
   make_agent_folder("stop");
   make_agent_folder("zebra");
   names[0] = '\0';
   cr_assert_eq(project_each_agent(&project, true, note_agent, names, &error), 7);
-  cr_assert_str_eq(names, "a.b-c_9 coach stop ");
+  cr_assert_str_eq(names, "a.b-c_9 coach link stop ");
 }
 
 Test(project, many_agents_are_all_seen) {
@@ -329,13 +329,13 @@ Test(project, its_identity_is_made_once) {
   open_project(false);
   cr_assert_eq(project_identity(&project, first, &error), -1, "there is no metrics folder yet");
   cr_assert_eq(open_agent(true), 0);
-  cr_assert_not(project_identity_known(&project, first));
+  cr_assert_eq(project_identity_look(&project, first, &error), 1);
   cr_assert_not(is_there(in_sandbox(".kaizen/metrics/.id")));
   identify(first);
   identify(second);
   cr_assert_arr_eq(first, second, PROJECT_ID_SIZE);
   memset(second, 0, sizeof second);
-  cr_assert(project_identity_known(&project, second));
+  cr_assert_eq(project_identity_look(&project, second, &error), 0, "%s", error.text);
   cr_assert_arr_eq(first, second, PROJECT_ID_SIZE);
 }
 
@@ -352,7 +352,7 @@ Test(project, a_copy_has_an_identity_of_its_own) {
   open_project(false);
   make_agent_folder("coach");
   put_file(in_sandbox(".kaizen/metrics/.id"), text);
-  cr_assert_not(project_identity_known(&project, copy));
+  cr_assert_eq(project_identity_look(&project, copy, &error), 1);
   identify(copy);
   cr_assert(memcmp(original, copy, PROJECT_ID_SIZE) != 0);
   project_close(&project);

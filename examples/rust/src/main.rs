@@ -101,8 +101,10 @@ pub struct Stats {
     oldest_pending_unix_ns: i64,
     last_acknowledged_unix_ns: i64,
     publisher: i32,
-    reserved0: u32,
+    flags: u32,
     publisher_reason: [u8; 160],
+    unknown_agents: u64,
+    incomplete_reason: [u8; 160],
 }
 
 type RawInstance = *mut c_void;
