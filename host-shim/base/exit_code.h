@@ -11,7 +11,7 @@ enum exit_code {
   EXIT_CODE_REFUSED = 3,  /* the plugin or the configuration is refused */
   EXIT_CODE_REJECTED = 4, /* the execution is invalid for good */
   EXIT_CODE_UNSENT = 5, /* recorded, but not acknowledged within an explicit --wait or --timeout */
-  EXIT_CODE_UNDELIVERABLE = 6, /* held, dead letters, or the broker cannot be used */
+  EXIT_CODE_UNDELIVERABLE = 6, /* held, dead letters, an unreadable agent, an unusable broker */
   EXIT_CODE_UNKNOWN = 7,       /* may or may not be recorded: retry with the same key */
   EXIT_CODE_EXEC = 125,        /* exec's own failure, as env(1) and timeout(1) have it */
   EXIT_CODE_NOT_EXECUTABLE = 126,

@@ -62,7 +62,7 @@ void help_print_program(FILE *out) {
   fputs("  0 recorded, a duplicate, or done    1 not recorded, not found, not consistent\n"
         "  2 wrong command line                3 plugin or configuration refused\n"
         "  4 execution rejected for good       5 not acknowledged within --wait or --timeout\n"
-        "  6 held, dead letters, or the broker cannot be used\n"
+        "  6 held, dead letters, an agent that cannot be read, a broker that cannot be used\n"
         "  7 unknown: retry with the same key\n",
         out);
 }

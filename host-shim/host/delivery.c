@@ -16,12 +16,19 @@ static uint64_t count_of(struct json_object *agent, const char *name) {
 
 int delivery_counts(struct session *session, const char *agent, struct delivery_counts *counts) {
   struct problem ignored;
-  struct json_object *report = NULL, *agents = NULL;
+  struct json_object *report = NULL, *agents = NULL, *unreadable;
 
   *counts = (struct delivery_counts){.marked = 0};
   if (report_text_delivery(session, &report, &ignored) < 0)
     return -1;
   json_object_object_get_ex(report, "agents", &agents);
+  unreadable = report_text_unreadable(report);
+  for (size_t i = 0; i < json_object_array_length(unreadable); i++)
+    if (strcmp(report_text_string(json_object_array_get_idx(unreadable, i), "agent", ""), agent) ==
+        0) {
+      json_object_put(report);
+      return -1;
+    }
   for (size_t i = 0; agents && i < json_object_array_length(agents); i++) {
     struct json_object *entry = json_object_array_get_idx(agents, i);
     struct json_object *name = NULL;

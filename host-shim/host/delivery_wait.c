@@ -52,11 +52,15 @@ enum delivery_end delivery_wait(struct session *session, const struct delivery_w
     int32_t result = plugin->flush(session->instance, (uint32_t)(slice_s * 1000 + 0.5), &pending);
 
     *stats = (struct kaizen_stats){.struct_size = sizeof *stats};
-    if (result < 0 || plugin->stats(session->instance, stats) < 0) {
+    bool unknown = result == KAIZEN_E_BUSY || result == KAIZEN_E_IO;
+    if (result < 0 && !unknown) {
       session_failed(session, "waiting for the broker", result, problem);
       return DELIVERY_FAILED;
     }
-    if (result != KAIZEN_PENDING) /* at once when emission is off, whatever is left */
+    plugin->stats(session->instance, stats);
+    if (result == KAIZEN_E_IO && pending == 0) /* nothing that waiting would change */
+      return DELIVERY_INCOMPLETE;
+    if (result != KAIZEN_PENDING && !unknown) /* at once when emission is off, whatever is left */
       return pending == 0 ? DELIVERY_DONE : DELIVERY_HOPELESS;
     if (wait->show_progress)
       show_progress(stats);

@@ -174,29 +174,23 @@ static void check_ci(struct doctor_findings *findings, bool emits) {
   }
 }
 
-static void check_clock(struct doctor_findings *findings, struct session *session) {
+static void check_clock(struct doctor_findings *findings, struct json_object *report) {
   char now[TIME_TEXT_MAX];
   struct stat entry;
   int64_t now_ns = time_text_now_ns();
   time_text_format(now_ns, now);
   bool before_program =
       stat("/proc/self/exe", &entry) == 0 && entry.st_mtim.tv_sec > now_ns / 1000000000 + 3600;
-  struct problem ignored;
-  struct json_object *report = NULL;
+  struct json_object *agents = report_text_member(report, "agents");
   const char *ahead = NULL;
 
-  if (report_text_delivery(session, &report, &ignored) == 0) {
-    struct json_object *agents = report_text_member(report, "agents");
-
-    for (size_t i = 0;
-         json_object_is_type(agents, json_type_array) && i < json_object_array_length(agents);
-         i++) {
-      struct json_object *agent = json_object_array_get_idx(agents, i);
-      int64_t last_ns = 0;
-      if (time_text_parse(report_text_string(agent, "last_execution", ""), &last_ns) == 0 &&
-          last_ns > now_ns + 3600 * INT64_C(1000000000))
-        ahead = report_text_string(agent, "agent", "");
-    }
+  for (size_t i = 0;
+       json_object_is_type(agents, json_type_array) && i < json_object_array_length(agents); i++) {
+    struct json_object *agent = json_object_array_get_idx(agents, i);
+    int64_t last_ns = 0;
+    if (time_text_parse(report_text_string(agent, "last_execution", ""), &last_ns) == 0 &&
+        last_ns > now_ns + 3600 * INT64_C(1000000000))
+      ahead = report_text_string(agent, "agent", "");
   }
   if (before_program || ahead)
     doctor_findings_add(findings, FINDING_WARNING, "clock",
@@ -205,17 +199,12 @@ static void check_clock(struct doctor_findings *findings, struct session *sessio
                         ahead ? "the log of " : "this program", ahead ? ahead : "");
   else
     doctor_findings_add(findings, FINDING_OK, "clock", NULL, "%s", now);
-  json_object_put(report);
 }
 
 /* System calls that are missing here, each with the promise that is weaker for it. */
-static void check_limits(struct doctor_findings *findings, struct session *session) {
-  struct json_object *report = NULL, *limits;
-  struct problem ignored;
+static void check_limits(struct doctor_findings *findings, struct json_object *report) {
+  struct json_object *limits = report_text_member(report, "limits");
 
-  if (report_text_delivery(session, &report, &ignored) < 0)
-    return;
-  limits = report_text_member(report, "limits");
   for (size_t i = 0;
        json_object_is_type(limits, json_type_array) && i < json_object_array_length(limits); i++) {
     struct json_object *limit = json_object_array_get_idx(limits, i);
@@ -226,6 +215,38 @@ static void check_limits(struct doctor_findings *findings, struct session *sessi
                         report_text_string(limit, "reason", "?"),
                         report_text_string(limit, "effect", "?"));
   }
+}
+
+/* Agents whose records and events are in no count. */
+static void check_agents(struct doctor_findings *findings, struct json_object *report) {
+  struct json_object *unreadable = report_text_unreadable(report);
+  struct json_object *agents = report_text_member(report, "agents");
+  size_t count =
+      json_object_is_type(agents, json_type_array) ? json_object_array_length(agents) : 0;
+
+  for (size_t i = 0; i < json_object_array_length(unreadable); i++)
+    doctor_findings_fail(
+        findings, EXIT_CODE_FAILED, "agent",
+        "remove the cause, or wait for the process that holds the lock; until then its events are "
+        "in no count",
+        "%s", report_text_string(json_object_array_get_idx(unreadable, i), "why", "?"));
+  if (json_object_array_length(unreadable) == 0)
+    doctor_findings_add(findings, FINDING_OK, "agents", NULL, "%zu, and all can be read", count);
+}
+
+static void check_files(struct doctor_findings *findings, struct session *session) {
+  struct json_object *report = NULL;
+  struct problem problem;
+
+  if (report_text_delivery(session, &report, &problem) < 0) {
+    doctor_findings_fail(findings, EXIT_CODE_FAILED, "agents",
+                         "remove the cause; until then nothing is known of the events", "%s",
+                         problem.text);
+    return;
+  }
+  check_clock(findings, report);
+  check_limits(findings, report);
+  check_agents(findings, report);
   json_object_put(report);
 }
 
@@ -266,8 +287,7 @@ static void check_instance(const struct host *host, struct session *session,
   check_settings(findings, config);
   check_slug(findings, config);
   check_ci(findings, emits);
-  check_clock(findings, session);
-  check_limits(findings, session);
+  check_files(findings, session);
   doctor_findings_add(findings, FINDING_OK, "events", NULL, "emission is %s by default",
                       emits ? "on" : "off");
   if (!options_given(host->arguments, "no-broker"))

@@ -43,6 +43,7 @@ struct drain_result {
   uint64_t changed; /* events that a --resend-... or --assume-sent touched */
   uint64_t held;
   uint64_t duplicates, duplicates_gone; /* events that the stream knew by their ids */
+  struct json_object *unreadable;       /* agents whose events are in none of the counts */
   struct kaizen_stats before, stats;    /* before: once a --resend-... had been done */
 };
 
@@ -88,12 +89,20 @@ static int decide(const struct host *host, struct session *session, int64_t sinc
   return result < 0 ? session_failed(session, "drain", result, problem) : 0;
 }
 
+/* What the counts in the plugin's statistics leave out. */
 static void take_report(struct session *session, struct drain_result *result) {
-  struct problem ignored;
+  struct problem problem;
   struct json_object *report = NULL;
 
-  if (report_text_delivery(session, &report, &ignored) < 0)
+  if (report_text_delivery(session, &report, &problem) < 0) {
+    struct json_object *all = json_object_new_object();
+
+    json_object_object_add(all, "agent", json_object_new_string(""));
+    json_object_object_add(all, "why", json_object_new_string(problem.text));
+    result->unreadable = json_object_new_array();
+    json_object_array_add(result->unreadable, all);
     return;
+  }
   struct json_object *publisher = report_text_member(report, "publisher");
   result->duplicates = report_text_count(publisher, "duplicates");
   result->duplicates_gone = report_text_count(publisher, "duplicates_gone");
@@ -101,6 +110,7 @@ static void take_report(struct session *session, struct drain_result *result) {
   for (size_t i = 0;
        json_object_is_type(agents, json_type_array) && i < json_object_array_length(agents); i++)
     result->held += report_text_count(json_object_array_get_idx(agents, i), "held");
+  result->unreadable = json_object_get(report_text_unreadable(report));
   json_object_put(report);
 }
 
@@ -110,10 +120,11 @@ static int64_t grown(uint64_t before, uint64_t after) {
 }
 
 static void take_end(struct drain_result *result, enum delivery_end end) {
-  bool needs_hands =
-      result->held > 0 || grown(result->before.dead_lettered, result->stats.dead_lettered) != 0;
+  bool needs_hands = result->held > 0 || json_object_array_length(result->unreadable) > 0 ||
+                     grown(result->before.dead_lettered, result->stats.dead_lettered) != 0;
 
   result->ended = end == DELIVERY_DONE          ? "done"
+                  : end == DELIVERY_INCOMPLETE  ? "incomplete"
                   : end == DELIVERY_TIMEOUT     ? "timeout"
                   : end == DELIVERY_INTERRUPTED ? "interrupted"
                                                 : "broker";
@@ -126,7 +137,9 @@ static void take_end(struct drain_result *result, enum delivery_end end) {
 /* Why events are left; "" when they are all acknowledged, held or dead letters, whatever the
  * publisher was about to do. */
 static const char *reason_of(const struct drain_result *result) {
-  return strcmp(result->ended, "done") == 0 ? "" : result->stats.publisher_reason;
+  bool all_known = strcmp(result->ended, "done") == 0 || strcmp(result->ended, "incomplete") == 0;
+
+  return all_known ? "" : result->stats.publisher_reason;
 }
 
 static void print_json(const struct drain_result *result) {
@@ -152,6 +165,7 @@ static void print_json(const struct drain_result *result) {
                          json_object_new_uint64(result->stats.dead_lettered));
   json_object_object_add(document, "reason",
                          *reason != '\0' ? json_object_new_string(reason) : NULL);
+  report_text_add_unreadable(document, result->unreadable);
   output_json(document);
 }
 
@@ -194,6 +208,8 @@ static void print_text(const struct drain_result *result) {
   print_counts(result);
   fflush(stdout);
   print_resend(result);
+  if (report_text_tell_unreadable(result->unreadable) > 0)
+    output_note("the events of what cannot be read are in none of these counts");
   if (result->held > 0)
     output_note("held events wait for 'drain --resend-all' or 'drain --assume-sent'");
   if (*reason_of(result) != '\0' && !output_has_said(reason_of(result)))
@@ -227,6 +243,7 @@ static int drain_opened(const struct host *host, struct session *session, struct
     print_json(&result);
   else
     print_text(&result);
+  json_object_put(result.unreadable);
   return result.status;
 }
 
@@ -252,7 +269,8 @@ const struct command command_drain = {
     .details =
         "Events keep their ids, so that sending one again opens nothing twice.  Status 5: not "
         "everything was\n"
-        "acknowledged in time; 6: held events, dead letters, or a broker that cannot be used.",
+        "acknowledged in time; 6: held events, dead letters, an agent that cannot be\n"
+        "read, or a broker that cannot be used.",
     .examples = examples,
     .option_groups = {own_options},
     .run = run,

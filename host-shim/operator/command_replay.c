@@ -44,6 +44,10 @@ static enum exit_code wait_for_events(const struct host *host, struct session *s
     return (enum exit_code)output_problem(&problem);
   if (end == DELIVERY_DONE)
     return EXIT_CODE_OK;
+  if (end == DELIVERY_INCOMPLETE) {
+    output_note("whether every event is sent cannot be told: %s", stats.incomplete_reason);
+    return options_given(host->arguments, "wait") ? EXIT_CODE_UNSENT : EXIT_CODE_OK;
+  }
   bool says_why = stats.publisher_reason[0] != '\0' && !output_has_said(stats.publisher_reason);
   output_note("%llu event%s still pending, in the log%s%s", (unsigned long long)stats.pending,
               stats.pending == 1 ? " is" : "s are", says_why ? ": " : "",

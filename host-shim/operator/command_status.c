@@ -28,11 +28,12 @@ static const struct command_example examples[] = {
 
 struct totals {
   uint64_t recorded, marked, acknowledged, pending, held, dead_lettered, skipped_lines;
+  size_t unreadable;          /* agents of which none of these is known */
   const char *oldest_pending; /* borrowed from the report; NULL */
 };
 
-static struct totals sum_up(struct json_object *agents, size_t count) {
-  struct totals totals = {.recorded = 0};
+static struct totals sum_up(struct json_object *agents, size_t count, size_t unreadable) {
+  struct totals totals = {.unreadable = unreadable};
 
   for (size_t i = 0; i < count; i++) {
     struct json_object *agent = json_object_array_get_idx(agents, i);
@@ -65,6 +66,10 @@ static void print_age(const char *timestamp) {
 static void print_trouble(const struct totals *totals) {
   uint64_t waiting = totals->pending - totals->held;
 
+  if (totals->unreadable > 0)
+    printf("%sthe events of %zu agent%s cannot be told%s: the sums are those of the others\n",
+           output_style(OUTPUT_RED), totals->unreadable, output_plural(totals->unreadable),
+           output_style_end());
   if (totals->held > 0)
     printf("%s%" PRIu64
            " event%s held%s, because the project was copied or restored; 'drain --resend-all' or "
@@ -92,7 +97,8 @@ static void print_emission(bool emits, const struct totals *totals) {
            records);
   else if (totals->pending == 0)
     printf("%s%s%s%" PRIu64 " event%s acknowledged, %" PRIu64 " of %" PRIu64 " record%s marked\n",
-           output_style(OUTPUT_GREEN), totals->dead_lettered == 0 ? "everything is sent: " : "",
+           output_style(OUTPUT_GREEN),
+           totals->dead_lettered == 0 && totals->unreadable == 0 ? "everything is sent: " : "",
            output_style_end(), totals->acknowledged, output_plural(totals->acknowledged),
            totals->marked, totals->recorded, records);
 }
@@ -109,7 +115,9 @@ static void print_headline(struct json_object *report, const struct totals *tota
            totals->skipped_lines == 1 ? "it" : "them");
 }
 
-static void print_agents(struct json_object *agents, size_t count) {
+static void print_agents(struct json_object *report) {
+  struct json_object *agents = report_text_member(report, "agents");
+  struct json_object *unreadable = report_text_unreadable(report);
   static const char *const headings[] = {"agent",    ">records", ">marked", ">acknowledged",
                                          ">pending", ">held",    ">dead",   NULL};
   static const char *const members[] = {"execution_count", "marked", "acknowledged",
@@ -117,17 +125,29 @@ static void print_agents(struct json_object *agents, size_t count) {
   struct table table;
 
   table_init(&table, headings);
-  for (size_t i = 0; i < count; i++) {
+  for (size_t i = 0; i < json_object_array_length(agents); i++) {
     struct json_object *agent = json_object_array_get_idx(agents, i);
 
     table_cell(&table, "%s", report_text_string(agent, "agent", ""));
     for (size_t column = 0; column < sizeof members / sizeof members[0]; column++)
-      table_cell(&table, "%" PRIu64, report_text_count(agent, members[column]));
+      if (report_text_member(agent, members[column]))
+        table_cell(&table, "%" PRIu64, report_text_count(agent, members[column]));
+      else
+        table_cell(&table, "?");
   }
-  if (count > 0)
+  for (size_t i = 0; i < json_object_array_length(unreadable); i++) {
+    const char *name = report_text_string(json_object_array_get_idx(unreadable, i), "agent", "");
+
+    if (report_text_is_listed(report, name))
+      continue;
+    table_cell(&table, "%s", *name != '\0' ? name : "?");
+    for (size_t column = 0; column < sizeof members / sizeof members[0]; column++)
+      table_cell(&table, "?");
+  }
+  if (table.cell_count > 0) {
     putchar('\n');
-  if (count > 0)
     table_print(&table);
+  }
 }
 
 static void print_publisher(struct json_object *report, struct json_object *broker) {
@@ -146,11 +166,10 @@ static void print_publisher(struct json_object *report, struct json_object *brok
 
 static void print_text(struct json_object *report, struct json_object *broker,
                        const struct totals *totals) {
-  struct json_object *agents = report_text_member(report, "agents");
   printf("%s%s%s  %s\n", output_style(OUTPUT_BOLD), report_text_string(report, "project", ""),
          output_style_end(), report_text_string(report, "project_root", ""));
   print_headline(report, totals);
-  print_agents(agents, json_object_array_length(agents));
+  print_agents(report);
   print_publisher(report, broker);
 }
 
@@ -168,7 +187,9 @@ static int report_status(const struct host *host, struct session *session,
   if (!json_object_is_type(report_text_member(report, "agents"), json_type_array))
     json_object_object_add(report, "agents", json_object_new_array());
   struct json_object *agents = report_text_member(report, "agents");
-  struct totals totals = sum_up(agents, json_object_array_length(agents));
+  struct json_object *unreadable = report_text_unreadable(report);
+  struct totals totals =
+      sum_up(agents, json_object_array_length(agents), json_object_array_length(unreadable));
   bool usable = true;
   if (wants_broker(host, report, &totals))
     usable = broker_report_check(session, BROKER_TIMEOUT_S, &broker, problem) == 0;
@@ -178,12 +199,15 @@ static int report_status(const struct host *host, struct session *session,
   } else {
     print_text(report, broker, &totals);
   }
+  fflush(stdout);
+  report_text_tell_unreadable(unreadable);
   if (!usable && !broker)
     output_note("%s", problem->text);
   json_object_put(broker);
   json_object_put(report);
-  return totals.held > 0 || totals.dead_lettered > 0 || !usable ? EXIT_CODE_UNDELIVERABLE
-                                                                : EXIT_CODE_OK;
+  return totals.held > 0 || totals.dead_lettered > 0 || totals.unreadable > 0 || !usable
+             ? EXIT_CODE_UNDELIVERABLE
+             : EXIT_CODE_OK;
 }
 
 static int run(const struct host *host) {
@@ -202,8 +226,8 @@ const struct command command_status = {
     .synopsis = "[OPTIONS]",
     .summary = "what is recorded, what is sent, what keeps the rest",
     .details = "The broker is asked when events are emitted or pending.  Status 6: held events, "
-               "dead letters, or a broker\n"
-               "that cannot be used.",
+               "dead letters, an agent\n"
+               "that cannot be read, or a broker that cannot be used.",
     .examples = examples,
     .option_groups = {own_options},
     .run = run,

@@ -12,6 +12,7 @@
 #include "host/report_text.h"
 #include "operator/operator_commands.h"
 #include "report/agent_history.h"
+#include "report/unreadable.h"
 
 static const struct option_spec own_options[] = {
     {"repair", 0, OPTION_FLAG, NULL,
@@ -31,6 +32,7 @@ struct verify {
   const struct kaizen_repair_1 *repair;
   bool repairs, dry_run;
   struct json_object *reports; /* array, for -o json */
+  struct unreadable unreadable;
   size_t agents, inconsistent;
 };
 
@@ -105,22 +107,33 @@ static int verify_agent(void *ctx, const char *agent, struct problem *problem) {
   return 0;
 }
 
+/* One of all of them: what keeps it from being verified keeps no other. */
+static int verify_each(void *ctx, const char *agent, struct problem *problem) {
+  struct verify *verify = ctx;
+
+  if (verify_agent(ctx, agent, problem) < 0)
+    unreadable_add(&verify->unreadable, agent, problem);
+  return 0;
+}
+
 static int verify_opened(struct verify *verify, const char *agent, struct problem *problem) {
   verify->repair = session_extension(&verify->session, KAIZEN_REPAIR_1, problem);
   if (!verify->repair)
     return -1;
   int result = agent ? verify_agent(verify, agent, problem)
-                     : agent_history_each(&verify->session, verify_agent, verify, problem);
+                     : agent_history_each(&verify->session, verify_each, verify, problem);
   if (result < 0)
     return -1;
   if (output_is_json()) {
     struct json_object *document = json_object_new_object();
 
-    json_object_object_add(document, "consistent",
-                           json_object_new_boolean(verify->inconsistent == 0));
+    json_object_object_add(
+        document, "consistent",
+        json_object_new_boolean(verify->inconsistent == 0 && !verify->unreadable.list));
     json_object_object_add(document, "agents", json_object_get(verify->reports));
+    unreadable_add_json(&verify->unreadable, document);
     output_json(document);
-  } else if (verify->agents == 0) {
+  } else if (verify->agents == 0 && !verify->unreadable.list) {
     output_note("nothing is recorded in %s", verify->session.project_root);
   }
   return 0;
@@ -144,9 +157,10 @@ static int run(const struct host *host) {
   int result = verify_opened(&verify, command_word(host, 0), &problem);
   json_object_put(verify.reports);
   session_close(&verify.session);
+  int status = unreadable_finish(&verify.unreadable);
   if (result < 0)
     return output_problem(&problem);
-  return verify.inconsistent > 0 ? EXIT_CODE_FAILED : EXIT_CODE_OK;
+  return verify.inconsistent > 0 ? EXIT_CODE_FAILED : status;
 }
 
 const struct command command_verify = {

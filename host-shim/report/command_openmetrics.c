@@ -95,6 +95,11 @@ static void print_all(FILE *out, const struct metrics_runs *runs, struct json_ob
   for (size_t i = 0; i < sizeof metrics / sizeof metrics[0]; i++)
     print_metric(out, &metrics[i], report);
   metrics_runs_print(out, runs, report_text_string(report, "project", ""));
+  metrics_text_begin(out, "kaizen_unreadable_agents", "gauge",
+                     "Agents whose events cannot be told and are missing here.");
+  fputs("kaizen_unreadable_agents{", out);
+  metrics_text_label(out, "project", report_text_string(report, "project", ""), "} ");
+  metrics_text_value(out, (double)json_object_array_length(report_text_unreadable(report)));
   fputs("# HELP kaizen_plugin_info The plugin that read these numbers.\n# TYPE kaizen_plugin_info "
         "gauge\n"
         "kaizen_plugin_info{",
@@ -146,9 +151,12 @@ static int run(const struct host *host) {
   int result = read_metrics(&runs, &report, &problem);
   if (result == 0)
     result = write_metrics(&runs, report, options_text(host->arguments, "textfile", "-"), &problem);
+  size_t unread = result == 0 ? report_text_tell_unreadable(report_text_unreadable(report)) : 0;
   json_object_put(report);
   session_close(&session);
   int status = metrics_runs_free(&runs);
+  if (unread > 0)
+    status = EXIT_CODE_FAILED;
   return result < 0 ? output_problem(&problem) : status;
 }
 

@@ -103,6 +103,14 @@ class Schemas(HostTest):
         self.document("info", 0, "info")
         self.document("error", 1, "show", "nobody")
 
+    def test_an_agent_that_cannot_be_read(self):
+        os.link(self.log("coach"), self.project / "backup")
+        for name, status, *arguments in (("list", 1, "list"), ("show", 1, "show"), ("report", 1, "report"),
+                                         ("verify", 1, "verify"), ("status", 6, "status", "--no-broker"),
+                                         ("drain", 6, "drain")):
+            document = self.document(name, status, *arguments)
+            self.assertEqual(len(document["unreadable"]), 1)
+
     def test_settings(self):
         self.document("config-show", 0, "config", "show")
         self.document("config-get", 0, "config", "get", "retention_days")

@@ -225,5 +225,51 @@ class Views(HostTest):
             self.assertTrue(all(len(line) <= 120 for line in text.splitlines()))
 
 
+class Unknown(HostTest):
+    """An agent that cannot be read: told by every view, by its exit status, and in no count as nothing."""
+
+    def setUp(self):
+        super().setUp()
+        for agent in ("coach", "mentor"):
+            self.expect(0, "record", agent, "--success", "--emit-event")
+        os.link(self.log("coach"), self.project / "backup")
+
+    def document(self, status, *arguments):
+        document = json.loads(self.expect(status, *arguments, "-o", "json"))
+        self.assertIs(document["complete"], False, arguments)
+        self.assertEqual([agent["agent"] for agent in document["unreadable"]], ["coach"], arguments)
+        self.assertIn("hard links", document["unreadable"][0]["why"])
+        return document
+
+    def test_each_document_names_it_and_has_the_others(self):
+        for status, *arguments in ((6, "status", "--no-broker"), (1, "list"), (1, "show"), (1, "report"), (1, "verify")):
+            agents = self.document(status, *arguments)["agents"]
+            self.assertEqual([agent["agent"] for agent in agents], ["mentor"], arguments)
+
+    def test_the_table_shows_question_marks(self):
+        text = self.expect(6, "status", "--no-broker")
+        row = next(line for line in text.splitlines() if line.startswith("coach "))
+        self.assertEqual(set(row.split()[1:]), {"?"})
+        self.assertNotIn("everything is sent", text)
+
+    def test_it_is_said_on_standard_error_too(self):
+        for status, *arguments in ((6, "status", "--no-broker"), (1, "list"), (1, "show"), (1, "report"), (1, "verify"),
+                                   (1, "export", "--all"), (1, "openmetrics")):
+            self.assertIn("coach: executions.jsonl: has 2 hard links", self.messages(status, *arguments), arguments)
+
+    def test_metrics_count_it(self):
+        text = self.expect(1, "openmetrics")
+        self.assertRegex(text, r'kaizen_unreadable_agents{project="[^"]*"} 1\n')
+        self.assertNotIn('agent="coach"', text)
+
+    def test_doctor_finds_it(self):
+        findings = json.loads(self.expect(1, "doctor", "--no-broker", "-o", "json"))["findings"]
+        self.assertIn("coach: executions.jsonl", next(f["finding"] for f in findings if f["level"] == "problem"))
+
+    def test_drain_is_not_content(self):
+        drained = self.document(6, "drain")
+        self.assertEqual((drained["marked"], drained["pending"]), (1, 1))
+
+
 if __name__ == "__main__":
     unittest.main()
