@@ -141,7 +141,9 @@ class Silent(BrokerTest):
         self.addCleanup(own.close)
         os.set_inheritable(own.fileno(), True)
         driver = self.make_driver(pass_fds=(own.fileno(),))
-        self.assertIn("no answer in time", driver.json(f"check {broker.url}")["report"]["reason"])
+        driver.ok(f"attach 0 {broker.url}")  # a check goes by a relay, to another address
+        driver.ok("append coach 1")
+        wait_for(lambda: "no answer in time" in driver.json("status 0")["reason"], "the end of the login")
         own.setblocking(False)
         greeting = own.recv(65536)
         self.assertTrue(greeting.startswith(b"INFO"), greeting)
