@@ -120,6 +120,8 @@ static char *make_schema(const struct kaizen_plugin_v1 *plugin) {
     json_object_object_foreach(kaizens, key, value) {
       json_object_object_add(properties, key, json_object_get(value));
     }
+    /* kaizen's own allows a configuration without a root, for hosts that give it by a call */
+    json_object_object_add(schema, "required", json_tokener_parse("[\"project_root\"]"));
     json_object_object_add(schema, "properties", json_object_get(properties));
     const char *pretty = json_object_to_json_string_ext(
         schema, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED | JSON_C_TO_STRING_NOSLASHESCAPE);
