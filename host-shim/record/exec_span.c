@@ -3,9 +3,11 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "record/exec_span.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/json_text.h"
 #include "base/output.h"
@@ -71,6 +73,25 @@ static int begin(const struct host *host, struct session *session,
   return session_failed(session, "the run cannot be begun", code, problem);
 }
 
+/* Whether execvp() would find the command: for one that is not there nothing is written. */
+static bool is_found(const char *command) {
+  const char *at = getenv("PATH");
+  char file[PATH_MAX];
+
+  if (strchr(command, '/'))
+    return access(command, X_OK) == 0;
+  while (at) {
+    int len = (int)strcspn(at, ":");
+    int written =
+        snprintf(file, sizeof file, "%.*s/%s", len > 0 ? len : 1, len > 0 ? at : ".", command);
+
+    if (written > 0 && written < (int)sizeof file && access(file, X_OK) == 0)
+      return true;
+    at = at[len] == ':' ? at + len + 1 : NULL;
+  }
+  return false;
+}
+
 int exec_span_begin(const struct host *host, struct record_request *request,
                     char token[KAIZEN_SPAN_TOKEN_SIZE], struct problem *problem) {
   struct session session;
@@ -85,7 +106,7 @@ int exec_span_begin(const struct host *host, struct record_request *request,
     result = record_request_finish(request, problem);
   if (result == 0)
     result = check(&session, request, problem);
-  if (result == 0)
+  if (result == 0 && is_found(host->arguments->rest[0]))
     result = begin(host, &session, request, token, problem);
   session_close(&session);
   return result;
