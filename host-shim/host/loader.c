@@ -29,6 +29,21 @@ static bool is_there(const char *folder, size_t len, const char *name, char file
   return written > 0 && written < PATH_MAX && access(file, F_OK) == 0;
 }
 
+/* A program that was built and not installed finds the plugin that was built with it. */
+static bool is_beside_program(const char *name, char file[PATH_MAX]) {
+  char folder[PATH_MAX];
+  ssize_t len = readlink("/proc/self/exe", folder, sizeof folder - sizeof "/.libs");
+
+  if (len <= 0 || len >= (ssize_t)(sizeof folder - sizeof "/.libs"))
+    return false;
+  folder[len] = '\0';
+  char *slash = strrchr(folder, '/');
+  if (!slash)
+    return false;
+  strcpy(slash, "/.libs");
+  return is_there(folder, strlen(folder), name, file);
+}
+
 static int find_bare(const char *name, char file[PATH_MAX], struct problem *problem) {
   const char *path = secure_getenv("KAIZEN_PLUGIN_PATH");
 
@@ -37,6 +52,8 @@ static int find_bare(const char *name, char file[PATH_MAX], struct problem *prob
     /* A relative folder would let the working directory choose the code that runs. */
     if (*at == '/' && is_there(at, strcspn(at, ":"), name, file))
       return 0;
+  if (is_beside_program(name, file))
+    return 0;
   if (is_there(KAIZEN_PLUGINS_DIR, strlen(KAIZEN_PLUGINS_DIR), name, file))
     return 0;
   return problem_set(problem, EXIT_CODE_REFUSED,

@@ -4,9 +4,10 @@
 import json
 import os
 import shutil
+import subprocess
 import unittest
 
-from shim_support import MOCKS, PLUGIN, HostTest
+from shim_support import HOST, MOCKS, PLUGIN, HostTest, clean_environment
 
 DEFECTS = [
     ("no_symbol", ["no symbol kaizen_plugin_v1"]),
@@ -34,6 +35,16 @@ class Loader(HostTest):
         message = self.messages(3, "--plugin", path, "info")
         self.assertIn(str(path), message)
         self.assertIn("ELF", message)
+
+    def test_a_program_that_is_not_installed_finds_the_plugin_built_with_it(self):
+        program, plugin = self.scratch / "kaizen-host", self.scratch / ".libs" / "kaizen_metrics.so"
+        plugin.parent.mkdir()
+        shutil.copy(HOST, program)
+        shutil.copy(PLUGIN, plugin)
+        environment = clean_environment(self.home)
+        del environment["KAIZEN_PLUGIN_PATH"]
+        told = subprocess.run([program, "info", "-o", "json"], cwd=self.project, env=environment, stdout=subprocess.PIPE, check=True)
+        self.assertIn(str(plugin), told.stdout.decode())
 
     def test_a_bare_name_is_looked_up_in_KAIZEN_PLUGIN_PATH_in_order(self):
         first, second = self.scratch / "first", self.scratch / "second"
