@@ -14,8 +14,9 @@
 #include "base/time_text.h"
 
 enum { ROOTS_BYTES_MAX = 4 * 1024 * 1024 };
-static const uint32_t STOP_MS = 5000; /* to let what is in flight end */
-static const double LOOK_EVERY_S = 5; /* at the file and at roots that could not be opened */
+static const uint32_t STOP_MS = 5000;    /* to let what is in flight end */
+static const double LOOK_EVERY_S = 5;    /* at the file and at roots that could not be opened */
+static const double SWEEP_EVERY_S = 600; /* for runs whose process died: nobody else may come */
 enum {
   TURNS_OF_ALL = 50
 }; /* ticks until all of many roots had their turn; few have one each tick */
@@ -27,6 +28,7 @@ struct followed {
   struct session *session; /* NULL: not open */
   bool listed;             /* in the file as last read */
   bool complained;         /* its failure has been reported */
+  double sweep_s;          /* when lost runs are looked for next */
 };
 struct follow {
   const struct host *host;
@@ -167,6 +169,25 @@ static void open_missing(struct follow *follow) {
   }
 }
 
+/* A plugin without spans has no lost runs. */
+static void sweep_sometimes(struct followed *followed) {
+  struct session *session = followed->session;
+  const struct kaizen_span_1 *span = session->plugin.table->get_extension(KAIZEN_SPAN_1);
+  struct problem problem;
+  uint64_t count = 0;
+
+  if (!span || time_text_monotonic_s() < followed->sweep_s)
+    return;
+  followed->sweep_s = time_text_monotonic_s() + SWEEP_EVERY_S;
+  int32_t code = span->sweep(session->instance, &count);
+  if (count > 0)
+    output_note("%s: %llu lost run%s recorded", session->project_root, (unsigned long long)count,
+                output_plural(count));
+  if (code < 0 && session_failed(session, "lost runs", code, &problem) < 0)
+    output_warning("%s: %s; they are looked for again in ten minutes", session->project_root,
+                   problem.text);
+}
+
 /* Any call lets the plugin hand over the messages of its own thread, and counts events, which costs
  * some reading: of many roots each has its turn within five seconds. */
 static void tick(struct follow *follow) {
@@ -175,10 +196,12 @@ static void tick(struct follow *follow) {
 
   for (size_t i = 0; i < turns; i++) {
     struct kaizen_stats stats = {.struct_size = sizeof stats};
-    struct session *session = follow->list[follow->next++ % follow->count].session;
+    struct followed *followed = &follow->list[follow->next++ % follow->count];
 
-    if (session)
-      session->plugin.table->stats(session->instance, &stats);
+    if (!followed->session)
+      continue;
+    followed->session->plugin.table->stats(followed->session->instance, &stats);
+    sweep_sometimes(followed);
   }
   nanosleep(&pause, NULL);
 }
