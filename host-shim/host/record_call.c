@@ -101,7 +101,10 @@ static void wait_for_event(struct record_call *call, const struct record_request
   enum delivery_end end = delivery_wait(&call->session, &wait, &stats, &problem);
   call->event = event_after(call, request, end, &stats);
   if (call->event != RECORD_EVENT_ACKNOWLEDGED)
-    snprintf(call->event_reason, sizeof call->event_reason, "%s", stats.publisher_reason);
+    snprintf(call->event_reason, sizeof call->event_reason, "%s",
+             stats.publisher_reason[0] == '\0' && call->event == RECORD_EVENT_PENDING
+                 ? "the broker has not answered yet"
+                 : stats.publisher_reason);
 }
 
 static void prepare_answer(struct record_call *call) {

@@ -2,7 +2,7 @@
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
-#include <stdint.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -250,7 +250,56 @@ static void check_files(struct doctor_findings *findings, struct session *sessio
   json_object_put(report);
 }
 
-static void check_broker(struct doctor_findings *findings, struct session *session, bool emits) {
+struct waiting {
+  bool is_known;
+  uint64_t pending, held, dead_lettered;
+};
+
+static struct waiting count_waiting(struct session *session) {
+  struct waiting waiting = {.is_known = false};
+  struct json_object *report = NULL;
+  struct problem ignored;
+
+  if (report_text_delivery(session, &report, &ignored) < 0)
+    return waiting;
+  struct json_object *agents = report_text_member(report, "agents");
+  for (size_t i = 0;
+       json_object_is_type(agents, json_type_array) && i < json_object_array_length(agents); i++) {
+    struct json_object *agent = json_object_array_get_idx(agents, i);
+
+    waiting.pending += report_text_count(agent, "pending");
+    waiting.held += report_text_count(agent, "held");
+    waiting.dead_lettered += report_text_count(agent, "dead_lettered");
+  }
+  waiting.is_known = true;
+  json_object_put(report);
+  return waiting;
+}
+
+/* What 'status' ends with 6 for is a problem here, too. */
+static void check_events(struct doctor_findings *findings, const struct waiting *waiting,
+                         bool emits) {
+  const char *by_default = emits ? "emission is on by default" : "emission is off by default";
+
+  if (!waiting->is_known)
+    doctor_findings_add(findings, FINDING_WARNING, "events", "'status' says which agent and why",
+                        "how many are pending cannot be told; %s", by_default);
+  else
+    doctor_findings_add(findings, FINDING_OK, "events", NULL, "%" PRIu64 " pending; %s",
+                        waiting->pending, by_default);
+  if (waiting->held > 0)
+    doctor_findings_fail(findings, EXIT_CODE_UNDELIVERABLE, "events",
+                         "'drain --resend-all' or 'drain --assume-sent' decides",
+                         "%" PRIu64 " held, because the project was copied or restored",
+                         waiting->held);
+  if (waiting->dead_lettered > 0)
+    doctor_findings_fail(findings, EXIT_CODE_UNDELIVERABLE, "events",
+                         "'dead-letters list' says why, 'dead-letters retry' sends again",
+                         "%" PRIu64 " refused by the broker: dead letters", waiting->dead_lettered);
+}
+
+static void check_broker(struct doctor_findings *findings, struct session *session,
+                         bool is_needed) {
   struct json_object *report = NULL;
   struct problem problem;
   int result = broker_report_check(session, BROKER_TIMEOUT_S, &report, &problem);
@@ -259,7 +308,7 @@ static void check_broker(struct doctor_findings *findings, struct session *sessi
     doctor_findings_add(findings, FINDING_OK, "broker", NULL, "%s, stream %s",
                         report_text_string(report, "url", "?"),
                         report_text_string(report, "stream", "?"));
-  else if (emits)
+  else if (is_needed)
     doctor_findings_fail(
         findings, EXIT_CODE_UNDELIVERABLE, "broker",
         report && json_object_get_boolean(report_text_member(report, "connected"))
@@ -269,7 +318,7 @@ static void check_broker(struct doctor_findings *findings, struct session *sessi
         "%s", problem.text);
   else
     doctor_findings_add(findings, FINDING_OK, "broker", NULL,
-                        "not usable (%s), and not needed: emission is off", problem.text);
+                        "not usable (%s); only needed for events", problem.text);
   json_object_put(report);
 }
 
@@ -288,10 +337,10 @@ static void check_instance(const struct host *host, struct session *session,
   check_slug(findings, config);
   check_ci(findings, emits);
   check_files(findings, session);
-  doctor_findings_add(findings, FINDING_OK, "events", NULL, "emission is %s by default",
-                      emits ? "on" : "off");
+  struct waiting waiting = count_waiting(session);
+  check_events(findings, &waiting, emits);
   if (!options_given(host->arguments, "no-broker"))
-    check_broker(findings, session, emits);
+    check_broker(findings, session, emits || !waiting.is_known || waiting.pending > 0);
   json_object_put(config);
 }
 

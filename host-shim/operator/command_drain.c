@@ -137,9 +137,12 @@ static void take_end(struct drain_result *result, enum delivery_end end) {
 /* Why events are left; "" when they are all acknowledged, held or dead letters, whatever the
  * publisher was about to do. */
 static const char *reason_of(const struct drain_result *result) {
+  const char *reason = result->stats.publisher_reason;
   bool all_known = strcmp(result->ended, "done") == 0 || strcmp(result->ended, "incomplete") == 0;
 
-  return all_known ? "" : result->stats.publisher_reason;
+  if (all_known)
+    return "";
+  return *reason == '\0' && result->stats.pending > 0 ? "the broker has not answered yet" : reason;
 }
 
 static void print_json(const struct drain_result *result) {

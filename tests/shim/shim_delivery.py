@@ -130,6 +130,39 @@ class Delivery(HostTest):
         output = json.loads(drain.communicate()[0])
         self.assertEqual((drain.returncode, output["ended"], output["acknowledged_now"]), (0, "done", 1))
 
+    def test_a_service_records_the_runs_whose_process_died(self):
+        self.expect(0, "record", "coach", "--success")
+        mark = self.scratch / "running"
+        run = self.start("exec", "coach", "--", "sh", "-c", f"echo $$ > {mark}.new; mv {mark}.new {mark}; exec sleep 600")
+        self.wait_until(mark.exists)
+        run.kill()
+        os.kill(int(mark.read_text()), signal.SIGKILL)
+        run.communicate()
+        service = self.start("drain", "--follow")
+        self.wait_until(lambda: len(self.lines("coach")) == 2)
+        service.terminate()
+        self.assertIn(b"1 lost run recorded", service.communicate()[1])
+        self.assertEqual(json.loads(self.lines("coach")[-1])["metadata"]["outcome"], "lost")
+
+    def test_what_a_frozen_broker_keeps_is_pending_everywhere(self):
+        self.expect(0, "broker", "init", env=self.env)
+        self.emit()
+        self.broker.process.send_signal(signal.SIGSTOP)
+        try:
+            recorded = self.document(5, "record", "coach", "--success", "-e", "-w", "0.2")
+            self.assertEqual(recorded["event"], "pending")
+            for timeout in ("0", "0.05", "0.2", "0.5", "1", "2"):
+                drained = self.document(5, "drain", "-t", timeout)
+                self.assertEqual(drained["pending"], 1)
+                self.assertTrue(drained["reason"])
+                self.assertNotIn("recorded yet", drained["reason"] + recorded["reason"])
+            self.assertIn("1 event pending", self.expect(6, "status", env=self.env))
+            findings = self.document(6, "doctor")["findings"]
+            self.assertEqual([finding["subject"] for finding in findings if finding["level"] == "problem"], ["broker"])
+            self.assertIn("1 pending", [finding["finding"] for finding in findings if finding["subject"] == "events"][0])
+        finally:
+            self.broker.process.send_signal(signal.SIGCONT)
+
     def test_a_drain_ends_at_once_where_waiting_cannot_help(self):
         """Were it waited for, it would end with 5."""
         self.run_host("record", "coach", "--success", "-e", "-w", "0", env=self.env)
