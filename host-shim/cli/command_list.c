@@ -61,14 +61,20 @@ const struct command *command_list_find(const char *name) {
   return NULL;
 }
 
-int command_list_unknown(const char *name, struct problem *problem) {
+const char *command_list_nearest(const char *name) {
   struct nearest nearest = nearest_to(name);
 
   for (const struct command *const *command = command_list; *command; command++)
     nearest_offer(&nearest, (*command)->name);
-  if (nearest.best)
+  return nearest.best;
+}
+
+int command_list_unknown(const char *name, struct problem *problem) {
+  const char *near = command_list_nearest(name);
+
+  if (near)
     return problem_set(problem, EXIT_CODE_USAGE, "unknown command '%s'; did you mean '%s'?", name,
-                       nearest.best);
+                       near);
   return problem_set(problem, EXIT_CODE_USAGE, "unknown command '%s'; kaizen-host -h lists them",
                      name);
 }

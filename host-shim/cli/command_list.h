@@ -11,6 +11,8 @@ extern const struct option_spec command_list_options[];
 /* In the order of the help; NULL-terminated. */
 extern const struct command *const command_list[];
 const struct command *command_list_find(const char *name);
+/* The command that was probably meant, or NULL. */
+const char *command_list_nearest(const char *name);
 /* "unknown command" with the nearest known one; -1. */
 int command_list_unknown(const char *name, struct problem *problem);
 

@@ -3,12 +3,55 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "cli/help.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 #include "base/output.h"
 #include "cli/command_list.h"
 
-enum { OPTION_COLUMNS = 32 };
+enum { OPTION_COLUMNS = 32, LINE_COLUMNS = 80 };
+
+/* Words from column `column` on; further lines begin with `indent` spaces and a `mark`.  An empty
+ * line of the text stays one. */
+static void print_words(FILE *out, const char *text, int column, int indent, const char *mark) {
+  bool begins = true;
+
+  while (*text != '\0') {
+    if (strncmp(text, "\n\n", 2) == 0) {
+      fprintf(out, "\n\n");
+      column = 0;
+      begins = true;
+    }
+    text += strspn(text, " \n");
+    int len = (int)strcspn(text, " \n");
+    if (!begins && column + 1 + len > LINE_COLUMNS) {
+      column = fprintf(out, "\n%*s%s", indent, "", mark) - 1;
+      begins = true;
+    }
+    column += fprintf(out, "%s%.*s", begins ? "" : " ", len, text);
+    begins = false;
+    text += len;
+  }
+  putc('\n', out);
+}
+
+/* A command line for a shell: broken between arguments, never within quotes. */
+static void print_command_line(FILE *out, const char *line) {
+  int column = fprintf(out, "  kaizen-host");
+
+  while (*line != '\0') {
+    int len = 0;
+    char quote = '\0';
+    for (; line[len] != '\0' && (quote != '\0' || line[len] != ' '); len++)
+      if (line[len] == '\'' || line[len] == '"')
+        quote = quote == line[len] ? '\0' : quote == '\0' ? line[len] : quote;
+    if (column + 1 + len > LINE_COLUMNS - 2)
+      column = fprintf(out, " \\\n     ") - 3;
+    column += fprintf(out, " %.*s", len, line);
+    line += line[len] == ' ' ? len + 1 : len;
+  }
+  putc('\n', out);
+}
 
 static void print_heading(FILE *out, const char *heading) {
   fprintf(out, "\n%s%s%s\n", output_style(OUTPUT_BOLD), heading, output_style_end());
@@ -23,15 +66,19 @@ static void print_options(FILE *out, const struct option_spec *spec) {
                        spec->metavar ? spec->metavar : "");
     if (columns >= OPTION_COLUMNS)
       columns = fprintf(out, "\n") - 1;
-    fprintf(out, "%*s  %s\n", OPTION_COLUMNS - columns, "", spec->help);
+    fprintf(out, "%*s  ", OPTION_COLUMNS - columns, "");
+    print_words(out, spec->help, OPTION_COLUMNS + 2, OPTION_COLUMNS + 2, "");
   }
 }
 
 static void print_examples(FILE *out, const struct command_example *example) {
   print_heading(out, "Examples");
-  for (; example->line; example++)
-    fprintf(out, "  %s# %s%s\n  kaizen-host %s\n", output_style(OUTPUT_DIM), example->what,
-            output_style_end(), example->line);
+  for (; example->line; example++) {
+    fprintf(out, "  %s# ", output_style(OUTPUT_DIM));
+    print_words(out, example->what, 4, 2, "# ");
+    fputs(output_style_end(), out);
+    print_command_line(out, example->line);
+  }
 }
 
 static const struct command_example program_examples[] = {
@@ -44,40 +91,43 @@ static const struct command_example program_examples[] = {
 };
 
 void help_print_program(FILE *out) {
-  fputs("kaizen-host - record what an agent did: into the project's metrics log, its summary, and "
-        "NATS\n",
-        out);
+  print_words(
+      out,
+      "kaizen-host - record what an agent did: into the project's metrics log, its summary, "
+      "and NATS",
+      0, 2, "");
   print_examples(out, program_examples);
   print_heading(out, "Usage");
   fputs("  kaizen-host [OPTIONS] COMMAND [ARGUMENTS] [OPTIONS]\n", out);
   print_heading(out, "Commands");
   for (const struct command *const *command = command_list; *command; command++)
-    fprintf(out, "  %-16s %s\n", (*command)->name, (*command)->summary);
-  fputs("  kaizen-host COMMAND -h explains a command.  \"metrics\" before a command is accepted "
-        "and ignored.\n",
+    print_words(out, (*command)->summary, fprintf(out, "  %-16s ", (*command)->name), 19, "");
+  fputs("  kaizen-host COMMAND -h explains a command.\n"
+        "  \"metrics\" before a command is accepted and ignored.\n",
         out);
   print_heading(out, "Options, before or behind the command");
   print_options(out, command_list_options);
   print_heading(out, "Exit status");
   fputs("  0 recorded, a duplicate, or done    1 not recorded, not found, not consistent\n"
         "  2 wrong command line                3 plugin or configuration refused\n"
-        "  4 execution rejected for good       5 not acknowledged within --wait or --timeout\n"
-        "  6 held, dead letters, an agent that cannot be read, a broker that cannot be used\n"
+        "  4 execution rejected permanently    5 not acknowledged in time\n"
+        "  6 held, dead letters, or an agent or a broker that cannot be used\n"
         "  7 unknown: retry with the same key\n",
         out);
 }
 
 void help_print_command(FILE *out, const struct command *command) {
-  fprintf(out, "kaizen-host %s - %s\n", command->name, command->summary);
+  print_words(out, command->summary, fprintf(out, "kaizen-host %s - ", command->name), 2, "");
   print_examples(out, command->examples);
   print_heading(out, "Usage");
-  fprintf(out, "  kaizen-host %s%s%s\n", command->name, *command->synopsis != '\0' ? " " : "",
-          command->synopsis);
+  print_words(out, command->synopsis, fprintf(out, "  kaizen-host %s ", command->name), 6, "");
   if (command->option_groups[0])
     print_heading(out, "Options");
   for (const struct option_spec *const *group = command->option_groups; *group; group++)
     print_options(out, *group);
-  if (command->details)
-    fprintf(out, "\n%s\n", command->details);
+  if (command->details) {
+    putc('\n', out);
+    print_words(out, command->details, 0, 0, "");
+  }
   fputs("\nkaizen-host -h lists the options every command takes.\n", out);
 }

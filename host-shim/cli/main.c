@@ -101,6 +101,16 @@ static int no_command(const struct arguments *arguments, struct problem *problem
   return output_problem(problem);
 }
 
+/* A command that was written as an option: --broker. */
+static void suggest_command(const char *argument, struct problem *problem) {
+  bool is_unknown = strncmp(problem->text, "unknown option --", 17) == 0;
+  const char *near = is_unknown ? command_list_nearest(argument + 2) : NULL;
+
+  if (near && !strstr(problem->text, "did you mean"))
+    problem_set(problem, EXIT_CODE_USAGE, "unknown option %s; did you mean the command '%s'?",
+                argument, near);
+}
+
 static int run(int argc, char **argv, struct arguments *arguments) {
   const struct option_spec *const global_groups[] = {command_list_options, NULL};
   const struct command *command = NULL;
@@ -109,6 +119,8 @@ static int run(int argc, char **argv, struct arguments *arguments) {
       .groups = global_groups, .argc = argc, .argv = argv, .next = 1, .arguments = arguments};
   int result = options_parse(&parser, true, &problem);
 
+  if (result < 0)
+    suggest_command(argv[parser.next - 1], &problem);
   if (result == 0 && parser.next < argc && !arguments->help &&
       strcmp(argv[parser.next], "metrics") == 0) {
     parser.next++; /* as other programs of the family spell it */

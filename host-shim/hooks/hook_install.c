@@ -20,7 +20,7 @@ const struct option_spec hook_install_options[] = {
     {"user", 0, OPTION_FLAG, NULL,
      "in the user's settings, for every project; the default where the host has them"},
     {"project", 0, OPTION_FLAG, NULL, "in the project's settings"},
-    {"dry-run", 'n', OPTION_FLAG, NULL, "only show what would change"},
+    {"dry-run", 0, OPTION_FLAG, NULL, "only show what would change"},
     {"state-dir", 0, OPTION_DIRECTORY, "DIR", "where backups are kept; else below $XDG_STATE_HOME"},
     {NULL, 0, OPTION_FLAG, NULL, NULL},
 };

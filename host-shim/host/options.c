@@ -50,18 +50,27 @@ const struct option_spec *options_find_letter(const struct option_spec *const *g
   return NULL;
 }
 
+/* True for the rest of a --no-... that is not also a name by itself. */
+static bool is_after_no(const struct option_spec *const *groups, const char *name) {
+  return !options_find(groups, name, strlen(name));
+}
+
 static int unknown_option(const struct option_spec *const *groups, const char *name, size_t len,
                           struct problem *problem) {
+  const struct option_spec *const *all = groups;
   char written[64] = "";
   if (len < sizeof written)
     memcpy(written, name, len);
   struct nearest nearest = nearest_to(written);
   for (; *groups; groups++)
-    for (const struct option_spec *spec = *groups; spec->name; spec++)
+    for (const struct option_spec *spec = *groups; spec->name; spec++) {
       nearest_offer(&nearest, spec->name);
+      if (strncmp(spec->name, "no-", 3) == 0) /* --broker of --no-broker is part of the name */
+        nearest_offer(&nearest, spec->name + 3);
+    }
   if (nearest.best)
-    return problem_set(problem, EXIT_CODE_USAGE, "unknown option --%.*s; did you mean --%s?",
-                       (int)len, name, nearest.best);
+    return problem_set(problem, EXIT_CODE_USAGE, "unknown option --%.*s; did you mean --%s%s?",
+                       (int)len, name, is_after_no(all, nearest.best) ? "no-" : "", nearest.best);
   return problem_set(problem, EXIT_CODE_USAGE, "unknown option --%.*s; -h lists the options",
                      (int)len, name);
 }

@@ -15,7 +15,7 @@
 const struct option_spec record_request_options[] = {
     {"success", 's', OPTION_FLAG, NULL, "the execution did what it was for"},
     {"failure", 'f', OPTION_FLAG, NULL, "it did not"},
-    {"time", 't', OPTION_NUMBER, "S", "how long it took, in seconds"},
+    {"time", 0, OPTION_NUMBER, "S", "how long it took, in seconds"},
     {"quality", 0, OPTION_NUMBER, "Q", "how good the result is, from 0 to 1"},
     {"session-id", 0, OPTION_TEXT, "ID", "the agent's session"},
     {"idempotency-key", 'k', OPTION_TEXT, "K",

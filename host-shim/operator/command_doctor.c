@@ -271,7 +271,7 @@ static struct waiting count_waiting(struct session *session) {
     waiting.held += report_text_count(agent, "held");
     waiting.dead_lettered += report_text_count(agent, "dead_lettered");
   }
-  waiting.is_known = true;
+  waiting.is_known = json_object_array_length(report_text_unreadable(report)) == 0;
   json_object_put(report);
   return waiting;
 }

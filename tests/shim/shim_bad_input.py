@@ -19,6 +19,8 @@ COMMAND_LINES = [
     ("help of an unknown command", ["help", "shwo"], 2, ["'shwo'", "'show'"]),
     ("unknown option", [*GOOD, "--qualty", "1"], 2, ["--qualty", "--quality"]),
     ("unknown option, nothing near", [*GOOD, "--zzzzzz"], 2, ["--zzzzzz"]),
+    ("unknown option, the rest of a --no-", ["doctor", "--brokr"], 2, ["--brokr", "--no-broker"]),
+    ("a command as an option", ["--brokr"], 2, ["--brokr", "'broker'"]),
     ("unknown short option", [*GOOD, "-Z"], 2, ["-Z"]),
     ("unknown option before the command", ["--verbos", "record"], 2, ["--verbos", "--verbose"]),
     ("a command's option before it", ["--success", "record"], 2, ["--success"]),

@@ -44,7 +44,7 @@ class Record(HostTest):
             self.assertEqual(json.loads(self.expect(0, *arguments, cwd=self.home))["result"], "RECORDED")
 
     def test_every_option_lands_in_its_member(self):
-        self.expect(0, "record", "coach", "-f", "-t", "1.5", "--quality", "0", "--session-id", "s-1", "-k", "k-1",
+        self.expect(0, "record", "coach", "-f", "--time", "1.5", "--quality", "0", "--session-id", "s-1", "-k", "k-1",
                     "--primary", "tests=12.5/20", "-m", "model=gpt", "-m", "turns=3", "-m", "cost_usd=1.50", "-m",
                     "cached=true", "-m", "version=v1.2", "-m", 'tags=["a"]', "-m", "equation=a=b",
                     "--timestamp", "2026-11-02T03:04:05.9+02:00")

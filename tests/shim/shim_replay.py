@@ -83,7 +83,7 @@ class Replay(HostTest):
 
     def test_an_export_comes_back_as_it_was(self):
         self.expect(0, "record", "coach", "--success", "-m", "cost_usd=1.50", "-k", "x")
-        self.expect(0, "record", "mentor", "--failure", "-t", "0.1")
+        self.expect(0, "record", "mentor", "--failure", "--time", "0.1")
         exported = self.expect(0, "export", "--all")
         copy = self.scratch / "copy"
         copy.mkdir()

@@ -215,14 +215,32 @@ class Views(HostTest):
             self.expect(0, "-C", empty, *arguments)
             self.assertEqual(list(empty.iterdir()), [])
 
-    def test_help_has_examples_before_usage_for_every_command(self):
-        commands = re.findall(r"^  ([a-z-]+) {2,}", self.expect(0, "-h").split("Commands\n")[1].split("kaizen-host")[0], re.M)
+    def commands(self):
+        commands = re.findall(r"^  ([a-z-]+) +", self.expect(0, "-h").split("Commands\n")[1].split("kaizen-host")[0], re.M)
         self.assertGreater(len(commands), 15)
-        for command in commands:
+        return commands
+
+    def test_help_has_examples_before_usage_for_every_command(self):
+        for line in self.expect(0, "-h").splitlines():
+            self.assertLessEqual(len(line), 80, line)
+        for command in self.commands():
             text = self.expect(0, command, "-h")
             self.assertLess(text.index("Examples"), text.index("Usage"))
             self.assertEqual(text, self.expect(0, "help", command))
-            self.assertTrue(all(len(line) <= 120 for line in text.splitlines()))
+            for line in text.splitlines():
+                self.assertLessEqual(len(line), 80, line)
+                self.assertEqual(line, line.rstrip())
+
+    def test_a_letter_means_one_thing_in_every_command(self):
+        meanings = {}
+        for command in self.commands():
+            for letter, value in re.findall(r"^  -(\w), --[\w-]+( [A-Z=a-z|]+)?", self.expect(0, command, "-h"), re.M):
+                meanings.setdefault(letter, set()).add(value)
+        for letter, values in meanings.items():
+            self.assertEqual(len(values), 1, (letter, values))
+        self.assertEqual((meanings["n"], meanings["t"]), ({" N"}, {" S"}))
+        for arguments in (["record", "coach", "-s", "-t", "1"], ["install-hooks", "claude-code", "-n"]):
+            self.assertIn("unknown option", self.messages(2, *arguments))
 
 
 class Unknown(HostTest):
