@@ -53,6 +53,7 @@ static int run_command(const struct command *command, struct arguments *argument
       .directory = options_text(arguments, "directory", NULL),
       .config_file = options_text(arguments, "config", NULL),
       .plugin_name = options_text(arguments, "plugin", NULL),
+      .only_reads = command->only_reads && !options_given(arguments, "repair"),
   };
 
   if (arguments->help) {

@@ -25,6 +25,7 @@ struct host {                        /* what every command is given; all borrowe
   const char *directory;             /* -C, or NULL */
   const char *config_file;           /* --config, or NULL */
   const char *plugin_name;           /* --plugin, or NULL */
+  bool only_reads;                   /* as the command has it */
 };
 
 struct command_example {
@@ -43,8 +44,11 @@ struct command {
                             empty */
   bool takes_agent;            /* its first positional argument is an agent: for the completions */
   size_t words_min, words_max; /* positional arguments */
-  bool takes_rest;             /* a command line behind "--" */
-  int usage_status;            /* exit status for a wrong command line; 0: EXIT_CODE_USAGE */
+  bool
+      only_reads; /* it writes nothing into the project, which may then be anybody's; a --repair does
+                    */
+  bool takes_rest;  /* a command line behind "--" */
+  int usage_status; /* exit status for a wrong command line; 0: EXIT_CODE_USAGE */
   /* Says what is wrong with a command line and answers the exit status; NULL: as above. */
   int (*refused)(const struct problem *problem);
   int (*run)(const struct host *host); /* answers the exit status */

@@ -166,6 +166,7 @@ int session_create(const struct host *host, struct session *session, struct prob
   const struct kaizen_host_v1 callbacks = {
       .struct_size = sizeof callbacks,
       .abi_version = KAIZEN_ABI_VERSION,
+      .flags = host->only_reads ? KAIZEN_HOST_ONLY_READS : 0,
       .log_level = log_level(),
       .name = "kaizen-host",
       .version = KAIZEN_HOST_VERSION,

@@ -230,5 +230,6 @@ const struct command command_status = {
                "that cannot be read, or a broker that cannot be used.",
     .examples = examples,
     .option_groups = {own_options},
+    .only_reads = true,
     .run = run,
 };

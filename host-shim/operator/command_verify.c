@@ -172,5 +172,6 @@ const struct command command_verify = {
     .option_groups = {own_options},
     .takes_agent = true,
     .words_max = 1,
+    .only_reads = true,
     .run = run,
 };

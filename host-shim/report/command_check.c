@@ -224,5 +224,6 @@ const struct command command_check = {
     .option_groups = {check_rules_options, own_options, window_options},
     .takes_agent = true,
     .words_max = 1,
+    .only_reads = true,
     .run = run,
 };

@@ -356,5 +356,6 @@ const struct command command_compare = {
     .takes_agent = true,
     .words_min = 1,
     .words_max = 2,
+    .only_reads = true,
     .run = run,
 };

@@ -113,5 +113,6 @@ const struct command command_export = {
     .option_groups = {own_options, window_range_options},
     .takes_agent = true,
     .words_max = 1,
+    .only_reads = true,
     .run = run,
 };

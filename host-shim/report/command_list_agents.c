@@ -393,5 +393,6 @@ const struct command command_list_agents = {
                "when the numbers carry it; an empty one means that none does.",
     .examples = examples,
     .option_groups = {window_options, own_options},
+    .only_reads = true,
     .run = run,
 };

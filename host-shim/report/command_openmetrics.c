@@ -170,5 +170,6 @@ const struct command command_openmetrics = {
         "without rate().",
     .examples = examples,
     .option_groups = {own_options, window_options},
+    .only_reads = true,
     .run = run,
 };

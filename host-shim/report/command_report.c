@@ -193,5 +193,6 @@ const struct command command_report = {
     .summary = "one page about the project",
     .examples = examples,
     .option_groups = {own_options, window_options},
+    .only_reads = true,
     .run = run,
 };

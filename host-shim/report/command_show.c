@@ -237,5 +237,6 @@ const struct command command_show = {
     .option_groups = {own_options, window_options},
     .takes_agent = true,
     .words_max = 1,
+    .only_reads = true,
     .run = run,
 };

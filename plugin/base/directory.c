@@ -35,12 +35,26 @@ static int refuse_owner(const char *path, uid_t owner, struct error *error) {
                    path, (long)owner, (long)geteuid());
 }
 
-/* What may be used: a regular file of ours with one name. */
-static int check_file(const char *path, const struct stat *status, struct error *error) {
+/* Whoever reads another user's project takes what belongs to the owner of the folder it starts
+ * from, and nothing of a third one's. */
+static int check_owner(int directory_fd, const char *path, const struct stat *status, bool writes,
+                       struct error *error) {
+  struct stat folder;
+
+  if (status->st_uid == geteuid())
+    return 0;
+  if (!writes && fstat(directory_fd, &folder) == 0 && folder.st_uid == status->st_uid)
+    return 0;
+  return refuse_owner(path, status->st_uid, error);
+}
+
+/* What may be used: a regular file with one name. */
+static int check_file(int directory_fd, const char *path, const struct stat *status, bool writes,
+                      struct error *error) {
   if (!S_ISREG(status->st_mode))
     return error_set(error, ERROR_IO, "%s: no regular file; remove it", path);
-  if (status->st_uid != geteuid())
-    return refuse_owner(path, status->st_uid, error);
+  if (check_owner(directory_fd, path, status, writes, error) != 0)
+    return -1;
   if (status->st_nlink > 1)
     return error_set(error, ERROR_IO, "%s: has %lu hard links, one is allowed; remove the others",
                      path, (unsigned long)status->st_nlink);
@@ -51,6 +65,7 @@ int directory_open_file(int directory_fd, const char *path, int open_flags, int 
                         struct error *error) {
   struct stat status;
   int opened = os_files_open(directory_fd, path, open_flags | O_NONBLOCK, FILE_MODE);
+  bool writes = (open_flags & O_ACCMODE) != O_RDONLY || open_flags & O_CREAT;
   int result;
 
   *fd = -1;
@@ -59,7 +74,7 @@ int directory_open_file(int directory_fd, const char *path, int open_flags, int 
   if (opened < 0)
     return refuse_open(path, error);
   result = fstat(opened, &status) != 0 ? error_set_errno(error, ERROR_IO, errno, "%s: fstat", path)
-                                       : check_file(path, &status, error);
+                                       : check_file(directory_fd, path, &status, writes, error);
   if (result != 0) {
     (void)close(opened);
     return result;
@@ -72,10 +87,11 @@ int directory_look_at_file(int directory_fd, const char *path, struct stat *stat
                            struct error *error) {
   if (os_files_look(directory_fd, path, status) != 0)
     return refuse_open(path, error);
-  return check_file(path, status, error);
+  return check_file(directory_fd, path, status, false, error);
 }
 
-int directory_open_folder(int directory_fd, const char *path, int *fd, struct error *error) {
+static int open_folder(int directory_fd, const char *path, bool writes, int *fd,
+                       struct error *error) {
   struct stat status;
   int opened = os_files_open(directory_fd, path, O_RDONLY | O_DIRECTORY, 0);
   int result = 0;
@@ -85,14 +101,18 @@ int directory_open_folder(int directory_fd, const char *path, int *fd, struct er
     return refuse_open(path, error);
   if (fstat(opened, &status) != 0)
     result = error_set_errno(error, ERROR_IO, errno, "%s: fstat", path);
-  else if (status.st_uid != geteuid())
-    result = refuse_owner(path, status.st_uid, error);
+  else
+    result = check_owner(directory_fd, path, &status, writes, error);
   if (result != 0) {
     (void)close(opened);
     return result;
   }
   *fd = opened;
   return 0;
+}
+
+int directory_open_folder(int directory_fd, const char *path, int *fd, struct error *error) {
+  return open_folder(directory_fd, path, false, fd, error);
 }
 
 int directory_make_folder(int directory_fd, const char *name, bool *made, int *fd,
@@ -103,7 +123,7 @@ int directory_make_folder(int directory_fd, const char *name, bool *made, int *f
     *made = true;
   else if (errno != EEXIST)
     return error_set_errno(error, ERROR_IO, errno, "%s: cannot make the folder", name);
-  return directory_open_folder(directory_fd, name, fd, error);
+  return open_folder(directory_fd, name, true, fd, error);
 }
 
 int directory_replace_file(int directory_fd, const char *from, const char *to,

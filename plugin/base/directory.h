@@ -3,7 +3,8 @@
  * SPDX-License-Identifier: Apache-2.0
  *
  * Names are looked up through os_files.h.  What is opened is a regular file with one link, or a
- * folder, and belongs to the effective user, or it is refused: links, FIFOs, sockets and devices
+ * folder, and belongs to the effective user, or, only to be read, to the owner of `directory_fd`,
+ * or it is refused: links, FIFOs, sockets and devices
  * never are opened for use.  Descriptors are close-on-exec. */
 #ifndef KAIZEN_BASE_DIRECTORY_H
 #define KAIZEN_BASE_DIRECTORY_H

@@ -98,8 +98,16 @@ static void tell_publisher(void *ctx, const char *agent) {
   return_attachment(pipeline);
 }
 
+static int open_project(struct project *project, const struct config *config, bool only_reads,
+                        struct error *error) {
+  if (only_reads)
+    return project_open_to_read(project, config->project_root, error);
+  return project_open(project, config->project_root, config->allow_network_fs,
+                      config->fsync == CONFIG_FSYNC_ALWAYS, error);
+}
+
 struct pipeline *pipeline_new(const struct config *config, const struct config_origins *origins,
-                              struct host_log *log, struct error *error) {
+                              bool only_reads, struct host_log *log, struct error *error) {
   bool sync = config->fsync == CONFIG_FSYNC_ALWAYS;
   struct pipeline *pipeline = calloc(1, sizeof *pipeline);
 
@@ -107,8 +115,7 @@ struct pipeline *pipeline_new(const struct config *config, const struct config_o
     (void)error_set(error, KAIZEN_E_NOMEM, "out of memory");
     return NULL;
   }
-  if (project_open(&pipeline->project, config->project_root, config->allow_network_fs, sync,
-                   error) != 0)
+  if (open_project(&pipeline->project, config, only_reads, error) != 0)
     goto no_project;
   pipeline->recorder = recorder_new(&(struct recorder_options){
       .project = &pipeline->project,

@@ -44,7 +44,7 @@ struct pipeline {
 /* Takes the configuration over (its strings too), opens the project; touches nothing in it.  NULL
  * with *error. */
 struct pipeline *pipeline_new(const struct config *config, const struct config_origins *origins,
-                              struct host_log *log, struct error *error);
+                              bool only_reads, struct host_log *log, struct error *error);
 void pipeline_free(struct pipeline *pipeline);
 /* From here on records may come; publishing begins when emission is on and done in this process. */
 void pipeline_start(struct pipeline *pipeline);

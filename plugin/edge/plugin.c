@@ -89,7 +89,8 @@ static int apply_config(struct kaizen_instance *instance, struct error *error) {
   if (config_copy(&config, &instance->config, error) != 0)
     return -1;
   if (config_finish(&config, &origins, error) == 0)
-    pipeline = pipeline_new(&config, &origins, &instance->log, error);
+    pipeline = pipeline_new(&config, &origins, instance->host.flags & KAIZEN_HOST_ONLY_READS,
+                            &instance->log, error);
   if (!pipeline) {
     config_fini(&config);
     return -1;
@@ -171,6 +172,9 @@ static int32_t start(struct kaizen_instance *instance) {
 
   if (code != KAIZEN_OK)
     return code;
+  if (instance->host.flags & KAIZEN_HOST_ONLY_READS)
+    return call_end(
+        &call, error_set(&call.error, KAIZEN_E_STATE, "start: the host said that it only reads"));
   pipeline_start(call.pipeline);
   instance_set_state(instance, INSTANCE_RUNNING);
   return call_end(&call, KAIZEN_OK);

@@ -74,9 +74,8 @@ static int check_root(const struct project *project, const char *root, bool allo
   return allow_network_fs ? 0 : refuse_network_file_system(root, project->root_fd, error);
 }
 
-int project_open(struct project *project, const char *root, bool allow_network_fs, bool sync,
-                 struct error *error) {
-  *project = (struct project){.root_fd = -1, .sync = sync};
+int project_open_to_read(struct project *project, const char *root, struct error *error) {
+  *project = (struct project){.root_fd = -1};
   project->root = realpath(root, NULL);
   if (!project->root)
     return errno == ENOMEM
@@ -85,10 +84,20 @@ int project_open(struct project *project, const char *root, bool allow_network_f
   project->root_fd = os_files_openat(AT_FDCWD, project->root, O_RDONLY | O_DIRECTORY, 0);
   if (project->root_fd < 0) {
     (void)error_set_errno(error, KAIZEN_E_CONFIG, errno, "project_root \"%s\"", root);
-  } else if (check_root(project, root, allow_network_fs, error) == 0) {
-    read_boot_id(project->boot_id);
-    return 0;
+    project_close(project);
+    return -1;
   }
+  read_boot_id(project->boot_id);
+  return 0;
+}
+
+int project_open(struct project *project, const char *root, bool allow_network_fs, bool sync,
+                 struct error *error) {
+  if (project_open_to_read(project, root, error) != 0)
+    return -1;
+  project->sync = sync;
+  if (check_root(project, root, allow_network_fs, error) == 0)
+    return 0;
   project_close(project);
   return -1;
 }

@@ -21,6 +21,8 @@ struct project { /* read-only after project_open(), but for the lazily made iden
  * file system). */
 int project_open(struct project *project, const char *root, bool allow_network_fs, bool sync,
                  struct error *error);
+/* The same for a process that only reads: of any owner, writable or not. */
+int project_open_to_read(struct project *project, const char *root, struct error *error);
 void project_close(struct project *project);
 
 /* .kaizen/metrics: 0 with *fd to be closed by the caller, 1 when it is not there (create false),
