@@ -26,6 +26,7 @@ const struct command *const command_list[] = {
     &command_compare,
     &command_export,
     &command_report,
+    &command_top,
     &command_openmetrics,
     &command_status,
     &command_drain,

@@ -7,6 +7,7 @@
 #include "host/command.h"
 
 extern const struct command command_show;
+extern const struct command command_top;
 extern const struct command command_list_agents;
 extern const struct command command_check;
 extern const struct command command_compare;

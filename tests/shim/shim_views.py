@@ -1,6 +1,7 @@
 # shim_views.py - what the host shows: tables, reports and documents, checked against the log they come from.
 #
 # SPDX-License-Identifier: Apache-2.0
+import fcntl
 import html.parser
 import json
 import os
@@ -8,7 +9,9 @@ import pty
 import re
 import shlex
 import shutil
+import struct
 import subprocess
+import termios
 import unittest
 
 from shim_support import HOST, NO_BROKER, HostTest, clean_environment
@@ -214,6 +217,45 @@ class Views(HostTest):
         for arguments in (["show"], ["list"], ["export", "--all"], ["status", "--no-broker"], ["verify"], ["openmetrics"], ["report"]):
             self.expect(0, "-C", empty, *arguments)
             self.assertEqual(list(empty.iterdir()), [])
+
+    def test_top_shows_agents_and_open_runs_from_the_log_alone(self):
+        run = subprocess.Popen(self.host_command("exec", "coach", "--session-id", "s-9", "--", "cat"), cwd=self.project,
+                               env=clean_environment(self.home), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        run.stdin.write(b"begun\n")
+        run.stdin.flush()
+        run.stdout.readline()
+        text = self.expect(0, "top", env={"NATS_URL": "nats://nowhere.invalid:1"})
+        document = json.loads(self.expect(0, "top", "-o", "json"))
+        twice = self.expect(0, "top", "-n", "2", "--interval", "0")
+        run.stdin.close()
+        run.wait()
+        self.assertIn("1 open run\n", text)
+        self.assertRegex(text, r"(?m)^ *coach +running for .*s-9$")
+        self.assertNotIn("\x1b", text)
+        self.assertEqual(twice.count("1 open run\n"), 2)
+        self.assertEqual([open_run["agent"] for open_run in document["open_runs"]], ["coach"])
+        self.assertIn("0 open runs", self.expect(0, "top"))
+
+    def test_top_on_a_terminal_ends_with_q_and_leaves_it_as_it_was(self):
+        for key in (b"q", b"\x03"):
+            pid, terminal = pty.fork()
+            if pid == 0:
+                os.chdir(self.project)
+                os.execve(HOST, [HOST, "top"], clean_environment(self.home, {"TERM": "xterm"}))
+            output = b""
+            while b"open run" not in output:
+                output += os.read(terminal, 1000)
+            fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 10, 40, 0, 0))
+            while output.count(b"\x1b[2J") < 2:
+                output += os.read(terminal, 1000)
+            os.write(terminal, key)
+            while b"\x1b[?1049l" not in output:
+                output += os.read(terminal, 1000)
+            _, status = os.waitpid(pid, 0)
+            self.assertEqual(os.waitstatus_to_exitcode(status), 0)
+            wanted = termios.ICANON | termios.ECHO
+            self.assertEqual(termios.tcgetattr(terminal)[3] & wanted, wanted)
+            os.close(terminal)
 
     def commands(self):
         commands = re.findall(r"^  ([a-z-]+) +", self.expect(0, "-h").split("Commands\n")[1].split("kaizen-host")[0], re.M)
