@@ -45,7 +45,7 @@ static void append_text_rule(struct buffer *out, const struct config_key *key) {
   if (key->type == CONFIG_TYPE_SLUG)
     buffer_append_text(out, ",\"pattern\":\"^[^/]*$\"");
   if (key->type == CONFIG_TYPE_STREAM)
-    buffer_append_text(out, ",\"pattern\":\"^[^ .*>/\\\\]*$\"");
+    buffer_append_text(out, ",\"pattern\":\"^[^ .*>/\\\\\\\\]*$\"");
 }
 
 static void append_property(struct buffer *out, const struct config_key *key) {

@@ -154,8 +154,8 @@ class Exec(HostTest):
                 "    input()\n"
                 "except KeyboardInterrupt:\n"
                 "    print('handled', flush=True)\n"
+                "import time; time.sleep(2)\n"  # a person types while the command works
                 "input()\n"
-                "import time; time.sleep(0.3)\n"
                 "raise SystemExit(7)\n")
         record = self.on_terminal(repl, b"quit\n")
         self.assertEqual((record["success"], record["metadata"]["outcome"]), (False, "failed"))
