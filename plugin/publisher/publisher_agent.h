@@ -43,6 +43,9 @@ struct publisher_agent {
   struct read_place place;
   struct window_entry *first, *last; /* in the order of the log */
   size_t in_flight;
+  const struct window_entry
+      *declined; /* the last one that was declined with a cause, and the cause */
+  char declined_why[120];
   unsigned probes;                     /* since the last acknowledgement */
   uint64_t unacknowledged;             /* in the window when the log was found rewritten */
   struct publisher_progress *progress; /* NULL: nothing to store */

@@ -95,8 +95,15 @@ static bool is_in_the_way(const struct publisher_flow *flow, const struct window
  * acknowledged and there is no room for more, it is this event, and it becomes a dead letter. */
 static void decline(struct publisher_flow *flow, struct window_entry *entry, const char *why,
                     int64_t now_ns) {
+  struct publisher_agent *agent = entry->agent;
   char reason[200];
 
+  if (why[0] != '\0') { /* a later try may end without an answer, which tells less */
+    agent->declined = entry;
+    (void)snprintf(agent->declined_why, sizeof agent->declined_why, "%s", why);
+  } else if (agent->declined == entry) {
+    why = agent->declined_why;
+  }
   entry->declined++;
   if (entry->declined <= DECLINED_IN_ORDER)
     return;
@@ -106,7 +113,7 @@ static void decline(struct publisher_flow *flow, struct window_entry *entry, con
     return;
   (void)snprintf(reason, sizeof reason,
                  "not acknowledged in %u tries, while later events of the agent were: %.120s",
-                 entry->declined, why[0] ? why : "the broker does not say why");
+                 entry->declined, why[0] ? why : "the broker does not answer for it");
   (void)window_refuse(entry, reason); /* without memory for it: at the next try */
 }
 
@@ -319,7 +326,7 @@ static void decline_passed_over(struct publisher_flow *flow, int64_t now_ns) {
         (entry->declined > 0 || entry->sent_ns < flow->answered_ns)) {
       if (entry->declined < DECLINED_IN_ORDER)
         entry->declined = DECLINED_IN_ORDER; /* its order is lost already */
-      decline(flow, entry, "the broker does not answer for it", now_ns);
+      decline(flow, entry, "", now_ns);
       if (entry->state == WINDOW_DONE) {
         entry->agent->in_flight--;
         flow->sender.in_flight--;

@@ -11,7 +11,7 @@ import threading
 import unittest
 
 from hook_support import HookTest
-from shim_support import clean_environment, slowed
+from shim_support import HOST, clean_environment, slowed
 
 MIXED = [
     "kaizen-host hook claude-code 2>>/tmp/kz.log; /opt/mine.sh",
@@ -259,8 +259,11 @@ class Settings(HookTest):
                 self.assertEqual("features.hooks" in self.run_host("doctor").stdout.decode(), is_off)
 
     def test_it_is_said_when_no_plugin_can_be_loaded(self):
-        result = self.run_host("install-hooks", "claude-code", env={"KAIZEN_PLUGIN_PATH": str(self.scratch)})
-        self.assertEqual(result.returncode, 0)
+        alone = self.scratch / "alone" / "kaizen-host"  # the built one finds the plugin beside it
+        alone.parent.mkdir()
+        shutil.copy(HOST, alone)
+        result = subprocess.run([alone, "install-hooks", "claude-code"], cwd=self.project, capture_output=True, check=True,
+                                env=clean_environment(self.home, {"KAIZEN_PLUGIN_PATH": str(self.scratch)}))
         self.assertIn(b"record nothing", result.stderr)
         self.assertNotIn("record nothing", self.install())
 
