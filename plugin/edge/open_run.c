@@ -3,10 +3,8 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "edge/open_run.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -132,16 +130,6 @@ static int record_lost(struct sweep *sweep, const struct open_span *span) {
   return 0;
 }
 
-/* What a process leaves that dies while it makes the file: its run never began. */
-static bool is_old_scrap(const struct sweep *sweep, const char *token) {
-  char name[sizeof ".open-" + UUID_TEXT_SIZE];
-  struct stat status;
-
-  (void)snprintf(name, sizeof name, ".open-%s", token);
-  return fstatat(sweep->agent_fd, name, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
-         clock_wall_ns() / NS_PER_S - status.st_mtime > 24 * 3600;
-}
-
 static int look_at(void *ctx, const char *token) {
   struct sweep *sweep = ctx;
   struct error *error = &sweep->call->error;
@@ -153,7 +141,7 @@ static int look_at(void *ctx, const char *token) {
     goes = record_lost(sweep, &span) == 0;
     sweep->failed = sweep->failed || !goes;
   } else if (result < 0 && error->code == KAIZEN_E_REJECTED) {
-    goes = is_old_scrap(sweep, token);
+    goes = open_span_is_scrap(sweep->agent_fd, token);
   } else if (result < 0) {
     sweep->failed = true;
   }

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <kaizen/plugin.h>
@@ -21,7 +22,8 @@
 #define PREFIX ".open-"
 #define NAME_SIZE (sizeof PREFIX - 1 + UUID_TEXT_SIZE)
 #define FILE_BYTES_MAX 8192u
-#define DAY_NS (INT64_C(86400) * 1000000000)
+#define NS_PER_S INT64_C(1000000000)
+#define DAY_NS (INT64_C(86400) * NS_PER_S)
 
 static void name_of(const char token[UUID_TEXT_SIZE], char name[NAME_SIZE]) {
   memcpy(name, PREFIX, sizeof PREFIX - 1);
@@ -231,4 +233,13 @@ bool open_span_is_lost(const struct open_span *span, const struct process_identi
   if (elapsed_ns < 0)
     elapsed_ns = clock_wall_ns() - span->began_unix_ns;
   return elapsed_ns > DAY_NS;
+}
+
+bool open_span_is_scrap(int agent_fd, const char token[UUID_TEXT_SIZE]) {
+  char name[NAME_SIZE];
+  struct stat status;
+
+  name_of(token, name);
+  return fstatat(agent_fd, name, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
+         clock_wall_ns() / NS_PER_S - status.st_mtime > DAY_NS / NS_PER_S;
 }
