@@ -22,6 +22,11 @@
 #define BUSY_RETRY_NS INT64_C(5000000)
 #define FAILED_RETRY_NS INT64_C(1000000000)
 #define SYNC_INTERVAL_NS INT64_C(5000000)
+#define STORE_BUSY_NS INT64_C(100000000)
+#define STORE_RETRY_NS INT64_C(1000000000)
+#define STORE_RETRY_DOUBLINGS 5 /* 32 s */
+#define FULL_RETRY_NS INT64_C(30000000000)
+#define LETTERS_BYTES_MAX (1u << 20) /* that could not be stored yet */
 
 struct publisher_agent *publisher_agent_new(struct site *site, const char *name) {
   size_t size = strlen(name) + 1;
@@ -83,10 +88,10 @@ static enum publisher_seen wait_for_lock(struct publisher_agent *agent, int64_t 
 
 /* The place was no good and nothing is in flight any more: what was acknowledged is kept, the rest
  * is read again. */
-static int leave_place(struct publisher_agent *agent, struct window *window) {
+static int leave_place(struct publisher_agent *agent, struct window *window, int64_t now_ns) {
   struct window_entry *entry;
 
-  if (publisher_agent_store(agent) == 1)
+  if (now_ns < agent->store_after_ns || publisher_agent_store(agent) == 1)
     return 1;
   agent->unacknowledged = 0;
   for (entry = agent->first; entry && agent->rewritten; entry = entry->next)
@@ -218,11 +223,11 @@ enum publisher_seen publisher_agent_look(struct publisher_agent *agent, struct w
   enum publisher_seen seen;
   int result;
 
+  if (agent->replace && (agent->in_flight > 0 || leave_place(agent, window, now_ns) != 0))
+    return PUBLISHER_LATER;
   if (now_ns < agent->not_before_ns)
     return PUBLISHER_LATER;
   agent->used_ns = now_ns;
-  if (agent->replace && (agent->in_flight > 0 || leave_place(agent, window) != 0))
-    return PUBLISHER_LATER;
   result = agent->outbox.agent_fd >= 0
                ? 0
                : outbox_open(&agent->outbox, &agent->site->project, agent->name, &error);
@@ -340,6 +345,28 @@ static int write_letter(struct publisher_agent *agent, const struct window_entry
   return -1;
 }
 
+/* May one more event become a dead letter?  Where not, no letter is dropped: the agent's events wait,
+ * from that one on, and the other agents' go on. */
+static bool has_room(struct publisher_agent *agent, int64_t now_ns) {
+  size_t len = agent->progress ? agent->progress->letters.len : 0;
+  bool is_full = !dead_letter_has_room(agent->outbox.agent_fd, len);
+  struct error error = {0};
+
+  if (!is_full && len < LETTERS_BYTES_MAX)
+    return true;
+  if (is_full) {
+    (void)error_set(&error, KAIZEN_E_IO,
+                    "%u MiB of dead letters are the limit: its events wait; kaizen-host "
+                    "dead-letters list says why, dead-letters retry sends them again",
+                    DEAD_LETTER_BYTES_MAX >> 20);
+    (void)fail(agent, &error, now_ns);
+  }
+  agent->not_before_ns = now_ns + FULL_RETRY_NS;
+  agent->look = true;
+  replace_later(agent, false);
+  return false;
+}
+
 static struct publisher_progress *begin_progress(struct publisher_agent *agent, int64_t now_ns) {
   if (!agent->progress) {
     agent->progress = calloc(1, sizeof *agent->progress);
@@ -355,8 +382,11 @@ static struct publisher_progress *begin_progress(struct publisher_agent *agent, 
 void publisher_agent_advance(struct publisher_agent *agent, struct window *window, int64_t now_ns) {
   while (agent->first && agent->first->state == WINDOW_DONE) {
     struct window_entry *entry = agent->first;
-    struct publisher_progress *progress = begin_progress(agent, now_ns);
+    struct publisher_progress *progress;
 
+    if (entry->refusal && !has_room(agent, now_ns))
+      return;
+    progress = begin_progress(agent, now_ns);
     /* out of memory: it stays in the window until the next answer */
     if (!progress || (entry->refusal && write_letter(agent, entry, clock_wall_ns()) != 0))
       return;
@@ -370,6 +400,23 @@ void publisher_agent_advance(struct publisher_agent *agent, struct window *windo
       agent->last = NULL;
     window_give_back(window, entry);
   }
+}
+
+/* The letters and the cursor that counts them, or neither: what is tried again and again must not
+ * write the same letters each time. */
+static int store_with_letters(struct publisher_agent *agent, struct agent_state *state,
+                              struct error *error) {
+  struct buffer *letters = &agent->progress->letters;
+  int agent_fd = agent->outbox.agent_fd;
+
+  if (letters->len > 0 &&
+      dead_letter_append(agent_fd, buffer_span(letters), agent->site->durable, error) != 0)
+    return -1;
+  if (agent_state_store(agent_fd, state, false, error) == 0)
+    return 0;
+  if (letters->len > 0 && dead_letter_take_back(agent_fd, letters->len) != 0)
+    buffer_clear(letters); /* they stand there already */
+  return -1;
 }
 
 /* 0 stored; 1 the cursor is not where this publisher left it, so the progress is of no use; -1. */
@@ -389,16 +436,21 @@ static int store_locked(struct publisher_agent *agent, struct agent_state *state
   memcpy(state->last_stream_id, agent->stored.id, sizeof state->last_stream_id);
   if (agent->last_acknowledged_unix_ns > 0)
     state->last_acknowledged_unix_ns = agent->last_acknowledged_unix_ns;
-  if (progress->letters.len > 0 &&
-      dead_letter_append(agent->outbox.agent_fd, buffer_span(&progress->letters),
-                         agent->site->durable, error) != 0)
-    return -1;
-  if (agent_state_store(agent->outbox.agent_fd, state, false, error) != 0)
+  if (store_with_letters(agent, state, error) != 0)
     return -1;
   agent->claimed = true;
   agent->place.epoch = state->cursor.epoch;
   agent->stores_lost = 0;
   return 0;
+}
+
+/* A disk that is full, a file that may not be written: it is tried again after a second, then after
+ * twice as long each time. */
+static int store_later(struct publisher_agent *agent) {
+  agent->store_after_ns = clock_monotonic_ns() + (STORE_RETRY_NS << agent->stores_failed);
+  if (agent->stores_failed < STORE_RETRY_DOUBLINGS)
+    agent->stores_failed++;
+  return 1;
 }
 
 int publisher_agent_store(struct publisher_agent *agent) {
@@ -414,8 +466,10 @@ int publisher_agent_store(struct publisher_agent *agent) {
   else
     result = outbox_lock_state(&agent->outbox, clock_monotonic_ns() + STORE_WAIT_NS, &state,
                                &same_log, &error);
-  if (result == OUTBOX_BUSY)
+  if (result == OUTBOX_BUSY) {
+    agent->store_after_ns = clock_monotonic_ns() + STORE_BUSY_NS;
     return 1;
+  }
   if (result == OUTBOX_SEEN) {
     result = store_locked(agent, &state, same_log, &error);
     agent_lock_release(&agent->outbox.lock);
@@ -423,8 +477,10 @@ int publisher_agent_store(struct publisher_agent *agent) {
   if (result < 0) {
     site_say(agent->site, KAIZEN_LOG_WARNING, PUBLISHER_MESSAGE_AGENT_FAILED, "%s: %s", agent->name,
              error.text);
-    return 1;
+    return store_later(agent);
   }
+  agent->stores_failed = 0;
+  agent->store_after_ns = 0;
   drop_progress(agent);
   if (result == 0) {
     /* not under the lock: nobody waits for the disk because a cursor moved */

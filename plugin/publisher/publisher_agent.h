@@ -39,6 +39,8 @@ struct publisher_agent {
   bool failed;        /* its trouble has been told */
   bool unsynced;      /* the log could not be made durable: what may vanish is not sent */
   int64_t not_before_ns, synced_ns, used_ns;
+  int64_t store_after_ns; /* what could not be stored is tried again then, */
+  unsigned stores_failed; /* after so many times in a row */
   struct outbox outbox;
   struct read_place place;
   struct window_entry *first, *last; /* in the order of the log */
@@ -78,8 +80,8 @@ int publisher_agent_reread(struct publisher_agent *agent, const struct window_en
                            struct buffer *text, struct record *record);
 /* Takes what is done from the front of the window into the progress. */
 void publisher_agent_advance(struct publisher_agent *agent, struct window *window, int64_t now_ns);
-/* Writes the progress into .state.  0 also when there is none; 1 to be tried again; -1 the place is
- * no good any more. */
+/* Writes the progress into .state.  0 also when there is none; 1 to be tried again at
+ * store_after_ns; -1 the place is no good any more. */
 int publisher_agent_store(struct publisher_agent *agent);
 void publisher_agent_close(
     struct publisher_agent *agent); /* its descriptors; they come back by themselves */

@@ -449,7 +449,7 @@ int64_t publisher_flow_next_ns(const struct publisher_flow *flow,
                                                                         : next_ns;
   if (flow->sender.in_flight > 0)
     return now_ns + NS_PER_MS;
-  if (flow->sender.window.in_use > 0 && flow->mode != PUBLISHER_FLOWING)
+  if (flow->sender.window.in_use > 0 && flow->mode != PUBLISHER_FLOWING && flow->retry_ns > now_ns)
     return flow->retry_ns;
   if (flow->sender.window.in_use > 0)
     return now_ns + 5 * NS_PER_MS;

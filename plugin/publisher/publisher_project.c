@@ -315,7 +315,8 @@ static void store_progress(struct publisher_project *project, int64_t now_ns) {
   for (struct publisher_agent *agent = project->agents; agent; agent = agent->next) {
     bool idle = !agent->first && !agent->look;
 
-    if (agent->progress && (idle || now_ns >= agent->progress->since_ns + STORE_AFTER_NS))
+    if (agent->progress && now_ns >= agent->store_after_ns &&
+        (idle || now_ns >= agent->progress->since_ns + STORE_AFTER_NS))
       (void)publisher_agent_store(agent);
     if (agent->outbox.agent_fd < 0 || agent->first || agent->progress)
       continue;
@@ -368,8 +369,13 @@ int64_t publisher_project_next_ns(const struct publisher_project *project, int64
     return next_ns;
   if (project->listen_ns < next_ns)
     next_ns = project->listen_ns;
-  for (const struct publisher_agent *agent = project->agents; agent; agent = agent->next)
-    if (agent->progress && agent->progress->since_ns + STORE_AFTER_NS < next_ns)
-      next_ns = agent->progress->since_ns + STORE_AFTER_NS;
+  for (const struct publisher_agent *agent = project->agents; agent; agent = agent->next) {
+    int64_t store_ns = agent->progress ? agent->progress->since_ns + STORE_AFTER_NS : next_ns;
+
+    if (store_ns < agent->store_after_ns)
+      store_ns = agent->store_after_ns;
+    if (store_ns < next_ns)
+      next_ns = store_ns;
+  }
   return next_ns > now_ns ? next_ns : now_ns;
 }

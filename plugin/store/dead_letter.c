@@ -69,6 +69,14 @@ static int write_behind(int fd, struct span lines, struct error *error) {
   return directory_write_at(fd, lines.ptr, lines.len, (uint64_t)status.st_size, error);
 }
 
+bool dead_letter_has_room(int agent_fd, size_t more) {
+  struct stat status;
+
+  return more < DEAD_LETTER_BYTES_MAX &&
+         (fstatat(agent_fd, DEAD_LETTER_FILE, &status, AT_SYMLINK_NOFOLLOW) != 0 ||
+          status.st_size < (off_t)(DEAD_LETTER_BYTES_MAX - more));
+}
+
 static int make_durable(int agent_fd, int fd, struct error *error) {
   if (fdatasync(fd) != 0 || fsync(agent_fd) != 0)
     return error_set_errno(error, KAIZEN_E_IO, errno, "sync");
@@ -76,17 +84,37 @@ static int make_durable(int agent_fd, int fd, struct error *error) {
 }
 
 int dead_letter_append(int agent_fd, struct span lines, bool sync, struct error *error) {
+  struct stat before;
   int fd, result = directory_open_file(agent_fd, DEAD_LETTER_FILE, O_RDWR | O_CREAT, &fd, error);
 
   if (result != 0)
     return result < 0
                ? -1
                : error_set(error, KAIZEN_E_IO, DEAD_LETTER_FILE ": the agent's folder is gone");
-  result = write_behind(fd, lines, error);
-  if (result == 0 && sync)
-    result = make_durable(agent_fd, fd, error);
+  if (fstat(fd, &before) != 0) {
+    result = error_set_errno(error, KAIZEN_E_IO, errno, "fstat");
+  } else {
+    result = write_behind(fd, lines, error);
+    if (result == 0 && sync)
+      result = make_durable(agent_fd, fd, error);
+    if (result != 0)
+      (void)!ftruncate(fd, before.st_size);
+  }
   if (result != 0)
     error_prefix(error, DEAD_LETTER_FILE);
+  (void)close(fd);
+  return result;
+}
+
+int dead_letter_take_back(int agent_fd, size_t len) {
+  struct stat status;
+  int fd, result = directory_open_file(agent_fd, DEAD_LETTER_FILE, O_WRONLY, &fd, NULL);
+
+  if (result != 0)
+    return -1;
+  result = fstat(fd, &status) == 0 && status.st_size >= (off_t)len
+               ? ftruncate(fd, status.st_size - (off_t)len)
+               : -1;
   (void)close(fd);
   return result;
 }

@@ -16,12 +16,20 @@
 #include "common/buffer.h"
 
 #define DEAD_LETTER_REASON_MAX 160
+/* An agent's letters, more than twenty thousand.  Then its events wait: somebody has to look. */
+#define DEAD_LETTER_BYTES_MAX (16u << 20)
 
 /* Appends one letter's line to *out; event.ptr NULL: null.  `agent` and `reason` are UTF-8. */
 void dead_letter_write(const unsigned char id[16], const char *agent, const char *reason,
                        int64_t time_s, struct span event, struct buffer *out);
-/* Appends whole lines, on a line of their own; sync: durable when it answers 0. */
+/* Is there room for `more` bytes?  Where that cannot be told, appending tells. */
+bool dead_letter_has_room(int agent_fd, size_t more);
+/* Appends whole lines, on a line of their own; sync: durable when it answers 0.  Nothing of them
+ * stands there otherwise. */
 int dead_letter_append(int agent_fd, struct span lines, bool sync, struct error *error);
+/* When the cursor that counts them could not be stored, still under the same lock: takes the last
+ * `len` bytes away again, which are what was appended.  -1: they stay. */
+int dead_letter_take_back(int agent_fd, size_t len);
 
 /* The distinct ids, sorted.  Zero it first. */
 struct dead_letter_ids {

@@ -5,6 +5,7 @@
 #
 # tests/proof makes the recorder's calls fail; these are the publisher's, below a real broker.  strace makes them
 # fail, in one process for each case; the events come from another process, which is left alone.
+import time
 import unittest
 
 from broker_support import BrokerTest, may_trace, wait_for
@@ -87,6 +88,60 @@ class Faults(BrokerTest):
         received = self.received(client)
         for case, root, writer, _ in begun:
             self.assertEqual(len(set(self.check(case, root, writer, list(dict.fromkeys(received))))), 8, case)
+
+    def test_a_state_that_cannot_be_stored_is_tried_now_and_then_and_its_letters_are_written_once(self):
+        calls = self.scratch / "calls"
+        server = self.make_server(config="max_payload: 1024")
+        self.make_client(server).make_stream()
+        writer = self.make_driver()
+        writer.ok("append coach 200 1200")
+        driver = self.make_driver(below=["strace", "-f", "-qq", "-o", str(calls), "-e", "trace=pwrite64", "-P",
+                                         f"{self.root}/.kaizen/metrics/coach/.state", "-e",
+                                         "inject=pwrite64:error=EIO"])
+        begin_s = time.monotonic()
+        driver.ok(f"attach 0 {server.url}")
+
+        def tries():
+            return calls.read_text().count("pwrite64(")
+
+        wait_for(lambda: tries() >= 3, "three tries to store")
+        made, in_s = tries(), time.monotonic() - begin_s
+        self.assertLessEqual(made, 3 + in_s)
+        self.assertIn(".state", driver.call("said"))
+        view = writer.view("coach")
+        self.assertEqual((view["pending"], view["dead"]), (200, 0))
+        letters = self.folder("coach") / ".dead-letter.jsonl"
+        self.assertLessEqual(letters.read_text().count("\n"), 200)
+        driver.kill()
+        writer.ok(f"attach 0 {server.url}")
+        self.assertEqual(writer.flush(), (0, 0))
+        self.assertEqual(writer.view("coach")["dead"], 200)
+        self.assertLessEqual(letters.read_text().count("\n"), 400)
+
+    def test_letters_have_a_limit_and_then_the_agents_events_wait(self):
+        server = self.make_server(config="max_payload: 1024")
+        client = self.make_client(server)
+        client.make_stream()
+        driver = self.make_driver()
+        driver.ok("append coach 1")
+        letters = self.folder("coach") / ".dead-letter.jsonl"
+        letters.write_text("\n" * (16 << 20))
+        driver.ok("append coach 1 1200")
+        driver.ok("append coach 1")
+        driver.ok("append other 2")
+        driver.ok(f"attach 0 {server.url}")
+        wait_for(lambda: "16 MiB of dead letters are the limit" in driver.call("said"), "the limit is told")
+        wait_for(lambda: driver.view("other")["pending"] == 0, "the other agent's events")
+        wait_for(lambda: driver.view("coach")["acknowledged"] == 1, "the event before the refused one")
+        view = driver.view("coach")
+        self.assertEqual((view["pending"], view["dead"]), (2, 0))
+        self.assertEqual(letters.stat().st_size, 16 << 20)
+        driver.call("detach 0 5000")
+        letters.write_text("")
+        driver.ok(f"attach 0 {server.url}")
+        self.assertEqual(driver.flush(), (0, 0))
+        view = driver.view("coach")
+        self.assertEqual((view["acknowledged"], view["dead"]), (2, 1))
 
 
 if __name__ == "__main__":

@@ -403,6 +403,21 @@ Test(dead_letter, an_id_that_stands_twice_counts_once) {
   buffer_fini(&out);
 }
 
+Test(dead_letter, what_is_taken_back_leaves_what_stood_there_before) {
+  struct dead_letter_ids ids = {0};
+  struct buffer out = {0};
+
+  append_letter(1, "a");
+  cr_assert_eq(dead_letter_each(agent_fd, collect, &out, NULL), 0);
+  append_letter(2, "b");
+  cr_assert_eq(dead_letter_take_back(agent_fd, out.len), 0);
+  cr_assert_eq(dead_letter_load_ids(agent_fd, &ids, NULL), 0);
+  cr_assert_eq(ids.count, 1);
+  cr_assert_eq(dead_letter_take_back(agent_fd, out.len + 1), -1, "more than there is");
+  dead_letter_ids_fini(&ids);
+  buffer_fini(&out);
+}
+
 Test(dead_letter, a_torn_line_costs_no_other) {
   struct dead_letter_ids ids = {0};
 
