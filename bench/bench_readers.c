@@ -31,7 +31,7 @@ static void *reader(void *ctx) {
   while (!atomic_load(&ended)) {
     if (!atomic_load(&reading))
       pause_ms(1);
-    else if (inspect->summary(instance, (struct kaizen_str){"bench", KAIZEN_NTS}, &summary) == 0)
+    else if (inspect->summary(instance, "bench", KAIZEN_NTS, &summary) == 0)
       atomic_fetch_add(&reads, 1);
     else
       bench_fail("a reader");

@@ -50,7 +50,7 @@ static void try_event(struct span text) {
   require(event.time_ns >= 0);
   require(nemo_run_identify(&run, &event, names) == 0);
   if (run.agent[0] != '\0')
-    require(names->map((struct kaizen_str){run.agent, KAIZEN_NTS}, legal, NULL, 0) == 0);
+    require(names->map(run.agent, KAIZEN_NTS, legal, NULL, 0) == 0);
   require(utf8_valid(buffer_span(&run.raw_name)) && run.raw_name.len <= NEMO_NAME_SHOWN_MAX);
   require(utf8_valid((struct span){run.session, strlen(run.session)}));
   for (int i = 0; i < 2; i++)

@@ -215,7 +215,7 @@ int record_request_map_agent(struct record_request *request, const struct sessio
     return -1;
   char reason[208] = "";
   int32_t result =
-      names->map(session_text(request->agent_as_given), request->agent, reason, sizeof reason);
+      names->map(request->agent_as_given, KAIZEN_NTS, request->agent, reason, sizeof reason);
   if (result < 0)
     return problem_set(problem, EXIT_CODE_REJECTED, "no agent name can be made of '%s': %s",
                        request->agent_as_given, reason);

@@ -50,7 +50,8 @@ int broker_report_init(struct session *session, const struct broker_report_init 
   *report = NULL;
   if (!broker)
     return -1;
-  int32_t result = broker->init(session->instance, init->stream, init->replicas, init->dry_run,
+  int32_t result = broker->init(session->instance, init->stream, init->replicas,
+                                init->dry_run ? KAIZEN_BROKER_DRY_RUN : 0,
                                 (uint32_t)(init->timeout_s * 1000), report_text_sink, &text);
   return take_report(session, result, &text, report, problem);
 }

@@ -87,7 +87,7 @@ static int verify_agent(void *ctx, const char *agent, struct problem *problem) {
   struct report_text text = {.text = NULL};
   bool repairs = verify->repairs && !verify->dry_run;
   int32_t result = (repairs ? verify->repair->repair : verify->repair->verify)(
-      verify->session.instance, session_text(agent), report_text_sink, &text);
+      verify->session.instance, agent, KAIZEN_NTS, report_text_sink, &text);
 
   if (result < 0) {
     free(text.text);

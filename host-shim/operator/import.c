@@ -170,7 +170,7 @@ static int hand_over(struct import *import, const struct kaizen_names_1 *names,
                       : turn->agent_name[0] ? turn->agent_name
                                             : import->host;
   char reason[208] = "";
-  int32_t mapped = names->map(session_text(given), agent, reason, sizeof reason);
+  int32_t mapped = names->map(given, KAIZEN_NTS, agent, reason, sizeof reason);
 
   if (mapped < 0)
     return problem_set(problem, EXIT_CODE_REJECTED, "no agent name can be made of '%s': %s", given,

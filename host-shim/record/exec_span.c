@@ -118,8 +118,9 @@ static int cancel(const struct host *host, const struct record_request *request,
   if (open_running(host, &session, problem) < 0)
     return -1;
   const struct kaizen_span_1 *extension = session_extension(&session, KAIZEN_SPAN_1, problem);
+  const struct kaizen_str *agent = &request->execution.agent;
   int32_t code =
-      extension ? extension->cancel(session.instance, request->execution.agent, token) : KAIZEN_OK;
+      extension ? extension->cancel(session.instance, agent->ptr, agent->len, token) : KAIZEN_OK;
   int result = !extension ? -1
                : code < 0 ? session_failed(&session, "the run cannot be cancelled", code, problem)
                           : 0;

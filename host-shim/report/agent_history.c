@@ -110,7 +110,7 @@ int agent_history_read(struct session *session, const char *agent, const struct 
   *view = (struct agent_history){.summary.struct_size = sizeof view->summary};
   if (!inspect)
     return -1;
-  int32_t result = inspect->summary(session->instance, session_text(agent), &view->summary);
+  int32_t result = inspect->summary(session->instance, agent, KAIZEN_NTS, &view->summary);
   if (result == KAIZEN_E_REJECTED)
     return agent_history_unknown(session, agent, problem);
   if (result < 0)

@@ -341,7 +341,7 @@ static int add_agent(void *ctx, const char *agent, struct problem *problem) {
   }
   agent_answer_forget_runs(&row->answer);
   list->count++;
-  int32_t code = inspect->summary(list->session.instance, session_text(agent), &row->summary);
+  int32_t code = inspect->summary(list->session.instance, agent, KAIZEN_NTS, &row->summary);
   return code < 0 ? session_failed(&list->session, agent, code, problem) : 0;
 }
 

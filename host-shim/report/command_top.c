@@ -122,8 +122,7 @@ static int read_open_runs(struct top *top, struct problem *problem) {
     return -1;
   json_object_put(top->open_runs);
   top->open_runs = json_object_new_array();
-  int32_t code = span->list(top->session.instance, (struct kaizen_str){NULL, 0}, take_open_run,
-                            top->open_runs);
+  int32_t code = span->list(top->session.instance, NULL, 0, take_open_run, top->open_runs);
   return code < 0 ? session_failed(&top->session, "open runs", code, problem) : 0;
 }
 

@@ -3,8 +3,10 @@
  * SPDX-License-Identifier: Apache-2.0
  *
  * Each extension is a static table, valid for the life of the process.  An id names one frozen
- * layout: a table never changes under its id, a new layout gets a new id.  Thread tags, memory
- * rules and result codes are those of kaizen/plugin.h.  Reports are JSON text handed to a sink, so
+ * layout: a table never changes under its id, a new layout gets a new id.  What grows under an id
+ * are the structs that begin with their size, flag bits and members of reports.  Thread tags, memory
+ * rules and result codes are those of kaizen/plugin.h; an agent's name comes with its length, which
+ * may be KAIZEN_NTS.  Reports are JSON text handed to a sink, so
  * that they can gain members without a new layout; docs/schemas/ describes them.  A host takes only
  * what it needs:
  *
@@ -27,14 +29,15 @@ typedef int32_t (*kaizen_sink)(void *ctx, const char *data, size_t len);
 
 #define KAIZEN_INSPECT_1 "kaizen.inspect/1"
 struct kaizen_inspect_1 { /* reading without recording: configured, running or stopped; writes no
-                             file */
+                           * file */
   /* [shared] this agent's summary as its log stands now.  KAIZEN_E_REJECTED: no such agent, or no
    * legal name. */
-  int32_t (*summary)(struct kaizen_instance *, struct kaizen_str agent, struct kaizen_summary *);
+  int32_t (*summary)(struct kaizen_instance *, const char *agent, size_t agent_len,
+                     struct kaizen_summary *);
   /* [shared] the agent's last `max` records (0: all), oldest first, as the log's own lines, each
    * with its newline, one line a sink call. */
-  int32_t (*recent)(struct kaizen_instance *, struct kaizen_str agent, uint64_t max, kaizen_sink,
-                    void *ctx);
+  int32_t (*recent)(struct kaizen_instance *, const char *agent, size_t agent_len, uint64_t max,
+                    kaizen_sink, void *ctx);
   /* [shared] one JSON object in one sink call:
    * {"project","project_root","emit_event","publisher":{"state","reason","holder_pid",
    * "hopeless","duplicates","duplicates_gone"},
@@ -132,7 +135,8 @@ struct kaizen_batch_1 { /* many records with one lock, write, sync and summary f
 };
 
 #define KAIZEN_DELIVERY_1 "kaizen.delivery/1"
-struct kaizen_delivery_1 { /* decisions an operator takes about events; running or stopped */
+struct kaizen_delivery_1 { /* decisions an operator takes about events; configured, running or
+                            * stopped; count is not NULL */
   /* [shared] every marked event acknowledged at or after `since_unix_ns` (0: every marked event in
    * the logs, held ones included) becomes pending again, with its own id.  *count: how many. */
   int32_t (*resend)(struct kaizen_instance *, int64_t since_unix_ns, uint64_t *count);
@@ -146,18 +150,21 @@ struct kaizen_delivery_1 { /* decisions an operator takes about events; running 
 };
 
 #define KAIZEN_BROKER_1 "kaizen.broker/1"
-struct kaizen_broker_1 { /* set-up of the broker this instance is configured for; waits for the
-                            network */
-  /* [control] configured or running.  Connects, looks for the stream that takes our subject.  One
-   * JSON object in one sink call:
+enum { /* init()'s flags; see GROWTH in kaizen/plugin.h */
+  KAIZEN_BROKER_DRY_RUN = 1u << 0 /* only says what it would do */
+};
+struct kaizen_broker_1 { /* set-up of the broker this instance is configured for; configured, running
+                          * or stopped; waits for the network */
+  /* [control] Connects, looks for the stream that takes our subject.  One JSON object in one sink
+   * call:
    * {"url","connected","server_version","jetstream","stream","subjects","replicas",
    *  "duplicate_window_s","ok","reason"}.  KAIZEN_OK when events can be published. */
   int32_t (*check)(struct kaizen_instance *, uint32_t timeout_ms, kaizen_sink, void *ctx);
   /* [control] makes the stream (file storage, subjects activity.> and org.>, a day of
    * deduplication) unless it is there; refuses when another stream covers the subject.  name NULL:
-   * ACTIVITY_EVENTS; replicas 1-5; dry_run != 0: only says what it would do.  The report is as
-   * check's, with "action" "created|exists|would-create|refused". */
-  int32_t (*init)(struct kaizen_instance *, const char *name, uint32_t replicas, uint32_t dry_run,
+   * ACTIVITY_EVENTS; replicas 1-5; flags: KAIZEN_BROKER_...  The report is as check's, with
+   * "action" "created|exists|would-create|refused". */
+  int32_t (*init)(struct kaizen_instance *, const char *name, uint32_t replicas, uint32_t flags,
                   uint32_t timeout_ms, kaizen_sink, void *ctx);
   /* [control] a plain subscription to our subject: each event's payload, one a sink call, until the
    * sink returns non-zero or timeout_ms (0: none) has passed without one.  The sink is also called
@@ -171,11 +178,13 @@ struct kaizen_repair_1 { /* the log against everything derived from it */
    * {"agent","consistent","records","bad_lines":[{"line","offset","reason"}...first
    * 100],"bad_line_count", "torn_tail","summary","checkpoint","state"} where the last three are
    * "ok", "missing" or what differs. */
-  int32_t (*verify)(struct kaizen_instance *, struct kaizen_str agent, kaizen_sink, void *ctx);
+  int32_t (*verify)(struct kaizen_instance *, const char *agent, size_t agent_len, kaizen_sink,
+                    void *ctx);
   /* [shared] takes bad lines out of the log under its lock (saved first to .salvage-<time>.jsonl
    * beside it, named in the report as "saved_to") and rebuilds what is derived.  Report as
    * verify's, after the repair. */
-  int32_t (*repair)(struct kaizen_instance *, struct kaizen_str agent, kaizen_sink, void *ctx);
+  int32_t (*repair)(struct kaizen_instance *, const char *agent, size_t agent_len, kaizen_sink,
+                    void *ctx);
 };
 
 #define KAIZEN_SPAN_1 "kaizen.span/1"
@@ -196,7 +205,7 @@ struct kaizen_span {                  /* a run that begins; see GROWTH, zero wha
 struct kaizen_span_1 {
   /* [shared] running only.  `token` is filled with NUL-terminated text.  At most about 1000 spans
    * of an agent are open at a time.
-   * Errors: E_ARGUMENT; E_UNSUPPORTED (an unknown flag of 0-15); E_FORKED; E_STATE; E_REJECTED;
+   * Errors: E_ARGUMENT; E_UNSUPPORTED (an unknown flag of 0-15); E_FORKED; E_STOPPED; E_REJECTED;
    * E_BUSY (too many are open); E_NOMEM, E_IO. */
   int32_t (*begin)(struct kaizen_instance *, const struct kaizen_span *,
                    char token[KAIZEN_SPAN_TOKEN_SIZE]);
@@ -209,13 +218,15 @@ struct kaizen_span_1 {
    * once; without it: E_REJECTED. */
   int32_t (*end)(struct kaizen_instance *, const char *token, const struct kaizen_execution *,
                  struct kaizen_receipt *, struct kaizen_summary *);
-  /* [shared] closes a span without a record; KAIZEN_OK also when it is not open. */
-  int32_t (*cancel)(struct kaizen_instance *, struct kaizen_str agent, const char *token);
+  /* [shared] running only.  Closes a span without a record; KAIZEN_OK also when it is not open. */
+  int32_t (*cancel)(struct kaizen_instance *, const char *agent, size_t agent_len,
+                    const char *token);
   /* [shared] configured, running or stopped; writes no file.  Every open span of an agent, or of
    * all when `agent` is not given, one JSON object a sink call:
    * {"agent","token","began","elapsed_s","session_id","pid","lost"}; elapsed_s is null when it
    * cannot be told. */
-  int32_t (*list)(struct kaizen_instance *, struct kaizen_str agent, kaizen_sink, void *ctx);
+  int32_t (*list)(struct kaizen_instance *, const char *agent, size_t agent_len, kaizen_sink,
+                  void *ctx);
   /* [shared] running only.  Records every lost run of the project now.  *count (may be NULL): how
    * many records that made. */
   int32_t (*sweep)(struct kaizen_instance *, uint64_t *count);
@@ -229,7 +240,7 @@ struct kaizen_names_1 {
    * KAIZEN_NAME_MAX + 1 bytes. Answers 1 when the name was changed, 0 when not, KAIZEN_E_REJECTED
    * when it is empty or not UTF-8; `reason` (may be NULL) then gets up to reason_size bytes of why,
    * NUL-terminated. */
-  int32_t (*map)(struct kaizen_str name, char *out, char *reason, size_t reason_size);
+  int32_t (*map)(const char *name, size_t len, char *out, char *reason, size_t reason_size);
 };
 
 #ifdef __cplusplus

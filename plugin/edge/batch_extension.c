@@ -265,10 +265,12 @@ static int32_t batch_record(struct kaizen_instance *instance, const char *lines,
   uint32_t unknown;
   int32_t code;
 
-  if (!result || result->struct_size < LAYOUT_1_0_BATCH_RESULT || !lines)
+  if (!result || result->struct_size < LAYOUT_1_0_BATCH_RESULT)
     return call_refuse(instance, KAIZEN_E_ARGUMENT,
-                       "record: lines or result is NULL, or result too small");
+                       "record: result is NULL, or smaller than its 1.0 layout");
   out_struct_write(result, &batch.result, sizeof batch.result);
+  if (!lines)
+    return call_refuse(instance, KAIZEN_E_ARGUMENT, "record: lines is NULL");
   if (any_order(&batch) && !refusal)
     return call_refuse(instance, KAIZEN_E_ARGUMENT,
                        "record: KAIZEN_BATCH_ANY_ORDER needs the refusal callback");
@@ -279,7 +281,7 @@ static int32_t batch_record(struct kaizen_instance *instance, const char *lines,
   if (unknown)
     return call_refuse(instance, KAIZEN_E_UNSUPPORTED, "record: flag bits 0x%x are unknown here",
                        unknown);
-  code = call_begin(&batch.call, instance, NULL, CALL_IN(INSTANCE_RUNNING));
+  code = call_begin(&batch.call, instance, NULL, CALL_WHILE_RUNNING);
   if (code != KAIZEN_OK)
     return call_refuse(instance, code, "record: %s", batch.call.error.text);
   instance_limits(batch.call.pipeline, instance_now_ns(instance), &batch.limits);

@@ -34,21 +34,26 @@ static int32_t broker_look(struct kaizen_instance *instance, uint32_t timeout_ms
 }
 
 static int32_t broker_make_stream(struct kaizen_instance *instance, const char *name,
-                                  uint32_t replicas, uint32_t dry_run, uint32_t timeout_ms,
+                                  uint32_t replicas, uint32_t flags, uint32_t timeout_ms,
                                   kaizen_sink sink, void *ctx) {
   struct transport_settings settings;
   struct buffer report = {0};
   struct call call;
+  uint32_t unknown = flags & CALL_MUST_KNOW & ~(uint32_t)KAIZEN_BROKER_DRY_RUN;
   int32_t code;
   int result;
 
   if (!sink)
     return call_refuse(instance, KAIZEN_E_ARGUMENT, "init: sink is NULL");
+  if (unknown)
+    return call_refuse(instance, KAIZEN_E_UNSUPPORTED, "init: flag bits 0x%x are unknown here",
+                       unknown);
   code = call_begin(&call, instance, "init", CALL_CONFIGURED);
   if (code != KAIZEN_OK)
     return code;
   pipeline_transport_settings(call.pipeline, &settings);
-  result = broker_init(&settings, name, replicas, dry_run != 0, timeout_ms, &report, &call.error);
+  result = broker_init(&settings, name, replicas, flags & KAIZEN_BROKER_DRY_RUN, timeout_ms,
+                       &report, &call.error);
   return end_with_report(&call, result, &report, sink, ctx);
 }
 

@@ -8,7 +8,8 @@
 
 #include "base/process.h"
 
-static int32_t refuse_state(struct call *call, struct kaizen_instance *instance, const char *name) {
+static int32_t refuse_state(struct call *call, struct kaizen_instance *instance, const char *name,
+                            int32_t code) {
   static const struct {
     const char *state, *advice;
   } states[] = {
@@ -18,10 +19,9 @@ static int32_t refuse_state(struct call *call, struct kaizen_instance *instance,
       [INSTANCE_STOPPED] = {"while stopped", "call start() first"},
   };
 
-  (void)error_set(&call->error, name ? KAIZEN_E_STATE : KAIZEN_E_STOPPED, "%s%snot %s; %s",
-                  name ? name : "", name ? ": " : "", states[call->state].state,
-                  states[call->state].advice);
-  return name ? instance_fail(instance, &call->error) : KAIZEN_E_STOPPED;
+  (void)error_set(&call->error, code, "%s%snot %s; %s", name ? name : "", name ? ": " : "",
+                  states[call->state].state, states[call->state].advice);
+  return name ? instance_fail(instance, &call->error) : code;
 }
 
 int32_t call_begin(struct call *call, struct kaizen_instance *instance, const char *name,
@@ -51,7 +51,8 @@ int32_t call_begin(struct call *call, struct kaizen_instance *instance, const ch
   if (allowed)
     return KAIZEN_OK;
   host_guard_leave(&call->guard);
-  return refuse_state(call, instance, name);
+  return refuse_state(call, instance, name,
+                      allowed_states & CALL_NOT_NOW ? KAIZEN_E_STOPPED : KAIZEN_E_STATE);
 }
 
 void call_leave(struct call *call) {
@@ -88,9 +89,9 @@ int32_t call_refuse(struct kaizen_instance *instance, int32_t code, const char *
   return code;
 }
 
-int call_take_agent(struct call *call, struct kaizen_str agent, char name[AGENT_NAME_MAX + 1]) {
-  struct span span = {agent.ptr,
-                      agent.ptr && agent.len == KAIZEN_NTS ? strlen(agent.ptr) : agent.len};
+int call_take_agent(struct call *call, const char *agent, size_t len,
+                    char name[AGENT_NAME_MAX + 1]) {
+  struct span span = {agent, agent && len == KAIZEN_NTS ? strlen(agent) : len};
 
   if (!span.ptr)
     return error_set(&call->error, KAIZEN_E_REJECTED, "agent: not given");

@@ -32,13 +32,18 @@ struct call {
 #define CALL_MUST_KNOW 0xffffu
 /* States that a call is allowed in. */
 #define CALL_IN(state) (1u << (state))
-#define CALL_IN_ANY_STATE (~0u)
+#define CALL_IN_ANY_STATE (CALL_NOT_NOW - 1u)
+/* A [shared] call: another thread may be stopping and starting the instance meanwhile, so that
+ * E_STATE, which is final, would be wrong.  It is told E_STOPPED: the same call works a moment
+ * later. */
+#define CALL_NOT_NOW (1u << 31)
+#define CALL_WHILE_RUNNING (CALL_IN(INSTANCE_RUNNING) | CALL_NOT_NOW)
 #define CALL_CONFIGURED                                                                            \
   (CALL_IN(INSTANCE_CONFIGURED) | CALL_IN(INSTANCE_RUNNING) | CALL_IN(INSTANCE_STOPPED))
 
 /* KAIZEN_OK, or the code to answer, with call->error filled: E_ARGUMENT (no instance), E_FORKED,
- * E_STATE.  `name`: the call's, for that text; NULL for one that records, to which last_error does
- * not apply and which is told E_STOPPED instead: the same call works a moment later. */
+ * E_STATE or, with CALL_NOT_NOW, E_STOPPED.  `name`: the call's, for that text; NULL for one that
+ * records, to which last_error does not apply. */
 int32_t call_begin(struct call *call, struct kaizen_instance *instance, const char *name,
                    unsigned allowed_states);
 /* Ends it with result 0 (KAIZEN_OK), > 0 (that code), or < 0: call->error's code, and its text is
@@ -52,7 +57,8 @@ int32_t call_refuse(struct kaizen_instance *instance, int32_t code, const char *
     __attribute__((format(printf, 3, 4)));
 
 /* An agent's name, checked and with its NUL.  0 or -1 with call->error. */
-int call_take_agent(struct call *call, struct kaizen_str agent, char name[AGENT_NAME_MAX + 1]);
+int call_take_agent(struct call *call, const char *agent, size_t len,
+                    char name[AGENT_NAME_MAX + 1]);
 /* Fills call->error for an agent that has no log; answers -1. */
 int call_no_such_agent(struct call *call, const char *name);
 /* Hands a whole report to the sink, and frees it.  -1 with call->error when there was no memory

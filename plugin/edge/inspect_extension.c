@@ -17,8 +17,8 @@
 #include "store/agent_log.h"
 #include "store/agent_view.h"
 
-static int32_t inspect_summary(struct kaizen_instance *instance, struct kaizen_str agent,
-                               struct kaizen_summary *out) {
+static int32_t inspect_summary(struct kaizen_instance *instance, const char *agent,
+                               size_t agent_len, struct kaizen_summary *out) {
   const struct kaizen_summary nothing = {0};
   char name[AGENT_NAME_MAX + 1];
   struct agent_view_limits limits;
@@ -34,7 +34,7 @@ static int32_t inspect_summary(struct kaizen_instance *instance, struct kaizen_s
   code = call_begin(&call, instance, "summary", CALL_CONFIGURED);
   if (code != KAIZEN_OK)
     return code;
-  result = call_take_agent(&call, agent, name);
+  result = call_take_agent(&call, agent, agent_len, name);
   limits = agent_view_patience(call.pipeline->config.lock_timeout_ms);
   if (result == 0) {
     result = agent_view_read(&call.pipeline->project, name, &limits, &view, &call.error);
@@ -112,7 +112,7 @@ static int read_recent(const struct pipeline *pipeline, const char *name, uint64
   return result;
 }
 
-static int32_t inspect_recent(struct kaizen_instance *instance, struct kaizen_str agent,
+static int32_t inspect_recent(struct kaizen_instance *instance, const char *agent, size_t agent_len,
                               uint64_t max, kaizen_sink sink, void *ctx) {
   char name[AGENT_NAME_MAX + 1];
   struct call call;
@@ -124,7 +124,7 @@ static int32_t inspect_recent(struct kaizen_instance *instance, struct kaizen_st
   code = call_begin(&call, instance, "recent", CALL_CONFIGURED);
   if (code != KAIZEN_OK)
     return code;
-  result = call_take_agent(&call, agent, name);
+  result = call_take_agent(&call, agent, agent_len, name);
   if (result == 0)
     result = read_recent(call.pipeline, name, max, sink, ctx, &call.error);
   if (result == 1)

@@ -12,7 +12,12 @@
 #include "edge/pipeline.h"
 #include "record/execution.h"
 
-enum instance_state { INSTANCE_CREATED, INSTANCE_CONFIGURED, INSTANCE_RUNNING, INSTANCE_STOPPED };
+enum instance_state {
+  INSTANCE_CREATED = KAIZEN_STATE_CREATED,
+  INSTANCE_CONFIGURED = KAIZEN_STATE_CONFIGURED,
+  INSTANCE_RUNNING = KAIZEN_STATE_RUNNING,
+  INSTANCE_STOPPED = KAIZEN_STATE_STOPPED
+};
 
 struct kaizen_instance {
   struct kaizen_host_v1 host; /* a copy; what the host's own did not cover is zero */

@@ -17,7 +17,7 @@ enum {
   LAYOUT_1_0_EXECUTION = LAYOUT_UP_TO(struct kaizen_execution, extra_json),
   LAYOUT_1_0_RECEIPT = LAYOUT_UP_TO(struct kaizen_receipt, reason),
   LAYOUT_1_0_SUMMARY = LAYOUT_UP_TO(struct kaizen_summary, trend_quality_score),
-  LAYOUT_1_0_STATS = LAYOUT_UP_TO(struct kaizen_stats, publisher_reason),
+  LAYOUT_1_0_STATS = LAYOUT_UP_TO(struct kaizen_stats, incomplete_reason),
   LAYOUT_1_0_SPAN = LAYOUT_UP_TO(struct kaizen_span, session_id),
   LAYOUT_1_0_BATCH_RESULT = LAYOUT_UP_TO(struct kaizen_batch_result, consumed),
   LAYOUT_1_0_QUERY = LAYOUT_UP_TO(struct kaizen_query, after),

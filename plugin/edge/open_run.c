@@ -61,7 +61,7 @@ int open_run_take(struct open_run *run, struct call *call, const char *token,
   if (!uuid_is_text((struct span){token, strlen(token)}))
     return error_set(&call->error, KAIZEN_E_REJECTED, "token: begin() gave no such text");
   memcpy(run->token, token, sizeof run->token);
-  if (call_take_agent(call, in->agent, agent) != 0)
+  if (call_take_agent(call, in->agent.ptr, in->agent.len, agent) != 0)
     return -1;
   result = project_agent_folder(&call->pipeline->project, agent, false, &fd, &call->error);
   if (result == 0)

@@ -183,7 +183,7 @@ static int32_t start(struct kaizen_instance *instance) {
 static int32_t flush(struct kaizen_instance *instance, uint32_t timeout_ms, uint64_t *pending) {
   struct call call;
   uint64_t left = 0;
-  int32_t code = call_begin(&call, instance, "flush", CALL_IN(INSTANCE_RUNNING));
+  int32_t code = call_begin(&call, instance, "flush", CALL_WHILE_RUNNING);
   int result;
 
   if (pending)

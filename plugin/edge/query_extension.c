@@ -17,7 +17,6 @@
 #include "store/agent_view.h"
 
 #define KNOWN_FLAGS (KAIZEN_QUERY_SINCE | KAIZEN_QUERY_UNTIL | KAIZEN_QUERY_AFTER)
-#define MEANING_FLAGS 0xFFFFu /* an unknown one of these changes what is asked for */
 #define NS_PER_S INT64_C(1000000000)
 #define FIRST_WINDOW (UINT64_C(64) << 10)
 
@@ -189,7 +188,7 @@ static int read_records(struct reading *reading, struct call *call, kaizen_sink 
   char agent[AGENT_NAME_MAX + 1];
   struct error *error = &call->error;
   uint64_t from = 0, skip = 0;
-  int result = call_take_agent(call, query->agent, agent);
+  int result = call_take_agent(call, query->agent.ptr, query->agent.len, agent);
 
   if (result == 0)
     result = take_snapshot(reading, call->pipeline, agent, error);
@@ -207,38 +206,52 @@ static int read_records(struct reading *reading, struct call *call, kaizen_sink 
   return result;
 }
 
+/* Answers the code that the call has come to, and why. */
+static int32_t answer(struct reading *reading, int32_t code, const char *reason,
+                      struct kaizen_query_result *out) {
+  if (code < 0)
+    out_struct_set_text(reading->result.reason, sizeof reading->result.reason, reason);
+  out_struct_write(out, &reading->result, sizeof reading->result);
+  return code;
+}
+
+/* What can be said of a query by itself. */
+static int check_query(const struct kaizen_query *query, kaizen_sink sink, struct error *error) {
+  uint32_t unknown;
+
+  if (!query || !sink || query->struct_size < LAYOUT_1_0_QUERY)
+    return error_set(error, KAIZEN_E_ARGUMENT,
+                     "records: query or sink is NULL, or query smaller than its 1.0 layout");
+  unknown = query->flags & CALL_MUST_KNOW & ~(uint32_t)KNOWN_FLAGS;
+  return unknown ? error_set(error, KAIZEN_E_UNSUPPORTED,
+                             "records: flag bits 0x%x are unknown here", unknown)
+                 : 0;
+}
+
 static int32_t query_records(struct kaizen_instance *instance, const struct kaizen_query *query,
                              kaizen_sink sink, void *ctx, struct kaizen_query_result *out) {
   struct reading reading = {.query = query, .log = {.fd = -1}, .until_s = INT64_MAX};
+  struct error refused = {0};
   struct call call;
-  uint32_t unknown;
   int32_t code;
   int result;
 
-  if (!query || query->struct_size < LAYOUT_1_0_QUERY || !sink ||
-      (out && out->struct_size < LAYOUT_1_0_QUERY_RESULT))
+  if (out && out->struct_size < LAYOUT_1_0_QUERY_RESULT)
     return call_refuse(instance, KAIZEN_E_ARGUMENT,
-                       "records: an argument is NULL or a struct too small");
-  unknown = query->flags & MEANING_FLAGS & ~(uint32_t)KNOWN_FLAGS;
-  if (unknown) {
-    out_struct_write(out, &reading.result, sizeof reading.result);
-    return call_refuse(instance, KAIZEN_E_UNSUPPORTED, "records: flag bits 0x%x are unknown here",
-                       unknown);
-  }
+                       "records: the result is smaller than its 1.0 layout");
+  if (check_query(query, sink, &refused) != 0)
+    return answer(&reading, call_refuse(instance, refused.code, "%s", refused.text), refused.text,
+                  out);
   code = call_begin(&call, instance, "records", CALL_CONFIGURED);
-  if (code != KAIZEN_OK) {
-    out_struct_write(out, &reading.result, sizeof reading.result);
-    return code;
-  }
+  if (code != KAIZEN_OK)
+    return answer(&reading, code, call.error.text, out);
   reading.ranged = query->flags & (KAIZEN_QUERY_SINCE | KAIZEN_QUERY_UNTIL);
   if (query->flags & KAIZEN_QUERY_SINCE)
     reading.since_s = ceil_seconds(query->since_unix_ns);
   if (query->flags & KAIZEN_QUERY_UNTIL)
     reading.until_s = ceil_seconds(query->until_unix_ns);
   result = read_records(&reading, &call, sink, ctx);
-  if (result != 0)
-    out_struct_set_text(reading.result.reason, sizeof reading.result.reason, call.error.text);
-  out_struct_write(out, &reading.result, sizeof reading.result);
+  (void)answer(&reading, result, call.error.text, out);
   return call_end(&call, result);
 }
 

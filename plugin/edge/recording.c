@@ -81,7 +81,7 @@ static int32_t record(struct kaizen_instance *instance, const struct given *give
   struct summary summary;
   struct call call;
   bool only_checked = (in ? in->flags : given->json_flags) & KAIZEN_EXEC_CHECK_ONLY;
-  int32_t code = call_begin(&call, instance, NULL, CALL_IN(INSTANCE_RUNNING));
+  int32_t code = call_begin(&call, instance, NULL, CALL_WHILE_RUNNING);
   int valid = 0;
 
   if (code != KAIZEN_OK)

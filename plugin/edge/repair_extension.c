@@ -27,7 +27,7 @@ static int make_report(struct call *call, const char *name, const char *saved_to
   return result;
 }
 
-static int32_t repair_verify(struct kaizen_instance *instance, struct kaizen_str agent,
+static int32_t repair_verify(struct kaizen_instance *instance, const char *agent, size_t agent_len,
                              kaizen_sink sink, void *ctx) {
   char name[AGENT_NAME_MAX + 1];
   struct buffer report = {0};
@@ -40,7 +40,7 @@ static int32_t repair_verify(struct kaizen_instance *instance, struct kaizen_str
   code = call_begin(&call, instance, "verify", CALL_CONFIGURED);
   if (code != KAIZEN_OK)
     return code;
-  result = call_take_agent(&call, agent, name);
+  result = call_take_agent(&call, agent, agent_len, name);
   if (result == 0)
     result = make_report(&call, name, "", &report);
   if (result == 0)
@@ -49,7 +49,7 @@ static int32_t repair_verify(struct kaizen_instance *instance, struct kaizen_str
   return call_end(&call, result);
 }
 
-static int32_t repair_repair(struct kaizen_instance *instance, struct kaizen_str agent,
+static int32_t repair_repair(struct kaizen_instance *instance, const char *agent, size_t agent_len,
                              kaizen_sink sink, void *ctx) {
   char name[AGENT_NAME_MAX + 1], saved_to[64] = "";
   struct buffer report = {0};
@@ -64,7 +64,7 @@ static int32_t repair_repair(struct kaizen_instance *instance, struct kaizen_str
   if (code != KAIZEN_OK)
     return code;
   config = &call.pipeline->config;
-  result = call_take_agent(&call, agent, name);
+  result = call_take_agent(&call, agent, agent_len, name);
   /* looked at first, because a repair would make the folder of an agent that has none */
   if (result == 0)
     result = make_report(&call, name, "", &report);

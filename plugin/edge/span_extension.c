@@ -17,6 +17,7 @@
 
 #define NS_PER_S INT64_C(1000000000)
 #define SESSION_ID_MAX 1024u
+#define SPAN_FLAGS ((uint32_t)(KAIZEN_EXEC_EMIT | KAIZEN_EXEC_NO_EMIT))
 #define OPEN_MAX 1000
 /* The folder is counted once in so many beginnings of an agent's: reading it costs more than one. */
 #define BEGINS_A_COUNT 64u
@@ -39,6 +40,9 @@ static int check(const struct call *call, const struct kaizen_span *in, struct e
                                                                       : in->session_id.len;
   int result;
 
+  if (in->flags & CALL_MUST_KNOW & ~SPAN_FLAGS)
+    return error_set(error, KAIZEN_E_UNSUPPORTED, "flag bits 0x%x are unknown here",
+                     in->flags & CALL_MUST_KNOW & ~SPAN_FLAGS);
   if (len > SESSION_ID_MAX)
     return error_set(error, KAIZEN_E_REJECTED, "session_id has %zu bytes; a span keeps at most %u",
                      len, SESSION_ID_MAX);
@@ -67,7 +71,7 @@ static int check_room(struct call *call, int agent_fd, const char *agent) {
 }
 
 static int begin_span(struct call *call, const struct kaizen_span *in, char *token) {
-  struct open_span span = {.exec_flags = in->flags & (KAIZEN_EXEC_EMIT | KAIZEN_EXEC_NO_EMIT),
+  struct open_span span = {.exec_flags = in->flags & SPAN_FLAGS,
                            .began_unix_ns = instance_now_ns(call->instance),
                            .began_boot_ns = clock_boot_ns(),
                            .owner = *pipeline_process(call->pipeline)};
@@ -75,7 +79,7 @@ static int begin_span(struct call *call, const struct kaizen_span *in, char *tok
   int agent_fd = -1, result = check(call, in, &call->error);
 
   if (result == 0)
-    result = call_take_agent(call, in->agent, agent);
+    result = call_take_agent(call, in->agent.ptr, in->agent.len, agent);
   if (result == 0)
     result = project_agent_folder(&call->pipeline->project, agent, true, &agent_fd, &call->error);
   if (result == 0)
@@ -108,7 +112,7 @@ static int32_t span_begin(struct kaizen_instance *instance, const struct kaizen_
   if (!token || !in || in->struct_size < LAYOUT_1_0_SPAN)
     return call_refuse(instance, KAIZEN_E_ARGUMENT,
                        "begin: a NULL argument, or a struct smaller than its 1.0 layout");
-  code = call_begin(&call, instance, "begin", CALL_IN(INSTANCE_RUNNING));
+  code = call_begin(&call, instance, "begin", CALL_WHILE_RUNNING);
   if (code != KAIZEN_OK)
     return code;
   return call_end(&call, begin_span(&call, in, token));
@@ -116,9 +120,9 @@ static int32_t span_begin(struct kaizen_instance *instance, const struct kaizen_
 
 /* ---- cancel, list, sweep --------------------------------------------------------------------- */
 
-static int cancel_span(struct call *call, struct kaizen_str agent, const char *token) {
+static int cancel_span(struct call *call, const char *agent, size_t agent_len, const char *token) {
   char name[AGENT_NAME_MAX + 1];
-  int agent_fd = -1, result = call_take_agent(call, agent, name);
+  int agent_fd = -1, result = call_take_agent(call, agent, agent_len, name);
 
   if (result == 0 && !uuid_is_text((struct span){token, strlen(token)}))
     result = error_set(&call->error, KAIZEN_E_REJECTED, "token: begin() gave no such text");
@@ -131,17 +135,17 @@ static int cancel_span(struct call *call, struct kaizen_str agent, const char *t
   return result < 0 ? -1 : 0;
 }
 
-static int32_t span_cancel(struct kaizen_instance *instance, struct kaizen_str agent,
+static int32_t span_cancel(struct kaizen_instance *instance, const char *agent, size_t agent_len,
                            const char *token) {
   struct call call;
   int32_t code;
 
   if (!token)
     return call_refuse(instance, KAIZEN_E_ARGUMENT, "cancel: token is NULL");
-  code = call_begin(&call, instance, "cancel", CALL_IN(INSTANCE_RUNNING));
+  code = call_begin(&call, instance, "cancel", CALL_WHILE_RUNNING);
   if (code != KAIZEN_OK)
     return code;
-  return call_end(&call, cancel_span(&call, agent, token));
+  return call_end(&call, cancel_span(&call, agent, agent_len, token));
 }
 
 struct listing {
@@ -209,7 +213,7 @@ static int list_agent(void *ctx, const char *agent) {
   return result;
 }
 
-static int32_t span_list(struct kaizen_instance *instance, struct kaizen_str agent,
+static int32_t span_list(struct kaizen_instance *instance, const char *agent, size_t agent_len,
                          kaizen_sink sink, void *ctx) {
   char name[AGENT_NAME_MAX + 1];
   struct call call;
@@ -222,10 +226,10 @@ static int32_t span_list(struct kaizen_instance *instance, struct kaizen_str age
   code = call_begin(&call, instance, "list", CALL_CONFIGURED);
   if (code != KAIZEN_OK)
     return code;
-  if (!agent.ptr) {
+  if (!agent) {
     result = project_each_agent(&call.pipeline->project, true, list_agent, &listing, &call.error);
   } else {
-    result = call_take_agent(&call, agent, name);
+    result = call_take_agent(&call, agent, agent_len, name);
     if (result == 0)
       result = list_agent(&listing, name);
   }
@@ -249,7 +253,7 @@ static int sweep_agent(void *ctx, const char *agent) {
 static int32_t span_sweep(struct kaizen_instance *instance, uint64_t *count) {
   struct call call;
   struct sweeping sweeping = {.call = &call};
-  int32_t code = call_begin(&call, instance, "sweep", CALL_IN(INSTANCE_RUNNING));
+  int32_t code = call_begin(&call, instance, "sweep", CALL_WHILE_RUNNING);
   int result;
 
   if (count)

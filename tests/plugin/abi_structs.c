@@ -266,8 +266,10 @@ static void all_structs(void) {
                                  AT(kaizen_stats, oldest_pending_unix_ns),
                                  AT(kaizen_stats, last_acknowledged_unix_ns),
                                  AT(kaizen_stats, publisher),
-                                 AT(kaizen_stats, reserved0),
-                                 AT(kaizen_stats, publisher_reason)};
+                                 AT(kaizen_stats, flags),
+                                 AT(kaizen_stats, publisher_reason),
+                                 AT(kaizen_stats, unknown_agents),
+                                 AT(kaizen_stats, incomplete_reason)};
   each_size(host, COUNT(host), sizeof(struct kaizen_host_v1), create_from);
   each_size(execution, COUNT(execution), sizeof(struct kaizen_execution), record_from);
   each_size(stats, COUNT(stats), sizeof(struct kaizen_stats), stats_into);

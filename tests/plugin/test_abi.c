@@ -57,6 +57,10 @@ VALUE(KAIZEN_LOG_DEBUG, 7);
 VALUE(KAIZEN_SUCCESS, 1);
 VALUE(KAIZEN_FAILURE, 2);
 VALUE(KAIZEN_STATS_INCOMPLETE, 1);
+VALUE(KAIZEN_STATE_CREATED, 0);
+VALUE(KAIZEN_STATE_CONFIGURED, 1);
+VALUE(KAIZEN_STATE_RUNNING, 2);
+VALUE(KAIZEN_STATE_STOPPED, 3);
 VALUE(KAIZEN_TREND_UNKNOWN, 0);
 VALUE(KAIZEN_TREND_STABLE, 1);
 VALUE(KAIZEN_TREND_UP, 2);
@@ -185,13 +189,17 @@ FUNCTION(kaizen_plugin_v1, get_extension, 128, const void *(*)(const char *id));
 /* ---- extensions.h: an id names one layout for ever ------------------------------------------- */
 
 VALUE(KAIZEN_BATCH_DERIVE_KEYS, 1);
+VALUE(KAIZEN_BATCH_ANY_ORDER, 2);
+VALUE(KAIZEN_BROKER_DRY_RUN, 1);
+VALUE(KAIZEN_SPAN_TOKEN_SIZE, 40);
 VALUE(KAIZEN_NAME_MAX, 64);
 SIZE(kaizen_inspect_1, 32);
 FUNCTION(kaizen_inspect_1, summary, 0,
-         int32_t (*)(struct kaizen_instance *, struct kaizen_str agent, struct kaizen_summary *));
+         int32_t (*)(struct kaizen_instance *, const char *agent, size_t agent_len,
+                     struct kaizen_summary *));
 FUNCTION(kaizen_inspect_1, recent, 8,
-         int32_t (*)(struct kaizen_instance *, struct kaizen_str agent, uint64_t max, kaizen_sink,
-                     void *ctx));
+         int32_t (*)(struct kaizen_instance *, const char *agent, size_t agent_len, uint64_t max,
+                     kaizen_sink, void *ctx));
 FUNCTION(kaizen_inspect_1, delivery, 16,
          int32_t (*)(struct kaizen_instance *, kaizen_sink, void *ctx));
 FUNCTION(kaizen_inspect_1, config, 24,
@@ -202,6 +210,7 @@ VALUE(KAIZEN_QUERY_UNTIL, 2);
 VALUE(KAIZEN_QUERY_AFTER, 4);
 VALUE(KAIZEN_QUERY_RESTARTED, 1);
 SIZE(kaizen_query_place, 48);
+ARRAY(kaizen_query_place, opaque, 0, uint64_t, 6);
 SIZE(kaizen_query, 96);
 MEMBER(kaizen_query, struct_size, 0, uint32_t);
 MEMBER(kaizen_query, flags, 4, uint32_t);
@@ -217,6 +226,7 @@ MEMBER(kaizen_query_result, records, 8, uint64_t);
 MEMBER(kaizen_query_result, undated, 16, uint64_t);
 MEMBER(kaizen_query_result, skipped_lines, 24, uint64_t);
 MEMBER(kaizen_query_result, place, 32, struct kaizen_query_place);
+ARRAY(kaizen_query_result, reason, 80, char, 208);
 SIZE(kaizen_query_1, 16);
 FUNCTION(kaizen_query_1, agents, 0, int32_t (*)(struct kaizen_instance *, kaizen_sink, void *ctx));
 FUNCTION(kaizen_query_1, records, 8,
@@ -252,16 +262,18 @@ SIZE(kaizen_broker_1, 24);
 FUNCTION(kaizen_broker_1, check, 0,
          int32_t (*)(struct kaizen_instance *, uint32_t timeout_ms, kaizen_sink, void *ctx));
 FUNCTION(kaizen_broker_1, init, 8,
-         int32_t (*)(struct kaizen_instance *, const char *name, uint32_t replicas,
-                     uint32_t dry_run, uint32_t timeout_ms, kaizen_sink, void *ctx));
+         int32_t (*)(struct kaizen_instance *, const char *name, uint32_t replicas, uint32_t flags,
+                     uint32_t timeout_ms, kaizen_sink, void *ctx));
 FUNCTION(kaizen_broker_1, watch, 16,
          int32_t (*)(struct kaizen_instance *, uint32_t timeout_ms, kaizen_sink, void *ctx));
 
 SIZE(kaizen_repair_1, 16);
 FUNCTION(kaizen_repair_1, verify, 0,
-         int32_t (*)(struct kaizen_instance *, struct kaizen_str agent, kaizen_sink, void *ctx));
+         int32_t (*)(struct kaizen_instance *, const char *agent, size_t agent_len, kaizen_sink,
+                     void *ctx));
 FUNCTION(kaizen_repair_1, repair, 8,
-         int32_t (*)(struct kaizen_instance *, struct kaizen_str agent, kaizen_sink, void *ctx));
+         int32_t (*)(struct kaizen_instance *, const char *agent, size_t agent_len, kaizen_sink,
+                     void *ctx));
 
 SIZE(kaizen_span, 56);
 MEMBER(kaizen_span, struct_size, 0, uint32_t);
@@ -277,14 +289,16 @@ FUNCTION(kaizen_span_1, end, 8,
          int32_t (*)(struct kaizen_instance *, const char *token, const struct kaizen_execution *,
                      struct kaizen_receipt *, struct kaizen_summary *));
 FUNCTION(kaizen_span_1, cancel, 16,
-         int32_t (*)(struct kaizen_instance *, struct kaizen_str agent, const char *token));
+         int32_t (*)(struct kaizen_instance *, const char *agent, size_t agent_len,
+                     const char *token));
 FUNCTION(kaizen_span_1, list, 24,
-         int32_t (*)(struct kaizen_instance *, struct kaizen_str agent, kaizen_sink, void *ctx));
+         int32_t (*)(struct kaizen_instance *, const char *agent, size_t agent_len, kaizen_sink,
+                     void *ctx));
 FUNCTION(kaizen_span_1, sweep, 32, int32_t (*)(struct kaizen_instance *, uint64_t *count));
 
 SIZE(kaizen_names_1, 8);
 FUNCTION(kaizen_names_1, map, 0,
-         int32_t (*)(struct kaizen_str name, char *out, char *reason, size_t reason_size));
+         int32_t (*)(const char *name, size_t len, char *out, char *reason, size_t reason_size));
 
 _Static_assert(_Generic(&kaizen_plugin_v1, const struct kaizen_plugin_v1 *(*)(void) : 1,
                         default : 0),

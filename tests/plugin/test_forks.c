@@ -156,7 +156,7 @@ static bool call_summary(struct kaizen_instance *own) {
   const struct kaizen_inspect_1 *inspect = plugin->get_extension(KAIZEN_INSPECT_1);
   struct kaizen_summary summary = {.struct_size = sizeof summary};
 
-  (void)inspect->summary(own, (struct kaizen_str){"child", 5}, &summary);
+  (void)inspect->summary(own, "child", 5, &summary);
   return true;
 }
 static bool call_check(struct kaizen_instance *own) {
@@ -175,7 +175,7 @@ static bool call_resend(struct kaizen_instance *own) {
 static bool call_verify(struct kaizen_instance *own) {
   const struct kaizen_repair_1 *repair = plugin->get_extension(KAIZEN_REPAIR_1);
 
-  (void)repair->verify(own, (struct kaizen_str){"child", 5}, swallow, NULL);
+  (void)repair->verify(own, "child", 5, swallow, NULL);
   return true;
 }
 static bool call_stop(struct kaizen_instance *own) {

@@ -187,7 +187,10 @@ Test(plugin, each_call_is_answered_by_state) {
        call_record_json,
        {NOT_NOW, NOT_NOW, 0, NOT_NOW},
        {CREATED, CONFIGURED, RUNNING, STOPPED}},
-      {"flush", call_flush, {NO, NO, 0, NO}, {CREATED, CONFIGURED, RUNNING, STOPPED}},
+      {"flush",
+       call_flush,
+       {NOT_NOW, NOT_NOW, 0, NOT_NOW},
+       {CREATED, CONFIGURED, RUNNING, STOPPED}},
       {"stop", call_stop, {NO, NO, 0, NO}, {CREATED, CONFIGURED, STOPPED, STOPPED}},
   };
 

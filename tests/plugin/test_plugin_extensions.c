@@ -59,7 +59,7 @@ static void *read_in_a_loop(void *ctx) {
   while (!atomic_load(&enough)) {
     struct kaizen_summary summary = summary_of_size();
 
-    if (inspect->summary(own, text_of("coach"), &summary) != KAIZEN_OK)
+    if (inspect->summary(own, "coach", KAIZEN_NTS, &summary) != KAIZEN_OK)
       atomic_fetch_add((atomic_uint *)ctx, 1);
     atomic_fetch_add(&reads, 1);
   }
@@ -83,7 +83,7 @@ Test(plugin_extensions, eight_threads_that_read_in_a_loop_let_every_record_pass)
   for (unsigned i = 0; i < READERS; i++)
     cr_assert_eq(pthread_join(threads[i], NULL), 0);
   cr_assert_eq(refusals, 0);
-  cr_assert_eq(inspect->summary(instance, text_of("coach"), &summary), KAIZEN_OK);
+  cr_assert_eq(inspect->summary(instance, "coach", KAIZEN_NTS, &summary), KAIZEN_OK);
   cr_assert_eq(summary.execution_count, lines_of_file(agent_file("coach", "executions.jsonl")));
 }
 
@@ -95,9 +95,9 @@ Test(plugin_extensions, a_reader_waits_in_line_behind_whoever_waits_to_write) {
   cr_assert_eq(record_success(instance, "coach", NULL), KAIZEN_RECORDED);
   next = open(agent_file("coach", ".next"), O_RDWR | O_CLOEXEC);
   cr_assert_eq(flock(next, LOCK_EX), 0);
-  cr_assert_eq(inspect->summary(instance, text_of("coach"), &summary), KAIZEN_E_BUSY);
+  cr_assert_eq(inspect->summary(instance, "coach", KAIZEN_NTS, &summary), KAIZEN_E_BUSY);
   (void)close(next);
-  cr_assert_eq(inspect->summary(instance, text_of("coach"), &summary), KAIZEN_OK);
+  cr_assert_eq(inspect->summary(instance, "coach", KAIZEN_NTS, &summary), KAIZEN_OK);
 }
 
 /* Batches. */
@@ -274,12 +274,25 @@ Test(plugin_extensions, unknown_batch_flags_are_refused_when_low_and_ignored_whe
   }
 }
 
+Test(plugin_extensions, setting_up_a_stream_refuses_the_low_flags_it_does_not_know) {
+  const struct kaizen_broker_1 *broker = plugin->get_extension(KAIZEN_BROKER_1);
+
+  use_instance("");
+  for (unsigned bit = 0; bit < 32; bit++) {
+    int32_t code = broker->init(instance, NULL, 1, 1u << bit, 1, take_output, &pieces);
+
+    cr_expect_eq(code == KAIZEN_E_UNSUPPORTED, bit > 0 && bit < 16, "flag %u: %d", bit, code);
+  }
+}
+
 Test(plugin_extensions, a_batch_needs_a_running_instance_and_its_arguments) {
   struct kaizen_batch_result result = {.struct_size = sizeof result, .recorded = 7};
 
   use_instance("");
   cr_assert_eq(batch->record(instance, COACH, 5, 0, 0, NULL, NULL, NULL), KAIZEN_E_ARGUMENT);
   cr_assert_eq(batch->record(instance, NULL, 5, 0, 0, NULL, NULL, &result), KAIZEN_E_ARGUMENT);
+  cr_assert_eq(result.recorded, 0, "an out-struct is written on every code");
+  result.recorded = 7;
   cr_assert_eq(batch->record(NULL, COACH, 5, 0, 0, NULL, NULL, &result), KAIZEN_E_ARGUMENT);
   cr_assert_eq(plugin->stop(instance, 0), KAIZEN_OK);
   cr_assert_eq(record_lines(COACH, 0, &result), KAIZEN_E_STOPPED);
@@ -357,15 +370,15 @@ Test(plugin_extensions, a_summary_is_read_without_recording) {
   struct kaizen_summary summary = {.struct_size = sizeof summary, .execution_count = 7};
 
   use_instance("");
-  cr_assert_eq(inspect->summary(instance, text_of("coach"), &summary), KAIZEN_E_REJECTED);
+  cr_assert_eq(inspect->summary(instance, "coach", KAIZEN_NTS, &summary), KAIZEN_E_REJECTED);
   cr_assert_eq(summary.execution_count, 0);
   cr_assert_not(is_there(in_sandbox(".kaizen")));
-  cr_assert_eq(inspect->summary(instance, text_of("../x"), &summary), KAIZEN_E_REJECTED);
-  cr_assert_eq(inspect->summary(instance, text_of(NULL), &summary), KAIZEN_E_REJECTED);
-  cr_assert_eq(inspect->summary(instance, text_of("coach"), NULL), KAIZEN_E_ARGUMENT);
+  cr_assert_eq(inspect->summary(instance, "../x", KAIZEN_NTS, &summary), KAIZEN_E_REJECTED);
+  cr_assert_eq(inspect->summary(instance, NULL, 0, &summary), KAIZEN_E_REJECTED);
+  cr_assert_eq(inspect->summary(instance, "coach", KAIZEN_NTS, NULL), KAIZEN_E_ARGUMENT);
   cr_assert_eq(record_success(instance, "coach", NULL), KAIZEN_RECORDED);
   append_to_file(agent_file("coach", "executions.jsonl"), COACH "torn");
-  cr_assert_eq(inspect->summary(instance, text_of("coach"), &summary), KAIZEN_OK);
+  cr_assert_eq(inspect->summary(instance, "coach", KAIZEN_NTS, &summary), KAIZEN_OK);
   cr_assert_eq(summary.execution_count, 2);
   cr_assert_eq(count_in(text_of_file(agent_file("coach", "executions.jsonl")), "torn\n"), 0);
 }
@@ -380,21 +393,23 @@ Test(plugin_extensions, recent_records_are_the_logs_own_lines_oldest_first) {
            "\n"
            "{\"agent\":\"coach\",  \"success\":false,\"session_id\":\"3\"}\n"
            "{\"torn\":");
-  cr_assert_eq(inspect->recent(instance, text_of("coach"), 2, take_output, &pieces), KAIZEN_OK);
+  cr_assert_eq(inspect->recent(instance, "coach", KAIZEN_NTS, 2, take_output, &pieces), KAIZEN_OK);
   cr_assert_str_eq(output, "{\"agent\":\"coach\",\"success\":true,\"session_id\":\"2\"}\n"
                            "{\"agent\":\"coach\",  \"success\":false,\"session_id\":\"3\"}\n");
   cr_assert_eq(pieces, 2);
   for (uint64_t max = 0; max < 10; max += max ? 1 : 3) {
     forget_output();
-    cr_assert_eq(inspect->recent(instance, text_of("coach"), max, take_output, &pieces), KAIZEN_OK);
+    cr_assert_eq(inspect->recent(instance, "coach", KAIZEN_NTS, max, take_output, &pieces),
+                 KAIZEN_OK);
     cr_assert_eq(pieces, 3, "max %llu", (unsigned long long)max);
   }
   forget_output();
-  cr_assert_eq(inspect->recent(instance, text_of("coach"), UINT64_MAX, take_output, &pieces),
+  cr_assert_eq(inspect->recent(instance, "coach", KAIZEN_NTS, UINT64_MAX, take_output, &pieces),
                KAIZEN_OK);
-  cr_assert_eq(inspect->recent(instance, text_of("coach"), 1, refuse_output, NULL), KAIZEN_E_ENDED);
-  cr_assert_eq(inspect->recent(instance, text_of("coach"), 1, NULL, NULL), KAIZEN_E_ARGUMENT);
-  cr_assert_eq(inspect->recent(instance, text_of("none"), 1, take_output, &pieces),
+  cr_assert_eq(inspect->recent(instance, "coach", KAIZEN_NTS, 1, refuse_output, NULL),
+               KAIZEN_E_ENDED);
+  cr_assert_eq(inspect->recent(instance, "coach", KAIZEN_NTS, 1, NULL, NULL), KAIZEN_E_ARGUMENT);
+  cr_assert_eq(inspect->recent(instance, "none", KAIZEN_NTS, 1, take_output, &pieces),
                KAIZEN_E_REJECTED);
 }
 
@@ -443,13 +458,13 @@ Test(plugin_extensions, nothing_is_told_of_an_instance_without_a_project) {
   struct kaizen_summary summary = {.struct_size = sizeof summary};
 
   cr_assert_eq(plugin->create(&host, &instance), KAIZEN_OK);
-  cr_assert_eq(inspect->summary(instance, text_of("coach"), &summary), KAIZEN_E_STATE);
-  cr_assert_eq(inspect->recent(instance, text_of("coach"), 1, take_output, &pieces),
+  cr_assert_eq(inspect->summary(instance, "coach", KAIZEN_NTS, &summary), KAIZEN_E_STATE);
+  cr_assert_eq(inspect->recent(instance, "coach", KAIZEN_NTS, 1, take_output, &pieces),
                KAIZEN_E_STATE);
   cr_assert_eq(inspect->delivery(instance, take_output, &pieces), KAIZEN_E_STATE);
   cr_assert_eq(inspect->config(instance, take_output, &pieces), KAIZEN_E_STATE);
-  cr_assert_eq(repair->verify(instance, text_of("coach"), take_output, &pieces), KAIZEN_E_STATE);
-  cr_assert_eq(repair->repair(instance, text_of("coach"), take_output, &pieces), KAIZEN_E_STATE);
+  cr_assert_eq(repair->verify(instance, "coach", KAIZEN_NTS, take_output, &pieces), KAIZEN_E_STATE);
+  cr_assert_eq(repair->repair(instance, "coach", KAIZEN_NTS, take_output, &pieces), KAIZEN_E_STATE);
   cr_assert_eq(pieces, 0);
 }
 
@@ -459,17 +474,17 @@ Test(plugin_extensions, a_repair_says_where_it_saved_what_it_took_out) {
   use_instance("");
   cr_assert_eq(record_success(instance, "coach", NULL), KAIZEN_RECORDED);
   append_to_file(agent_file("coach", "executions.jsonl"), "garbage\n");
-  cr_assert_eq(repair->verify(instance, text_of("coach"), take_output, &pieces), KAIZEN_OK);
+  cr_assert_eq(repair->verify(instance, "coach", KAIZEN_NTS, take_output, &pieces), KAIZEN_OK);
   cr_assert(strstr(output, "\"consistent\":false") && strstr(output, "\"bad_line_count\":1"), "%s",
             output);
   forget_output();
-  cr_assert_eq(repair->repair(instance, text_of("coach"), take_output, &pieces), KAIZEN_OK, "%s",
+  cr_assert_eq(repair->repair(instance, "coach", KAIZEN_NTS, take_output, &pieces), KAIZEN_OK, "%s",
                why(instance));
   cr_assert(strstr(output, "\"consistent\":true") && strstr(output, "\"saved_to\":\".salvage-"),
             "%s", output);
   cr_assert_eq(output[strlen(output) - 1], '}');
   forget_output();
-  cr_assert_eq(repair->repair(instance, text_of("coach"), take_output, &pieces), KAIZEN_OK);
+  cr_assert_eq(repair->repair(instance, "coach", KAIZEN_NTS, take_output, &pieces), KAIZEN_OK);
   cr_assert_null(strstr(output, "saved_to"), "%s", output);
   cr_assert_eq(record_success(instance, "coach", NULL), KAIZEN_RECORDED);
   cr_assert_eq(lines_of_file(agent_file("coach", "executions.jsonl")), 2);
@@ -477,11 +492,13 @@ Test(plugin_extensions, a_repair_says_where_it_saved_what_it_took_out) {
 
 Test(plugin_extensions, nothing_is_repaired_of_an_agent_that_never_recorded) {
   use_instance("");
-  cr_assert_eq(repair->verify(instance, text_of("coach"), take_output, &pieces), KAIZEN_E_REJECTED);
-  cr_assert_eq(repair->repair(instance, text_of("coach"), take_output, &pieces), KAIZEN_E_REJECTED);
-  cr_assert_eq(repair->repair(instance, text_of("not legal"), take_output, &pieces),
+  cr_assert_eq(repair->verify(instance, "coach", KAIZEN_NTS, take_output, &pieces),
                KAIZEN_E_REJECTED);
-  cr_assert_eq(repair->verify(instance, text_of("coach"), NULL, NULL), KAIZEN_E_ARGUMENT);
+  cr_assert_eq(repair->repair(instance, "coach", KAIZEN_NTS, take_output, &pieces),
+               KAIZEN_E_REJECTED);
+  cr_assert_eq(repair->repair(instance, "not legal", KAIZEN_NTS, take_output, &pieces),
+               KAIZEN_E_REJECTED);
+  cr_assert_eq(repair->verify(instance, "coach", KAIZEN_NTS, NULL, NULL), KAIZEN_E_ARGUMENT);
   cr_assert_not(is_there(in_sandbox(".kaizen")));
 }
 
@@ -506,9 +523,9 @@ static int32_t last_call(int call) {
   case 3:
     return plugin->stats(instance, NULL);
   case 4:
-    return inspect->summary(instance, text_of("nobody"), &summary);
+    return inspect->summary(instance, "nobody", KAIZEN_NTS, &summary);
   case 5:
-    return inspect->recent(instance, text_of("nobody-5"), 1, take_output, &pieces);
+    return inspect->recent(instance, "nobody-5", KAIZEN_NTS, 1, take_output, &pieces);
   case 6:
     return inspect->delivery(instance, refuse_output, NULL);
   case 7:
@@ -522,9 +539,9 @@ static int32_t last_call(int call) {
   case 11:
     return delivery->dead_letters(instance, NULL, NULL);
   case 12:
-    return broker->init(instance, "no name", 9, 1, 1, refuse_output, NULL);
+    return broker->init(instance, "no name", 9, KAIZEN_BROKER_DRY_RUN, 1, refuse_output, NULL);
   case 13:
-    return repair->verify(instance, text_of("nobody"), take_output, &pieces);
+    return repair->verify(instance, "nobody", KAIZEN_NTS, take_output, &pieces);
   case 14:
     return query->records(instance, &asked, take_output, &pieces, NULL);
   case 15:
@@ -556,16 +573,16 @@ Test(plugin_extensions, names_are_mapped_to_legal_ones_that_record) {
   char name[KAIZEN_NAME_MAX + 1], reason[208];
 
   use_instance("");
-  cr_assert_eq(names->map(text_of("coach"), name, NULL, 0), 0);
+  cr_assert_eq(names->map("coach", KAIZEN_NTS, name, NULL, 0), 0);
   cr_assert_str_eq(name, "coach");
-  cr_assert_eq(names->map(text_of("Triage Agent"), name, NULL, 0), 1);
+  cr_assert_eq(names->map("Triage Agent", KAIZEN_NTS, name, NULL, 0), 1);
   cr_assert_eq(record_success(instance, name, NULL), KAIZEN_RECORDED);
-  cr_assert_eq(names->map(text_of(""), name, reason, sizeof reason), KAIZEN_E_REJECTED);
+  cr_assert_eq(names->map("", KAIZEN_NTS, name, reason, sizeof reason), KAIZEN_E_REJECTED);
   cr_assert_str_eq(reason, "agent is missing or empty; name the agent that was executed");
-  cr_assert_eq(names->map(text_of("\xff"), name, reason, sizeof reason), KAIZEN_E_REJECTED);
+  cr_assert_eq(names->map("\xff", KAIZEN_NTS, name, reason, sizeof reason), KAIZEN_E_REJECTED);
   cr_assert_str_eq(reason, "agent \"\\xff\" is not UTF-8; convert it");
-  cr_assert_eq(names->map(text_of("\xff"), name, reason, 6), KAIZEN_E_REJECTED);
+  cr_assert_eq(names->map("\xff", KAIZEN_NTS, name, reason, 6), KAIZEN_E_REJECTED);
   cr_assert_str_eq(reason, "agent");
-  cr_assert_eq(names->map(text_of(NULL), name, NULL, 0), KAIZEN_E_ARGUMENT);
-  cr_assert_eq(names->map(text_of("coach"), NULL, NULL, 0), KAIZEN_E_ARGUMENT);
+  cr_assert_eq(names->map(NULL, 0, name, NULL, 0), KAIZEN_E_ARGUMENT);
+  cr_assert_eq(names->map("coach", KAIZEN_NTS, NULL, NULL, 0), KAIZEN_E_ARGUMENT);
 }

@@ -240,7 +240,7 @@ static int32_t child_inspect(void) {
   const struct kaizen_inspect_1 *inspect = plugin->get_extension(KAIZEN_INSPECT_1);
   struct kaizen_summary summary = {.struct_size = sizeof summary};
 
-  return inspect->summary(instance, text_of("coach"), &summary);
+  return inspect->summary(instance, "coach", KAIZEN_NTS, &summary);
 }
 static int32_t child_of_its_own(void) {
   struct kaizen_host_v1 host = plain_host();

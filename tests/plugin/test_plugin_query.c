@@ -249,6 +249,10 @@ Test(plugin_query, what_cannot_be_read_is_said) {
   cr_assert(answer.reason[0] != '\0');
   asked = query_of(1u << 15);
   cr_assert_eq(ask(&asked), KAIZEN_E_UNSUPPORTED);
+  cr_assert(strstr(answer.reason, "0x8000"), "%s", answer.reason);
+  memset(&answer.flags, 0xA5, sizeof answer - sizeof answer.struct_size);
+  cr_assert_eq(query->records(instance, NULL, take_output, &pieces, &answer), KAIZEN_E_ARGUMENT);
+  cr_assert(answer.records == 0 && strstr(answer.reason, "query"), "%s", answer.reason);
   asked = query_of(0);
   cr_assert_eq(query->records(instance, &asked, refuse_output, NULL, NULL), KAIZEN_E_ENDED);
   cr_assert_eq(query->records(instance, &asked, NULL, NULL, NULL), KAIZEN_E_ARGUMENT);

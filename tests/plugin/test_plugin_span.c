@@ -209,8 +209,8 @@ Test(plugin_span, a_run_that_still_runs_is_left_alone) {
 Test(plugin_span, a_cancelled_run_leaves_nothing) {
   use_instance("");
   begin(instance, NULL);
-  cr_expect_eq(span->cancel(instance, text_of("coach"), token), KAIZEN_OK);
-  cr_expect_eq(span->cancel(instance, text_of("coach"), token), KAIZEN_OK);
+  cr_expect_eq(span->cancel(instance, "coach", KAIZEN_NTS, token), KAIZEN_OK);
+  cr_expect_eq(span->cancel(instance, "coach", KAIZEN_NTS, token), KAIZEN_OK);
   cr_expect_not(is_open());
   cr_expect_eq(access(agent_file("coach", "executions.jsonl"), F_OK), -1);
 }
@@ -236,7 +236,7 @@ Test(plugin_span, what_is_open_is_listed) {
 
   begin_and_die("k");
   use_instance("");
-  cr_assert_eq(span->list(instance, (struct kaizen_str){NULL, 0}, take_text, text), KAIZEN_OK);
+  cr_assert_eq(span->list(instance, NULL, 0, take_text, text), KAIZEN_OK);
   (void)snprintf(wanted, sizeof wanted, "{\"agent\":\"coach\",\"token\":\"%s\",\"began\":\"",
                  token);
   cr_expect(strstr(text, wanted), "%s", text);
@@ -291,8 +291,16 @@ Test(plugin_span, what_can_never_be_a_run_is_refused) {
                  cases[i].name, why(instance));
     cr_expect_str_eq(token, "", "%s", cases[i].name);
   }
+  for (unsigned bit = 0; bit < 32; bit++) {
+    struct kaizen_span run = {
+        .struct_size = sizeof run, .flags = 1u << bit, .agent = {"coach", KAIZEN_NTS}};
+    bool known = run.flags & (KAIZEN_EXEC_EMIT | KAIZEN_EXEC_NO_EMIT) || bit >= 16;
+
+    cr_expect_eq(span->begin(instance, &run, token), known ? KAIZEN_OK : KAIZEN_E_UNSUPPORTED,
+                 "flag bit %u: %s", bit, why(instance));
+  }
   cr_expect_eq(span->begin(instance, NULL, token), KAIZEN_E_ARGUMENT);
-  cr_expect_eq(span->cancel(instance, text_of("coach"), "../../x"), KAIZEN_E_REJECTED);
+  cr_expect_eq(span->cancel(instance, "coach", KAIZEN_NTS, "../../x"), KAIZEN_E_REJECTED);
 }
 
 Test(plugin_span, a_piece_of_a_file_goes_after_a_day) {

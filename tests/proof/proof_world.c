@@ -121,8 +121,8 @@ static int32_t print_piece(void *ctx, const char *data, size_t len) {
 
 void world_repair(struct world *world, const char *agent) {
   const struct kaizen_repair_1 *repair = world->plugin->get_extension(KAIZEN_REPAIR_1);
-  int32_t code = repair->repair(world->instance, (struct kaizen_str){agent, KAIZEN_NTS},
-                                print_piece, (void *)(uintptr_t) "repaired");
+  int32_t code = repair->repair(world->instance, agent, KAIZEN_NTS, print_piece,
+                                (void *)(uintptr_t) "repaired");
 
   say("told-repair %s %d", agent, (int)code);
 }
@@ -130,7 +130,7 @@ void world_repair(struct world *world, const char *agent) {
 void world_verify(struct world *world, const char *agent) {
   const struct kaizen_repair_1 *repair = world->plugin->get_extension(KAIZEN_REPAIR_1);
 
-  (void)repair->verify(world->instance, (struct kaizen_str){agent, KAIZEN_NTS}, print_piece,
+  (void)repair->verify(world->instance, agent, KAIZEN_NTS, print_piece,
                        (void *)(uintptr_t) "verify");
 }
 

@@ -133,7 +133,6 @@ static int32_t ignore_output(void *ctx, const char *data, size_t len) {
 static void *watch(void *ctx) {
   const struct kaizen_inspect_1 *inspect = plugin->get_extension(KAIZEN_INSPECT_1);
   const struct kaizen_repair_1 *repair = plugin->get_extension(KAIZEN_REPAIR_1);
-  struct kaizen_str agent = {"agent-0", KAIZEN_NTS};
   struct kaizen_instance *instance = ctx;
 
   while (!atomic_load(&finished)) {
@@ -145,10 +144,10 @@ static void *watch(void *ctx) {
     if (stats.marked != stats.acknowledged + stats.pending + stats.dead_lettered)
       die("marked is not the sum of the rest");
     (void)plugin->flush(instance, 0, &pending);
-    (void)inspect->summary(instance, agent, &summary);
-    (void)inspect->recent(instance, agent, 5, ignore_output, NULL);
+    (void)inspect->summary(instance, "agent-0", KAIZEN_NTS, &summary);
+    (void)inspect->recent(instance, "agent-0", KAIZEN_NTS, 5, ignore_output, NULL);
     (void)inspect->delivery(instance, ignore_output, NULL);
-    (void)repair->verify(instance, agent, ignore_output, NULL);
+    (void)repair->verify(instance, "agent-0", KAIZEN_NTS, ignore_output, NULL);
   }
   return NULL;
 }

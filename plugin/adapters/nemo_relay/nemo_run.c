@@ -26,10 +26,8 @@ static int take_name(struct nemo_run *run, struct json_value value,
   if (run->agent[0] != '\0' || value.type != JSON_STRING)
     return 0;
   json_value_decode(value, &name);
-  int32_t changed = name.failed
-                        ? 0
-                        : names->map((struct kaizen_str){name.data ? name.data : "", name.len},
-                                     run->agent, NULL, 0);
+  int32_t changed =
+      name.failed ? 0 : names->map(name.data ? name.data : "", name.len, run->agent, NULL, 0);
   if (name.failed || changed < 0)
     run->agent[0] = '\0';
   if (changed == 1) {

@@ -43,7 +43,7 @@
  *                         |                                     +-------------+
  *                         +---------------------------------------------------+
  *
- *           Running only: on_execution_end, on_execution_end_json, flush.
+ *           Running only: on_execution_end, on_execution_end_json, flush; else KAIZEN_E_STOPPED.
  *           stats, last_error: in any state.  destroy: from any state, back to (none).
  *
  * THREADS   [pure]    any thread, any time, no side effects.
@@ -51,8 +51,7 @@
  *           [shared]  any thread, concurrent with itself and with [control], but not with destroy.
  *           No call relies on being on the same OS thread as another.  No [control] call but
  *           destroy waits for a [shared] call in progress: that one finishes, or answers
- *           KAIZEN_E_STOPPED (recording) or KAIZEN_E_STATE.  No call is a cancellation point; none is
- *           safe in a signal handler.  A thread with 128 KiB of stack can make any call (48 were
+ *           KAIZEN_E_STOPPED.  No call is a cancellation point; none is safe in a signal handler.  A thread with 128 KiB of stack can make any call (48 were
  *           enough when it was measured).
  * MEMORY    Nothing allocated on one side is freed on the other.  Inputs are borrowed until the
  *           call returns; outputs go into caller memory; the plugin's own `const char *` members
@@ -100,7 +99,8 @@ enum {
                                  * error: a normal way to end */
   /* -1..-63 final: the same call gets the same answer */
   KAIZEN_E_ARGUMENT      = -1,  /* NULL, or a struct smaller than its 1.0 layout */
-  KAIZEN_E_STATE         = -2,  /* not in this state of the instance; see LIFE */
+  KAIZEN_E_STATE         = -2,  /* not in this state of the instance, which only the host's own
+                                 * [control] calls change; see LIFE */
   KAIZEN_E_CONFIG        = -3,  /* a setting or the project root is refused; last_error says why */
   KAIZEN_E_UNSUPPORTED   = -4,  /* unknown low flag bit, or another ABI major */
   KAIZEN_E_FORKED        = -5,  /* child of the creating process: create an instance of its own */
@@ -110,7 +110,8 @@ enum {
   KAIZEN_E_BUSY          = -64, /* the log was not had within lock_timeout_ms */
   KAIZEN_E_NOMEM         = -65,
   KAIZEN_E_IO            = -66, /* disk full, permission, ...; nothing was left behind */
-  KAIZEN_E_STOPPED       = -67, /* recording while not started, or stopped */
+  KAIZEN_E_STOPPED       = -67, /* a [shared] call that needs a running instance, before start() or
+                                 * after stop(): it works once the instance runs */
   /* -96..-127 unknown: it may or may not be in the log; retry only with an idempotency key,
    * which ends in exactly one record */
   KAIZEN_E_INDETERMINATE = -96  /* a sync failed, or part of a line could not be taken back */
@@ -137,7 +138,9 @@ enum { /* kaizen_execution.flags.  Unknown bits: 0-15 refused, 16-31 ignored.
   /* JSON is taken as a log may hold it: unknown keys, and values that would be refused of a new
    * run (a quality_score of 85), are kept as they are given.  For records of another log, and for
    * hosts that know more keys than this plugin */
-  KAIZEN_EXEC_KEEP_UNKNOWN = 1u << 7
+  KAIZEN_EXEC_KEEP_UNKNOWN = 1u << 7,
+  /* only checked: KAIZEN_OK or why it would be rejected; nothing is recorded, counted or logged */
+  KAIZEN_EXEC_CHECK_ONLY   = 1u << 8
 };
 enum { KAIZEN_SUMMARY_HAS_QUALITY = 1u << 0, /* some record carries a quality_score */
        KAIZEN_SUMMARY_HAS_TIME = 1u << 1 };  /* some record carries an execution_time_s */
@@ -151,6 +154,13 @@ enum { KAIZEN_RECEIPT_MARKED = 1u << 0,      /* event_id stands in the log and w
 struct kaizen_str { const char *ptr; size_t len; };
 struct kaizen_instance;                             /* opaque, owned by the plugin */
 
+/* kaizen_host_v1.flags.  Unknown bits: 0-15 refused, 16-31 ignored. */
+enum {
+  /* The host only reads: configure() also takes a project of another user, and one that cannot be
+   * written to; start() answers KAIZEN_E_STATE.  Every file has to belong to the project's owner. */
+  KAIZEN_HOST_ONLY_READS = 1u << 16
+};
+
 /* ---- what the host offers -------------------------------------------------------------------- */
 
 /* Copied by create(); ctx and what the callbacks need must live until destroy() has returned.
@@ -163,7 +173,7 @@ struct kaizen_instance;                             /* opaque, owned by the plug
  * exception or longjmp(). */
 struct kaizen_host_v1 {
   uint32_t struct_size, abi_version; /* sizeof, KAIZEN_ABI_VERSION */
-  uint32_t flags, log_level; /* 0; the least severe level wanted, 0: warnings */
+  uint32_t flags, log_level; /* KAIZEN_HOST_...; the least severe level wanted, 0: warnings */
   void *ctx;                 /* first argument of every callback */
   const char *name, *version; /* of the host, NUL-terminated, or NULL; not needed after create() */
   /* One message.  id is stable (docs/operations.md lists them), msg is for people: UTF-8, `len`
@@ -229,9 +239,11 @@ struct kaizen_summary {
   int64_t last_execution_unix_ns; /* greatest timestamp in the log, whole seconds; 0: none */
   int32_t trend_success_rate, trend_quality_score; /* KAIZEN_TREND_... */
 };
+enum { KAIZEN_STATE_CREATED = 0, KAIZEN_STATE_CONFIGURED = 1, KAIZEN_STATE_RUNNING = 2,
+       KAIZEN_STATE_STOPPED = 3 }; /* of an instance; see LIFE */
 struct kaizen_stats { /* see GROWTH */
   uint32_t struct_size;
-  int32_t state; /* 0 created 1 configured 2 running 3 stopped */
+  int32_t state; /* KAIZEN_STATE_... */
   /* Executions this instance was given, by what became of them: RECORDED; DUPLICATE; final codes;
    * transient and unknown ones. */
   uint64_t recorded, duplicates, rejected, failed;
@@ -241,11 +253,17 @@ struct kaizen_stats { /* see GROWTH */
   uint64_t publish_failures; /* answers of the broker that were no acknowledgement, since start() */
   int64_t oldest_pending_unix_ns, last_acknowledged_unix_ns; /* 0: none */
   int32_t publisher; /* KAIZEN_PUBLISHER_... */
-  uint32_t reserved0;
+  uint32_t flags;    /* KAIZEN_STATS_... */
   /* Why it is not CONNECTED, or why nothing is acknowledged although it is; NUL-terminated, without
    * credentials. */
   char publisher_reason[160];
+  /* With KAIZEN_STATS_INCOMPLETE: of so many agents the events cannot be told; why, of the first. */
+  uint64_t unknown_agents;
+  char incomplete_reason[160];
 };
+enum { KAIZEN_STATS_INCOMPLETE = 1u << 0 /* marked, acknowledged, pending, dead_lettered and the
+                                          * times are of the agents that could be read: a log is
+                                          * locked, belongs to somebody else, ... */ };
 enum { KAIZEN_PUBLISHER_OFF = 0,       /* emission is off, or not started */
        KAIZEN_PUBLISHER_ELSEWHERE = 1, /* relay, or another process */
        KAIZEN_PUBLISHER_CONNECTING = 2, KAIZEN_PUBLISHER_CONNECTED = 3 };
@@ -305,7 +323,7 @@ struct kaizen_plugin_v1 {
    * (docs/format.md), len bytes or KAIZEN_NTS.  "agent" and "success" are required; null means
    * not given; an unknown key is rejected, the nearest known one named, unless it begins with x_;
    * "event_id" and "event" are ignored, so that an exported log can be given back.  flags:
-   * KAIZEN_EXEC_EMIT, _NO_EMIT, _MAP_AGENT, _KEEP_UNKNOWN. */
+   * KAIZEN_EXEC_EMIT, _NO_EMIT, _MAP_AGENT, _KEEP_UNKNOWN, _CHECK_ONLY. */
   int32_t (*on_execution_end_json)(struct kaizen_instance *, const char *json, size_t len,
                                    uint32_t flags, struct kaizen_receipt *,
                                    struct kaizen_summary *);
@@ -314,7 +332,8 @@ struct kaizen_plugin_v1 {
    * project's logs is acknowledged or dead-lettered, whichever process publishes; held ones are
    * not waited for.  Emission off = KAIZEN_OK at once; 0 ms = only count.  *pending (may be
    * NULL): what is left.  KAIZEN_PENDING: the deadline passed.
-   * Errors: E_STATE; E_BUSY, E_NOMEM, E_IO (the logs cannot be read). */
+   * Errors: E_STOPPED, E_NOMEM; E_BUSY (the lock of a log was not free), E_IO (a log cannot be
+   * read): *pending is what the others hold, and stats() says which one it was. */
   int32_t (*flush)(struct kaizen_instance *, uint32_t timeout_ms, uint64_t *pending);
 
   /* [shared] Any state; before configure() only the counters of calls.  Reads the state of every
@@ -322,14 +341,17 @@ struct kaizen_plugin_v1 {
    * Errors: E_ARGUMENT. */
   int32_t (*stats)(struct kaizen_instance *, struct kaizen_stats *);
 
-  /* [control] Any state.  Copies the text of the last call that failed, but for those that record
-   * one execution, whose receipt says why; NUL-terminated and cut between characters to fit cap; answers its full length in bytes, 0 when there is none.
-   * buf may be NULL. */
+  /* [control] Any state.  Copies the text of the last call that failed, of the table's or an
+   * extension's, but for those that record one execution, whose receipt says why; NUL-terminated
+   * and cut between characters to fit cap.  Answers its full length in bytes, 0 when there is
+   * none.  buf may be NULL. */
   size_t (*last_error)(struct kaizen_instance *, char *buf, size_t cap);
 
-  /* [control] running -> stopped, at once: from then on recording answers KAIZEN_E_STOPPED.
+  /* [control] running -> stopped, at once: from then on recording and flush() answer
+   * KAIZEN_E_STOPPED.
    * Flushes for at most timeout_ms, then ends this instance's threads; one that hangs in the
-   * network is left to end by itself.  KAIZEN_PENDING: events are left, in the log.
+   * network is left to end by itself.  KAIZEN_PENDING: events are left, in the log, or may be:
+   * last_error() then names an agent whose log could not be read.
    * Errors: E_STATE. */
   int32_t (*stop)(struct kaizen_instance *, uint32_t timeout_ms);
 
