@@ -72,9 +72,10 @@ static void take_signal(struct watch *watch, const struct signalfd_siginfo *info
     watch->interrupted_s = time_text_monotonic_s();
     watch->by_terminal = by_kernel;
   }
-  if (number == SIGCHLD || by_kernel)
+  if (number == SIGCHLD)
     return;
-  bool has_it = getpgid(watch->child) == getpgrp() && group_signals_has(&watch->group, number);
+  bool to_group = group_signals_has(&watch->group, number);
+  bool has_it = by_kernel || (to_group && getpgid(watch->child) == getpgrp());
   if (!has_it)
     kill(watch->child, number);
 }

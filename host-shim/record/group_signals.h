@@ -14,7 +14,7 @@
 
 struct group_signals {
   pid_t witness; /* -1: none, every signal counts as sent to us alone */
-  int seen;      /* what it got, a byte each */
+  int question;  /* a socket: a byte asks the witness, an uint64_t of signal bits answers */
   double last_s[NSIG];
 };
 

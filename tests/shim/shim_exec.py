@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import json
 import os
+import pathlib
 import pty
 import signal
 import subprocess
@@ -63,14 +64,10 @@ class Exec(HostTest):
 
     def test_ctrl_c_is_left_to_the_terminal_that_tells_the_command_itself(self):
         # A command in a session of its own gets nothing from the terminal: what arrives, exec has handed on.
-        script = ("import os, signal, select\n"
-                  "os.setsid()\n"
-                  "r, w = os.pipe()\n"
-                  "os.set_blocking(w, False)\n"
-                  "signal.set_wakeup_fd(w)\n"
-                  "signal.signal(signal.SIGINT, lambda *_: None)\n"
+        script = ("import os, select\n"
+                  "os.setsid()\n" + self.SIGNALS +
                   "print('ready', flush=True)\n"
-                  "handed_on = bool(select.select([r], [], [], 0.5)[0])\n"
+                  "handed_on = bool(select.select([signals], [], [], 0.5)[0])\n"
                   "raise SystemExit(41 if handed_on else 40)\n")
         pid, terminal = pty.fork()
         if pid == 0:
@@ -86,17 +83,21 @@ class Exec(HostTest):
         self.assertEqual(os.waitstatus_to_exitcode(status), 40)
         self.assertEqual(self.record()["metadata"]["exit_status"], 40)
 
+    # What comes before a command reads is not missed, as it is by one that pauses or waits for a line.
+    SIGNALS = ("import os, signal\n"
+               "signals, w = os.pipe()\n"
+               "os.set_blocking(w, False)\n"
+               "signal.set_wakeup_fd(w)\n"
+               "signal.signal(signal.SIGINT, lambda *_: None)\n"
+               "signal.signal(signal.SIGUSR1, lambda *_: None)\n")
+
     # Says how many SIGINT it got before SIGUSR1.
-    COUNTER = ("import signal\n"
-               "seen = []\n"
-               "def end(*_):\n"
-               "    print(len(seen), flush=True)\n"
-               "    raise SystemExit(9)\n"
-               "signal.signal(signal.SIGINT, lambda *_: seen.append(1))\n"
-               "signal.signal(signal.SIGUSR1, end)\n"
-               "print('ready', flush=True)\n"
-               "while True:\n"
-               "    signal.pause()\n")
+    COUNTER = SIGNALS + ("print('ready', flush=True)\n"
+                         "seen = b''\n"
+                         "while signal.SIGUSR1 not in seen:\n"
+                         "    seen += os.read(signals, 1)\n"
+                         "print(seen.count(signal.SIGINT), flush=True)\n"
+                         "raise SystemExit(9)\n")
 
     def count(self, send):
         process = subprocess.Popen(
@@ -113,8 +114,10 @@ class Exec(HostTest):
             os.killpg(process.pid, signal.SIGINT)
 
         def as_timeout_does(process):
+            process.send_signal(signal.SIGSTOP)  # no moment between the two for exec to hand the first one on
             process.send_signal(signal.SIGINT)
             os.killpg(process.pid, signal.SIGINT)
+            process.send_signal(signal.SIGCONT)
 
         def to_exec_alone(process):
             process.send_signal(signal.SIGINT)
@@ -122,6 +125,13 @@ class Exec(HostTest):
         for send in (to_group, as_timeout_does, to_exec_alone):
             with self.subTest(send.__name__):
                 self.assertEqual(self.count(send), 1)
+
+    def wait_until_input_is_seen(self, pid):
+        """Until exec, which polls its signals and the terminal after a Ctrl-C, polls its signals alone."""
+        while True:
+            call = pathlib.Path(f"/proc/{pid}/syscall").read_text().split()
+            if len(call) > 2 and int(call[2], 16) == 1:
+                return
 
     def on_terminal(self, script, after_interrupt, *options):
         """The record of a command that is interrupted by Ctrl-C and then gets this input; None: there is none."""
@@ -138,6 +148,8 @@ class Exec(HostTest):
             output += os.read(terminal, 100)
         if after_interrupt:
             os.write(terminal, after_interrupt)
+            self.wait_until_input_is_seen(pid)
+            (self.project / "go-on").touch()
         while True:
             try:
                 if not os.read(terminal, 100):
@@ -148,25 +160,22 @@ class Exec(HostTest):
         os.close(terminal)
         return self.record() if self.log("coach").exists() else None
 
+    INTERRUPTED = SIGNALS + ("print('ready', flush=True)\n"
+                             "os.read(signals, 1)\n"
+                             "print('handled', flush=True)\n")
+
     def test_a_command_that_dealt_with_a_ctrl_c_and_fails_later_is_a_failure(self):
-        repl = ("try:\n"
-                "    print('ready', flush=True)\n"
-                "    input()\n"
-                "except KeyboardInterrupt:\n"
-                "    print('handled', flush=True)\n"
-                "import time; time.sleep(2)\n"  # a person types while the command works
+        repl = (self.INTERRUPTED +
+                "import time\n"
+                "while not os.path.exists('go-on'):\n"  # a person types while the command works
+                "    time.sleep(0.01)\n"
                 "input()\n"
                 "raise SystemExit(7)\n")
         record = self.on_terminal(repl, b"quit\n")
         self.assertEqual((record["success"], record["metadata"]["outcome"]), (False, "failed"))
 
     def test_a_command_that_ends_by_its_own_answer_to_a_ctrl_c_is_aborted(self):
-        script = ("try:\n"
-                  "    print('ready', flush=True)\n"
-                  "    input()\n"
-                  "except KeyboardInterrupt:\n"
-                  "    print('handled', flush=True)\n"
-                  "    raise SystemExit(7)\n")
+        script = self.INTERRUPTED + "raise SystemExit(7)\n"
         self.assertIsNone(self.on_terminal(script, b""))
         self.assertEqual(self.on_terminal(script, b"", "--aborted", "failure")["metadata"]["outcome"], "aborted")
 
