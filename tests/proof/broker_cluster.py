@@ -2,12 +2,12 @@
 #
 # SPDX-License-Identifier: Apache-2.0
 import json
-import socket
 import subprocess
 
 from broker_faults import run
 from broker_support import Client, wait_for
 from broker_world import SHORT_WINDOW_NS, World
+from ports import free_ports
 
 LOSSES, CHANGES = 10, 40
 PATIENCE_S = 180  # three servers and an election, on a machine that has other things to do
@@ -18,15 +18,6 @@ listen: 127.0.0.1:{port}
 jetstream {{ store_dir: "{store}" }}
 cluster {{ name: kaizen, listen: 127.0.0.1:{route}, routes: [{routes}] }}
 """
-
-
-def free_ports(count):
-    """Ports that nobody has at the moment: the nodes of a cluster have to know each other's beforehand."""
-    listeners = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [listener.getsockname()[1] for listener in listeners]
-    for listener in listeners:
-        listener.close()
-    return ports
 
 
 class Cluster:

@@ -15,6 +15,8 @@ import time
 import unittest
 import urllib.parse
 
+from ports import free_ports
+
 DRIVER = os.environ.get("KAIZEN_TEST_DRIVER", os.path.join(
     os.environ.get("KAIZEN_TEST_BUILDDIR", "."), "tests", "publisher", "publisher_driver"))
 SUBJECT = "activity.kaizen.metrics.recorded"
@@ -46,14 +48,12 @@ class Server:
         self.store = self.folder / "store"
         self.config = config
         self.jetstream = jetstream
-        self.port = None
+        self.port = free_ports(1)[0]
         self.process = None
 
     def start(self):
-        ports = self.folder / "ports"
-        shutil.rmtree(ports, ignore_errors=True)
-        ports.mkdir(parents=True)
-        command = ["nats-server", "-a", "127.0.0.1", "-p", str(self.port or -1), "--ports_file_dir", str(ports)]
+        self.folder.mkdir(parents=True, exist_ok=True)
+        command = ["nats-server", "-a", "127.0.0.1", "-p", str(self.port)]
         if self.jetstream:
             command += ["-js", "-sd", str(self.store)]
         if self.config:
@@ -61,21 +61,12 @@ class Server:
             command += ["-c", str(self.folder / "server.conf")]
         with open(self.folder / "server.log", "ab") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log)
-        urls = wait_for(lambda: self.read_ports(ports), "the server's port file")
-        self.port = urllib.parse.urlsplit(urls[0]).port
         wait_for(self.accepts, "the server to accept connections")
         return self
 
-    @staticmethod
-    def read_ports(ports):
-        for path in ports.glob("*.ports"):
-            try:
-                return json.loads(path.read_text())["nats"]
-            except ValueError:
-                return None
-        return None
-
     def accepts(self):
+        if self.process.poll() is not None:
+            raise RuntimeError(f"nats-server ended: {(self.folder / 'server.log').read_text()}")
         try:
             socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
             return True

@@ -4,11 +4,12 @@
 import os
 import pathlib
 import shutil
-import socket
 import subprocess
 import tempfile
 import threading
 import unittest
+
+from ports import free_ports
 
 HOST = os.environ["KAIZEN_TEST_HOST"]
 PLUGIN = os.environ["KAIZEN_TEST_PLUGIN"]
@@ -116,9 +117,7 @@ class Broker:
         self.folder = folder
         self.config = folder / "nats.conf"
         self.config.write_text(config)
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_ports(1)[0]
         self.url = f"nats://127.0.0.1:{self.port}"
         self.process = None
 
