@@ -3,7 +3,9 @@
 # SPDX-License-Identifier: Apache-2.0
 import json
 import pathlib
+import re
 import subprocess
+import unittest
 
 from shim_support import PLUGIN, HostTest, clean_environment
 
@@ -56,12 +58,37 @@ FAILURES = {
 }
 
 
+# What the hook's log says when the machine did not give it the time it takes.
+LATE = re.compile(rb"ended after 900 ms|in time|cannot be (remembered|looked up)|E_BUSY|not had within")
+ATTEMPTS = 5
+
+
 def host_of(fixture):
     return fixture.split("/")[0]
 
 
 class HookTest(HostTest):
-    """self.fire() calls the hook as its host does, and holds it to its manners."""
+    """self.fire() calls the hook as its host does, and holds it to its manners.
+
+    A hook is over in 900 ms, with its record or without.  Where its log says that the machine was too slow for that, a
+    failure shows nothing about the hook: the test begins again."""
+
+    def run(self, result=None):
+        result = result or self.defaultTestResult()
+        for _ in range(ATTEMPTS):
+            self.was_late = False
+            tried = unittest.TestResult()
+            super().run(tried)
+            if tried.wasSuccessful() or not self.was_late:
+                break
+        for kind in ("failures", "errors", "skipped"):
+            getattr(result, kind).extend(getattr(tried, kind))
+        result.testsRun += 1
+        return result
+
+    def tearDown(self):
+        self.was_late |= any(LATE.search(log.read_bytes()) for log in self.scratch.rglob("hook.log*") if log.is_file())
+        super().tearDown()
 
     def payload(self, fixture, **changes):
         """The fixture's bytes with this test's project in them; with changes, the object with these members."""

@@ -6,8 +6,9 @@ SPDX-License-Identifier: Apache-2.0
 Usage: subscriber.py [--count N] [--idle S] [--payload] URL SUBJECT
 
 Prints "ready" once the server has taken the subscription, then each message as one line of JSON,
-{"subject", "headers", "payload"}, or with --payload the payload alone.  Ends after N messages, or
-when S seconds (10) passed without one: the exit status is 1 when fewer than N came.
+{"subject", "headers", "payload"}, or with --payload the payload alone.  Ends after N different
+messages (one that is sent again has the same id), or when S seconds (10) passed without one: the exit
+status is 1 when fewer than N came.
 """
 import argparse
 import json
@@ -62,17 +63,17 @@ def main():
     parser.add_argument("subject")
     args = parser.parse_args()
 
-    got = 0
+    seen = set()
     stream, reader = connect(args.url, args.idle)
     try:
         for message in messages(stream, reader, args.subject):
             print(message["payload"] if args.payload else json.dumps(message), flush=True)
-            got += 1
-            if got == args.count:
+            seen.add(message["headers"].get("Nats-Msg-Id", message["payload"]))
+            if len(seen) == args.count:
                 break
     except TimeoutError:
         pass
-    return 0 if got >= args.count else 1
+    return 0 if len(seen) >= args.count else 1
 
 
 if __name__ == "__main__":
