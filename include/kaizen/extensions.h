@@ -4,9 +4,9 @@
  *
  * Each extension is a static table, valid for the life of the process.  An id names one frozen
  * layout: a table never changes under its id, a new layout gets a new id.  What grows under an id
- * are the structs that begin with their size, flag bits and members of reports.  Thread tags, memory
- * rules and result codes are those of kaizen/plugin.h; an agent's name comes with its length, which
- * may be KAIZEN_NTS.  Reports are JSON text handed to a sink, so
+ * are the structs that begin with their size, flag bits and members of reports.  Thread tags,
+ * memory rules and result codes are those of kaizen/plugin.h; an agent's name comes with its
+ * length, which may be KAIZEN_NTS.  Reports are JSON text handed to a sink, so
  * that they can gain members without a new layout; docs/schemas/ describes them.  A host takes only
  * what it needs:
  *
@@ -42,12 +42,12 @@ struct kaizen_inspect_1 { /* reading without recording: configured, running or s
    * {"project","project_root","emit_event","publisher":{"state","reason","holder_pid",
    * "hopeless","duplicates","duplicates_gone"},
    *  "limits":[{"call","reason","effect"}...],
-   *  "agents":[{"agent","execution_count","success_rate","avg_quality_score","avg_execution_time_s",
-   *  "last_execution","trend":{"success_rate","quality_score"},"marked","acknowledged","pending","held",
-   *  "dead_lettered","oldest_pending","skipped_lines"}...],
-   *  "complete","unreadable":[{"agent","why"}...]}, agents by name.  An agent that cannot be read is
-   *  named in "unreadable" and stands in no count; one whose .state contradicts its log stands in
-   *  both, and null is what became of its events. */
+   *  "agents":[{"agent","execution_count","success_rate","avg_quality_score",
+   *  "avg_execution_time_s","last_execution","trend":{"success_rate","quality_score"},"marked",
+   *  "acknowledged","pending","held","dead_lettered","oldest_pending","skipped_lines"}...],
+   *  "complete","unreadable":[{"agent","why"}...]}, agents by name.  An agent that cannot be read
+   *  is named in "unreadable" and stands in no count; one whose .state contradicts its log stands
+   *  in both, and null is what became of its events. */
   int32_t (*delivery)(struct kaizen_instance *, kaizen_sink, void *ctx);
   /* [shared] one JSON object in one sink call: each configuration key with its value in force and
    * where it came from: {"KEY":{"value":...,"origin":"configured|environment|default"}...}.
@@ -153,12 +153,12 @@ struct kaizen_delivery_1 { /* decisions an operator takes about events; configur
 enum { /* init()'s flags; see GROWTH in kaizen/plugin.h */
   KAIZEN_BROKER_DRY_RUN = 1u << 0 /* only says what it would do */
 };
-struct kaizen_broker_1 { /* set-up of the broker this instance is configured for; configured, running
-                          * or stopped; waits for the network */
+struct kaizen_broker_1 { /* set-up of the broker this instance is configured for; configured,
+                          * running or stopped; waits for the network */
   /* [control] Connects, looks for the stream that takes our subject.  One JSON object in one sink
    * call:
    * {"url","connected","server_version","jetstream","stream","subjects","replicas",
-   *  "duplicate_window_s","ok","reason"}.  KAIZEN_OK when events can be published. */
+   *  "duplicate_window_s","ok","reason","verdict"}.  KAIZEN_OK when events can be published. */
   int32_t (*check)(struct kaizen_instance *, uint32_t timeout_ms, kaizen_sink, void *ctx);
   /* [control] makes the stream (file storage, subjects activity.> and org.>, a day of
    * deduplication) unless it is there; refuses when another stream covers the subject.  name NULL:
@@ -175,9 +175,9 @@ struct kaizen_broker_1 { /* set-up of the broker this instance is configured for
 #define KAIZEN_REPAIR_1 "kaizen.repair/1"
 struct kaizen_repair_1 { /* the log against everything derived from it */
   /* [shared] configured, running or stopped; writes nothing.  One JSON object in one sink call:
-   * {"agent","consistent","records","bad_lines":[{"line","offset","reason"}...first
-   * 100],"bad_line_count", "torn_tail","summary","checkpoint","state"} where the last three are
-   * "ok", "missing" or what differs. */
+   * {"agent","consistent","records","bad_lines":[{"line","offset","reason"}...first 100],
+   *  "bad_line_count","torn_tail","summary","checkpoint","state"}; the last three are ok, missing,
+   * or what differs. */
   int32_t (*verify)(struct kaizen_instance *, const char *agent, size_t agent_len, kaizen_sink,
                     void *ctx);
   /* [shared] takes bad lines out of the log under its lock (saved first to .salvage-<time>.jsonl

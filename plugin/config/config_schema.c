@@ -35,17 +35,21 @@ static void append_number_rule(struct buffer *out, const struct config_key *key)
   buffer_append_text(out, key->default_text);
 }
 
-/* Which bytes a text may hold is not said: it may let pass what the parser then refuses, never the
+#define CONTROL "\\\\u0000-\\\\u001f\\\\u007f-\\\\u009f"
+
+/* Of a list of servers the form is not said: it may let pass what the parser then refuses, never the
  * other way round. */
 static void append_text_rule(struct buffer *out, const struct config_key *key) {
   buffer_append_text(out, "\"type\":\"string\",\"maxLength\":");
   json_writer_integer(out, key->max);
   if (key->type == CONFIG_TYPE_PATH)
-    buffer_append_text(out, ",\"pattern\":\"^(/.*)?$\"");
+    buffer_append_text(out, ",\"pattern\":\"^(/[^" CONTROL "]*)?$\"");
   if (key->type == CONFIG_TYPE_SLUG)
-    buffer_append_text(out, ",\"pattern\":\"^[^/]*$\"");
+    buffer_append_text(out, ",\"pattern\":\"^[^/" CONTROL "]*$\"");
   if (key->type == CONFIG_TYPE_STREAM)
-    buffer_append_text(out, ",\"pattern\":\"^[^ .*>/\\\\\\\\]*$\"");
+    buffer_append_text(out, ",\"pattern\":\"^[^ .*>/\\\\\\\\" CONTROL "]*$\"");
+  if (key->type == CONFIG_TYPE_URLS)
+    buffer_append_text(out, ",\"pattern\":\"^[^" CONTROL "]*$\"");
 }
 
 static void append_property(struct buffer *out, const struct config_key *key) {

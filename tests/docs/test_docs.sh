@@ -1,5 +1,5 @@
 #!/bin/sh
-# test_docs.sh - the pages hold (qa/docs), qa/docs bites, and the examples in them do what they say.
+# test_docs.sh - the pages hold (qa/docs, qa/abi), those two bite, and the examples in them do what they say.
 #
 # SPDX-License-Identifier: Apache-2.0
 set -u
@@ -16,9 +16,12 @@ fail() {
   failed=1
 }
 
-if "$python" "$srcdir/qa/docs" "$srcdir"; then ok 'the pages hold'; else fail 'the pages hold'; fi
+for judge in docs abi; do
+  if "$python" "$srcdir/qa/$judge" "$srcdir"; then ok "qa/$judge: the pages hold"; else fail "qa/$judge: the pages hold"; fi
+done
 
-# ---- qa/docs is seen to bite ----
+# ---- they are seen to bite ----
+judge=docs
 copy=$TMPDIR/copy
 mkdir "$copy" || exit 99
 (cd "$srcdir" && tar -c --exclude=node_modules --exclude=target --exclude=__pycache__ README.md HACKING.md NEWS.md \
@@ -29,7 +32,7 @@ bites() { # NAME FILE SED-SCRIPT
   sed "$3" "$srcdir/$2" >"$copy/$2"
   if cmp -s "$srcdir/$2" "$copy/$2"; then
     fail "$1: the page is as it was"
-  elif "$python" "$srcdir/qa/docs" "$copy" >"$TMPDIR/said"; then
+  elif "$python" "$srcdir/qa/$judge" "$copy" >"$TMPDIR/said"; then
     fail "$1 is noticed"
   else
     ok "$1 is noticed: $(head -n 1 "$TMPDIR/said")"
@@ -52,6 +55,27 @@ bites 'another layout of .state' docs/format.md 's/^| 1152 /| 1160 /; s/^| 1176 
 bites 'a promise without a test' docs/reliability.md '/^| 9 | garbage/s/`//g'
 bites 'a test that was renamed' tests/unit/test_agent_log.c 's/a_foreign_line_behind_ours_survives_our_roll_back/another/'
 bites 'a broken schema' docs/schemas/record.schema.json '1d'
+bites 'a message that nobody sends' docs/operations.md 's/^| 105 |/| 199 | error | x | y |\n&/'
+judge=abi
+header=include/kaizen/plugin.h extensions=include/kaizen/extensions.h manual=docs/man/kaizen_plugin.3
+bites 'a struct without its size' $header 's/^  uint32_t struct_size;$/  uint32_t size;/'
+bites 'an enum in a struct' $header 's/^  int32_t outcome;/  enum kaizen_outcome outcome;/'
+bites 'a bit-field' $header 's/^  uint32_t reserved0;/  uint32_t reserved0 : 16;/'
+bites 'a struct by value' $extensions 's/const char \*name, size_t len, char/struct kaizen_str name, char/'
+bites 'a flag of two bits' $header 's/KAIZEN_STATS_INCOMPLETE = 1u << 0/KAIZEN_STATS_INCOMPLETE = 3/'
+bites 'a flag that no int holds' $header 's/KAIZEN_HOST_ONLY_READS = 1u << 16/KAIZEN_HOST_ONLY_READS = 1u << 31/'
+bites 'a member that is not frozen' tests/plugin/test_abi.c '/^MEMBER(kaizen_stats, unknown_agents/d'
+bites 'a value that is not frozen' tests/plugin/test_abi.c '/^VALUE(KAIZEN_E_STOPPED/d'
+bites 'a struct without a section' $manual '/^\.Ss struct kaizen_receipt/d'
+bites 'a member that is not described' $manual '/^\.It Li reserved0/d'
+bites 'a member that is described and gone' $header '/^  uint64_t unknown_agents;/d'
+bites 'a constant that is not described' $manual 's/KAIZEN_BATCH_ANY_ORDER/KAIZEN_BATCH_ANY/'
+bites 'a code of another value' docs/abi.md 's/^| −67 |/| −68 |/'
+bites 'a call with another tag' docs/abi.md 's/`init`, `watch` | control/`init`, `watch` | shared/'
+bites 'a call without a row' docs/abi.md 's/, `sweep` | shared/ | shared/'
+bites 'a member that the layout lacks' docs/abi.md 's/, reserved0 12//'
+bites 'a report that shows less' $extensions 's/,"verdict"}/}/'
+bites 'a limit of another number' plugin/record/execution.h 's/EXECUTION_KEY_MAX 512/EXECUTION_KEY_MAX 256/'
 
 # ---- the examples ----
 project=$TMPDIR/project

@@ -1,6 +1,7 @@
 # test_schemas.py - what kaizen-host prints with -o json has the shape docs/schemas/ gives it, and no member more.
 #
 # SPDX-License-Identifier: Apache-2.0
+import ctypes
 import json
 import os
 import pathlib
@@ -89,6 +90,62 @@ class Schemas(HostTest):
                     except kaizen_ctypes.KaizenError as refused:
                         why = refused.reason
                     self.assertEqual(why is None, judge.is_valid(record), (record, why))
+
+    def test_the_plugin_and_the_schema_of_its_settings_agree(self):
+        sys.path.insert(0, str(TOP / "examples"))
+        import kaizen_ctypes
+        root = {"project_root": str(self.project)}
+        with kaizen_ctypes.Kaizen(os.environ["KAIZEN_TEST_PLUGIN"], **root) as kaizen:
+            table, instance = kaizen.table, kaizen.instance
+            table.stop(instance, 0)
+            schema = json.loads(table.config_schema)
+            jsonschema.Draft202012Validator.check_schema(schema)
+            judge = jsonschema.Draft202012Validator(schema)
+
+            def agree(settings, name):
+                text = json.dumps(settings).encode()
+                taken = table.configure(instance, text, len(text)) == 0
+                if name == "nats_url" and not taken and isinstance(settings[name], str):
+                    return  # its form is more than a schema can say
+                self.assertEqual(taken, judge.is_valid(settings), settings)
+
+            for name, rule in schema["properties"].items():
+                low, high, longest = rule.get("minimum"), rule.get("maximum"), rule.get("maxLength")
+                values = [True, False, None, 0, 5, 5.0, 1e1, 5.5, -1, "", "x", "true", "5", [], {}, "a/b", "/a/b", "a b",
+                          "a.b", "a*", "a>", "a\\b", "\u0007", "a\u0085b", "\u00e9", *rule.get("enum", [])]
+                if low is not None:
+                    values += [low - 1, low, high, high + 1, float(high)]
+                if longest is not None and name != "project_root":  # which has to be there
+                    values += [start + letter * length for start in ("", "/") for letter in ("x", "\u00e9")
+                               for length in (longest - 1, longest, longest + 1)]
+                for value in values:
+                    if name == "project_root" and isinstance(value, str) and value.startswith("/"):
+                        continue
+                    agree(root | {name: value}, name)
+            for settings in ({}, {"projekt": "x"}, root | {"x_ours": 1}):
+                agree(settings, "")
+
+    def test_runs_that_are_open(self):
+        sys.path.insert(0, str(TOP / "examples"))
+        import kaizen_ctypes
+        sink_type = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.POINTER(ctypes.c_char), ctypes.c_size_t)
+        told = []
+        sink = sink_type(lambda ctx, data, length: told.append(data[:length]) or 0)
+        begin_type = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_char_p)
+        list_type = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_char_p, ctypes.c_size_t, sink_type, ctypes.c_void_p)
+
+        class Span(ctypes.Structure):
+            _fields_ = [("struct_size", ctypes.c_uint32), ("flags", ctypes.c_uint32), ("agent", kaizen_ctypes.Str),
+                        ("idempotency_key", kaizen_ctypes.Str), ("session_id", kaizen_ctypes.Str)]
+
+        with kaizen_ctypes.Kaizen(os.environ["KAIZEN_TEST_PLUGIN"], project_root=str(self.project)) as kaizen:
+            span = ctypes.cast(kaizen.table.get_extension(b"kaizen.span/1"), ctypes.POINTER(ctypes.c_void_p))
+            for session in (None, "s-1"):
+                run = Span(ctypes.sizeof(Span), 0, kaizen_ctypes.view("coach"), kaizen_ctypes.view(None), kaizen_ctypes.view(session))
+                token = ctypes.create_string_buffer(40)
+                self.assertEqual(begin_type(span[0])(kaizen.instance, ctypes.addressof(run), token), 0)
+            self.assertEqual(list_type(span[3])(kaizen.instance, None, 0, sink, None), 0)
+        self.assertEqual({self.fits("open-run", line)["session_id"] for line in told}, {None, "s-1"})
 
     def test_looking(self):
         for agent in ("coach", "mentor"):

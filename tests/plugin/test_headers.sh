@@ -27,9 +27,25 @@ done
 for compiler in g++ clang++; do
   command -v "$compiler" >/dev/null || continue
   compile "$compiler" c++11 header_cxx11.cc
+  compile "$compiler" c++17 header_cxx11.cc
   compile "$compiler" c++20 header_cxx11.cc
   compiled_cxx=1
 done
+# Layouts of other machines: without their C library a compiler can say how large a struct is there.
+targets='i386-linux-gnu armv7-linux-gnueabihf mips-linux-gnu aarch64-linux-gnu riscv64-linux-gnu s390x-linux-gnu'
+if command -v clang >/dev/null; then
+  "${PYTHON:-python3}" "$srcdir/qa/docs" --c "$srcdir" >"$TMPDIR/layout.c" || failed=1
+  for target in $targets; do
+    # shellcheck disable=SC2086
+    if clang "--target=$target" -std=c11 -ffreestanding -nostdlibinc $warnings -I "$srcdir/include" -fsyntax-only \
+      "$TMPDIR/layout.c"; then
+      echo "ok: the layouts of docs/abi.md on $target"
+    else
+      echo "FAILED: the layouts of docs/abi.md on $target"
+      failed=1
+    fi
+  done
+fi
 if command -v musl-gcc >/dev/null; then
   if musl-gcc -I "$srcdir/include" "$srcdir/examples/embed.c" -o "$TMPDIR/host" -ldl &&
     musl-gcc -fPIC -shared -I "$srcdir/include" "$srcdir/tests/shim/mock_plugin.c" -o "$TMPDIR/mock.so" &&

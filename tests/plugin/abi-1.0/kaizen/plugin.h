@@ -51,8 +51,9 @@
  *           [shared]  any thread, concurrent with itself and with [control], but not with destroy.
  *           No call relies on being on the same OS thread as another.  No [control] call but
  *           destroy waits for a [shared] call in progress: that one finishes, or answers
- *           KAIZEN_E_STOPPED.  No call is a cancellation point; none is safe in a signal handler.  A thread with 128 KiB of stack can make any call (48 were
- *           enough when it was measured).
+ *           KAIZEN_E_STOPPED.  No call is a cancellation point; none is safe in a signal handler.
+ *           A thread with 128 KiB of stack can make any call (48 were enough when it was
+ *           measured).
  * MEMORY    Nothing allocated on one side is freed on the other.  Inputs are borrowed until the
  *           call returns; outputs go into caller memory; the plugin's own `const char *` members
  *           and its tables are static and stay valid for the life of the process.
@@ -157,7 +158,8 @@ struct kaizen_instance;                             /* opaque, owned by the plug
 /* kaizen_host_v1.flags.  Unknown bits: 0-15 refused, 16-31 ignored. */
 enum {
   /* The host only reads: configure() also takes a project of another user, and one that cannot be
-   * written to; start() answers KAIZEN_E_STATE.  Every file has to belong to the project's owner. */
+   * written to; start() answers KAIZEN_E_STATE.  Every file has to belong to the project's
+   * owner. */
   KAIZEN_HOST_ONLY_READS = 1u << 16
 };
 
@@ -257,7 +259,8 @@ struct kaizen_stats { /* see GROWTH */
   /* Why it is not CONNECTED, or why nothing is acknowledged although it is; NUL-terminated, without
    * credentials. */
   char publisher_reason[160];
-  /* With KAIZEN_STATS_INCOMPLETE: of so many agents the events cannot be told; why, of the first. */
+  /* With KAIZEN_STATS_INCOMPLETE: of so many agents the events cannot be told; why, of the
+   * first. */
   uint64_t unknown_agents;
   char incomplete_reason[160];
 };
@@ -314,8 +317,8 @@ struct kaizen_plugin_v1 {
    * another.  No network I/O on the calling thread; waits at most lock_timeout_ms for other
    * writers of the same agent.  receipt and summary may be NULL; else the caller sets their
    * struct_size.
-   * Errors: E_ARGUMENT, E_UNSUPPORTED (a low flag bit, reserved0), E_REJECTED; E_BUSY, E_NOMEM, E_IO,
-   * E_STOPPED; E_INDETERMINATE.  Each is counted by stats(). */
+   * Errors: E_ARGUMENT, E_UNSUPPORTED (a low flag bit, reserved0), E_REJECTED; E_BUSY, E_NOMEM,
+   * E_IO, E_STOPPED; E_INDETERMINATE.  Each is counted by stats(). */
   int32_t (*on_execution_end)(struct kaizen_instance *, const struct kaizen_execution *,
                               struct kaizen_receipt *, struct kaizen_summary *);
 
