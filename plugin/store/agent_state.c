@@ -84,8 +84,8 @@ static void visit_fields(struct visitor *visitor, struct agent_state *state) {
   visit_u64(visitor, &cursor->held_from_end);
   visit_u64(visitor, &cursor->held_from_marked);
   visit_bytes(visitor, cursor->held_from_id, sizeof cursor->held_from_id);
-  visit_i64(visitor, &state->retention_clock_s);
-  visit_i64(visitor, &state->retention_read_s);
+  visit_i64(visitor, &state->retention.clock_s);
+  visit_i64(visitor, &state->retention.read_s);
   visit_u64(visitor, &cursor->dead_lettered);
   visit_u64(visitor, &state->lost_by_rewrite);
   visit_u64(visitor, &state->store_lost);
@@ -98,11 +98,15 @@ static void visit_fields(struct visitor *visitor, struct agent_state *state) {
   }
   visit_u64(visitor, &state->last_stream_hash);
   visit_bytes(visitor, state->last_stream_id, sizeof state->last_stream_id);
+  visit_i64(visitor, &state->retention.boot_s);
+  visit_u64(visitor, &state->retention.boot);
+  visit_u32(visitor, &state->retention.looks);
 }
 
 /* magic, format; sequence to mark_count (16 numbers of 8 bytes, 2 ids, the recent ids); the marks;
- * the last stream (a number and an id); the checksum */
-_Static_assert(8 + 8 + 16 * 8 + 2 * 16 + CURSOR_RECENT * 16 + CURSOR_MARKS * 24 + 8 + 16 + 8 <=
+ * the last stream (a number and an id); three numbers of the retention clock; the checksum */
+_Static_assert(8 + 8 + 16 * 8 + 2 * 16 + CURSOR_RECENT * 16 + CURSOR_MARKS * 24 + 8 + 16 + 3 * 8 +
+                       8 <=
                    PAGE_BYTES,
                "the fields fit a page");
 
@@ -242,10 +246,8 @@ int agent_state_sync(int agent_fd, struct error *error) {
  * sends them.  What the original sent is not known here. */
 static void begin_anew(struct agent_state *state, const unsigned char project_id[16],
                        const struct fold *fold) {
-  struct agent_state begun = {.sequence = state->sequence,
-                              .cursor = state->cursor,
-                              .retention_clock_s = state->retention_clock_s,
-                              .retention_read_s = state->retention_read_s};
+  struct agent_state begun = {
+      .sequence = state->sequence, .cursor = state->cursor, .retention = state->retention};
 
   memcpy(begun.project_id, project_id, sizeof begun.project_id);
   cursor_begin(&begun.cursor, clock_wall_ns());

@@ -14,13 +14,13 @@
 
 #include "base/error.h"
 #include "store/cursor.h"
+#include "store/retention_clock.h"
 
 struct agent_state {
   uint64_t sequence;            /* of the stored page; raised by store */
   unsigned char project_id[16]; /* project_identity() of the tree this belongs to */
   struct cursor cursor;
-  int64_t retention_clock_s; /* 0: not yet set */
-  int64_t retention_read_s;  /* what the wall clock said when that was last looked at */
+  struct retention_clock retention;
   uint64_t lost_by_rewrite;  /* marked lines a foreign rewrite took before they were acknowledged */
   uint64_t store_lost;       /* acknowledgements that show that the stream lost its store */
   uint64_t last_stream_seq;  /* the newest event that a stream acknowledged, */

@@ -114,13 +114,15 @@ static int open_agent(const struct operation *operation, const char *name, struc
   return result == OUTBOX_BUSY || result == OUTBOX_GONE ? busy(operation->error) : -1;
 }
 
-/* The marks whose time may reach to `since` are the first `*count`; false: the ring does not go
- * back that far. */
+/* The marks whose time may reach to `since` are the first `*count`: up to the one before the oldest
+ * that is later, because a clock that was wrong in between may have set any of them.  False: the
+ * ring does not go back that far. */
 static bool relevant_marks(const struct cursor *cursor, int64_t since_unix_ns, uint32_t *count) {
   uint32_t k = 0;
 
-  while (k + 1 < cursor->mark_count && (cursor->marks[k].time_s + 1) * NS_PER_S > since_unix_ns)
-    k++;
+  for (uint32_t i = 0; i + 1 < cursor->mark_count; i++)
+    if (cursor->marks[i].time_s >= since_unix_ns / NS_PER_S)
+      k = i + 1;
   *count = cursor->mark_count > 0 ? k + 1 : 0;
   return *count > 0 &&
          (cursor->mark_count < CURSOR_MARKS || cursor->marks[k].time_s * NS_PER_S <= since_unix_ns);

@@ -229,10 +229,10 @@ bool open_span_is_lost(const struct open_span *span, const struct process_identi
 
   if (fate != PROCESS_UNKNOWN)
     return fate == PROCESS_GONE;
-  elapsed_ns = open_span_elapsed_ns(span, own);
-  if (elapsed_ns < 0)
-    elapsed_ns = clock_wall_ns() - span->began_unix_ns;
-  return elapsed_ns > DAY_NS;
+  elapsed_ns = clock_boot_ns() - span->began_boot_ns;
+  if (elapsed_ns >= 0) /* within one boot that is how long ago it began, over boots it is less */
+    return elapsed_ns > DAY_NS;
+  return clock_wall_ns() - span->began_unix_ns > DAY_NS;
 }
 
 bool open_span_is_scrap(int agent_fd, const char token[UUID_TEXT_SIZE]) {

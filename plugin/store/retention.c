@@ -2,9 +2,8 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  *
- * The clock it goes by is its own, kept in .state: it never runs faster than two days a prune, so
- * that a host whose clock stands at 2099 for a minute does not empty the log
- * (docs/format.md, "Retention"). */
+ * The clock it goes by is its own, kept in .state, so that a host whose clock stands at 2099 does
+ * not empty the log (retention_clock.h; docs/format.md, "Retention"). */
 #include "store/retention.h"
 
 #include <string.h>
@@ -13,12 +12,13 @@
 
 #include "base/clock.h"
 #include "base/line_reader.h"
+#include "base/os_files.h"
 #include "store/agent.h"
 #include "store/agent_state.h"
 #include "store/dropped_names.h"
 #include "store/rewrite.h"
 
-#define CLOCK_STEP_MAX_S (2 * RETENTION_INTERVAL_S)
+#define NS_PER_S INT64_C(1000000000)
 #define WORTH_IT 16 /* at least one part in so many must have expired */
 
 struct prune {
@@ -26,6 +26,8 @@ struct prune {
   struct agent_state state;
   bool sync;
   int64_t *wait_ns; /* what is left to wait for the lock */
+  int64_t retention_days;
+  const struct retention_look *look;
   int64_t cutoff_s;
   struct log_anchor anchor; /* the end of the committed prefix that is filtered */
   uint64_t protected_from;  /* marked lines from here on stay */
@@ -41,47 +43,34 @@ static int acquire(struct prune *prune, struct error *error) {
   return result == 1 ? error_set(error, KAIZEN_E_BUSY, "the lock was not free") : result;
 }
 
-/* One look at the wall clock.  A reading counts when it is a day after the one before it, and
- * begins the day anew when it is earlier.  The retention clock starts at the earlier of the first
- * two that count, and follows two days a step: however often it is looked at, a wrong clock costs
- * one step. 1: it may have moved; 0: it is too early; *changed: the state is to be stored. */
-static int step_clock(struct agent_state *state, int64_t now_s, bool *changed) {
-  int64_t clock_s = state->retention_clock_s, limit_s;
+/* What the retention clock begins with: the log's first record, or its file's birth when that is
+ * later and the wall clock has reached it. */
+static int64_t log_begin_s(const struct agent *agent, int64_t wall_s) {
+  struct os_files_mark mark = {0};
+  int64_t born_s;
 
-  *changed = false;
-  if (now_s <= 0 ||
-      (now_s >= state->retention_read_s && now_s < state->retention_read_s + RETENTION_INTERVAL_S))
-    return 0;
-  *changed = true;
-  if (state->retention_read_s == 0 || now_s < state->retention_read_s) {
-    state->retention_read_s = now_s;
-    return 0;
-  }
-  limit_s = (clock_s ? clock_s : state->retention_read_s) + CLOCK_STEP_MAX_S;
-  state->retention_read_s = now_s;
-  if (now_s > clock_s)
-    state->retention_clock_s = now_s < limit_s ? now_s : limit_s;
-  return 1;
+  if (os_files_mark(agent->log.fd, &mark) != 0)
+    return agent->fold.oldest_s;
+  born_s = mark.birth_ns / NS_PER_S < wall_s ? mark.birth_ns / NS_PER_S : wall_s;
+  return born_s > agent->fold.oldest_s ? born_s : agent->fold.oldest_s;
 }
 
 /* Lock held.  1 when it is time; the day then is taken, so that no other process prunes too. */
-static int take_the_day(struct prune *prune, int64_t retention_days, int64_t now_s,
-                        struct error *error) {
+static int take_the_day(struct prune *prune, struct error *error) {
+  const struct retention_look *look = prune->look;
   struct agent *agent = &prune->agent;
   struct agent_state *state = &prune->state;
   unsigned char id[PROJECT_ID_SIZE];
-  bool changed;
-  int due;
+  bool changed, due;
 
   if (project_identity(agent->project, id, error) != 0 ||
       agent_state_claim(agent->fd, id, &agent->fold, prune->sync, state, &changed, error) != 0)
     return -1;
-  due = step_clock(state, now_s, &changed);
+  due = retention_clock_look(&state->retention, look, log_begin_s(agent, look->wall_s), &changed);
   if (changed && agent_state_store(agent->fd, state, prune->sync, error) != 0)
     return -1;
-  prune->cutoff_s = state->retention_clock_s - retention_days * RETENTION_INTERVAL_S;
   prune->anchor = agent->anchor;
-  return due && agent->fold.oldest_s < prune->cutoff_s;
+  return due && agent->fold.oldest_s < look->wall_s - prune->retention_days * RETENTION_CLOCK_DAY_S;
 }
 
 /* An amendment goes with the record that it names. */
@@ -119,52 +108,68 @@ static int leave_out(void *ctx, const struct line *line, const struct record *re
   return 1;
 }
 
-/* One pass: where the protected lines begin, by the ids in .state (its offsets are hints only). */
-static int find_protected(struct prune *prune, struct error *error) {
+/* One pass: how far the log's own days take the clock, and where the protected lines begin, by the
+ * ids in .state (its offsets are hints only). */
+static int survey(struct prune *prune, struct error *error) {
   static const unsigned char zero[16];
   const struct cursor *cursor = &prune->state.cursor;
   const unsigned char *id = cursor->held_count > 0 ? cursor->held_from_id : cursor_line_id(cursor);
+  bool has_id = memcmp(id, zero, sizeof zero) != 0;
+  struct retention_clock_days days;
   struct line_reader reader;
   struct record record;
   struct line line;
   int result;
 
-  if (memcmp(id, zero, sizeof zero) == 0)
-    return 0;
+  retention_clock_days_begin(&days, &prune->state.retention);
   line_reader_init(&reader, prune->agent.log.fd, 0, prune->anchor.end);
-  while ((result = line_reader_next(&reader, &line, error)) == 1)
-    if (!line.too_long && record_read(line.text, &record, NULL) == RECORD_OK &&
-        rewrite_carries_id(&record, id))
+  while ((result = line_reader_next(&reader, &line, error)) == 1) {
+    if (line.too_long || record_read(line.text, &record, NULL) != RECORD_OK)
+      continue;
+    retention_clock_days_add(&days, record.timestamp_s);
+    if (has_id && rewrite_carries_id(&record, id))
       prune->protected_from = line.end;
+  }
   line_reader_fini(&reader);
+  retention_clock_follow_days(&prune->state.retention, &days);
+  prune->cutoff_s =
+      retention_clock_cutoff_s(&prune->state.retention, prune->look, prune->retention_days);
   return result;
 }
 
-/* 1 when enough has expired to be worth writing the log anew. */
+/* 1 when enough has expired to be worth writing the log anew, and not so much that more evidence is
+ * needed. */
 static int is_worth_it(struct prune *prune, struct error *error) {
-  uint64_t expired_bytes = 0;
+  uint64_t expired_bytes = 0, expired = 0, records = 0;
   struct line_reader reader;
   struct record record;
   struct line line;
   int result;
 
-  if (find_protected(prune, error) != 0)
+  if (survey(prune, error) != 0)
     return -1;
   line_reader_init(&reader, prune->agent.log.fd, 0, prune->anchor.end);
   while ((result = line_reader_next(&reader, &line, error)) == 1) {
     enum record_kind kind = line.too_long ? RECORD_GARBAGE : record_read(line.text, &record, NULL);
 
     prune->has_amendments |= kind == RECORD_AMENDMENT;
-    if (kind == RECORD_OK && is_expired(prune, &line, &record))
+    records += kind == RECORD_OK;
+    if (kind == RECORD_OK && is_expired(prune, &line, &record)) {
+      expired++;
       expired_bytes += line.end - line.offset;
+    }
   }
   line_reader_fini(&reader);
-  return result < 0 ? -1 : expired_bytes * WORTH_IT >= prune->anchor.end;
+  if (result < 0)
+    return -1;
+  return expired > 0 && expired_bytes * WORTH_IT >= prune->anchor.end &&
+         (expired <= records / 2 || retention_clock_is_sure(&prune->state.retention));
 }
 
 /* Lock held again: is the log still the one that was copied, and what may go still what may go? */
 static int check_unchanged(struct prune *prune, ino_t inode, struct error *error) {
   struct agent *agent = &prune->agent;
+  struct retention_clock *clock;
   struct agent_state state;
   bool damaged;
   int same = agent->log.inode != inode || agent->anchor.end < prune->anchor.end
@@ -176,7 +181,12 @@ static int check_unchanged(struct prune *prune, ino_t inode, struct error *error
   if (agent_state_load(agent->fd, &state, &damaged, error) != 0 ||
       state.cursor.epoch != prune->state.cursor.epoch)
     return error_set(error, KAIZEN_E_BUSY, "events were made pending again meanwhile");
-  return 0;
+  /* the days that moved the clock go with their lines */
+  clock = &state.retention;
+  if (clock->clock_s >= prune->state.retention.clock_s)
+    return 0;
+  clock->clock_s = prune->state.retention.clock_s;
+  return agent_state_store(agent->fd, &state, prune->sync, error);
 }
 
 /* The prefix without the lock, what came meanwhile and the change of names with it. */
@@ -211,16 +221,17 @@ static int rewrite_log(struct prune *prune, uint64_t *dropped, struct error *err
 }
 
 int retention_prune(const struct project *project, const char *agent, int64_t retention_days,
-                    int64_t now_s, int64_t *wait_ns, bool sync, uint64_t *dropped,
-                    struct error *error) {
-  struct prune prune = {.sync = sync, .wait_ns = wait_ns};
+                    const struct retention_look *look, int64_t *wait_ns, bool sync,
+                    uint64_t *dropped, struct error *error) {
+  struct prune prune = {
+      .sync = sync, .wait_ns = wait_ns, .retention_days = retention_days, .look = look};
   int result;
 
   *dropped = 0;
   agent_init(&prune.agent, project, agent);
   result = acquire(&prune, error);
   if (result == 0) {
-    result = take_the_day(&prune, retention_days, now_s, error);
+    result = take_the_day(&prune, error);
     agent_release(&prune.agent);
   }
   if (result == 1)

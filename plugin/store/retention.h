@@ -9,18 +9,18 @@
 
 #include "base/error.h"
 #include "store/project.h"
-
-/* Seconds between two prunes. */
-#define RETENTION_INTERVAL_S 86400
+#include "store/retention_clock.h"
 
 /* Prunes when the wall clock says that a day has passed since it was last asked (it must have been
- * asked before) and a sixteenth of the log's bytes has expired.  Kept whatever their age: marked
- * lines that are not acknowledged, the cursor's own line, lines whose timestamp cannot be read.
+ * asked before) and a sixteenth of the log's bytes has expired, by the retention clock
+ * (retention_clock.h); when more than half of the records have, looks at the wall clock must have
+ * agreed for days.  Kept whatever their age: marked lines that are not acknowledged, the cursor's
+ * own line, lines whose timestamp cannot be read.
  * Must not be called with the agent's lock held, and waits for it at most *wait_ns, which it
  * lowers.  1 with *dropped lines when the log was rewritten, 0 when there was nothing to do, -1
  * with *error (the log is then as it was). */
 int retention_prune(const struct project *project, const char *agent, int64_t retention_days,
-                    int64_t now_s, int64_t *wait_ns, bool sync, uint64_t *dropped,
-                    struct error *error);
+                    const struct retention_look *look, int64_t *wait_ns, bool sync,
+                    uint64_t *dropped, struct error *error);
 
 #endif

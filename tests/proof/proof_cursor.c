@@ -72,7 +72,9 @@ void scenario_age_clock(struct world *world, const char *agent) {
     return;
   if (project_agent_folder(&project, agent, false, &agent_fd, &error) == 0 &&
       agent_state_load(agent_fd, &state, &damaged, &error) == 0) {
-    state.retention_read_s = clock_wall_ns() / NS_PER_S - TWO_DAYS_S;
+    state.retention.read_s = clock_wall_ns() / NS_PER_S - TWO_DAYS_S;
+    state.retention.boot = 0; /* of a boot that is not known, and looks that agreed */
+    state.retention.looks = RETENTION_CLOCK_SURE;
     (void)agent_state_store(agent_fd, &state, true, &error);
   }
   if (agent_fd >= 0)

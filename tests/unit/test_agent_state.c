@@ -107,8 +107,8 @@ Test(agent_state, every_field_comes_back) {
   cr_assert_eq(back.cursor.held_from_end, state.cursor.held_from_end);
   cr_assert_eq(back.cursor.held_from_marked, state.cursor.held_from_marked);
   cr_assert_arr_eq(back.cursor.held_from_id, state.cursor.held_from_id, 16);
-  cr_assert_eq(back.retention_clock_s, state.retention_clock_s);
-  cr_assert_eq(back.retention_read_s, state.retention_read_s);
+  cr_assert_eq(back.retention.clock_s, state.retention.clock_s);
+  cr_assert_eq(back.retention.read_s, state.retention.read_s);
   cr_assert_eq(back.cursor.dead_lettered, state.cursor.dead_lettered);
   cr_assert_eq(back.lost_by_rewrite, state.lost_by_rewrite);
   cr_assert_eq(back.store_lost, state.store_lost);
@@ -200,7 +200,7 @@ Test(agent_state, a_claim_by_a_copied_tree_holds_everything_and_keeps_the_retent
   cursor_progress_pass(&progress, here, 100, false);
   cursor_progress_pass(&progress, elsewhere, 200, true);
   cr_assert_eq(cursor_advance(&original.cursor, &progress, true), 0);
-  original.retention_clock_s = 12345;
+  original.retention.clock_s = 12345;
   original.last_stream_seq = 77;
   store(&original, false);
   fold = marked_fold(9);
@@ -208,7 +208,7 @@ Test(agent_state, a_claim_by_a_copied_tree_holds_everything_and_keeps_the_retent
   cr_assert_eq(copy.cursor.held_count, 9);
   cr_assert_eq(copy.cursor.dead_lettered, 0);
   cr_assert_eq(copy.last_stream_seq, 0);
-  cr_assert_eq(copy.retention_clock_s, 12345);
+  cr_assert_eq(copy.retention.clock_s, 12345);
   cr_assert_gt(copy.sequence, original.sequence);
   cr_assert_neq(copy.cursor.epoch, original.cursor.epoch);
   cr_assert_arr_eq(load(0).project_id, elsewhere, 16);

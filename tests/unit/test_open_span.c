@@ -170,6 +170,18 @@ Test(open_span, in_another_pid_namespace_it_is_lost_after_a_day) {
   open_span_fini(&span);
 }
 
+Test(open_span, a_wrong_wall_clock_ends_none_where_the_boot_is_not_known) {
+  struct open_span span = begun();
+
+  span.owner.boot[0] = '\0';
+  span.owner.pid_namespace++;
+  span.began_unix_ns = 0; /* the wall clock is decades ahead now */
+  cr_expect_not(open_span_is_lost(&span, &own));
+  span.began_boot_ns -= DAY_NS + INT64_C(60000000000);
+  cr_expect(open_span_is_lost(&span, &own));
+  open_span_fini(&span);
+}
+
 Test(open_span, its_time_is_counted_by_the_clock_of_the_boot) {
   struct open_span span = begun();
 
