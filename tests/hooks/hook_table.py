@@ -1,4 +1,4 @@
-# hook_table.py - what can be had from each coding agent, as a table made by trying it; docs/hosts/README.md shows the same.
+# hook_table.py - what each coding agent reports, as a table made by trying it; docs/hosts/README.md shows the same.
 #
 # SPDX-License-Identifier: Apache-2.0
 import json
@@ -9,7 +9,7 @@ from hook_fixtures import all_fixtures
 from hook_support import ENDS, FAILURES, HOSTS, STARTS, HookTest
 
 README = pathlib.Path(__file__).parents[2] / "docs" / "hosts" / "README.md"
-HEADINGS = ("host", "recorded", "outcome known", "duration known", "safe against duplicates", "etiquette")
+HEADINGS = ("host", "recorded", "outcome known", "duration known", "safe against duplicates", "harmless")
 AFTER = {  # what makes the same events those of the next turn
     "codex": {"turn_id": "t-2"}, "codex-notify": {"turn-id": "t-2"}, "cursor": {"generation_id": "g-2"},
     "opencode": {"messageID": "msg_9"}, "gemini": {"timestamp": "2026-03-02T10:05:00.000Z"},
@@ -64,7 +64,7 @@ class Table(HookTest):
             self.fire(host, self.payload(fixture, **changes) if changes else self.payload(fixture))
         return "yes" if len(self.records()) == 2 else "no: turns are lost"
 
-    def etiquette(self, host):
+    def harmless(self, host):
         """self.fire() holds each call to status 0 and silence."""
         tried = 0
         for fixture in all_fixtures("hostile") + all_fixtures(host):
@@ -83,7 +83,7 @@ class Table(HookTest):
         rows = [HEADINGS, ["---"] * len(HEADINGS)]
         for host in HOSTS:
             rows.append([f"[{host}]({host}.md)", self.recorded(host), self.outcome(host), self.duration(host),
-                         self.duplicates(host), self.etiquette(host)])
+                         self.duplicates(host), self.harmless(host)])
         table = "".join(f"| {' | '.join(row)} |\n" for row in rows)
         print(table)
         shown = README.read_text().split("<!-- made by tests/hooks/hook_table.py -->\n", 1)[1].split("\n\n", 1)[0]

@@ -29,7 +29,7 @@ README = TESTS.parent / "docs" / "hosts" / "README.md"
 MARK = "<!-- made by tests/hooks/real_hosts.py -->\n"
 PORT = 8765
 BASE = f"http://127.0.0.1:{PORT}"
-CASES = ("success", "tool", "failure", "interrupt", "subagent", "resume", "told twice")
+CASES = ("success", "tool", "failure", "interrupt", "subagent", "resume", "sent twice")
 LIMIT_S = 90
 HOST = os.environ.get("KAIZEN_TEST_HOST") or shutil.which("kaizen-host")
 PLUGIN = os.environ.get("KAIZEN_TEST_PLUGIN", "")
@@ -46,7 +46,7 @@ class Agent:
     def __init__(self, folder):
         self.home, self.folder, self.number = folder / "home", folder, 0
         self.home.mkdir()
-        self.expected = {case: [(self.name, True)] for case in ("success", "tool", "resume", "told twice")}
+        self.expected = {case: [(self.name, True)] for case in ("success", "tool", "resume", "sent twice")}
         self.expected |= {"failure": [(self.name, False)], "interrupt": [], **self.others()}
 
     def others(self):
@@ -95,7 +95,7 @@ class Agent:
         self.project = self.folder / f"shop{self.number}"
         (self.project / ".kaizen").mkdir(parents=True)
         self.kaizen("install-hooks", self.name, "--user")
-        if case == "told twice":
+        if case == "sent twice":
             self.kaizen("install-hooks", self.name, "--project")
 
     def resume(self):
@@ -215,7 +215,7 @@ class OpenCode(Agent):
 
     def others(self):
         turn = [("build", True)]
-        return {"success": turn, "tool": turn, "resume": turn, "told twice": turn, "failure": [("build", False)],
+        return {"success": turn, "tool": turn, "resume": turn, "sent twice": turn, "failure": [("build", False)],
                 "subagent": [*turn, ("general", True)]}
 
     def configure(self):
@@ -252,7 +252,7 @@ class Cline(Agent):
     environment = {"CLINE_NO_AUTO_UPDATE": "1", "CLINE_TELEMETRY_DISABLED": "1", "DO_NOT_TRACK": "1"}
 
     def others(self):
-        return {"resume": None, "told twice": None}
+        return {"resume": None, "sent twice": None}
 
     def begin(self, case):
         super().begin(case)
@@ -271,7 +271,7 @@ class OpenClaw(Agent):
     def others(self):
         turn = [("main", True)]
         return {"success": turn, "resume": turn, "failure": [("main", False)], "tool": None, "interrupt": None,
-                "told twice": None}
+                "sent twice": None}
 
     def configure(self):
         model = {"id": "stub-1", "name": "stub", "reasoning": False, "input": ["text"], "contextWindow": 100000,
@@ -317,7 +317,7 @@ def try_case(agent, case):
     good = sorted(found) == sorted(expected)
     print(f"  {case:11} {'ok  ' if good else 'FAIL'} {time.monotonic() - begun:5.1f} s  {found}"
           + ("" if good else f", expected {expected}\n{agent.log()}"), flush=True)
-    return ("none told" if not expected and case == "failure" else "yes") if good else "NO", good
+    return ("not reported" if not expected and case == "failure" else "yes") if good else "NO", good
 
 
 def try_agent(kind):
