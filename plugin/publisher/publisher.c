@@ -149,17 +149,9 @@ int publisher_attach(const struct transport_settings *settings, const struct pro
 void publisher_committed(struct publisher_attachment *attachment, const char *agent) {
   struct publisher *publisher = attachment->publisher;
   struct publisher_project *project = attachment->project;
-  unsigned i;
 
   (void)pthread_mutex_lock(&publisher->mutex);
-  for (i = 0; i < project->dirty_count && strcmp(project->dirty[i], agent) != 0;)
-    i++;
-  if (i == PUBLISHER_DIRTY_MAX) {
-    project->all_dirty = true;
-  } else if (i == project->dirty_count && strlen(agent) <= AGENT_NAME_MAX) {
-    memcpy(project->dirty[i], agent, strlen(agent) + 1);
-    project->dirty_count++;
-  }
+  publisher_project_note(project, agent);
   publisher_thread_rouse(publisher, false);
   (void)pthread_mutex_unlock(&publisher->mutex);
 }

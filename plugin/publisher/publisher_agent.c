@@ -17,7 +17,6 @@
 #include "store/dead_letter.h"
 
 #define LOCK_WAIT_NS INT64_C(50000000)
-#define STORE_WAIT_NS INT64_C(100000000)
 #define NS_PER_S INT64_C(1000000000)
 #define BUSY_RETRY_NS INT64_C(5000000)
 #define FAILED_RETRY_NS INT64_C(1000000000)
@@ -36,7 +35,7 @@ struct publisher_agent *publisher_agent_new(struct site *site, const char *name)
     return NULL;
   memcpy(agent->name, name, size);
   agent->site = site;
-  agent->outbox.agent_fd = -1;
+  kept_outbox_init(&agent->log);
   agent->look = agent->look_at_state = true;
   return agent;
 }
@@ -62,12 +61,13 @@ static void drop_progress(struct publisher_agent *agent) {
 void publisher_agent_free(struct publisher_agent *agent, struct window *window) {
   drop_entries(agent, window);
   drop_progress(agent);
-  publisher_agent_close(agent);
+  kept_outbox_close(&agent->log);
   free(agent);
 }
 
-void publisher_agent_close(struct publisher_agent *agent) {
-  outbox_close(&agent->outbox);
+bool publisher_agent_is_idle(const struct publisher_agent *agent) {
+  return !agent->first && !agent->look && !agent->replace && !agent->progress && !agent->failed &&
+         !agent->unsynced && agent->unacknowledged == 0 && agent->stores_lost == 0;
 }
 
 /* Something about its files does not work: told once, tried again. */
@@ -91,7 +91,8 @@ static enum publisher_seen wait_for_lock(struct publisher_agent *agent, int64_t 
 static int leave_place(struct publisher_agent *agent, struct window *window, int64_t now_ns) {
   struct window_entry *entry;
 
-  if (now_ns < agent->store_after_ns || publisher_agent_store(agent) == 1)
+  if (now_ns < agent->store_after_ns ||
+      publisher_agent_store(agent, clock_monotonic_ns() + LOCK_WAIT_NS) == 1)
     return 1;
   agent->unacknowledged = 0;
   for (entry = agent->first; entry && agent->rewritten; entry = entry->next)
@@ -110,7 +111,7 @@ static void replace_later(struct publisher_agent *agent, bool rewritten) {
 /* With "fsync: always" every finished commit is durable; what a killed recorder left is not.  At
  * most one sync in a few milliseconds, as it slows down the recorders' own. */
 static int make_durable(struct publisher_agent *agent, int64_t now_ns, struct error *error) {
-  if (!agent->site->durable || agent->outbox.committed_end <= agent->place.read_end)
+  if (!agent->site->durable || agent->log.outbox.committed_end <= agent->place.read_end)
     return 0;
   if (agent->unsynced)
     return error_set(error, KAIZEN_E_IO,
@@ -119,7 +120,7 @@ static int make_durable(struct publisher_agent *agent, int64_t now_ns, struct er
     agent->not_before_ns = agent->synced_ns + SYNC_INTERVAL_NS;
     return 1;
   }
-  if (fdatasync(agent->outbox.log_fd) != 0) {
+  if (fdatasync(agent->log.outbox.log_fd) != 0) {
     agent->unsynced =
         true; /* a later sync that succeeds would not mean that these bytes are on disk */
     return error_set_errno(error, KAIZEN_E_IO, errno, "fdatasync of the log");
@@ -140,7 +141,7 @@ static int find_place(struct publisher_agent *agent, const struct agent_state *s
   struct read_place_finding finding = {.unacknowledged = agent->unacknowledged,
                                        .sync = agent->site->durable};
   uint64_t held = state->cursor.held_count;
-  int result = read_place_find(&agent->place, &agent->outbox, state, &finding, error);
+  int result = read_place_find(&agent->place, &agent->log.outbox, state, &finding, error);
 
   if (finding.lost > 0)
     site_say(agent->site, KAIZEN_LOG_ERROR, PUBLISHER_MESSAGE_LOST_BY_REWRITE,
@@ -190,7 +191,7 @@ static enum publisher_seen check_place(struct publisher_agent *agent,
     if (result == 1)
       return wait_for_lock(agent, now_ns);
   } else {
-    result = read_place_holds(&agent->place, &agent->outbox, error);
+    result = read_place_holds(&agent->place, &agent->log.outbox, error);
     if (result == 1) {
       replace_later(agent, true);
       return PUBLISHER_LATER;
@@ -206,7 +207,7 @@ static enum publisher_seen act_on(struct publisher_agent *agent, int looked, int
     return wait_for_lock(agent, now_ns);
   case OUTBOX_EMPTY:
   case OUTBOX_GONE:
-    publisher_agent_close(agent);
+    kept_outbox_close(&agent->log);
     if (agent->place.known)
       forget_place(agent, true);
     return looked == OUTBOX_GONE ? wait_for_lock(agent, now_ns) : PUBLISHER_NOTHING;
@@ -228,13 +229,11 @@ enum publisher_seen publisher_agent_look(struct publisher_agent *agent, struct w
   if (now_ns < agent->not_before_ns)
     return PUBLISHER_LATER;
   agent->used_ns = now_ns;
-  result = agent->outbox.agent_fd >= 0
-               ? 0
-               : outbox_open(&agent->outbox, &agent->site->project, agent->name, &error);
+  result = kept_outbox_open(&agent->log, &agent->site->project, agent->name, &error);
   if (result != 0)
     return result == 1 ? PUBLISHER_NOTHING : fail(agent, &error, now_ns);
   want_state = !agent->place.known || agent->look_at_state;
-  result = outbox_look(&agent->outbox, now_ns + LOCK_WAIT_NS, want_state ? &state : NULL,
+  result = outbox_look(&agent->log.outbox, now_ns + LOCK_WAIT_NS, want_state ? &state : NULL,
                        &has_state, &error);
   if (result != OUTBOX_SEEN)
     return act_on(agent, result, now_ns, &error);
@@ -278,7 +277,7 @@ size_t publisher_agent_read(struct publisher_agent *agent, struct window *window
   size_t count = 0;
   int result = 1;
 
-  outbox_read_from(&agent->outbox, place->read_end, &reader);
+  outbox_read_from(&agent->log.outbox, place->read_end, &reader);
   while (more && count < max && (result = outbox_next_marked(&reader, &line, &error)) == 1) {
     struct window_entry *entry = append_entry(agent, window, &line);
 
@@ -294,7 +293,7 @@ size_t publisher_agent_read(struct publisher_agent *agent, struct window *window
     agent->look = false;
   }
   line_reader_fini(&reader);
-  if (read_place_mark(place, &agent->outbox, &error) != 0 || result < 0) {
+  if (read_place_mark(place, &agent->log.outbox, &error) != 0 || result < 0) {
     (void)fail(agent, &error, clock_monotonic_ns());
     replace_later(agent, false);
   }
@@ -304,11 +303,13 @@ size_t publisher_agent_read(struct publisher_agent *agent, struct window *window
 int publisher_agent_reread(struct publisher_agent *agent, const struct window_entry *entry,
                            struct buffer *text, struct record *record) {
   struct error error = {0};
-  int result =
-      agent->outbox.agent_fd < 0 || agent->outbox.log_fd < 0
-          ? 1
-          : outbox_read_line(&agent->outbox, entry->begin, entry->id, text, record, &error);
+  int result = kept_outbox_reopen(&agent->log, &agent->site->project, agent->name, &error);
 
+  if (result == 0 && agent->log.outbox.log_fd < 0)
+    result = 1;
+  if (result == 0)
+    result = outbox_read_line(&agent->log.outbox, entry->begin, entry->id, text, record, &error);
+  kept_outbox_settle(&agent->log);
   if (result == 0)
     return 0;
   if (result < 0)
@@ -330,7 +331,7 @@ static int write_letter(struct publisher_agent *agent, const struct window_entry
   struct record record;
   struct span shown = {NULL, 0};
 
-  if (outbox_read_line(&agent->outbox, entry->begin, entry->id, &text, &record, NULL) == 0) {
+  if (outbox_read_line(&agent->log.outbox, entry->begin, entry->id, &text, &record, NULL) == 0) {
     shown = record.event.raw;
     if (event_append_envelope(&record, &event, NULL) == 0 && !event.failed)
       shown = buffer_span(&event);
@@ -347,20 +348,23 @@ static int write_letter(struct publisher_agent *agent, const struct window_entry
 
 /* May one more event become a dead letter?  Where not, no letter is dropped: the agent's events wait,
  * from that one on, and the other agents' go on. */
-static bool has_room(struct publisher_agent *agent, int64_t now_ns) {
+static bool can_write_letter(struct publisher_agent *agent, int64_t now_ns) {
   size_t len = agent->progress ? agent->progress->letters.len : 0;
-  bool is_full = !dead_letter_has_room(agent->outbox.agent_fd, len);
   struct error error = {0};
+  int result =
+      kept_outbox_reopen(&agent->log, &agent->site->project, agent->name, &error);
 
-  if (!is_full && len < LETTERS_BYTES_MAX)
+  if (result >= 0 && !kept_outbox_is_open(&agent->log))
+    return true; /* the folder is gone, and so is what would be stored there */
+  if (result >= 0 && !dead_letter_has_room(agent->log.outbox.agent_fd, len))
+    result = error_set(&error, KAIZEN_E_IO,
+                       "%u MiB of dead letters are the limit: its events wait; kaizen-host "
+                       "dead-letters list says why, dead-letters retry sends them again",
+                       DEAD_LETTER_BYTES_MAX >> 20);
+  if (result >= 0 && len < LETTERS_BYTES_MAX)
     return true;
-  if (is_full) {
-    (void)error_set(&error, KAIZEN_E_IO,
-                    "%u MiB of dead letters are the limit: its events wait; kaizen-host "
-                    "dead-letters list says why, dead-letters retry sends them again",
-                    DEAD_LETTER_BYTES_MAX >> 20);
+  if (result < 0)
     (void)fail(agent, &error, now_ns);
-  }
   agent->not_before_ns = now_ns + FULL_RETRY_NS;
   agent->look = true;
   replace_later(agent, false);
@@ -384,7 +388,7 @@ void publisher_agent_advance(struct publisher_agent *agent, struct window *windo
     struct window_entry *entry = agent->first;
     struct publisher_progress *progress;
 
-    if (entry->refusal && !has_room(agent, now_ns))
+    if (entry->refusal && !can_write_letter(agent, now_ns))
       return;
     progress = begin_progress(agent, now_ns);
     /* out of memory: it stays in the window until the next answer */
@@ -407,7 +411,7 @@ void publisher_agent_advance(struct publisher_agent *agent, struct window *windo
 static int store_with_letters(struct publisher_agent *agent, struct agent_state *state,
                               struct error *error) {
   struct buffer *letters = &agent->progress->letters;
-  int agent_fd = agent->outbox.agent_fd;
+  int agent_fd = agent->log.outbox.agent_fd;
 
   if (letters->len > 0 &&
       dead_letter_append(agent_fd, buffer_span(letters), agent->site->durable, error) != 0)
@@ -424,11 +428,11 @@ static int store_locked(struct publisher_agent *agent, struct agent_state *state
                         struct error *error) {
   struct publisher_progress *progress = agent->progress;
 
-  same_log = same_log && agent->outbox.inode == agent->place.inode;
+  same_log = same_log && agent->log.outbox.inode == agent->place.inode;
   if (memcmp(state->project_id, agent->site->id, PROJECT_ID_SIZE) != 0 ||
       cursor_advance(&state->cursor, &progress->cursor, same_log) != 0)
     return 1;
-  if (!agent->claimed)
+  if (state->cursor.epoch != agent->token)
     cursor_claim(&state->cursor, clock_wall_ns());
   state->store_lost += agent->stores_lost;
   state->last_stream_seq = agent->stored.sequence;
@@ -438,8 +442,7 @@ static int store_locked(struct publisher_agent *agent, struct agent_state *state
     state->last_acknowledged_unix_ns = agent->last_acknowledged_unix_ns;
   if (store_with_letters(agent, state, error) != 0)
     return -1;
-  agent->claimed = true;
-  agent->place.epoch = state->cursor.epoch;
+  agent->token = agent->place.epoch = state->cursor.epoch;
   agent->stores_lost = 0;
   return 0;
 }
@@ -453,7 +456,19 @@ static int store_later(struct publisher_agent *agent) {
   return 1;
 }
 
-int publisher_agent_store(struct publisher_agent *agent) {
+/* As outbox_lock_state(). */
+static int lock_state(struct publisher_agent *agent, int64_t deadline_ns, struct agent_state *state,
+                      bool *same_log, struct error *error) {
+  if (!site_is_ours(agent->site))
+    return OUTBOX_GONE;
+  if (kept_outbox_reopen(&agent->log, &agent->site->project, agent->name, error) < 0)
+    return -1;
+  return agent->log.outbox.agent_fd < 0
+             ? OUTBOX_GONE
+             : outbox_lock_state(&agent->log.outbox, deadline_ns, state, same_log, error);
+}
+
+int publisher_agent_store(struct publisher_agent *agent, int64_t lock_deadline_ns) {
   struct agent_state state;
   struct error error = {0};
   bool same_log = false;
@@ -461,18 +476,14 @@ int publisher_agent_store(struct publisher_agent *agent) {
 
   if (!agent->progress)
     return 0;
-  if (!site_is_ours(agent->site) || agent->outbox.agent_fd < 0)
-    result = OUTBOX_GONE;
-  else
-    result = outbox_lock_state(&agent->outbox, clock_monotonic_ns() + STORE_WAIT_NS, &state,
-                               &same_log, &error);
+  result = lock_state(agent, lock_deadline_ns, &state, &same_log, &error);
   if (result == OUTBOX_BUSY) {
     agent->store_after_ns = clock_monotonic_ns() + STORE_BUSY_NS;
     return 1;
   }
   if (result == OUTBOX_SEEN) {
     result = store_locked(agent, &state, same_log, &error);
-    agent_lock_release(&agent->outbox.lock);
+    agent_lock_release(&agent->log.outbox.lock);
   }
   if (result < 0) {
     site_say(agent->site, KAIZEN_LOG_WARNING, PUBLISHER_MESSAGE_AGENT_FAILED, "%s: %s", agent->name,
@@ -485,7 +496,7 @@ int publisher_agent_store(struct publisher_agent *agent) {
   if (result == 0) {
     /* not under the lock: nobody waits for the disk because a cursor moved */
     if (agent->site->durable)
-      (void)agent_state_sync(agent->outbox.agent_fd, NULL);
+      (void)agent_state_sync(agent->log.outbox.agent_fd, NULL);
     return 0;
   }
   agent->replace = agent->look = agent->look_at_state = true;

@@ -10,10 +10,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "publisher/kept_outbox.h"
 #include "publisher/read_place.h"
 #include "publisher/site.h"
 #include "publisher/window.h"
-#include "store/outbox.h"
 
 /* Where a stream put an event. */
 struct stream_place {
@@ -29,19 +29,19 @@ struct publisher_progress {
 };
 
 struct publisher_agent {
-  struct publisher_agent *next;
+  struct publisher_agent *next, *previous, *next_in_bucket; /* agent_table.h */
   struct site *site;
   bool look;          /* there may be something to read */
   bool look_at_state; /* somebody may have moved the cursor */
   bool replace;       /* the place is no good: begin again from .state once nothing is in flight */
   bool rewritten;     /* ... because the log is not what it was */
-  bool claimed;       /* .state has our token */
+  uint64_t token;     /* the epoch that .state has since we stored it, 0: we did not yet */
   bool failed;        /* its trouble has been told */
   bool unsynced;      /* the log could not be made durable: what may vanish is not sent */
   int64_t not_before_ns, synced_ns, used_ns;
   int64_t store_after_ns; /* what could not be stored is tried again then, */
   unsigned stores_failed; /* after so many times in a row */
-  struct outbox outbox;
+  struct kept_outbox log;
   struct read_place place;
   struct window_entry *first, *last; /* in the order of the log */
   size_t in_flight;
@@ -80,10 +80,10 @@ int publisher_agent_reread(struct publisher_agent *agent, const struct window_en
                            struct buffer *text, struct record *record);
 /* Takes what is done from the front of the window into the progress. */
 void publisher_agent_advance(struct publisher_agent *agent, struct window *window, int64_t now_ns);
-/* Writes the progress into .state.  0 also when there is none; 1 to be tried again at
- * store_after_ns; -1 the place is no good any more. */
-int publisher_agent_store(struct publisher_agent *agent);
-void publisher_agent_close(
-    struct publisher_agent *agent); /* its descriptors; they come back by themselves */
+/* Writes the progress into .state, waiting for the lock until then.  0 also when there is none; 1 to
+ * be tried again at store_after_ns; -1 the place is no good any more. */
+int publisher_agent_store(struct publisher_agent *agent, int64_t lock_deadline_ns);
+/* Nothing of it is on its way, and nothing is known of it that its files do not tell. */
+bool publisher_agent_is_idle(const struct publisher_agent *agent);
 
 #endif

@@ -123,7 +123,7 @@ void publisher_flow_disconnect(struct publisher_flow *flow, struct publisher_pro
   flow->sender.kind->close(flow->sender.transport);
   flow->sender.transport = NULL;
   for (struct publisher_project *project = projects; project; project = project->next)
-    for (struct publisher_agent *agent = project->agents; agent; agent = agent->next)
+    for (struct publisher_agent *agent = project->agents.table.first; agent; agent = agent->next)
       for (struct window_entry *entry = agent->first; entry; entry = entry->next)
         if (entry->state == WINDOW_SENT)
           queue_again(flow, entry);
@@ -361,7 +361,7 @@ static void connect_when_due(struct publisher_flow *flow, struct publisher_proje
   bool pending = false;
 
   for (struct publisher_project *project = projects; project; project = project->next)
-    if (publisher_project_serves(project) && publisher_project_pending(project))
+    if (publisher_project_serves(project) && project_agents_pending(&project->agents))
       pending = true;
   if (!pending || now_ns < flow->connect_ns)
     return;
@@ -433,7 +433,7 @@ static int64_t earliest_look_ns(const struct publisher_project *projects, int64_
   for (; projects; projects = projects->next) {
     if (!publisher_project_serves(projects))
       continue;
-    for (const struct publisher_agent *agent = projects->agents; agent; agent = agent->next)
+    for (const struct publisher_agent *agent = projects->agents.table.first; agent; agent = agent->next)
       if ((agent->look || agent->replace) && agent->not_before_ns < latest_ns)
         latest_ns = agent->not_before_ns;
   }

@@ -13,6 +13,7 @@
 #include <kaizen/plugin.h>
 
 #include "base/clock.h"
+#include "base/hash.h"
 #include "base/os_process.h"
 
 #define NS_PER_MS INT64_C(1000000)
@@ -21,6 +22,8 @@
 #define STAND_WATCHED_NS (10 * NS_PER_S) /* idle, and one of many */
 #define GRID_NS (250 * NS_PER_MS)        /* many projects that wake the thread wake it together */
 #define SCAN_INTERVAL_NS (30 * NS_PER_S)
+#define SCAN_PAUSE 50 /* times as long as a look at all agents takes */
+#define DIRTY_BYTES_MAX (64u << 10)
 #define WITHOUT_SUCCESS_NS (10 * NS_PER_S)
 #define AWAY_NS (15 * NS_PER_S)
 #define AWAY_AT_LEAST_NS (3 * NS_PER_S) /* whoever stands by looks once a second */
@@ -30,10 +33,7 @@
 #define LISTEN_WATCHED_NS (10 * NS_PER_S) /* if the watch should miss something */
 #define BUSY_FOR_NS NS_PER_S
 #define LIVELY_FOR_NS (20 * NS_PER_MS)
-#define STORE_AFTER_NS (50 * NS_PER_MS)
 #define ASSERT_INTERVAL_NS (5 * NS_PER_MS)
-#define CLOSE_AFTER_NS (2 * NS_PER_S)
-#define OPEN_AGENTS_MAX 32 /* each costs four descriptors of the host */
 
 struct publisher_project *publisher_project_new(const struct project *project,
                                                 pthread_mutex_t *mutex) {
@@ -44,6 +44,7 @@ struct publisher_project *publisher_project_new(const struct project *project,
     return NULL;
   made->site.mutex = mutex;
   made->site.project = *project;
+  project_agents_init(&made->agents, &made->site);
   made->metrics_fd = -1;
   made->watch_number = -1;
   doorbell_init(&made->doorbell);
@@ -71,62 +72,45 @@ void publisher_project_free(struct publisher_project *project) {
   if (project->metrics_fd >= 0)
     (void)close(project->metrics_fd);
   project_close(&project->site.project);
+  buffer_fini(&project->dirty);
   free(project);
 }
 
-struct publisher_agent *publisher_project_agent(struct publisher_project *project,
-                                                const char *name) {
-  struct publisher_agent *agent;
-  int fd;
+void publisher_project_note(struct publisher_project *project, const char *agent) {
+  size_t len = strlen(agent) + 1;
+  uint64_t hash = hash_bytes(agent, len, 0);
 
-  for (agent = project->agents; agent; agent = agent->next)
-    if (strcmp(agent->name, name) == 0)
-      return agent;
-  if (project_agent_folder(&project->site.project, name, false, &fd, NULL) != 0)
-    return NULL;
-  (void)close(fd);
-  agent = publisher_agent_new(&project->site, name);
-  if (!agent)
-    return NULL; /* the next round finds it */
-  agent->next = project->agents;
-  project->agents = agent;
-  return agent;
+  if (project->dirty.len == 0)
+    memset(project->dirty_recent, 0, sizeof project->dirty_recent);
+  for (unsigned i = 0; i < PUBLISHER_DIRTY_RECENT; i++)
+    if (project->dirty_recent[i] == hash)
+      return;
+  project->dirty_recent[project->dirty_next++ % PUBLISHER_DIRTY_RECENT] = hash;
+  if (project->dirty.len + len <= DIRTY_BYTES_MAX)
+    buffer_append(&project->dirty, agent, len);
+  else
+    project->all_dirty = true;
+  project->all_dirty |= project->dirty.failed;
 }
 
+/* A ring by another process. */
 static void look_at(void *ctx, const char *name) {
   struct publisher_project *project = ctx;
-  struct publisher_agent *agent = publisher_project_agent(project, name);
 
   project->busy_until_ns = clock_monotonic_ns() + BUSY_FOR_NS;
-  if (agent)
-    agent->look = agent->look_at_state = true;
+  project_agents_look_at(&project->agents, name, true);
 }
 
-static int look_at_each(void *ctx, const char *name) {
-  struct publisher_agent *agent = publisher_project_agent(ctx, name);
+/* Of many agents not so often that it would be felt. */
+static void plan_scan(struct publisher_project *project, int64_t now_ns) {
+  int64_t pause_ns = project->agents.scan_spent_ns * SCAN_PAUSE;
 
-  if (agent)
-    agent->look = agent->look_at_state = true;
-  return 0;
+  project->scan_ns = now_ns + (pause_ns > SCAN_INTERVAL_NS ? pause_ns : SCAN_INTERVAL_NS);
 }
 
 static void scan(struct publisher_project *project, int64_t now_ns) {
-  (void)project_each_agent(&project->site.project, false, look_at_each, project, NULL);
-  project->scan_ns = now_ns + SCAN_INTERVAL_NS;
-}
-
-bool publisher_project_in_flight(const struct publisher_project *project) {
-  for (const struct publisher_agent *agent = project->agents; agent; agent = agent->next)
-    if (agent->in_flight > 0)
-      return true;
-  return false;
-}
-
-bool publisher_project_pending(const struct publisher_project *project) {
-  for (const struct publisher_agent *agent = project->agents; agent; agent = agent->next)
-    if (agent->first)
-      return true;
-  return false;
+  project_agents_scan(&project->agents);
+  plan_scan(project, now_ns);
 }
 
 bool publisher_project_serves(const struct publisher_project *project) {
@@ -141,17 +125,6 @@ bool publisher_project_may_send(struct publisher_project *project, int64_t now_n
   return publisher_project_serves(project) && site_is_ours(&project->site);
 }
 
-static void forget_agents(struct publisher_project *project, struct window *window) {
-  struct publisher_agent *agent, *next;
-
-  for (agent = project->agents; agent; agent = next) {
-    next = agent->next;
-    (void)publisher_agent_store(agent);
-    publisher_agent_free(agent, window);
-  }
-  project->agents = NULL;
-}
-
 /* The thread that hears rings compares it. */
 static void set_watch_number(struct publisher_project *project, int number) {
   (void)pthread_mutex_lock(project->site.mutex);
@@ -160,7 +133,7 @@ static void set_watch_number(struct publisher_project *project, int number) {
 }
 
 void publisher_project_resign(struct publisher_project *project, struct window *window) {
-  forget_agents(project, window);
+  project_agents_forget(&project->agents, window);
   if (project->watch_number >= 0)
     os_watch_remove(project->watch, project->watch_number);
   set_watch_number(project, -1);
@@ -242,7 +215,7 @@ static void stand(struct publisher_project *project, int64_t now_ns) {
 static void give_up_without_success(struct publisher_project *project, int64_t now_ns) {
   uint32_t random = 0;
 
-  if (!publisher_project_pending(project)) {
+  if (!project_agents_pending(&project->agents)) {
     project->site.waiting_since_ns = 0;
     return;
   }
@@ -269,17 +242,22 @@ static int ring_for(void *ctx, const char *name) {
   return 0;
 }
 
+static void take_name(struct publisher_project *project, const char *name) {
+  if (project->elected)
+    project_agents_look_at(&project->agents, name, false);
+  else
+    doorbell_ring(&project->button, &project->site.project, name);
+}
+
 /* What instances of this process committed: to be read by us, or to be told to who is elected. */
 static void take_dirty(struct publisher_project *project, int64_t now_ns) {
-  char names[PUBLISHER_DIRTY_MAX][AGENT_NAME_MAX + 1];
-  unsigned count;
+  struct buffer names;
   bool all;
 
   (void)pthread_mutex_lock(project->site.mutex);
-  count = project->dirty_count;
+  names = project->dirty;
   all = project->all_dirty;
-  memcpy(names, project->dirty, count * sizeof names[0]);
-  project->dirty_count = 0;
+  project->dirty = (struct buffer){0};
   project->all_dirty = false;
   if (project->rung && !project->site.id_known)
     project->stand_ns = now_ns; /* the first to record made .id */
@@ -288,41 +266,19 @@ static void take_dirty(struct publisher_project *project, int64_t now_ns) {
   project->rung = false;
   project->site.durable = project->sync;
   (void)pthread_mutex_unlock(project->site.mutex);
-  if (count == 0)
+  if (names.len == 0 && !all)
     return;
   project->busy_until_ns = now_ns + BUSY_FOR_NS;
   project->lively_until_ns = now_ns + LIVELY_FOR_NS;
   if (!project->elected || !project->site.id_known)
     stand(project, now_ns);
-  for (unsigned i = 0; i < count; i++) {
-    struct publisher_agent *agent =
-        project->elected ? publisher_project_agent(project, names[i]) : NULL;
-
-    if (agent)
-      agent->look = true;
-    if (!project->elected)
-      doorbell_ring(&project->button, &project->site.project, names[i]);
-  }
+  for (size_t at = 0; at < names.len; at += strlen(names.data + at) + 1)
+    take_name(project, names.data + at);
+  buffer_fini(&names);
   if (all && project->elected)
     scan(project, now_ns);
   if (all && !project->elected)
     (void)project_each_agent(&project->site.project, false, ring_for, project, NULL);
-}
-
-static void store_progress(struct publisher_project *project, int64_t now_ns) {
-  unsigned open = 0;
-
-  for (struct publisher_agent *agent = project->agents; agent; agent = agent->next) {
-    bool idle = !agent->first && !agent->look;
-
-    if (agent->progress && now_ns >= agent->store_after_ns &&
-        (idle || now_ns >= agent->progress->since_ns + STORE_AFTER_NS))
-      (void)publisher_agent_store(agent);
-    if (agent->outbox.agent_fd < 0 || agent->first || agent->progress)
-      continue;
-    if (++open > OPEN_AGENTS_MAX || (idle && now_ns >= agent->used_ns + CLOSE_AFTER_NS))
-      publisher_agent_close(agent);
-  }
 }
 
 /* From then on a ring is heard at once, and nothing needs to be done by the clock to hear it. */
@@ -358,7 +314,9 @@ void publisher_project_tick(struct publisher_project *project, int64_t now_ns) {
   listen(project, now_ns);
   if (now_ns >= project->scan_ns)
     scan(project, now_ns);
-  store_progress(project, now_ns);
+  if (project_agents_scan_on(&project->agents, project->metrics_fd, now_ns))
+    plan_scan(project, now_ns);
+  project_agents_tend(&project->agents, project->metrics_fd, now_ns);
   give_up_without_success(project, now_ns);
 }
 
@@ -369,13 +327,6 @@ int64_t publisher_project_next_ns(const struct publisher_project *project, int64
     return next_ns;
   if (project->listen_ns < next_ns)
     next_ns = project->listen_ns;
-  for (const struct publisher_agent *agent = project->agents; agent; agent = agent->next) {
-    int64_t store_ns = agent->progress ? agent->progress->since_ns + STORE_AFTER_NS : next_ns;
-
-    if (store_ns < agent->store_after_ns)
-      store_ns = agent->store_after_ns;
-    if (store_ns < next_ns)
-      next_ns = store_ns;
-  }
+  next_ns = project_agents_next_ns(&project->agents, next_ns);
   return next_ns > now_ns ? next_ns : now_ns;
 }

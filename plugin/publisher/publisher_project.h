@@ -11,14 +11,14 @@
 
 #include "base/os_watch.h"
 #include "publisher/election.h"
-#include "publisher/publisher_agent.h"
+#include "publisher/project_agents.h"
 #include "publisher/publisher_status.h"
 #include "publisher/site.h"
 #include "record/execution.h"
 #include "store/doorbell.h"
 #include "store/project.h"
 
-#define PUBLISHER_DIRTY_MAX 32
+#define PUBLISHER_DIRTY_RECENT 32
 
 struct publisher_project {
   struct publisher_project *next;
@@ -30,8 +30,9 @@ struct publisher_project {
   bool released;  /* the thread has let go of it */
   bool sync;      /* logs are durable: some instance wants it so */
   int64_t leave_by_ns;
-  char dirty[PUBLISHER_DIRTY_MAX][AGENT_NAME_MAX + 1];
-  unsigned dirty_count;
+  struct buffer dirty; /* names of agents, each with its NUL */
+  uint64_t dirty_recent[PUBLISHER_DIRTY_RECENT]; /* hashes of the last ones */
+  unsigned dirty_next;
   bool all_dirty;
   bool rung; /* something was written into the metrics folder, which is watched */
   struct publisher_status status;
@@ -51,7 +52,7 @@ struct publisher_project {
   int watch_number;       /* of the metrics folder in it; -1: not yet, -2: it cannot be watched */
   struct doorbell doorbell;
   struct doorbell_button button; /* of whoever publishes, when it is not us */
-  struct publisher_agent *agents;
+  struct project_agents agents;
   int64_t asserted_ns; /* when the election was last asserted before sending */
   int64_t stand_ns, scan_ns, listen_ns, away_until_ns; /* CLOCK_MONOTONIC: when to do it next */
   int64_t busy_until_ns, lively_until_ns;              /* something was committed a moment ago */
@@ -63,16 +64,14 @@ struct publisher_project *publisher_project_new(const struct project *project,
                                                 pthread_mutex_t *mutex);
 void publisher_project_free(struct publisher_project *project);
 
+/* The mutex is held: an instance of this process committed for the agent. */
+void publisher_project_note(struct publisher_project *project, const char *agent);
+
 /* What follows is called by the thread, without the mutex. */
 /* Election, doorbell, rounds, what instances committed. */
 void publisher_project_tick(struct publisher_project *project, int64_t now_ns);
 /* Stores what can be stored, lets others publish; nothing of it in flight. */
 void publisher_project_resign(struct publisher_project *project, struct window *window);
-struct publisher_agent *publisher_project_agent(struct publisher_project *project,
-                                                const char *name);
-bool publisher_project_in_flight(const struct publisher_project *project);
-bool publisher_project_pending(
-    const struct publisher_project *project); /* events are known to wait */
 /* Are its events ours to send? */
 bool publisher_project_serves(const struct publisher_project *project);
 /* The same, asked again of the lock file when that was not done a moment ago. */

@@ -109,11 +109,11 @@ static void remove_project(struct publisher *publisher, struct publisher_project
 static bool let_go(struct publisher *publisher, struct publisher_project *project,
                    struct publisher_project *projects, int64_t leave_by_ns, int64_t now_ns) {
   project->ending = true;
-  if (publisher_project_in_flight(project) && now_ns < leave_by_ns)
+  if (project_agents_in_flight(&project->agents) && now_ns < leave_by_ns)
     return false; /* answers may still come */
   /* with the connection closed nothing of ours can reach the broker after somebody else was
    * elected */
-  if (publisher_project_in_flight(project) || !projects->next)
+  if (project_agents_in_flight(&project->agents) || !projects->next)
     publisher_flow_disconnect(&publisher->flow, projects);
   publisher_project_resign(project, &publisher->flow.sender.window);
   election_leave(project->site.election, &project->site);
@@ -137,7 +137,7 @@ static void serve_projects(struct publisher *publisher, struct publisher_project
     (void)pthread_mutex_unlock(&publisher->mutex);
     publisher_project_tick(project, now_ns);
     if (project->resigning) {
-      if (publisher_project_in_flight(project))
+      if (project_agents_in_flight(&project->agents))
         publisher_flow_disconnect(&publisher->flow, projects);
       publisher_project_resign(project, &publisher->flow.sender.window);
     }
@@ -201,7 +201,7 @@ static void sleep_until(struct publisher *publisher, int64_t now_ns, int64_t unt
   (void)pthread_mutex_lock(&publisher->mutex);
   for (struct publisher_project *project = publisher->projects; project; project = project->next) {
     describe(publisher, project, now_ns, &project->status);
-    if (project->dirty_count > 0 || project->rung)
+    if (project->dirty.len > 0 || project->all_dirty || project->rung)
       until_ns = now_ns;
   }
   if (publisher->roused)

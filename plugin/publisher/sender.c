@@ -74,18 +74,19 @@ static bool offer_to_nobody(void *ctx, struct window_entry *entry, const struct 
 static bool read_agent(struct sender *sender, struct publisher_agent *agent, size_t max,
                        publisher_offer offer, int64_t now_ns) {
   enum publisher_seen seen;
-  size_t count;
+  size_t count = 0;
 
   if ((!agent->look && !agent->replace) || sender->window.in_use == TRANSPORT_WINDOW)
     return false;
   seen = publisher_agent_look(agent, &sender->window, now_ns);
   if (seen == PUBLISHER_NOTHING)
     agent->look = false;
-  if (seen != PUBLISHER_READY)
-    return false;
-  count = publisher_agent_read(agent, &sender->window, max, offer, sender);
-  publisher_agent_advance(agent, &sender->window, now_ns);
-  return count == max && agent->look;
+  if (seen == PUBLISHER_READY) {
+    count = publisher_agent_read(agent, &sender->window, max, offer, sender);
+    publisher_agent_advance(agent, &sender->window, now_ns);
+  }
+  kept_outbox_settle(&agent->log);
+  return seen == PUBLISHER_READY && count == max && agent->look;
 }
 
 /* So that it is known whether something waits: up to `max` events an agent. */
@@ -94,7 +95,7 @@ void sender_read_ahead(struct sender *sender, struct publisher_project *projects
   for (struct publisher_project *project = projects; project; project = project->next) {
     if (!publisher_project_serves(project))
       continue;
-    for (struct publisher_agent *agent = project->agents; agent; agent = agent->next) {
+    for (struct publisher_agent *agent = project->agents.table.first; agent; agent = agent->next) {
       size_t waiting = 0;
 
       for (const struct window_entry *entry = agent->first; entry && waiting < max;
@@ -119,23 +120,10 @@ static bool send_queued(struct sender *sender, struct publisher_agent *agent, in
   return sent;
 }
 
-/* In turn, so that a long log does not keep the others waiting. */
-static void rotate(struct publisher_project *project) {
-  struct publisher_agent *first = project->agents, *last = first;
-
-  if (!first || !first->next)
-    return;
-  while (last->next)
-    last = last->next;
-  project->agents = first->next;
-  first->next = NULL;
-  last->next = first;
-}
-
 static bool fill_from(struct sender *sender, struct publisher_project *project, int64_t now_ns) {
   bool more = false;
 
-  for (struct publisher_agent *agent = project->agents; agent; agent = agent->next) {
+  for (struct publisher_agent *agent = project->agents.table.first; agent; agent = agent->next) {
     if (!agent->first && !agent->look && !agent->replace)
       continue;
     if (!publisher_project_may_send(project, now_ns))
@@ -147,7 +135,7 @@ static bool fill_from(struct sender *sender, struct publisher_project *project, 
     if (read_agent(sender, agent, READ_AT_A_TIME, offer_to_broker, now_ns))
       more = true;
   }
-  rotate(project);
+  agent_table_rotate(&project->agents.table); /* a long log does not keep the others waiting */
   return more;
 }
 
@@ -171,7 +159,7 @@ static struct window_entry *choose_probe(struct publisher_project *projects, int
   for (struct publisher_project *project = projects; project; project = project->next) {
     if (!publisher_project_serves(project))
       continue;
-    for (struct publisher_agent *agent = project->agents; agent; agent = agent->next) {
+    for (struct publisher_agent *agent = project->agents.table.first; agent; agent = agent->next) {
       struct window_entry *entry = agent->replace ? NULL : agent->first;
 
       while (entry && (entry->state != WINDOW_QUEUED || now_ns < entry->not_before_ns))

@@ -19,7 +19,7 @@
 #include "base/clock.h"
 #include "base/directory.h"
 
-#define STATE_FILE ".state"
+#define STATE_FILE AGENT_STATE_FILE
 #define PAGE_BYTES 4096u
 #define PAGE_COUNT 2u
 #define CHECKSUM_AT (PAGE_BYTES - 8u)

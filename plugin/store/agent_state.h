@@ -16,6 +16,8 @@
 #include "store/cursor.h"
 #include "store/retention_clock.h"
 
+#define AGENT_STATE_FILE ".state"
+
 struct agent_state {
   uint64_t sequence;            /* of the stored page; raised by store */
   unsigned char project_id[16]; /* project_identity() of the tree this belongs to */

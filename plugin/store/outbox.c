@@ -38,6 +38,27 @@ int outbox_open(struct outbox *outbox, const struct project *project, const char
   return result;
 }
 
+int outbox_reopen(struct outbox *outbox, const struct project *project, const char *agent,
+                  struct error *error) {
+  struct outbox closed = *outbox;
+  struct stat status;
+  int result = outbox_open(outbox, project, agent, error);
+
+  outbox->device = closed.device;
+  outbox->inode = closed.inode;
+  outbox->committed_end = closed.committed_end;
+  if (result == 0)
+    result =
+        directory_open_file(outbox->agent_fd, AGENT_LOG_FILE, O_RDONLY, &outbox->log_fd, error);
+  if (result != 0)
+    return result;
+  if (fstat(outbox->log_fd, &status) == 0 && status.st_ino == closed.inode &&
+      status.st_dev == closed.device)
+    return 0;
+  forget_log(outbox);
+  return 1;
+}
+
 void outbox_close(struct outbox *outbox) {
   if (outbox->agent_fd < 0)
     return;

@@ -28,6 +28,10 @@ struct outbox {
 /* 0; 1 when the agent has no folder; -1 with *error. */
 int outbox_open(struct outbox *outbox, const struct project *project, const char *agent,
                 struct error *error);
+/* After outbox_close(), the log that was open then.  1 when the log of that name is another one by
+ * now, or gone: the folder may be open then. */
+int outbox_reopen(struct outbox *outbox, const struct project *project, const char *agent,
+                  struct error *error);
 void outbox_close(struct outbox *outbox); /* also of one that is zeroed or closed */
 
 enum outbox_looked {

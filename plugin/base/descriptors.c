@@ -1,0 +1,54 @@
+/* descriptors.c - how many descriptors the library holds in this process, and may keep.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "base/descriptors.h"
+
+#include <sys/resource.h>
+
+#include "base/process.h"
+
+#define SHARE 2               /* ours is the limit divided by it */
+#define KEPT_MAX (1u << 16)   /* where the limit is none, or a million */
+#define LIMIT_UNKNOWN_MAX 256 /* POSIX promises little */
+
+static struct process_state held_state = PROCESS_STATE_INITIALIZER;
+static unsigned held;
+
+/* What a child inherits is its parent's, and stays as long as the child does. */
+static void forget_held(void) {
+  held = 0;
+}
+
+/* Asked each time: a host may change it while it runs. */
+static unsigned cap(void) {
+  struct rlimit limit;
+
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+    return LIMIT_UNKNOWN_MAX / SHARE;
+  return limit.rlim_cur / SHARE > KEPT_MAX ? KEPT_MAX : (unsigned)(limit.rlim_cur / SHARE);
+}
+
+void descriptors_hold(unsigned count) {
+  process_state_lock(&held_state, forget_held);
+  held += count;
+  process_state_unlock(&held_state);
+}
+
+bool descriptors_keep(unsigned count, unsigned percent) {
+  unsigned allowed = (unsigned)((unsigned long long)cap() * percent / 100);
+  bool fits;
+
+  process_state_lock(&held_state, forget_held);
+  fits = held + count <= allowed;
+  if (fits)
+    held += count;
+  process_state_unlock(&held_state);
+  return fits;
+}
+
+/* A child may let go of what its parent had counted. */
+void descriptors_release(unsigned count) {
+  process_state_lock(&held_state, forget_held);
+  held -= count < held ? count : held;
+  process_state_unlock(&held_state);
+}

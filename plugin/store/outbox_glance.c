@@ -1,0 +1,66 @@
+/* outbox_glance.c - what can be told of an agent's events without its lock.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "store/outbox_glance.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/hash.h"
+#include "record/agent_name.h"
+#include "store/agent_log.h"
+
+/* What of a file changes when it is written, replaced or removed; zeroed: there is none. */
+struct face {
+  uint64_t device, inode, size;
+  int64_t modified_s, modified_ns;
+};
+
+/* 1 when there is one, 0 when not, -1. */
+static int look_at(int metrics_fd, const char *agent, const char *file, struct face *face) {
+  char path[AGENT_NAME_MAX + sizeof "/" AGENT_LOG_FILE];
+  struct stat status;
+
+  memset(face, 0, sizeof *face);
+  (void)snprintf(path, sizeof path, "%s/%s", agent, file);
+  if (fstatat(metrics_fd, path, &status, AT_SYMLINK_NOFOLLOW) != 0)
+    return errno == ENOENT ? 0 : -1;
+  *face = (struct face){.device = status.st_dev,
+                        .inode = status.st_ino,
+                        .size = (uint64_t)status.st_size,
+                        .modified_s = status.st_mtim.tv_sec,
+                        .modified_ns = status.st_mtim.tv_nsec};
+  return 1;
+}
+
+int outbox_glance_take(int metrics_fd, const char *agent, struct outbox_glance *glance) {
+  struct face faces[2]; /* log and .state */
+  int has_log = look_at(metrics_fd, agent, AGENT_LOG_FILE, &faces[0]);
+  int has_state = look_at(metrics_fd, agent, AGENT_STATE_FILE, &faces[1]);
+
+  if (has_log < 0 || has_state < 0)
+    return -1;
+  *glance = (struct outbox_glance){.has_log = has_log,
+                                   .has_state = has_state,
+                                   .size = faces[0].size,
+                                   .device = (dev_t)faces[0].device,
+                                   .inode = (ino_t)faces[0].inode,
+                                   .stamp = hash_bytes(faces, sizeof faces, 0)};
+  return 0;
+}
+
+int outbox_glance_state(const struct project *project, const char *agent,
+                        struct agent_state *state) {
+  bool damaged;
+  int agent_fd, result = project_agent_folder(project, agent, false, &agent_fd, NULL);
+
+  if (result != 0)
+    return result;
+  result = agent_state_load(agent_fd, state, &damaged, NULL);
+  (void)close(agent_fd);
+  return result;
+}
