@@ -10,7 +10,7 @@
 
 #include "publisher/publisher_agent.h"
 
-struct agent_table { /* zeroed: empty */
+struct agent_table {                    /* zeroed: empty */
   struct publisher_agent *first, *last; /* linked by `next` */
   struct publisher_agent **buckets;     /* linked by `next_in_bucket` */
   size_t bucket_count, count;

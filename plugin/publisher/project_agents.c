@@ -72,8 +72,7 @@ static bool has_nothing(const struct project_agents *agents, const char *name,
   if (agent && agent->place.known)
     return state.cursor.epoch == agent->place.epoch && glance->inode == agent->place.inode &&
            glance->device == agent->place.device && glance->size == agent->place.read_end;
-  return state.cursor.held_count == 0 && state.cursor.end == glance->size &&
-         cursor_check(&state.cursor, NULL) == 0;
+  return outbox_glance_is_through(&agents->site->project, name, glance, &state);
 }
 
 /* What came without a ring is read now, and not with the next look at all agents. */
@@ -160,6 +159,12 @@ bool project_agents_scan_on(struct project_agents *agents, int metrics_fd, int64
 
 /* ---- those in the table ---------------------------------------------------------------------- */
 
+/* Nothing of it is on its way, and nothing is known of it that its files do not tell. */
+static bool is_idle(const struct publisher_agent *agent) {
+  return !agent->first && !agent->look && !agent->replace && !agent->progress && !agent->failed &&
+         !agent->unsynced && agent->unacknowledged == 0 && agent->stores_lost == 0;
+}
+
 void project_agents_tend(struct project_agents *agents, int metrics_fd, int64_t now_ns) {
   int64_t lock_deadline_ns = now_ns + LOCK_WAIT_NS;
   struct publisher_agent *agent, *next;
@@ -181,7 +186,7 @@ void project_agents_tend(struct project_agents *agents, int metrics_fd, int64_t 
     if (kept_outbox_is_open(&agent->log) &&
         (++open > OPEN_AGENTS_MAX || (idle && now_ns >= agent->used_ns + CLOSE_AFTER_NS)))
       kept_outbox_close(&agent->log);
-    if (!kept_outbox_is_open(&agent->log) && publisher_agent_is_idle(agent) &&
+    if (!kept_outbox_is_open(&agent->log) && is_idle(agent) &&
         (agents->table.count > OPEN_AGENTS_MAX || now_ns >= agent->used_ns + CLOSE_AFTER_NS))
       put_to_rest(agents, agent, metrics_fd, now_ns);
   }

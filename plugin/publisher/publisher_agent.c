@@ -65,11 +65,6 @@ void publisher_agent_free(struct publisher_agent *agent, struct window *window) 
   free(agent);
 }
 
-bool publisher_agent_is_idle(const struct publisher_agent *agent) {
-  return !agent->first && !agent->look && !agent->replace && !agent->progress && !agent->failed &&
-         !agent->unsynced && agent->unacknowledged == 0 && agent->stores_lost == 0;
-}
-
 /* Something about its files does not work: told once, tried again. */
 static enum publisher_seen fail(struct publisher_agent *agent, const struct error *error,
                                 int64_t now_ns) {
@@ -351,8 +346,7 @@ static int write_letter(struct publisher_agent *agent, const struct window_entry
 static bool can_write_letter(struct publisher_agent *agent, int64_t now_ns) {
   size_t len = agent->progress ? agent->progress->letters.len : 0;
   struct error error = {0};
-  int result =
-      kept_outbox_reopen(&agent->log, &agent->site->project, agent->name, &error);
+  int result = kept_outbox_reopen(&agent->log, &agent->site->project, agent->name, &error);
 
   if (result >= 0 && !kept_outbox_is_open(&agent->log))
     return true; /* the folder is gone, and so is what would be stored there */

@@ -83,7 +83,5 @@ void publisher_agent_advance(struct publisher_agent *agent, struct window *windo
 /* Writes the progress into .state, waiting for the lock until then.  0 also when there is none; 1 to
  * be tried again at store_after_ns; -1 the place is no good any more. */
 int publisher_agent_store(struct publisher_agent *agent, int64_t lock_deadline_ns);
-/* Nothing of it is on its way, and nothing is known of it that its files do not tell. */
-bool publisher_agent_is_idle(const struct publisher_agent *agent);
 
 #endif

@@ -433,7 +433,8 @@ static int64_t earliest_look_ns(const struct publisher_project *projects, int64_
   for (; projects; projects = projects->next) {
     if (!publisher_project_serves(projects))
       continue;
-    for (const struct publisher_agent *agent = projects->agents.table.first; agent; agent = agent->next)
+    for (const struct publisher_agent *agent = projects->agents.table.first; agent;
+         agent = agent->next)
       if ((agent->look || agent->replace) && agent->not_before_ns < latest_ns)
         latest_ns = agent->not_before_ns;
   }

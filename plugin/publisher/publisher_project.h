@@ -30,7 +30,7 @@ struct publisher_project {
   bool released;  /* the thread has let go of it */
   bool sync;      /* logs are durable: some instance wants it so */
   int64_t leave_by_ns;
-  struct buffer dirty; /* names of agents, each with its NUL */
+  struct buffer dirty;                           /* names of agents, each with its NUL */
   uint64_t dirty_recent[PUBLISHER_DIRTY_RECENT]; /* hashes of the last ones */
   unsigned dirty_next;
   bool all_dirty;

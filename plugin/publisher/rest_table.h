@@ -26,6 +26,6 @@ bool rest_table_has(const struct rest_table *table, const char *name, uint64_t s
 /* Without memory it is not known, and looked at again. */
 void rest_table_put(struct rest_table *table, const char *name, uint64_t stamp, uint64_t token);
 uint64_t rest_table_token(const struct rest_table *table, const char *name); /* 0: not known */
-void rest_table_fini(struct rest_table *table); /* empty again */
+void rest_table_fini(struct rest_table *table);                              /* empty again */
 
 #endif

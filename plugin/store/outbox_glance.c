@@ -10,9 +10,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/directory.h"
 #include "base/hash.h"
 #include "record/agent_name.h"
 #include "store/agent_log.h"
+#include "store/outbox.h"
 
 /* What of a file changes when it is written, replaced or removed; zeroed: there is none. */
 struct face {
@@ -63,4 +65,25 @@ int outbox_glance_state(const struct project *project, const char *agent,
   result = agent_state_load(agent_fd, state, &damaged, NULL);
   (void)close(agent_fd);
   return result;
+}
+
+bool outbox_glance_is_through(const struct project *project, const char *agent,
+                              const struct outbox_glance *glance, const struct agent_state *state) {
+  const struct cursor *cursor = &state->cursor;
+  struct outbox outbox = {.committed_end = glance->size};
+  bool through = false;
+
+  if (cursor_check(cursor, NULL) != 0 || cursor->held_count > 0 || cursor->end != glance->size)
+    return false;
+  if (cursor->end == 0)
+    return cursor->marked == 0;
+  if (project_agent_folder(project, agent, false, &outbox.agent_fd, NULL) != 0)
+    return false;
+  /* lines taken out by another program may leave a log that is as long as the cursor says */
+  if (directory_open_file(outbox.agent_fd, AGENT_LOG_FILE, O_RDONLY, &outbox.log_fd, NULL) == 0) {
+    through = outbox_line_ends_at(&outbox, cursor->end, cursor_line_id(cursor), NULL) == 0;
+    (void)close(outbox.log_fd);
+  }
+  (void)close(outbox.agent_fd);
+  return through;
 }

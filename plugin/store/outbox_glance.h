@@ -28,5 +28,8 @@ int outbox_glance_take(int metrics_fd, const char *agent, struct outbox_glance *
  * written; -1. */
 int outbox_glance_state(const struct project *project, const char *agent,
                         struct agent_state *state);
+/* Does the log end with the line that the cursor in `state` stands at, and is nothing held? */
+bool outbox_glance_is_through(const struct project *project, const char *agent,
+                              const struct outbox_glance *glance, const struct agent_state *state);
 
 #endif
