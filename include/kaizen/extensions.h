@@ -210,7 +210,7 @@ struct kaizen_span_1 {
   int32_t (*begin)(struct kaizen_instance *, const struct kaizen_span *,
                    char token[KAIZEN_SPAN_TOKEN_SIZE]);
   /* [shared] running only.  on_execution_end() for the run of `token`, by any instance of the
-   * project, also in another process.  The execution's agent is the span's; its key is given by
+   * project, also in another process.  The execution names the span's agent; its key is given by
    * the span and need not be repeated; without KAIZEN_EXEC_HAS_TIME its time is the one measured,
    * or none when the machine was started anew in between.  A result >= 0 closes the span; a
    * transient or unknown one leaves it open, to be ended again.  A token that is not open (ended or

@@ -38,13 +38,13 @@ mkdir "$work/project"
 # Longer structs of a host of later are abi_structs' own cases.
 mkdir -p "$work/grown/kaizen"
 for header in plugin extensions; do
-  awk '/^struct kaizen_(host_v1|execution|receipt|summary|stats|query|query_result) \{/ { grows = 1 }
+  awk '/^struct kaizen_(host_v1|execution|receipt|summary|stats|batch_result|query|query_result|span) \{/ { grows = 1 }
     /^};/ && grows { print "  uint64_t appended[3];"; grows = 0; structs++ }
     { print }
     END { print structs > "/dev/stderr" }' "$srcdir/include/kaizen/$header.h" \
     >"$work/grown/kaizen/$header.h" 2>"$work/grown/$header.count"
 done
-[ "$(cat "$work/grown/plugin.count" "$work/grown/extensions.count" | tr '\n' ' ')" = '5 2 ' ] ||
+[ "$(cat "$work/grown/plugin.count" "$work/grown/extensions.count" | tr '\n' ' ')" = '5 4 ' ] ||
   fail 'the header that has grown is not what it should be'
 find "$srcdir/plugin" "$srcdir/common" -name '*.c' >"$work/sources"
 # shellcheck disable=SC2046 # one word a file
@@ -53,6 +53,11 @@ $cc -w -O0 -shared -fPIC -fvisibility=hidden -include "$KAIZEN_TEST_BUILDDIR/bui
   -Wl,--version-script="$srcdir/plugin/kaizen_metrics.map" -o "$work/grown.so" -luuid -ldl -lpthread -lm || exit 1
 mkdir "$work/old-host"
 "$work/structs" "$work/grown.so" "$work/old-host" || fail 'a host of 1.0 with a plugin whose structs have grown'
+
+host "$work/grown.so" -C "$work/old-host" exec coach -- true || fail "a run: $(cat "$work/said")"
+echo '{"agent":"coach","success":true}' | host "$work/grown.so" -C "$work/old-host" replay ||
+  fail "a batch: $(cat "$work/said")"
+host "$work/grown.so" -C "$work/old-host" show coach || fail "a query: $(cat "$work/said")"
 
 # ---- a host of 1.0, a plugin of later: longer table, longer structs ----
 mock later -DLATER
