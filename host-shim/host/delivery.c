@@ -7,6 +7,7 @@
 
 #include "base/json_text.h"
 #include "host/report_text.h"
+#include "host/unreadable.h"
 
 static uint64_t count_of(struct json_object *agent, const char *name) {
   struct json_object *member = NULL;
@@ -22,7 +23,7 @@ int delivery_counts(struct session *session, const char *agent, struct delivery_
   if (report_text_delivery(session, &report, &ignored) < 0)
     return -1;
   json_object_object_get_ex(report, "agents", &agents);
-  unreadable = report_text_unreadable(report);
+  unreadable = unreadable_in(report);
   for (size_t i = 0; i < json_object_array_length(unreadable); i++)
     if (strcmp(report_text_string(json_object_array_get_idx(unreadable, i), "agent", ""), agent) ==
         0) {

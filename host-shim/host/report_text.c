@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "base/json_text.h"
-#include "base/output.h"
 #include "base/time_text.h"
 
 int32_t report_text_sink(void *ctx, const char *data, size_t len) {
@@ -70,16 +69,6 @@ int report_text_config(struct session *session, struct json_object **report,
   return inspect ? take_report(session, inspect->config, "configuration", report, problem) : -1;
 }
 
-struct json_object *report_text_unreadable(struct json_object *report) {
-  struct json_object *unreadable = report_text_member(report, "unreadable");
-
-  if (json_object_is_type(unreadable, json_type_array))
-    return unreadable;
-  unreadable = json_object_new_array();
-  json_object_object_add(report, "unreadable", unreadable);
-  return unreadable;
-}
-
 bool report_text_is_listed(struct json_object *report, const char *agent) {
   struct json_object *agents = report_text_member(report, "agents");
   size_t count =
@@ -89,24 +78,6 @@ bool report_text_is_listed(struct json_object *report, const char *agent) {
     if (strcmp(report_text_string(json_object_array_get_idx(agents, i), "agent", ""), agent) == 0)
       return true;
   return false;
-}
-
-size_t report_text_tell_unreadable(struct json_object *unreadable) {
-  size_t count = json_object_array_length(unreadable);
-
-  for (size_t i = 0; i < count; i++) {
-    const char *why = report_text_string(json_object_array_get_idx(unreadable, i), "why", "");
-
-    if (!output_has_said(why))
-      output_error("%s", why);
-  }
-  return count;
-}
-
-void report_text_add_unreadable(struct json_object *document, struct json_object *unreadable) {
-  json_object_object_add(document, "complete",
-                         json_object_new_boolean(json_object_array_length(unreadable) == 0));
-  json_object_object_add(document, "unreadable", json_object_get(unreadable));
 }
 
 struct json_object *report_text_member(struct json_object *object, const char *name) {

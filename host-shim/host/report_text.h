@@ -25,15 +25,8 @@ int report_text_delivery(struct session *session, struct json_object **report,
 int report_text_config(struct session *session, struct json_object **report,
                        struct problem *problem);
 
-/* A delivery report may be of some agents only: those that it cannot tell of, each {"agent","why"};
- * an empty array where it is complete.  Borrowed. */
-struct json_object *report_text_unreadable(struct json_object *report);
-/* An agent of that name stands in the report, too: only what became of its events is not known. */
+/* The agent's own entry stands in a delivery report. */
 bool report_text_is_listed(struct json_object *report, const char *agent);
-/* Says each of them on standard error.  Answers how many they are. */
-size_t report_text_tell_unreadable(struct json_object *unreadable);
-/* Adds "complete" and "unreadable" to a document; takes neither over. */
-void report_text_add_unreadable(struct json_object *document, struct json_object *unreadable);
 
 /* Members of a report, with a default where they are missing or of another type. */
 const char *report_text_string(struct json_object *object, const char *name, const char *otherwise);

@@ -19,6 +19,7 @@
 #include "host/command.h"
 #include "host/project_root.h"
 #include "host/report_text.h"
+#include "host/unreadable.h"
 #include "operator/broker_report.h"
 #include "operator/config_edit.h"
 #include "operator/operator_commands.h"
@@ -219,7 +220,7 @@ static void check_limits(struct doctor_findings *findings, struct json_object *r
 
 /* Agents whose records and events are in no count. */
 static void check_agents(struct doctor_findings *findings, struct json_object *report) {
-  struct json_object *unreadable = report_text_unreadable(report);
+  struct json_object *unreadable = unreadable_in(report);
   struct json_object *agents = report_text_member(report, "agents");
   size_t count =
       json_object_is_type(agents, json_type_array) ? json_object_array_length(agents) : 0;
@@ -271,7 +272,7 @@ static struct waiting count_waiting(struct session *session) {
     waiting.held += report_text_count(agent, "held");
     waiting.dead_lettered += report_text_count(agent, "dead_lettered");
   }
-  waiting.is_known = json_object_array_length(report_text_unreadable(report)) == 0;
+  waiting.is_known = json_object_array_length(unreadable_in(report)) == 0;
   json_object_put(report);
   return waiting;
 }

@@ -11,6 +11,7 @@
 #include "host/command.h"
 #include "host/delivery_wait.h"
 #include "host/report_text.h"
+#include "host/unreadable.h"
 #include "operator/follow.h"
 #include "operator/operator_commands.h"
 
@@ -110,7 +111,7 @@ static void take_report(struct session *session, struct drain_result *result) {
   for (size_t i = 0;
        json_object_is_type(agents, json_type_array) && i < json_object_array_length(agents); i++)
     result->held += report_text_count(json_object_array_get_idx(agents, i), "held");
-  result->unreadable = json_object_get(report_text_unreadable(report));
+  result->unreadable = json_object_get(unreadable_in(report));
   json_object_put(report);
 }
 
@@ -168,7 +169,7 @@ static void print_json(const struct drain_result *result) {
                          json_object_new_uint64(result->stats.dead_lettered));
   json_object_object_add(document, "reason",
                          *reason != '\0' ? json_object_new_string(reason) : NULL);
-  report_text_add_unreadable(document, result->unreadable);
+  unreadable_add_json(result->unreadable, document);
   output_json(document);
 }
 
@@ -211,7 +212,7 @@ static void print_text(const struct drain_result *result) {
   print_counts(result);
   fflush(stdout);
   print_resend(result);
-  if (report_text_tell_unreadable(result->unreadable) > 0)
+  if (unreadable_tell(result->unreadable) > 0)
     output_note("the events of what cannot be read are in none of these counts");
   if (result->held > 0)
     output_note("held events wait for 'drain --resend-all' or 'drain --assume-sent'");

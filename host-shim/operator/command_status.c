@@ -10,6 +10,7 @@
 #include "base/time_text.h"
 #include "host/command.h"
 #include "host/report_text.h"
+#include "host/unreadable.h"
 #include "operator/broker_report.h"
 #include "operator/operator_commands.h"
 
@@ -117,7 +118,7 @@ static void print_headline(struct json_object *report, const struct totals *tota
 
 static void print_agents(struct json_object *report) {
   struct json_object *agents = report_text_member(report, "agents");
-  struct json_object *unreadable = report_text_unreadable(report);
+  struct json_object *unreadable = unreadable_in(report);
   static const char *const headings[] = {"agent",    ">records", ">marked", ">acknowledged",
                                          ">pending", ">held",    ">dead",   NULL};
   static const char *const members[] = {"execution_count", "marked", "acknowledged",
@@ -187,7 +188,7 @@ static int report_status(const struct host *host, struct session *session,
   if (!json_object_is_type(report_text_member(report, "agents"), json_type_array))
     json_object_object_add(report, "agents", json_object_new_array());
   struct json_object *agents = report_text_member(report, "agents");
-  struct json_object *unreadable = report_text_unreadable(report);
+  struct json_object *unreadable = unreadable_in(report);
   struct totals totals =
       sum_up(agents, json_object_array_length(agents), json_object_array_length(unreadable));
   bool usable = true;
@@ -200,7 +201,7 @@ static int report_status(const struct host *host, struct session *session,
     print_text(report, broker, &totals);
   }
   fflush(stdout);
-  report_text_tell_unreadable(unreadable);
+  unreadable_tell(unreadable);
   if (!usable && !broker)
     output_note("%s", problem->text);
   json_object_put(broker);

@@ -10,9 +10,9 @@
 #include "base/utf8_text.h"
 #include "host/command.h"
 #include "host/report_text.h"
+#include "host/unreadable.h"
 #include "operator/operator_commands.h"
 #include "report/agent_history.h"
-#include "report/unreadable.h"
 
 static const struct option_spec own_options[] = {
     {"repair", 0, OPTION_FLAG, NULL,
@@ -131,7 +131,7 @@ static int verify_opened(struct verify *verify, const char *agent, struct proble
         document, "consistent",
         json_object_new_boolean(verify->inconsistent == 0 && !verify->unreadable.list));
     json_object_object_add(document, "agents", json_object_get(verify->reports));
-    unreadable_add_json(&verify->unreadable, document);
+    unreadable_add_json(verify->unreadable.list, document);
     output_json(document);
   } else if (verify->agents == 0 && !verify->unreadable.list) {
     output_note("nothing is recorded in %s", verify->session.project_root);

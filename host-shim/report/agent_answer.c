@@ -169,5 +169,3 @@ void agent_answer_print(const struct agent_answer *answer) {
     printf("  last     %s, %.3g runs a day\n", last, figures->runs_per_day);
   }
 }
-
-/* ---- logs that cannot be read ---------------------------------------------------------------- */

@@ -10,11 +10,11 @@
 #include "base/output.h"
 #include "base/time_text.h"
 #include "host/command.h"
+#include "host/unreadable.h"
 #include "report/agent_answer.h"
 #include "report/agent_history.h"
 #include "report/check_rules.h"
 #include "report/report_commands.h"
-#include "report/unreadable.h"
 
 enum { RUNS_CHECKED = 20 }; /* unless the command line says which */
 
@@ -151,7 +151,7 @@ static void print_json(struct check *check) {
                          json_object_new_boolean(check->passed && !check->unreadable.list));
   json_object_object_add(document, "agents", json_object_get(check->agents));
   json_object_object_add(document, "window", window_json(&check->window));
-  unreadable_add_json(&check->unreadable, document);
+  unreadable_add_json(check->unreadable.list, document);
   output_json(document);
 }
 

@@ -7,11 +7,11 @@
 #include "base/output.h"
 #include "host/command.h"
 #include "host/report_text.h"
+#include "host/unreadable.h"
 #include "report/agent_answer.h"
 #include "report/agent_history.h"
 #include "report/export_format.h"
 #include "report/report_commands.h"
-#include "report/unreadable.h"
 
 static const struct option_spec own_options[] = {
     {"all", 'a', OPTION_FLAG, NULL, "every agent, one after the other"},

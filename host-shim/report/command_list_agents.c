@@ -14,10 +14,10 @@
 #include "base/time_text.h"
 #include "host/command.h"
 #include "host/report_text.h"
+#include "host/unreadable.h"
 #include "report/agent_answer.h"
 #include "report/agent_history.h"
 #include "report/report_commands.h"
-#include "report/unreadable.h"
 
 static const struct option_spec own_options[] = {
     {"columns", 0, OPTION_TEXT, "LIST", "which columns, separated by commas; 'all' for every one"},
@@ -308,7 +308,7 @@ static void print_json(struct list *list) {
   }
   json_object_object_add(document, "agents", agents);
   json_object_object_add(document, "window", window_json(&list->window));
-  unreadable_add_json(&list->unreadable, document);
+  unreadable_add_json(list->unreadable.list, document);
   output_json(document);
 }
 

@@ -12,6 +12,7 @@
 #include "host/command.h"
 #include "host/report_text.h"
 #include "host/session.h"
+#include "host/unreadable.h"
 #include "report/metrics_runs.h"
 #include "report/metrics_text.h"
 #include "report/report_commands.h"
@@ -99,7 +100,7 @@ static void print_all(FILE *out, const struct metrics_runs *runs, struct json_ob
                      "Agents whose events cannot be told and are missing here.");
   fputs("kaizen_unreadable_agents{", out);
   metrics_text_label(out, "project", report_text_string(report, "project", ""), "} ");
-  metrics_text_value(out, (double)json_object_array_length(report_text_unreadable(report)));
+  metrics_text_value(out, (double)json_object_array_length(unreadable_in(report)));
   fputs("# HELP kaizen_plugin_info The plugin that read these numbers.\n# TYPE kaizen_plugin_info "
         "gauge\n"
         "kaizen_plugin_info{",
@@ -151,7 +152,7 @@ static int run(const struct host *host) {
   int result = read_metrics(&runs, &report, &problem);
   if (result == 0)
     result = write_metrics(&runs, report, options_text(host->arguments, "textfile", "-"), &problem);
-  size_t unread = result == 0 ? report_text_tell_unreadable(report_text_unreadable(report)) : 0;
+  size_t unread = result == 0 ? unreadable_tell(unreadable_in(report)) : 0;
   json_object_put(report);
   session_close(&session);
   int status = metrics_runs_free(&runs);

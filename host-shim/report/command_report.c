@@ -13,12 +13,12 @@
 #include "base/utf8_text.h"
 #include "host/command.h"
 #include "host/report_text.h"
+#include "host/unreadable.h"
 #include "report/agent_answer.h"
 #include "report/agent_history.h"
 #include "report/report_commands.h"
 #include "report/report_data.h"
 #include "report/report_html.h"
-#include "report/unreadable.h"
 
 static const struct option_spec own_options[] = {
     {"html", 0, OPTION_FILE, "FILE", "write a page for a browser; - for standard output"},
@@ -155,7 +155,7 @@ static int report_opened(struct report *report, const char *file, struct problem
     json_object_object_add(document, "html", file ? json_text_new_string(file) : NULL);
     json_object_object_add(document, "agents", json_object_get(report->agents));
     json_object_object_add(document, "window", window_json(&report->window));
-    unreadable_add_json(&report->unreadable, document);
+    unreadable_add_json(report->unreadable.list, document);
     output_json(document);
   } else if (file) {
     output_note("%s: %zu agent%s", file, report->count, output_plural(report->count));

@@ -13,10 +13,10 @@
 #include "base/utf8_text.h"
 #include "host/command.h"
 #include "host/report_text.h"
+#include "host/unreadable.h"
 #include "report/agent_answer.h"
 #include "report/agent_history.h"
 #include "report/report_commands.h"
-#include "report/unreadable.h"
 
 enum { NOTE_COLUMNS_MAX = 80 };
 
@@ -194,7 +194,7 @@ static int show_opened(struct show *show, const char *agent, struct problem *pro
   int result = agent ? show_agent(show, agent, problem)
                      : agent_history_each(&show->session, show_each, show, problem);
 
-  unreadable_add_json(&show->unreadable, end);
+  unreadable_add_json(show->unreadable.list, end);
   if (result == 0 && output_is_json())
     printf("%s],%s\n", show->shown > 0 ? "" : "{\"agents\":[",
            json_object_to_json_string_ext(end,

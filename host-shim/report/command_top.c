@@ -20,10 +20,10 @@
 #include "base/utf8_text.h"
 #include "host/command.h"
 #include "host/report_text.h"
+#include "host/unreadable.h"
 #include "report/agent_answer.h"
 #include "report/agent_history.h"
 #include "report/report_commands.h"
-#include "report/unreadable.h"
 
 static const double INTERVAL_DEFAULT_S = 2;
 enum { SPARK_RUNS = 20, ROWS_BESIDE_AGENTS = 6 };
@@ -205,7 +205,7 @@ static int look_for_program(struct top *top, struct problem *problem) {
   int result = agent_history_each(&top->session, look_at_agent, top, problem);
   json_object_object_add(document, "agents", top->document);
   json_object_object_add(document, "open_runs", json_object_get(top->open_runs));
-  unreadable_add_json(&top->unreadable, document);
+  unreadable_add_json(top->unreadable.list, document);
   output_json(document);
   fflush(stdout);
   return result;

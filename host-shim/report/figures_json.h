@@ -8,7 +8,7 @@
 
 #include "report/figures.h"
 
-/* docs/schemas/figures.schema.json; what no run carries is null. */
+/* As the schemas of list, show and report have it; what no run carries is null. */
 struct json_object *figures_json(const struct figures *figures, const struct names *names);
 /* {"successes","count","rate"} of some runs. */
 struct json_object *figures_json_share(struct share share);

@@ -14,9 +14,9 @@
 #include "base/json_text.h"
 #include "base/time_text.h"
 #include "host/report_text.h"
+#include "host/unreadable.h"
 #include "report/agent_history.h"
 #include "report/metrics_text.h"
-#include "report/unreadable.h"
 
 static const double bounds_s[] = {1, 5, 15, 30, 60, 120, 300, 600, 1800, 3600, 7200};
 enum { BOUNDS = sizeof bounds_s / sizeof *bounds_s };

@@ -6,8 +6,8 @@
 
 #include <stdio.h>
 
+#include "host/unreadable.h"
 #include "report/agent_answer.h"
-#include "report/unreadable.h"
 
 struct metrics_agent;
 struct metrics_runs { /* zero it first */
