@@ -32,7 +32,7 @@ struct option_spec { /* tables end with a zeroed entry */
   const char *help;    /* one line, no full stop */
 };
 
-enum { OPTION_GROUPS_MAX = 4 };
+enum { OPTION_GROUPS_MAX = 6 };
 
 struct option_value {
   const struct option_spec *spec;

@@ -1,20 +1,25 @@
-/* unreadable.c - the agents that an answer had to leave out, and why.
+/* unreadable.c - what an answer had to leave out, and why.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "host/unreadable.h"
+
+#include <string.h>
 
 #include "base/json_text.h"
 #include "base/output.h"
 #include "host/report_text.h"
 
-void unreadable_add(struct unreadable *unreadable, const char *agent,
+void unreadable_add(struct unreadable *unreadable, const char *root, const char *agent,
                     const struct problem *problem) {
   struct json_object *entry = json_object_new_object();
+  bool says_where = !root || strstr(problem->text, root);
 
-  output_error("%s", problem->text);
+  output_error("%s%s%s", says_where ? "" : root, says_where ? "" : ": ", problem->text);
   if (!unreadable->list)
     unreadable->list = json_object_new_array();
-  json_object_object_add(entry, "agent", json_text_new_string(agent));
+  if (root)
+    json_object_object_add(entry, "project_root", json_text_new_string(root));
+  json_object_object_add(entry, "agent", agent ? json_text_new_string(agent) : NULL);
   json_object_object_add(entry, "why", json_text_new_string(problem->text));
   json_object_array_add(unreadable->list, entry);
 }

@@ -1,4 +1,4 @@
-/* unreadable.h - the agents that an answer had to leave out, and why: {"agent","why"} each.
+/* unreadable.h - what an answer had to leave out, and why: {"agent","why"} each.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KAIZEN_HOST_UNREADABLE_H
@@ -12,8 +12,9 @@
 struct unreadable {
   struct json_object *list; /* NULL: none */
 };
-/* Says so on standard error, and keeps it for the document. */
-void unreadable_add(struct unreadable *unreadable, const char *agent,
+/* Says so on standard error, and keeps it for the document.  `root` is named when the answer is of
+ * several projects, else NULL; without an agent it is all of that project. */
+void unreadable_add(struct unreadable *unreadable, const char *root, const char *agent,
                     const struct problem *problem);
 /* EXIT_CODE_OK, or EXIT_CODE_FAILED when there is one; frees. */
 int unreadable_finish(struct unreadable *unreadable);

@@ -112,7 +112,7 @@ static int verify_each(void *ctx, const char *agent, struct problem *problem) {
   struct verify *verify = ctx;
 
   if (verify_agent(ctx, agent, problem) < 0)
-    unreadable_add(&verify->unreadable, agent, problem);
+    unreadable_add(&verify->unreadable, NULL, agent, problem);
   return 0;
 }
 

@@ -8,12 +8,11 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#include "base/file_text.h"
 #include "base/output.h"
 #include "base/signals.h"
 #include "base/time_text.h"
+#include "host/roots.h"
 
-enum { ROOTS_BYTES_MAX = 4 * 1024 * 1024 };
 static const uint32_t STOP_MS = 5000;    /* to let what is in flight end */
 static const double LOOK_EVERY_S = 5;    /* at the file and at roots that could not be opened */
 static const double SWEEP_EVERY_S = 600; /* for runs whose process died: nobody else may come */
@@ -118,42 +117,30 @@ static void drop_unlisted(struct follow *follow) {
   follow->count = kept;
 }
 
-/* One root a line; blank lines and lines beginning with # are left out. */
-static int take_roots(struct follow *follow, char *text, struct problem *problem) {
-  char *rest = text;
-
+static int take_roots(struct follow *follow, const struct roots *roots) {
   for (size_t i = 0; i < follow->count; i++)
     follow->list[i].listed = false;
-  for (char *line = strsep(&rest, "\n"); line; line = strsep(&rest, "\n")) {
-    line += strspn(line, " \t");
-    for (size_t len = strlen(line); len > 0 && strchr(" \t\r", line[len - 1]); len--)
-      line[len - 1] = '\0';
-    if (*line == '\0' || *line == '#')
-      continue;
-    if (*line != '/')
-      output_warning("%s: '%s' is no absolute path and is left out", follow->roots_file, line);
-    else if (add_root(follow, line) < 0)
-      return problem_no_memory(problem);
-  }
+  for (size_t i = 0; i < roots->count; i++)
+    if (add_root(follow, roots->list[i]) < 0)
+      return -1;
   drop_unlisted(follow);
   return 0;
 }
 
 static int read_roots(struct follow *follow, struct problem *problem) {
   struct stat entry;
-  char *text = NULL;
-  size_t len = 0;
+  struct roots roots;
 
   if (stat(follow->roots_file, &entry) == 0 &&
       entry.st_mtim.tv_sec == follow->roots_modified.tv_sec &&
       entry.st_mtim.tv_nsec == follow->roots_modified.tv_nsec)
     return 0;
-  if (file_text_read(follow->roots_file, ROOTS_BYTES_MAX, &text, &len, problem) < 0)
+  if (roots_read(follow->roots_file, &roots, problem) < 0)
     return -1;
   follow->roots_modified = entry.st_mtim;
-  int result = take_roots(follow, text, problem);
-  free(text);
-  return result;
+  int result = take_roots(follow, &roots);
+  roots_free(&roots);
+  return result < 0 ? problem_no_memory(problem) : 0;
 }
 
 static void open_missing(struct follow *follow) {

@@ -10,13 +10,16 @@
 #include "base/output.h"
 #include "base/time_text.h"
 #include "host/command.h"
-#include "host/unreadable.h"
+#include "host/roots.h"
 #include "report/agent_answer.h"
 #include "report/agent_history.h"
 #include "report/check_rules.h"
 #include "report/report_commands.h"
 
-enum { RUNS_CHECKED = 20 }; /* unless the command line says which */
+enum {
+  RUNS_CHECKED = 20, /* unless the command line says which */
+  CHECK_LABEL_MAX = 384
+};
 
 static const struct option_spec own_options[] = {
     {"all", 'a', OPTION_FLAG, NULL, "every agent of the project"},
@@ -36,7 +39,9 @@ static const struct command_example examples[] = {
 };
 
 struct check {
-  struct session session;
+  const char *agent; /* NULL: all */
+  struct session *session;
+  const char *project; /* with --roots, else NULL */
   struct window window;
   struct check_rules rules;
   uint64_t min_count;
@@ -79,13 +84,28 @@ static struct json_object *result_json(const struct check_result *result) {
   return object;
 }
 
+static struct json_object *new_entry(const struct check *check, const char *agent) {
+  struct json_object *entry = json_object_new_object();
+
+  if (check->project) {
+    json_object_object_add(entry, "project", json_text_new_string(check->project));
+    json_object_object_add(entry, "project_root",
+                           json_text_new_string(check->session->project_root));
+  }
+  json_object_object_add(entry, "agent", json_text_new_string(agent));
+  return entry;
+}
+
 /* All rules on one agent's runs. */
 static void hold_to_rules(struct check *check, const char *agent,
                           const struct check_subject *subject) {
+  char label[CHECK_LABEL_MAX];
   size_t count = subject->figures->share.count, met = 0;
   struct json_object *results = json_object_new_array();
   bool agent_passed = true;
 
+  snprintf(label, sizeof label, "%s%s%s", check->project ? check->project : "",
+           check->project ? "/" : "", agent);
   for (size_t i = 0; i < check->rules.count; i++) {
     struct check_result result;
 
@@ -94,16 +114,15 @@ static void hold_to_rules(struct check *check, const char *agent,
       result.status = CHECK_TOO_FEW;
       snprintf(result.found, sizeof result.found, "%zu run%s", count, output_plural(count));
     }
-    tell_result(check, agent, &result);
+    tell_result(check, label, &result);
     met += result.status == CHECK_MET;
     agent_passed = agent_passed && passes(check, result.status);
     json_object_array_add(results, result_json(&result));
   }
   if (met == check->rules.count && !output_is_json() && !output_is_quiet())
-    printf("%s: %zu rule%s met by %zu run%s\n", agent, met, output_plural(met), count,
+    printf("%s: %zu rule%s met by %zu run%s\n", label, met, output_plural(met), count,
            output_plural(count));
-  struct json_object *entry = json_object_new_object();
-  json_object_object_add(entry, "agent", json_text_new_string(agent));
+  struct json_object *entry = new_entry(check, agent);
   json_object_object_add(entry, "passed", json_object_new_boolean(agent_passed));
   json_object_object_add(entry, "count", json_object_new_uint64(count));
   json_object_object_add(entry, "rules", results);
@@ -116,7 +135,7 @@ static int check_agent(void *ctx, const char *agent, struct problem *problem) {
   struct figures figures;
   struct runs runs;
 
-  if (runs_read(&check->session, agent, NULL, &runs, problem) < 0)
+  if (runs_read(check->session, agent, NULL, &runs, problem) < 0)
     return -1;
   struct run_slice chosen = runs_in_window(&runs, &check->window);
   int result = figures_of(chosen, &figures, problem);
@@ -140,7 +159,8 @@ static int check_each(void *ctx, const char *agent, struct problem *problem) {
   struct check *check = ctx;
 
   if (check_agent(check, agent, problem) < 0)
-    unreadable_add(&check->unreadable, agent, problem);
+    unreadable_add(&check->unreadable, check->project ? check->session->project_root : NULL, agent,
+                   problem);
   return 0;
 }
 
@@ -155,15 +175,23 @@ static void print_json(struct check *check) {
   output_json(document);
 }
 
-static int check_opened(struct check *check, const char *agent, struct problem *problem) {
+static int check_project(void *ctx, struct session *session, const char *project,
+                         struct problem *problem) {
+  struct check *check = ctx;
+
+  check->session = session;
+  check->project = project;
+  return check->agent ? check_agent(check, check->agent, problem)
+                      : agent_history_each(session, check_each, check, problem);
+}
+
+static int check_all(struct check *check, const struct host *host, struct problem *problem) {
   if (check->markdown)
     fputs("| agent | rule | wanted | found | |\n|---|---|---|---|---|\n", check->markdown);
-  int result = agent ? check_agent(check, agent, problem)
-                     : agent_history_each(&check->session, check_each, check, problem);
-  if (result < 0)
+  if (roots_each(host, check_project, check, &check->unreadable, problem) < 0)
     return -1;
   if (json_object_array_length(check->agents) == 0 && !check->unreadable.list) {
-    output_note("nothing is recorded in %s: too few to tell", check->session.project_root);
+    output_note("nothing is recorded: too few to tell");
     check->passed = check->too_few_passes;
   }
   if (output_is_json())
@@ -178,6 +206,9 @@ static int check_given(struct check *check, const struct host *host, struct prob
 
   if ((command_word(host, 0) != NULL) == options_given(arguments, "all"))
     return problem_set(problem, EXIT_CODE_USAGE, "check: name one agent, or --all");
+  if (check->agent && roots_are_given(host))
+    return problem_set(problem, EXIT_CODE_USAGE,
+                       "check: --roots goes with --all; an agent is one of one project");
   if (window_read(arguments, &check->window, problem) < 0 ||
       check_rules_read(arguments, &check->rules, problem) < 0)
     return -1;
@@ -194,18 +225,14 @@ static int check_given(struct check *check, const struct host *host, struct prob
 }
 
 static int run(const struct host *host) {
-  struct check check = {.passed = true};
+  struct check check = {.agent = command_word(host, 0), .passed = true};
   struct problem problem;
 
   int result = check_given(&check, host, &problem);
+  check.agents = json_object_new_array();
   if (result == 0)
-    result = session_open(host, &check.session, &problem);
-  if (result == 0) {
-    check.agents = json_object_new_array();
-    result = check_opened(&check, command_word(host, 0), &problem);
-    json_object_put(check.agents);
-    session_close(&check.session);
-  }
+    result = check_all(&check, host, &problem);
+  json_object_put(check.agents);
   if (check.markdown && fclose(check.markdown) != 0 && result == 0)
     result = problem_set(&problem, EXIT_CODE_FAILED, "--markdown %s: %s",
                          options_text(host->arguments, "markdown", ""), strerror(errno));
@@ -221,7 +248,7 @@ const struct command command_check = {
         "The last 20 runs are held to the rules, unless --since, --until or --last choose others.\n"
         "Status 1 when a rule is not met, or when nothing can be told and --on-too-few is fail.",
     .examples = examples,
-    .option_groups = {check_rules_options, own_options, window_options},
+    .option_groups = {check_rules_options, own_options, window_options, roots_options},
     .takes_agent = true,
     .words_max = 1,
     .only_reads = true,

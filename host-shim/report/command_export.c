@@ -60,7 +60,7 @@ static int export_each(void *ctx, const char *agent, struct problem *problem) {
     return 0;
   if (ferror(export->writer.out))
     return -1;
-  unreadable_add(&export->unreadable, agent, problem);
+  unreadable_add(&export->unreadable, NULL, agent, problem);
   return 0;
 }
 

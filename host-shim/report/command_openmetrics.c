@@ -11,8 +11,7 @@
 #include "base/time_text.h"
 #include "host/command.h"
 #include "host/report_text.h"
-#include "host/session.h"
-#include "host/unreadable.h"
+#include "host/roots.h"
 #include "report/metrics_runs.h"
 #include "report/metrics_text.h"
 #include "report/report_commands.h"
@@ -26,6 +25,7 @@ static const struct option_spec own_options[] = {
 static const struct command_example examples[] = {
     {"openmetrics", "to standard output"},
     {"openmetrics --textfile /var/lib/node_exporter/kaizen.prom", "from a timer"},
+    {"openmetrics --roots /etc/kaizen/roots", "every project of this machine"},
     {NULL, NULL},
 };
 
@@ -34,7 +34,7 @@ enum metric_kind { METRIC_NUMBER, METRIC_TIME };
 static const struct metric {
   const char *name, *member, *help;
   enum metric_kind kind;
-} metrics[] = {
+} metrics_known[] = {
     {"kaizen_executions", "execution_count", "Executions in the agent's log.", METRIC_NUMBER},
     {"kaizen_success_ratio", "success_rate", "Share of them that succeeded.", METRIC_NUMBER},
     {"kaizen_quality_score", "avg_quality_score", "Mean quality of those that carry one, 0 to 1.",
@@ -73,50 +73,107 @@ static bool read_value(struct json_object *agent, const struct metric *metric, d
   return *value >= 0;
 }
 
-static void print_metric(FILE *out, const struct metric *metric, struct json_object *report) {
-  struct json_object *agents = report_text_member(report, "agents");
+struct openmetrics {
+  struct metrics_runs *projects;
+  size_t count;
+  struct window window;
+  struct unreadable unreadable;
+  char plugin_id[64], plugin_version[64];
+};
 
-  metrics_text_begin(out, metric->name, "gauge", metric->help);
+/* ---- read ------------------------------------------------------------------------------------ */
+
+static int read_project(struct openmetrics *metrics, struct metrics_runs *project,
+                        struct session *session, bool is_one_of_many, struct problem *problem) {
+  if (report_text_delivery(session, &project->delivery, problem) < 0)
+    return -1;
+  project->project = strdup(report_text_string(project->delivery, "project", ""));
+  project->root = is_one_of_many ? strdup(session->project_root) : NULL;
+  if (!project->project || (is_one_of_many && !project->root))
+    return problem_no_memory(problem);
+  if (metrics_runs_read(project, session, &metrics->window, &metrics->unreadable, problem) < 0)
+    return -1;
+  if (window_is_given(&metrics->window))
+    metrics_runs_narrow(project);
+  return 0;
+}
+
+static int add_project(void *ctx, struct session *session, const char *name,
+                       struct problem *problem) {
+  struct openmetrics *metrics = ctx;
+  struct metrics_runs project = {.list = NULL};
+  struct metrics_runs *list = reallocarray(metrics->projects, metrics->count + 1, sizeof *list);
+
+  if (!list)
+    return problem_no_memory(problem);
+  metrics->projects = list;
+  snprintf(metrics->plugin_id, sizeof metrics->plugin_id, "%s", session->plugin.table->id);
+  snprintf(metrics->plugin_version, sizeof metrics->plugin_version, "%s",
+           session->plugin.table->version);
+  if (read_project(metrics, &project, session, name != NULL, problem) < 0) {
+    metrics_runs_free(&project);
+    return -1;
+  }
+  list[metrics->count++] = project;
+  return 0;
+}
+
+/* ---- printed --------------------------------------------------------------------------------- */
+
+static void print_metric(FILE *out, const struct metric *metric,
+                         const struct metrics_runs *project) {
+  struct json_object *agents = report_text_member(project->delivery, "agents");
+
   for (size_t i = 0;
        json_object_is_type(agents, json_type_array) && i < json_object_array_length(agents); i++) {
     struct json_object *agent = json_object_array_get_idx(agents, i);
     double value = 0;
     if (!read_value(agent, metric, &value))
       continue;
-    fprintf(out, "%s{", metric->name);
-    metrics_text_label(out, "project", report_text_string(report, "project", ""), ",");
-    metrics_text_label(out, "agent", report_text_string(agent, "agent", ""), "} ");
+    metrics_runs_begin_sample(out, metric->name, project, report_text_string(agent, "agent", ""));
+    fputs("} ", out);
     metrics_text_value(out, value);
   }
 }
 
-static void print_all(FILE *out, const struct metrics_runs *runs, struct json_object *report) {
-  const struct kaizen_plugin_v1 *plugin = runs->session->plugin.table;
+static void print_unreadable(FILE *out, const struct openmetrics *metrics) {
+  static const char name[] = "kaizen_unreadable_agents";
 
-  for (size_t i = 0; i < sizeof metrics / sizeof metrics[0]; i++)
-    print_metric(out, &metrics[i], report);
-  metrics_runs_print(out, runs, report_text_string(report, "project", ""));
-  metrics_text_begin(out, "kaizen_unreadable_agents", "gauge",
+  metrics_text_begin(out, name, "gauge",
                      "Agents whose events cannot be told and are missing here.");
-  fputs("kaizen_unreadable_agents{", out);
-  metrics_text_label(out, "project", report_text_string(report, "project", ""), "} ");
-  metrics_text_value(out, (double)json_object_array_length(unreadable_in(report)));
-  fputs("# HELP kaizen_plugin_info The plugin that read these numbers.\n# TYPE kaizen_plugin_info "
-        "gauge\n"
-        "kaizen_plugin_info{",
-        out);
-  metrics_text_label(out, "id", plugin->id, ",");
-  metrics_text_label(out, "version", plugin->version, "} 1\n# EOF\n");
+  for (size_t i = 0; i < metrics->count; i++) {
+    const struct metrics_runs *project = &metrics->projects[i];
+
+    fprintf(out, "%s{", name);
+    if (project->root)
+      metrics_text_label(out, "root", project->root, ",");
+    metrics_text_label(out, "project", project->project, "} ");
+    metrics_text_value(out, (double)json_object_array_length(unreadable_in(project->delivery)));
+  }
 }
 
-static int write_metrics(const struct metrics_runs *runs, struct json_object *report,
-                         const char *file, struct problem *problem) {
+static void print_all(FILE *out, const struct openmetrics *metrics) {
+  for (size_t i = 0; i < sizeof metrics_known / sizeof *metrics_known; i++) {
+    metrics_text_begin(out, metrics_known[i].name, "gauge", metrics_known[i].help);
+    for (size_t project = 0; project < metrics->count; project++)
+      print_metric(out, &metrics_known[i], &metrics->projects[project]);
+  }
+  metrics_runs_print(out, metrics->projects, metrics->count);
+  print_unreadable(out, metrics);
+  metrics_text_begin(out, "kaizen_plugin_info", "gauge", "The plugin that read these numbers.");
+  fputs("kaizen_plugin_info{", out);
+  metrics_text_label(out, "id", metrics->plugin_id, ",");
+  metrics_text_label(out, "version", metrics->plugin_version, "} 1\n# EOF\n");
+}
+
+static int write_metrics(const struct openmetrics *metrics, const char *file,
+                         struct problem *problem) {
   char *text = NULL;
   size_t len = 0;
   FILE *out = open_memstream(&text, &len);
   if (!out)
     return problem_no_memory(problem);
-  print_all(out, runs, report);
+  print_all(out, metrics);
   int result = ferror(out) != 0;
   result = fclose(out) != 0 || result ? problem_no_memory(problem) : 0;
   if (result == 0)
@@ -125,37 +182,22 @@ static int write_metrics(const struct metrics_runs *runs, struct json_object *re
   return result;
 }
 
-/* Counts of the whole log, of events, and of the runs that were chosen. */
-static int read_metrics(struct metrics_runs *runs, struct json_object **report,
-                        struct problem *problem) {
-  if (report_text_delivery(runs->session, report, problem) < 0 ||
-      metrics_runs_read(runs, problem) < 0)
-    return -1;
-  struct json_object *agents = report_text_member(*report, "agents");
-  for (size_t i = 0;
-       window_is_given(&runs->window) && json_object_is_type(agents, json_type_array) &&
-       i < json_object_array_length(agents);
-       i++)
-    metrics_runs_narrow(runs, json_object_array_get_idx(agents, i));
-  return 0;
-}
-
 static int run(const struct host *host) {
-  struct session session;
-  struct metrics_runs runs = {.session = &session};
+  struct openmetrics metrics = {.projects = NULL};
   struct problem problem;
-  struct json_object *report = NULL;
+  size_t unread = 0;
 
-  if (window_read(host->arguments, &runs.window, &problem) < 0 ||
-      session_open(host, &session, &problem) < 0)
-    return output_problem(&problem);
-  int result = read_metrics(&runs, &report, &problem);
+  int result = window_read(host->arguments, &metrics.window, &problem);
   if (result == 0)
-    result = write_metrics(&runs, report, options_text(host->arguments, "textfile", "-"), &problem);
-  size_t unread = result == 0 ? unreadable_tell(unreadable_in(report)) : 0;
-  json_object_put(report);
-  session_close(&session);
-  int status = metrics_runs_free(&runs);
+    result = roots_each(host, add_project, &metrics, &metrics.unreadable, &problem);
+  if (result == 0)
+    result = write_metrics(&metrics, options_text(host->arguments, "textfile", "-"), &problem);
+  for (size_t i = 0; i < metrics.count; i++) {
+    unread += result == 0 ? unreadable_tell(unreadable_in(metrics.projects[i].delivery)) : 0;
+    metrics_runs_free(&metrics.projects[i]);
+  }
+  free(metrics.projects);
+  int status = unreadable_finish(&metrics.unreadable);
   if (unread > 0)
     status = EXIT_CODE_FAILED;
   return result < 0 ? output_problem(&problem) : status;
@@ -170,7 +212,7 @@ const struct command command_openmetrics = {
         "and out of every count.  So they are gauges, and the histogram is to be used as it is,\n"
         "without rate().",
     .examples = examples,
-    .option_groups = {own_options, window_options},
+    .option_groups = {own_options, window_options, roots_options},
     .only_reads = true,
     .run = run,
 };

@@ -1,10 +1,8 @@
-/* command_report.c - one page about the project: for a browser, a terminal or a program.
+/* command_report.c - one page about a project, or many: for a browser, a terminal or a program.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/json_text.h"
 #include "base/output.h"
@@ -13,12 +11,12 @@
 #include "base/utf8_text.h"
 #include "host/command.h"
 #include "host/report_text.h"
-#include "host/unreadable.h"
-#include "report/agent_answer.h"
-#include "report/agent_history.h"
+#include "host/roots.h"
+#include "report/figures_json.h"
 #include "report/report_commands.h"
-#include "report/report_data.h"
-#include "report/report_html.h"
+#include "report/report_page.h"
+#include "report/report_project.h"
+#include "report/report_reader.h"
 
 static const struct option_spec own_options[] = {
     {"html", 0, OPTION_FILE, "FILE", "write a page for a browser; - for standard output"},
@@ -26,116 +24,123 @@ static const struct option_spec own_options[] = {
 };
 
 static const struct command_example examples[] = {
-    {"report --html report.html", "one self-contained page: charts, failures, pending events"},
+    {"report --html report.html", "one self-contained page: what changed, charts, costs, failures"},
+    {"report --html week.html --since 7d", "of this week"},
+    {"report --html all.html --roots /etc/kaizen/roots", "every project of this machine"},
     {"report", "the same in short, on the terminal"},
     {NULL, NULL},
 };
 
-struct report {
-  struct session session;
-  struct window window;
-  FILE *html;                   /* NULL: none asked for */
-  struct json_object *delivery; /* for it */
-  struct json_object *agents;   /* for -o json */
-  size_t count;
-  struct unreadable unreadable;
-};
+enum { SPARK_MAX = 40, FAILURES_TOLD = 3 };
 
-enum { SPARK_MAX = 40 };
+/* ---- on a terminal --------------------------------------------------------------------------- */
 
-static void print_text(const char *agent, const struct report_data *data,
-                       const struct agent_answer *answer) {
-  size_t first = data->sample_count > SPARK_MAX ? data->sample_count - SPARK_MAX : 0;
+static void print_total(const struct report_project *project) {
+  const struct figures *figures = &project->figures;
+
+  printf("%s", output_style(OUTPUT_BOLD));
+  utf8_text_print(stdout, project->name);
+  printf("%s  %zu agent%s, %zu execution%s, %.1f %% success", output_style_end(),
+         project->rows.count, output_plural(project->rows.count), figures->share.count,
+         output_plural(figures->share.count), share_rate(figures->share) * 100);
+  if (project->worse + project->better > 0)
+    printf(", %zu worse, %zu better", project->worse, project->better);
+  if (figures->cost_usd.count > 0)
+    printf(", $%.2f", figures->cost_usd.sum);
+  putchar('\n');
+}
+
+static void print_agent(const struct agent_row *row, const struct agent_answer *answer,
+                        const struct report_failures *failures) {
+  struct run_slice last = runs_last(answer->chosen, SPARK_MAX);
   size_t count = answer->figures.share.count;
-  char change[FIGURES_CHANGE_MAX];
+  char change[FIGURES_CHANGE_MAX], label[AGENT_ROWS_LABEL_MAX];
 
+  agent_rows_label(row, label);
   figures_change_text(&answer->changes, change);
   printf("%s", output_style(OUTPUT_BOLD));
-  utf8_text_print(stdout, agent);
+  utf8_text_print(stdout, label);
   printf("%s  %zu execution%s, %.1f %% success, %s\n  ", output_style_end(), count,
          output_plural(count), share_rate(answer->figures.share) * 100, change);
-  for (size_t i = first; i < data->sample_count; i++)
-    fputs(table_spark(data->samples[i].success), stdout);
+  for (size_t i = 0; i < last.count; i++)
+    fputs(table_spark(last.list[i].success), stdout);
   putchar('\n');
-  for (size_t i = 0; i < data->failure_count && i < 3; i++) {
-    printf("  failed %s  ", data->failures[i].ended);
-    utf8_text_print(stdout, data->failures[i].reason);
+  for (size_t i = 0; i < failures->count && i < FAILURES_TOLD; i++) {
+    printf("  failed %s  ", failures->list[i].ended);
+    utf8_text_print(stdout, failures->list[i].reason);
     putchar('\n');
   }
 }
 
-static struct json_object *failures_json(const struct report_data *data) {
-  struct json_object *failures = json_object_new_array();
+/* ---- for a program --------------------------------------------------------------------------- */
 
-  for (size_t i = 0; i < data->failure_count; i++) {
+static struct json_object *failures_json(const struct report_failures *failures) {
+  struct json_object *list = json_object_new_array();
+
+  for (size_t i = 0; i < failures->count; i++) {
     struct json_object *failure = json_object_new_object();
 
-    json_object_object_add(failure, "timestamp", json_text_new_string(data->failures[i].ended));
-    json_object_object_add(failure, "reason", json_text_new_string(data->failures[i].reason));
+    json_object_object_add(failure, "timestamp", json_text_new_string(failures->list[i].ended));
+    json_object_object_add(failure, "reason", json_text_new_string(failures->list[i].reason));
     json_object_object_add(failure, "session_id",
-                           json_text_new_string(data->failures[i].session_id));
-    json_object_array_add(failures, failure);
+                           json_text_new_string(failures->list[i].session_id));
+    json_object_array_add(list, failure);
   }
-  return failures;
+  return list;
 }
 
-static void add_json(struct report *report, const char *agent, const struct report_data *data,
-                     const struct agent_answer *answer) {
+static struct json_object *agent_json(const struct agent_row *row,
+                                      const struct agent_answer *answer,
+                                      const struct report_failures *failures) {
   struct json_object *entry = json_object_new_object();
 
-  json_object_object_add(entry, "agent", json_text_new_string(agent));
-  json_object_object_add(entry, "summary", report_text_summary(&data->summary));
-  json_object_object_add(entry, "last_failures", failures_json(data));
+  agent_rows_add_json(row, entry);
+  json_object_object_add(entry, "summary", report_text_summary(&row->summary));
+  json_object_object_add(entry, "last_failures", failures_json(failures));
   agent_answer_add_json(answer, entry);
-  json_object_array_add(report->agents, entry);
+  return entry;
 }
 
-static int report_agent(void *ctx, const char *agent, struct problem *problem) {
-  struct report *report = ctx;
-  struct report_data data;
+static struct json_object *period_json(const struct report_period *period) {
+  struct json_object *object = json_object_new_object();
 
-  struct agent_answer answer;
-
-  if (report_data_read(&report->session, agent, &report->window, &data, problem) < 0)
-    return -1;
-  if (agent_answer_read(&report->session, agent, &report->window, &answer, problem) < 0) {
-    report_data_free(&data);
-    return -1;
-  }
-  if (report->html)
-    report_html_agent(report->html, report->delivery, agent, &data, &answer.changes);
-  if (output_is_json())
-    add_json(report, agent, &data, &answer);
-  else if (!report->html)
-    print_text(agent, &data, &answer);
-  report->count++;
-  report_data_free(&data);
-  agent_answer_free(&answer);
-  return 0;
+  json_object_object_add(object, "recent", figures_json_share(period->recent));
+  json_object_object_add(object, "before", figures_json_share(period->before));
+  return object;
 }
 
-/* One that cannot be read does not hide the others. */
-static int report_each(void *ctx, const char *agent, struct problem *problem) {
-  struct report *report = ctx;
+static void print_json(const struct report_project *project, const char *file,
+                       struct json_object *agents) {
+  struct json_object *document = json_object_new_object();
 
-  if (report_agent(report, agent, problem) < 0)
-    unreadable_add(&report->unreadable, agent, problem);
-  return 0;
+  json_object_object_add(document, "html", file ? json_text_new_string(file) : NULL);
+  json_object_object_add(document, "figures",
+                         figures_json(&project->figures, &project->runs.names));
+  json_object_object_add(document, "last_24_hours", period_json(&project->day));
+  json_object_object_add(document, "last_7_days", period_json(&project->week));
+  json_object_object_add(document, "agents", agents);
+  json_object_object_add(document, "window", window_json(&project->rows.window));
+  unreadable_add_json(project->rows.unreadable.list, document);
+  output_json(document);
 }
 
-static int write_html(struct report *report, const char *file, struct problem *problem) {
+/* ---- the command ----------------------------------------------------------------------------- */
+
+static int add_project(void *ctx, struct session *session, const char *name,
+                       struct problem *problem) {
+  return report_project_add(ctx, session, name, problem);
+}
+
+static int write_page(const struct host *host, struct report_project *project, const char *file,
+                      struct problem *problem) {
   char *text = NULL;
   size_t len = 0;
+  FILE *out = open_memstream(&text, &len);
 
-  if (report_text_delivery(&report->session, &report->delivery, problem) < 0)
-    return -1;
-  report->html = open_memstream(&text, &len);
-  if (!report->html)
+  if (!out)
     return problem_no_memory(problem);
-  report_html_begin(report->html, report->delivery);
-  int result = agent_history_each(&report->session, report_each, report, problem);
-  report_html_end(report->html);
-  if (fclose(report->html) != 0 && result == 0)
+  int result = report_page_print(out, host, project, problem);
+  if (fclose(out) != 0 && result == 0)
     result = problem_no_memory(problem);
   if (result == 0)
     result = output_file_write(file, text, len, problem);
@@ -143,30 +148,53 @@ static int write_html(struct report *report, const char *file, struct problem *p
   return result;
 }
 
-static int report_opened(struct report *report, const char *file, struct problem *problem) {
-  int result = file ? write_html(report, file, problem)
-                    : agent_history_each(&report->session, report_each, report, problem);
+/* Every agent again, in the order of the report: as text, or added to `agents`. */
+static void tell_agents(const struct host *host, struct report_project *project,
+                        struct json_object *agents) {
+  struct report_reader reader = {.host = host};
 
-  if (result < 0)
+  for (size_t i = 0; i < project->rows.count; i++) {
+    const struct agent_row *row = &project->rows.list[i];
+    struct report_failures failures;
+    struct agent_answer answer;
+    struct problem problem;
+
+    if (report_reader_read(&reader, row, &project->rows.window, &answer, &failures, &problem) < 0) {
+      unreadable_add(&project->rows.unreadable, row->root, row->agent, &problem);
+      continue;
+    }
+    if (agents)
+      json_object_array_add(agents, agent_json(row, &answer, &failures));
+    else
+      print_agent(row, &answer, &failures);
+    agent_answer_free(&answer);
+  }
+  report_reader_close(&reader);
+}
+
+static int report_all(const struct host *host, struct report_project *project, const char *file,
+                      struct problem *problem) {
+  if (file && write_page(host, project, file, problem) < 0)
     return -1;
   if (output_is_json()) {
-    struct json_object *document = json_object_new_object();
+    struct json_object *agents = json_object_new_array();
 
-    json_object_object_add(document, "html", file ? json_text_new_string(file) : NULL);
-    json_object_object_add(document, "agents", json_object_get(report->agents));
-    json_object_object_add(document, "window", window_json(&report->window));
-    unreadable_add_json(report->unreadable.list, document);
-    output_json(document);
+    tell_agents(host, project, agents);
+    print_json(project, file, agents);
   } else if (file) {
-    output_note("%s: %zu agent%s", file, report->count, output_plural(report->count));
-  } else if (report->count == 0 && !report->unreadable.list) {
-    output_note("nothing is recorded in %s", report->session.project_root);
+    output_note("%s: %zu agent%s", file, project->rows.count, output_plural(project->rows.count));
+  } else {
+    if (project->rows.count > 1)
+      print_total(project);
+    tell_agents(host, project, NULL);
+    if (project->rows.count == 0 && !project->rows.unreadable.list)
+      output_note("nothing is recorded in %s", project->root ? project->root : project->name);
   }
   return 0;
 }
 
 static int run(const struct host *host) {
-  struct report report = {.html = NULL};
+  struct report_project project = {.name = NULL};
   struct problem problem;
   const char *file = options_text(host->arguments, "html", NULL);
 
@@ -175,24 +203,24 @@ static int run(const struct host *host) {
                 "report: --html %s and -o json both want standard output", file);
     return output_problem(&problem);
   }
-  if (window_read(host->arguments, &report.window, &problem) < 0 ||
-      session_open(host, &report.session, &problem) < 0)
-    return output_problem(&problem);
-  report.agents = json_object_new_array();
-  int result = report_opened(&report, file, &problem);
-  json_object_put(report.agents);
-  json_object_put(report.delivery);
-  session_close(&report.session);
-  int status = unreadable_finish(&report.unreadable);
+  int result = window_read(host->arguments, &project.rows.window, &problem);
+  if (result == 0)
+    result = roots_each(host, add_project, &project, &project.rows.unreadable, &problem);
+  if (result == 0)
+    result = report_project_finish(&project, &problem);
+  if (result == 0)
+    result = report_all(host, &project, file, &problem);
+  report_project_free(&project);
+  int status = unreadable_finish(&project.rows.unreadable);
   return result < 0 ? output_problem(&problem) : status;
 }
 
 const struct command command_report = {
     .name = "report",
     .synopsis = "[OPTIONS]",
-    .summary = "one page about the project",
+    .summary = "one page about the project, the worst agents first",
     .examples = examples,
-    .option_groups = {own_options, window_options},
+    .option_groups = {own_options, window_options, roots_options},
     .only_reads = true,
     .run = run,
 };

@@ -185,7 +185,7 @@ static int show_each(void *ctx, const char *agent, struct problem *problem) {
   struct show *show = ctx;
 
   if (show_agent(ctx, agent, problem) < 0)
-    unreadable_add(&show->unreadable, agent, problem);
+    unreadable_add(&show->unreadable, NULL, agent, problem);
   return 0;
 }
 

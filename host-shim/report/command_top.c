@@ -167,7 +167,7 @@ static int look_at_agent(void *ctx, const char *agent, struct problem *problem) 
   if (top->agent_count++ >= top->shown_max)
     return 0;
   if (agent_answer_read(&top->session, agent, &all, &answer, problem) < 0) {
-    unreadable_add(&top->unreadable, agent, problem);
+    unreadable_add(&top->unreadable, NULL, agent, problem);
     return 0;
   }
   if (top->document) {

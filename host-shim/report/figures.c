@@ -77,6 +77,7 @@ static int tally_names(struct run_slice slice, size_t member, bool all, bool fai
     tally->count++;
     tally->successes += run->success;
     tally->last_s = run->ended_s;
+    tally->cost_count += !isnan(run->cost_usd);
     tally->cost_usd += isnan(run->cost_usd) ? 0 : run->cost_usd;
   }
   qsort(tallies->list, (size_t)names + 1, sizeof *tallies->list, compare_tallies);

@@ -18,7 +18,8 @@ struct figures_tally { /* of one name: a model, a reason, a value of a key */
   uint32_t name;
   size_t count, successes;
   int64_t last_s;
-  double cost_usd;
+  size_t cost_count; /* of those that carry a cost */
+  double cost_usd;   /* their sum */
 };
 struct figures_tallies {
   struct figures_tally *list; /* most frequent first */

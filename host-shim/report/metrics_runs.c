@@ -14,7 +14,6 @@
 #include "base/json_text.h"
 #include "base/time_text.h"
 #include "host/report_text.h"
-#include "host/unreadable.h"
 #include "report/agent_history.h"
 #include "report/metrics_text.h"
 
@@ -37,8 +36,16 @@ static void count_durations(struct metrics_agent *agent) {
   }
 }
 
+struct reading {
+  struct metrics_runs *runs;
+  struct session *session;
+  const struct window *window;
+  struct unreadable *unreadable;
+};
+
 static int read_agent(void *ctx, const char *name, struct problem *problem) {
-  struct metrics_runs *runs = ctx;
+  struct reading *reading = ctx;
+  struct metrics_runs *runs = reading->runs;
 
   if (runs->count == runs->room) {
     size_t room = runs->room == 0 ? 16 : runs->room * 2;
@@ -53,9 +60,9 @@ static int read_agent(void *ctx, const char *name, struct problem *problem) {
   *agent = (struct metrics_agent){.name = strdup(name)};
   if (!agent->name)
     return problem_no_memory(problem);
-  if (agent_answer_read(runs->session, name, &runs->window, &agent->answer, problem) < 0) {
+  if (agent_answer_read(reading->session, name, reading->window, &agent->answer, problem) < 0) {
     free(agent->name);
-    unreadable_add(&runs->unreadable, name, problem);
+    unreadable_add(reading->unreadable, runs->root, name, problem);
     return 0;
   }
   count_durations(agent);
@@ -64,21 +71,27 @@ static int read_agent(void *ctx, const char *name, struct problem *problem) {
   return 0;
 }
 
-int metrics_runs_read(struct metrics_runs *runs, struct problem *problem) {
-  return agent_history_each(runs->session, read_agent, runs, problem);
+int metrics_runs_read(struct metrics_runs *runs, struct session *session,
+                      const struct window *window, struct unreadable *unreadable,
+                      struct problem *problem) {
+  struct reading reading = {runs, session, window, unreadable};
+
+  return agent_history_each(session, read_agent, &reading, problem);
 }
 
-static void begin_sample(FILE *out, const char *name, const char *project,
-                         const struct metrics_agent *agent) {
+void metrics_runs_begin_sample(FILE *out, const char *name, const struct metrics_runs *runs,
+                               const char *agent) {
   fprintf(out, "%s{", name);
-  metrics_text_label(out, "project", project, ",");
-  metrics_text_label(out, "agent", agent->name, "");
+  if (runs->root)
+    metrics_text_label(out, "root", runs->root, ",");
+  metrics_text_label(out, "project", runs->project, ",");
+  metrics_text_label(out, "agent", agent, "");
 }
 
-static void print_sample(FILE *out, const char *name, const char *project,
+static void print_sample(FILE *out, const char *name, const struct metrics_runs *runs,
                          const struct metrics_agent *agent, const char *label, const char *value,
                          double number) {
-  begin_sample(out, name, project, agent);
+  metrics_runs_begin_sample(out, name, runs, agent->name);
   if (label) {
     putc(',', out);
     metrics_text_label(out, label, value, "");
@@ -87,37 +100,34 @@ static void print_sample(FILE *out, const char *name, const char *project,
   metrics_text_value(out, number);
 }
 
-static void print_outcomes(FILE *out, const struct metrics_runs *runs, const char *project) {
+static void print_outcomes(FILE *out, const struct metrics_runs *runs) {
   static const char name[] = "kaizen_runs";
 
-  metrics_text_begin(out, name, "gauge", "Executions in the agent's log by outcome.");
   for (size_t i = 0; i < runs->count; i++) {
     struct share share = runs->list[i].answer.figures.share;
 
-    print_sample(out, name, project, &runs->list[i], "outcome", "success", (double)share.successes);
-    print_sample(out, name, project, &runs->list[i], "outcome", "failure",
+    print_sample(out, name, runs, &runs->list[i], "outcome", "success", (double)share.successes);
+    print_sample(out, name, runs, &runs->list[i], "outcome", "failure",
                  (double)(share.count - share.successes));
   }
 }
 
-static void print_durations(FILE *out, const struct metrics_runs *runs, const char *project) {
-  static const char name[] = "kaizen_execution_duration_seconds";
+static void print_durations(FILE *out, const struct metrics_runs *runs) {
   static const char bucket[] = "kaizen_execution_duration_seconds_bucket";
   char bound[32];
 
-  metrics_text_begin(out, name, "histogram", "Durations of those that carry one, now in the log.");
   for (size_t i = 0; i < runs->count; i++) {
     const struct metrics_agent *agent = &runs->list[i];
     const struct figures_spread *durations = &agent->answer.figures.duration_s;
 
     for (size_t at = 0; at < BOUNDS; at++) {
       snprintf(bound, sizeof bound, "%.0f", bounds_s[at]);
-      print_sample(out, bucket, project, agent, "le", bound, (double)agent->not_over[at]);
+      print_sample(out, bucket, runs, agent, "le", bound, (double)agent->not_over[at]);
     }
-    print_sample(out, bucket, project, agent, "le", "+Inf", (double)durations->count);
-    print_sample(out, "kaizen_execution_duration_seconds_sum", project, agent, NULL, NULL,
+    print_sample(out, bucket, runs, agent, "le", "+Inf", (double)durations->count);
+    print_sample(out, "kaizen_execution_duration_seconds_sum", runs, agent, NULL, NULL,
                  durations->sum);
-    print_sample(out, "kaizen_execution_duration_seconds_count", project, agent, NULL, NULL,
+    print_sample(out, "kaizen_execution_duration_seconds_count", runs, agent, NULL, NULL,
                  (double)durations->count);
   }
 }
@@ -161,47 +171,63 @@ static const struct {
     {"kaizen_success_changed_timestamp_seconds", "When that change began.", changed_at},
 };
 
-void metrics_runs_print(FILE *out, const struct metrics_runs *runs, const char *project) {
-  print_outcomes(out, runs, project);
-  print_durations(out, runs, project);
+void metrics_runs_print(FILE *out, const struct metrics_runs *projects, size_t count) {
+  metrics_text_begin(out, "kaizen_runs", "gauge", "Executions in the agent's log by outcome.");
+  for (size_t i = 0; i < count; i++)
+    print_outcomes(out, &projects[i]);
+  metrics_text_begin(out, "kaizen_execution_duration_seconds", "histogram",
+                     "Durations of those that carry one, now in the log.");
+  for (size_t i = 0; i < count; i++)
+    print_durations(out, &projects[i]);
   for (size_t i = 0; i < sizeof gauges / sizeof *gauges; i++) {
     metrics_text_begin(out, gauges[i].name, "gauge", gauges[i].help);
-    for (size_t at = 0; at < runs->count; at++) {
-      double value = gauges[i].value(&runs->list[at].answer);
+    for (size_t project = 0; project < count; project++)
+      for (size_t at = 0; at < projects[project].count; at++) {
+        const struct metrics_agent *agent = &projects[project].list[at];
+        double value = gauges[i].value(&agent->answer);
 
-      if (!isnan(value))
-        print_sample(out, gauges[i].name, project, &runs->list[at], NULL, NULL, value);
-    }
+        if (!isnan(value))
+          print_sample(out, gauges[i].name, &projects[project], agent, NULL, NULL, value);
+      }
   }
 }
 
-void metrics_runs_narrow(const struct metrics_runs *runs, struct json_object *agent) {
-  const char *name = report_text_string(agent, "agent", "");
+static void narrow_agent(const struct figures *figures, struct json_object *agent) {
   char last[TIME_TEXT_MAX];
 
-  for (size_t i = 0; i < runs->count; i++) {
-    const struct figures *figures = &runs->list[i].answer.figures;
+  json_object_object_add(agent, "execution_count", json_object_new_uint64(figures->share.count));
+  json_object_object_add(agent, "success_rate", json_text_new_double(share_rate(figures->share)));
+  json_object_object_add(agent, "avg_quality_score", json_text_new_double(figures->quality.mean));
+  json_object_object_add(agent, "avg_execution_time_s",
+                         json_text_new_double(figures->duration_s.mean));
+  time_text_format(window_ns(figures->last_s), last);
+  json_object_object_add(agent, "last_execution",
+                         figures->last_s >= 0 ? json_object_new_string(last) : NULL);
+}
 
-    if (strcmp(runs->list[i].name, name) != 0)
-      continue;
-    json_object_object_add(agent, "execution_count", json_object_new_uint64(figures->share.count));
-    json_object_object_add(agent, "success_rate", json_text_new_double(share_rate(figures->share)));
-    json_object_object_add(agent, "avg_quality_score", json_text_new_double(figures->quality.mean));
-    json_object_object_add(agent, "avg_execution_time_s",
-                           json_text_new_double(figures->duration_s.mean));
-    time_text_format(window_ns(figures->last_s), last);
-    json_object_object_add(agent, "last_execution",
-                           figures->last_s >= 0 ? json_object_new_string(last) : NULL);
+void metrics_runs_narrow(struct metrics_runs *runs) {
+  struct json_object *agents = report_text_member(runs->delivery, "agents");
+  size_t count =
+      json_object_is_type(agents, json_type_array) ? json_object_array_length(agents) : 0;
+
+  for (size_t i = 0; i < count; i++) {
+    struct json_object *agent = json_object_array_get_idx(agents, i);
+    const char *name = report_text_string(agent, "agent", "");
+
+    for (size_t at = 0; at < runs->count; at++)
+      if (strcmp(runs->list[at].name, name) == 0)
+        narrow_agent(&runs->list[at].answer.figures, agent);
   }
 }
 
-int metrics_runs_free(struct metrics_runs *runs) {
+void metrics_runs_free(struct metrics_runs *runs) {
   for (size_t i = 0; i < runs->count; i++) {
     free(runs->list[i].name);
     agent_answer_free(&runs->list[i].answer);
   }
   free(runs->list);
-  runs->list = NULL;
-  runs->count = runs->room = 0;
-  return unreadable_finish(&runs->unreadable);
+  free(runs->project);
+  free(runs->root);
+  json_object_put(runs->delivery);
+  *runs = (struct metrics_runs){.list = NULL};
 }

@@ -10,20 +10,25 @@
 #include "report/agent_answer.h"
 
 struct metrics_agent;
-struct metrics_runs { /* zero it first */
+struct metrics_runs { /* of one project; zero it first */
   struct metrics_agent *list;
   size_t count, room;
-  struct window window;
-  struct session *session;
-  struct unreadable unreadable;
+  char *project, *root;         /* root NULL: it is the only project, and no label */
+  struct json_object *delivery; /* kaizen.inspect/1's report */
 };
 
 /* Reads every agent's runs of the window. */
-int metrics_runs_read(struct metrics_runs *runs, struct problem *problem);
-void metrics_runs_print(FILE *out, const struct metrics_runs *runs, const char *project);
-/* For an agent of kaizen.inspect/1's report: its counts become those of the window. */
-void metrics_runs_narrow(const struct metrics_runs *runs, struct json_object *agent);
-/* Answers the exit status as unreadable_finish(). */
-int metrics_runs_free(struct metrics_runs *runs);
+int metrics_runs_read(struct metrics_runs *runs, struct session *session,
+                      const struct window *window, struct unreadable *unreadable,
+                      struct problem *problem);
+/* A metric is one family for all projects. */
+void metrics_runs_print(FILE *out, const struct metrics_runs *projects, size_t count);
+/* The counts of runs in the report of deliveries become those of the window. */
+void metrics_runs_narrow(struct metrics_runs *runs);
+void metrics_runs_free(struct metrics_runs *runs);
+
+/* NAME{root="...",project="...",agent="..." without the closing bracket. */
+void metrics_runs_begin_sample(FILE *out, const char *name, const struct metrics_runs *runs,
+                               const char *agent);
 
 #endif

@@ -141,20 +141,28 @@ static void take_run(struct taking *taking, struct span line, struct run *run) {
     take_primary(taking, primary.raw, run);
 }
 
+static int make_room(struct runs *runs, size_t more) {
+  size_t room = runs->room == 0 ? 64 : runs->room;
+
+  while (room < runs->count + more)
+    room *= 2;
+  if (room == runs->room)
+    return 0;
+  struct run *list = reallocarray(runs->list, room, sizeof *list);
+  if (!list)
+    return -1;
+  runs->list = list;
+  runs->room = room;
+  return 0;
+}
+
 static int32_t take_line(void *ctx, const char *data, size_t len) {
   struct taking *taking = ctx;
   struct runs *runs = taking->runs;
 
-  if (runs->count == runs->room) {
-    size_t room = runs->room == 0 ? 64 : runs->room * 2;
-    struct run *list = reallocarray(runs->list, room, sizeof *list);
-
-    if (!list) {
-      taking->no_memory = true;
-      return -1;
-    }
-    runs->list = list;
-    runs->room = room;
+  if (make_room(runs, 1) < 0) {
+    taking->no_memory = true;
+    return -1;
   }
   take_run(taking, (struct span){data, len - 1}, &runs->list[runs->count]);
   runs->list[runs->count].place = runs->count;
@@ -171,7 +179,7 @@ static int compare_runs(const void *one, const void *other) {
 }
 
 /* Nearly always in order already; what was recorded late is moved to its place. */
-static void sort_by_time(struct runs *runs) {
+void runs_sort(struct runs *runs) {
   for (size_t i = 1; i < runs->count; i++)
     if (runs->list[i - 1].ended_s > runs->list[i].ended_s) {
       qsort(runs->list, runs->count, sizeof *runs->list, compare_runs);
@@ -191,7 +199,7 @@ int runs_read(struct session *session, const char *agent, const char *group_key,
     return -1;
   int32_t code = query->records(session->instance, &all, take_line, &taking, &answer);
   if (code == KAIZEN_OK) {
-    sort_by_time(runs);
+    runs_sort(runs);
     return 0;
   }
   runs_free(runs);
@@ -207,6 +215,31 @@ void runs_free(struct runs *runs) {
   names_free(&runs->names);
   free(runs->list);
   *runs = (struct runs){.list = NULL};
+}
+
+static int take_over_name(struct runs *runs, const struct names *names, uint32_t *number) {
+  const char *text = names_text(names, *number);
+
+  *number = names_number(&runs->names, (struct span){text, strlen(text)});
+  return *number == UINT32_MAX ? -1 : 0;
+}
+
+int runs_append(struct runs *runs, const struct names *names, struct run_slice slice) {
+  if (make_room(runs, slice.count) < 0)
+    return -1;
+  for (size_t i = 0; i < slice.count; i++) {
+    struct run *run = &runs->list[runs->count];
+
+    *run = slice.list[i];
+    run->place = runs->count;
+    if (take_over_name(runs, names, &run->model) < 0 ||
+        take_over_name(runs, names, &run->reason) < 0 ||
+        take_over_name(runs, names, &run->primary_name) < 0 ||
+        take_over_name(runs, names, &run->group) < 0)
+      return -1;
+    runs->count++;
+  }
+  return 0;
 }
 
 struct run_slice runs_all(const struct runs *runs) {

@@ -35,6 +35,10 @@ struct run_slice { /* some of them that follow each other; borrowed */
 int runs_read(struct session *session, const char *agent, const char *group_key, struct runs *runs,
               struct problem *problem);
 void runs_free(struct runs *runs);
+/* Adds runs of another series, whose names are `names`; -1 without memory.  runs_sort() puts them
+ * into the order of time. */
+int runs_append(struct runs *runs, const struct names *names, struct run_slice slice);
+void runs_sort(struct runs *runs);
 
 struct run_slice runs_all(const struct runs *runs);
 /* Those with since_s <= ended_s < until_s. */

@@ -1,17 +1,14 @@
-# shim_report.py - the report's page, looked at in a real browser: phone and desktop, light and dark.
+# shim_report.py - the report's page: what stands in it, and the same looked at in a real browser at several widths.
 #
 # SPDX-License-Identifier: Apache-2.0
-#
-# KAIZEN_TEST_SCREENSHOTS names a folder that keeps the pictures.
+import datetime
 import html
 import html.parser
 import json
 import os
-import pathlib
 import random
 import re
 import shutil
-import struct
 import subprocess
 import tempfile
 import unittest
@@ -24,12 +21,17 @@ OPTIONS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--n
            "--disable-background-networking", "--disable-component-update", "--disable-dev-shm-usage", "--hide-scrollbars"]
 LIGHT, DARK = 1, 0
 LONG = "assertion failed: expected 41 got 42 in an explanation that goes on and on"
-HOSTILE = '<script>document.title="x"</script><img src=x onerror=alert(1)>'
+HOSTILE = '</script><script>document.title="x"</script><img src=x onerror=alert(1)>'
+LONG_NAME = "nightly-deploy_to.production-eu-west-1-and-further"
+WIDTHS = [320, 390, 820, 1440]
+PAGE_BYTES_MAX = 1000000
 
-# Measures the page in frames of some widths; a frame of the same origin, since the page is put in as text.
+# Opens the page in frames of some widths (of the same origin, since it is put in as text) and notes what it looks like
+# there; then searches, and sorts by "success" and back.
 MEASURE = """<!DOCTYPE html><meta charset="utf-8"><body><script type="application/json" id="page">PAGE</script><script>
 const page = JSON.parse(document.getElementById("page").textContent);
-const widths = [320, 390, 1280], found = [];
+const widths = WIDTHS, found = [];
+const names = (root) => [...root.querySelectorAll(".agents tbody tr")].map(row => row.cells[0].textContent);
 for (const width of widths) {
   const frame = document.createElement("iframe");
   frame.width = width; frame.height = 800; frame.style.border = 0; frame.srcdoc = page;
@@ -41,9 +43,24 @@ for (const width of widths) {
       if (text && parseFloat(style.fontSize) < 12) small.push(element.textContent);
       if (text && (box.left < -0.5 || box.right > width + 0.5)) outside.push(element.textContent);
     }
-    found.push({width, scrolls: root.scrollWidth > width, small, outside, title: frame.contentDocument.title,
-                loaded: frame.contentWindow.performance.getEntriesByType("resource").length,
-                charts: [...root.querySelectorAll("svg")].map(svg => svg.getBoundingClientRect().height)});
+    const colour = (selector, name) => frame.contentWindow.getComputedStyle(root.querySelector(selector))[name];
+    const seen = {width, scrolls: root.scrollWidth > width, small, outside, title: frame.contentDocument.title,
+                  loaded: frame.contentWindow.performance.getEntriesByType("resource").length,
+                  charts: [...root.querySelectorAll("svg")].map(svg => svg.getBoundingClientRect().height),
+                  paper: colour("body", "backgroundColor"), ink: colour("body", "color"), failure: colour("path.failure", "fill"),
+                  first: names(root)};
+    const input = root.querySelector(".find input");
+    if (input) {
+      input.value = "FIND"; input.dispatchEvent(new Event("input"));
+      seen.found = names(root); seen.status = root.querySelector(".find span").textContent;
+      input.value = ""; input.dispatchEvent(new Event("input"));
+      const head = [...root.querySelectorAll(".agents th")].find(head => head.textContent == "success");
+      head.querySelector("button").click();
+      seen.rising = names(root); seen.order = head.getAttribute("aria-sort");
+      head.querySelector("button").click();
+      seen.falling = names(root);
+    }
+    found.push(seen);
     if (found.length == widths.length) {
       const result = document.createElement("pre");
       result.textContent = JSON.stringify(found);
@@ -55,58 +72,65 @@ for (const width of widths) {
 </script>"""
 
 
+def ago(hours):
+    ended = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(hours=hours)
+    return ended.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def record(agent, timestamp, success=True, **more):
+    return json.dumps({"timestamp": timestamp, "agent": agent, "success": success, **more}) + "\n"
+
+
 def records():
     chance = random.Random(7)
-    for agent, count in (("coach", 120), ("nightly-deploy_to.production-eu-west-1-and-further", 9), ("solo", 1)):
+    for agent, count in (("coach", 120), (LONG_NAME, 9), ("solo", 1), ("fixer", 60)):
         for i in range(count):
-            failed = chance.random() < 0.25
-            record = {"timestamp": f"2026-11-{1 + i * 20 // count:02}T{i % 24:02}:00:00Z", "agent": agent,
-                      "session_id": "s" * 70 if i % 7 == 0 else f"s-{i}", "success": not failed,
-                      "execution_time_s": round(chance.lognormvariate(4, 1.3), 2)}
+            failed = i >= 45 if agent == "fixer" else chance.random() < 0.25
+            metadata = {"model": "small" if failed else "large", "cost_usd": 0.25}
+            more = {"session_id": "s" * 70 if i % 7 == 0 else f"s-{i}", "execution_time_s": round(chance.lognormvariate(4, 1.3), 2)}
             if agent != "solo":
-                record["quality_score"] = round(chance.uniform(0.2, 0.5) if failed else chance.uniform(0.7, 1), 2)
+                more["quality_score"] = round(chance.uniform(0.2, 0.5) if failed else chance.uniform(0.7, 1), 2)
             if failed:
-                record["metadata"] = {"error_type": chance.choice(["timeout", LONG, HOSTILE])}
-            yield json.dumps(record) + "\n"
+                metadata["error_type"] = chance.choice(["timeout", LONG, HOSTILE])
+            yield record(agent, ago(170 - i * 165 / count), not failed, metadata=metadata, **more)
 
 
-def read_png(path):
-    """Width, height, and the rows of a picture with 8 bits of red, green and blue."""
-    data, at, chunks = path.read_bytes(), 8, {}
-    while at < len(data):
-        size, name = struct.unpack(">I4s", data[at:at + 8])
-        chunks.setdefault(name, []).append(data[at + 8:at + 8 + size])
-        at += 12 + size
-    width, height, depth, colour = struct.unpack(">IIBB", chunks[b"IHDR"][0][:10])
-    step = {2: 3, 6: 4}[colour]
-    assert depth == 8
-    raw, before, rows = zlib.decompress(b"".join(chunks[b"IDAT"])), bytearray(width * step), []
-    for y in range(height):
-        start = y * (width * step + 1)
-        kind, row = raw[start], bytearray(raw[start + 1:start + 1 + width * step])
-        for x in range(len(row) if kind else 0):
-            left = row[x - step] if x >= step else 0
-            up, corner = before[x], before[x - step] if x >= step else 0
-            if kind == 4:
-                guess = left + up - corner
-                near = min((abs(guess - left), 0, left), (abs(guess - up), 1, up), (abs(guess - corner), 2, corner))[2]
-            else:
-                near = (0, left, up, (left + up) // 2)[kind]
-            row[x] = (row[x] + near) & 255
-        rows.append(row)
-        before = row
-    return width, height, [[tuple(row[x:x + 3]) for x in range(0, len(row), step)] for row in rows]
+class Structure(html.parser.HTMLParser):
+    """Elements that are not closed, stand where they may not, or have attributes that they should not; all ids and links."""
+    INSIDE = {"tr": {"thead", "tbody"}, "td": {"tr"}, "th": {"tr"}, "thead": {"table"}, "tbody": {"table"}, "path": {"svg"},
+              "svg": {"div"}, "figcaption": {"figure"}, "title": {"head"}, "main": {"body"}, "section": {"main"}, "li": {"ul"}}
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.problems, self.ids, self.links, self.elements = [], [], [], [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        values = dict(attributes)
+        if tag in self.INSIDE and self.open[-1] not in self.INSIDE[tag]:
+            self.problems.append(f"<{tag}> in <{self.open[-1]}>")
+        if len(values) != len(attributes) or any(name.startswith("on") or name == "src" for name in values):
+            self.problems.append(f"<{tag}> has the attributes {attributes}")
+        self.elements.append(tag)
+        self.ids += [values["id"]] if "id" in values else []
+        self.links += [values["href"]] if "href" in values else []
+        if tag != "meta":
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        if self.open.pop() != tag:
+            self.problems.append(f"</{tag}>")
 
 
-class Report(HostTest):
-    def setUp(self):
-        super().setUp()
-        self.expect(4, "replay", stdin="".join(records()) + "no record\n")
-        self.expect(0, "record", "coach", "--success", "--emit-event")
-        with self.log("solo").open("a") as log:
-            log.write(json.dumps({"timestamp": "<b>x</b>", "agent": "solo", "success": False}) + "\n")
-        self.page = self.scratch / "report.html"
-        self.expect(0, "report", "--html", self.page)
+class ReportTest(HostTest):
+    def page_of(self, *arguments):
+        return self.expect(0, "report", "--html", "-", *arguments)
+
+    def replay(self, *lines):
+        self.expect(0, "replay", "-q", stdin="".join(lines))
+
+    def section(self, page, agent):
+        return page.split(f'<section id="agent-{agent}">')[1].split("</section>")[0]
 
     def browse(self, *arguments):
         if not BROWSER:
@@ -115,105 +139,200 @@ class Report(HostTest):
             return subprocess.run([BROWSER, *OPTIONS, f"--user-data-dir={profile}", *arguments], check=True, timeout=120,
                                   env=others_environment(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout
 
-    def look(self, name, width, height, scheme):
-        folder = pathlib.Path(os.environ.get("KAIZEN_TEST_SCREENSHOTS") or self.scratch)
-        picture = folder / f"report-{name}.png"
-        self.browse(f"--window-size={width},{height}", f"--blink-settings=preferredColorScheme={scheme}",
-                    f"--screenshot={picture}", self.page.as_uri())
-        return read_png(picture)
+    def measure(self, page, find, scheme=LIGHT, widths=WIDTHS):
+        wrapper = self.scratch / "measure.html"
+        wrapper.write_text(MEASURE.replace("PAGE", json.dumps(page).replace("<", "\\u003c")).replace("FIND", find)
+                           .replace("WIDTHS", str(widths)))
+        dump = self.browse("--virtual-time-budget=20000", "--window-size=1500,900", f"--blink-settings=preferredColorScheme={scheme}",
+                           "--dump-dom", wrapper.as_uri())
+        return json.loads(html.unescape(re.search(r"<pre>(.*?)</pre>", dump, re.S).group(1)))
+
+
+class Report(ReportTest):
+    seen = None  # by the first test that asks: a browser takes seconds to start
+
+    def setUp(self):
+        super().setUp()
+        self.expect(4, "replay", stdin="".join(records()) + "no record\n")
+        self.expect(0, "record", "coach", "--success", "--emit-event")
+        with self.log("solo").open("a") as log:
+            log.write(json.dumps({"timestamp": "<b>x</b>", "agent": "solo", "success": False}) + "\n")
+        self.page = self.page_of()
+
+    def in_daylight(self):
+        Report.seen = Report.seen or self.measure(self.page, "NIGHT")
+        return Report.seen
 
     def test_every_width_shows_the_whole_page_in_readable_letters_and_loads_nothing(self):
-        wrapper = self.scratch / "measure.html"
-        wrapper.write_text(MEASURE.replace("PAGE", json.dumps(self.page.read_text()).replace("<", "\\u003c")))
-        dump = self.browse("--virtual-time-budget=20000", "--window-size=1400,900", "--dump-dom", wrapper.as_uri())
-        found = json.loads(html.unescape(re.search(r"<pre>(.*?)</pre>", dump, re.S).group(1)))
-        self.assertEqual(sorted(frame["width"] for frame in found), [320, 390, 1280])
+        found = self.in_daylight()
+        self.assertEqual(sorted(frame["width"] for frame in found), WIDTHS)
         for frame in found:
             with self.subTest(f"{frame['width']} wide"):
                 self.assertFalse(frame["scrolls"])
                 self.assertEqual((frame["small"], frame["outside"], frame["loaded"]), ([], [], 0))
                 self.assertEqual(frame["title"], "Executions of shop")
-                self.assertEqual(len(frame["charts"]), 5)  # the one duration of the last agent is no distribution
-                self.assertTrue(all(height > 100 for height in frame["charts"]), frame["charts"])
+                self.assertEqual(len(frame["charts"]), self.page.count("<svg"))
+                self.assertTrue(all(height > 25 for height in frame["charts"]), frame["charts"])
 
-    def test_both_colour_schemes_are_drawn_on_phone_and_desktop(self):
-        colours = {LIGHT: ("ffffff", "1a7f4b", "2b62c4", "c23b31"), DARK: ("14181f", "4cc38a", "7aa7f5", "f0776c")}
-        for name, width, height in (("phone", 390, 1100), ("desktop", 1280, 900)):
-            for scheme in (LIGHT, DARK):
-                with self.subTest(f"{name}, {'dark' if scheme == DARK else 'light'}"):
-                    shown_width, _, rows = self.look(f"{name}-{'dark' if scheme == DARK else 'light'}", width, height, scheme)
-                    self.assertEqual(shown_width, width)
-                    paper, *marks = [tuple(bytes.fromhex(colour)) for colour in colours[scheme]]
-                    for corner in (rows[0][0], rows[0][-1], rows[-1][0], rows[-1][-1]):
-                        self.assertEqual(corner, paper)
-                    drawn = {pixel for row in rows for pixel in row}
-                    self.assertEqual([mark for mark in marks if mark not in drawn], [])
+    def test_where_scripts_run_the_agents_are_found_and_put_in_order(self):
+        frame = next(frame for frame in self.in_daylight() if frame["width"] == 820)
+        self.assertEqual(frame["first"][0], "fixer")
+        self.assertEqual((frame["found"], frame["status"]), ([LONG_NAME], "1 agent"))
+        by_success = self.expect(0, "list", "--sort", "success", "--columns", "agent").split()[1:]
+        self.assertEqual((frame["rising"], frame["order"]), (by_success, "ascending"))
+        self.assertEqual(sorted(frame["falling"]), sorted(by_success))
+        self.assertEqual(frame["falling"][-1], by_success[0])
+
+    def test_each_colour_scheme_has_its_own_paper_and_ink(self):
+        light, dark = self.in_daylight()[0], self.measure(self.page, "x", DARK, [390])[0]
+        for frame, colours in ((light, ("rgb(255, 255, 255)", "rgb(28, 35, 48)", "rgb(217, 86, 75)")),
+                               (dark, ("rgb(20, 24, 31)", "rgb(230, 233, 239)", "rgb(224, 102, 91)"))):
+            self.assertEqual((frame["paper"], frame["ink"], frame["failure"]), colours)
 
     def test_on_paper_it_is_dark_on_white_whatever_the_screen_is(self):
-        paper = self.scratch / "report.pdf"
-        self.browse(f"--blink-settings=preferredColorScheme={DARK}", "--no-pdf-header-footer", f"--print-to-pdf={paper}",
-                    self.page.as_uri())
-        fills = set()
+        page, paper, fills = self.scratch / "report.html", self.scratch / "report.pdf", set()
+        page.write_text(self.page)
+        self.browse(f"--blink-settings=preferredColorScheme={DARK}", "--no-pdf-header-footer", f"--print-to-pdf={paper}", page.as_uri())
         for stream in re.findall(rb"stream\r?\n(.*?)endstream", paper.read_bytes(), re.S):
             try:
                 fills.update(re.findall(rb"([\d.]+) ([\d.]+) ([\d.]+) rg", zlib.decompress(stream)))
             except zlib.error:
                 pass  # a picture or a font
         colours = {bytes(round(255 * float(share)) for share in fill).hex() for fill in fills}
-        self.assertLessEqual({"1c2330", "2b62c4"}, colours)
-        self.assertEqual(colours & {"e6e9ef", "14181f", "7aa7f5"}, set())
+        self.assertLessEqual({"1c2330", "d9564b"}, colours)
+        self.assertEqual(colours & {"e6e9ef", "14181f", "e0665b"}, set())
 
     def test_the_page_is_sound_html_with_nothing_of_the_log_taken_as_markup(self):
-        text = self.page.read_text()
-        self.assertTrue(text.startswith("<!DOCTYPE html>\n<html lang=\"en\">"))
-        self.assertIn("default-src 'none'", text)
-        self.assertEqual(re.findall(r"https?:|//[a-z]|<script|<img|<link|<b>x|url\(|@import", text), [])
-        self.assertIn("&lt;script&gt;", text)
-        inside = {"tr": {"thead", "tbody"}, "td": {"tr"}, "th": {"tr"}, "thead": {"table"}, "tbody": {"table"}, "path": {"svg"},
-                  "svg": {"div"}, "figcaption": {"figure"}, "title": {"head"}, "style": {"head"}, "main": {"body"}, "section": {"main"}}
-        open_tags, problems = [], []
+        self.assertTrue(self.page.startswith("<!DOCTYPE html>\n<html lang=\"en\">"))
+        self.assertRegex(self.page, r"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-[A-Za-z0-9+/]{43}='")
+        self.assertEqual(re.findall(r"https?:|//[a-z]|<img|<link|<b>x|url\(|@import|<script>document", self.page), [])
+        self.assertIn("&lt;script&gt;", self.page)
+        found = Structure(self.page)
+        self.assertEqual((found.open, found.problems, found.elements.count("script")), ([], [], 1))
+        self.assertEqual(len(set(found.ids)), len(found.ids))
+        self.assertEqual({link[1:] for link in found.links if link.startswith("#")} - set(found.ids), set())
+        self.assertEqual([link for link in found.links if not link.startswith("#")], [])
 
-        class Structure(html.parser.HTMLParser):
-            def handle_starttag(self, tag, attributes):
-                if tag in inside and open_tags[-1] not in inside[tag]:
-                    problems.append(f"<{tag}> in <{open_tags[-1]}>")
-                names = [name for name, _ in attributes]
-                if len(set(names)) != len(names) or any(name.startswith("on") or name in ("id", "src", "href") for name in names):
-                    problems.append(f"<{tag}> has the attributes {names}")
-                if tag != "meta":
-                    open_tags.append(tag)
+    def test_what_changed_comes_first_and_leads_to_its_section(self):
+        told = re.search(r"(worse since .*)\n", self.expect(0, "show", "fixer")).group(1)
+        self.assertIn(f'<li class="bad"><a href="#agent-fixer">fixer</a> {told}</li>', self.page)
+        self.assertLess(self.page.index('<ul class="changes">'), self.page.index('<div class="tiles">'))
+        self.assertIn(f'<p class="warn">success {told}</p>', self.section(self.page, "fixer"))
+        order = re.findall(r'<section id="agent-([^"]*)"', self.page)
+        self.assertEqual(order[0], "fixer")
+        self.assertEqual(re.findall(r'<tr><td><a href="#agent-([^"]*)"', self.page), order)
 
-            def handle_endtag(self, tag):
-                if open_tags.pop() != tag:
-                    problems.append(f"</{tag}>")
+    def test_the_project_as_a_whole_is_told_in_tiles(self):
+        document = json.loads(self.expect(0, "report", "-o", "json"))
+        tiles = dict(re.findall(r'<div class="tile"><span>(.*?)</span><b>(.*?)</b>', self.page.split("<h2")[0]))
+        figures = document["figures"]
+        self.assertEqual(figures["count"], sum(agent["figures"]["count"] for agent in document["agents"]))
+        self.assertEqual(tiles["runs that succeeded"], f"{100 * figures['success_rate']:.1f} %")
+        self.assertEqual(tiles["cost"], f"${figures['cost_usd']['total']:.2f}")
+        self.assertEqual((tiles["agents"], tiles["events"]), ("4", "1"))
+        day = document["last_24_hours"]
+        self.assertEqual(tiles["last 24 hours"], f"{100 * day['recent']['success_rate']:.1f} %")
+        self.assertEqual(day["recent"]["count"] + day["before"]["count"], figures["count"])
 
-        Structure().feed(text)
-        self.assertEqual((open_tags, problems), ([], []))
+    def test_models_and_reasons_stand_beside_each_other(self):
+        section = self.section(self.page, "fixer")
+        self.assertIn("<td>large</td><td>45</td><td>100.0 %</td><td>$11.25</td><td>$0.25</td>", section)
+        self.assertIn("<td>small</td><td>15</td><td>0.0 %</td><td>$3.75</td><td>$0.25</td>", section)
+        reasons = re.search(r"failures by reason(.*?)</table>", section, re.S).group(1)
+        self.assertEqual(sum(map(int, re.findall(r"</td><td>(\d+)</td>", reasons))), 15)
+        self.assertEqual(len(re.findall(r"<tr><td><time", section.split('class="failures"')[1])), 10)
 
-    def test_all_agents_stand_in_one_table_before_the_first(self):
-        overview = self.page.read_text().split("<section>")[0]
-        self.assertEqual(re.findall(r"<tr><td>([a-z0-9_.-]+)</td><td class=\"count\">(\d+)</td>", overview),
-                         [("coach", "121"), ("nightly-deploy_to.production-eu-west-1-and-further", "9"), ("solo", "2")])
+
+class Charts(ReportTest):
+    def columns(self, section, kind):
+        """{column: from which height to which} of the picture of outcomes, and how many columns there are."""
+        picture = re.search(r'<div class="plot outcomes".*?</svg>', section, re.S).group(0)
+        path = re.search(rf'<path class="{kind}" d="([^"]*)"', picture)
+        width = int(re.search(r'viewBox="0 0 (\d+) 100"', picture).group(1))
+        found = re.findall(r"M(\d+) (\d+)V([\d.]+)h", path.group(1)) if path else []
+        return {int(at): (float(start), float(end)) for at, start, end in found}, width
+
+    def test_a_bad_hour_is_an_hour_wide_and_a_gap_is_a_gap(self):
+        begin = datetime.datetime.now(datetime.timezone.utc).replace(minute=0, second=0, microsecond=0) - datetime.timedelta(days=6)
+        lines = []
+        for hour in range(140):
+            if 60 <= hour < 72:
+                continue  # nobody worked
+            for minute in range(0, 60, 10):
+                ended = (begin + datetime.timedelta(hours=hour, minutes=minute)).strftime("%Y-%m-%dT%H:%M:%SZ")
+                lines.append(record("coach", ended, hour != 30 and (hour != 31 or minute > 20)))
+        self.replay(*lines)
+        section = self.section(self.page_of(), "coach")
+        self.assertIn("A column is one hour", section)
+        failed, width = self.columns(section, "failure")
+        succeeded, _ = self.columns(section, "success")
+        self.assertEqual((failed, width), ({30: (0, 100), 31: (0, 50)}, 140))
+        self.assertEqual(set(succeeded), set(range(140)) - {30} - set(range(60, 72)))
+        self.assertEqual(succeeded[31], (100, 50))
+        self.assertTrue(all(height == (100, 0) for at, height in succeeded.items() if at != 31))
+
+    def test_a_day_of_failures_in_half_a_year_is_a_day_wide(self):
+        self.replay(*(record("coach", ago(hours), not 1000 <= hours < 1024) for hours in range(4000, 0, -4)))
+        failed, width = self.columns(self.section(self.page_of(), "coach"), "failure")
+        self.assertTrue(160 <= width <= 182 and 1 <= len(failed) <= 2, (failed, width))
+        self.assertAlmostEqual(max(failed), width - 1000 / 24, delta=2)
+
+    def test_the_legend_names_only_what_is_drawn(self):
+        self.replay(*(record("plain", ago(40 - i)) for i in range(30)))
+        self.replay(*(record("failing", ago(40 - i), i % 9 > 0) for i in range(30)))
+        self.replay(*(record("scored", ago(40 - i), quality_score=0.5) for i in range(30)))
+        self.replay(*(record("broken", ago(60 - i), i < 40) for i in range(60)))
+        page = self.page_of()
+        for agent, keys in (("plain", ["succeeded"]), ("failing", ["succeeded", "failed"]), ("scored", ["succeeded", "mean quality"]),
+                            ("broken", ["succeeded", "failed", "changed"])):
+            section = self.section(page, agent)
+            self.assertEqual(re.findall(r'class="key"><i class="\w+"></i>([\w ]+)<', section), keys)
+            for name, what in (("failure", "failed"), ("quality", "mean quality"), ("mark", "changed")):
+                self.assertEqual(f'<path class="{name}"' in section, what in keys, (agent, name))
+
+    def test_a_clock_that_was_wrong_does_not_squeeze_the_others(self):
+        self.replay(*(record("coach", ago(40 - i)) for i in range(30)))
+        with self.log("coach").open("a") as log:
+            log.write(record("coach", "1970-01-01T00:00:09Z") + record("coach", "2099-01-01T00:00:00Z"))
+        section = self.section(self.page_of(), "coach")
+        self.assertIn("Not drawn: 2 with a time that cannot be right.", section)
+        self.assertLess(self.columns(section, "success")[1], 180)
+
+    def test_one_run_is_told_without_a_picture(self):
+        self.replay(record("solo", ago(3), execution_time_s=7))
+        page = self.page_of()
+        self.assertNotIn("<svg", page)
+        self.assertIn("<span>duration, p50</span><b>7.0 s</b>", self.section(page, "solo"))
 
     def test_a_project_without_records_says_so(self):
-        empty = self.scratch / "empty"
-        empty.mkdir()
-        self.assertIn("Nothing is recorded here yet", self.expect(0, "-C", empty, "report", "--html", "-"))
+        self.assertIn("Nothing is recorded here yet", self.page_of())
 
-    def test_a_long_history_says_what_is_drawn_and_over_how_many_it_is_the_mean(self):
-        text = "".join(json.dumps({"timestamp": "2026-11-20T00:00:00Z", "agent": "many", "success": i % 2 == 0}) + "\n"
-                       for i in range(6000))
-        self.expect(0, "replay", stdin=text)
-        section = self.expect(0, "report", "--html", "-").split("<h2>many</h2>")[1].split("</section>")[0]
-        self.assertIn("last 5000 executions", section)
-        self.assertIn("both over the last 17<", section)
-        line = re.search(r'class="line success" d="M([^"]*)"', section).group(1).split()
-        # Every other one failed: a mean over all in between, and not a sample of ten, is level.
-        self.assertTrue(all(45 < float(y) < 55 for y in line[1::2]), line)
 
-    def test_what_is_pending_is_shown_for_its_agent(self):
-        sections = self.page.read_text().split("<section>")[1:]
-        self.assertEqual(["events pending" in section for section in sections], [True, False, False])
+class ManyAgents(ReportTest):
+    COUNT = 5000
+
+    def setUp(self):
+        super().setUp()
+        for i in range(self.COUNT):
+            name = f"agent-{i:04}"
+            self.log(name).parent.mkdir(parents=True)
+            lines = [record(name, ago(60 - at), i % 500 != 7 or at < 40, metadata={"model": "m", "cost_usd": 0.1})
+                     for at in range(60 if i % 500 == 7 else 3)]
+            self.log(name).write_text("".join(lines))
+        self.page = self.page_of()
+
+    def test_they_are_under_a_megabyte_the_worst_in_full_and_any_can_be_found(self):
+        self.assertLess(len(self.page.encode()), PAGE_BYTES_MAX)
+        for i in range(self.COUNT):
+            self.assertIn(f"agent-{i:04}", self.page)
+        found = Structure(self.page)
+        self.assertEqual((found.open, found.problems), ([], []))
+        self.assertEqual(re.findall(r'<section id="agent-agent-(\d+)"', self.page)[:10], [f"{500 * i + 7:04}" for i in range(10)])
+        self.assertIn("The worst 500 of 5000 agents.", self.page)
+        self.assertEqual({link[1:] for link in found.links} - set(found.ids), set())
+        if BROWSER:
+            frame = self.measure(self.page, "AGENT-4242", widths=[390])[0]
+            self.assertEqual((len(frame["first"]), frame["found"], frame["scrolls"]), (500, ["agent-4242"], False))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,113 @@
+/* html_text.c - pieces of a page: text that cannot become markup, times, numbers, tiles.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "report/html_text.h"
+
+#include <string.h>
+
+#include "base/time_text.h"
+#include "base/utf8_text.h"
+#include "report/window.h"
+
+static const char *entity_of(char character) {
+  switch (character) {
+  case '&':
+    return "&amp;";
+  case '<':
+    return "&lt;";
+  case '>':
+    return "&gt;";
+  case '"':
+    return "&quot;";
+  case '\'':
+    return "&#39;";
+  default:
+    return NULL;
+  }
+}
+
+void html_text_print(FILE *out, const char *text) {
+  while (*text != '\0') {
+    const char *entity = entity_of(*text);
+    char one[5] = "";
+    size_t len = utf8_text_character(text);
+
+    len = len > 0 ? len : 1;
+    memcpy(one, text, len);
+    if (entity)
+      fputs(entity, out);
+    else
+      utf8_text_print(out, one);
+    text += len;
+  }
+}
+
+void html_text_time(FILE *out, int64_t time_s) {
+  char text[TIME_TEXT_MAX];
+
+  if (time_s < 0)
+    return;
+  time_text_format(window_ns(time_s), text);
+  fprintf(out, "<time datetime=\"%s\">%.10s %.5s</time>", text, text, text + 11);
+}
+
+void html_text_timestamp(FILE *out, const char *timestamp) {
+  int64_t time_ns = 0;
+
+  if (time_text_parse(timestamp, &time_ns) < 0)
+    html_text_print(out, timestamp);
+  else
+    html_text_time(out, time_ns / 1000000000);
+}
+
+void html_text_number(double number, char out[HTML_TEXT_NUMBER_MAX]) {
+  if (number >= 1e9)
+    snprintf(out, HTML_TEXT_NUMBER_MAX, "%.2f G", number / 1e9);
+  else if (number >= 1e6)
+    snprintf(out, HTML_TEXT_NUMBER_MAX, "%.2f M", number / 1e6);
+  else if (number >= 1e5)
+    snprintf(out, HTML_TEXT_NUMBER_MAX, "%.0f k", number / 1e3);
+  else if (number >= 1000)
+    snprintf(out, HTML_TEXT_NUMBER_MAX, "%d,%03d", (int)(number + 0.5) / 1000,
+             (int)(number + 0.5) % 1000);
+  else
+    snprintf(out, HTML_TEXT_NUMBER_MAX, "%.0f", number);
+}
+
+void html_text_usd(double amount, char out[HTML_TEXT_NUMBER_MAX]) {
+  char number[HTML_TEXT_NUMBER_MAX];
+
+  html_text_number(amount, number);
+  if (amount < 1000)
+    snprintf(number, sizeof number, "%.2f", amount);
+  snprintf(out, HTML_TEXT_NUMBER_MAX, "$%.*s", HTML_TEXT_NUMBER_MAX - 2, number);
+}
+
+void html_text_percent(struct share share, char out[HTML_TEXT_NUMBER_MAX]) {
+  if (share.count > 0)
+    snprintf(out, HTML_TEXT_NUMBER_MAX, "%.1f %%", share_rate(share) * 100);
+  else
+    strcpy(out, "–");
+}
+
+void html_text_tile(FILE *out, const char *what, const char *value, const char *detail) {
+  fputs("<div class=\"tile\"><span>", out);
+  html_text_print(out, what);
+  fputs("</span><b>", out);
+  html_text_print(out, value);
+  fputs("</b><small>", out);
+  html_text_print(out, detail);
+  fputs("</small></div>\n", out);
+}
+
+void html_text_share_tile(FILE *out, const char *what, struct share share) {
+  char value[HTML_TEXT_NUMBER_MAX], successes[HTML_TEXT_NUMBER_MAX], count[HTML_TEXT_NUMBER_MAX];
+  char detail[96] = "no runs";
+
+  html_text_percent(share, value);
+  html_text_number((double)share.successes, successes);
+  html_text_number((double)share.count, count);
+  if (share.count > 0)
+    snprintf(detail, sizeof detail, "%s of %s", successes, count);
+  html_text_tile(out, what, value, detail);
+}

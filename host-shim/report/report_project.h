@@ -1,0 +1,37 @@
+/* report_project.h - what the report is about: every agent, the worst first, and all runs together.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef KAIZEN_HOST_REPORT_PROJECT_H
+#define KAIZEN_HOST_REPORT_PROJECT_H
+
+#include "report/agent_rows.h"
+
+struct report_delivery { /* sums over kaizen.inspect/1's reports */
+  uint64_t marked, acknowledged, pending, held, dead_lettered;
+  size_t unknown; /* agents of whose events nothing can be told */
+};
+
+struct report_period { /* runs of the time up to the end of the window, and those before */
+  struct share recent, before;
+};
+
+struct report_project { /* zero it first */
+  char *name;           /* of the project; of several how many they are */
+  char *root;           /* NULL of several */
+  struct agent_rows rows;
+  struct runs runs; /* of all agents, in the order of time */
+  struct figures figures;
+  struct report_period day, week;
+  size_t worse, better; /* agents whose success changed */
+  struct report_delivery delivery;
+};
+
+/* Adds a project; `name` NULL when it is the only one. */
+int report_project_add(struct report_project *project, struct session *session, const char *name,
+                       struct problem *problem);
+/* Behind the last: figures of all, and the agents in the order of the report: those that got worse,
+ * then by how good the last 20 runs can be at best. */
+int report_project_finish(struct report_project *project, struct problem *problem);
+void report_project_free(struct report_project *project);
+
+#endif
