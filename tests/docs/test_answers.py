@@ -3,8 +3,6 @@
 
 SPDX-License-Identifier: Apache-2.0
 """
-import datetime
-import json
 import os
 import pathlib
 import re
@@ -12,30 +10,12 @@ import subprocess
 import sys
 import tempfile
 
+import played_week
 from shim_support import HOST, clean_environment
 
 TOP = pathlib.Path(os.environ.get("KAIZEN_TEST_SRCDIR") or pathlib.Path(__file__).resolve().parents[2])
 PAGE = TOP / "docs" / "answers.md"
 FAILS = ("check",)  # commands of the table whose answer is a status of 1 as well
-NOW = datetime.datetime.now(datetime.timezone.utc)
-
-
-def run_of(agent, hours_ago, success, seconds, model, cost, reason):
-    ended = (NOW - datetime.timedelta(hours=hours_ago, minutes=-30)).strftime("%Y-%m-%dT%H:%M:%SZ")
-    metadata = {"model": model, "cost_usd": cost, "input_tokens": 9000, "output_tokens": 1000}
-    if not success:
-        metadata["error_type"] = reason
-    return {"timestamp": ended, "agent": agent, "success": success, "execution_time_s": seconds,
-            "quality_score": 0.9 if success else 0.3, "metadata": metadata}
-
-
-def week():
-    for i in range(200):
-        yield run_of("fixer", 165 - i * 0.695, i % 12 != 0, 40 + i % 7, "large", 0.2, "test_failed")
-        if i % 2 == 0:
-            yield run_of("coach", 165 - i * 0.695, i % 24 != 0 or i > 168, 90 + i % 5, "large", 0.1, "timeout")
-    for i in range(25):
-        yield run_of("fixer", 25 - i, i % 5 < 2, 120 + i % 9, "small", 0.3, "rate_limit")
 
 
 def alike(text):
@@ -55,7 +35,7 @@ def main():
             return subprocess.run(["sh", "-c", command], cwd=project, env={**environment, **more}, input=text, text=True,
                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
 
-        played = shell("kaizen-host replay -q", "".join(json.dumps(run) + "\n" for run in week()))
+        played = shell("kaizen-host replay -q", played_week.lines())
         failures += [f"replay: {played.stderr}"] if played.returncode else []
         rows = re.findall(r"^\| (.+?) \| `(kaizen-host .+?)` \| `(.+?)` \|$", PAGE.read_text(), re.M)
         failures += ["the table has no rows"] if len(rows) < 10 else []
