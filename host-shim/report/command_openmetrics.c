@@ -36,11 +36,6 @@ static const struct metric {
   enum metric_kind kind;
 } metrics_known[] = {
     {"kaizen_executions", "execution_count", "Executions in the agent's log.", METRIC_NUMBER},
-    {"kaizen_success_ratio", "success_rate", "Share of them that succeeded.", METRIC_NUMBER},
-    {"kaizen_quality_score", "avg_quality_score", "Mean quality of those that carry one, 0 to 1.",
-     METRIC_NUMBER},
-    {"kaizen_execution_duration_mean_seconds", "avg_execution_time_s",
-     "Mean duration of those that carry one.", METRIC_NUMBER},
     {"kaizen_last_execution_timestamp_seconds", "last_execution", "End of the latest execution.",
      METRIC_TIME},
     {"kaizen_events_marked", "marked", "Records in the log that are to be published.",

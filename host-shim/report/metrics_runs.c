@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/json_text.h"
 #include "base/time_text.h"
 #include "host/report_text.h"
 #include "report/agent_history.h"
@@ -132,6 +131,15 @@ static void print_durations(FILE *out, const struct metrics_runs *runs) {
   }
 }
 
+static double success_of(const struct agent_answer *answer) {
+  return answer->figures.share.count > 0 ? share_rate(answer->figures.share) : NAN;
+}
+static double quality_of(const struct agent_answer *answer) {
+  return answer->figures.quality.count > 0 ? answer->figures.quality.mean : NAN;
+}
+static double duration_of(const struct agent_answer *answer) {
+  return answer->figures.duration_s.count > 0 ? answer->figures.duration_s.mean : NAN;
+}
 static double tokens_of(const struct agent_answer *answer) {
   return answer->figures.tokens.count > 0 ? answer->figures.tokens.sum : NAN;
 }
@@ -160,6 +168,10 @@ static const struct {
   const char *name, *help;
   double (*value)(const struct agent_answer *answer); /* NAN: no sample */
 } gauges[] = {
+    {"kaizen_success_ratio", "Share of the executions that succeeded.", success_of},
+    {"kaizen_quality_score", "Mean quality of those that carry one, 0 to 1.", quality_of},
+    {"kaizen_execution_duration_mean_seconds", "Mean duration of those that carry one.",
+     duration_of},
     {"kaizen_tokens", "Tokens of the executions that carry them.", tokens_of},
     {"kaizen_cost_usd", "Cost in US dollars of the executions that carry one.", cost_of},
     {"kaizen_recent_success_ratio", "Share of the last 20 executions that succeeded.", last_20_of},
@@ -196,10 +208,6 @@ static void narrow_agent(const struct figures *figures, struct json_object *agen
   char last[TIME_TEXT_MAX];
 
   json_object_object_add(agent, "execution_count", json_object_new_uint64(figures->share.count));
-  json_object_object_add(agent, "success_rate", json_text_new_double(share_rate(figures->share)));
-  json_object_object_add(agent, "avg_quality_score", json_text_new_double(figures->quality.mean));
-  json_object_object_add(agent, "avg_execution_time_s",
-                         json_text_new_double(figures->duration_s.mean));
   time_text_format(window_ns(figures->last_s), last);
   json_object_object_add(agent, "last_execution",
                          figures->last_s >= 0 ? json_object_new_string(last) : NULL);

@@ -135,6 +135,13 @@ class Metrics(ExportTest):
         self.assertNotIn('kaizen_cost_usd{agent="mentor"}', samples, "no cost is not a cost of 0")
         self.assertNotIn('kaizen_success_change{agent="coach"}', samples, "too few to tell")
 
+    def test_what_no_run_carries_is_no_sample(self):
+        self.expect(0, "record", "bare", "--success", "--timestamp", "2026-11-20T10:00:00Z")
+        names = {name.partition("{")[0] for name in self.samples() if 'agent="bare"' in name}
+        self.assertIn("kaizen_success_ratio", names)
+        for name in ("quality_score", "execution_duration_mean_seconds", "cost_usd", "tokens"):
+            self.assertNotIn(f"kaizen_{name}", names)
+
     def test_a_window_narrows_every_count_of_runs(self):
         samples = self.samples("--since", "2026-11-21", "--last", "2")
         self.assertEqual((samples['kaizen_executions{agent="coach"}'], samples['kaizen_success_ratio{agent="coach"}'],
