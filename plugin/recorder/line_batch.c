@@ -221,8 +221,8 @@ static int plan_again(struct line_batch *batch, struct agent *agent, struct erro
 
   *error = (struct error){0};
   result = agent_refresh(agent, error);
-  if (result == 1)
-    return error_set(error, KAIZEN_E_BUSY, "its files were replaced meanwhile");
+  if (result > 0)
+    return error_set(error, KAIZEN_E_BUSY, "its files were replaced, or grew, meanwhile");
   return result == 0 ? plan(batch, agent, error) : -1;
 }
 
@@ -366,6 +366,8 @@ void line_batch_derive(struct line_batch *batch, struct agent *agent) {
   }
   if (batch->displaced) {
     result = agent_refresh(agent, &error);
+    if (result == AGENT_GROWS)
+      result = 0; /* the next call goes on from there */
   } else {
     agent->fold = batch->next;
     agent->summary_stale = true;

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <kaizen/plugin.h>
@@ -20,6 +21,7 @@
 #define STORE_EVERY_LINES_FAR 1024 /* during a long catch-up: a killed rebuild goes on there */
 #define REOPEN_TRIES 8             /* at least, however little time there is */
 #define CATCH_UP_TRIES 64 /* with one who appends all the time: a needless newline is harmless */
+#define HOLD_NS INT64_C(20000000) /* while a log grows as fast as it is read */
 #define SECOND_LOOK_NS INT64_C(1000000000)
 #define KEY_CANDIDATES 8
 
@@ -217,15 +219,29 @@ static int set_anchor(struct agent *agent, const struct line *line, struct error
   return 0;
 }
 
-/* Folds what stands behind the anchor.  1: the checkpoint is gone, damaged or replaced under its
- * name. */
-static int catch_up(struct agent *agent, struct error *error) {
+/* However much stood there at the first look, it is folded in one go, because nobody else would do
+ * it sooner; but where another program appends meanwhile there may be no end to it. */
+static bool is_to_let_go(struct agent *agent, uint64_t end) {
+  int64_t now_ns = clock_monotonic_ns();
+  struct stat status;
+
+  if (agent->let_go_ns == 0)
+    agent->let_go_ns = now_ns + HOLD_NS;
+  if (now_ns < agent->let_go_ns)
+    return false;
+  agent->let_go_ns = now_ns + HOLD_NS;
+  return fstat(agent->log.fd, &status) == 0 && (uint64_t)status.st_size > end;
+}
+
+/* Folds what stands behind the anchor, up to `end`, or as much as may be done at a time.  1: the
+ * checkpoint is gone, damaged or replaced under its name. */
+static int catch_up(struct agent *agent, uint64_t end, struct error *error) {
   struct line_reader reader;
   struct buffer key = {0};
   struct line line;
   int result;
 
-  line_reader_init(&reader, agent->log.fd, agent->anchor.end, UINT64_MAX);
+  line_reader_init(&reader, agent->log.fd, agent->anchor.end, end);
   while ((result = line_reader_next(&reader, &line, error)) == 1) {
     if (fold_line(agent, &line, &key, error) != 0 || set_anchor(agent, &line, error) != 0) {
       result = agent->loaded ? -1 : 1;
@@ -235,6 +251,10 @@ static int catch_up(struct agent *agent, struct error *error) {
       agent_store_checkpoint(agent, true);
     if (!agent->loaded)
       break; /* 1: another process has put its own checkpoint there */
+    if (is_to_let_go(agent, end)) {
+      result = AGENT_GROWS;
+      break;
+    }
   }
   line_reader_fini(&reader);
   buffer_fini(&key);
@@ -247,10 +267,13 @@ static int catch_up(struct agent *agent, struct error *error) {
  * other record. */
 static int end_torn_tail(struct agent *agent, struct error *error) {
   enum agent_log_outcome outcome;
+  uint64_t size;
+  int result;
 
   if (agent_log_append(&agent->log, (struct span){"\n", 1}, 0, &outcome, error) != 0)
     return -1;
-  return catch_up(agent, error);
+  result = agent_log_in_place(&agent->log, agent->project->root_fd, agent->name, &size, error);
+  return result == 0 ? catch_up(agent, size, error) : result;
 }
 
 /* The log is folded to its end: one more rewrite that was seen through. */
@@ -273,12 +296,13 @@ static int ends_in_newline(const struct agent *agent, uint64_t size, struct erro
 }
 
 /* Folds what stands behind the anchor and ends a torn last line; results as agent_refresh().  A
- * line that a program without our lock appends meanwhile is whole, and folded with the rest. */
-static int fold_the_rest(struct agent *agent, struct error *error) {
-  uint64_t size = 0;
+ * line that a program without our lock appends meanwhile is whole, and folded with the rest, for as
+ * long as nobody waits too long for it. */
+static int fold_the_rest(struct agent *agent, uint64_t size, struct error *error) {
+  agent->let_go_ns = 0;
 
   for (int tries = 0;; tries++) {
-    int result = catch_up(agent, error);
+    int result = catch_up(agent, size, error);
 
     if (result == 0)
       result = agent_log_in_place(&agent->log, agent->project->root_fd, agent->name, &size, error);
@@ -298,7 +322,7 @@ static int fold_the_rest(struct agent *agent, struct error *error) {
 
 /* Folds the log once more when it has been at rest since it was rewritten in place; fewer records
  * than before are one more rewrite.  Results as agent_refresh(). */
-static int look_again(struct agent *agent, struct error *error) {
+static int look_again(struct agent *agent, uint64_t size, struct error *error) {
   int result;
 
   if (agent->look_again_ns == 0 || clock_monotonic_ns() < agent->look_again_ns)
@@ -307,7 +331,7 @@ static int look_again(struct agent *agent, struct error *error) {
   remember_before(agent);
   if (begin_again(agent, 0, error) != 0)
     return -1;
-  result = fold_the_rest(agent, error);
+  result = fold_the_rest(agent, size, error);
   if (result != 0)
     return result;
   agent->rewritten = agent->fold.execution_count < agent->records_before;
@@ -364,39 +388,59 @@ int agent_refresh(struct agent *agent, struct error *error) {
   if (result == 0)
     result = take_up_fold(agent, size, error);
   if (result == 0 && size != agent->anchor.end)
-    result = fold_the_rest(agent, error);
-  if (result != 0)
-    return result;
-  settle_rewrite(agent);
-  return look_again(agent, error);
+    result = fold_the_rest(agent, size, error);
+  if (result == 0) {
+    settle_rewrite(agent);
+    result = look_again(agent, size, error);
+  }
+  return result;
 }
 
 void agent_follow_rewrite(struct agent *agent) {
+  int result;
+
   unload(agent);
   agent_log_close(&agent->log);
-  if (agent_refresh(agent, NULL) == 0)
+  result = agent_refresh(agent, NULL);
+  if (result == 0 || result == AGENT_GROWS)
     agent_store_checkpoint(agent, true);
 }
 
+static int refuse_growing(const struct agent *agent, struct error *error) {
+  return error_set(error, KAIZEN_E_BUSY,
+                   ".kaizen/metrics/%s: another program appends to " AGENT_LOG_FILE
+                   " faster than it can be read",
+                   agent->name);
+}
+
 int agent_acquire(struct agent *agent, int64_t deadline_ns, struct error *error) {
+  bool grew = false;
   int tries, result;
 
   for (tries = 0; tries < REOPEN_TRIES || clock_monotonic_ns() < deadline_ns; tries++) {
+    if (grew && clock_monotonic_ns() >= deadline_ns)
+      return refuse_growing(agent, error);
     if (open_files(agent, error) != 0)
       return -1;
     result = agent_lock_exclusive(&agent->lock, deadline_ns, error);
     if (result != 0)
       return result;
     result = agent_refresh(agent, error);
+    grew = result == AGENT_GROWS;
     if (result == 0)
       return 0;
-    agent_lock_release(&agent->lock);
+    if (result == AGENT_GROWS)
+      agent_store_checkpoint(agent, true); /* whoever comes meanwhile goes on from there */
+    agent_release(agent);
     if (result < 0)
       return -1;
     /* someone removed or replaced the files under their names: what we hold is no longer the
      * agent's */
-    close_files(agent);
+    if (!grew)
+      close_files(agent);
   }
+  if (grew)
+    return refuse_growing(agent, error);
   return error_set(error, KAIZEN_E_BUSY,
                    ".kaizen/metrics/%s: its files are replaced again and again by another program",
                    agent->name);

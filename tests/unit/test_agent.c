@@ -664,3 +664,56 @@ Test(agent, what_is_no_regular_file_is_refused_by_name_and_opens_nothing) {
   }
   cr_assert_eq(open_descriptors(), before);
 }
+
+/* ---- a program without the lock, which appends all the time ----------------------------------- */
+
+enum { BLOCK_LINES = 2000, BLOCKS_MAX = 10000 }; /* 1.4 GB: it stops by itself if nobody kills it */
+
+static pid_t begin_to_append(void) {
+  size_t line = strlen(GOOD), len = BLOCK_LINES * line;
+  int fd = open(file(), O_WRONLY | O_APPEND);
+  char *block = malloc(len);
+  pid_t child;
+
+  for (size_t at = 0; at < len; at += line)
+    memcpy(block + at, GOOD, line);
+  cr_assert(fd >= 0 && block);
+  child = fork();
+  if (child == 0) {
+    for (int i = 0; i < BLOCKS_MAX; i++)
+      if (write(fd, block, len) != (ssize_t)len)
+        break;
+    _exit(0);
+  }
+  free(block);
+  (void)close(fd);
+  cr_assert(child > 0);
+  return child;
+}
+
+Test(agent, one_who_appends_without_a_pause_holds_no_call) {
+  struct agent other;
+  struct error why = {0};
+  pid_t child;
+  int result, status;
+
+  put_log(GOOD);
+  look();
+  child = begin_to_append();
+  while (size_of_file(file()) < 1000000)
+    ;
+  result = agent_acquire(&agent, in_ms(200), &error);
+  if (result == 0)
+    agent_release(&agent);
+  cr_assert_eq(waitpid(child, &status, WNOHANG), 0, "it went on until the other was done");
+  cr_assert(result == 0 || (result == -1 && error.code == KAIZEN_E_BUSY), "%s", error.text);
+  agent_init(&other, &project, "coach"); /* what was folded until then was not in vain */
+  result = agent_acquire(&other, in_ms(0), &why);
+  cr_assert(result == 0 || result == -1, "the lock was kept");
+  if (result == 0)
+    agent_release(&other);
+  agent_close(&other);
+  (void)kill(child, SIGKILL);
+  cr_assert_eq(waitpid(child, &status, 0), child);
+  look();
+}

@@ -211,7 +211,8 @@ Test(retention_clock, the_days_of_the_log_show_that_time_has_passed) {
   cr_assert_eq(lines_of_file(file()), 3 * 181);
   append_days(-1, -50);
   cr_assert_eq(look(TODAY_S + 50 * DAY_S, 1002), 1, "%s", error.text);
-  cr_assert_eq(lines_of_file(file()), 3 * 131 + 50, "the clock went back with the lines that moved it");
+  cr_assert_eq(lines_of_file(file()), 3 * 131 + 50,
+               "the clock went back with the lines that moved it");
 }
 
 Test(retention_clock, a_clock_that_falls_back_to_1970_prunes_nothing_and_goes_on_later) {
