@@ -7,7 +7,7 @@ import ssl
 import subprocess
 
 from broker_faults import run
-from broker_support import Server
+from broker_support import Server, names_of
 from broker_world import World, folder_name
 
 LIBFAKETIME = ("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1", "/usr/lib/aarch64-linux-gnu/faketime/libfaketime.so.1")
@@ -28,7 +28,7 @@ class Authority:
 
     def sign(self, name, host, **environment):
         """A server's certificate for two days from now, or from the time that the environment fakes."""
-        (self.folder / f"{name}.ext").write_text(f"subjectAltName=DNS:{host}\n")
+        (self.folder / f"{name}.ext").write_text(f"subjectAltName={names_of(host)}\n")
         self.openssl("req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
                      "-keyout", f"{name}.key", "-out", f"{name}.csr", "-subj", f"/CN={host}")
         self.openssl("x509", "-req", "-in", f"{name}.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial",
@@ -52,7 +52,7 @@ def tls(scratch, name, config, right, authority):
     server = Server(folder, config).start()
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    world = World(name, scratch, server=server, make_stream=False, url=f"tls://localhost:{server.port}",
+    world = World(name, scratch, server=server, make_stream=False, url=f"tls://127.0.0.1:{server.port}",
                   nats_ca=str(authority.folder / "ca.pem"))
     world.client_options = {"tls": context}
     world.make_stream()
@@ -63,13 +63,13 @@ def certificates(scratch):
     if not shutil.which("openssl"):
         raise AssertionError("openssl is not installed")
     authority, stranger = Authority(scratch / "authority"), Authority(scratch / "stranger")
-    right = authority.sign("right", "localhost")
+    right = authority.sign("right", "127.0.0.1")
     rows = [tls(scratch, "TLS", right, right, authority),
             tls(scratch, "TLS: another host", authority.sign("wrong", "elsewhere.example"), right, authority),
-            tls(scratch, "TLS: another authority", stranger.sign("foreign", "localhost"), right, authority)]
+            tls(scratch, "TLS: another authority", stranger.sign("foreign", "127.0.0.1"), right, authority)]
     library = next((path for path in LIBFAKETIME if os.path.exists(path)), None)
     if library:
-        expired = authority.sign("expired", "localhost", LD_PRELOAD=library, FAKETIME="-30d")
+        expired = authority.sign("expired", "127.0.0.1", LD_PRELOAD=library, FAKETIME="-30d")
         rows.append(tls(scratch, "TLS: expired", expired, right, authority))
     else:
         print("SKIP: a certificate that is out of date: libfaketime is not installed")

@@ -6,8 +6,9 @@ import shutil
 import subprocess
 import unittest
 
-from broker_support import BrokerTest, wait_for
+from broker_support import BrokerTest, names_of, wait_for
 from fake_broker import FakeBroker
+
 
 class Lying(BrokerTest):
     def make_fake(self, answer):
@@ -117,11 +118,11 @@ class Lying(BrokerTest):
 @unittest.skipUnless(shutil.which("openssl"), "openssl is not installed")
 class Encrypted(BrokerTest):
     def certificate(self, name, host):
-        """A certificate for `host` that is its own authority."""
+        """A certificate for `host`, a name or an address, that is its own authority."""
         key, cert = self.scratch / f"{name}.key", self.scratch / f"{name}.pem"
         subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
                         "-nodes", "-days", "2", "-keyout", key, "-out", cert, "-subj", f"/CN={host}",
-                        "-addext", f"subjectAltName=DNS:{host}"],
+                        "-addext", f"subjectAltName={names_of(host)}"],
                        check=True, capture_output=True)
         return key, cert
 
@@ -131,9 +132,9 @@ class Encrypted(BrokerTest):
         return server, cert
 
     def test_events_go_over_tls_to_a_broker_of_a_known_authority(self):
-        server, cert = self.tls_server("localhost")
+        server, cert = self.tls_server("127.0.0.1")
         driver = self.make_driver()
-        driver.ok(f"attach 0 tls://localhost:{server.port} ca={cert}")
+        driver.ok(f"attach 0 tls://127.0.0.1:{server.port} ca={cert}")
         driver.ok("append coach 3")
         wait_for(lambda: "no stream takes" in driver.json("status 0")["reason"], "an answer over TLS")
         self.assertEqual(driver.json("host"), {"rand": True, "sigpipe": True})
@@ -148,16 +149,16 @@ class Encrypted(BrokerTest):
         self.assertEqual(driver.view("coach")["pending"], 3)
 
     def test_an_unknown_authority_is_refused(self):
-        server, _ = self.tls_server("localhost")
-        self.expect_insecure(f"tls://localhost:{server.port}")
+        server, _ = self.tls_server("127.0.0.1")
+        self.expect_insecure(f"tls://127.0.0.1:{server.port}")
 
     def test_a_certificate_for_another_host_is_refused(self):
         server, cert = self.tls_server("elsewhere.example")
-        self.expect_insecure(f"tls://localhost:{server.port}", f"ca={cert}")
+        self.expect_insecure(f"tls://127.0.0.1:{server.port}", f"ca={cert}")
 
     def test_a_tls_url_is_not_spoken_to_in_plain_text(self):
         server = self.make_server()
-        self.expect_insecure(f"tls://localhost:{server.port}")
+        self.expect_insecure(f"tls://127.0.0.1:{server.port}")
 
     def test_unreadable_credentials_leave_events_pending_and_are_named(self):
         server = self.make_server()

@@ -34,6 +34,12 @@ def wait_for(condition, what, patience_s=PATIENCE_S):
     raise AssertionError(f"not within {patience_s} s: {what}")
 
 
+def names_of(host):
+    """What a certificate calls it.  Tests name the loopback by its address: a machine without /etc/hosts knows no
+    "localhost", and libraries differ in whether they look for an address among the names."""
+    return f"DNS:{host}" + (f",IP:{host}" if host[0].isdigit() else "")
+
+
 def may_trace():
     """Whether strace is there and works."""
     return shutil.which("strace") and subprocess.run(["strace", "-o", "/dev/null", "true"], check=False,
