@@ -89,7 +89,8 @@ static bool read_agent(struct sender *sender, struct publisher_agent *agent, siz
   return seen == PUBLISHER_READY && count == max && agent->look;
 }
 
-/* So that it is known whether something waits: up to `max` events an agent. */
+/* So that it is known whether something waits: up to `max` events an agent.  Those that are done
+ * behind one that is declined again and again do not wait. */
 void sender_read_ahead(struct sender *sender, struct publisher_project *projects, size_t max,
                        int64_t now_ns) {
   for (struct publisher_project *project = projects; project; project = project->next) {
@@ -100,7 +101,7 @@ void sender_read_ahead(struct sender *sender, struct publisher_project *projects
 
       for (const struct window_entry *entry = agent->first; entry && waiting < max;
            entry = entry->next)
-        waiting++;
+        waiting += entry->state != WINDOW_DONE;
       if (waiting < max || agent->replace)
         (void)read_agent(sender, agent, max - waiting, offer_to_nobody, now_ns);
     }

@@ -74,6 +74,8 @@ class Lying(BrokerTest):
         driver.ok("append coach 100")
         wait_for(lambda: len(set(broker.published)) == 101, "all of them")
         self.assertEqual(driver.view("coach")["dead"], 0, "it may be taken yet")
+        tries = driver.json("status 0")["failures"]
+        wait_for(lambda: driver.json("status 0")["failures"] > tries, "one more try of the first, the only one left")
         driver.ok("append coach 5000")
         self.assertEqual(driver.flush(ms=60000), (0, 0))
         view = driver.view("coach")
