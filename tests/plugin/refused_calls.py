@@ -20,6 +20,9 @@ WEAKER = {"openat2": "created outside the project", "statx": "inode number alone
 # There is no other way: the message says which call it was.
 NAMED = {"flock": ["flock"], "fdatasync": ["sync"], "fsync": ["sync"],
          "mkdirat": ["make the folder"], "ftruncate": ["ftruncate"], "fstatfs": ["fstatfs"]}
+# glibc 2.36 and newer end a process that asks arc4random() where getrandom() is forbidden and not merely missing;
+# json-c asks, as of Debian 13.  There a host that runs with such a filter has to do without json-c.
+LIBRARYS_END = b"cannot get entropy for arc4random"
 
 
 def tracer(call, error):
@@ -58,6 +61,8 @@ class RefusedCalls(HostTest):
         for call, error in itertools.product(REPLACED, REFUSALS):
             self.renew_project()
             with self.subTest(f"{call} {error}"):
+                if LIBRARYS_END in self.run_refused(call, error, "show").stderr:
+                    self.skipTest("the C library ends every program that uses json-c")
                 ids = {json.loads(self.expect_refused(0, call, error, *event))["event_id"] for _ in range(2)}
                 self.assertEqual(len(ids), 1)
                 self.expect_refused(0, call, error, "record", "coach", "--failure", "--emit-event")
