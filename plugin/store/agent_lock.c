@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/directory.h"
+#include "base/os_lock_keeper.h"
 #include "common/lock_wait.h"
 
 #define LOCK_FILE ".lock"
@@ -20,9 +21,14 @@
 /* Who went through the turnstile may take a free lock past it for that long: a burst of records
  * pays for it once, and who waits there waits that much longer at most. */
 #define PAST_TURNSTILE_NS INT64_C(200000)
+/* Who waits so long asks who keeps the lock, and again after so long; beyond the deadline of the wait
+ * a look takes at most so long. */
+#define LOOK_AFTER_NS INT64_C(100000000)
+#define LOOK_INTERVAL_NS INT64_C(500000000)
+#define LOOK_NS INT64_C(50000000)
 #define REOPEN_TRIES 8 /* of a reader, with one who removes the file again and again */
 
-static const struct agent_lock closed = {.lock_fd = -1, .next_fd = -1};
+static const struct agent_lock closed = {.agent_fd = -1, .lock_fd = -1, .next_fd = -1};
 
 static int remember_file(struct agent_lock *lock, struct error *error) {
   struct stat status;
@@ -36,6 +42,7 @@ static int remember_file(struct agent_lock *lock, struct error *error) {
 
 int agent_lock_open(struct agent_lock *lock, int agent_fd, struct error *error) {
   *lock = closed;
+  lock->agent_fd = agent_fd;
   if (directory_open_file(agent_fd, LOCK_FILE, O_RDWR | O_CREAT, &lock->lock_fd, error) == 0 &&
       directory_open_file(agent_fd, TURNSTILE_FILE, O_RDWR | O_CREAT, &lock->next_fd, error) == 0 &&
       remember_file(lock, error) == 0)
@@ -52,44 +59,123 @@ void agent_lock_close(struct agent_lock *lock) {
   *lock = closed;
 }
 
-/* 0, 1 at the deadline, -1 with *error. */
-static int take(int fd, int operation, const char *name, int64_t deadline_ns, struct error *error) {
-  int result = lock_wait_take(fd, operation, deadline_ns);
+/* ---- who keeps it ---------------------------------------------------------------------------- */
 
+#define ORPHANED 2
+
+static int64_t earlier(int64_t a, int64_t b) {
+  return a < b ? a : b;
+}
+
+/* Whoever waits has the time to look. */
+static bool is_orphaned(int fd, int64_t deadline_ns) {
+  int64_t least_ns = clock_monotonic_ns() + LOOK_NS;
+
+  return os_lock_keeper_look(fd, deadline_ns > least_ns ? deadline_ns : least_ns) ==
+         OS_LOCK_KEEPER_CHILD;
+}
+
+/* 0, 1 at the deadline, ORPHANED, -1 with *error. */
+static int take(struct agent_lock *lock, int fd, int operation, const char *name,
+                int64_t deadline_ns, struct error *error) {
+  int64_t begin_ns = clock_monotonic_ns(),
+          until_ns = earlier(begin_ns + LOOK_AFTER_NS, deadline_ns);
+  int result = lock_wait_take(fd, operation, until_ns);
+
+  while (result == 1 && deadline_ns > begin_ns) {
+    if (until_ns >= lock->looked_ns + LOOK_INTERVAL_NS) {
+      lock->looked_ns = until_ns;
+      if (is_orphaned(fd, deadline_ns))
+        return ORPHANED;
+    }
+    if (until_ns >= deadline_ns)
+      break;
+    until_ns = earlier(until_ns + LOOK_INTERVAL_NS, deadline_ns);
+    result = lock_wait_take(fd, operation, until_ns);
+  }
   return result < 0 ? error_set_errno(error, KAIZEN_E_IO, errno, "%s: flock", name) : result;
 }
 
-/* Everybody who waits does so here, readers too: at .lock itself stands only the next one.  Readers
- * that passed by would share the lock without end, and no writer would ever find it free.  A reader
- * meets a folder without a turnstile where somebody removed it. */
-static int pass_turnstile(struct agent_lock *lock, int operation, int64_t deadline_ns,
-                          struct error *error) {
-  int result;
+static bool is_in_place(const struct agent_lock *lock, int fd, const char *name) {
+  struct stat named, held;
 
-  if (lock->next_fd < 0)
-    return take(lock->lock_fd, operation, LOCK_FILE, deadline_ns, error);
-  result = take(lock->next_fd, LOCK_EX, TURNSTILE_FILE, deadline_ns, error);
-  if (result != 0)
-    return result;
-  result = take(lock->lock_fd, operation, LOCK_FILE, deadline_ns, error);
-  (void)flock(lock->next_fd, LOCK_UN);
-  return result;
+  return fstat(fd, &held) == 0 && fstatat(lock->agent_fd, name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+         named.st_ino == held.st_ino && named.st_dev == held.st_dev;
 }
 
+/* Puts a new file in the place of one whose lock nobody works under.  One process at a time does,
+ * so that none removes what another has just made.  Until the old name is gone the child may end
+ * and somebody take the lock who has seen the file in its place: whoever that is, is waited for.
+ * 0, 1 at the deadline, -1 with *error. */
+static int replace(struct agent_lock *lock, int *fd, const char *name, int64_t deadline_ns,
+                   struct error *error) {
+  int result = lock_wait_take(lock->agent_fd, LOCK_EX, deadline_ns), new_fd = -1;
+
+  if (result != 0)
+    return result < 0 ? error_set_errno(error, KAIZEN_E_IO, errno, "%s: flock of its folder", name)
+                      : 1;
+  if (is_in_place(lock, *fd, name)) {
+    (void)unlinkat(lock->agent_fd, name, 0);
+    if (!is_orphaned(*fd, deadline_ns))
+      result = lock_wait_take(*fd, LOCK_EX, deadline_ns);
+  }
+  (void)flock(lock->agent_fd, LOCK_UN);
+  if (result != 0)
+    return 1;
+  result = directory_open_file(lock->agent_fd, name, O_RDWR | O_CREAT, &new_fd, error);
+  if (result != 0)
+    return result < 0 ? -1 : error_set(error, KAIZEN_E_IO, "%s: the agent's folder is gone", name);
+  (void)close(*fd);
+  *fd = new_fd;
+  return remember_file(lock, error);
+}
+
+/* ---- taking it ------------------------------------------------------------------------------- */
+
+/* As take(), but with a new file where the old one's lock is orphaned. */
+static int take_or_replace(struct agent_lock *lock, int *fd, const char *name, int64_t deadline_ns,
+                           struct error *error) {
+  int result = take(lock, *fd, LOCK_EX, name, deadline_ns, error);
+
+  if (result == ORPHANED) {
+    result = replace(lock, fd, name, deadline_ns, error);
+    if (result == 0)
+      result = take(lock, *fd, LOCK_EX, name, deadline_ns, error);
+  }
+  return result == ORPHANED ? 1 : result;
+}
+
+/* Everybody who waits does so at the turnstile, readers too: at .lock itself stands only the next
+ * one.  Readers that passed by would share the lock without end, and no writer would ever find it
+ * free. */
 int agent_lock_exclusive(struct agent_lock *lock, int64_t deadline_ns, struct error *error) {
   int result;
 
   if (clock_monotonic_ns() < lock->passed_ns + PAST_TURNSTILE_NS &&
       flock(lock->lock_fd, LOCK_EX | LOCK_NB) == 0)
     return 0;
-  result = pass_turnstile(lock, LOCK_EX, deadline_ns, error);
+  result = take_or_replace(lock, &lock->next_fd, TURNSTILE_FILE, deadline_ns, error);
+  if (result != 0)
+    return result;
+  result = take_or_replace(lock, &lock->lock_fd, LOCK_FILE, deadline_ns, error);
+  (void)flock(lock->next_fd, LOCK_UN);
   if (result == 0)
     lock->passed_ns = clock_monotonic_ns();
   return result;
 }
 
+/* A reader meets a folder without a turnstile where somebody removed it. */
 int agent_lock_shared(struct agent_lock *lock, int64_t deadline_ns, struct error *error) {
-  return pass_turnstile(lock, LOCK_SH, deadline_ns, error);
+  int result = 0;
+
+  if (lock->next_fd >= 0)
+    result = take(lock, lock->next_fd, LOCK_EX, TURNSTILE_FILE, deadline_ns, error);
+  if (result != 0 && result != ORPHANED)
+    return result;
+  result = take(lock, lock->lock_fd, LOCK_SH, LOCK_FILE, deadline_ns, error);
+  if (lock->next_fd >= 0)
+    (void)flock(lock->next_fd, LOCK_UN);
+  return result == ORPHANED ? 0 : result;
 }
 
 void agent_lock_release(struct agent_lock *lock) {

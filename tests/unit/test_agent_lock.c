@@ -7,7 +7,9 @@
 #include <kaizen/plugin.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <sys/file.h>
+#include <sys/wait.h>
 
 #include "base/clock.h"
 #include "store/agent_lock.h"
@@ -173,4 +175,107 @@ Test(agent_lock, a_reader_that_may_not_write_locks_all_the_same) {
   if (getuid() == 0)
     cr_assert_eq(seteuid(0), 0);
   cr_assert_eq(chmod(agent_file("coach", ""), 0700), 0);
+}
+
+/* ---- a lock that outlives who took it -------------------------------------------------------- */
+
+/* A process takes the lock of that file, forks, and is killed: the child keeps it and waits until it
+ * is killed, too.  Answers the child. */
+static pid_t leave_locked(const char *name, int flags) {
+  int told[2];
+  pid_t taker, child;
+
+  cr_assert_eq(pipe(told), 0);
+  taker = fork();
+  if (taker == 0) {
+    int fd = open(agent_file("coach", name), O_RDWR | flags);
+
+    if (fd < 0 || flock(fd, LOCK_EX) != 0)
+      _exit(1);
+    child = fork();
+    if (child != 0 && write(told[1], &child, sizeof child) != sizeof child)
+      _exit(1);
+    for (;;)
+      (void)pause();
+  }
+  cr_assert_eq(read(told[0], &child, sizeof child), sizeof child);
+  (void)kill(taker, SIGKILL);
+  cr_assert_eq(waitpid(taker, NULL, 0), taker);
+  (void)close(told[0]);
+  (void)close(told[1]);
+  return child;
+}
+
+Test(agent_lock, that_a_child_keeps_of_a_parent_that_was_killed_is_replaced) {
+  static const char *const names[] = {".lock", ".next"};
+
+  for (unsigned i = 0; i < sizeof names / sizeof *names; i++) {
+    pid_t child = leave_locked(names[i], O_CLOEXEC);
+    struct agent_lock late;
+
+    cr_assert_eq(agent_lock_open(&late, folder, &error), 0);
+    cr_assert_eq(agent_lock_exclusive(&writer, in_ms(60000), &error), 0, "%s", names[i]);
+    cr_assert(agent_lock_in_place(&writer, folder), "%s", names[i]);
+    cr_assert_eq(agent_lock_exclusive(&late, 0, &error), 1, "%s", names[i]);
+    agent_lock_release(&writer);
+    cr_assert_eq(agent_lock_exclusive(&late, in_ms(60000), &error), 0, "%s", names[i]);
+    cr_assert(agent_lock_in_place(&late, folder), "%s", names[i]);
+    agent_lock_release(&late);
+    agent_lock_close(&late);
+    (void)kill(child, SIGKILL);
+  }
+}
+
+Test(agent_lock, that_a_child_keeps_is_no_obstacle_to_a_reader_and_left_as_it_is) {
+  static const char *const names[] = {".lock", ".next"};
+
+  for (unsigned i = 0; i < sizeof names / sizeof *names; i++) {
+    pid_t child = leave_locked(names[i], O_CLOEXEC);
+    struct agent_lock reader;
+
+    cr_assert_eq(agent_lock_read(&reader, folder, in_ms(60000), &error), 0, "%s: %s", names[i],
+                 error.text);
+    agent_lock_release(&reader);
+    agent_lock_close(&reader);
+    cr_assert_not(is_free(names[i]));
+    (void)kill(child, SIGKILL);
+    while (!is_free(names[i]))
+      sched_yield();
+  }
+}
+
+/* flock(1) takes a lock for the shell that called it, and ends. */
+Test(agent_lock, that_was_handed_on_is_waited_for) {
+  pid_t child = leave_locked(".lock", 0);
+
+  cr_assert_eq(agent_lock_exclusive(&writer, in_ms(300), &error), 1);
+  cr_assert(agent_lock_in_place(&writer, folder));
+  (void)kill(child, SIGKILL);
+  cr_assert_eq(agent_lock_exclusive(&writer, in_ms(60000), &error), 0);
+  agent_lock_release(&writer);
+}
+
+Test(agent_lock, of_a_process_that_lives_is_waited_for_also_when_it_has_forked) {
+  int told[2];
+  pid_t taker;
+  char byte;
+
+  cr_assert_eq(pipe(told), 0);
+  taker = fork();
+  if (taker == 0) {
+    (void)setpgid(0, 0);
+    if (flock(open(agent_file("coach", ".lock"), O_RDWR | O_CLOEXEC), LOCK_EX) != 0)
+      _exit(1);
+    if (fork() != 0)
+      (void)!write(told[1], "", 1);
+    for (;;)
+      (void)pause();
+  }
+  cr_assert_eq(read(told[0], &byte, 1), 1);
+  (void)close(told[0]);
+  (void)close(told[1]);
+  cr_assert_eq(agent_lock_exclusive(&writer, in_ms(300), &error), 1);
+  cr_assert(agent_lock_in_place(&writer, folder));
+  (void)kill(-taker, SIGKILL);
+  cr_assert_eq(waitpid(taker, NULL, 0), taker);
 }
