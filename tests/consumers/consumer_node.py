@@ -47,7 +47,7 @@ def consume(run, folder, name, *options):
 def check(run, folder, args):
     failures = [f"a recording process ended with {status}" for status in
                 run.record(args.processes, 4, args.records, args.restarts) if status]
-    for arguments in (["drain", "--timeout", "60"], ["drain", "--resend-all", "--timeout", "60"]):
+    for arguments in (["drain", "--timeout", "120"], ["drain", "--resend-all", "--timeout", "120"]):
         drained = run.host(*arguments)
         failures += [f"{arguments}: {drained.stdout}"] if drained.returncode else []
     expected = run.expected()

@@ -31,7 +31,7 @@ def schema_errors(payloads):
 def check(run, args):
     failures = [f"a recording process ended with {status}" for status in
                 run.record(args.processes, 4, args.records, args.restarts) if status]
-    drained = run.host("drain", "--timeout", "60")
+    drained = run.host("drain", "--timeout", "120")
     failures += [f"drain: {drained.stdout}"] if drained.returncode else []
     before = len(run.listener.payloads)
     expected = run.expected()
@@ -40,7 +40,7 @@ def check(run, args):
     if not args.restarts:  # a plain subscription has what was sent while it stood
         failures += differences(first_of_each(run.listener.payloads)[0], expected)
 
-    again = run.host("drain", "--resend-all", "--timeout", "60")
+    again = run.host("drain", "--resend-all", "--timeout", "120")
     failures += [f"drain --resend-all: {again.stdout}"] if again.returncode else []
     wait_until(lambda: len(run.listener.payloads) >= before + marked)
     payloads = list(run.listener.payloads)

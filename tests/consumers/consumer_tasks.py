@@ -43,7 +43,7 @@ class OneTaskAnAgent(unittest.TestCase):
         self.record("coach", "-" * 10)
         self.assertEqual(self.consume(), [])
         payloads = list(self.run_.listener.payloads)
-        self.assertEqual(self.run_.host("drain", "--resend-all", "--timeout", "30").returncode, 0)
+        self.assertEqual(self.run_.host("drain", "--resend-all", "--timeout", "120").returncode, 0)
         client = Client(self.run_.server.url)
         stored = client.count()
         client.close()

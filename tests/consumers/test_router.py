@@ -43,7 +43,7 @@ class LowSuccessRate(unittest.TestCase):
         self.assertIn("coach", opened[0]["title"])
         self.assertIn("shop", opened[0]["title"])
 
-        again = self.run_.host("drain", "--resend-all", "--timeout", "30")
+        again = self.run_.host("drain", "--resend-all", "--timeout", "120")
         self.assertEqual(again.returncode, 0, again.stdout)
         self.assertEqual(self.take(5), [[]] * 5)
         self.assertEqual((len(self.router.tasks), self.router.refused), (1, 5))

@@ -11,7 +11,7 @@ import sys
 import unittest
 
 from broker_support import Server
-from shim_support import HostTest, clean_environment
+from shim_support import BROKER_INIT, HostTest, clean_environment
 
 try:
     import jsonschema
@@ -205,7 +205,7 @@ class Schemas(HostTest):
         self.addCleanup(server.kill)
         broker = {"NATS_URL": server.url}
         self.document("broker", 0, "broker", "init", "--dry-run", env=broker)
-        self.document("broker", 0, "broker", "init", env=broker)
+        self.document("broker", 0, *BROKER_INIT, env=broker)
         self.expect(0, "record", "a" * 64, "--success", "--emit-event", env=broker)
         self.assertEqual(self.document("drain", 0, "drain", env=broker)["dead_lettered"], 1)
         letters = self.expect(6, "dead-letters", "list", "-o", "json").splitlines()

@@ -12,7 +12,7 @@ import unittest
 
 from hook_stubs import STUBS
 from hook_support import HOSTS, HookTest
-from shim_support import PLUGIN, Broker
+from shim_support import BROKER_INIT, PLUGIN, Broker
 
 SUBJECT = "activity.kaizen.metrics.recorded"
 SUBSCRIBER = pathlib.Path(__file__).parents[1] / "support" / "subscriber.py"
@@ -42,7 +42,7 @@ class Agents(HookTest):
         os.environ["PATH"] += ":/usr/sbin"
         self.broker = Broker(self.scratch).start()
         (self.project / ".git").mkdir()
-        self.expect(0, "broker", "init", env={"NATS_URL": self.broker.url})
+        self.expect(0, *BROKER_INIT, env={"NATS_URL": self.broker.url})
 
     def tearDown(self):
         self.broker.stop()
@@ -60,7 +60,7 @@ class Agents(HookTest):
         records = self.records()
         self.assertEqual(sorted((record["agent"], record["success"]) for record in records), sorted(expected),
                          self.hook_log())
-        self.expect(0, "drain", "--timeout", "30", env={"NATS_URL": self.broker.url})
+        self.expect(0, "drain", "--timeout", "120", env={"NATS_URL": self.broker.url})
         events = subscriber.events()
         self.assertEqual({event_id for event_id, _ in events}, {record["event_id"] for record in records})
         self.assertEqual(sorted(event["attributes"]["agent"] for _, event in events),

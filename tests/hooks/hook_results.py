@@ -11,7 +11,7 @@ import time
 import unittest
 
 from hook_support import HookTest
-from shim_support import clean_environment
+from shim_support import HANGS_S, clean_environment
 
 SESSION = "7d3c1f02-5f5e-4b63-9a41-0c2b7f1e8a55"
 CLAUDE = {
@@ -246,7 +246,7 @@ class Results(HookTest):
         command = " ".join(shlex.quote(str(word)) for word in
                            self.host_command("exec", "fixer", "--result", "claude-json", "--", "cat", self.output))
         result = subprocess.run(["sh", "-c", command + " >&-"], cwd=self.project, env=clean_environment(self.home),
-                                capture_output=True, timeout=60)
+                                capture_output=True, timeout=HANGS_S)
         self.assertEqual(result.returncode, 0, result.stderr)
         self.check_claude(self.record())
 

@@ -11,7 +11,7 @@ import threading
 import unittest
 
 from hook_support import HookTest
-from shim_support import HOST, clean_environment, slowed
+from shim_support import HANGS_S, HOST, clean_environment, slowed
 
 MIXED = [
     "kaizen-host hook claude-code 2>>/tmp/kz.log; /opt/mine.sh",
@@ -202,7 +202,7 @@ class Settings(HookTest):
             pass
         (path.parent / "mine").write_text('{\n  "n": 2\n}\n')
         os.rename(path.parent / "mine", path)
-        _, messages = process.communicate(timeout=60)
+        _, messages = process.communicate(timeout=HANGS_S)
         self.assertEqual(process.returncode, 0, messages)
         document = json.loads(path.read_text())
         self.assertEqual(document["n"], 2)

@@ -10,7 +10,7 @@ import unittest
 from hook_agents import Subscriber
 from hook_stubs import ClaudeCode
 from hook_support import HookTest
-from shim_support import PLUGIN, Broker, clean_environment
+from shim_support import BROKER_INIT, PLUGIN, Broker, clean_environment
 
 TURNS = range(1, 21)
 FAILED = 7             # ends by an error of the provider
@@ -26,7 +26,7 @@ class Story(HookTest):
         self.broker = Broker(self.scratch).start()
         self.env = {"NATS_URL": self.broker.url}
         (self.project / ".git").mkdir()
-        self.expect(0, "broker", "init", env=self.env)
+        self.expect(0, *BROKER_INIT, env=self.env)
         self.agent = ClaudeCode(self.home, self.project)
 
     def tearDown(self):
@@ -114,7 +114,7 @@ class Story(HookTest):
         self.assertEqual(json.loads(self.expect(0, "verify", "-o", "json"))["consistent"], True)
 
     def check_events(self, subscriber, executions):
-        self.expect(0, "drain", "--timeout", "30", env=self.env)
+        self.expect(0, "drain", "--timeout", "120", env=self.env)
         events = subscriber.events()
         self.assertEqual(len(events), executions)
         counts = [event["attributes"]["summary"]["execution_count"] for _, event in events

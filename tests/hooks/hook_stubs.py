@@ -11,6 +11,7 @@ import subprocess
 import tomllib
 
 from hook_support import FIXTURES
+from shim_support import HANGS_S
 
 DRIVER = """
 import { readFileSync } from "node:fs";
@@ -34,7 +35,7 @@ for (const [name, ...values] of steps.calls) await handlers[name](...values);
 class StubAgent:
     """One session of a coding agent in `project`, of a user whose home is `home`."""
     expected = []  # (agent, success) of what session() leaves
-    limit_s = 60  # far beyond a host's own: whether a hook keeps those, a busy machine cannot show
+    limit_s = HANGS_S  # far beyond a host's own: whether a hook keeps those, a busy machine cannot show
     environment = ("PATH", "HOME")
 
     def __init__(self, home, project):
@@ -214,7 +215,7 @@ class NodeAgent(StubAgent):
         (work / "plugin.mjs").write_text(plugin.read_text())
         (work / "steps.json").write_text(json.dumps(steps))
         result = subprocess.run(["node", work / "driver.mjs", work / "plugin.mjs", work / "steps.json"],
-                                cwd=self.project, env=self.environ(), capture_output=True, timeout=60)
+                                cwd=self.project, env=self.environ(), capture_output=True, timeout=HANGS_S)
         assert (result.returncode, result.stdout, result.stderr) == (0, b"", b""), result
 
 

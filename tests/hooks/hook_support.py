@@ -7,7 +7,7 @@ import re
 import subprocess
 import unittest
 
-from shim_support import PLUGIN, HostTest, clean_environment
+from shim_support import HANGS_S, PLUGIN, HostTest, clean_environment
 
 FIXTURES = pathlib.Path(__file__).parent / "fixtures"
 HOSTS = ("claude-code", "codex", "codex-notify", "gemini", "cursor", "copilot", "goose", "openhands", "opencode",
@@ -115,7 +115,7 @@ class HookTest(HostTest):
         result = subprocess.run(
             command, input=stdin if stdin is not None else b"", cwd=cwd or self.project,
             env=clean_environment(self.home, env) if not isinstance(env, bytes) else {},
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60)
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=HANGS_S)
         self.assertEqual((result.returncode, result.stdout, result.stderr), (0, b"", b""), (host, options))
         return result
 

@@ -12,7 +12,7 @@ import subprocess
 import tempfile
 import traceback
 
-from shim_support import HOST, PLUGIN, clean_environment
+from shim_support import HANGS_S, HOST, PLUGIN, clean_environment
 
 import kaizen_ctypes
 
@@ -141,7 +141,7 @@ def configure_text(world, text):
 def call_host(world, arguments, environment=None, stdin=b"", cwd=None, uid=None):
     def work():
         surroundings = clean_environment(world.home, environment)
-        result = subprocess.run([HOST, *arguments], input=stdin, cwd=cwd or world.project, timeout=60,
+        result = subprocess.run([HOST, *arguments], input=stdin, cwd=cwd or world.project, timeout=HANGS_S,
                                 env={name: value for name, value in surroundings.items() if value is not None},
                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         return Answer(result.returncode, (result.stdout + result.stderr).decode(errors="replace"))

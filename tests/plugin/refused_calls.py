@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import unittest
 
-from shim_support import HostTest, clean_environment
+from shim_support import HANGS_S, HostTest, clean_environment
 
 REFUSALS = ("ENOSYS", "EPERM", "EACCES")
 # Linux has these and POSIX does not, or containers are known to refuse them.
@@ -37,7 +37,7 @@ def may_trace():
 @unittest.skipUnless(may_trace(), "strace is missing or may not trace here")
 class RefusedCalls(HostTest):
     def run_refused(self, call, error, *arguments):
-        return subprocess.run([*tracer(call, error), *self.host_command(*arguments)], cwd=self.project, timeout=60,
+        return subprocess.run([*tracer(call, error), *self.host_command(*arguments)], cwd=self.project, timeout=HANGS_S,
                               env=clean_environment(self.home, {}), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
     def makes_linux_calls(self):

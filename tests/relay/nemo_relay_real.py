@@ -197,7 +197,7 @@ class Relay(HostTest):
         client.make_stream()
         self.install(f'emit_event = true\nnats_url = "{server.url}"\n')
         self.scene("crowd")
-        self.kaizen("--set", f"nats_url={server.url}", "drain", "--timeout", "60")
+        self.kaizen("--set", f"nats_url={server.url}", "drain", "--timeout", "120")
         sent = [event["id"] for _, event in client.messages()]
         self.assertEqual(sorted(sent), sorted(record["event_id"] for record in self.records()))
 

@@ -11,7 +11,7 @@ import time
 import unittest
 
 from broker_support import Client
-from shim_support import Broker, HostTest, clean_environment, slowed
+from shim_support import BROKER_INIT, HANGS_S, Broker, HostTest, clean_environment, slowed
 
 
 def nice_of_threads(pid):
@@ -35,7 +35,7 @@ class Delivery(HostTest):
         return json.loads(self.expect(status, *arguments, "-o", "json", env=self.env, **options))
 
     def emit(self, *arguments):
-        return self.document(0, "record", "coach", "--success", "--emit-event", "--wait", "20", *arguments)
+        return self.document(0, "record", "coach", "--success", "--emit-event", "--wait", "120", *arguments)
 
     def start(self, *arguments):
         return subprocess.Popen(self.host_command(*arguments), cwd=self.project, env=clean_environment(self.home, self.env),
@@ -56,7 +56,7 @@ class Delivery(HostTest):
         self.assertEqual((report["stream"], report["subjects"]), ("ACTIVITY_EVENTS", ["activity.>", "org.>"]))
 
     def test_an_event_is_acknowledged_within_the_wait(self):
-        self.expect(0, "broker", "init", env=self.env)
+        self.expect(0, *BROKER_INIT, env=self.env)
         result = self.emit()
         self.assertEqual((result["event"], result["reason"]), ("acknowledged", None))
         status = self.document(0, "status", "--set", "emit_event=true")
@@ -67,7 +67,7 @@ class Delivery(HostTest):
         self.assertEqual(self.document(5, "record", "coach", "--success", "--emit-event", "--wait", "1")["event"], "pending")
         self.assertEqual(self.document(5, "drain", "--timeout", "0.3")["ended"], "timeout")
         self.broker.start()
-        self.expect(0, "broker", "init", env=self.env)
+        self.expect(0, *BROKER_INIT, env=self.env)
         result = self.document(0, "drain")
         self.assertEqual((result["ended"], result["acknowledged"], result["pending"]), ("done", 1, 0))
 
@@ -79,8 +79,8 @@ class Delivery(HostTest):
         self.assertEqual((repeat["result"], repeat["event"], repeat["event_id"]), ("DUPLICATE", "pending", first["event_id"]))
         self.assertEqual(self.document(5, "record", "coach", "--success", "-k", "k", "-w", "0.1")["event"], "pending")
         self.broker.start()
-        self.expect(0, "broker", "init", env=self.env)
-        sent = self.document(0, "record", "coach", "--success", "-e", "-k", "k", "-w", "20")
+        self.expect(0, *BROKER_INIT, env=self.env)
+        sent = self.document(0, "record", "coach", "--success", "-e", "-k", "k", "-w", "120")
         self.assertEqual((sent["result"], sent["event"]), ("DUPLICATE", "acknowledged"))
         self.assertEqual(self.document(0, "status", "--no-broker")["agents"][0]["acknowledged"], 1)
         self.assertEqual(self.document(0, "record", "coach", "--success", "-k", "k")["event"], "acknowledged")
@@ -89,19 +89,19 @@ class Delivery(HostTest):
         self.broker.stop()
         self.broker = Broker(self.scratch, "max_payload: 350\n").start()
         self.env = {"NATS_URL": self.broker.url}
-        self.expect(0, "broker", "init", env=self.env)
+        self.expect(0, *BROKER_INIT, env=self.env)
         long_name = "a" * 64
-        self.assertEqual(self.document(0, "record", "b", "--success", "-e", "-w", "20")["event"], "acknowledged")
-        refused = self.document(6, "record", long_name, "--success", "-e", "-k", "k", "-w", "20")
+        self.assertEqual(self.document(0, "record", "b", "--success", "-e", "-w", "120")["event"], "acknowledged")
+        refused = self.document(6, "record", long_name, "--success", "-e", "-k", "k", "-w", "120")
         self.assertEqual((refused["result"], refused["event"]), ("RECORDED", "dead-lettered"))
-        self.assertEqual(self.document(0, "record", "b", "--success", "-e", "-w", "20")["event"], "acknowledged")
+        self.assertEqual(self.document(0, "record", "b", "--success", "-e", "-w", "120")["event"], "acknowledged")
         repeat = self.run_host("record", long_name, "--success", "-k", "k", env=self.env)
         self.assertEqual(repeat.returncode, 0)
         self.assertIn(b": dead-lettered\n", repeat.stdout)
         self.assertIn(b"dead-letters list", repeat.stderr)
 
     def test_a_broker_far_away_is_no_broker_that_is_down(self):
-        self.expect(0, "broker", "init", env=self.env)
+        self.expect(0, *BROKER_INIT, env=self.env)
         self.run_host("record", "coach", "--success", "-e", "--set", "delivery=relay", env=self.env)
         drain = subprocess.run(slowed(self.host_command("drain", "-o", "json"), "connect", 500), cwd=self.project,
                                env=clean_environment(self.home, self.env), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
@@ -119,7 +119,7 @@ class Delivery(HostTest):
             self.assertEqual(drained.stderr.decode().count("no broker answers"), 1, drained.stderr)
 
     def test_a_drain_waits_for_a_broker_that_restarts(self):
-        self.expect(0, "broker", "init", env=self.env)
+        self.expect(0, *BROKER_INIT, env=self.env)
         self.broker.stop()
         self.run_host("record", "coach", "--success", "-e", "-w", "0", env=self.env)
         drain = self.start("drain", "-o", "json")
@@ -145,7 +145,7 @@ class Delivery(HostTest):
         self.assertEqual(json.loads(self.lines("coach")[-1])["metadata"]["outcome"], "lost")
 
     def test_what_a_frozen_broker_keeps_is_pending_everywhere(self):
-        self.expect(0, "broker", "init", env=self.env)
+        self.expect(0, *BROKER_INIT, env=self.env)
         self.emit()
         self.broker.process.send_signal(signal.SIGSTOP)
         try:
@@ -171,14 +171,14 @@ class Delivery(HostTest):
         self.assertIn("broker init", document["reason"])
 
     def test_a_drain_counts_its_own_events_and_the_history_apart(self):
-        self.expect(0, "broker", "init", env=self.env)
+        self.expect(0, *BROKER_INIT, env=self.env)
         self.emit()
         self.run_host("record", "coach", "--success", "-e", "-w", "0", "--set", "delivery=relay", env=self.env)
         result = self.run_host("drain", env=self.env)
         self.assertEqual(result.stdout, b"1 of 1 event acknowledged, 0 pending, 0 dead letters; in all 2 of 2 acknowledged, 0 dead letters\n")
 
     def test_a_resend_says_what_the_stream_did_with_it(self):
-        self.expect(0, "broker", "init", env=self.env)
+        self.expect(0, *BROKER_INIT, env=self.env)
         self.emit()
         self.emit()
         again = self.run_host("drain", "--resend-all", env=self.env).stderr.decode()
@@ -194,7 +194,7 @@ class Delivery(HostTest):
         self.assertEqual(self.document(0, "drain", "--resend-all")["duplicates_now"], 2)
 
     def test_watch_shows_each_event_with_its_id(self):
-        self.expect(0, "broker", "init", env=self.env)
+        self.expect(0, *BROKER_INIT, env=self.env)
         watch = self.start("watch", "-n", "2", "-o", "json")
         sent = []
         # A plain subscription sees what comes after it: events go out until it has seen its two.
@@ -210,10 +210,10 @@ class Delivery(HostTest):
         watch = self.start("watch")
         self.assertIn(b"Ctrl-C", watch.stderr.readline())
         watch.send_signal(signal.SIGINT)
-        self.assertEqual((watch.communicate(timeout=30)[0], watch.returncode), (b"", 0))
+        self.assertEqual((watch.communicate(timeout=HANGS_S)[0], watch.returncode), (b"", 0))
 
     def test_a_service_publishes_for_the_roots_in_its_file_and_for_those_added(self):
-        self.expect(0, "broker", "init", env=self.env)
+        self.expect(0, *BROKER_INIT, env=self.env)
         roots = [self.scratch / name for name in ("one", "two")]
         for root in roots:
             root.mkdir()
@@ -238,14 +238,14 @@ class Delivery(HostTest):
         self.assertEqual(priorities["kaizen-pub"], min(ours + 10, 19))  # it, and whom it started
         self.assertEqual(len(set(priorities.values())), 1, priorities)
         service.send_signal(signal.SIGTERM)
-        message = service.communicate(timeout=30)[1].decode()
+        message = service.communicate(timeout=HANGS_S)[1].decode()
         self.assertEqual(service.returncode, 0, message)
         self.assertEqual(self.document(0, "-C", roots[1], "status", "--no-broker")["publisher"]["holder_pid"], 0)
         self.assertIn("/nonexistent/project", message)
 
     def test_a_service_for_many_roots_hears_each_of_them(self):
         """Four or more are watched; nobody looks at their doorbells by the clock."""
-        self.expect(0, "broker", "init", env=self.env)
+        self.expect(0, *BROKER_INIT, env=self.env)
         roots = [self.scratch / f"root{number}" for number in range(6)]
         for root in roots:
             root.mkdir()
@@ -259,11 +259,11 @@ class Delivery(HostTest):
                 self.document(0, "-C", root, "status", "--no-broker")["agents"][0]["acknowledged"] == count for root in roots))
         self.assertIn("kaizen-watch", nice_of_threads(service.pid))
         service.send_signal(signal.SIGTERM)
-        self.assertEqual(service.wait(timeout=30), 0)
+        self.assertEqual(service.wait(timeout=HANGS_S), 0)
         service.communicate()
 
     def test_events_are_sent_again_only_when_asked_for(self):
-        self.expect(0, "broker", "init", env=self.env)
+        self.expect(0, *BROKER_INIT, env=self.env)
         self.emit()
         self.assertEqual(self.document(0, "drain")["acknowledged_now"], 0)
         result = self.document(0, "drain", "--resend-all")
@@ -276,7 +276,7 @@ class Delivery(HostTest):
         copy = self.scratch / "copy"
         shutil.copytree(self.project, copy)
         self.broker.start()
-        self.expect(0, "broker", "init", env=self.env)
+        self.expect(0, *BROKER_INIT, env=self.env)
         held = self.document(6, "-C", copy, "drain")
         self.assertEqual((held["held"], held["acknowledged"], held["reason"]), (1, 0, None))
         result = self.run_host("-C", copy, "drain", env=self.env)

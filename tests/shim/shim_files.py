@@ -7,7 +7,7 @@ import subprocess
 import threading
 import unittest
 
-from shim_support import HostTest, clean_environment
+from shim_support import HANGS_S, HostTest, clean_environment
 
 WRITERS = (("report", "--html"), ("openmetrics", "--textfile"))
 LAST = {"report": "</html>\n", "openmetrics": "# EOF\n"}
@@ -30,7 +30,7 @@ class OutputFiles(HostTest):
 
     def write(self, command, option, path, status=0, mask=0o022):
         done = subprocess.run(self.host_command(command, option, path), cwd=self.project, env=clean_environment(self.home),
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60, preexec_fn=lambda: os.umask(mask))
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=HANGS_S, preexec_fn=lambda: os.umask(mask))
         self.assertEqual(done.returncode, status, done.stderr)
         return done.stderr.decode()
 

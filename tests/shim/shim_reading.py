@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import unittest
 
-from shim_support import HostTest, clean_environment
+from shim_support import HANGS_S, HostTest, clean_environment
 
 COMMANDS = (["show"], ["show", "coach"], ["list"], ["report"], ["export", "--all"], ["verify"],
             ["status", "--no-broker"], ["check", "--all", "--min-success", "0.5"], ["compare", "coach", "mentor"], ["openmetrics"])
@@ -25,7 +25,7 @@ class Reading(HostTest):
         project = cwd or self.project
         for command, expected in zip(COMMANDS, self.expected):
             done = subprocess.run([*prefix, *self.host_command("-C", project, *command)], cwd="/", stdout=subprocess.PIPE,
-                                  env=clean_environment("/nonexistent"), stderr=subprocess.PIPE, timeout=60, **options)
+                                  env=clean_environment("/nonexistent"), stderr=subprocess.PIPE, timeout=HANGS_S, **options)
             told = done.stdout.decode().replace(str(project), str(self.project))
             self.assertEqual((done.returncode, told), (0, expected), (command, done.stderr))
 

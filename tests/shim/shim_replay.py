@@ -11,7 +11,7 @@ import time
 import unittest
 
 from broker_support import wait_for
-from shim_support import HostTest, clean_environment, slowed
+from shim_support import HANGS_S, HostTest, clean_environment, slowed
 
 
 def line(i, **members):
@@ -100,7 +100,7 @@ class Replay(HostTest):
         process.stdin.write((line(2)[30:] + line(3)).encode())
         process.stdin.flush()
         wait_for(lambda: len(self.lines("coach")) == 3, "the other two")
-        self.assertIn(b"3 lines: 3 recorded", process.communicate(timeout=60)[0])
+        self.assertIn(b"3 lines: 3 recorded", process.communicate(timeout=HANGS_S)[0])
 
     def test_ctrl_c_ends_between_lines_and_skip_goes_on_exactly(self):
         total = 30000
@@ -113,7 +113,7 @@ class Replay(HostTest):
         for at in range(0, 1500000, 4096):
             os.write(writer, text[at:at + 4096])
         process.send_signal(signal.SIGINT)
-        _, message = process.communicate(timeout=60)
+        _, message = process.communicate(timeout=HANGS_S)
         os.close(writer)
         self.assertEqual(process.returncode, 128 + signal.SIGINT)
         skip = re.search(rb"--skip (\d+)", message).group(1).decode()
@@ -133,7 +133,7 @@ class Replay(HostTest):
                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         wait_for(lambda: self.log("agent1").exists() and self.lines("agent1"), "the second record")
         process.send_signal(signal.SIGINT)
-        _, message = process.communicate(timeout=60)
+        _, message = process.communicate(timeout=HANGS_S)
         self.assertEqual(process.returncode, 128 + signal.SIGINT, message)
         done = sum(len(self.lines(log.parent.name)) for log in self.log("agent1").parents[1].glob("*/executions.jsonl"))
         self.assertIn(f"--skip {done}\n", message.decode())
@@ -156,7 +156,7 @@ class Replay(HostTest):
         process.stdin.write(text.encode())
         wait_for(lambda: len(self.lines("gamma")) > 1, "the first lines of another agent")
         lock.close()
-        self.assertIn(b"300 lines: 300 recorded, 0 duplicates", process.communicate(timeout=60)[0])
+        self.assertIn(b"300 lines: 300 recorded, 0 duplicates", process.communicate(timeout=HANGS_S)[0])
         for remainder, agent in enumerate(agents):
             sessions = [json.loads(record).get("session_id") for record in self.lines(agent)[1:]]
             self.assertEqual(sessions, [f"s{i}" for i in range(1, 301) if i % 3 == remainder])

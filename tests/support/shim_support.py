@@ -17,6 +17,8 @@ MOCKS = pathlib.Path(os.environ["KAIZEN_TEST_MOCKS"])
 
 # Nobody listens there: port 9 of the loopback is not given out, and nothing here starts a server on it.
 NO_BROKER = "nats://127.0.0.1:9"
+HANGS_S = 200  # what takes longer hangs; no measure of anything
+BROKER_INIT = ("broker", "init", "--timeout", "100")  # a busy server answers late
 
 
 def clean_environment(home, extra=None):
@@ -75,7 +77,7 @@ class HostTest(unittest.TestCase):
             env=clean_environment(self.home, env),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            timeout=60,
+            timeout=HANGS_S,
         )
 
     def expect(self, status, *arguments, **options):
