@@ -14,7 +14,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define PATIENCE_MS 20000
+#define PATIENCE_MS 100000
+#define LIBRARY_THREADS 4 /* libnats keeps them once it was used, which may be late */
 #define DESCRIPTORS_MAX 1024
 
 static long resident_kib(void) {
@@ -30,14 +31,24 @@ static long resident_kib(void) {
   return kib;
 }
 
-/* A publisher that hangs in a frozen broker is left to end by itself, within seconds. */
-static unsigned threads_at_rest(unsigned most) {
-  int64_t deadline_ms = now_ms() + PATIENCE_MS;
-  unsigned count;
+struct usage {
+  unsigned threads, descriptors;
+};
 
-  while ((count = entries_of("/proc/self/task") - 2) > most && now_ms() < deadline_ms)
+/* A publisher that hangs in a frozen broker is left to end by itself, within seconds, and has
+ * descriptors until then.  What the process uses when it is at rest, or after that long. */
+static struct usage usage_at_rest(struct usage most) {
+  int64_t deadline_ms = now_ms() + PATIENCE_MS;
+  struct usage now;
+
+  for (;;) {
+    now.threads = entries_of("/proc/self/task") - 2;
+    now.descriptors = entries_of("/proc/self/fd");
+    if ((now.threads <= most.threads && now.descriptors <= most.descriptors) ||
+        now_ms() >= deadline_ms)
+      return now;
     pause_ms(10);
-  return count;
+  }
 }
 
 /* `arguments`: how often, and how long a stop may wait for the broker.  In the second half nothing
@@ -45,8 +56,7 @@ static unsigned threads_at_rest(unsigned most) {
 void race_reload(char *const arguments[]) {
   int reloads = atoi(arguments[0]);
   uint32_t wait_ms = (uint32_t)atoi(arguments[1]);
-  unsigned threads = 0, descriptors = 0;
-  int more_threads;
+  struct usage half = {LIBRARY_THREADS, DESCRIPTORS_MAX}, whole;
   long kib = 0;
 
   for (int i = 0; i < reloads; i++) {
@@ -59,14 +69,16 @@ void race_reload(char *const arguments[]) {
     if (dlclose(file) != 0)
       die("dlclose: %s", dlerror());
     if (i == reloads / 2) {
-      threads = threads_at_rest(4);
-      descriptors = entries_of("/proc/self/fd");
+      half = usage_at_rest(half);
       kib = resident_kib();
     }
   }
-  more_threads = (int)threads_at_rest(threads) - (int)threads; /* first: they have descriptors */
+  if (half.threads < LIBRARY_THREADS)
+    half.threads = LIBRARY_THREADS;
+  whole = usage_at_rest(half);
   printf("reloads %d\nthreads_grown %d\ndescriptors_grown %d\nresident_grown %ld\n", reloads,
-         more_threads, (int)entries_of("/proc/self/fd") - (int)descriptors, resident_kib() - kib);
+         (int)whole.threads - (int)half.threads, (int)whole.descriptors - (int)half.descriptors,
+         resident_kib() - kib);
 }
 
 /* programs that the host starts */

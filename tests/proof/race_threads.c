@@ -17,7 +17,7 @@
 
 #define RECORDING_THREADS 64
 #define EXECUTIONS 40
-#define CHILD_PATIENCE_MS 20000
+#define CHILD_PATIENCE_MS 100000
 
 static struct kaizen_instance *shared[2];
 static atomic_bool finished;
