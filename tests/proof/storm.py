@@ -6,7 +6,7 @@ SPDX-License-Identifier: Apache-2.0
 Usage: storm.py [--kills N] [--seed N] | storm.py --crowd [--threads N] [--processes N] [--executions N] [--agents N]
 
 The first form kills a recording process (tests/proof/stress.c, "fsync: always", publishing in-process) N times at
-random moments; every seventh round the broker is killed too, and comes back later with its store.  The second
+random moments, every second time after it has recorded something; every seventh round the broker is killed too, and comes back later with its store.  The second
 form lets many threads and processes finish undisturbed.  Either way, at the end: what a host was told is in the
 log, no key stands there twice, and after the last drain the stream holds the event of every marked line, in the
 order of each agent's log, each id once.  KAIZEN_TEST_PLUGIN is the plugin, KAIZEN_TEST_HOST is kaizen-host.
@@ -23,7 +23,7 @@ import sys
 import tempfile
 import time
 
-from broker_support import Client, Server
+from broker_support import Client, Server, wait_for
 from figures import figures
 
 BUILD = os.environ.get("KAIZEN_TEST_BUILDDIR", ".")
@@ -68,6 +68,9 @@ class Storm:
                 self.broker_kills += 1
             process = subprocess.Popen(self.command("-t", "4", "-n", "100000", "-g", f"round-{number}"),
                                        stdout=subprocess.DEVNULL)
+            if number % 2:
+                told = self.told.stat().st_size
+                wait_for(lambda: self.told.stat().st_size > told or process.poll() is not None, "a record")
             time.sleep(rng.uniform(0.01, 0.12))  # the moment of the kill is what varies
             process.kill()
             process.wait()
@@ -92,8 +95,10 @@ class Storm:
 
     def logs(self):
         for folder in sorted((self.root / ".kaizen" / "metrics").glob("agent-*")):
-            records = []
-            for line in (folder / "executions.jsonl").read_bytes().split(b"\n"):
+            records, log = [], folder / "executions.jsonl"
+            if not log.exists() and self.options.kills:
+                continue  # killed between the folder and the log
+            for line in log.read_bytes().split(b"\n"):
                 try:
                     records.append(json.loads(line))
                 except ValueError:
@@ -118,6 +123,7 @@ class Storm:
             told -= {(agent, key) for key in keys}
             lines += len(records)
         assert not told, f"told, and not in a log: {sorted(told)[:5]}"
+        assert lines, "nothing was recorded"
         return {"lines": lines, "events": len(events), "told": len(self.told.read_text().splitlines())}
 
 
