@@ -9,11 +9,11 @@ failed=0
 
 $names "$srcdir" || failed=1
 
+mkdir "$TMPDIR/copy"
+cp -R "$srcdir/common" "$srcdir/plugin" "$srcdir/host-shim" "$srcdir/include" "$srcdir/docs" "$srcdir/qa" "$TMPDIR/copy"
+chmod -R u+w "$TMPDIR/copy"
+
 refuses() { # NAME FILE LINE SAYS: with LINE at the end of a copy of FILE, the check fails and says why
-  rm -rf "$TMPDIR/copy"
-  mkdir "$TMPDIR/copy"
-  cp -R "$srcdir/common" "$srcdir/plugin" "$srcdir/host-shim" "$srcdir/include" "$srcdir/docs" "$srcdir/qa" "$TMPDIR/copy"
-  chmod -R u+w "$TMPDIR/copy"
   printf '%s\n' "$3" >>"$TMPDIR/copy/$2"
   if ! $names "$TMPDIR/copy" >"$TMPDIR/said" && grep -qF "$4" "$TMPDIR/said"; then
     echo "ok: $1 is refused"
@@ -22,6 +22,7 @@ refuses() { # NAME FILE LINE SAYS: with LINE at the end of a copy of FILE, the c
     cat "$TMPDIR/said"
     failed=1
   fi
+  if [ -f "$srcdir/$2" ]; then cp "$srcdir/$2" "$TMPDIR/copy/$2"; else rm "$TMPDIR/copy/$2"; fi
 }
 
 refuses 'a function with the name of another file' plugin/base/clock.c 'int uuid_of_now(void) { return 0; }' \
