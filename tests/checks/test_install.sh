@@ -47,6 +47,14 @@ done
 for folder in docs/schemas docs/hosts event-types activity-definitions; do
   check "$folder is installed as it is" diff -r "$srcdir/$folder" "share/doc/kaizen-plugin/$folder"
 done
+examples=$(sed -n 's/^\t\(examples\/[^ ]*\).*/\1/p' "$srcdir/Makefile.am" | grep -v systemd | sort -u)
+for file in $examples; do
+  check "$file is installed as it is" cmp "$srcdir/$file" "share/doc/kaizen-plugin/$file"
+done
+[ "$(echo "$examples" | wc -l)" -ge 10 ] || fail "the examples are only $examples"
+for file in $(grep -oh 'examples/[a-z_]*\.[a-z]*' include/kaizen/*.h); do
+  [ -f "share/doc/kaizen-plugin/$file" ] || fail "a header names $file, which is not installed"
+done
 for page in "$srcdir"/docs/*.md; do
   [ -f "share/doc/kaizen-plugin/docs/${page##*/}" ] || fail "docs/${page##*/} is installed"
 done
@@ -66,6 +74,7 @@ if command -v pkg-config >/dev/null; then
   check 'kaizen-plugin.pc is valid' pkg-config --validate kaizen-plugin
   [ "$(ask --variable=pluginsdir)" = "$stage$prefix/lib/kaizen/plugins" ] ||
     fail "pluginsdir is $(ask --variable=pluginsdir)"
+  [ -f "$(ask --variable=examplesdir)/embed.c" ] || fail "examplesdir is $(ask --variable=examplesdir)"
   header=$(printf '#include <kaizen/plugin.h>\nKAIZEN_ABI_MAJOR.KAIZEN_ABI_MINOR\n' |
     ${CC:-gcc} -E -P -I include - | tail -n 1 | tr -d ' u')
   [ "$(ask --variable=abi_version)" = "$header" ] ||

@@ -3,7 +3,7 @@
 #
 # SPDX-License-Identifier: Apache-2.0
 #
-# Usage: examples.sh [LANGUAGE]...        c cxx python node rust go; all of them unless named
+# Usage: examples.sh [LANGUAGE]...        c cxx python node rust go java; all of them unless named
 #
 # Each, but for the twenty lines of embed.c, records a hundred executions from four threads, repeats one,
 # has one refused, flushes and stops; its log then has to add up, and its idea of each struct's size has to be the header's.
@@ -172,11 +172,28 @@ run_go() {
   run_example go 100 "$work/embed-go"
 }
 
+run_java() {
+  if ! has java || ! has javac; then
+    skip java 'no java or no javac'
+    return
+  fi
+  jna=/usr/share/java/jna.jar
+  [ -f "$jna" ] || {
+    skip java 'no libjna-java'
+    return
+  }
+  quietly javac -Xlint:all -Werror -cp "$jna" -d "$work/java" "$examples/java/Embed.java" || {
+    fail java 'does not compile'
+    return
+  }
+  run_example java 100 java -cp "$jna:$work/java" Embed
+}
+
 sizes=$(header_sizes) || exit 1
-[ $# -gt 0 ] || set -- c cxx python node rust go
+[ $# -gt 0 ] || set -- c cxx python node rust go java
 for language in "$@"; do
   case $language in
-    node | rust | go)
+    node | rust | go | java)
       if sanitized; then
         skip "$language" 'cannot load a sanitized plugin'
         continue
@@ -190,6 +207,7 @@ for language in "$@"; do
     node) run_node ;;
     rust) run_rust ;;
     go) run_go ;;
+    java) run_java ;;
     *) fail "$language" 'no such example' ;;
   esac
 done
