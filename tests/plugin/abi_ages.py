@@ -5,6 +5,7 @@
 # The same commands are given to each pair in a project of its own.  What a host prints as JSON, its exit status and
 # what is in the logs afterwards are the same with any plugin: a later one adds only what docs/abi.md allows.
 # tests/plugin/abi-1.0 has the programs of that day; they run on x86-64 with glibc.
+import hashlib
 import json
 import os
 import pathlib
@@ -158,6 +159,13 @@ class Ages(HostTest):
                               env=clean_environment(self.home), timeout=60, text=True)
         self.assertEqual((done.returncode, done.stdout), (0, ""))
         self.assertEqual(len(self.lines("coach")), 5)
+
+    @unittest.skipUnless((FROZEN / "KEPT").exists(), "nothing is kept yet")
+    def test_what_was_kept_is_what_it_was(self):
+        sums = re.findall(r"^([0-9a-f]{64})  (\S+)$", (FROZEN / "KEPT").read_text(), re.M)
+        self.assertEqual(len(sums), 4)
+        for kept, name in sums:
+            self.assertEqual(hashlib.sha256((FROZEN / name).read_bytes()).hexdigest(), kept, name)
 
     @needs_frozen
     def test_the_host_of_1_0_with_todays_plugin(self):
