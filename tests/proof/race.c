@@ -11,6 +11,7 @@
  *   started    a program that the host starts; `inherited` is what it runs
  *   few_files, small_files    under RLIMIT_NOFILE 16, under an RLIMIT_FSIZE that the log reaches
  *   count N    N executions that have to arrive: for clocks that libfaketime sets
+ *   extensions   runs, batches, JSON with flags and queries, on an instance that is stopped and started
  * Prints one line "NAME VALUE" a figure.  A plain program without a test framework, so that
  * ThreadSanitizer can run it.  tests/proof/race.py provides the broker and judges the files. */
 #include "race.h"
@@ -146,9 +147,11 @@ static const struct {
   const char *name;
   void (*run)(char *const arguments[]);
 } scenarios[] = {
-    {"together", race_together},   {"reload", race_reload},           {"forked", race_forked},
-    {"signalled", race_signalled}, {"started", race_started},         {"inherited", race_inherited},
-    {"few_files", race_few_files}, {"small_files", race_small_files}, {"count", race_count},
+    {"together", race_together},   {"reload", race_reload},
+    {"forked", race_forked},       {"signalled", race_signalled},
+    {"started", race_started},     {"inherited", race_inherited},
+    {"few_files", race_few_files}, {"small_files", race_small_files},
+    {"count", race_count},         {"extensions", race_extensions},
 };
 
 int main(int argc, char *argv[]) {

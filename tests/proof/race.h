@@ -35,5 +35,6 @@ void race_inherited(char *const arguments[]);
 void race_few_files(char *const arguments[]);
 void race_small_files(char *const arguments[]);
 void race_count(char *const arguments[]);
+void race_extensions(char *const arguments[]);
 
 #endif

@@ -92,6 +92,13 @@ def together(world):
     return figures
 
 
+def extensions(world):
+    """Runs, batches, JSON with flags and queries, while the instance is stopped and started again."""
+    figures = world.run("extensions")
+    world.judge(figures["recorded"])
+    return figures
+
+
 def signalled(world):
     """A signal every millisecond, for the process and for the threads that record."""
     figures = world.run("signalled", SIGNALLED_MS)
@@ -170,7 +177,7 @@ def clocks(world):
     return {"recorded": recorded, "clocks": len(CLOCKS)}
 
 
-THREADED = [together, signalled]
+THREADED = [together, extensions, signalled]
 OTHERS = [reload_in_any_weather, forked, started, few_files, small_files, clocks]
 
 
