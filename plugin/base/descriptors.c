@@ -7,9 +7,9 @@
 
 #include "base/process.h"
 
-#define SHARE 2               /* ours is the limit divided by it */
-#define KEPT_MAX (1u << 16)   /* where the limit is none, or a million */
-#define LIMIT_UNKNOWN_MAX 256 /* POSIX promises little */
+#define SHARE(limit) ((limit) / 16 * 7) /* a little is opened for a moment besides */
+#define KEPT_MAX (1u << 16)             /* where the limit is none, or a million */
+#define LIMIT_UNKNOWN_MAX 256           /* POSIX promises little */
 
 static struct process_state held_state = PROCESS_STATE_INITIALIZER;
 static unsigned held;
@@ -24,8 +24,8 @@ static unsigned cap(void) {
   struct rlimit limit;
 
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-    return LIMIT_UNKNOWN_MAX / SHARE;
-  return limit.rlim_cur / SHARE > KEPT_MAX ? KEPT_MAX : (unsigned)(limit.rlim_cur / SHARE);
+    return SHARE(LIMIT_UNKNOWN_MAX);
+  return SHARE(limit.rlim_cur) > KEPT_MAX ? KEPT_MAX : (unsigned)SHARE(limit.rlim_cur);
 }
 
 void descriptors_hold(unsigned count) {

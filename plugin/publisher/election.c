@@ -13,6 +13,7 @@
 
 #include <kaizen/plugin.h>
 
+#include "base/descriptors.h"
 #include "base/directory.h"
 #include "base/os_process.h"
 #include "base/process.h"
@@ -70,6 +71,7 @@ struct election *election_join(const struct project *project) {
     election->device = root.st_dev;
     election->inode = root.st_ino;
     election->fd = -1;
+    descriptors_hold(1);
     election->next = elections;
     elections = election;
   }
@@ -200,6 +202,7 @@ void election_leave(struct election *election, const void *who) {
   withdraw(election, who);
   if (--election->users == 0) {
     unlink_election(election);
+    descriptors_release(1);
     if (election->fd >= 0)
       (void)close(election->fd);
     free(election);

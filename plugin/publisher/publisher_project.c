@@ -4,7 +4,6 @@
 #include "publisher/publisher_project.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -13,6 +12,7 @@
 #include <kaizen/plugin.h>
 
 #include "base/clock.h"
+#include "base/descriptors.h"
 #include "base/hash.h"
 #include "base/os_process.h"
 
@@ -33,6 +33,8 @@
 #define LISTEN_WATCHED_NS (10 * NS_PER_S) /* if the watch should miss something */
 #define BUSY_FOR_NS NS_PER_S
 #define LIVELY_FOR_NS (20 * NS_PER_MS)
+#define KEPT_DESCRIPTORS 2 /* of the metrics folder and the doorbell */
+#define KEEP_PERCENT 75    /* the rest is for those who record */
 #define ASSERT_INTERVAL_NS (5 * NS_PER_MS)
 
 struct publisher_project *publisher_project_new(const struct project *project,
@@ -43,17 +45,13 @@ struct publisher_project *publisher_project_new(const struct project *project,
   if (!made)
     return NULL;
   made->site.mutex = mutex;
-  made->site.project = *project;
   project_agents_init(&made->agents, &made->site);
   made->metrics_fd = -1;
   made->watch_number = -1;
   doorbell_init(&made->doorbell);
   doorbell_button_init(&made->button);
   made->status.state = KAIZEN_PUBLISHER_CONNECTING;
-  made->site.project.root = strdup(project->root);
-  made->site.project.root_fd = fcntl(project->root_fd, F_DUPFD_CLOEXEC, 3);
-  if (made->site.project.root && made->site.project.root_fd >= 0 &&
-      fstat(project->root_fd, &root) == 0)
+  if (project_share(project, &made->site.project) == 0 && fstat(project->root_fd, &root) == 0)
     made->site.election = election_join(&made->site.project);
   if (!made->site.election) {
     publisher_project_free(made);
@@ -64,13 +62,21 @@ struct publisher_project *publisher_project_new(const struct project *project,
   return made;
 }
 
+static void close_metrics(struct publisher_project *project) {
+  if (project->metrics_fd >= 0)
+    (void)close(project->metrics_fd);
+  project->metrics_fd = -1;
+  if (project->metrics_kept)
+    descriptors_release(KEPT_DESCRIPTORS);
+  project->metrics_kept = false;
+}
+
 void publisher_project_free(struct publisher_project *project) {
   if (project->site.election)
     election_leave(project->site.election, &project->site);
   doorbell_close(&project->doorbell);
   doorbell_button_close(&project->button);
-  if (project->metrics_fd >= 0)
-    (void)close(project->metrics_fd);
+  close_metrics(project);
   project_close(&project->site.project);
   buffer_fini(&project->dirty);
   free(project);
@@ -139,39 +145,63 @@ void publisher_project_resign(struct publisher_project *project, struct window *
   set_watch_number(project, -1);
   doorbell_close(&project->doorbell);
   election_resign(project->site.election, &project->site);
-  if (project->metrics_fd >= 0)
-    (void)close(project->metrics_fd);
-  project->metrics_fd = -1;
+  close_metrics(project);
+  project->metrics_known = false;
   project->elected = project->site.id_known = project->resigning = project->site.lost = false;
   project->site.waiting_since_ns = 0;
+}
+
+/* 1 when the folder can be opened and is the one that was seen, 0 when not, -1 when that cannot be
+ * told for want of descriptors. */
+static int open_metrics(struct publisher_project *project, int *fd) {
+  struct os_files_mark mark;
+  struct error error = {0};
+  int result = project_metrics_folder(&project->site.project, false, fd, &error);
+
+  if (result != 0)
+    return result < 0 && (error.os_error == EMFILE || error.os_error == ENFILE) ? -1 : 0;
+  if (os_files_mark(*fd, &mark) == 0) {
+    if (!project->metrics_known)
+      project->metrics_mark = mark;
+    project->metrics_known = true;
+    if (memcmp(&mark, &project->metrics_mark, sizeof mark) == 0)
+      return 1;
+  }
+  (void)close(*fd);
+  return 0;
 }
 
 /* True when the folder is open and the one of that name.  It may come to be late, and be replaced:
  * restored, or removed and made again. */
 static bool find_metrics(struct publisher_project *project) {
-  struct stat named;
-  int fd;
+  int fd, result = open_metrics(project, &fd);
 
-  if (project_metrics_folder(&project->site.project, false, &fd, NULL) != 0)
-    fd = -1;
-  if (fd >= 0 && fstat(fd, &named) != 0) {
-    (void)close(fd);
-    fd = -1;
-  }
-  if (fd >= 0 && project->metrics_fd < 0) {
-    project->metrics_fd = fd;
-    project->metrics_inode = named.st_ino;
-    project->metrics_device = named.st_dev;
-    return true;
-  }
-  if (fd >= 0)
-    (void)close(fd);
-  if (project->metrics_fd < 0)
+  if (result < 0)
+    return project->metrics_fd >= 0;
+  project->resigning |= result == 0 && project->metrics_known;
+  if (result == 0)
     return false;
-  if (fd >= 0 && named.st_ino == project->metrics_inode && named.st_dev == project->metrics_device)
-    return true;
-  project->resigning = true;
-  return false;
+  if (project->metrics_fd < 0)
+    project->metrics_fd = fd;
+  else
+    (void)close(fd);
+  return true;
+}
+
+/* Between two rounds: whoever has many projects has no descriptors for those where nothing goes
+ * on. */
+static void settle(struct publisher_project *project, int64_t now_ns) {
+  bool rests = project->watch_number >= 0 && now_ns >= project->busy_until_ns &&
+               project->agents.table.count == 0 && !project_agents_scans(&project->agents);
+
+  if (project->metrics_fd < 0)
+    return;
+  if (!rests && !project->metrics_kept)
+    project->metrics_kept = descriptors_keep(KEPT_DESCRIPTORS, KEEP_PERCENT);
+  if (!rests && project->metrics_kept)
+    return;
+  close_metrics(project);
+  doorbell_pause(&project->doorbell);
 }
 
 /* Away after no success: for the whole time while somebody else publishes, for a few seconds when
@@ -290,8 +320,6 @@ static void watch_doorbell(struct publisher_project *project, int64_t now_ns) {
 }
 
 static void listen(struct publisher_project *project, int64_t now_ns) {
-  if (project->watch && project->watch_number == -1)
-    watch_doorbell(project, now_ns);
   if (now_ns < project->listen_ns)
     return;
   if (doorbell_listen(&project->doorbell, project->metrics_fd, look_at, project))
@@ -303,14 +331,10 @@ static void listen(struct publisher_project *project, int64_t now_ns) {
         now_ns + (now_ns < project->busy_until_ns ? LISTEN_BUSY_NS : LISTEN_IDLE_NS);
 }
 
-void publisher_project_tick(struct publisher_project *project, int64_t now_ns) {
-  if (now_ns >= project->stand_ns)
-    stand(project, now_ns);
-  take_dirty(project, now_ns);
-  if (project->site.lost)
-    project->resigning = true;
-  if (!project->elected || project->resigning)
-    return;
+/* What is to be done in the folder of an elected one. */
+static void serve(struct publisher_project *project, int64_t now_ns) {
+  if (project->watch && project->watch_number == -1)
+    watch_doorbell(project, now_ns);
   listen(project, now_ns);
   if (now_ns >= project->scan_ns)
     scan(project, now_ns);
@@ -318,6 +342,24 @@ void publisher_project_tick(struct publisher_project *project, int64_t now_ns) {
     plan_scan(project, now_ns);
   project_agents_tend(&project->agents, project->metrics_fd, now_ns);
   give_up_without_success(project, now_ns);
+}
+
+static bool has_work(const struct publisher_project *project, int64_t now_ns) {
+  return project->agents.table.count > 0 || project_agents_scans(&project->agents) ||
+         (project->watch && project->watch_number == -1) || now_ns >= project->listen_ns ||
+         now_ns >= project->scan_ns;
+}
+
+void publisher_project_tick(struct publisher_project *project, int64_t now_ns) {
+  if (now_ns >= project->stand_ns)
+    stand(project, now_ns);
+  take_dirty(project, now_ns);
+  if (project->site.lost)
+    project->resigning = true;
+  if (project->elected && !project->resigning && has_work(project, now_ns) &&
+      (project->metrics_fd >= 0 || find_metrics(project)))
+    serve(project, now_ns);
+  settle(project, now_ns);
 }
 
 int64_t publisher_project_next_ns(const struct publisher_project *project, int64_t now_ns) {

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/os_files.h"
 #include "base/os_watch.h"
 #include "publisher/election.h"
 #include "publisher/project_agents.h"
@@ -43,11 +44,11 @@ struct publisher_project {
 
   /* the thread's */
   bool elected;
-  bool resigning; /* to be resigned by the thread, once nothing is in flight */
-  bool ending;    /* nothing new is sent */
-  int metrics_fd; /* -1: there is no folder yet */
-  dev_t metrics_device;
-  ino_t metrics_inode;
+  bool resigning;                    /* to be resigned by the thread, once nothing is in flight */
+  bool ending;                       /* nothing new is sent */
+  int metrics_fd;                    /* -1: not open just now, or there is no folder yet */
+  bool metrics_known, metrics_kept;  /* it was seen; its descriptors may stay open */
+  struct os_files_mark metrics_mark; /* not the inode alone: its number is given again */
   struct os_watch *watch; /* the publisher's; NULL: the doorbell is looked at by the clock */
   int watch_number;       /* of the metrics folder in it; -1: not yet, -2: it cannot be watched */
   struct doorbell doorbell;

@@ -172,7 +172,7 @@ static void describe(const struct publisher *publisher, const struct publisher_p
     if (now_ns < project->away_until_ns)
       (void)snprintf(reason, sizeof status->reason,
                      "gave up for a while, so that another process may try: %.100s", trouble->text);
-    else if (project->metrics_fd < 0) /* not looked for yet, or not there when it was */
+    else if (!project->metrics_known) /* not looked for yet, or not there when it was */
       (void)snprintf(reason, sizeof status->reason,
                      "the publisher has not seen a log of this project yet");
     else

@@ -1,7 +1,10 @@
-/* open_agents.h - the agents this recorder holds open, by name; idle ones are closed when there are
- * many.
+/* open_agents.h - the agents a recorder holds open, by name.
  *
- * SPDX-License-Identifier: Apache-2.0 */
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * Those that nobody records for stay open for as long as the process has descriptors for them
+ * (base/descriptors.h); all recorders of the process share the room, and any of them closes
+ * another's when descriptors run out. */
 #ifndef KAIZEN_OPEN_AGENTS_H
 #define KAIZEN_OPEN_AGENTS_H
 
@@ -11,8 +14,6 @@
 #include "recorder/host_message.h"
 #include "recorder/line_batch.h"
 
-/* Idle agents kept open: five descriptors each. */
-#define OPEN_AGENTS_IDLE_MAX 32
 #define OPEN_AGENTS_BUCKETS 64
 
 struct open_agent {
@@ -22,25 +23,26 @@ struct open_agent {
   struct line_batch batch;
   struct host_message_told told;
   int64_t prune_look_s; /* when it was last looked for expired lines; while the queue is held */
-  /* guarded by the table's mutex */
+  /* guarded by the process's mutex */
+  struct open_agents *table;
   unsigned users;
+  bool kept;       /* its descriptors are counted */
+  int64_t used_ns; /* when it was given back last */
   struct open_agent *next_in_bucket, *newer, *older;
 };
 
 struct open_agents {
-  pthread_mutex_t mutex;
   const struct recorder_options *options;
   struct open_agent *buckets[OPEN_AGENTS_BUCKETS];
-  struct open_agent *newest, *oldest; /* idle ones, by when they were last used */
-  unsigned idle;
+  unsigned closing; /* taken out, and still being closed by somebody; by the process's mutex */
 };
 
 void open_agents_init(struct open_agents *agents, const struct recorder_options *options);
 void open_agents_fini(struct open_agents *agents); /* closes all; none in use */
 /* NULL: out of memory. */
 struct open_agent *open_agents_take(struct open_agents *agents, const char *name);
-void open_agents_give_back(struct open_agents *agents, struct open_agent *open);
-/* Closes every idle agent: the process ran out of descriptors. */
-void open_agents_close_idle(struct open_agents *agents);
+void open_agents_give_back(struct open_agent *open);
+/* Closes every idle agent of the process, which ran out of descriptors. */
+void open_agents_close_idle(void);
 
 #endif

@@ -68,13 +68,13 @@ static int fail_busy(const struct recorder *recorder, const char *agent, struct 
                    (long long)recorder->options.lock_timeout_ms);
 }
 
-/* When descriptors were what it failed for: closes the agents that nobody uses, and it is worth
+/* When descriptors were what it failed for: closes the agents that nobody uses, of any recorder, and it is worth
  * trying again, once. */
-static bool free_descriptors(struct recorder *recorder, struct error *error, bool *freed) {
+static bool free_descriptors(struct error *error, bool *freed) {
   if (*freed || error->code != KAIZEN_E_IO ||
       (error->os_error != EMFILE && error->os_error != ENFILE))
     return false;
-  open_agents_close_idle(&recorder->agents);
+  open_agents_close_idle();
   *error = (struct error){0};
   *freed = true;
   return true;
@@ -85,7 +85,7 @@ static int acquire(struct recorder *recorder, struct open_agent *open, int64_t d
   bool freed = false;
   int result = agent_acquire(&open->agent, deadline_ns, error);
 
-  if (result < 0 && free_descriptors(recorder, error, &freed)) {
+  if (result < 0 && free_descriptors(error, &freed)) {
     agent_close(&open->agent);
     result = agent_acquire(&open->agent, deadline_ns, error);
   }
@@ -110,7 +110,7 @@ static void derive(struct recorder *recorder, struct open_agent *open) {
   line_batch_derive(&open->batch, &open->agent);
   if (!open->batch.starved)
     return;
-  open_agents_close_idle(&recorder->agents);
+  open_agents_close_idle();
   line_batch_refresh_summary(&open->batch, &open->agent);
   if (open->batch.starved)
     host_message_send(&recorder->options, open->agent.name, KAIZEN_LOG_WARNING,
@@ -187,7 +187,7 @@ void recorder_record(struct recorder *recorder, struct recorder_request *request
     /* 6. Append: the commit. */
     if (result == 0)
       result = line_batch_append(&open->batch, &open->agent, error);
-  } while (result != 0 && free_descriptors(recorder, error, &freed));
+  } while (result != 0 && free_descriptors(error, &freed));
 
   /* 7. Derive, unlock, answer. */
   if (result == 0)
@@ -208,7 +208,7 @@ answered:
   if (open) {
     if (pruning_is_due(options, open, now_s))
       pruning_run(options, name, now_s, call.deadline_ns);
-    open_agents_give_back(&recorder->agents, open);
+    open_agents_give_back(open);
   }
   if (any_new_mark(requests, count) && options->marked)
     options->marked(options->marked_ctx, name);

@@ -10,12 +10,14 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/descriptors.h"
 #include "base/directory.h"
 #include "record/agent_name.h"
 
 #define DOORBELL_FILE ".doorbell"
 #define FULL_BYTES                                                                                 \
   (64 << 10) /* nobody listens, or the listener is about to cut it: it will look at every agent */
+#define KEEP_PERCENT 75 /* the rest is for those who record */
 #define LOOK_AGAIN_NS INT64_C(1000000000)
 
 void doorbell_button_init(struct doorbell_button *button) {
@@ -23,6 +25,8 @@ void doorbell_button_init(struct doorbell_button *button) {
 }
 
 void doorbell_button_close(struct doorbell_button *button) {
+  if (button->kept)
+    descriptors_release(1);
   if (button->fd >= 0)
     (void)close(button->fd);
   doorbell_button_init(button);
@@ -56,6 +60,10 @@ void doorbell_ring(struct doorbell_button *button, const struct project *project
     text[len] = '\n';
     (void)!write(button->fd, text, len + 1);
   }
+  if (button->fd >= 0 && !button->kept)
+    button->kept = descriptors_keep(1, KEEP_PERCENT);
+  if (!button->kept)
+    doorbell_button_close(button);
   errno = saved_errno;
 }
 
@@ -67,6 +75,28 @@ void doorbell_close(struct doorbell *doorbell) {
   if (doorbell->fd >= 0)
     (void)close(doorbell->fd);
   doorbell_init(doorbell);
+}
+
+void doorbell_pause(struct doorbell *doorbell) {
+  if (doorbell->fd >= 0)
+    (void)close(doorbell->fd);
+  doorbell->fd = -1;
+}
+
+/* 0 the one that was heard before; 1 another: something may have rung before somebody listened; -1
+ * there is none. */
+static int open_bell(struct doorbell *doorbell, int metrics_fd) {
+  struct stat status = {0};
+
+  if (directory_open_file(metrics_fd, DOORBELL_FILE, O_RDWR, &doorbell->fd, NULL) != 0)
+    return -1;
+  if (fstat(doorbell->fd, &status) == 0 && doorbell->inode != 0 &&
+      status.st_ino == doorbell->inode && status.st_dev == doorbell->device)
+    return 0;
+  doorbell->heard = 0;
+  doorbell->device = status.st_dev;
+  doorbell->inode = status.st_ino;
+  return 1;
 }
 
 /* The names that end in `text`; answers the bytes used: what is behind the last newline is still
@@ -94,10 +124,10 @@ bool doorbell_listen(struct doorbell *doorbell, int metrics_fd,
   size_t got, used;
 
   if (doorbell->fd < 0) {
-    if (directory_open_file(metrics_fd, DOORBELL_FILE, O_RDWR, &doorbell->fd, NULL) != 0)
-      return false;
-    doorbell->heard = 0;
-    return true; /* whatever rang before somebody listened */
+    int opened = open_bell(doorbell, metrics_fd);
+
+    if (opened != 0)
+      return opened == 1;
   }
   if (fstat(doorbell->fd, &status) != 0 || status.st_nlink == 0) {
     doorbell_close(doorbell); /* removed: another one rings */

@@ -17,12 +17,13 @@
 
 struct doorbell_button { /* the ringing end; one thread at a time */
   int fd;                /* -1: closed */
+  bool kept;             /* it may stay open */
   int64_t opened_ns;
 };
 void doorbell_button_init(struct doorbell_button *button);
 void doorbell_button_close(struct doorbell_button *button);
 /* Never fails: what cannot be rung is found by the publisher's own round.  The file stays open for
- * the next ring, and is looked for by its name again each second: the folder may have been moved.
+ * the next ring, where the process has room for it, and is looked for by its name again each second: the folder may have been moved.
  */
 void doorbell_ring(struct doorbell_button *button, const struct project *project,
                    const char *agent);
@@ -30,9 +31,13 @@ void doorbell_ring(struct doorbell_button *button, const struct project *project
 struct doorbell { /* the listener's end */
   int fd;         /* -1: closed */
   uint64_t heard; /* bytes read */
+  dev_t device;   /* of the file they were read from, */
+  ino_t inode;    /* 0: of none yet */
 };
 void doorbell_init(struct doorbell *doorbell);
 void doorbell_close(struct doorbell *doorbell);
+/* Closes it until the next call, and knows then what it has heard. */
+void doorbell_pause(struct doorbell *doorbell);
 /* Calls `each` with the names rung since the last call, legal ones only.  True when some may be
  * missing: look at every agent. */
 bool doorbell_listen(struct doorbell *doorbell, int metrics_fd,

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,7 @@
 #include <kaizen/plugin.h>
 
 #include "base/clock.h"
+#include "base/descriptors.h"
 #include "base/directory.h"
 #include "base/os_files.h"
 #include "base/os_process.h"
@@ -31,6 +33,10 @@
 #define IDENTITY_FILE ".id"
 #define IDENTITY_TEXT_MAX 128
 #define IDENTITY_LOCK_NS INT64_C(2000000000)
+
+struct project_users {
+  atomic_uint count;
+};
 
 static int refuse_network_file_system(const char *root, int root_fd, struct error *error) {
   const char *name;
@@ -76,11 +82,19 @@ static int check_root(const struct project *project, const char *root, bool allo
 
 int project_open_to_read(struct project *project, const char *root, struct error *error) {
   *project = (struct project){.root_fd = -1};
+  project->users = malloc(sizeof *project->users);
+  if (!project->users)
+    return error_set(error, KAIZEN_E_NOMEM, "out of memory");
+  atomic_init(&project->users->count, 1);
+  descriptors_hold(1);
   project->root = realpath(root, NULL);
-  if (!project->root)
-    return errno == ENOMEM
+  if (!project->root) {
+    (void)(errno == ENOMEM
                ? error_set(error, KAIZEN_E_NOMEM, "out of memory")
-               : error_set_errno(error, KAIZEN_E_CONFIG, errno, "project_root \"%s\"", root);
+               : error_set_errno(error, KAIZEN_E_CONFIG, errno, "project_root \"%s\"", root));
+    project_close(project);
+    return -1;
+  }
   project->root_fd = os_files_openat(AT_FDCWD, project->root, O_RDONLY | O_DIRECTORY, 0);
   if (project->root_fd < 0) {
     (void)error_set_errno(error, KAIZEN_E_CONFIG, errno, "project_root \"%s\"", root);
@@ -102,9 +116,24 @@ int project_open(struct project *project, const char *root, bool allow_network_f
   return -1;
 }
 
+int project_share(const struct project *project, struct project *copy) {
+  *copy = *project;
+  copy->root = strdup(project->root);
+  if (!copy->root) {
+    *copy = (struct project){.root_fd = -1};
+    return -1;
+  }
+  (void)atomic_fetch_add(&copy->users->count, 1);
+  return 0;
+}
+
 void project_close(struct project *project) {
-  if (project->root_fd >= 0)
-    (void)close(project->root_fd);
+  if (project->users && atomic_fetch_sub(&project->users->count, 1) == 1) {
+    if (project->root_fd >= 0)
+      (void)close(project->root_fd);
+    free(project->users);
+    descriptors_release(1);
+  }
   free(project->root);
   *project = (struct project){.root_fd = -1};
 }

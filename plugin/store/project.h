@@ -13,8 +13,9 @@
 struct project { /* read-only after project_open(), but for the lazily made identity */
   char *root;    /* real path */
   int root_fd;
-  bool sync;                 /* make new folders durable up to the root */
-  unsigned char boot_id[16]; /* of this boot; all zero when it cannot be read */
+  struct project_users *users; /* of root_fd, which copies share */
+  bool sync;                   /* make new folders durable up to the root */
+  unsigned char boot_id[16];   /* of this boot; all zero when it cannot be read */
 };
 
 /* 0 or -1 with *error (KAIZEN_E_CONFIG: not there, no folder, foreign owner, not writable, network
@@ -24,6 +25,9 @@ int project_open(struct project *project, const char *root, bool allow_network_f
 /* The same for a process that only reads: of any owner, writable or not. */
 int project_open_to_read(struct project *project, const char *root, struct error *error);
 void project_close(struct project *project);
+/* Another one of the same folder, by the same descriptor: whoever is last closes it.  -1: out of
+ * memory. */
+int project_share(const struct project *project, struct project *copy);
 
 /* .kaizen/metrics: 0 with *fd to be closed by the caller, 1 when it is not there (create false),
  * -1.  A folder that is made gets a .gitignore of one line, "*". */

@@ -570,18 +570,55 @@ Test(recorder, too_few_descriptors_are_an_error_until_there_are_enough) {
   cr_assert_eq(lines_of_file(log_of("agent-0")), summary.execution_count);
 }
 
-Test(recorder, many_agents_keep_few_descriptors) {
+/* Half of them stay the host's, however many recorders share the other half. */
+Test(recorder, recorders_of_one_process_keep_less_than_half_of_its_descriptors) {
+  enum { LIMIT = 256, AGENTS = 46 };
+  const struct rlimit limit = {.rlim_cur = LIMIT, .rlim_max = LIMIT};
   unsigned before = open_descriptors();
+  struct recorder *first = recorder;
   char agent[24];
 
-  for (int i = 0; i < 100; i++) {
-    (void)snprintf(agent, sizeof agent, "agent-%d", i);
+  cr_assert_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+  for (int i = 0; i < AGENTS; i++) {
+    (void)snprintf(agent, sizeof agent, "first-%d", i);
     cr_assert_eq(record(agent, "k", true).code, KAIZEN_RECORDED, "%s", error.text);
   }
-  cr_assert_leq(open_descriptors() - before, 5 * 33);
+  recorder = recorder_new(&options);
+  for (int i = 0; i < AGENTS; i++) {
+    (void)snprintf(agent, sizeof agent, "second-%d", i);
+    cr_assert_eq(record(agent, "k", true).code, KAIZEN_RECORDED, "%s", error.text);
+  }
+  cr_assert_gt(open_descriptors() - before, LIMIT / 4, "as many as there is room for");
+  cr_assert_lt(open_descriptors() - before, LIMIT / 2);
+  recorder_free(first);
   recorder_free(recorder);
   recorder = NULL;
   cr_assert_eq(open_descriptors(), before);
+}
+
+/* What it has open for agents that rest is closed for another's that is recorded for. */
+Test(recorder, one_recorder_gives_up_descriptors_that_another_needs) {
+  unsigned before;
+  struct recorder *first = recorder;
+  struct rlimit limit;
+  int lowest_unused;
+  char agent[24];
+
+  cr_assert_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+  for (int i = 0; i < 8; i++) {
+    (void)snprintf(agent, sizeof agent, "first-%d", i);
+    cr_assert_eq(record(agent, "k", true).code, KAIZEN_RECORDED, "%s", error.text);
+  }
+  before = open_descriptors();
+  recorder = recorder_new(&options);
+  lowest_unused = dup(STDERR_FILENO);
+  cr_assert_eq(close(lowest_unused), 0);
+  limit.rlim_cur = (rlim_t)lowest_unused;
+  cr_assert_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+  cr_assert_eq(record("second", "k", true).code, KAIZEN_RECORDED, "%s", error.text);
+  limit_descriptors(SIZE_MAX);
+  cr_assert_lt(open_descriptors(), before);
+  recorder_free(first);
 }
 
 Test(recorder, a_summary_that_cannot_be_written_is_told_and_costs_no_record) {
