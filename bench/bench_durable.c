@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: Apache-2.0
  *
  * One thread: append and fdatasync; and, to show where the limit is, the same with the summary
- * replaced behind each.  64 threads: the least a group commit can be, one leader that writes and
+ * replaced after each.  64 threads: the least a group commit can be, one leader that writes and
  * syncs what the others queued meanwhile, with no log to keep in order beyond that and no summary.
  */
 #include "bare_loop.h"

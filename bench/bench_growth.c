@@ -39,7 +39,7 @@ static double cost_us(struct kaizen_instance *instance, const char *agent, unsig
   return (bench_cpu_s() - begin) / count * 1e6;
 }
 
-/* The first record after a boot: the index of the boot before is not believed, and is made anew
+/* The first record after a boot: the index of the boot before is not believed, and is rebuilt
  * from the log. */
 static void by_first_after_boot(const char *root, size_t points, const unsigned *sizes) {
   char agent[32], path[BENCH_PATH + 64];

@@ -1,5 +1,5 @@
-/* bench_replay.c - P7, Q4: kaizen-host replay of many lines, against json-c merely parsing them, and
- * of interleaved agents against the same lines sorted by agent.
+/* bench_replay.c - P7, Q4: kaizen-host replay of many lines, against json-c merely parsing them,
+ * and of interleaved agents against the same lines sorted by agent.
  *
  * SPDX-License-Identifier: Apache-2.0
  *

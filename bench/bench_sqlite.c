@@ -7,8 +7,8 @@
  * "always".  With 64 threads they share one connection under a mutex, which is faster here than one
  * each with a busy timeout.
  *
- * P6 leaves the summary in the database.  Q1 is the whole job: summary.json, too, is there after each
- * record, replaced by rename. */
+ * P6 leaves the summary in the database.  Q1 is the whole job: summary.json, too, is there after
+ * each record, replaced by rename. */
 #include "bare_loop.h"
 #include "bench.h"
 

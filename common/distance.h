@@ -6,7 +6,7 @@
 
 #include "common/span.h"
 
-/* How much typing lies between `a` and `b`, 0 when they are equal but for the case of ASCII
+/* How much typing lies between `a` and `b`, 0 when they are equal except for the case of ASCII
  * letters.  A byte too few, too many or swapped with its neighbour costs 2, a wrong one 3: a
  * shortened word stays nearer to the long one than to an unrelated one of its own length.  Only the
  * first 64 bytes of each are compared. */

@@ -80,7 +80,7 @@ static int pass_escape(struct json_reader *c) {
     return 0;
   }
   c->at = at;
-  return fail(c, "half a surrogate pair is no character");
+  return fail(c, "half a surrogate pair is not a character");
 }
 
 /* c->at on a quote. */
@@ -117,7 +117,7 @@ static bool pass_digits(struct json_reader *c) {
   return c->at > from;
 }
 
-/* 1e999 is grammatical and reads as infinity: what Python would then write back is no JSON. */
+/* 1e999 is grammatical and reads as infinity: what Python would then write back is not JSON. */
 static bool is_beyond_double(struct json_reader *c, const char *from) {
   struct span raw = {from, (size_t)(c->at - from)};
 
@@ -137,7 +137,7 @@ static int pass_number(struct json_reader *c) {
   if (c->at < c->end && *c->at == '.') {
     c->at++;
     if (!pass_digits(c))
-      return fail(c, "a number needs a digit behind its point");
+      return fail(c, "a number needs a digit after its point");
   }
   if (c->at < c->end && (*c->at == 'e' || *c->at == 'E')) {
     c->at++;
@@ -174,7 +174,7 @@ static int pass_non_finite(struct json_reader *c) {
   if (c->dialect == JSON_LENIENT)
     return 0;
   c->at = from;
-  return fail(c, "NaN and Infinity are no JSON numbers; leave the field out");
+  return fail(c, "NaN and Infinity are not JSON numbers; leave the field out");
 }
 
 /* Anything but an object or array. */
@@ -261,7 +261,7 @@ static int pass_container(struct json_reader *c, struct json_names *names, unsig
     } else if (pass_scalar(c, &type) != 0) {
       return -1;
     }
-    while (level > 0) { /* behind a value, or on the end of an empty container */
+    while (level > 0) { /* after a value, or on the end of an empty container */
       bool object = c->begin[open[level - 1]] == '{';
       pass_space(c);
       if (c->at < c->end && *c->at == (object ? '}' : ']')) {
@@ -308,7 +308,7 @@ static int start(struct json_reader *c, struct span text, enum json_dialect dial
 
 static int pass_end(struct json_reader *c) {
   pass_space(c);
-  return c->at == c->end ? 0 : fail(c, "there is more text behind the value's end");
+  return c->at == c->end ? 0 : fail(c, "there is more text after the value's end");
 }
 
 static int pass_text(struct json_reader *c, struct json_names *names, struct json_value *value) {

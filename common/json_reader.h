@@ -9,7 +9,7 @@
  *            as \u escapes; no duplicate names in an object, compared decoded, at any depth; at
  *            most some 90,000 names a text (its memory is a fixed piece of the stack).
  *   lenient  what Python's json.loads() takes: also NaN, Infinity and -Infinity, lone surrogate
- *            escapes, and duplicate names (the last wins). Bytes that are no UTF-8 are refused
+ *            escapes, and duplicate names (the last wins). Bytes that are not UTF-8 are refused
  *            here too: Python cannot read such a file.
  * Both: at most `max_depth` nested objects and arrays, at most JSON_NUMBER_MAX bytes a number.
  * Nothing here allocates. */

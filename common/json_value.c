@@ -258,7 +258,7 @@ int json_value_integer(struct json_value value, int64_t *out) {
 
 /* Compact text. */
 
-/* at: behind the opening quote. Answers the place behind the closing one; *run: from where on
+/* at: after the opening quote. Answers the place after the closing one; *run: from where on
  * nothing is appended yet. */
 static const char *compact_string(const char *at, const char *end, const char **run,
                                   struct buffer *out) {

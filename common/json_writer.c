@@ -92,7 +92,7 @@ static size_t put_scientific(char *out, const char *digits, size_t count, int ex
   return len + (size_t)(end - at);
 }
 
-/* point: digits before the decimal point, -3..16; <= 0: zeros behind it. */
+/* point: digits before the decimal point, -3..16; <= 0: zeros after it. */
 static size_t put_plain(char *out, const char *digits, size_t count, int point) {
   size_t len = 0;
 

@@ -4,7 +4,7 @@
  * SPDX-License-Identifier: Apache-2.0
  *
  * The real publisher and the real transport; in the place of the NATS library stands one whose
- * every answer is taken from the input.  Zeros, also those behind the input's end, are an honest
+ * every answer is taken from the input.  Zeros, also those after the input's end, are an honest
  * broker, so that everything must have arrived when the input is used up. */
 #include <kaizen/plugin.h>
 #include <stdio.h>

@@ -102,7 +102,7 @@ static const struct transport_kind honest = {.open = open_honest,
 /* ---- the state --------------------------------------------------------------------------------
  */
 
-/* At most 2^48: what nothing can have counted to is no number that a state can hold. */
+/* At most 2^48: what nothing can have counted to is not a number that a state can hold. */
 static void take_number(struct input *input, uint64_t *number) {
   switch (input_byte(input) % 4) {
   case 1:
@@ -128,7 +128,7 @@ static void take_id(struct input *input, unsigned char id[16]) {
 }
 
 /* The cursor stands at a line of the log, or at one that somebody's rewriting took; where that is
- * in the file is a hint, and what is behind it may be held. */
+ * in the file is a hint, and what is after it may be held. */
 static void take_state(struct input *input, struct agent_state *real) {
   uint64_t time = 0;
 

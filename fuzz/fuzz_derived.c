@@ -211,7 +211,7 @@ static void require_verifiable(bool repair) {
   if (repair) {
     require(salvage_agent(scratch_project(), SCRATCH_AGENT, 10, 5000, false, saved_to, &error) ==
             0);
-    require(saved_to[0] != '\0'); /* the line that is no record */
+    require(saved_to[0] != '\0'); /* the line that is not a record */
     buffer_clear(&report);
     require(verify_agent(scratch_project(), SCRATCH_AGENT, 10, &report, &error) == 0);
     buffer_append_byte(&report, '\0');

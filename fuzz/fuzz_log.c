@@ -1,4 +1,4 @@
-/* fuzz_log.c - any bytes as a log that somebody left: recording goes on behind them, and adds up.
+/* fuzz_log.c - any bytes as a log that somebody left: recording goes on after them, and adds up.
  *
  * SPDX-License-Identifier: Apache-2.0
  *
@@ -57,7 +57,7 @@ static bool has_key(struct span log, struct buffer *wanted) {
   return found;
 }
 
-/* Whoever is not in `after` any more has expired, and what is left stands in its order. */
+/* A record that is not in `after` any more has expired, and what is left stands in its order. */
 static void require_pruned(struct span log, struct span pruned, int64_t oldest_s) {
   struct span line, left = pruned;
   struct record record;

@@ -24,7 +24,7 @@
 #define require(holds) ((holds) ? (void)0 : scratch_fail(#holds, __FILE__, __LINE__))
 _Noreturn void scratch_fail(const char *what, const char *file, int line);
 
-/* The input, taken byte by byte from its front; zeros behind its end. */
+/* The input, taken byte by byte from its front; zeros after its end. */
 struct input {
   const uint8_t *at;
   size_t left;

@@ -84,7 +84,7 @@ func Open(path string, config map[string]string) (*Kaizen, error) {
 	}
 	entry := C.dlsym(image, symbol)
 	if entry == nil {
-		return nil, fmt.Errorf("%s is no plugin", path)
+		return nil, fmt.Errorf("%s is not a plugin", path)
 	}
 	k := &Kaizen{table: C.call_entry(entry)}
 	if k.table == nil || k.table.abi_version>>16 != C.KAIZEN_ABI_MAJOR ||

@@ -1,4 +1,4 @@
-/* doctor_findings.c - what doctor found, each with the way out.
+/* doctor_findings.c - what doctor found, each with what to do.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "base/doctor_findings.h"

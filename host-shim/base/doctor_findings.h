@@ -1,4 +1,4 @@
-/* doctor_findings.h - what doctor found, each with the way out.
+/* doctor_findings.h - what doctor found, each with what to do.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KAIZEN_HOST_DOCTOR_FINDINGS_H

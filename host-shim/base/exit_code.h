@@ -9,7 +9,7 @@ enum exit_code {
   EXIT_CODE_FAILED = 1,   /* not recorded, not found, not consistent */
   EXIT_CODE_USAGE = 2,    /* the command line is wrong */
   EXIT_CODE_REFUSED = 3,  /* the plugin or the configuration is refused */
-  EXIT_CODE_REJECTED = 4, /* the execution is invalid for good */
+  EXIT_CODE_REJECTED = 4, /* the execution can never be recorded */
   EXIT_CODE_UNSENT = 5, /* recorded, but not acknowledged within an explicit --wait or --timeout */
   EXIT_CODE_UNDELIVERABLE = 6, /* held, dead letters, an unreadable agent, an unusable broker */
   EXIT_CODE_UNKNOWN = 7,       /* may or may not be recorded: retry with the same key */

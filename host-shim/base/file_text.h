@@ -9,7 +9,7 @@
 
 #include "base/problem.h"
 
-/* The whole file, or standard input for "-", NUL-terminated behind *len bytes; *text is newly
+/* The whole file, or standard input for "-", NUL-terminated after *len bytes; *text is newly
  * allocated. -1: cannot be read, or has more than `max` bytes (EXIT_CODE_FAILED). */
 int file_text_read(const char *file, size_t max, char **text, size_t *len, struct problem *problem);
 /* Replaces a regular file of ours as a whole: a reader sees the old or the new one.  Missing

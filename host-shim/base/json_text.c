@@ -323,8 +323,8 @@ struct json_object *json_text_new_string(const char *text) {
   return string;
 }
 
-/* The UTF-8 character at `text` as an escape of JSON, of two units above U+FFFF; its length, or 0 for
- * what is no character. */
+/* The UTF-8 character at `text` as an escape of JSON, of two units above U+FFFF; its length, or 0
+ * for what is not a character. */
 static size_t escape_character(const char *text, size_t rest, char escape[16]) {
   unsigned char bytes[5] = {0};
 
@@ -397,7 +397,7 @@ struct json_object *json_text_parse(const char *text, size_t len, size_t *proble
   error = json_tokener_get_error(tokener);
   if (error != json_tokener_error_parse_eof)
     *problem_at = escape_text(text, len, json_tokener_get_parse_end(tokener), ascii, &ascii_len);
-  *description = error == json_tokener_success ? "null is no document"
+  *description = error == json_tokener_success ? "null is not a document"
                  : error == json_tokener_continue || error == json_tokener_error_parse_eof
                      ? "it ends too early"
                      : json_tokener_error_desc(error);

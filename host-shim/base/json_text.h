@@ -36,7 +36,7 @@ int json_text_members_add_number(struct json_text_members *members, const char *
 struct json_text_member *json_text_members_find(const struct json_text_members *members,
                                                 const char *name);
 
-/* `object` (JSON text) with the members in place of its own of the same names, or behind
+/* `object` (JSON text) with the members in place of its own of the same names, or after
  * them.  Newly allocated, NUL-terminated.  NULL when `object` is not one JSON object as far as
  * brackets and strings go; errno is then EINVAL, or ENOMEM. */
 char *json_text_splice(const char *object, size_t len, const struct json_text_members *members);
@@ -53,7 +53,7 @@ bool json_text_is_number(const char *text);
 struct json_object *json_text_new_double(double number);
 /* A string object whose bytes are valid UTF-8 whatever `text` holds. */
 struct json_object *json_text_new_string(const char *text);
-/* One whole JSON value, strictly: valid UTF-8, nothing behind it.  NULL with *problem_at (a byte
+/* One whole JSON value, strictly: valid UTF-8, nothing after it.  NULL with *problem_at (a byte
  * offset) and *description (static).  JSON null is refused too: no document of ours is null. */
 struct json_object *json_text_parse(const char *text, size_t len, size_t *problem_at,
                                     const char **description);

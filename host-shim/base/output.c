@@ -32,7 +32,8 @@ static bool terminal_is_capable(void) {
 void output_init(void) {
   const char *no_color = getenv("NO_COLOR");
 
-  setvbuf(stderr, NULL, _IOLBF, BUFSIZ); /* a message is one write, whoever else writes there */
+  setvbuf(stderr, NULL, _IOLBF,
+          BUFSIZ);         /* a message is one write, whatever else is written there */
   setlocale(LC_CTYPE, ""); /* and nothing else: numbers are printed the same everywhere */
   output.utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
   output.colour =

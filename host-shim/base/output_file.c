@@ -15,7 +15,7 @@
 enum { LINKS_MAX = 40, TEMPORARIES_MAX = 100 };
 
 /* The descriptor that a name such as /dev/stdout or /dev/fd/5 stands for, or -1.  Opened by its
- * name, a regular file behind it would be written from its beginning, over what is there. */
+ * name, a regular file that it leads to would be written from its beginning, over what is there. */
 static int descriptor_of(const char *file) {
   static const char *const folders[] = {"/dev/fd/", "/proc/self/fd/"};
 
@@ -35,7 +35,7 @@ static int descriptor_of(const char *file) {
 }
 
 /* Follows links until a name is none; that file need not exist.  realpath() wants it to, and goes
- * through a descriptor's name to the file behind it. */
+ * through a descriptor's name to its file. */
 static int follow_links(const char *file, char target[PATH_MAX]) {
   char text[PATH_MAX], next[2 * PATH_MAX];
 

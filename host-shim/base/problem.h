@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: Apache-2.0
  *
  * Functions of the shim answer 0, or -1 with *problem filled.  The text names the thing, the
- * value and the way out; it is printed once, by the command or by main(). */
+ * value and what to do; it is printed once, by the command or by main(). */
 #ifndef KAIZEN_HOST_PROBLEM_H
 #define KAIZEN_HOST_PROBLEM_H
 

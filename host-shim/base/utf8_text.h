@@ -9,7 +9,7 @@
 
 /* Length of the valid UTF-8 character at `text`, or 0. */
 size_t utf8_text_character(const char *text);
-/* A copy with U+FFFD for each byte that is no UTF-8; NULL without memory. */
+/* A copy with U+FFFD for each byte that is not UTF-8; NULL without memory. */
 char *utf8_text_valid(const char *text);
 /* Prints with '?' for control characters and invalid bytes: a name from a file must not drive
  * the terminal. */

@@ -27,7 +27,7 @@ const struct command command_complete = {
     .name = "complete",
     .synopsis = "-- [WORD...]",
     .summary = "what can come next on a command line, for shells",
-    .details = "The words are those behind kaizen-host, the last one as far as it is typed.  The "
+    .details = "The words are those after kaizen-host, the last one as far as it is typed.  The "
                "scripts for bash, zsh and\n"
                "fish, which are installed where these shells look, call this and show what it "
                "answers: a candidate and\n"

@@ -112,7 +112,7 @@ static void print_commands(bool with_help) {
     puts("help\texplain a command");
 }
 
-/* The words behind "config": the only command with a second and a third one. */
+/* The words after "config": the only command with a second and a third one. */
 static void print_config(const struct complete *complete, const struct host *host) {
   const char *verb = complete->words[0];
   bool takes_key =

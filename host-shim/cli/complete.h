@@ -5,9 +5,9 @@
  * Everything comes from the tables of commands and options.  What is printed is for the scripts
  * in completions/: one candidate a line, a tab before its description, and lines that begin with
  * a colon, which leave the rest to the shell:
- *   :files, :folders   names of files, of folders; behind "--name=" when the word begins so
- *   :command           a command line of its own begins behind "--"
- * A candidate that ends with "=" wants a value behind it.  Nothing is left out for not beginning
+ *   :files, :folders   names of files, of folders; after "--name=" when the word begins so
+ *   :command           a command line of its own begins after "--"
+ * A candidate that ends with "=" wants a value after it.  Nothing is left out for not beginning
  * with what has been typed: that is the shell's to judge. */
 #ifndef KAIZEN_HOST_COMPLETE_H
 #define KAIZEN_HOST_COMPLETE_H
@@ -22,10 +22,10 @@ struct complete {
   const char *directory;                   /* of -C, or NULL */
   const char *words[3];                    /* the command's positional arguments, the first ones */
   size_t word_count;                       /* of them, all */
-  bool is_help, is_lost, is_other_command; /* behind "help"; behind an unknown command; behind -- */
+  bool is_help, is_lost, is_other_command; /* after "help"; after an unknown command; after -- */
 };
 
-/* Reads the words behind "kaizen-host", up to and without the last one. */
+/* Reads the words after "kaizen-host", up to and without the last one. */
 void complete_read(struct complete *complete, char *const *words, size_t count);
 /* Prints what the last word can be. */
 void complete_print(const struct complete *complete, const char *last, const struct host *host);

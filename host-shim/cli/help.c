@@ -105,7 +105,7 @@ void help_print_program(FILE *out) {
   fputs("  kaizen-host COMMAND -h explains a command.\n"
         "  \"metrics\" before a command is accepted and ignored.\n",
         out);
-  print_heading(out, "Options, before or behind the command");
+  print_heading(out, "Options, before or after the command");
   print_options(out, command_list_options);
   print_heading(out, "Exit status");
   fputs("  0 recorded, a duplicate, or done    1 not recorded, not found, not consistent\n"

@@ -25,7 +25,7 @@ static void configure_output(const struct arguments *arguments) {
 static int check_words(const struct command *command, const struct arguments *arguments,
                        struct problem *problem) {
   if (arguments->rest && !command->takes_rest)
-    return problem_set(problem, EXIT_CODE_USAGE, "%s takes no command line behind --",
+    return problem_set(problem, EXIT_CODE_USAGE, "%s takes no command line after --",
                        command->name);
   if (arguments->word_count < command->words_min)
     return problem_set(problem, EXIT_CODE_USAGE,
@@ -33,8 +33,8 @@ static int check_words(const struct command *command, const struct arguments *ar
                        command->name, command->synopsis);
   if (arguments->word_count > command->words_max)
     return problem_set(problem, EXIT_CODE_USAGE,
-                       "%s: '%s' is one argument too many; usage: kaizen-host %s%s%s",
-                       command->name, arguments->words[command->words_max], command->name,
+                       "%s: unexpected argument '%s'; usage: kaizen-host %s%s%s", command->name,
+                       arguments->words[command->words_max], command->name,
                        *command->synopsis != '\0' ? " " : "", command->synopsis);
   return 0;
 }

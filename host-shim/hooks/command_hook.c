@@ -59,9 +59,9 @@ static void end_turn(struct call *call) {
 
   hook_identity_end(call->usable, event, &identity);
   take_usage(call, &identity, &usage);
-  /* Hosts run subagents of their own, for a title or a summary: they are no run of anybody. */
+  /* Hosts run subagents of their own, for a title or a summary: they are not run of anybody. */
   if (event->is_agents && event->agent_name[0] == '\0')
-    hook_log("%s: a subagent without a name is no run of the agent; nothing is recorded",
+    hook_log("%s: a subagent without a name is not a run of the agent; nothing is recorded",
              event->name);
   else if (event->outcome == HOOK_ABORTED && skips)
     hook_log("%s: aborted, not recorded; --aborted failure records it", event->name);
@@ -125,7 +125,7 @@ static void take_payload(struct call *call, const char *text, size_t len) {
   struct json_object *payload = hook_payload_parse(text, len);
 
   if (!payload) {
-    hook_log("the payload of %zu bytes is no JSON object; nothing is recorded", len);
+    hook_log("the payload of %zu bytes is not a JSON object; nothing is recorded", len);
     return;
   }
   if (hook_event_read(payload, call->given, options_text(call->host->arguments, "event", NULL),
@@ -200,7 +200,7 @@ static void work(struct call *call) {
 
   open_log(call);
   if (!call->given && strcmp(name, "auto") != 0)
-    hook_log("'%s' is no known host; it is taken for auto",
+    hook_log("'%s' is not a known host; it is taken for auto",
              hook_redact_is_word(name, HOOK_WORD_MAX) ? name : "?");
   take_input(call);
   if (call->usable)

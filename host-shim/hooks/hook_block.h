@@ -1,4 +1,5 @@
-/* hook_block.h - lines of ours in somebody's settings, between two marks; every other byte as it is.
+/* hook_block.h - lines of ours in somebody's settings, between two marks; every other byte as it
+ * is.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KAIZEN_HOST_HOOK_BLOCK_H

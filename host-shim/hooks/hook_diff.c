@@ -113,7 +113,7 @@ static void print_edit(FILE *out, const struct edit *edit) {
   fputs(has_newline ? "\n" : "\n\\ No newline at end of file\n", out);
 }
 
-/* From the first edit of a hunk to behind its last. */
+/* From the first edit of a hunk to after its last. */
 static size_t hunk_end(const struct edits *edits, size_t from) {
   size_t end = from, last = from;
 

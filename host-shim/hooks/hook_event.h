@@ -32,7 +32,7 @@ struct hook_event { /* texts are "" when they are not there; what is in them may
   bool is_blank;             /* a start without a question: the host goes on by itself */
   double duration_s;         /* 0: not known */
   bool is_continued;         /* the turn went on after an earlier end */
-  bool is_resumed;           /* a session that starts may have turns behind it */
+  bool is_resumed;           /* a session that starts may have turns after it */
 };
 
 /* Reads the payload. `host` NULL: detected. `name` is the event when the configuration names it

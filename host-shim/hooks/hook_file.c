@@ -39,8 +39,8 @@ int hook_file_resolve(char file[PATH_MAX], struct problem *problem) {
   return problem_set(problem, EXIT_CODE_REFUSED, "%s: its links lead in a circle", file);
 }
 
-/* Only what is root's and has one name: whoever may write in the folder could have put a second name
- * of somebody else's file there. */
+/* Only what is root's and has one name: a user who may write in the folder could have put a second
+ * name of somebody else's file there. */
 void hook_file_adopt(const char *path) {
   char folder[PATH_MAX];
   struct stat above, entry;
@@ -123,8 +123,8 @@ static int write_in_place(const char *file, const char *before, const char *afte
   return result;
 }
 
-/* A new file beside it with all of `after` in it and everything that hangs on the old one. 0, 1: the
- * owner cannot be given to it; -1. */
+/* A new file beside it with all of `after` in it and everything that hangs on the old one. 0, 1:
+ * the owner cannot be given to it; -1. */
 static int prepare(const char *file, const struct stat *old, const char *after,
                    char temporary[PATH_MAX], struct problem *problem) {
   mode_t mask = umask(0);

@@ -14,8 +14,8 @@
 /* The file that a link leads to, also when that is not there yet: people keep their settings
  * elsewhere.  -1: the links lead in a circle, or the name is too long. */
 int hook_file_resolve(char file[PATH_MAX], struct problem *problem);
-/* Both: 1, the file does not hold `before` (NULL: it is not there) any more, and nothing is changed;
- * -1, EXIT_CODE_FAILED. */
+/* Both: 1, the file does not hold `before` (NULL: it is not there) any more, and nothing is
+ * changed; -1, EXIT_CODE_FAILED. */
 int hook_file_write(const char *file, const char *before, const char *after,
                     struct problem *problem);
 int hook_file_remove(const char *file, const char *before, struct problem *problem);

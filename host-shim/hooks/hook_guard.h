@@ -22,7 +22,7 @@ enum hook_guard_phase { HOOK_GUARD_READ, HOOK_GUARD_FLUSH };
 
 /* First of all: the three standard descriptors are there, standard output leads nowhere, HOME is
  * set when the user has one, the clock runs, and there are two processes (one, as the worker, when
- * no second can be had). */
+ * no second is available). */
 enum hook_guard_side hook_guard_begin(void);
 /* When the phase has to be over (time_text_monotonic_s()). */
 double hook_guard_deadline_s(enum hook_guard_phase phase);

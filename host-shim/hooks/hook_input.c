@@ -47,8 +47,7 @@ int hook_input_read(int fd, double deadline_s, double drop_deadline_s, struct ho
   size_t room = 0;
 
   *input = (struct hook_input){.text = NULL};
-  fcntl(fd, F_SETPIPE_SZ,
-        PIPE_BYTES); /* fewer turns for whoever writes; refused, it works as well */
+  fcntl(fd, F_SETPIPE_SZ, PIPE_BYTES); /* fewer turns for the writer; refused, it works as well */
   for (;;) {
     if (make_room(input, &room) < 0)
       return -1;

@@ -31,7 +31,7 @@ static int refuse(const struct hook_json_scan *scan, size_t at, struct problem *
     column = scan->text[i] == '\n' ? 1 : column + 1;
   }
   return problem_set(problem, EXIT_CODE_REFUSED,
-                     "it is no JSON object at line %zu, column %zu; mend it first", line, column);
+                     "it is not a JSON object at line %zu, column %zu; fix it first", line, column);
 }
 
 int hook_json_open(struct hook_json *json, const char *text, size_t len, struct problem *problem) {
@@ -75,7 +75,8 @@ static bool find_nth(const struct hook_json *json, size_t open, size_t i,
   return false;
 }
 
-/* How many members have that name; *child is the last of them, which is the one that readers take. */
+/* How many members have that name; *child is the last of them, which is the one that readers
+ * take. */
 static size_t find_named(const struct hook_json *json, size_t open, const char *name,
                          struct hook_json_child *child) {
   struct hook_json_scan scan = scan_of(json);
@@ -205,7 +206,7 @@ static void indent_unit(const struct hook_json *json, char unit[16]) {
            len > 0 && len < 16 ? indent : "  ");
 }
 
-/* Where the last thing in front of `at` that is no white space ends. */
+/* Where the last thing in front of `at` that is not white space ends. */
 static size_t end_before(const struct hook_json *json, size_t at) {
   while (at > 0 && strchr(" \t\r\n", json->text[at - 1]))
     at--;
@@ -280,7 +281,7 @@ static int add_line(struct hook_json *json, size_t open, const struct layout *la
   return has_comma ? 0 : splice(json, layout->last.end, 0, ",", problem);
 }
 
-/* Adds `member` behind the others the way they stand; where the last one has a comma after it, the
+/* Adds `member` after the others the way they stand; where the last one has a comma after it, the
  * new one gets one. */
 static int add_child(struct hook_json *json, size_t open, const char *member,
                      struct problem *problem) {
@@ -296,8 +297,8 @@ static int add_child(struct hook_json *json, size_t open, const char *member,
 }
 
 static int wrong_type(const char *name, const char *wanted, struct problem *problem) {
-  return problem_set(problem, EXIT_CODE_REFUSED, "\"%s\" in it is no %s; nothing is changed", name,
-                     wanted);
+  return problem_set(problem, EXIT_CODE_REFUSED, "\"%s\" in it is not an %s; nothing is changed",
+                     name, wanted);
 }
 
 /* Makes the objects that the first `count` names of the path stand for. */

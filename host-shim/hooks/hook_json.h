@@ -5,7 +5,7 @@
  *
  * The text is edited, not parsed and printed again: comments, order, number texts, indentation and
  * line ends stay. Read are JSON and what settings files add to it: // and slash-star comments,
- * commas behind the last member, names and texts in single quotes, names without quotes. */
+ * commas after the last member, names and texts in single quotes, names without quotes. */
 #ifndef KAIZEN_HOST_HOOK_JSON_H
 #define KAIZEN_HOST_HOOK_JSON_H
 
@@ -26,7 +26,7 @@ enum { HOOK_JSON_PATH_MAX = 6 };
 /* Names of members from the outside in; ends with NULL. */
 typedef const char *const hook_json_path[HOOK_JSON_PATH_MAX];
 
-/* Takes a copy; an empty text becomes {}. -1: it is no JSON object (EXIT_CODE_REFUSED, with line
+/* Takes a copy; an empty text becomes {}. -1: it is not a JSON object (EXIT_CODE_REFUSED, with line
  * and column). */
 int hook_json_open(struct hook_json *json, const char *text, size_t len, struct problem *problem);
 void hook_json_close(struct hook_json *json);
@@ -35,7 +35,7 @@ void hook_json_close(struct hook_json *json);
  * for those who read the file. */
 bool hook_json_find(const struct hook_json *json, hook_json_path path,
                     struct hook_json_span *value);
-/* The i-th element, or member's value, of a container; false: there are fewer, or it is no
+/* The i-th element, or member's value, of a container; false: there are fewer, or it is not a
  * container. */
 bool hook_json_element(const struct hook_json *json, const struct hook_json_span *container,
                        size_t i, struct hook_json_span *value);
@@ -45,14 +45,14 @@ bool hook_json_member(const struct hook_json *json, const struct hook_json_span 
 /* How many members of an object have that name. */
 size_t hook_json_count(const struct hook_json *json, const struct hook_json_span *object,
                        const char *name);
-/* The next string value (no member's name) at or behind `from` in the span; its text without quotes
+/* The next string value (no member's name) at or after `from` in the span; its text without quotes
  * and escapes goes to `out`, cut to the room. False: there is none. */
 bool hook_json_next_string(const struct hook_json *json, const struct hook_json_span *within,
                            size_t from, struct hook_json_span *value, char *out, size_t room);
 
 /* Each keeps the document whole; -1 without memory, or EXIT_CODE_REFUSED when something on the path
  * is of another type. */
-/* Adds an element behind the array's others; arrays and objects on the way are made. */
+/* Adds an element after the array's others; arrays and objects on the way are made. */
 int hook_json_append(struct hook_json *json, hook_json_path path, const char *value,
                      struct problem *problem);
 /* Adds the member when it is not there. */

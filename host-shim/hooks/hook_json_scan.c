@@ -20,7 +20,7 @@ static char at(const struct hook_json_scan *scan, size_t i) {
   return i < scan->len ? scan->text[i] : '\0';
 }
 
-/* Behind the comment; where it begins, when it has no end: no value begins so. */
+/* After the comment; where it begins, when it has no end: no value begins so. */
 static size_t skip_comment(const struct hook_json_scan *scan, size_t i) {
   bool is_line = at(scan, i + 1) == '/';
   const char *end = is_line ? memchr(scan->text + i, '\n', scan->len - i)

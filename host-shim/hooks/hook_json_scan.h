@@ -13,7 +13,7 @@ struct hook_json_scan {
   size_t failed_at; /* of the last function that answered false */
 };
 
-/* Behind white space and comments from `at` on; a comment without an end is not passed. */
+/* After white space and comments from `at` on; a comment without an end is not passed. */
 size_t hook_json_scan_blank(const struct hook_json_scan *scan, size_t at);
 /* The end of the value that begins at `at`; everything inside it is looked at. */
 bool hook_json_scan_value(struct hook_json_scan *scan, size_t at, size_t *end);
@@ -22,7 +22,7 @@ struct hook_json_child { /* of an object or array */
   size_t start;          /* of the name, or of the value in an array */
   size_t name_end;       /* == start in an array */
   size_t value, end;     /* of the value */
-  size_t after;          /* behind its comma; == end when it has none */
+  size_t after;          /* after its comma; == end when it has none */
 };
 struct hook_json_children { /* zero `at`, set `open`, then call next until it answers 0 */
   size_t open;              /* where the bracket is */

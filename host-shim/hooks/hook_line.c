@@ -43,7 +43,7 @@ static void take_word(struct call *call, const char *word) {
   }
 }
 
-/* Behind the quoted part that begins at `at`, its text added to `word`; NULL: it does not end, or a
+/* After the quoted part that begins at `at`, its text added to `word`; NULL: it does not end, or a
  * shell would replace something in it. */
 static const char *take_quoted(const char *at, char *word, size_t *len) {
   char quote = *at++;
@@ -56,7 +56,7 @@ static const char *take_quoted(const char *at, char *word, size_t *len) {
   return at + 1;
 }
 
-/* Behind the word that begins at `at`; NULL: there is something in it that a shell acts on. */
+/* After the word that begins at `at`; NULL: there is something in it that a shell acts on. */
 static const char *take_shell_word(const char *at, char word[WORD_MAX]) {
   size_t len = 0;
 
@@ -80,7 +80,8 @@ static const char *take_shell_word(const char *at, char word[WORD_MAX]) {
   return at;
 }
 
-/* The hook of this host is called somewhere in the text, as far as can be told without running it. */
+/* The hook of this host is called somewhere in the text, as far as can be told without running
+ * it. */
 static bool mentions(const char *text, const char *host) {
   size_t len = strlen(host);
 

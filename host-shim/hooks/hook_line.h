@@ -2,9 +2,9 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  *
- * Only a line that calls kaizen-host's hook for this host, with options and nothing else, is ours to
- * change and to take out.  Where the call is a part of a line of the user's (a redirection, a second
- * command, a shell around it), the line is his. */
+ * Only a line that calls kaizen-host's hook for this host, with options and nothing else, is ours
+ * to change and to take out.  Where the call is a part of a line of the user's (a redirection, a
+ * second command, a shell around it), the line is his. */
 #ifndef KAIZEN_HOST_HOOK_LINE_H
 #define KAIZEN_HOST_HOOK_LINE_H
 

@@ -8,8 +8,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* The payload's text as JSON: a byte order mark, white space and anything behind the object are
- * tolerated. NULL: it is no JSON object. */
+/* The payload's text as JSON: a byte order mark, white space and anything after the object are
+ * tolerated. NULL: it is not a JSON object. */
 struct json_object *hook_payload_parse(const char *text, size_t len);
 /* `name` is a member's, or "a.b" for a member of a member. True when it is there; *value is NULL
  * for JSON null. */

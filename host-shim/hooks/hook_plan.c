@@ -181,7 +181,7 @@ static int install_file(struct hook_change *change, const struct hook_target *ta
   return !change->after ? problem_no_memory(problem) : 0;
 }
 
-/* [[hooks]] goes behind everything else: whatever follows it would be a part of it. */
+/* [[hooks]] goes after everything else: whatever follows it would be a part of it. */
 static int install_tables(struct hook_change *change, const struct hook_target *target,
                           const struct hook_command *command, struct problem *problem) {
   const char *present = change->before ? change->before : "";

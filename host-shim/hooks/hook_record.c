@@ -136,7 +136,7 @@ static int add_allowed(struct json_text_members *members, const struct hook_even
     hook_redact_text(json_object_get_string(value), text);
     return json_text_members_add_text(members, name, text);
   default:
-    hook_log("--metadata-allow %s: it is no number, truth value or text", name);
+    hook_log("--metadata-allow %s: it is not a number, truth value or text", name);
     return 0;
   }
 }

@@ -31,7 +31,7 @@ struct hook_target {
   bool is_projects;          /* meant to be a project's, when nothing else is asked for */
   enum hook_form form;
   const char *const *events; /* GROUPS, LIST, TABLES; NULL-terminated */
-  const char *fields;        /* GROUPS, LIST: members behind the command, as JSON */
+  const char *fields;        /* GROUPS, LIST: members after the command, as JSON */
   const char *command_name;  /* LIST: "command", or what the host calls it */
   bool names_event;          /* LIST: the payload does not name its event; the command has to */
   bool has_no_version;       /* LIST: without the "version" */

@@ -62,7 +62,7 @@ static bool skip_string(const struct scan *scan, size_t i, size_t *end) {
   return false;
 }
 
-/* Behind the value that begins at `i`: arrays and texts may go over several lines.  False: it does
+/* After the value that begins at `i`: arrays and texts may go over several lines.  False: it does
  * not end, or there is none. */
 static bool skip_value(const struct scan *scan, size_t i, size_t *end) {
   size_t depth = 0;

@@ -9,7 +9,7 @@
 #include "hooks/hook_payload.h"
 #include "usage/transcript_format.h"
 
-enum { TAIL_BYTES = 512 * 1024 }; /* a turn that fails writes little behind its prompt */
+enum { TAIL_BYTES = 512 * 1024 }; /* a turn that fails writes little after its prompt */
 
 static void note_error(void *ctx, const struct transcript_line *line) {
   if (line->step == TRANSCRIPT_FAILED)

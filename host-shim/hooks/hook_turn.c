@@ -35,7 +35,7 @@ struct ended_turn {
 
 struct turn_file { /* as it lies on disk; another layout gets another magic */
   char magic[8];
-  uint64_t checksum;     /* of everything behind it */
+  uint64_t checksum;     /* of everything after it */
   uint64_t boot;         /* mark of the boot id: the clocks below count from there */
   uint64_t last_id;      /* of the turn in which a subagent last ran */
   uint32_t series, next; /* names made here: SERIES.NEXT */
@@ -103,8 +103,7 @@ static bool is_sound(const struct turn_file *file, ssize_t got) {
          file->ended_next < ENDED_MAX && file->open_count <= HOOK_TURN_OPEN_MAX;
 }
 
-/* The lane's file, locked and read; a damaged one counts as empty. -1 when there is none to be
- * had. */
+/* The lane's file, locked and read; a damaged one counts as empty. -1 when there is none. */
 static int open_lane(const struct hook_state *state, const struct hook_turn_lane *lane,
                      struct turn_file *file) {
   char name[32];

@@ -24,7 +24,7 @@ static const uint8_t no_key[HOOK_FINGERPRINT_KEY_BYTES];
 
 struct place { /* in one transcript, as it lies in the state folder */
   char magic[8];
-  uint64_t checksum;   /* of everything behind it */
+  uint64_t checksum;   /* of everything after it */
   uint64_t turn;       /* mark of the host's own name of the turn that began at `begin`, or 0 */
   uint64_t begin, end; /* of the last turn that began, of the last one that ended */
   uint64_t ended;      /* mark of the key of the last turn that ended, or 0 */

@@ -2,7 +2,7 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  *
- * At a turn's start the transcript's length is remembered, at its end what came behind it is read:
+ * At a turn's start the transcript's length is remembered, at its end what came after it is read:
  * numbers and model names, as far as the file is the user's own and the time of a hook allows.
  * What cannot be read in time is not told, never told as 0. */
 #ifndef KAIZEN_HOST_HOOK_USAGE_H

@@ -206,7 +206,7 @@ int nemo_package_uninstall(struct hook_plan *plan, const struct hook_state *stat
 
 /* ---- doctor ---------------------------------------------------------------------------------- */
 
-/* The text behind `name = ` in a line of its own, as we wrote it. */
+/* The text after `name = ` in a line of its own, as we wrote it. */
 static bool read_line(const char *manifest, const char *name, char value[PATH_MAX]) {
   struct json_object *text = NULL;
   const char *at = manifest;

@@ -37,17 +37,14 @@ struct command {
   const char *name;
   const char *synopsis;                   /* after the name */
   const char *summary;                    /* one line for the list of commands */
-  const char *details;                    /* paragraphs behind the options, or NULL */
+  const char *details;                    /* paragraphs after the options, or NULL */
   const struct command_example *examples; /* ends with a zeroed entry */
   const struct option_spec *option_groups[OPTION_GROUPS_MAX]; /* its own; NULL-terminated */
-  const char *words[20];       /* what its first positional argument can be; NULL-terminated, may be
-                            empty */
+  const char *words[20];       /* what its first positional argument can be; NULL-terminated */
   bool takes_agent;            /* its first positional argument is an agent: for the completions */
   size_t words_min, words_max; /* positional arguments */
-  bool
-      only_reads; /* it writes nothing into the project, which may then be anybody's; a --repair does
-                    */
-  bool takes_rest;  /* a command line behind "--" */
+  bool only_reads;  /* the project may be anybody's: nothing is written there, but by a --repair */
+  bool takes_rest;  /* a command line after "--" */
   int usage_status; /* exit status for a wrong command line; 0: EXIT_CODE_USAGE */
   /* Says what is wrong with a command line and answers the exit status; NULL: as above. */
   int (*refused)(const struct problem *problem);

@@ -18,7 +18,7 @@ struct delivery_wait {
 };
 enum delivery_end {
   DELIVERY_DONE,       /* every marked event is acknowledged or a dead letter, held ones excepted */
-  DELIVERY_INCOMPLETE, /* the same, but for agents whose log cannot be read */
+  DELIVERY_INCOMPLETE, /* the same, except for agents whose log cannot be read */
   DELIVERY_TIMEOUT,
   DELIVERY_HOPELESS,    /* nobody publishes, or the broker cannot be used:
                            kaizen_stats.publisher_reason says why */

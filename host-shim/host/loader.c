@@ -16,7 +16,7 @@
 #endif
 
 static const char DEFAULT_PLUGIN[] = "kaizen_metrics.so";
-static const uint32_t TABLE_BYTES_MAX = 65536; /* larger is no table but garbage */
+static const uint32_t TABLE_BYTES_MAX = 65536; /* larger is not table but garbage */
 
 /* What the table must have up to and with its last 1.0 member. */
 #define TABLE_BYTES_1_0                                                                            \
@@ -141,10 +141,11 @@ int loader_open(const char *name, struct loaded_plugin *plugin, struct problem *
     void *object;
     kaizen_plugin_v1_fn function;
   } entry = {.object = dlsym(plugin->handle, KAIZEN_PLUGIN_V1_SYMBOL)};
-  int result = !entry.object ? problem_set(problem, EXIT_CODE_REFUSED,
-                                           "plugin %s: it has no symbol %s; it is no Kaizen plugin",
-                                           plugin->file, KAIZEN_PLUGIN_V1_SYMBOL)
-                             : 0;
+  int result = !entry.object
+                   ? problem_set(problem, EXIT_CODE_REFUSED,
+                                 "plugin %s: it has no symbol %s; it is not a Kaizen plugin",
+                                 plugin->file, KAIZEN_PLUGIN_V1_SYMBOL)
+                   : 0;
   if (result == 0) {
     plugin->table = entry.function();
     result = check_table(plugin->table, plugin->file, problem);

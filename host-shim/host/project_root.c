@@ -53,7 +53,7 @@ static int given_root(const char *directory, char root[PATH_MAX], struct problem
   if (!realpath(directory, root))
     return problem_set(problem, EXIT_CODE_USAGE, "-C %s: %s", directory, strerror(errno));
   if (stat(root, &entry) != 0 || !S_ISDIR(entry.st_mode))
-    return problem_set(problem, EXIT_CODE_USAGE, "-C %s: it is no folder", directory);
+    return problem_set(problem, EXIT_CODE_USAGE, "-C %s: it is not a folder", directory);
   return 0;
 }
 

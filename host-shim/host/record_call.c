@@ -212,7 +212,7 @@ static void print_event_note(const struct record_call *call) {
     output_note("the event is held, because the project was copied or restored; "
                 "'drain --resend-all' or 'drain --assume-sent' decides");
   if (call->event == RECORD_EVENT_DEAD_LETTERED)
-    output_note("the broker refused the event for good; 'dead-letters list' says why");
+    output_note("the broker refused the event permanently; 'dead-letters list' says why");
   if ((call->receipt.flags & KAIZEN_RECEIPT_KEY_CONFLICT) != 0)
     output_warning(
         "the first record with this idempotency key differs from this one; the first one stays");

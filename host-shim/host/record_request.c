@@ -67,8 +67,8 @@ static int take_environment(struct record_request *request) {
     if (!value || *value == '\0')
       continue;
     if (!is_usable(helix_variables[i].kind, value)) {
-      output_warning("%s='%s' is no %s and is left out of the record", helix_variables[i].variable,
-                     value,
+      output_warning("%s='%s' is not a %s and is left out of the record",
+                     helix_variables[i].variable, value,
                      helix_variables[i].kind == HELIX_COUNT ? "whole number from 0" : "number");
       continue;
     }

@@ -36,7 +36,7 @@ struct json_object *report_text_parse(struct report_text *report, const char *wh
   if (report->text)
     document = json_text_parse(report->text, report->len, &at, &description);
   if (!document)
-    problem_set(problem, EXIT_CODE_FAILED, "the plugin's %s report is no JSON at byte %zu: %s",
+    problem_set(problem, EXIT_CODE_FAILED, "the plugin's %s report is not JSON at byte %zu: %s",
                 what, at, description);
   free(report->text);
   *report = (struct report_text){.text = NULL};

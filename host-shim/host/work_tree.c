@@ -40,7 +40,7 @@ static bool read_file(const char *path, char *text, size_t room) {
   return len >= 0;
 }
 
-/* The folder that the one line of folder/file names behind `prefix`, as a real path. */
+/* The folder that the one line of folder/file names after `prefix`, as a real path. */
 static bool read_pointer(const char *folder, const char *file, const char *prefix,
                          char out[PATH_MAX]) {
   char path[PATH_MAX], text[PATH_MAX];
@@ -113,7 +113,7 @@ static bool find_main(const char *common, char main[PATH_MAX]) {
   strcpy(main, common);
   *strrchr(main, '/') = '\0';
   if (*main == '\0')
-    return false; /* the root folder is no project */
+    return false; /* the root folder is not a project */
   return join(main, ".git", path) &&
          (is_same(path, common) ||
           (read_pointer(main, ".git", "gitdir: ", path) && is_same(path, common)));

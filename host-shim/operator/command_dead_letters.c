@@ -1,4 +1,4 @@
-/* command_dead_letters.c - events the broker refused for good: look at them, try them again.
+/* command_dead_letters.c - events the broker refused permanently: look at them, try them again.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <inttypes.h>
@@ -100,7 +100,7 @@ static int run(const struct host *host) {
 const struct command command_dead_letters = {
     .name = "dead-letters",
     .synopsis = "list|retry",
-    .summary = "events the broker refused for good",
+    .summary = "events the broker refused permanently",
     .details =
         "With -o json, list prints one JSON object a line.  Status 6: there are dead letters.",
     .examples = examples,

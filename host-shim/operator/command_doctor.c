@@ -37,7 +37,7 @@ static const struct command_example examples[] = {
 
 static const double BROKER_TIMEOUT_S = 3;
 static const char SETTINGS_WAY_OUT[] =
-    "mend it where it was set: --set, the environment, or the file that 'config path' names";
+    "fix it where it was set: --set, the environment, or the file that 'config path' names";
 
 static void check_plugin(struct doctor_findings *findings, const struct session *session) {
   const struct kaizen_plugin_v1 *plugin = session->plugin.table;
@@ -92,7 +92,7 @@ static void check_writable(struct doctor_findings *findings, const char *root) {
       continue;
     if (!S_ISDIR(entry.st_mode))
       doctor_findings_fail(findings, EXIT_CODE_FAILED, "project",
-                           "remove or rename it; only real folders are used", "%s is no folder",
+                           "remove or rename it; only real folders are used", "%s is not a folder",
                            path);
     else if (i < 2 && entry.st_uid != geteuid())
       doctor_findings_fail(findings, EXIT_CODE_FAILED, "project", "run as its owner, or chown it",
@@ -280,7 +280,7 @@ static struct waiting count_waiting(struct session *session) {
 /* What 'status' ends with 6 for is a problem here, too. */
 static void check_events(struct doctor_findings *findings, const struct waiting *waiting,
                          bool emits) {
-  const char *by_default = emits ? "emission is on by default" : "emission is off by default";
+  const char *by_default = emits ? "events are on by default" : "events are off by default";
 
   if (!waiting->is_known)
     doctor_findings_add(findings, FINDING_WARNING, "events", "'status' says which agent and why",
@@ -319,7 +319,7 @@ static void check_broker(struct doctor_findings *findings, struct session *sessi
         "%s", problem.text);
   else
     doctor_findings_add(findings, FINDING_OK, "broker", NULL,
-                        "not usable (%s); only needed for events", problem.text);
+                        "unavailable (%s); only needed for events", problem.text);
   json_object_put(report);
 }
 
@@ -354,7 +354,7 @@ static int run(const struct host *host) {
   doctor_findings_init(&findings);
   if (session_load(host, &session, &problem) < 0) {
     doctor_findings_fail(&findings, problem.exit_code, "plugin",
-                         "mend the configuration file ('config path' names it), or name the plugin "
+                         "fix the configuration file ('config path' names it), or name the plugin "
                          "with --plugin; a bare name is looked up in KAIZEN_PLUGIN_PATH",
                          "%s", problem.text);
     return doctor_findings_end(&findings);

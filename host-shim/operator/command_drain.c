@@ -71,7 +71,7 @@ static int resend_since(const struct host *host, int64_t *since_ns, struct probl
   *since_ns = 0;
   if (since && time_text_parse_since(since, since_ns) < 0)
     return problem_set(problem, EXIT_CODE_USAGE,
-                       "--resend-since: '%s' is no time such as 2026-01-02T03:04:05Z", since);
+                       "--resend-since: '%s' is not a time such as 2026-01-02T03:04:05Z", since);
   return 0;
 }
 
@@ -173,7 +173,7 @@ static void print_json(const struct drain_result *result) {
   output_json(document);
 }
 
-/* This run's counts; the whole history's behind it, where it is more. */
+/* This run's counts; the whole history's after it, where it is more. */
 static void print_counts(const struct drain_result *result) {
   const struct kaizen_stats *stats = &result->stats;
   int64_t acknowledged = grown(result->before.acknowledged, stats->acknowledged);

@@ -93,9 +93,8 @@ static void print_emission(bool emits, const struct totals *totals) {
   const char *records = output_plural(totals->recorded);
 
   if (!emits)
-    printf("emission is off%s, %" PRIu64 " of %" PRIu64 " record%s marked\n",
-           totals->marked > 0 ? " unless a call asks for it" : "", totals->marked, totals->recorded,
-           records);
+    printf("events are off%s, %" PRIu64 " of %" PRIu64 " record%s marked\n",
+           totals->marked > 0 ? " by default" : "", totals->marked, totals->recorded, records);
   else if (totals->pending == 0)
     printf("%s%s%s%" PRIu64 " event%s acknowledged, %" PRIu64 " of %" PRIu64 " record%s marked\n",
            output_style(OUTPUT_GREEN),
@@ -112,7 +111,7 @@ static void print_headline(struct json_object *report, const struct totals *tota
   if (totals->skipped_lines > 0)
     printf("%" PRIu64 " line%s of the logs %s; 'verify' shows %s\n", totals->skipped_lines,
            output_plural(totals->skipped_lines),
-           totals->skipped_lines == 1 ? "is no record" : "are no records",
+           totals->skipped_lines == 1 ? "is not a record" : "are not records",
            totals->skipped_lines == 1 ? "it" : "them");
 }
 

@@ -73,7 +73,7 @@ static void print_report(const struct verify *verify, const char *agent,
          output_style_end());
   print_bad_lines(report);
   if (json_object_get_boolean(report_text_member(report, "torn_tail")))
-    puts("  the last line is torn; the next record begins behind it");
+    puts("  the last line is torn; the next record begins after it");
   for (size_t i = 0; !consistent && i < sizeof parts / sizeof parts[0]; i++)
     print_part(parts[i], report_text_string(report, parts[i], "ok"));
   if (*saved_to != '\0')

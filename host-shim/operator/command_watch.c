@@ -38,7 +38,7 @@ static void print_event(const char *data, size_t len) {
   struct json_object *summary = report_text_member(attributes, "summary");
 
   if (!event) {
-    output_warning("an event that is no JSON: %s", description);
+    output_warning("an event that is not JSON: %s", description);
     return;
   }
   printf("%s  ", report_text_string(event, "timestamp", "?"));

@@ -20,7 +20,7 @@
 #include "usage/history_files.h"
 #include "usage/transcript_format.h"
 
-/* ---- the transcripts ----------------------------------------------------------------------------- */
+/* ---- the transcripts ------------------------------------------------------------------------- */
 
 /* A folder that is gone since is judged by its name. */
 static bool is_ours(void *ctx, const char *folder) {
@@ -160,8 +160,8 @@ static void count_turn(struct import *import, const struct history_turn *turn, c
   }
 }
 
-/* Adds the turn's line to `out` unless it is known, or was told of before: a session that was forked
- * repeats the turns of the other. */
+/* Adds the turn's line to `out` unless it is known, or was told of before: a session that was
+ * forked repeats the turns of the other. */
 static int hand_over(struct import *import, const struct kaizen_names_1 *names,
                      struct known_records *known, const struct history_turn *turn, FILE *out,
                      struct problem *problem) {
@@ -321,7 +321,7 @@ static void print_text(const struct import *import) {
       {total->rejected - total->older_than_retention, "refused by the plugin"},
       {import->aborted, "aborted by the user; --aborted failure records them"},
       {import->history.unfinished, "without an end: still open, or the agent was killed"},
-      {import->history.nameless, "by subagents without a name, which are no runs"},
+      {import->history.nameless, "by subagents without a name, which are not runs"},
       {import->history.elsewhere, "of other projects"},
   };
 

@@ -29,8 +29,8 @@ struct import {
   struct replay replay;
 };
 
-/* Reads the transcripts.  -1: no home folder, no memory; a transcript that cannot be read is counted
- * and said. */
+/* Reads the transcripts.  -1: no home folder, no memory; a transcript that cannot be read is
+ * counted and said. */
 int import_collect(struct import *import, struct problem *problem);
 /* Records what is new, oldest first.  -1: the plugin failed. */
 int import_record(struct import *import, uint32_t exec_flags, struct problem *problem);

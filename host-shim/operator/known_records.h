@@ -2,8 +2,9 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  *
- * Read through kaizen.query/1.  A hook may have recorded a turn under another agent's name, or, where
- * the host has no ids, under another key: so a turn is looked for by its own id and by its time. */
+ * Read through kaizen.query/1.  A hook may have recorded a turn under another agent's name, or,
+ * where the host has no ids, under another key: so a turn is looked for by its own id and by its
+ * time. */
 #ifndef KAIZEN_HOST_KNOWN_RECORDS_H
 #define KAIZEN_HOST_KNOWN_RECORDS_H
 

@@ -123,7 +123,7 @@ static bool has_input(const struct replay *replay, size_t ready) {
   return false;
 }
 
-/* Reads until the buffer is full, the input ended or pauses behind whole lines, or a signal
+/* Reads until the buffer is full, the input ended or pauses after whole lines, or a signal
  * came. */
 static int fill(struct replay *replay, struct problem *problem) {
   while (!replay->ended && replay->used < replay->room && has_input(replay, whole_lines(replay))) {
@@ -172,7 +172,7 @@ static int grow(struct replay *replay, struct problem *problem) {
   if (!larger)
     return problem_set(problem, EXIT_CODE_FAILED,
                        "line %" PRIu64
-                       " has more than %zu bytes; to go on behind it: --skip %" PRIu64,
+                       " has more than %zu bytes; to go on after it: --skip %" PRIu64,
                        replay->lines_done + 1, replay->room, replay->lines_done + 1);
   replay->buffer = larger;
   replay->room *= 2;

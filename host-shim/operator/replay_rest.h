@@ -2,8 +2,8 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  *
- * A call commits each agent's lines together: when one agent's lock is held by others, its lines are
- * left out and those around them are in their logs.  They are given again before any line that
+ * A call commits each agent's lines together: when one agent's lock is held by others, its lines
+ * are left out and those around them are in their logs.  They are given again before any line that
  * follows them. */
 #ifndef KAIZEN_HOST_REPLAY_REST_H
 #define KAIZEN_HOST_REPLAY_REST_H
@@ -24,7 +24,7 @@ struct replay_rest {
 /* During a call: the line was left out. */
 void replay_rest_note(struct replay_rest *rest, uint64_t number, int32_t code);
 /* After it: takes the text of the noted lines out of what was given, and of all that begin at
- * `consumed` or behind it.  `numbers` are those of the lines given; NULL: they count from
+ * `consumed` or after it.  `numbers` are those of the lines given; NULL: they count from
  * `first`. */
 void replay_rest_keep(struct replay_rest *rest, const char *given, size_t len, size_t consumed,
                       const uint64_t *numbers, uint64_t first);

@@ -118,7 +118,7 @@ static int check_given(const struct host *host, struct problem *problem) {
 
   if (!rest || !*rest)
     return problem_set(problem, EXIT_CODE_EXEC,
-                       "exec: the command is missing; write it behind --, as in: kaizen-host exec "
+                       "exec: the command is missing; write it after --, as in: kaizen-host exec "
                        "coach -- make test");
   return 0;
 }

@@ -66,7 +66,7 @@ static void pass_on(struct result_capture *capture, const char *bytes, size_t le
 }
 
 /* What the command wrote is in the pipe when it has ended; a process that it left behind may go on
- * for ever. */
+ * forever. */
 static void *copy(void *context) {
   struct result_capture *capture = context;
   char bytes[65536];

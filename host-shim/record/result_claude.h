@@ -1,4 +1,5 @@
-/* result_claude.h - what `claude -p --output-format json` or stream-json prints; `qwen` does the same.
+/* result_claude.h - what `claude -p --output-format json` or stream-json prints; `qwen` does the
+ * same.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KAIZEN_HOST_RESULT_CLAUDE_H

@@ -63,7 +63,7 @@ static struct json_object *take_fitting(struct json_object *value,
   return found;
 }
 
-/* Behind a warning with brackets of its own, too. */
+/* After a warning with brackets of its own, too. */
 static struct json_object *find_in_line(const char *line, size_t len,
                                         bool (*fits)(struct json_object *)) {
   for (int tries = 0; len > 0 && tries < TRIES_IN_LINE_MAX; tries++) {
@@ -96,7 +96,7 @@ static struct json_object *find_in_lines(const char *text, size_t len, const cha
   return found;
 }
 
-/* Over many lines, behind lines of something else. Every bracket at which a value could begin is
+/* Over many lines, after lines of something else. Every bracket at which a value could begin is
  * tried, as long as that ends soon: a text is not read over and over. */
 static struct json_object *find_behind_noise(const char *text, size_t len,
                                              bool (*fits)(struct json_object *)) {

@@ -10,7 +10,7 @@
 
 /* The JSON value at the start of text[0..len), or NULL. */
 struct json_object *result_json_parse(const char *text, size_t len);
-/* The next line at or behind *at, from its first '{' or '[' on, without what stands before: a byte
+/* The next line at or after *at, from its first '{' or '[' on, without what stands before: a byte
  * order mark, escape codes, a warning. false at the end. */
 bool result_json_next_line(const char *text, size_t len, size_t *at, const char **line,
                            size_t *line_len);

@@ -49,7 +49,7 @@ static pid_t start(const char *command, int exit_status, const sigset_t *mask, i
   if (child < 0)
     close(ends[0]);
   else
-    setpgid(child, child); /* whoever comes first */
+    setpgid(child, child); /* both do it: either may come first */
   *out = ends[0];
   return child;
 }
@@ -107,7 +107,7 @@ static int read_number(const char *command, char *text, double *quality, struct 
   if (*quality >= 0 && *quality <= 1)
     return 0;
   return problem_set(problem, EXIT_CODE_FAILED,
-                     "--quality-cmd %.200s: it printed '%.60s', which is no number from 0 to 1",
+                     "--quality-cmd %.200s: it printed '%.60s', which is not a number from 0 to 1",
                      command, word);
 }
 

@@ -1,4 +1,5 @@
-/* agent_answer.c - how one agent does: its figures, the last 20 runs, the last 7 days, what changed.
+/* agent_answer.c - how one agent does: its figures, the last 20 runs, the last 7 days, what
+ * changed.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "report/agent_answer.h"

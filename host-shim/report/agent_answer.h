@@ -1,4 +1,5 @@
-/* agent_answer.h - how one agent does: its figures, the last 20 runs, the last 7 days, what changed.
+/* agent_answer.h - how one agent does: its figures, the last 20 runs, the last 7 days, what
+ * changed.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KAIZEN_HOST_AGENT_ANSWER_H

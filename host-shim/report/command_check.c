@@ -154,7 +154,7 @@ static int check_agent(void *ctx, const char *agent, struct problem *problem) {
   return result;
 }
 
-/* Of all agents: one that cannot be read does not hide the others, and is no pass. */
+/* Of all agents: one that cannot be read does not hide the others, and is not a pass. */
 static int check_each(void *ctx, const char *agent, struct problem *problem) {
   struct check *check = ctx;
 

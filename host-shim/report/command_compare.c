@@ -1,4 +1,5 @@
-/* command_compare.c - two agents, two periods, or the values of a key against each other ("compare").
+/* command_compare.c - two agents, two periods, or the values of a key against each other
+ * ("compare").
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <math.h>
@@ -86,7 +87,7 @@ static int group_periods(struct compare *compare, const struct host *host, int64
   return add_group(compare, name, runs_between(chosen, split_s, INT64_MAX), problem);
 }
 
-/* The runs of one group behind each other, in order. */
+/* The runs of one group after each other, in order. */
 static int add_runs_of(struct compare *compare, struct run_slice chosen, uint32_t name,
                        struct problem *problem) {
   struct run *list = calloc(chosen.count + 1, sizeof *list);

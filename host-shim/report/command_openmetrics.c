@@ -47,10 +47,10 @@ static const struct metric {
     {"kaizen_events_held", "held", "Pending records that wait for an operator's decision.",
      METRIC_NUMBER},
     {"kaizen_events_dead_lettered", "dead_lettered",
-     "Marked records that the broker refused for good.", METRIC_NUMBER},
+     "Marked records that the broker refused permanently.", METRIC_NUMBER},
     {"kaizen_oldest_pending_timestamp_seconds", "oldest_pending",
      "Time of the oldest pending record.", METRIC_TIME},
-    {"kaizen_skipped_lines", "skipped_lines", "Lines of the log that are no records.",
+    {"kaizen_skipped_lines", "skipped_lines", "Lines of the log that are not records.",
      METRIC_NUMBER},
 };
 

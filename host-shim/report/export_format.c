@@ -105,7 +105,7 @@ static struct ids ids_of(struct export_writer *writer, const char *line, size_t 
   writer->last_hash = hash;
   struct ids ids = {.high = hash_of(line, len, hash ^ writer->repeated)};
   ids.low = hash_of(line, len, ids.high);
-  ids.span = hash_of(line, len, ids.low) | 1; /* never 0, which is no id */
+  ids.span = hash_of(line, len, ids.low) | 1; /* never 0, which is not an id */
   return ids;
 }
 

@@ -9,7 +9,7 @@
 
 #include "stats/share.h"
 
-/* Text as it is read: what would be markup is escaped, what is no character is shown as one. */
+/* Text as it is read: what would be markup is escaped, what is not a character is shown as one. */
 void html_text_print(FILE *out, const char *text);
 /* "2026-11-20 14:02" in a <time>, UTC; nothing for a time that is not known (negative). */
 void html_text_time(FILE *out, int64_t time_s);

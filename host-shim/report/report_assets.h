@@ -1,5 +1,5 @@
-/* report_assets.h - the page's style sheet and script: report_page.css and report_page.js, which the
- * build turns into text.
+/* report_assets.h - the page's style sheet and script: report_page.css and report_page.js, which
+ * the build turns into text.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KAIZEN_HOST_REPORT_ASSETS_H

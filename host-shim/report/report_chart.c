@@ -329,7 +329,7 @@ void report_chart_durations(FILE *out, const struct figures_spread *durations) {
   struct bins bins;
 
   if (durations->count < 2 || durations->max < durations->sorted[0] * 1.05)
-    return; /* one duration is no distribution, and stands above */
+    return; /* one duration is not a distribution, and stands above */
   fill_bins(durations, &bins);
   fputs("<figure>\n<figcaption><b>How long runs took</b></figcaption>\n", out);
   begin_plot(out, "durations", "How many runs took how long", BINS);

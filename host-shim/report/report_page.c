@@ -1,4 +1,5 @@
-/* report_page.c - one self-contained page about a project: no network, light and dark, fit to print.
+/* report_page.c - one self-contained page about a project: no network, light and dark, fit to
+ * print.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "report/report_page.h"

@@ -29,7 +29,7 @@ struct report_project { /* zero it first */
 /* Adds a project; `name` NULL when it is the only one. */
 int report_project_add(struct report_project *project, struct session *session, const char *name,
                        struct problem *problem);
-/* Behind the last: figures of all, and the agents in the order of the report: those that got worse,
+/* After the last: figures of all, and the agents in the order of the report: those that got worse,
  * then by how good the last 20 runs can be at best. */
 int report_project_finish(struct report_project *project, struct problem *problem);
 void report_project_free(struct report_project *project);

@@ -48,7 +48,7 @@ static bool is_carried(const struct agent_column *column, const struct agent_row
   return false;
 }
 
-/* Those in which something stands, behind the change. */
+/* Those in which something stands, after the change. */
 static void choose_columns(const struct agent_rows *rows, struct agent_columns *columns) {
   struct agent_columns all;
   struct problem ignored;

@@ -2,8 +2,8 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  *
- * Records are read in place (common/json_reader.h): a tree of each line of a long log would cost ten
- * times as much. */
+ * Records are read in place (common/json_reader.h): a tree of each line of a long log would cost
+ * ten times as much. */
 #include "report/runs.h"
 
 #include <math.h>

@@ -25,7 +25,7 @@ extern const struct option_spec window_options[];
 /* -1: EXIT_CODE_USAGE, naming the option and its value. */
 int window_read(const struct arguments *arguments, struct window *window, struct problem *problem);
 bool window_is_given(const struct window *window);
-/* "3 runs since 2026-11-20 00:00" needs the part behind the count: "", or it begins with a blank;
+/* "3 runs since 2026-11-20 00:00" needs the part after the count: "", or it begins with a blank;
  * the caller's to free, NULL without memory. */
 char *window_text(const struct window *window);
 /* {"since","until","last"}, null where not given. */

@@ -18,7 +18,7 @@ enum { RECENT_MAX = 20, SINCE_MIN = 3, SINCE_MAX = 80 };
 static const double RECENT_P = 0.0055;       /* one-sided, of the recent runs */
 static const double CUT_P = 0.0001;          /* one-sided, of the best cut */
 static const double VALUES_P = 0.0002;       /* two-sided, of the best cut by ranks */
-static const double VALUES_DIFFERENCE = 0.1; /* of the medians: less is no news */
+static const double VALUES_DIFFERENCE = 0.1; /* of the medians: less is not news */
 
 const char *change_verdict_text(enum change_verdict verdict) {
   static const char *const texts[] = {[CHANGE_TOO_FEW] = "too few to tell",
@@ -95,7 +95,7 @@ static bool find_change(const bool *successes, size_t count, struct change *chan
   return true;
 }
 
-/* Behind a change there may be a later one: what was good, then bad, then good again is better
+/* After a change there may be a later one: what was good, then bad, then good again is better
  * now. */
 void change_of_successes(const bool *successes, size_t count, struct change *change) {
   size_t start = count > CHANGE_HISTORY_MAX ? count - CHANGE_HISTORY_MAX : 0;

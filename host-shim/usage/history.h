@@ -27,7 +27,7 @@ struct history {
   size_t count, room;
   uint64_t elsewhere;  /* turns of other projects */
   uint64_t unfinished; /* turns without an end: still open, or the program was killed */
-  uint64_t nameless;   /* runs of subagents without a name, which are no runs of anybody */
+  uint64_t nameless;   /* runs of subagents without a name, which are not runs of anybody */
   bool no_memory;
 };
 

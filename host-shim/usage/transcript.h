@@ -35,7 +35,8 @@ struct transcript_format { /* transcript_format.h has them */
   const char *host;        /* its family (hook_host.h) */
   const char *marks[8];    /* a line that says something has one of these in it; ends with NULL */
   bool tells_tool_errors;
-  /* Takes what a line says: calls go to the transcript's usage, the rest to *line, which is empty. */
+  /* Takes what a line says: calls go to the transcript's usage, the rest to *line, which is
+   * empty. */
   void (*read)(struct transcript *transcript, struct json_object *document,
                struct transcript_line *line);
 };

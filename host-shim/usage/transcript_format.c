@@ -32,7 +32,7 @@ static bool is_true(struct json_object *object, const char *name) {
   return json_object_is_type(value, json_type_boolean) && json_object_get_boolean(value);
 }
 
-/* What is no word is not taken: an id, a version and an error's name are. */
+/* What is not a word is not taken: an id, a version and an error's name are. */
 static void take_word(struct json_object *object, const char *name, char *out, size_t max) {
   const char *text = report_text_string(object, name, "");
 
@@ -65,7 +65,7 @@ static int64_t sum_of(int64_t a, int64_t b) {
   return a < 0 ? b : b < 0 ? a : a + b;
 }
 
-/* The i-th block of a message's content, or NULL behind the last one. */
+/* The i-th block of a message's content, or NULL after the last one. */
 static struct json_object *block_of(struct json_object *message, const char *name, size_t i) {
   struct json_object *blocks = report_text_member(message, name);
 
@@ -74,7 +74,7 @@ static struct json_object *block_of(struct json_object *message, const char *nam
              : NULL;
 }
 
-/* ---- Claude Code ------------------------------------------------------------------------------- */
+/* ---- Claude Code ----------------------------------------------------------------------------- */
 
 /* Input tokens of the API are those that no cache had anything to do with. */
 static void read_claude_call(struct transcript *transcript, struct json_object *message) {
@@ -157,7 +157,7 @@ static void read_claude(struct transcript *transcript, struct json_object *docum
     read_claude_user(transcript, document, line);
 }
 
-/* ---- Codex ------------------------------------------------------------------------------------- */
+/* ---- Codex ----------------------------------------------------------------------------------- */
 
 static struct usage_tokens codex_tokens_of(struct json_object *told) {
   return (struct usage_tokens){
@@ -252,7 +252,7 @@ static void read_codex(struct transcript *transcript, struct json_object *docume
   }
 }
 
-/* ---- Gemini CLI -------------------------------------------------------------------------------- */
+/* ---- Gemini CLI ------------------------------------------------------------------------------ */
 
 /* `candidates` may or may not have the reasoning in it; the total tells. */
 static struct usage_tokens tokens_of(int64_t input, int64_t output, int64_t cached,
@@ -308,7 +308,7 @@ static void read_gemini(struct transcript *transcript, struct json_object *docum
   }
 }
 
-/* ---- Qwen Code --------------------------------------------------------------------------------- */
+/* ---- Qwen Code ------------------------------------------------------------------------------- */
 
 static void read_qwen(struct transcript *transcript, struct json_object *document,
                       struct transcript_line *line) {
@@ -341,7 +341,7 @@ static void read_qwen(struct transcript *transcript, struct json_object *documen
   }
 }
 
-/* ------------------------------------------------------------------------------------------------ */
+/* ---------------------------------------------------------------------------------------------- */
 
 static const struct transcript_format formats[] = {
     {.host = "claude-code",

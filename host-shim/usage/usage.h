@@ -58,7 +58,7 @@ const char *usage_model(const struct usage *usage);
  * the total to `extra` as "tokens".  -1: no memory. */
 int usage_describe(const struct usage *usage, struct json_text_members *metadata,
                    struct json_text_members *extra);
-/* The same for tokens alone, whoever told them. */
+/* The same for tokens alone, from any source. */
 int usage_describe_tokens(const struct usage_tokens *tokens, struct json_text_members *metadata,
                           struct json_text_members *extra);
 

@@ -81,7 +81,7 @@ struct kaizen_query_result { /* see GROWTH; sized by the caller, filled also whe
   uint64_t records;       /* handed to the sink */
   uint64_t undated;       /* left out of a time range: their timestamp cannot be read */
   uint64_t skipped_lines; /* neither a record nor blank; like `undated`, of the lines read */
-  struct kaizen_query_place place; /* behind the last line read, for `after` of the next query; all
+  struct kaizen_query_place place; /* after the last line read, for `after` of the next query; all
                                       zero when the call fails */
   char reason[208];                /* why < 0, NUL-terminated, cut between characters; else "" */
 };
@@ -212,7 +212,7 @@ struct kaizen_span_1 {
   /* [shared] running only.  on_execution_end() for the run of `token`, by any instance of the
    * project, also in another process.  The execution names the span's agent; its key is given by
    * the span and need not be repeated; without KAIZEN_EXEC_HAS_TIME its time is the one measured,
-   * or none when the machine was started anew in between.  A result >= 0 closes the span; a
+   * or none when the machine was restarted in between.  A result >= 0 closes the span; a
    * transient or unknown one leaves it open, to be ended again.  A token that is not open (ended or
    * cancelled before, or taken as lost) needs the execution's own key, so that a run is recorded
    * once; without it: E_REJECTED. */

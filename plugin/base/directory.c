@@ -35,7 +35,7 @@ static int refuse_owner(const char *path, uid_t owner, struct error *error) {
                    path, (long)owner, (long)geteuid());
 }
 
-/* Whoever reads another user's project takes what belongs to the owner of the folder it starts
+/* A reader of another user's project takes what belongs to the owner of the folder it starts
  * from, and nothing of a third one's. */
 static int check_owner(int directory_fd, const char *path, const struct stat *status, bool writes,
                        struct error *error) {

@@ -16,7 +16,7 @@
 #define NS_PER_S INT64_C(1000000000)
 #define HURRY_NS INT64_C(50000000) /* what a call needs that finds its connection shut */
 
-struct errand_thread { /* freed by whoever comes last: the thread or its caller */
+struct errand_thread { /* freed by the last of two: the thread or its caller */
   struct errand errand;
   void *ctx;
   pthread_mutex_t mutex;

@@ -16,8 +16,8 @@ struct errand {
 };
 
 /* Runs the work; waits to the CLOCK_MONOTONIC deadline, and a moment for what `hurry` did.  0: it
- * has ended, `ctx` is the caller's again.  1: it is left behind, and `ctx` with it.  -1: there is no
- * thread or no memory for it, nothing ran.  The thread blocks every signal. */
+ * has ended, `ctx` is the caller's again.  1: it is left behind, and `ctx` with it.  -1: there is
+ * no thread or no memory for it, nothing ran.  The thread blocks every signal. */
 int errand_run(const struct errand *errand, void *ctx, int64_t deadline_ns);
 
 #endif

@@ -14,14 +14,14 @@
 
 struct line_reader {
   int fd;               /* borrowed; read with pread, its position stays */
-  uint64_t offset, end; /* of the next line; nothing at or behind `end` is read */
+  uint64_t offset, end; /* of the next line; nothing at or after `end` is read */
   struct buffer window; /* file bytes from window_offset on */
   uint64_t window_offset;
   int64_t deadline_ns; /* CLOCK_MONOTONIC, looked at now and then; INT64_MAX unless it is set */
 };
 struct line {
   struct span text;     /* without its newline; valid until the next call */
-  uint64_t offset, end; /* end: behind the newline */
+  uint64_t offset, end; /* end: after the newline */
   bool too_long;
 };
 

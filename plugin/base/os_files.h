@@ -26,9 +26,9 @@ void os_files_give_back(struct os_files_taken *taken);
 /* openat() for a file that is written: above 2, close-on-exec. */
 int os_files_openat(int directory_fd, const char *name, int flags, mode_t mode);
 
-/* Opens `path` below the folder, above descriptor 2, close-on-exec, through no symbolic link and no "..".  -1 with
- * errno: ELOOP for a link, EXDEV for a path that leads outside.  A new file gets `mode`.  A lease
- * of another program is waited for only when it is broken within a few tries. */
+/* Opens `path` below the folder, above descriptor 2, close-on-exec, through no symbolic link and no
+ * "..".  -1 with errno: ELOOP for a link, EXDEV for a path that leads outside.  A new file gets
+ * `mode`.  A lease of another program is waited for only when it is broken within a few tries. */
 int os_files_open(int directory_fd, const char *path, int flags, mode_t mode);
 /* *status of the same, of whatever kind it is, without opening it for reading or writing. */
 int os_files_look(int directory_fd, const char *path, struct stat *status);

@@ -73,8 +73,8 @@ void os_process_boot_text(char *text, size_t room) {
 }
 
 #if KAIZEN_LINUX_CALLS
-/* What follows the name in proc(5)'s /proc/PID/stat, which may hold anything: its state first.  0, 1
- * when there is no such process, -1. */
+/* What follows the name in proc(5)'s /proc/PID/stat, which may hold anything: its state first.  0,
+ * 1 when there is no such process, -1. */
 static int read_stat(pid_t pid, char *text, size_t room, const char **state) {
   char path[32];
   ssize_t got;

@@ -16,7 +16,8 @@
  * the bytes are then zero.  errno is kept. */
 int os_process_random(void *bytes, size_t len);
 
-/* The text that names this boot to Linux, with its NUL; "" where it cannot be read.  errno is kept. */
+/* The text that names this boot to Linux, with its NUL; "" where it cannot be read.  errno is
+ * kept. */
 void os_process_boot_text(char *text, size_t room);
 
 /* When a process began, in clock ticks since the boot: with its pid it names one process of a boot.
@@ -28,8 +29,8 @@ bool os_process_is_stopped(pid_t pid);
  * cannot be told.  errno is kept. */
 uint64_t os_process_namespace(void);
 
-/* A page of zeros that a forked child finds zeroed again, whatever was written to it; NULL where the
- * system has no such pages.  errno is kept. */
+/* A page of zeros that a forked child finds zeroed again, whatever was written to it; NULL where
+ * the system has no such pages.  errno is kept. */
 void *os_process_wiped_page(void);
 void os_process_free_page(void *page);
 

@@ -17,10 +17,10 @@ void os_watch_free(struct os_watch *watch);
 int os_watch_add(struct os_watch *watch, int directory_fd);
 void os_watch_remove(struct os_watch *watch, int number);
 
-/* Waits; answers how many numbers of folders it put into *numbers, perhaps twice the same, or 0 once
- * os_watch_end() was called.  With *all set something was missed: look everywhere. */
+/* Waits; answers how many numbers of folders it put into *numbers, perhaps twice the same, or 0
+ * once os_watch_end() was called.  With *all set something was missed: look everywhere. */
 size_t os_watch_wait(struct os_watch *watch, int *numbers, size_t max, int *all);
-/* Ends a wait, for good.  Any thread. */
+/* Ends a wait, permanently.  Any thread. */
 void os_watch_end(struct os_watch *watch);
 
 #endif

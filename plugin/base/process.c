@@ -15,7 +15,8 @@
 /* The greatest number given in this line of processes.  A child inherits it, so that its own number
  * is greater than that of any process it was forked from. */
 static _Atomic uint64_t numbers;
-/* This process's number, on a page that is zero again in a forked child; NULL: not asked for yet. */
+/* This process's number, on a page that is zero again in a forked child; NULL: not asked for
+ * yet. */
 static _Atomic uint64_t *_Atomic mark;
 /* Stands for `mark` where no page can be wiped. */
 static _Atomic uint64_t unwiped;

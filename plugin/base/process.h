@@ -6,9 +6,9 @@
  * A pid does not tell a process from its child: with a new pid namespace both may be pid 1.
  *
  * A forked child has a copy of all memory and none of the other threads.  A mutex that one of them
- * held stays locked in the child for ever, and what it guards may be half changed.  Whatever is
- * static and changes stands behind a struct process_state: its first user in a child makes the
- * mutex anew and forgets what the parent had. */
+ * held stays locked in the child forever, and what it guards may be half changed.  Whatever is
+ * static and changes is guarded by a struct process_state: its first user in a child makes the
+ * mutex new and forgets what the parent had. */
 #ifndef KAIZEN_BASE_PROCESS_H
 #define KAIZEN_BASE_PROCESS_H
 

@@ -9,7 +9,7 @@
 #define BROKER_VERSION_MAX 32
 
 /* Reads the greeting that a broker sends before anybody logs in or encrypts.  `url` is one
- * server's; "" when it is not had by the CLOCK_MONOTONIC deadline. */
+ * server's; "" when it is not known by the CLOCK_MONOTONIC deadline. */
 void broker_version_read(const char *url, int64_t deadline_ns, char version[BROKER_VERSION_MAX]);
 
 #endif

@@ -18,7 +18,7 @@
 #include "broker/transport_explain.h"
 
 #define WRITE_DEADLINE_MS                                                                          \
-  1000 /* without one a frozen broker blocks publish, status and close for ever */
+  1000 /* without one a frozen broker blocks publish, status and close forever */
 #define PING_INTERVAL_MS                                                                           \
   30000 /* of an idle connection: while events are on their way, answers tell */
 #define PINGS_OUT 2

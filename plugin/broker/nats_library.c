@@ -81,7 +81,7 @@ static natsStatus open_quietly(void) {
 }
 
 /* What the parent has mapped is of no use in a forked child: its threads are not here, and its
- * mutexes may be held for ever.  The child maps an image of its own.  NULL when the parent had none,
+ * mutexes may be held forever.  The child maps an image of its own.  NULL when the parent had none,
  * or that cannot be done. */
 static void *open_own_image(void) {
   void *parents = dlopen(KAIZEN_NATS_SONAME, RTLD_NOW | RTLD_NOLOAD), *image = NULL;
@@ -106,7 +106,7 @@ static int load(struct error *error) {
   if (forked_amid_load)
     return error_set(error, KAIZEN_E_CONFIG,
                      "this process was forked while its parent was loading %s, and cannot load it; "
-                     "start it anew (exec), or let another process publish",
+                     "restart it (exec), or let another process publish",
                      KAIZEN_NATS_SONAME);
   image = forked ? open_own_image() : NULL;
   /* Never dlclose()d, also not after a failure: what an image left behind cannot be known. */

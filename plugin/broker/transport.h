@@ -28,7 +28,7 @@ enum transport_outcome {
   TRANSPORT_ACKNOWLEDGED,
   TRANSPORT_FAILED,   /* to be sent again: the broker, the stream or the network, not this event */
   TRANSPORT_DECLINED, /* to be sent again: perhaps because of this event */
-  TRANSPORT_REFUSED,  /* for good, because of this event */
+  TRANSPORT_REFUSED,  /* permanently, because of this event */
 };
 struct transport_answer {
   uint64_t ticket;
@@ -41,7 +41,7 @@ struct transport_answer {
 
 enum transport_sent {
   TRANSPORT_SENT,
-  TRANSPORT_TOO_LARGE, /* refused for good */
+  TRANSPORT_TOO_LARGE, /* refused permanently */
   TRANSPORT_NOT_SENT,  /* *trouble says why */
 };
 
@@ -65,9 +65,9 @@ struct transport_kind {
   /* Asks the broker, for half a second, why nothing is acknowledged; *trouble stays as it is when
    * it does not tell. */
   void (*why)(struct transport *transport, struct transport_trouble *trouble);
-  /* Asks, for a fifth of a second, whether the stream that acknowledged last holds the message `id` under
-   * that sequence: 1 it does, 0 it holds another one there or ends before, 2 that message is gone,
-   * -1 it does not tell. */
+  /* Asks, for a fifth of a second, whether the stream that acknowledged last holds the message `id`
+   * under that sequence: 1 it does, 0 it holds another one there or ends before, 2 that message is
+   * gone, -1 it does not tell. */
   int (*holds)(struct transport *transport, uint64_t sequence, const char *id);
   /* Takes up to `max` answers.  *trouble is filled when one of them failed or was declined. */
   size_t (*answers)(struct transport *transport, struct transport_answer *answers, size_t max,

@@ -2,7 +2,7 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  *
- * The library's own reconnect loop is off.  It ends for ever after two refused logins in a row or a
+ * The library's own reconnect loop is off.  It ends forever after two refused logins in a row or a
  * first connection that is dropped before the broker spoke (3.4.1), so a loop around it is needed
  * in any case; with one loop instead of two every connection is new, and what was in flight on a
  * broken one has one meaning: not acknowledged.  It gets one server at a time, so that one that is

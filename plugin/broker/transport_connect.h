@@ -18,8 +18,8 @@ struct transport_patience {
 #define TRANSPORT_CONNECT_URL_SIZE 300
 
 /* Tries one server of nats_url after another, in any order; every signal blocked.  The handlers may
- * be NULL; `closure` goes to both, also after a failure: it must not be freed.  The connection never
- * reconnects; `url` (may be NULL) gets the server's, without login.  NULL with *trouble. */
+ * be NULL; `closure` goes to both, also after a failure: it must not be freed.  The connection
+ * never reconnects; `url` (may be NULL) gets the server's, without login.  NULL with *trouble. */
 natsConnection *transport_connect(const struct nats_library *nats,
                                   const struct transport_settings *settings,
                                   struct transport_patience patience, natsErrHandler on_error,

@@ -396,7 +396,7 @@ static enum transport_sent nats_send(struct transport *transport, uint64_t ticke
 }
 
 /* Core: a publish that "succeeds" lies in the library's buffer.  It has arrived when the broker has
- * answered a ping behind it; what it refused it has said before that answer. */
+ * answered a ping after it; what it refused it has said before that answer. */
 static void nats_flush(struct transport *transport) {
   struct mailbox *mailbox = transport->mailbox;
   natsStatus status;

@@ -6,7 +6,8 @@
 
 #include <stdbool.h>
 
-/* Whoever is given one borrows its strings until the call returns, unless it says otherwise. */
+/* A function that is given one borrows its strings until the call returns, unless it says
+ * otherwise. */
 struct transport_settings {
   bool core;                                          /* publish and flush, no stream */
   const char *url, *creds, *ca, *cert, *key, *stream; /* NULL or "": not set */

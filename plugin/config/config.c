@@ -142,7 +142,8 @@ static bool has_type_of(const struct config_key *key, enum json_value_type type)
   }
 }
 
-/* 5.0 and 1e1 are whole numbers to JSON Schema, and to whoever writes JSON with floats alone. */
+/* 5.0 and 1e1 are whole numbers to JSON Schema, and to programs that write JSON with floats
+ * alone. */
 static struct span as_whole_number(struct json_value value, char text[32]) {
   double number = json_value_number(value);
 
@@ -224,7 +225,7 @@ int config_merge_json(struct config *config, struct config_origins *origins, str
     return -1;
   result = json_reader_open(&cursor, json, JSON_STRICT, JSON_DEPTH_MAX, &fault);
   if (result > 0)
-    return error_set(error, KAIZEN_E_CONFIG, "the configuration is no JSON object");
+    return error_set(error, KAIZEN_E_CONFIG, "the configuration is not a JSON object");
   if (result < 0)
     return error_set(error, KAIZEN_E_CONFIG, "the configuration: byte %zu: %s", fault.offset,
                      fault.why);

@@ -66,7 +66,7 @@ const struct config_key config_keys[CONFIG_KEY_COUNT] = {
   WORD(fsync, "never", "always", "never",
        "never: a record survives the end of any process. always: it survives a loss of power too."),
   NUMBER(retention_days, 0, 36500, "180",
-       "Days a record and its idempotency key stay in the log; 0: for ever."),
+       "Days a record and its idempotency key stay in the log; 0: forever."),
   NUMBER(trend_window, 1, 64, "10",
        "Records in each of the two windows a trend compares; other readers of the log assume 10."),
   NUMBER(lock_timeout_ms, 1, 600000, "2000",
@@ -186,7 +186,8 @@ bool config_keys_parse(const struct config_key *key, struct span value, int64_t 
 
 /* ---- redacting ------------------------------------------------------------------------------- */
 
-/* HOST, HOST:PORT, [V6], [V6]:PORT, perhaps a / behind: nothing that could be half of a password with a comma in it. */
+/* HOST, HOST:PORT, [V6], [V6]:PORT, perhaps a / at the end: nothing that could be half of a
+ * password with a comma in it. */
 static bool is_address(struct span text) {
   size_t i;
 
@@ -220,7 +221,7 @@ static void redact_item(struct span item, bool doubtful, struct buffer *out) {
     buffer_append_text(out, "***");
 }
 
-/* Does a login end in an item behind, before the next scheme? */
+/* Does a login end in a later item, before the next scheme? */
 static bool login_goes_on(struct span rest) {
   const char *at = memchr(rest.ptr, '@', rest.len), *mark = memmem(rest.ptr, rest.len, "://", 3);
 

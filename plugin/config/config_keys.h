@@ -45,7 +45,8 @@ static inline bool config_keys_is_text(const struct config_key *key) {
 bool config_keys_parse(const struct config_key *key, struct span value, int64_t *number);
 /* See config_redact_url(). */
 void config_keys_redact(struct span urls, struct buffer *out);
-/* UTF-8 without control characters, of at most `max` characters, which is how JSON Schema counts. */
+/* UTF-8 without control characters, of at most `max` characters, which is how JSON Schema
+ * counts. */
 bool config_keys_is_plain(struct span value, size_t max);
 
 /* Answers -1 with KAIZEN_E_CONFIG: "<label>: <value> is not <rule>".  `label` is the key, or the

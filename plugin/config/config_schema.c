@@ -37,8 +37,8 @@ static void append_number_rule(struct buffer *out, const struct config_key *key)
 
 #define CONTROL "\\\\u0000-\\\\u001f\\\\u007f-\\\\u009f"
 
-/* Of a list of servers the form is not said: it may let pass what the parser then refuses, never the
- * other way round. */
+/* Of a list of servers the form is not said: it may let pass what the parser then refuses, never
+ * the other way round. */
 static void append_text_rule(struct buffer *out, const struct config_key *key) {
   buffer_append_text(out, "\"type\":\"string\",\"maxLength\":");
   json_writer_integer(out, key->max);

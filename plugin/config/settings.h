@@ -23,7 +23,7 @@ struct config {
   char *nats_creds, *nats_ca, *nats_cert, *nats_key; /* file names; absolute */
   char *stream;             /* expected stream name; "" = whichever takes the subject */
   int32_t fsync;            /* enum config_fsync; "never" */
-  int64_t retention_days;   /* 180; 0 = keep for ever */
+  int64_t retention_days;   /* 180; 0 = keep forever */
   int64_t trend_window;     /* 10; 1-64 */
   int64_t lock_timeout_ms;  /* 2000 */
   int64_t max_record_bytes; /* 65536 */

@@ -140,7 +140,7 @@ static int32_t commit_run(struct batch *batch) {
   return failure;
 }
 
-/* The same; what lies before `upto` is behind us then, but for a run that is to be given again. */
+/* The same; what lies before `upto` is done then, except for a run that is to be given again. */
 static int32_t commit_upto(struct batch *batch, uint64_t upto) {
   int32_t code = commit_run(batch);
 
@@ -169,7 +169,7 @@ static bool fits_run(const struct batch *batch, const struct execution *executio
          (!batch->spans_agents && strcmp(execution->agent, batch->executions[0].agent) == 0);
 }
 
-/* 0 when the line is in the run or was refused for good. */
+/* 0 when the line is in the run or was refused permanently. */
 static int32_t take_line(struct batch *batch, struct span line, uint64_t number, uint64_t offset) {
   struct execution *execution = &batch->executions[batch->count];
   struct error error = {0};

@@ -28,7 +28,7 @@ struct kaizen_instance {
   struct pipeline *pipeline; /* NULL until configured */
   struct config config;      /* what configure() and configure_key() gave so far */
   struct config_origins origins;
-  struct error last_error; /* of the last call that failed, but for those that record */
+  struct error last_error; /* of the last call that failed, except those that record */
   atomic_uint_fast64_t recorded, duplicates, rejected, failed;
 };
 

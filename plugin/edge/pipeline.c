@@ -11,7 +11,7 @@
 #include "edge/out_struct.h"
 #include "store/agent_view.h"
 
-/* Memory, or a thread, may be had again by then; a library that is missing stays missing. */
+/* Memory, or a thread, may be available again by then; a library that is missing stays missing. */
 #define ATTACH_AGAIN_NS INT64_C(1000000000)
 /* A flush lets go of the attachment that often, so that a stop need not wait for it. */
 #define FLUSH_SLICE_NS INT64_C(20000000)

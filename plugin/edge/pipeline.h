@@ -51,8 +51,8 @@ void pipeline_start(struct pipeline *pipeline);
 /* 0, or 1 when events are pending at the deadline (CLOCK_MONOTONIC); -1 with *error: stopped as
  * well, and how many are left cannot be told. */
 int pipeline_stop(struct pipeline *pipeline, int64_t deadline_ns, struct error *error);
-/* 0, or 1 when *pending events are left at the deadline; -1 with *error: it cannot be told for every
- * agent, and *pending is what is known. */
+/* 0, or 1 when *pending events are left at the deadline; -1 with *error: it cannot be told for
+ * every agent, and *pending is what is known. */
 int pipeline_flush(struct pipeline *pipeline, int64_t deadline_ns, uint64_t *pending,
                    struct error *error);
 /* The gauges of the project's logs, and the publisher's state, into *stats. */

@@ -1,4 +1,5 @@
-/* query_extension.c - kaizen.query/1: an agent's records by time, by number, or since the last look.
+/* query_extension.c - kaizen.query/1: an agent's records by time, by number, or since the last
+ * look.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <stdio.h>
@@ -53,7 +54,7 @@ static int take_snapshot(struct reading *reading, const struct pipeline *pipelin
 
 _Static_assert(sizeof(struct log_anchor) <= sizeof(struct kaizen_query_place), "a place holds one");
 
-/* *from behind the place that the caller gives back, or 0 when it is no longer there: the bytes of
+/* *from after the place that the caller gives back, or 0 when it is no longer there: the bytes of
  * its line are compared, and a place that no reading answered is nowhere. */
 static int find_place(struct reading *reading, uint64_t *from, struct error *error) {
   static const struct kaizen_query_place beginning;
@@ -122,7 +123,7 @@ static int read_from(struct reading *reading, uint64_t from, uint64_t skip, kaiz
   return result;
 }
 
-/* The first line that begins at or behind `offset`, or the end of the log. */
+/* The first line that begins at or after `offset`, or the end of the log. */
 static int find_line(const struct reading *reading, uint64_t offset, uint64_t *begin,
                      struct error *error) {
   struct line_reader reader;
@@ -161,7 +162,7 @@ static int find_last(struct reading *reading, uint64_t *from, uint64_t *skip, st
 
 /* ---- what the caller is told ----------------------------------------------------------------- */
 
-/* The place behind the last line read, by which it is known again. */
+/* The place after the last line read, by which it is known again. */
 static int keep_place(struct reading *reading, struct error *error) {
   struct log_anchor *anchor = &reading->anchor;
   char bytes[ANCHOR_BYTES];

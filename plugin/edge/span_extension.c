@@ -19,7 +19,8 @@
 #define SESSION_ID_MAX 1024u
 #define SPAN_FLAGS ((uint32_t)(KAIZEN_EXEC_EMIT | KAIZEN_EXEC_NO_EMIT))
 #define OPEN_MAX 1000
-/* The folder is counted once in so many beginnings of an agent's: reading it costs more than one. */
+/* The folder is counted once in so many beginnings of an agent's: reading it costs more than
+ * one. */
 #define BEGINS_A_COUNT 64u
 
 _Static_assert(KAIZEN_SPAN_TOKEN_SIZE >= UUID_TEXT_SIZE, "a token is a UUID's text");

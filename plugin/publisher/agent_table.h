@@ -1,10 +1,10 @@
-/* agent_table.h - the agents of a project that its publisher has something to do for, by name and in
- * turn.
+/* agent_table.h - the agents of a project that its publisher has something to do for, by name and
+ * in turn.
  *
  * SPDX-License-Identifier: Apache-2.0
  *
  * Of a hundred thousand agents few have events on their way.  The others are at rest
- * (rest_table.h): whoever goes over the table goes over these few.  The publisher's thread only. */
+ * (rest_table.h): a walk over the table meets these few alone.  The publisher's thread only. */
 #ifndef KAIZEN_AGENT_TABLE_H
 #define KAIZEN_AGENT_TABLE_H
 

@@ -130,7 +130,7 @@ static enum named read_name(int fd) {
   return strncmp(name, own_name, own_process_len) == 0 ? NAMED_OTHER_COPY : NAMED_SOMEBODY;
 }
 
-/* Only by who has the lock: whoever else is named is gone, or has lost it. */
+/* Only by who has the lock: another that is named is gone, or has lost it. */
 static void write_name(int fd) {
   (void)ftruncate(fd, 0);
   (void)directory_write_at(fd, own_name, strlen(own_name), 0, NULL);

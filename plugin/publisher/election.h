@@ -31,8 +31,8 @@ void election_leave(struct election *election, const void *who); /* gives up wha
  * somebody else is, *holder which process; -1 with *error. */
 int election_stand(struct election *election, int metrics_fd, const void *who, pid_t *holder,
                    struct error *error);
-/* Does `who` still have the lock?  It is taken again when it was dropped and is free.  False: it has
- * lost the election; what was acknowledged since must not be stored. */
+/* Does `who` still have the lock?  It is taken again when it was dropped and is free.  False: it
+ * has lost the election; what was acknowledged since must not be stored. */
 bool election_assert(struct election *election, const void *who);
 void election_resign(struct election *election, const void *who);
 /* Says that `who` would take over, or not any more. */

@@ -34,7 +34,7 @@ struct publisher_attachment { /* guarded by the publisher's mutex */
 static struct process_state registry_state = PROCESS_STATE_INITIALIZER;
 static struct publisher *registry;
 
-/* The parent's publishers have no threads here, and their mutexes may be held for ever. */
+/* The parent's publishers have no threads here, and their mutexes may be held forever. */
 static void forget_registry(void) {
   registry = NULL;
 }

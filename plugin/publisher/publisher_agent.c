@@ -81,8 +81,8 @@ static enum publisher_seen wait_for_lock(struct publisher_agent *agent, int64_t 
   return PUBLISHER_LATER;
 }
 
-/* The place was no good and nothing is in flight any more: what was acknowledged is kept, the rest
- * is read again. */
+/* The place was not valid and nothing is in flight any more: what was acknowledged is kept, the
+ * rest is read again. */
 static int leave_place(struct publisher_agent *agent, struct window *window, int64_t now_ns) {
   struct window_entry *entry;
 
@@ -341,8 +341,8 @@ static int write_letter(struct publisher_agent *agent, const struct window_entry
   return -1;
 }
 
-/* May one more event become a dead letter?  Where not, no letter is dropped: the agent's events wait,
- * from that one on, and the other agents' go on. */
+/* May one more event become a dead letter?  Where not, no letter is dropped: the agent's events
+ * wait, from that one on, and the other agents' go on. */
 static bool can_write_letter(struct publisher_agent *agent, int64_t now_ns) {
   size_t len = agent->progress ? agent->progress->letters.len : 0;
   struct error error = {0};

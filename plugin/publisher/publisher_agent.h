@@ -1,4 +1,4 @@
-/* publisher_agent.h - one agent's events on their way: read behind the cursor, in flight,
+/* publisher_agent.h - one agent's events on their way: read after the cursor, in flight,
  * acknowledged, stored.
  *
  * SPDX-License-Identifier: Apache-2.0
@@ -33,7 +33,7 @@ struct publisher_agent {
   struct site *site;
   bool look;          /* there may be something to read */
   bool look_at_state; /* somebody may have moved the cursor */
-  bool replace;       /* the place is no good: begin again from .state once nothing is in flight */
+  bool replace;       /* not valid: begin again from .state once nothing is in flight */
   bool rewritten;     /* ... because the log is not what it was */
   uint64_t token;     /* the epoch that .state has since we stored it, 0: we did not yet */
   bool failed;        /* its trouble has been told */
@@ -75,13 +75,13 @@ typedef bool (*publisher_offer)(void *ctx, struct window_entry *entry, const str
 size_t publisher_agent_read(struct publisher_agent *agent, struct window *window, size_t max,
                             publisher_offer offer, void *ctx);
 /* The entry's line again, into *text; 1: it is not there any more, the agent will be placed
- * anew. */
+ * again. */
 int publisher_agent_reread(struct publisher_agent *agent, const struct window_entry *entry,
                            struct buffer *text, struct record *record);
 /* Takes what is done from the front of the window into the progress. */
 void publisher_agent_advance(struct publisher_agent *agent, struct window *window, int64_t now_ns);
-/* Writes the progress into .state, waiting for the lock until then.  0 also when there is none; 1 to
- * be tried again at store_after_ns; -1 the place is no good any more. */
+/* Writes the progress into .state, waiting for the lock until then.  0 also when there is none; 1
+ * to be tried again at store_after_ns; -1 the place is not valid any more. */
 int publisher_agent_store(struct publisher_agent *agent, int64_t lock_deadline_ns);
 
 #endif

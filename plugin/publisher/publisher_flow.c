@@ -2,7 +2,7 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  *
- * On the first answer that is no acknowledgement sending stops, what is in flight ends, and the
+ * On the first answer that is not an acknowledgement sending stops, what is in flight ends, and the
  * lowest unacknowledged event is tried alone: flooding a stream that is electing its leader
  * stretches the election, and would reorder an agent's events. */
 #include "publisher/publisher_flow.h"
@@ -79,7 +79,7 @@ static void queue_again(struct publisher_flow *flow, struct window_entry *entry)
   flow->sender.in_flight--;
 }
 
-/* Does the window fill with what was acknowledged behind this one? */
+/* Does the window fill with what was acknowledged after this one? */
 static bool is_in_the_way(const struct publisher_flow *flow, const struct window_entry *entry) {
   unsigned done = 0;
 
@@ -173,7 +173,7 @@ static bool is_time_to_ask(const struct publisher_flow *flow, const struct trans
 /* A message stored after the acknowledgement of sequence n has a greater one, unless the stream
  * began again.  Where others publish there too that shows nothing, so the stream is also asked
  * whether it still holds under n what it acknowledged.  Another stream that answers, as
- * behind a leaf node, is no loss. */
+ * behind a leaf node, is not a loss. */
 static void check_store(struct publisher_flow *flow, const struct window_entry *entry,
                         const struct transport_answer *answer, int64_t now_ns) {
   struct publisher_agent *agent = entry->agent;

@@ -14,7 +14,7 @@
 
 enum publisher_mode {
   PUBLISHER_FLOWING,  /* as many as the window takes */
-  PUBLISHER_SETTLING, /* an answer was no acknowledgement: everything in flight is let end */
+  PUBLISHER_SETTLING, /* an answer was not an acknowledgement: everything in flight is let end */
   PUBLISHER_PROBING,  /* one event at a time, until one is acknowledged */
 };
 
@@ -28,8 +28,8 @@ struct publisher_flow {
   int64_t overdue_check_ns, settle_by_ns;
   int64_t answered_ns; /* when the newest event that was acknowledged had been sent */
   int64_t why_ns;      /* the broker is not asked why before */
-  /* whether the stream still holds what it had: how often to ask on this connection, and when at the
-   * earliest otherwise */
+  /* whether the stream still holds what it had: how often to ask on this connection, and when at
+   * the earliest otherwise */
   unsigned store_checks;
   int64_t duplicate_check_ns; /* not before is it looked for a duplicate in the stream */
   bool told_gone;             /* on this connection */

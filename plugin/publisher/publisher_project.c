@@ -26,7 +26,7 @@
 #define DIRTY_BYTES_MAX (64u << 10)
 #define WITHOUT_SUCCESS_NS (10 * NS_PER_S)
 #define AWAY_NS (15 * NS_PER_S)
-#define AWAY_AT_LEAST_NS (3 * NS_PER_S) /* whoever stands by looks once a second */
+#define AWAY_AT_LEAST_NS (3 * NS_PER_S) /* a standby looks once a second */
 #define AWAY_JITTER_NS (5 * NS_PER_S)
 #define LISTEN_BUSY_NS (2 * NS_PER_MS)
 #define LISTEN_IDLE_NS (50 * NS_PER_MS)

@@ -52,7 +52,7 @@ struct publisher_project {
   struct os_watch *watch; /* the publisher's; NULL: the doorbell is looked at by the clock */
   int watch_number;       /* of the metrics folder in it; -1: not yet, -2: it cannot be watched */
   struct doorbell doorbell;
-  struct doorbell_button button; /* of whoever publishes, when it is not us */
+  struct doorbell_button button; /* of the process that publishes, when it is not us */
   struct project_agents agents;
   int64_t asserted_ns; /* when the election was last asserted before sending */
   int64_t stand_ns, scan_ns, listen_ns, away_until_ns; /* CLOCK_MONOTONIC: when to do it next */

@@ -12,7 +12,7 @@
 enum publisher_message {
   PUBLISHER_MESSAGE_CONNECTED = 201,
   PUBLISHER_MESSAGE_TROUBLE = 202,         /* events wait; the text says for what */
-  PUBLISHER_MESSAGE_DEAD_LETTER = 203,     /* the broker refused an event for good */
+  PUBLISHER_MESSAGE_DEAD_LETTER = 203,     /* the broker refused an event permanently */
   PUBLISHER_MESSAGE_STORE_LOST = 204,      /* the stream lost what it had acknowledged */
   PUBLISHER_MESSAGE_LOST_BY_REWRITE = 205, /* a rewritten log took unacknowledged events along */
   PUBLISHER_MESSAGE_AGENT_FAILED = 206,    /* an agent's files cannot be used */
@@ -28,7 +28,7 @@ typedef void (*publisher_log)(void *ctx, int32_t level, int32_t id, const char *
 struct publisher_status {
   int32_t state;             /* KAIZEN_PUBLISHER_* */
   pid_t holder_pid;          /* who holds the project's publisher lock, 0: nobody */
-  uint64_t publish_failures; /* answers that were no acknowledgement, since start */
+  uint64_t publish_failures; /* answers that were not acknowledgements, since start */
   uint64_t duplicates;       /* acknowledged as known by their ids, since start */
   uint64_t duplicates_gone;  /* of those of them that were looked for: not in the stream */
   int64_t last_acknowledged_unix_ns;

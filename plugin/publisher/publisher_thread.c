@@ -2,9 +2,9 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  *
- * The thread owns its connection, elections and cursors, and lets go of them itself: whoever wants
- * it to end asks, and waits as long as it likes: a frozen broker may hold the thread for seconds
- * (docs/reliability.md, schedule 17). */
+ * The thread owns its connection, elections and cursors, and lets go of them itself: a caller that
+ * wants it to end asks, and waits as long as it likes: a frozen broker may hold the thread for
+ * seconds (docs/reliability.md, schedule 17). */
 #include "publisher/publisher_thread.h"
 
 #include <errno.h>

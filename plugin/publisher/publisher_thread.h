@@ -38,7 +38,7 @@ struct publisher {
 
   /* the thread's */
   struct publisher_flow flow;
-  struct os_watch *watch; /* of many projects' folders; NULL: they are few, or it cannot be had */
+  struct os_watch *watch; /* of many projects' folders; NULL: they are few, or it is unavailable */
   bool watch_tried;
   pthread_t watcher;
 };

@@ -90,7 +90,7 @@ static bool read_agent(struct sender *sender, struct publisher_agent *agent, siz
 }
 
 /* So that it is known whether something waits: up to `max` events an agent.  Those that are done
- * behind one that is declined again and again do not wait. */
+ * after one that is declined again and again do not wait. */
 void sender_read_ahead(struct sender *sender, struct publisher_project *projects, size_t max,
                        int64_t now_ns) {
   for (struct publisher_project *project = projects; project; project = project->next) {

@@ -16,7 +16,7 @@
 enum window_state {
   WINDOW_QUEUED, /* to be sent, or sent again */
   WINDOW_SENT,   /* an answer is due */
-  WINDOW_DONE,   /* acknowledged, or refused for good: `refusal` */
+  WINDOW_DONE,   /* acknowledged, or refused permanently: `refusal` */
 };
 
 struct publisher_agent;

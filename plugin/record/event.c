@@ -46,14 +46,14 @@ static int check(const struct record *record, const struct numbers *found, struc
   else if (record->timestamp_s < 0)
     wrong = "the record's timestamp cannot be read";
   else if (!found->project.raw.ptr || found->project.type != JSON_STRING)
-    wrong = "event.project is no string";
+    wrong = "event.project is not a string";
   else if (!is_finite_number(found->success_rate))
-    wrong = "event.success_rate is no number";
+    wrong = "event.success_rate is not a number";
   else if (!found->execution_count.raw.ptr || !json_value_integer(found->execution_count, &count) ||
            count < 0)
-    wrong = "event.execution_count is no whole number";
+    wrong = "event.execution_count is not a whole number";
   else if (!is_finite_number(found->avg_quality))
-    wrong = "event.avg_quality is no number";
+    wrong = "event.avg_quality is not a number";
   return wrong ? error_set(error, KAIZEN_E_REJECTED, "%s", wrong) : 0;
 }
 

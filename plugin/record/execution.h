@@ -22,7 +22,7 @@ struct execution_limits {
 };
 
 struct execution {       /* zero it, fill it any number of times, then execution_fini() */
-  struct buffer line;    /* the record's object, complete but for its closing brace */
+  struct buffer line;    /* the record's object, complete except for its closing brace */
   struct buffer key;     /* decoded idempotency key; len 0: none */
   struct buffer scratch; /* decoded strings of JSON input, kept between fillings for its memory */
   struct buffer others;  /* members that are kept as they were given: ,"name":value each */

@@ -14,7 +14,7 @@
 #include "common/utf8.h"
 #include "record/agent_name.h"
 
-/* ---- what both forms of input begin with ------------------------------------------------------- */
+/* ---- what both forms of input begin with ----------------------------------------------------- */
 
 int execution_draft_read_flags(struct execution *execution, struct execution_draft *draft,
                                uint32_t flags, uint32_t known,
@@ -56,11 +56,11 @@ int execution_draft_check_json(const char *field, struct span text, unsigned dep
     return error_set(error, KAIZEN_E_REJECTED, "%s is not valid JSON: byte %zu: %s", field,
                      fault.offset, fault.why);
   if (value->type != JSON_OBJECT)
-    return error_set(error, KAIZEN_E_REJECTED, "%s is no JSON object; give {...}", field);
+    return error_set(error, KAIZEN_E_REJECTED, "%s is not a JSON object; give {...}", field);
   return 0;
 }
 
-/* ---- checks ------------------------------------------------------------------------------------ */
+/* ---- checks ---------------------------------------------------------------------------------- */
 
 /* A number for a message, independent of the host's locale. */
 static void show_number(double value, char out[32]) {
@@ -188,7 +188,8 @@ static int choose_key(struct execution *execution, const struct execution_draft 
     if ((key.type != JSON_STRING || key.raw.len <= 2) && draft->flags & KAIZEN_EXEC_KEEP_UNKNOWN)
       return 0;
     if (key.type != JSON_STRING)
-      return error_set(error, KAIZEN_E_REJECTED, "%s is no string; write the key in quotes", field);
+      return error_set(error, KAIZEN_E_REJECTED, "%s is not a string; write the key in quotes",
+                       field);
     json_value_decode(key, &execution->key);
   }
   if (execution->key.failed)

@@ -5,8 +5,8 @@
  * null for a field that may be absent means absent: that is how other languages write it.
  *
  * With KAIZEN_EXEC_KEEP_UNKNOWN a line of a log is taken as any reader of logs takes it
- * (docs/format.md, "Lines that others wrote"): what this version does not know, or would refuse from
- * a new run, is kept as it was given. */
+ * (docs/format.md, "Lines that others wrote"): what this version does not know, or would refuse
+ * from a new run, is kept as it was given. */
 #include "record/execution_from_json.h"
 
 #include <math.h>
@@ -53,7 +53,7 @@ static const char *const field_names[FIELD_COUNT] = {"timestamp",
                                                      "tokens",
                                                      "infra_overhead_share"};
 
-/* ---- members by their place among `names` ------------------------------------------------------ */
+/* ---- members by their place among `names` ---------------------------------------------------- */
 
 struct names {
   const char *object; /* for messages */
@@ -150,7 +150,7 @@ static bool is_absent(struct json_value value) {
   return !value.raw.ptr || value.type == JSON_NULL;
 }
 
-/* ---- values by type: a wrong one is named with what was given ---------------------------------- */
+/* ---- values by type: a wrong one is named with what was given -------------------------------- */
 
 static int refuse_type(const char *field, struct json_value value, const char *needed,
                        struct error *error) {
@@ -200,9 +200,10 @@ static int take_timestamp(struct json_value value, struct buffer *scratch,
   if (take_string("timestamp", value, scratch, &text, error) != 0)
     return -1;
   if (text.ptr && timestamp_parse(text, &draft->timestamp_s) != 0)
-    return error_set(error, KAIZEN_E_REJECTED,
-                     "timestamp \"%s\" is no ISO 8601 time with Z or an offset, years 1970 to 9999",
-                     utf8_show(text, shown));
+    return error_set(
+        error, KAIZEN_E_REJECTED,
+        "timestamp \"%s\" is not an ISO 8601 time with Z or an offset, years 1970 to 9999",
+        utf8_show(text, shown));
   draft->has_timestamp = text.ptr != NULL;
   return 0;
 }

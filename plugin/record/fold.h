@@ -20,14 +20,14 @@ struct fold {
   int64_t oldest_s;         /* smallest readable timestamp, INT64_MAX: none */
   uint64_t skipped_lines;   /* neither a record nor blank */
   uint64_t marked;          /* marked lines in the log */
-  uint64_t last_marked_end; /* offset behind the newline of the last of them */
+  uint64_t last_marked_end; /* offset after the newline of the last of them */
   unsigned char last_marked_id[16];
   uint8_t success_ring[FOLD_RING]; /* value i of the log stands at i % FOLD_RING */
   double quality_ring[FOLD_RING];
 };
 
 void fold_init(struct fold *fold);
-/* `end`: log offset behind the record's newline. */
+/* `end`: log offset after the record's newline. */
 void fold_add(struct fold *fold, const struct record *record, uint64_t end);
 void fold_skip(struct fold *fold); /* a garbage line */
 

@@ -1,4 +1,4 @@
-/* record.c - one line of executions.jsonl read back, whoever wrote it.
+/* record.c - one line of executions.jsonl read back, by any writer.
  *
  * SPDX-License-Identifier: Apache-2.0
  *
@@ -148,7 +148,7 @@ static const char *read_line(struct span line, struct record *record) {
     return NULL;
   }
   if (!is_given(&values[FIELD_AGENT], JSON_STRING))
-    return "agent is no string";
+    return "agent is not a string";
   if (!is_given(&values[FIELD_SUCCESS], JSON_TRUE) && !is_given(&values[FIELD_SUCCESS], JSON_FALSE))
     return "success is neither true nor false";
   record->agent = inner(&values[FIELD_AGENT]);

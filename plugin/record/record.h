@@ -1,4 +1,4 @@
-/* record.h - one line of executions.jsonl read back, whoever wrote it.  Pure.
+/* record.h - one line of executions.jsonl read back, by any writer.  Pure.
  *
  * SPDX-License-Identifier: Apache-2.0
  *

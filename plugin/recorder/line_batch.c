@@ -62,7 +62,7 @@ void line_batch_add(struct line_batch *batch, struct recorder_request *requests,
     batch->requests[batch->count++] = &requests[i];
 }
 
-/* ---- the keys and the lines -------------------------------------------------------------------- */
+/* ---- the keys and the lines ------------------------------------------------------------------ */
 
 /* The request of this batch that brings the same key; NULL when there is none, and `i` then stands
  * for it. */
@@ -243,7 +243,7 @@ int line_batch_plan(struct line_batch *batch, struct agent *agent, struct error 
   return result == 0 ? 0 : give_up(agent);
 }
 
-/* ---- the log ---------------------------------------------------------------------------------- */
+/* ---- the log --------------------------------------------------------------------------------- */
 
 /* The .state must exist, and belong to this tree, before the first marked line does: without it the
  * line would be taken for one of a copied tree, and held. */
@@ -314,7 +314,7 @@ int line_batch_append(struct line_batch *batch, struct agent *agent, struct erro
   return result >= 0 ? 0 : give_up(agent);
 }
 
-/* ---- what follows from the log ---------------------------------------------------------------- */
+/* ---- what follows from the log --------------------------------------------------------------- */
 
 /* The new keys, once their lines are committed.  A failure costs the checkpoint, not a record: it
  * is taken up again from its last stored state. */

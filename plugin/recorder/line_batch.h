@@ -40,7 +40,8 @@ void line_batch_fini(struct line_batch *batch);
 void line_batch_begin(struct line_batch *batch, size_t count);
 void line_batch_add(struct line_batch *batch, struct recorder_request *requests, size_t count);
 
-/* What each request comes to, and the lines of the new ones; nothing is written.  -1 with *error. */
+/* What each request comes to, and the lines of the new ones; nothing is written.  -1 with
+ * *error. */
 int line_batch_plan(struct line_batch *batch, struct agent *agent, struct error *error);
 /* One write, and one sync when configured.  -1 with *error: nothing was left behind, or
  * KAIZEN_E_INDETERMINATE. */
@@ -50,7 +51,7 @@ int line_batch_append(struct line_batch *batch, struct agent *agent, struct erro
 void line_batch_derive(struct line_batch *batch, struct agent *agent);
 
 /* summary.json as the fold says, when it may say something else.  That it cannot be written is
- * told, but for batch->starved, which the caller handles. */
+ * told, except for batch->starved, which the caller handles. */
 void line_batch_refresh_summary(struct line_batch *batch, struct agent *agent);
 
 #endif

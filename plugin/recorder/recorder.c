@@ -174,7 +174,8 @@ void recorder_record(struct recorder *recorder, struct recorder_request *request
   if (options->sync)
     call_queue_wait_for_company(&open->queue);
 
-  /* 3. and 4. With the agent's lock: is it still the same file?  Catch up with what others wrote. */
+  /* 3. and 4. With the agent's lock: is it still the same file?  Catch up with what others
+   * wrote. */
   if (acquire(recorder, open, call.deadline_ns, error) != 0) {
     call_queue_hand_over(&open->queue, &call);
     goto refused;

@@ -38,7 +38,7 @@ static void unload(struct agent *agent) {
   agent->loaded = false;
 }
 
-/* A damaged checkpoint: without it the next look at the log makes one anew. */
+/* A damaged checkpoint: without it the next look at the log makes a new one. */
 static int discard(struct agent *agent, struct error *error) {
   (void)unlinkat(agent->fd, CHECKPOINT_FILE, 0);
   unload(agent);
@@ -66,7 +66,7 @@ static bool folded_log_is_in_place(const struct agent *agent) {
 void agent_close(struct agent *agent) {
   if (agent->loaded && (agent->unstored > 0 || agent->look_again_ns > 0) &&
       agent_lock_exclusive(&agent->lock, 0, NULL) == 0) {
-    /* whoever opens it next takes the second look */
+    /* the next to open it takes the second look */
     if (agent->look_again_ns > 0)
       (void)unlinkat(agent->fd, CHECKPOINT_FILE, 0);
     else if (folded_log_is_in_place(agent))
@@ -91,8 +91,9 @@ static void remember_before(struct agent *agent) {
   agent->marked_before = agent->fold.marked;
 }
 
-/* Who writes a log anew in place may go on over lines that were appended meanwhile, and stop before
- * the last of them: that one stands where it did, and what was folded is wrong all the same. */
+/* A program that rewrites a log in place may go on over lines that were appended meanwhile, and
+ * stop before the last of them: that one stands where it did, and what was folded is wrong all the
+ * same. */
 static void want_second_look(struct agent *agent) {
   agent->look_again_ns = clock_monotonic_ns() + SECOND_LOOK_NS;
 }
@@ -233,7 +234,7 @@ static bool is_to_let_go(struct agent *agent, uint64_t end) {
   return fstat(agent->log.fd, &status) == 0 && (uint64_t)status.st_size > end;
 }
 
-/* Folds what stands behind the anchor, up to `end`, or as much as may be done at a time.  1: the
+/* Folds what stands after the anchor, up to `end`, or as much as may be done at a time.  1: the
  * checkpoint is gone, damaged or replaced under its name. */
 static int catch_up(struct agent *agent, uint64_t end, struct error *error) {
   struct line_reader reader;
@@ -263,7 +264,7 @@ static int catch_up(struct agent *agent, uint64_t end, struct error *error) {
   return result;
 }
 
-/* Ends an unfinished last line, whoever left it: it then is a line like any other, and costs no
+/* Ends an unfinished last line, of any writer: it then is a line like any other, and costs no
  * other record. */
 static int end_torn_tail(struct agent *agent, struct error *error) {
   enum agent_log_outcome outcome;
@@ -295,7 +296,7 @@ static int ends_in_newline(const struct agent *agent, uint64_t size, struct erro
   return got == 1 && last == '\n';
 }
 
-/* Folds what stands behind the anchor and ends a torn last line; results as agent_refresh().  A
+/* Folds what stands after the anchor and ends a torn last line; results as agent_refresh().  A
  * line that a program without our lock appends meanwhile is whole, and folded with the rest, for as
  * long as nobody waits too long for it. */
 static int fold_the_rest(struct agent *agent, uint64_t size, struct error *error) {
@@ -373,8 +374,8 @@ static int take_up_fold(struct agent *agent, uint64_t size, struct error *error)
       return -1;
     agent->loaded = result == 0;
   }
-  /* whoever of us rewrites a log leaves a checkpoint of the new one; where nothing of it is folded
-   * yet, it was somebody else */
+  /* a process of ours that rewrites a log leaves a checkpoint of the new one; where nothing of it
+   * is folded yet, it was somebody else */
   if (agent->replaced && size > 0 && !(agent->loaded && agent->anchor.end > 0))
     agent->rewritten = true;
   agent->replaced = false;
@@ -430,7 +431,7 @@ int agent_acquire(struct agent *agent, int64_t deadline_ns, struct error *error)
     if (result == 0)
       return 0;
     if (result == AGENT_GROWS)
-      agent_store_checkpoint(agent, true); /* whoever comes meanwhile goes on from there */
+      agent_store_checkpoint(agent, true); /* the next process goes on from there */
     agent_release(agent);
     if (result < 0)
       return -1;

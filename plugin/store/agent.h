@@ -30,11 +30,11 @@ struct agent {
   bool summary_stale; /* lines were folded that summary.json does not show */
   /* counted since agent_init() */
   uint64_t rebuilt;  /* times the checkpoint had to be rebuilt from a log that was not empty */
-  uint64_t skipped;  /* lines met that are no records */
+  uint64_t skipped;  /* lines met that are not records */
   uint64_t rewrites; /* times the log was found to be another than the one that was folded */
   uint64_t records_before, records_after, marked_before, marked_after; /* of the last rewrite */
   bool replaced;         /* the log that was folded is no longer the one of that name */
-  bool rewritten;        /* the log is being folded anew because of a rewrite */
+  bool rewritten;        /* the log is being folded again because of a rewrite */
   int64_t let_go_ns;     /* while folding: when to look whether the log grows meanwhile */
   int64_t look_again_ns; /* when to fold it once more after a rewrite in place; 0: it was not */
 };
@@ -50,21 +50,22 @@ enum { AGENT_GROWS = 2 }; /* of agent_refresh(): a program without our lock appe
 /* Opens what is not open, takes the lock, makes sure that it and the log are still the files of
  * those names, folds what others appended.  When it answers 0, agent->anchor.end is the size of the
  * log and its last byte a newline. 1: the lock was not free until the deadline; -1 with *error,
- * E_BUSY when the files were replaced, or the log grew, until then.  In both cases the lock is not held. */
+ * E_BUSY when the files were replaced, or the log grew, until then.  In both cases the lock is not
+ * held. */
 int agent_acquire(struct agent *agent, int64_t deadline_ns, struct error *error);
 void agent_release(struct agent *agent);
 
 /* The rest under the lock. */
 /* 1 with *line (the first record that carries `key`) and its offset, 0 when there is none, -1 with
  * *error; agent->loaded is false then when the checkpoint was damaged: agent_refresh() makes it
- * anew. */
+ * again. */
 int agent_find_key(struct agent *agent, struct span key, struct buffer *line, uint64_t *offset,
                    struct error *error);
 /* The key of a line that was appended and folded.  -1 as agent_find_key(). */
 int agent_add_key(struct agent *agent, struct span key, uint64_t offset, struct error *error);
 /* What agent_acquire() does once it has the lock: folds whatever came since.  1: the files were
- * replaced under their names, release and acquire again; AGENT_GROWS: the log has not been folded to
- * its end, acquire again to give others their turn; -1 with *error. */
+ * replaced under their names, release and acquire again; AGENT_GROWS: the log has not been folded
+ * to its end, acquire again to give others their turn; -1 with *error. */
 int agent_refresh(struct agent *agent, struct error *error);
 /* After a rewrite of our own, lock still held: the next one who looks finds the new log folded, and
  * does not take it for somebody else's.  A failure costs that a scan. */

@@ -105,7 +105,7 @@ int agent_log_read_line(int log_fd, uint64_t offset, struct buffer *out, struct 
 }
 
 /* Blanks our own bytes through a descriptor without O_APPEND (pwrite on one with it appends), then
- * takes them away where nobody appended behind them: a plain ftruncate to the old size would cut
+ * takes them away where nobody appended after them: a plain ftruncate to the old size would cut
  * the line of a writer without our lock. */
 static int blank_piece(int fd, const struct agent_log_piece *piece, struct error *error) {
   char blank[4096];

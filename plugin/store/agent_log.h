@@ -25,7 +25,7 @@ struct agent_log {
   int fd;       /* -1: closed; O_APPEND */
   dev_t device;
   ino_t inode;
-  uint64_t synced_end;                 /* what lies before it is known to be durable, but for */
+  uint64_t synced_end;                 /* what lies before it is known to be durable, except for */
   uint64_t doubted_begin, doubted_end; /* what was not yet when a sync failed; empty: 0, 0 */
   /* where the last append put its bytes: what a roll-back blanks */
   struct agent_log_piece pieces[AGENT_LOG_PIECES];
@@ -52,7 +52,7 @@ int agent_log_read_line(int log_fd, uint64_t offset, struct buffer *out, struct 
 
 enum agent_log_outcome {
   AGENT_LOG_APPENDED,  /* exactly at the size that was expected */
-  AGENT_LOG_DISPLACED, /* whole, but behind bytes that a writer without our lock put there
+  AGENT_LOG_DISPLACED, /* whole, but after bytes that a writer without our lock put there
                         * meanwhile */
 };
 /* Appends whole lines at `size`, the end of the file as just seen; `text` begins with the newline

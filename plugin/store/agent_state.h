@@ -2,10 +2,10 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  *
- * The cursor (cursor.h), and the retention clock.  Two pages of 4096 bytes written in turn, each with
- * sequence number and checksum: a torn write costs the newer, never both.  Every call is made under
- * the agent's exclusive lock; for load shared is enough, and without the lock `damaged` may only
- * mean that it is being written. */
+ * The cursor (cursor.h), and the retention clock.  Two pages of 4096 bytes written in turn, each
+ * with sequence number and checksum: a torn write costs the newer, never both.  Every call is made
+ * under the agent's exclusive lock; for load shared is enough, and without the lock `damaged` may
+ * only mean that it is being written. */
 #ifndef KAIZEN_AGENT_STATE_H
 #define KAIZEN_AGENT_STATE_H
 

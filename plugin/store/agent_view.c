@@ -48,7 +48,7 @@ struct agent_view_limits agent_view_patience(int64_t lock_timeout_ms) {
 
 /* ---- the log as it stood at one moment ------------------------------------------------------- */
 
-/* Whoever reads a log that is being written leaves the processor to the writer for a moment.  A
+/* A reader of a log that is being written leaves the processor to the writer for a moment.  A
  * crowd of readers without a pause keeps every processor busy; then one of them is off it in the
  * middle of the lock most of the time, and the writer waits for that one. */
 static void give_way(const struct agent_log *log) {

@@ -17,7 +17,7 @@ struct agent_view {
   struct fold fold;
   struct agent_state state; /* zeroed when there is none */
   bool has_state;
-  uint64_t committed_end;   /* offset behind the last committed newline */
+  uint64_t committed_end;   /* offset after the last committed newline */
   int64_t oldest_pending_s; /* timestamp of the first pending line, -1: none */
   /* of the marked lines in the log; held is part of pending */
   uint64_t acknowledged, pending, held, dead_lettered;

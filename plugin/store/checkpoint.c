@@ -257,7 +257,7 @@ void checkpoint_keep(struct checkpoint *checkpoint, size_t keys) {
   if (!checkpoint->kept)
     return;
   *checkpoint->kept = (struct checkpoint_kept){.mask = places - 1, .room = keys};
-  /* places is an even number of 4 bytes behind an even number of 8: aligned */
+  /* places is an even number of 4 bytes after an even number of 8: aligned */
   checkpoint->kept->pages = (struct kept_page *)(void *)((char *)checkpoint->kept + table);
   memset(checkpoint->kept->places, 0xff, places * sizeof(uint32_t));
 }
@@ -421,7 +421,7 @@ static int grow(struct checkpoint *checkpoint, struct error *error) {
     return error_set(error, KAIZEN_E_IO, CHECKPOINT_FILE ": is full");
   if (checkpoint_flush(checkpoint, error) != 0)
     return -1;
-  /* the new header says no more than the old one did: keys behind it are only hints */
+  /* the new header says no more than the old one did: keys after it are only hints */
   result = read_header(checkpoint->fd, &header, error);
   if (result != 0)
     return result;

@@ -10,7 +10,7 @@
  * so entries may be ahead of the header, and stale ones do no harm.  Read and written with pread
  * and pwrite, never mapped: a truncated mapping would raise SIGBUS in the host.  Nothing is synced:
  * a header of another boot is not believed. All calls are made under the agent's exclusive lock,
- * but for checkpoint_peek (shared). */
+ * except for checkpoint_peek (shared). */
 #ifndef KAIZEN_CHECKPOINT_H
 #define KAIZEN_CHECKPOINT_H
 
@@ -21,10 +21,10 @@
 #define CHECKPOINT_FILE ".index-1"
 
 /* The last folded line, by content: inode numbers are handed out again and sizes come back
- * (docs/design.md, "Same file by content").  A file with another number is folded anew all the
+ * (docs/design.md, "Same file by content").  A file with another number is folded again all the
  * same: an editor may have changed a line before the last one and kept its length. */
 struct log_anchor {
-  uint64_t end;    /* offset behind its newline; 0: nothing is folded */
+  uint64_t end;    /* offset after its newline; 0: nothing is folded */
   uint64_t offset; /* where it begins */
   uint64_t hash;   /* of its bytes with the newline; of the last ANCHOR_BYTES when it is longer */
   uint64_t inode;  /* of the log */
@@ -57,7 +57,7 @@ int checkpoint_peek(int agent_fd, const unsigned char boot_id[16], struct log_an
 int checkpoint_store(struct checkpoint *checkpoint, const struct log_anchor *anchor,
                      const struct fold *fold, struct error *error);
 
-/* Both answer 0, 1 when the file is damaged (remove it: it is made anew from the log), -1 with
+/* Both answer 0, 1 when the file is damaged (remove it: it is rebuilt from the log), -1 with
  * *error. */
 /* Offsets of lines that may carry `key`, at most `max`; *count of them. */
 int checkpoint_find(struct checkpoint *checkpoint, struct span key, uint64_t *offsets, size_t max,

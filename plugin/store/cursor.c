@@ -27,7 +27,7 @@ int cursor_check(const struct cursor *cursor, struct error *error) {
     return 0;
   (void)error_set(error, KAIZEN_E_IO,
                   ".state contradicts itself: of %llu events up to the cursor %llu are held from "
-                  "the %llu. on and %llu dead letters; kaizen-host drain --resend-all begins anew",
+                  "the %llu. on and %llu dead letters; kaizen-host drain --resend-all starts over",
                   (unsigned long long)marked, (unsigned long long)cursor->held_count,
                   (unsigned long long)cursor->held_from_marked,
                   (unsigned long long)cursor->dead_lettered);
@@ -173,7 +173,7 @@ int cursor_move_back(struct cursor *cursor, const struct cursor_target *target, 
   return 0;
 }
 
-/* ---- follow the log when it is written anew -------------------------------------------------- */
+/* ---- follow the log when it is rewritten -------------------------------------------------- */
 
 void cursor_search_begin(struct cursor_search *search, const struct cursor *cursor,
                          int64_t acknowledged_s) {

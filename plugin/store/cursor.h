@@ -11,8 +11,8 @@
  * and nothing here is clamped to make it so: numbers that contradict each other are answered with
  * CURSOR_IMPOSSIBLE, and then nothing was changed.
  *
- * The members are read by anybody and assigned in cursor.c alone.  Whoever moves the cursor holds
- * the agent's exclusive lock and stores it (agent_state.h). */
+ * The members are read by anybody and assigned in cursor.c alone.  A function that moves the cursor
+ * holds the agent's exclusive lock and stores it (agent_state.h). */
 #ifndef KAIZEN_CURSOR_H
 #define KAIZEN_CURSOR_H
 
@@ -89,7 +89,7 @@ void cursor_progress_pass(struct cursor_progress *progress, const unsigned char 
  * it goes on from; else CURSOR_MOVED, and the progress is to be dropped.  `same_log`: its offsets
  * are of the log as it is. */
 int cursor_advance(struct cursor *cursor, const struct cursor_progress *progress, bool same_log);
-/* Whoever begins to publish raises the token with its first store, so that whoever published before
+/* A process that begins to publish raises the token with its first store, so that the one before
  * drops what it has. */
 void cursor_claim(struct cursor *cursor, int64_t wall_ns);
 
@@ -107,7 +107,7 @@ void cursor_target_pass(struct cursor_target *target, const unsigned char id[16]
 /* Everything after `target` is pending again, under a new token. */
 int cursor_move_back(struct cursor *cursor, const struct cursor_target *target, int64_t wall_ns);
 
-/* ---- follow the log when it is written anew ---- */
+/* ---- follow the log when it is rewritten ---- */
 
 /* Another program rewrote it: the newest of the cursor's ids that the log still holds decides, as
  * long as the log is what is left when lines are taken out of the one before.  It is not when more

@@ -1,4 +1,4 @@
-/* dead_letter.c - the events of an agent that the broker refused for good.
+/* dead_letter.c - the events of an agent that the broker refused permanently.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "store/dead_letter.h"

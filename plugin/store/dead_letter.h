@@ -1,4 +1,4 @@
-/* dead_letter.h - `.dead-letter.jsonl`: the events of an agent that the broker refused for good.
+/* dead_letter.h - `.dead-letter.jsonl`: the events of an agent that the broker refused permanently.
  *
  * SPDX-License-Identifier: Apache-2.0
  *

@@ -2,7 +2,7 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  *
- * Sending again means moving the cursor back: every marked line behind it is pending.  The log is
+ * Sending again means moving the cursor back: every marked line after it is pending.  The log is
  * read without the exclusive lock, as it may be long; the move is made under it when neither the
  * log nor the cursor's epoch changed meanwhile. */
 #include "store/delivery.h"
@@ -128,7 +128,7 @@ static bool relevant_marks(const struct cursor *cursor, int64_t since_unix_ns, u
          (cursor->mark_count < CURSOR_MARKS || cursor->marks[k].time_s * NS_PER_S <= since_unix_ns);
 }
 
-/* How many marked lines stay behind the cursor when everything since then is sent again. */
+/* How many marked lines stay after the cursor when everything since then is sent again. */
 static int find_since(const struct operation *operation, const struct outbox *outbox,
                       const struct cursor *cursor, struct aim *aim) {
   struct line_reader reader;

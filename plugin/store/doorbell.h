@@ -3,7 +3,7 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  *
- * Agents' names, a line each, appended by whoever commits or moves a cursor and read by the one
+ * Agents' names, a line each, appended by each that commits or moves a cursor and read by the one
  * publisher.  A hint: the publisher also looks at every agent now and then, so a ring may be lost,
  * but not spell anything that is not there. */
 #ifndef KAIZEN_DOORBELL_H

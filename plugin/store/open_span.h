@@ -48,8 +48,8 @@ bool open_span_is_lost(const struct open_span *span, const struct process_identi
 /* Nanoseconds since it began, -1 when that cannot be told: it began before this boot. */
 int64_t open_span_elapsed_ns(const struct open_span *span, const struct process_identity *own);
 
-/* Of a file that cannot be understood: is it older than a day?  A process that died while it made the
- * file left it; its run never began. */
+/* Of a file that cannot be understood: is it older than a day?  A process that died while it made
+ * the file left it; its run never began. */
 bool open_span_is_scrap(int agent_fd, const char token[UUID_TEXT_SIZE]);
 
 #endif

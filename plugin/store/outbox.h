@@ -22,7 +22,7 @@ struct outbox {
   struct agent_lock lock;
   dev_t device; /* of the log that is open */
   ino_t inode;
-  uint64_t committed_end; /* nothing at or behind it may be read: it may still be rolled back */
+  uint64_t committed_end; /* nothing at or after it may be read: it may still be rolled back */
 };
 
 /* 0; 1 when the agent has no folder; -1 with *error. */
@@ -62,7 +62,7 @@ int outbox_next_marked(struct line_reader *reader, struct outbox_line *line, str
 /* The marked line that begins at `begin`, into *text; 1 when there is none with this id. */
 int outbox_read_line(const struct outbox *outbox, uint64_t begin, const unsigned char id[16],
                      struct buffer *text, struct record *record, struct error *error);
-/* 0 when a marked line with this id ends at `end` (behind its newline), 1 when not, -1 with
+/* 0 when a marked line with this id ends at `end` (after its newline), 1 when not, -1 with
  * *error. */
 int outbox_line_ends_at(const struct outbox *outbox, uint64_t end, const unsigned char id[16],
                         struct error *error);

@@ -224,7 +224,7 @@ static int compare_names(const void *a, const void *b) {
 
 typedef char agent_name[AGENT_NAME_MAX + 1];
 
-/* What cannot be looked at counts: whoever opens it is told why. */
+/* What cannot be looked at counts: opening it tells why. */
 static bool is_agent_entry(int metrics_fd, const struct dirent *entry) {
   struct stat status;
 
@@ -287,7 +287,7 @@ int project_each_agent(const struct project *project, bool sorted,
 }
 
 /* 1 when the file holds the identity of this very folder, 0 when not, -1 with *error: what cannot
- * be read is not another folder's, and making it anew would hold every event. */
+ * be read is not another folder's, and rebuilding it would hold every event. */
 static int read_identity(int fd, const struct os_files_mark *mark,
                          unsigned char id[PROJECT_ID_SIZE], struct error *error) {
   char text[IDENTITY_TEXT_MAX + 1], id_text[UUID_TEXT_SIZE];

@@ -10,7 +10,7 @@
 
 #define PROJECT_ID_SIZE 16
 
-struct project { /* read-only after project_open(), but for the lazily made identity */
+struct project { /* read-only after project_open(), except the lazily made identity */
   char *root;    /* real path */
   int root_fd;
   struct project_users *users; /* of root_fd, which copies share */
@@ -42,7 +42,7 @@ int project_agent_folder(const struct project *project, const char *agent, bool 
 int project_each_agent(const struct project *project, bool sorted,
                        int (*each)(void *ctx, const char *agent), void *ctx, struct error *error);
 /* The identity of this tree (.kaizen/metrics/.id): a random id beside the folder's inode and birth
- * time.  Made when missing (the metrics folder must exist), and made anew when the folder is not
+ * time.  Made when missing (the metrics folder must exist), and rebuilt when the folder is not
  * the one it was written for: the tree was copied, restored or cloned, and every agent's .state
  * that names another id belongs to the original.  -1 with *error. */
 int project_identity(const struct project *project, unsigned char id[PROJECT_ID_SIZE],

@@ -137,7 +137,7 @@ static int survey(struct prune *prune, struct error *error) {
   return result;
 }
 
-/* 1 when enough has expired to be worth writing the log anew, and not so much that more evidence is
+/* 1 when enough has expired to be worth rewriting the log, and not so much that more evidence is
  * needed. */
 static int is_worth_it(struct prune *prune, struct error *error) {
   uint64_t expired_bytes = 0, expired = 0, records = 0;

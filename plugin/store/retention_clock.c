@@ -20,8 +20,8 @@ bool retention_clock_is_sure(const struct retention_clock *clock) {
   return clock->looks >= RETENTION_CLOCK_SURE;
 }
 
-/* Within a boot both clocks must have gone on by the same time; over a boot the wall clock must have
- * gone on, and not too far. */
+/* Within a boot both clocks must have gone on by the same time; over a boot the wall clock must
+ * have gone on, and not too far. */
 static bool agrees(const struct retention_clock *clock, const struct retention_look *look,
                    bool same_boot) {
   int64_t passed_s = look->wall_s - clock->read_s;

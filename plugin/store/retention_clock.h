@@ -1,5 +1,5 @@
-/* retention_clock.h - the clock that retention goes by: on what evidence it moves.  Pure: no file, no
- * clock of the system.
+/* retention_clock.h - the clock that retention goes by: on what evidence it moves.  Pure: no file,
+ * no clock of the system.
  *
  * SPDX-License-Identifier: Apache-2.0
  *

@@ -156,15 +156,14 @@ int rewrite_copy(struct rewrite *rewrite, uint64_t from, uint64_t to, struct err
       result = -1;
       break;
     }
-  if (result == 0 &&
-      reader.offset != to) /* a program without our lock writes it anew in its place */
+  if (result == 0 && reader.offset != to) /* a program without our lock rewrites it in its place */
     result = error_set(error, KAIZEN_E_BUSY, AGENT_LOG_FILE ": was cut short meanwhile");
   line_reader_fini(&reader);
   return result < 0 ? -1 : write_out(rewrite, 0, error);
 }
 
-/* Where the cursor cannot follow it stays as it is: its ids find it in any case, and the numbers are
- * then taken from the log. */
+/* Where the cursor cannot follow it stays as it is: its ids find it in any case, and the numbers
+ * are then taken from the log. */
 static void store_state(const struct rewrite *rewrite) {
   int agent_fd = rewrite->agent->fd;
   struct agent_state current;

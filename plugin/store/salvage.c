@@ -1,4 +1,4 @@
-/* salvage.c - lines that are no records taken out of an agent's log, saved first.
+/* salvage.c - lines that are not records taken out of an agent's log, saved first.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "store/salvage.h"

@@ -211,7 +211,7 @@ const char *summary_compare(struct span text, const struct summary *summary) {
   int more;
 
   if (json_reader_open(&cursor, text, JSON_LENIENT, JSON_DEPTH_MAX, NULL) != 0)
-    return "is no JSON object";
+    return "is not a JSON object";
   while ((more = json_reader_next(&cursor, &member, NULL)) == 1) {
     known += is_known(&member);
     if (json_value_is_named(&member, "execution_count") &&
@@ -230,5 +230,5 @@ const char *summary_compare(struct span text, const struct summary *summary) {
     if (json_value_is_named(&member, "last_execution") && !last_execution_is(member.value, summary))
       return "last_execution differs";
   }
-  return more != 0 ? "is no JSON object" : known >= MEMBERS ? "ok" : "lacks members";
+  return more != 0 ? "is not a JSON object" : known >= MEMBERS ? "ok" : "lacks members";
 }

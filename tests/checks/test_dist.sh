@@ -5,7 +5,7 @@
 set -u
 srcdir=$KAIZEN_TEST_SRCDIR
 git -C "$srcdir" rev-parse --git-dir >/dev/null 2>&1 || {
-  echo 'this is no work tree of git: it was unpacked from an archive itself'
+  echo 'this is not a work tree of git: it was unpacked from an archive itself'
   exit 77
 }
 unset MAKEFLAGS MFLAGS MAKELEVEL DESTDIR

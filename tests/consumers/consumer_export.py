@@ -29,7 +29,7 @@ RECORDS = [
 
 
 def install(folder):
-    """The reader with its packages, or why it cannot be had."""
+    """The reader with its packages, or why it is unavailable."""
     if not shutil.which("node") or not shutil.which("npm"):
         return "node and npm are not installed"
     shutil.copytree(HERE / "consumer-export", folder)

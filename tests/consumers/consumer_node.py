@@ -24,7 +24,7 @@ ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "LD_
 
 
 def install(folder):
-    """The consumer with its modules, or why it cannot be had."""
+    """The consumer with its modules, or why it is unavailable."""
     if not shutil.which("node") or not shutil.which("npm"):
         return "node and npm are not installed"
     shutil.copytree(HERE / "consumer-node", folder)

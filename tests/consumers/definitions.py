@@ -42,7 +42,7 @@ def parse_yaml(text):
 
 
 def _block(lines, indent):
-    """The map or list that begins with lines[0] at this indent, and the lines behind it."""
+    """The map or list that begins with lines[0] at this indent, and the lines after it."""
     if not lines or lines[0][0] < indent:
         return None, lines
     return (_list if lines[0][1].startswith("- ") else _map)(lines, lines[0][0])
@@ -52,7 +52,7 @@ def _list(lines, indent):
     items = []
     while lines and lines[0][0] == indent and lines[0][1].startswith("- "):
         item = lines[0][1][2:].strip()
-        if re.match(r"[\w.-]+:( |$)", item):  # a map whose first key stands behind the dash
+        if re.match(r"[\w.-]+:( |$)", item):  # a map whose first key stands after the dash
             value, lines = _map([(indent + 2, item)] + lines[1:], indent + 2)
         else:
             value, lines = scalar(item), lines[1:]
@@ -86,7 +86,7 @@ def split_front_matter(text):
         raise Unreadable("no front matter between two lines of ---")
     front = parse_yaml(match.group(1))
     if not isinstance(front, dict):
-        raise Unreadable("the front matter is no map")
+        raise Unreadable("the front matter is not a map")
     return front, match.group(2)
 
 

@@ -5,7 +5,7 @@
 #
 # Usage: examples.sh [LANGUAGE]...        c cxx python node rust go java; all of them unless named
 #
-# Each, but for the twenty lines of embed.c, records a hundred executions from four threads, repeats one,
+# Each, except for the twenty lines of embed.c, records a hundred executions from four threads, repeats one,
 # has one refused, flushes and stops; its log then has to add up, and its idea of each struct's size has to be the header's.
 set -u
 srcdir=$(cd "$(dirname "$0")/../.." && pwd)

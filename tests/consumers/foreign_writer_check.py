@@ -115,7 +115,7 @@ class Run:
             self.expect(self.ours.lost == 0, f"{self.ours.lost} records of ours are lost")
         if self.lock or (self.prune == "none" and self.style == "single"):
             self.expect(self.theirs.lost == 0, f"{self.theirs.lost} of the other program's records are lost")
-            self.expect(self.garbage == 0, f"{self.garbage} lines are no records")
+            self.expect(self.garbage == 0, f"{self.garbage} lines are not records")
         elif self.ours.lost and self.prune != "none":
             self.expect(self.messages[LOG_REWRITTEN] > 0, "nobody said that the log was rewritten")
 
@@ -143,7 +143,7 @@ def main():
               for run in runs for failure in run.failures]
     for failure in failed[:40]:
         print("FAILED:", failure)
-    print("| lock | appends | prunes | ours | lost | doubled | theirs | lost | doubled | lines that are no records |")
+    print("| lock | appends | prunes | ours | lost | doubled | theirs | lost | doubled | lines that are not records |")
     print("|---|---|---|---|---|---|---|---|---|---|")
     print("\n".join(run.row() for run in runs))
     return 1 if failed else 0

@@ -186,7 +186,7 @@ def expected_line(step, now_s, project, event_id, numbers):
 # ---- a history, step by step -----------------------------------------------------------------------
 
 class World:
-    """One project with up to two instances on it, a clock, and whoever else writes there."""
+    """One project with up to two instances on it, a clock, and others that write there."""
 
     def __init__(self, plugin, root, options):
         self.plugin, self.root, self.options = plugin, pathlib.Path(root), options

@@ -46,7 +46,7 @@ class Definition:
             if key not in front:
                 raise Unreadable(f"the front matter lacks {key}")
         if front["trigger"].get("type") != "event" or not front["trigger"].get("event_type"):
-            raise Unreadable("the trigger is no event with an event_type")
+            raise Unreadable("the trigger is not an event with an event_type")
         self.name, self.event_type = front["id"], front["trigger"]["event_type"]
         self.active = front["enabled"] is True and front["status"] == "active"
         self.sources = front["context_sources"]

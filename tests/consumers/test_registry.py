@@ -122,7 +122,7 @@ def flatten(attributes):
 
 def table_violations(table, event):
     flat = flatten(event.get("attributes") or {})
-    found = [f"{name} is no row of the attribute table" for name in flat if name not in table]
+    found = [f"{name} is not a row of the attribute table" for name in flat if name not in table]
     for name, (kind, required) in table.items():
         if name not in flat:
             found += [f"{name} is missing"] if required == "yes" else []
@@ -181,7 +181,7 @@ def broken(event):
     yield "with another key", changed(lambda e: e.update(source="x"))
     yield "of another type", changed(lambda e: e.update(type="kaizen.metrics"))
     yield "with a fraction of a second", changed(lambda e: e.update(timestamp="2026-06-18T12:00:00.5Z"))
-    yield "with an id that is no UUID", changed(lambda e: e.update(id="1"))
+    yield "with an id that is not a UUID", changed(lambda e: e.update(id="1"))
     yield "without a project", changed(lambda e: e["attributes"].pop("project"))
     yield "with another attribute", changed(lambda e: e["attributes"].update(session="x"))
     yield "with a rate as text", changed(lambda e: e["attributes"]["summary"].update(success_rate="0.9"))

@@ -77,7 +77,7 @@ def looking_around(desk):
     desk.step("kaizen-host -h", 0, "Examples", "^  record +record one execution", "Exit status")
     desk.step("kaizen-host record -h", 0, "Examples\n.*\n  kaizen-host record coach --success")
     desk.step("kaizen-host info", 0, r"^plugin +kaizen.metrics", r"^file +/.*/kaizen_metrics.so$", "kaizen.inspect/1")
-    desk.step("kaizen-host doctor", 0, r"project +.*/home/shop", "emission is off", "0 problems")
+    desk.step("kaizen-host doctor", 0, r"project +.*/home/shop", "events are off", "0 problems")
     desk.step("kaizen-host show", 0, "nothing is recorded in .*/home/shop")
 
 
@@ -104,7 +104,7 @@ def looking_at_them(desk):
     desk.step("kaizen-host show coach", 0, "^coach  4 executions$", r"^  success  █▁█▁$", r"failure +6 min +timeout")
     desk.step("kaizen-host show cuach", 1, "no agent 'cuach'", "did you mean 'coach'")
     desk.step("kaizen-host list", 0, r"^agent +executions +success", r"^coach +4 +50.0 % +50.0 % +50.0 % +0.80 .* too few to tell$", r"^mentor +2")
-    desk.step("kaizen-host status", 0, "^emission is off, 0 of 6 records marked$", r"^coach +4 +0")
+    desk.step("kaizen-host status", 0, "^events are off, 0 of 6 records marked$", r"^coach +4 +0")
     desk.step("kaizen-host report", 0, "coach  4 executions", r"  failed 2.*Z  timeout")
     desk.step("kaizen-host report --html report.html && grep -c '<svg' report.html", 0, "report.html: 2 agents", "^[4-9]$")
     desk.step("kaizen-host openmetrics", 0, r'^kaizen_success_ratio\{project="shop",agent="coach"\} 0.5$', "^# EOF$")
@@ -139,7 +139,7 @@ def damage(desk):
     desk.step("kaizen-host verify", 0, "^coach: 4 records, consistent$", "^mentor: 2 records, consistent$")
     desk.step("printf 'garbage\\n' >> .kaizen/metrics/coach/executions.jsonl; kaizen-host verify coach", 1,
               "^coach: 4 records, not consistent$", "^  line 5: ")
-    desk.step("kaizen-host status", 0, "1 line of the logs is no record; 'verify' shows it")
+    desk.step("kaizen-host status", 0, "1 line of the logs is not a record; 'verify' shows it")
     desk.step("kaizen-host verify coach --repair --dry-run", 1, "--repair would take the bad lines out")
     said = desk.step("kaizen-host verify coach --repair", 0, "consistent after the repair", "what was taken out is in ")
     saved = re.search(r"is in (\S+)", said)
@@ -155,7 +155,7 @@ def without_a_broker(desk):
               f"^event {ID}: pending$")
     desk.step("kaizen-host record coach --success --emit-event", 0, "the event stays in the log and is sent later")
     desk.step("kaizen-host status", 6, "^2 events pending, the oldest for ",
-              "^emission is off unless a call asks for it, 2 of 8 records marked$", "not reached")
+              "^events are off by default, 2 of 8 records marked$", "not reached")
     desk.step("kaizen-host drain --timeout 1", 5, "^0 of 2 events acknowledged, 2 pending, 0 dead letters$")
     desk.step("kaizen-host doctor", 6, "no broker answers")
 

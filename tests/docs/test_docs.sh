@@ -1,5 +1,6 @@
 #!/bin/sh
-# test_docs.sh - the pages hold (qa/docs, qa/abi), those two bite, and the examples in them do what they say.
+# test_docs.sh - the pages hold (qa/docs, qa/abi, qa/words), all three bite, and the examples in them do
+# what they say.
 #
 # SPDX-License-Identifier: Apache-2.0
 set -u
@@ -78,6 +79,25 @@ bites 'a report that shows less' $extensions 's/,"verdict"}/}/'
 bites 'a version without a row' $header 's/KAIZEN_ABI_MINOR   0u/KAIZEN_ABI_MINOR   1u/'
 bites 'a limit of another number' plugin/record/execution.h 's/EXECUTION_KEY_MAX 512/EXECUTION_KEY_MAX 256/'
 
+# ---- words that must not come back ----
+plain=$TMPDIR/plain
+mkdir -p "$plain/qa" "$plain/plugin" "$plain/docs/man" "$plain/tests" || exit 99
+cp "$srcdir/qa/words.list" "$plain/qa/"
+word_is() { # found|allowed WHAT FILE TEXT
+  printf "$4\n" >"$plain/$3"
+  if "$python" "$srcdir/qa/words" "$plain" >"$TMPDIR/said"; then came=allowed; else came=found; fi
+  if [ "$came" = "$1" ]; then ok "$2 is $1"; else fail "$2 is $1: $(cat "$TMPDIR/said")"; fi
+  rm "$plain/$3"
+}
+word_is found 'a word in a page' docs/page.md 'The file is made an''ew.'
+word_is found 'a phrase over two lines of a page' docs/page.md 'It is refused for\ngo''od.'
+word_is found 'a word in a manual page' docs/man/kaizen.1 '.It Fl x\nWho''ever runs it.'
+word_is found 'a phrase over two lines of a comment' plugin/code.c '/* a value that is\n * n''o number */'
+word_is found 'a phrase over two texts of C' plugin/code.c 'f("%%s is "\n  "n''o string");'
+word_is found 'a word in a script' tests/test.sh '# after the bro''ker, and beh''ind it'
+word_is allowed 'a name in the code' plugin/code.c 'int beh''ind = an''ew + me''nd;'
+word_is allowed 'a phrase that is good English' docs/page.md 'There is n''o file; a lock was left beh''ind.'
+
 # ---- the examples ----
 project=$TMPDIR/project
 mkdir "$project" || exit 99
@@ -117,9 +137,9 @@ printf '{"agent": "coach"' >>"$log" # somebody was killed here
 } >"$TMPDIR/format.py"
 if "$python" "$TMPDIR/format.py" && "$TMPDIR/embed" "$KAIZEN_TEST_PLUGIN" "$project" &&
   grep -q '"execution_count": 4' "${log%/*}/summary.json" && [ "$(wc -l <"$log")" = 5 ]; then
-  ok 'the Python of docs/format.md appends behind a torn line, and the plugin counts it'
+  ok 'the Python of docs/format.md appends after a torn line, and the plugin counts it'
 else
-  fail 'the Python of docs/format.md appends behind a torn line, and the plugin counts it'
+  fail 'the Python of docs/format.md appends after a torn line, and the plugin counts it'
 fi
 
 python_of docs/delivery.md >"$TMPDIR/delivery.txt"

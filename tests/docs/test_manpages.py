@@ -37,7 +37,7 @@ def ask(*arguments):
 
 
 def check_form(page):
-    """What mandoc and groff have to say, but for manuals that are not installed here."""
+    """What mandoc and groff have to say, except for manuals that are not installed here."""
     said = []
     if shutil.which("mandoc"):
         lint = subprocess.run(["mandoc", "-Tlint", page], env=others_environment(), stdout=subprocess.PIPE,

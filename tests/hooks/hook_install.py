@@ -296,10 +296,10 @@ class Install(HookTest):
         for case, (text, said) in {
             "no JSON": ('{\n  "a": \n}\n', "line 3, column 1"),
             "an array": ("[]\n", "line 1, column 1"),
-            "something behind it": ("{} {}\n", "line 1, column 4"),
+            "something after it": ("{} {}\n", "line 1, column 4"),
             "cut": ('{"hooks": {"Stop": [', ""),
-            "hooks is a list": ('{"hooks": []}', '"hooks" in it is no object'),
-            "an event is no list": ('{"hooks": {"Stop": {}}}', '"Stop" in it is no array'),
+            "hooks is a list": ('{"hooks": []}', '"hooks" in it is not an object'),
+            "an event is not a list": ('{"hooks": {"Stop": {}}}', '"Stop" in it is not an array'),
             "too deep": ('{"a":' + "[" * 100 + "]" * 100 + "}", ""),
             "zero bytes": ('{"a": "\0"}', "zero bytes"),
         }.items():

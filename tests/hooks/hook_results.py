@@ -107,9 +107,9 @@ class Results(HookTest):
             "an escape code": "\x1b[2K" + json.dumps(CLAUDE) + "\r\n",
             "a warning on the same line": "warning: x " + json.dumps(CLAUDE),
             "a warning with brackets": "npm warn [deprecated] {x} " + json.dumps(CLAUDE),
-            "many lines behind noise": "npm warn deprecated x\n[warn] y\n" + pretty + "\n",
-            "an array of many lines behind noise": "npm warn\n" + json.dumps([{"type": "system"}, CLAUDE], indent=1),
-            "an array in one line behind noise": "npm warn\n" + json.dumps([{"type": "system"}, CLAUDE]),
+            "many lines after noise": "npm warn deprecated x\n[warn] y\n" + pretty + "\n",
+            "an array of many lines after noise": "npm warn\n" + json.dumps([{"type": "system"}, CLAUDE], indent=1),
+            "an array in one line after noise": "npm warn\n" + json.dumps([{"type": "system"}, CLAUDE]),
             "two results": lines([{**CLAUDE, "uuid": "other", "duration_ms": 1}, CLAUDE]),
         }
         for case, text in cases.items():

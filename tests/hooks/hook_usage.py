@@ -129,7 +129,7 @@ class Usage(HookTest):
 
     def test_of_several_models_the_costliest_is_named(self):
         record = self.turn("claude-code", [answer("m1", 10, 900, "small-1", read=50000), answer("m2", 4000, 900, "large-1"),
-                                           answer("m3", 0, 0, "<synthetic>"), answer("m4", 1, 1, "CANARY is no model name")])
+                                           answer("m3", 0, 0, "<synthetic>"), answer("m4", 1, 1, "CANARY is not a model name")])
         self.assertEqual((record["metadata"]["model"], record["metadata"]["output_tokens"]), ("large-1", 4011))
 
     def test_failed_tools_are_counted(self):

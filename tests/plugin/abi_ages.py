@@ -88,7 +88,7 @@ class Ages(HostTest):
         return target
 
     def later(self, plugin):
-        """A plugin of a later day that is this one behind what it adds, and the environment that it wants."""
+        """A plugin of a later day that is this one after what it adds, and the environment that it wants."""
         target = self.scratch / "later.so"
         if not target.exists():
             self.compile("abi_later_plugin.c", TOP / "include", "-shared", "-fPIC").rename(target)

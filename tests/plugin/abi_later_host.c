@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define DATA_FLAGS 0xFFFE0000u /* but for KAIZEN_HOST_ONLY_READS, which 1.0 knows */
+#define DATA_FLAGS 0xFFFE0000u /* except for KAIZEN_HOST_ONLY_READS, which 1.0 knows */
 #define LATER_MEANING (1u << 14)
 
 static const struct kaizen_plugin_v1 *plugin;

@@ -32,7 +32,7 @@ struct kaizen_instance {
 struct added {
   kaizen_sink sink;
   void *ctx;
-  const char *text; /* behind each brace that opens an object, or the first */
+  const char *text; /* after each brace that opens an object, or the first */
   int only_first;
 };
 

@@ -1,5 +1,5 @@
-/* abi_mock.c - a plugin as another version of the ABI might have it: tests/plugin/abi_time.sh compiles it
- * many times.
+/* abi_mock.c - a plugin as another version of the ABI might have it: tests/plugin/abi_time.sh
+ * compiles it many times.
  *
  * SPDX-License-Identifier: Apache-2.0
  *

@@ -7,7 +7,7 @@
  * PROJECT_ROOT
  *
  * Shorter than its 1.0 layout: refused, and nothing recorded.  Longer: taken, its unknown tail
- * ignored or, in what the plugin fills, zeroed.  Never changed: struct_size, and the bytes behind
+ * ignored or, in what the plugin fills, zeroed.  Never changed: struct_size, and the bytes after
  * what it says. */
 #include <dlfcn.h>
 #include <kaizen/plugin.h>
@@ -33,7 +33,7 @@ static void expect(int fact, const char *what, const char *name, size_t size) {
   printf("FAILED: %s: %s with %zu bytes\n", what, name, size);
 }
 
-/* ---- a struct of any length, guard bytes behind it ------------------------------------------- */
+/* ---- a struct of any length, guard bytes after it ------------------------------------------- */
 
 union box {
   unsigned char bytes[ROOM];
@@ -76,7 +76,7 @@ static int all(const unsigned char *bytes, size_t count, unsigned char value) {
 /* After a call that was given this out-struct, `known` bytes of which 1.0 has. */
 static void check_out(const union box *box, const char *name, size_t size, size_t known) {
   expect(box->struct_size == size, "struct_size is changed", name, size);
-  expect(all(box->bytes + size, ROOM - size, GUARD), "bytes behind it are written", name, size);
+  expect(all(box->bytes + size, ROOM - size, GUARD), "bytes after it are written", name, size);
   if (size < known)
     return;
   expect(all(box->bytes + known, size - known, 0), "its unknown tail is not zero", name, size);
@@ -168,7 +168,7 @@ static void record_from(size_t size) {
   union box box;
   uint64_t before = recorded();
   int32_t code;
-  memset(box.bytes, GUARD, ROOM); /* what a later host may have put behind the 1.0 members */
+  memset(box.bytes, GUARD, ROOM); /* what a later host may have put after the 1.0 members */
   fill_execution(&box.execution, NULL);
   box.execution.struct_size = (uint32_t)size;
   code = plugin->on_execution_end(instance, before_the_end(&box, size), NULL, NULL);
@@ -305,7 +305,7 @@ static void host_of_another_major(void) {
          "the answer to a host of", "major", 2);
 }
 
-/* KAIZEN_HAS for a table that ends before, and behind, each function. */
+/* KAIZEN_HAS for a table that ends before, and after, each function. */
 #define TABLE_HAS(member)                                                                          \
   do {                                                                                             \
     struct kaizen_plugin_v1 cut = *plugin;                                                         \

@@ -43,7 +43,7 @@ def query():
     return made
 
 
-# The places of the tables' functions, and what they are called with behind the instance.
+# The places of the tables' functions, and what they are called with after the instance.
 CALLS = {
     "kaizen_plugin_v1": {
         "configure": lambda: (b'{"project_root":"%s","nats_url":"nats://127.0.0.1:9"}' % ROOT, NTS),
@@ -107,7 +107,7 @@ class CallStates(unittest.TestCase):
         return self.table.code_name(code).decode()
 
     def documented(self):
-        """{(owner, call): its cells by state} of the page, but for the calls that need no instance."""
+        """{(owner, call): its cells by state} of the page, except for the calls that need no instance."""
         section = (TOP / "docs" / "abi.md").read_text().split("\n## Calls\n", 1)[1].split("\n## ", 1)[0]
         found = {}
         for line in re.findall(r"^\| (`.*) \|$", section, re.M):

@@ -1,4 +1,5 @@
-/* header_c99.c - the public headers alone, as C99; compiled by tests/plugin/test_headers.sh, never linked.
+/* header_c99.c - the public headers alone, as C99; compiled by tests/plugin/test_headers.sh, never
+ * linked.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <kaizen/plugin.h>

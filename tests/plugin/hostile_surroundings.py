@@ -63,7 +63,7 @@ def loop(world, path):
 
 
 # Place below the project; what may stand there, and what the message names.  Each is refused by the plugin (-66, or
-# -3 for a root) and by kaizen-host (1, 3, 5), and nothing behind it is touched.
+# -3 for a root) and by kaizen-host (1, 3, 5), and nothing after it is touched.
 LOG = ".kaizen/metrics/coach/executions.jsonl"
 FILES = [
     (".kaizen", [("a link", link_to("folder")), ("a dangling link", dangling), ("a loop", loop), ("a file", file),
@@ -143,7 +143,7 @@ ENVIRONMENTS = [
     ("HELIX share with a comma", {"HELIX_INFRA_OVERHEAD_SHARE": "0,5"}, 0, ["HELIX_INFRA_OVERHEAD_SHARE"]),
     ("HELIX_REPO of control bytes", {"HELIX_REPO": "\x1b[2J"}, 0, []),
     ("HOME taken away", {"HOME": None}, 0, []),
-    ("HOME that is no folder", {"HOME": "/etc/passwd"}, 0, []),
+    ("HOME that is not a folder", {"HOME": "/etc/passwd"}, 0, []),
     ("HOME relative", {"HOME": ".."}, 0, []),
     ("XDG_CONFIG_HOME relative", {"XDG_CONFIG_HOME": "../canary"}, 0, []),
     ("XDG_CONFIG_HOME that is a file", {"XDG_CONFIG_HOME": "/etc/passwd"}, 0, []),

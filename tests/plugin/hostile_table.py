@@ -3,7 +3,7 @@
 
 SPDX-License-Identifier: Apache-2.0
 
-Each row is one call of the real plugin or the real kaizen-host in a process of its own.  Behind each: nothing
+Each row is one call of the real plugin or the real kaizen-host in a process of its own.  After each: nothing
 outside .kaizen/metrics was made, changed or removed; every line of every log loads in Python; the secret stands
 nowhere; and the next record is recorded.  The whole table runs under strace, which lists what the calls opened for
 writing, renamed or removed.

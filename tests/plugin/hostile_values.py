@@ -2,8 +2,8 @@
 #
 # SPDX-License-Identifier: Apache-2.0
 #
-# A row: its name, what is given, the code that is expected, words of the reason.  JSON rows give the members behind
-# "agent" and "success", large ones are made when they are needed; 0 is recorded, -6 rejected for good.
+# A row: its name, what is given, the code that is expected, words of the reason.  JSON rows give the members after
+# "agent" and "success", large ones are made when they are needed; 0 is recorded, -6 rejected permanently.
 import math
 
 DEEP = 100000
@@ -79,7 +79,7 @@ JSON = [
     ("an unknown member of 10,000 bytes", _member(b"q" * 10000, b"1"), -6, []),
     ("__proto__ in metadata", _member(b"metadata", b'{"__proto__":{"x":1}}'), 0, []),
     ("event_id of somebody else", _member(b"event_id", b'"8d5a0f3e-6f5b-4c1e-9d0a-3c6f7b2e4a91"'), 0, []),
-    ("event that is no object", _member(b"event", b"[]"), 0, []),
+    ("event that is not an object", _member(b"event", b"[]"), 0, []),
     ("success as a number", b'{"agent":"coach","success":1}', -6, ["success"]),
     ("success as a text", b'{"agent":"coach","success":"true"}', -6, ["success"]),
     ("success null", b'{"agent":"coach","success":null}', -6, ["success"]),
@@ -117,9 +117,9 @@ STRUCT = [
     ("struct: empty primary", {"primary": ("", 1.0)}, -6, ["primary"]),
     ("struct: time before 1970", {"timestamp_unix_ns": -1}, -6, ["timestamp"]),
     ("struct: the last nanosecond", {"timestamp_unix_ns": 2**63 - 1}, 0, []),
-    ("struct: key that is no UTF-8", {"idempotency_key": b"\xff"}, -6, ["idempotency_key"]),
+    ("struct: key that is not UTF-8", {"idempotency_key": b"\xff"}, -6, ["idempotency_key"]),
     ("struct: session of NUL", {"session_id": b"a\x00b"}, 0, []),
-    ("struct: session that is no UTF-8", {"session_id": b"\xc3"}, -6, ["session_id"]),
+    ("struct: session that is not UTF-8", {"session_id": b"\xc3"}, -6, ["session_id"]),
     ("struct: session of 1 MB", {"session_id": b"x" * (1 << 20)}, -6, ["max_record_bytes"]),
     ("struct: an unknown extra member", {"extra": {"colour": "red"}}, -6, ["colour"]),
     ("struct: extra that hides success", {"extra": {"success": False}}, -6, ["success"]),

@@ -20,7 +20,7 @@ enum { STATUS_OK = 0, STATUS_INTERNAL = 5, STATUS_NULL = 6, STATUS_INVALID_ARG =
 
 struct text {
   size_t len;
-  uint8_t *data; /* without a NUL behind it */
+  uint8_t *data; /* without a NUL after it */
 };
 static atomic_int live_texts;
 static _Thread_local char last_error[1024];

@@ -4,7 +4,7 @@
 SPDX-License-Identifier: Apache-2.0
 
 A record has a budget of a few microseconds, and nearly all of it is system calls.  The lists below are that
-budget: whoever changes one says why in docs/performance.md.  strace counts, between two calls of getppid().
+budget: a change of one says why in docs/performance.md.  strace counts, between two calls of getppid().
 What depends on the time since the record before, and so on the load of the machine, stands in BY_TIME; what
 depends on the C library is told by its version.
 """
@@ -73,7 +73,7 @@ CASES = {
         ({"emit_event": True, "nats_url": "nats://127.0.0.1:9"}, None,
          ENTER + EVENT_ID + ACQUIRE + APPEND + SUMMARY + UNLOCK),
 }
-# Nothing but the log's size is taken down under the lock: whoever records waits for that, and no longer.
+# Nothing but the log's size is taken down under the lock: recorders wait for that, and no longer.
 READER = "a summary that is read while its agent is recorded for"
 GIVE_WAY = "clock_nanosleep"  # before the lock: the log was written within a tenth of a second
 READ_LOCKED = ["flock .next", "flock .lock", "flock .next", "newfstatat .lock",
@@ -102,7 +102,7 @@ def record(case, folder):
 
 
 def read_summary(kaizen):
-    """Between two marks, right behind a record."""
+    """Between two marks, right after a record."""
     from kaizen_ctypes import Str, Summary, view
 
     table = ctypes.cast(kaizen.table.get_extension(b"kaizen.inspect/1"), ctypes.POINTER(ctypes.c_void_p))

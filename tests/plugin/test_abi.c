@@ -186,7 +186,7 @@ FUNCTION(kaizen_plugin_v1, stop, 112, int32_t (*)(struct kaizen_instance *, uint
 FUNCTION(kaizen_plugin_v1, destroy, 120, void (*)(struct kaizen_instance *));
 FUNCTION(kaizen_plugin_v1, get_extension, 128, const void *(*)(const char *id));
 
-/* ---- extensions.h: an id names one layout for ever ------------------------------------------- */
+/* ---- extensions.h: an id names one layout forever ------------------------------------------- */
 
 VALUE(KAIZEN_BATCH_DERIVE_KEYS, 1);
 VALUE(KAIZEN_BATCH_ANY_ORDER, 2);

@@ -1,5 +1,5 @@
-/* test_forks.c - forks at every lock of the plugin: another thread has just taken it when a child is
- * made, and the child then makes every call on an instance of its own.
+/* test_forks.c - forks at every lock of the plugin: another thread has just taken it when a child
+ * is made, and the child then makes every call on an instance of its own.
  *
  * SPDX-License-Identifier: Apache-2.0
  *

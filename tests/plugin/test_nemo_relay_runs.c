@@ -263,7 +263,7 @@ Test(nemo_relay_runs, a_trace_is_kept_as_w3c_writes_it) {
        "\"traceparent\":\"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00\""},
       {"\"trace_id\":\"00000000000000000000000000000000\",\"span_id\":\"b7ad6b7169203331\"", NULL},
       {"\"trace_id\":\"0af7651916cd43dd8448eb211c80319c\"", NULL},
-      {"\"traceparent\":\"the prompt, of fifty-five bytes or so, is no trace ident\"", NULL},
+      {"\"traceparent\":\"the prompt, of fifty-five bytes or so, is not a trace ident\"", NULL},
   };
   char uuid[16], more[256];
 

@@ -1,5 +1,5 @@
-/* test_plugin_span.c - kaizen.span/1 through the real file: a run is recorded once, whatever becomes
- * of its process.
+/* test_plugin_span.c - kaizen.span/1 through the real file: a run is recorded once, whatever
+ * becomes of its process.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "plugin_under_test.h"
@@ -278,7 +278,7 @@ Test(plugin_span, what_can_never_be_a_run_is_refused) {
         .agent = {"coach", KAIZEN_NTS},
         .idempotency_key = {"", 0}},
        KAIZEN_E_REJECTED},
-      {"a session that is no UTF-8",
+      {"a session that is not UTF-8",
        {.struct_size = sizeof(struct kaizen_span),
         .agent = {"coach", KAIZEN_NTS},
         .session_id = {"\xFF", 1}},

@@ -57,7 +57,7 @@ def killed(scratch):
 
 
 def down_all_along(scratch):
-    """Away from before the first execution to behind the last."""
+    """Away from before the first execution to after the last."""
     def work(world):
         world.server.kill()
         world.begin()
@@ -150,10 +150,10 @@ def stream_made_anew(scratch):
         world.make_stream()
         world.end()
         world.settle()
-        assert any(number == 204 for _, number, _ in world.host.ask("said")), "nobody told that the stream began anew"
+        assert any(number == 204 for _, number, _ in world.host.ask("said")), "nobody told that the stream began again"
         assert world.command("drain", "--timeout", "60", "--resend-all").returncode == 0
         world.settle()
-    return run(World("stream made anew", scratch), work, in_order=False)
+    return run(World("stream rebuilt", scratch), work, in_order=False)
 
 
 def make_users(scratch, name, password, permissions=""):
@@ -241,10 +241,10 @@ def no_ack(scratch):
         world.begin(pause_s=0.01)
         world.wait_for_trouble("no_ack")
 
-        def mend(client):
+        def fix(client):
             config = client.ask("$JS.API.STREAM.INFO.ACTIVITY_EVENTS")["config"]
             client.ask("$JS.API.STREAM.UPDATE.ACTIVITY_EVENTS", {**config, "no_ack": False})
-        world.with_client(mend)
+        world.with_client(fix)
         world.end()
         world.settle()
     return run(World("no_ack", scratch, make_stream=False), work)

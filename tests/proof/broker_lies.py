@@ -104,7 +104,7 @@ def say_nothing(connection):
 
 
 def greet_and_say_nothing(connection):
-    """Where libnats 3.4 waits for ever."""
+    """Where libnats 3.4 waits forever."""
     connection.sendall(b"INFO " + json.dumps(INFO).encode() + b"\r\n")
     while connection.recv(65536):
         pass

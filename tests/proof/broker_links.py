@@ -47,7 +47,7 @@ class Proxy:
 
 
 class Link:
-    """One connection: cut behind so many bytes of one direction, or every piece held up for delay_s."""
+    """One connection: cut after so many bytes of one direction, or every piece held up for delay_s."""
 
     def __init__(self, cut=None, side="up", delay_s=0.0):
         self.left, self.side, self.delay_s = cut, side, delay_s
@@ -107,7 +107,7 @@ def far_apart(count, step):
 
 
 def cut(scratch):
-    """Each connection is cut behind so many bytes, of the one direction and of the other."""
+    """Each connection is cut after so many bytes, of the one direction and of the other."""
     cuts = [(place, "up") for place in far_apart(TOWARDS_BROKER, CUT_STEP)]
     cuts += [(place, "down") for place in far_apart(FROM_BROKER, CUT_STEP)]
     left = iter(cuts)

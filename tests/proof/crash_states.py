@@ -280,7 +280,7 @@ def _torn(content, op, derived):
         yield bytes(new)
         yield bytes(new[:len(content)]) if len(content) < end else bytes(new)
     cuts = [(first + last) // 2 for first, last in pieces[:8]]
-    # torn within a sector: its beginning, and nothing behind it
+    # torn within a sector: its beginning, and nothing after it
     for cut in cuts + [cut for cut in (offset + 24, offset + 64) if cut < end]:
         yield old[:offset] + data[:cut - offset] + old[cut:]
         if cut >= len(content):  # and the size no further than that

@@ -28,7 +28,7 @@
 #define EXPORT __attribute__((visibility("default")))
 #define SAME_INODE 4711
 #define BOOT_ID "/proc/sys/kernel/random/boot_id"
-/* An interrupted call that is interrupted for ever would be retried for ever, rightly. */
+/* An interrupted call that is interrupted forever would be retried forever, rightly. */
 #define INTERRUPTIONS 50
 
 /* ANY counts all but FSTAT, CLOSE, LSEEK and the two of memory with one counter: a disk that dies.

@@ -6,7 +6,7 @@ SPDX-License-Identifier: Apache-2.0
 Usage: fault_test.py [--quick] [--kind KIND]... [SCENARIO...]
 
 For each history, kind of call and error number: the n-th call on a file of the project fails, for every n,
-once and for ever after; writes are also cut short; another program writes in between without the lock.
+once and forever after; writes are also cut short; another program writes in between without the lock.
 The faults come from a preloaded library.  Then the faults end, and the same keys are given again by the same
 instance and by a new process.  Checked: what each answer promised (3, 4), exactly one record a key (10), the
 summary (12), delivery (13, 14), nothing but answers to the host (18, 19), no descriptor left open.

@@ -24,7 +24,7 @@ static void step(struct cursor *cursor, const struct outbox_line *line) {
   (void)cursor_advance(cursor, &progress, true);
 }
 
-/* Stored under the lock, made durable behind it: the publisher's order. */
+/* Stored under the lock, made durable after it: the publisher's order. */
 static int store_step(struct outbox *outbox, const struct outbox_line *line, bool durable) {
   struct agent_state state;
   struct error error = {0};

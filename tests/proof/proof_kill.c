@@ -35,7 +35,8 @@ static void go_on(pid_t thread, int signal_number) {
   (void)ptrace(PTRACE_SYSCALL, thread, NULL, (void *)(long)signal_number);
 }
 
-/* The signal to hand on with a stop that is no call: none for those that tracing itself makes. */
+/* The signal to hand on with a stop that is not a call: none for those that tracing itself
+ * makes. */
 static int signal_of(int status) {
   int number = WSTOPSIG(status);
 

@@ -15,7 +15,7 @@ struct scenario {
 };
 
 const struct scenario *scenario_find(const char *name);
-/* Moves the cursor behind the first marked lines one after the other, as the publisher does. */
+/* Moves the cursor after the first marked lines one after the other, as the publisher does. */
 void scenario_move_cursor(struct world *world, const char *agent, unsigned most);
 /* As if the retention clock had been read two days ago: the next prune is due. */
 void scenario_age_clock(struct world *world, const char *agent);

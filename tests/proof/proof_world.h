@@ -4,7 +4,7 @@
  * SPDX-License-Identifier: Apache-2.0
  *
  * The transcript goes to standard output, one line a write, so that it is in order with the system
- * calls of the plugin for whoever traces the process:
+ * calls of the plugin for the tracer of the process:
  *   give AGENT KEY            before a call
  *   told AGENT KEY CODE ID    after it ("-" for no event id)
  *   acked AGENT ID            the broker has acknowledged it, the cursor has not moved yet */
@@ -27,7 +27,7 @@ void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 const struct kaizen_plugin_v1 *world_load(const char *path);
 /* PROOF_NATS_URL: a broker, for a publisher in the process; NULL: a relay would publish. */
 const char *world_broker(void);
-/* A running instance: 0, or the first code that was no KAIZEN_OK. */
+/* A running instance: 0, or the first code that was not a KAIZEN_OK. */
 int32_t world_open(struct world *world);
 void world_close(struct world *world);
 

@@ -223,7 +223,7 @@ def check_folders(root):
 
 
 def check_reader(root):
-    """What a reader may see at any moment that is no power loss."""
+    """What a reader may see at any moment that is not power loss."""
     path = os.path.join(agent_folder(root), "summary.json")
     if os.path.exists(path):
         text = read_bytes(path)

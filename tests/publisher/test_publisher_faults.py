@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-# test_publisher_faults.py - calls of the publisher on a project's files fail, once and for ever after.
+# test_publisher_faults.py - calls of the publisher on a project's files fail, once and forever after.
 #
 # SPDX-License-Identifier: Apache-2.0
 #
@@ -14,7 +14,7 @@ FILES = ("", "/.id", "/.publisher.lock", "/.doorbell", "/coach", "/coach/executi
          "/coach/.lock", "/coach/.next")
 CASES = [("openat2", "EMFILE"), ("pread64", "EIO"), ("pwrite64", "ENOSPC"), ("fdatasync", "EIO"), ("fcntl", "ENOLCK"),
          ("newfstatat", "EIO"), ("close", "EIO")]
-# Not for ever: giving a lock back would fail too, which it cannot.
+# Not forever: giving a lock back would fail too, which it cannot.
 FOR_A_WHILE = [*CASES, ("flock", "ENOLCK")]
 
 

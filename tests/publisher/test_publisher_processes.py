@@ -303,7 +303,7 @@ class Rewritten(BrokerTest):
         driver.ok("append coach 3 1200")
         driver.ok("append coach 9")
         self.assertEqual(driver.flush(), (0, 0))
-        driver.call("detach 0 10000")  # nobody mends .state from here on
+        driver.call("detach 0 10000")  # nobody fixes .state from here on
         names = ("marked", "held", "pending", "dead", "acknowledged")
 
         def counts():

@@ -319,7 +319,7 @@ class Unreliable(BrokerTest):
         process = pathlib.Path("/proc") / str(driver.process.pid)
         inherited = [os.readlink(process / "fd" / info.name) for info in (process / "fdinfo").iterdir()
                      if int(info.name) > 2 and not int(info.read_text().split("flags:")[1].split()[0], 8) & os.O_CLOEXEC]
-        # what is no file belongs to the library from its first use on, and leads nowhere
+        # what is not a file belongs to the library from its first use on, and leads nowhere
         self.assertEqual(inherited, [])
 
 

@@ -1,4 +1,4 @@
-/* mock_no_symbol.c - a shared object that is no plugin.
+/* mock_no_symbol.c - a shared object that is not a plugin.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 int mock_no_symbol(void);

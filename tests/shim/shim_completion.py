@@ -16,27 +16,27 @@ TOP = pathlib.Path(os.environ.get("KAIZEN_TEST_SRCDIR") or pathlib.Path(__file__
 SCRIPTS = TOP / "completions"
 READY = "kaizen-shell-is-ready"
 
-# What is typed behind "kaizen-host ", \t for the tab; the arguments the program then gets.
+# What is typed after "kaizen-host ", \t for the tab; the arguments the program then gets.
 TYPED = [
     ("a command", "rec\t", ["record"]),
     ("an agent and an option", "record coa\t--succ\t", ["record", "coach", "--success"]),
     ("an agent of the project of -C", "-C ../other sh\tgu\t", ["-C", "../other", "show", "guest"]),
     ("a folder", "-C ../oth\tlist", ["-C", "../other/list"]),
     ("a choice", "exec coach --aborted fai\t", ["exec", "coach", "--aborted", "failure"]),
-    ("a choice behind =", "status --output=js\t", ["status", "--output=json"]),
+    ("a choice after =", "status --output=js\t", ["status", "--output=json"]),
     ("a choice of a short option", "status -o js\t", ["status", "-o", "json"]),
     ("a setting and its value", "doctor --set fsy\talw\t", ["doctor", "--set", "fsync=always"]),
-    ("a setting and its value behind =", "doctor --set=emit\tfal\t", ["doctor", "--set=emit_event=false"]),
+    ("a setting and its value after =", "doctor --set=emit\tfal\t", ["doctor", "--set=emit_event=false"]),
     ("a setting of config", "config se\tdeliv\trel\t", ["config", "set", "delivery", "relay"]),
     ("a file", "replay arch\t", ["replay", "archive.jsonl"]),
-    ("a file with a space behind =", "report --html=my\t", ["report", "--html=my report.html"]),
+    ("a file with a space after =", "report --html=my\t", ["report", "--html=my report.html"]),
     ("an option with an option before it", "drain --timeout 3 --resend-s\tx", ["drain", "--timeout", "3", "--resend-since", "x"]),
-    ("a command behind --", "exec coach -- kaizen-unique-t\t", ["exec", "coach", "--", "kaizen-unique-tool"]),
+    ("a command after --", "exec coach -- kaizen-unique-t\t", ["exec", "coach", "--", "kaizen-unique-tool"]),
     ("a command to be explained", "help veri\t", ["help", "verify"]),
-    ("behind metrics", "metrics reco\t", ["metrics", "record"]),
+    ("after metrics", "metrics reco\t", ["metrics", "record"]),
     ("one of a command's words", "dead-letters ret\t", ["dead-letters", "retry"]),
     ("a coding agent", "install-hooks claude-c\t", ["install-hooks", "claude-code"]),
-    ("nothing behind an unknown command", "frobnicate coa\t", ["frobnicate", "coa"]),
+    ("nothing after an unknown command", "frobnicate coa\t", ["frobnicate", "coa"]),
 ]
 
 START = {

@@ -15,7 +15,7 @@ from shim_support import BROKER_INIT, HANGS_S, Broker, HostTest, clean_environme
 
 
 def nice_of_threads(pid):
-    """By the threads' names; proc(5), stat: the 19th member, counted behind the name."""
+    """By the threads' names; proc(5), stat: the 19th member, counted after the name."""
     stats = [path.read_text() for path in pathlib.Path(f"/proc/{pid}/task").glob("*/stat")]
     return {stat[stat.index("(") + 1:stat.rindex(")")]: int(stat.rsplit(")", 1)[1].split()[16]) for stat in stats}
 

@@ -105,7 +105,7 @@ class Exec(HostTest):
         send(process)
         first = process.stdout.readline()
         process.send_signal(signal.SIGCONT)
-        process.send_signal(signal.SIGUSR1)  # handed on behind what came before it
+        process.send_signal(signal.SIGUSR1)  # handed on after what came before it
         rest, _ = process.communicate(timeout=60)
         return (first + rest).splitlines()
 

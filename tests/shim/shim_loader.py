@@ -31,7 +31,7 @@ class Loader(HostTest):
 
     def test_a_file_that_is_no_shared_object_is_named(self):
         path = self.scratch / "text.so"
-        path.write_text("this is no ELF file, but long enough for its header to be read as one\n" * 9)
+        path.write_text("this is not an ELF file, but long enough for its header to be read as one\n" * 9)
         message = self.messages(3, "--plugin", path, "info")
         self.assertIn(str(path), message)
         self.assertIn("ELF", message)

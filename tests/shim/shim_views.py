@@ -58,7 +58,7 @@ class Views(HostTest):
     def test_status_says_first_what_matters(self):
         text = self.expect(0, "status", "--no-broker")
         self.assertIn("1 event pending", text.splitlines()[1])
-        self.assertIn("emission is off unless a call asks for it, 1 of 13 records marked", text)
+        self.assertIn("events are off by default, 1 of 13 records marked", text)
         report = self.document("status", "--no-broker")
         self.assertEqual([agent["pending"] for agent in report["agents"]], [0, 1])
         self.assertIsNone(report["broker"])
@@ -68,10 +68,10 @@ class Views(HostTest):
         one.mkdir()
         line = '{"timestamp":"2026-11-01T00:00:00Z","agent":"coach","success":true}\n'
         self.assertEqual(self.expect(0, "-C", one, "replay", stdin=line), "1 line: 1 recorded, 0 duplicates, 0 rejected\n")
-        self.assertIn("emission is off, 0 of 1 record marked", self.expect(0, "-C", one, "status"))
+        self.assertIn("events are off, 0 of 1 record marked", self.expect(0, "-C", one, "status"))
         with (one / ".kaizen/metrics/coach/executions.jsonl").open("a") as log:
             log.write("damage\n")
-        self.assertIn("1 line of the logs is no record;", self.expect(0, "-C", one, "status"))
+        self.assertIn("1 line of the logs is not a record;", self.expect(0, "-C", one, "status"))
         self.assertIn("coach  1 execution, 100.0 %", self.expect(0, "-C", one, "report"))
 
     def test_no_line_of_a_table_ends_with_blanks(self):

@@ -43,7 +43,7 @@ _ISO = re.compile(r"(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d)(?::(\d\d)(?:[.,]\d+)
 
 
 def read_timestamp(text):
-    """Seconds since 1970, floored; None when it is no ISO 8601 time with Z or an offset."""
+    """Seconds since 1970, floored; None when it is not an ISO 8601 time with Z or an offset."""
     match = _ISO.fullmatch(text) if isinstance(text, str) else None
     if not match:
         return None

@@ -120,7 +120,7 @@ SANDBOX_HELPER uint64_t size_of_file(const char *path) {
   return (uint64_t)status.st_size;
 }
 
-/* The whole file with a NUL behind it, freed at the end of the test; *len may be NULL. */
+/* The whole file with a NUL after it, freed at the end of the test; *len may be NULL. */
 SANDBOX_HELPER char *bytes_of_file(const char *path, size_t *len) {
   size_t size = (size_t)size_of_file(path), done = 0;
   char *bytes = malloc(size + 1);

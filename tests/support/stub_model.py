@@ -189,7 +189,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 self.begin(talk)
             say(talk, streamed)
         except (BrokenPipeError, ConnectionResetError):
-            pass  # whoever asked has gone
+            pass  # the client has gone
 
     def say_anthropic(self, talk, streamed):
         block = ({"type": "tool_use", "id": f"toolu_{self.number:06d}", "name": talk.call["name"],

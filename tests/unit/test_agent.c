@@ -1,4 +1,5 @@
-/* test_agent.c - what an agent's files add up to, whoever wrote, damaged, removed or replaced them.
+/* test_agent.c - what an agent's files add up to, however they were written, damaged, removed or
+ * replaced.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "sandbox.h"
@@ -483,7 +484,7 @@ Test(agent, a_removed_or_damaged_checkpoint_is_made_anew) {
   }
 }
 
-/* In the pages of the keys, behind the header. */
+/* In the pages of the keys, after the header. */
 static void damage_keys(void) {
   char bytes[64];
   int fd = open(agent_file("coach", CHECKPOINT_FILE), O_WRONLY | O_CLOEXEC);
@@ -503,7 +504,7 @@ Test(agent, damaged_keys_of_a_live_checkpoint_are_found_out_at_the_first_look) {
   cr_assert_eq(agent_refresh(&agent, &error), 0, "%s", error.text);
   cr_assert_eq(find("a"), 1);
   agent_release(&agent);
-  expect_fold("made anew", 2, 2, 0);
+  expect_fold("rebuilt", 2, 2, 0);
 }
 
 Test(agent, damaged_keys_do_not_stop_catching_up) {
@@ -665,7 +666,7 @@ Test(agent, what_is_no_regular_file_is_refused_by_name_and_opens_nothing) {
   cr_assert_eq(open_descriptors(), before);
 }
 
-/* ---- a program without the lock, which appends all the time ----------------------------------- */
+/* ---- a program without the lock, which appends all the time ---------------------------------- */
 
 enum { BLOCK_LINES = 2000, BLOCKS_MAX = 10000 }; /* 1.4 GB: it stops by itself if nobody kills it */
 

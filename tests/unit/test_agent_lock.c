@@ -81,7 +81,7 @@ Test(agent_lock, no_reader_overtakes_a_writer_that_waits_for_one_before_it) {
   cr_assert_eq(pthread_create(&thread, NULL, write_once, NULL), 0);
   while (is_free(".next")) /* until the writer stands in it */
     sched_yield();
-  cr_assert_eq(agent_lock_read(&late, folder, 0, &error), -1, "readers share the lock for ever");
+  cr_assert_eq(agent_lock_read(&late, folder, 0, &error), -1, "readers share the lock forever");
   cr_assert_eq(error.code, KAIZEN_E_BUSY);
   agent_lock_release(&first);
   agent_lock_close(&first);

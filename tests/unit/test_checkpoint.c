@@ -199,7 +199,7 @@ Test(checkpoint, a_header_with_any_byte_changed_is_not_believed) {
       first_believed = i;
     bytes[i] ^= 0x10;
   }
-  /* behind the header nothing is read */
+  /* after the header nothing is read */
   cr_assert_geq(last_refused, sizeof fold + sizeof anchor);
   cr_assert_eq(first_believed, last_refused + 1);
 }

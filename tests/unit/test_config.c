@@ -195,11 +195,11 @@ Test(config, refusals_name_the_key_the_value_and_what_is_allowed) {
       {"a key given twice, once escaped",
        "{\"fsync\":\"never\",\"fs\\u0079nc\":\"always\"}",
        {"fsync is given twice"}},
-      {"text behind the object", "{} {}", {"configuration"}},
+      {"text after the object", "{} {}", {"configuration"}},
       {"single quotes", "{'emit_event':true}", {"configuration"}},
       {"a comma at the end", "{\"emit_event\":true,}", {"configuration"}},
       {"a comment", "{/* on */\"emit_event\":true}", {"configuration"}},
-      {"an array instead of an object", "[1]", {"no JSON object"}},
+      {"an array instead of an object", "[1]", {"not a JSON object"}},
       {"half an object", "{\"emit_event\":tr", {"configuration"}},
       {"invalid UTF-8", "{\"project\":\"\xFF\"}", {"configuration"}},
   };

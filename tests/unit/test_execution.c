@@ -324,7 +324,7 @@ Test(execution, keys_that_name_nothing_are_refused) {
                   "metadata.idempotency_key is empty; leave it out or give a key");
   in.metadata_json = nts("{\"idempotency_key\": 7}");
   must_be_refused("number in metadata", from_struct(),
-                  "metadata.idempotency_key is no string; write the key in quotes");
+                  "metadata.idempotency_key is not a string; write the key in quotes");
   in.metadata_json = nts("{\"idempotency_key\": null}");
   cr_assert_eq(from_struct(), 0, "%s", error.text);
   cr_assert_eq(execution.key.len, 0);
@@ -429,7 +429,7 @@ Test(execution, numbers_of_the_struct_are_checked) {
        "execution_time_s is -0.5; a number of seconds, 0 or more, is needed"},
       {"infinite time", KAIZEN_EXEC_HAS_TIME, INFINITY, 0, 0, 0,
        "execution_time_s is Infinity; a number of seconds, 0 or more, is needed"},
-      {"time that is no number", KAIZEN_EXEC_HAS_TIME, NAN, 0, 0, 0,
+      {"time that is not a number", KAIZEN_EXEC_HAS_TIME, NAN, 0, 0, 0,
        "execution_time_s is NaN; a number of seconds, 0 or more, is needed"},
       {"quality above 1", KAIZEN_EXEC_HAS_QUALITY, 0, 1.2, 0, 0,
        "quality_score is 1.2; a number from 0 to 1 is needed"},
@@ -439,8 +439,8 @@ Test(execution, numbers_of_the_struct_are_checked) {
        "quality_score is 85.0; a number from 0 to 1 is needed"},
       {"infinite value", KAIZEN_EXEC_HAS_PRIMARY, 0, 0, -INFINITY, 0,
        "primary_metric.value is -Infinity; a finite number is needed"},
-      {"target that is no number", KAIZEN_EXEC_HAS_PRIMARY | KAIZEN_EXEC_HAS_TARGET, 0, 0, 1, NAN,
-       "primary_metric.target is NaN; a finite number is needed"},
+      {"target that is not a number", KAIZEN_EXEC_HAS_PRIMARY | KAIZEN_EXEC_HAS_TARGET, 0, 0, 1,
+       NAN, "primary_metric.target is NaN; a finite number is needed"},
       {"time without its flag", 0, 3, 0, 0, 0,
        "execution_time_s is given without its flag; set KAIZEN_EXEC_HAS_TIME or leave it 0"},
       {"quality without its flag", 0, 0, NAN, 0, 0,
@@ -524,23 +524,23 @@ Test(execution, json_texts_of_the_struct_are_checked) {
   static const struct {
     const char *metadata, *extra, *message;
   } cases[] = {
-      {"[]", NULL, "metadata_json is no JSON object; give {...}"},
+      {"[]", NULL, "metadata_json is not a JSON object; give {...}"},
       {"", NULL,
        "metadata_json is not valid JSON: byte 0: the text ends where a value is expected"},
       {"{\"a\":1.}", NULL,
-       "metadata_json is not valid JSON: byte 7: a number needs a digit behind its point"},
+       "metadata_json is not valid JSON: byte 7: a number needs a digit after its point"},
       {"{\"a\":1,\"a\":2}", NULL,
        "metadata_json is not valid JSON: byte 7: a name stands twice in one object"},
       {"{\"a\":Infinity}", NULL,
-       "metadata_json is not valid JSON: byte 5: NaN and Infinity are no JSON numbers; leave the "
+       "metadata_json is not valid JSON: byte 5: NaN and Infinity are not JSON numbers; leave the "
        "field out"},
       {"{\"a\":1e999}", NULL,
        "metadata_json is not valid JSON: byte 5: the number is too large for a double; give a "
        "finite one"},
       {"{\"a\":\"\\ud800\"}", NULL,
-       "metadata_json is not valid JSON: byte 6: half a surrogate pair is no character"},
+       "metadata_json is not valid JSON: byte 6: half a surrogate pair is not a character"},
       {"{\"a\":\"\xFF\"}", NULL, "metadata_json is not valid JSON: byte 6: not UTF-8"},
-      {NULL, "7", "extra_json is no JSON object; give {...}"},
+      {NULL, "7", "extra_json is not a JSON object; give {...}"},
       {NULL, "{\"rep\":\"x\"}",
        "extra_json has no key \"rep\"; did you mean \"repo\"? Own fields belong into metadata, or "
        "begin with x_"},
@@ -588,7 +588,8 @@ Test(execution, json_records_are_checked) {
       {"\"agent\":\"a\",\"success\":true,\"timestamp\":5",
        "timestamp is a number (5); a string is needed"},
       {"\"agent\":\"a\",\"success\":true,\"timestamp\":\"2026-03-04T05:06:07\"",
-       "timestamp \"2026-03-04T05:06:07\" is no ISO 8601 time with Z or an offset, years 1970 to "
+       "timestamp \"2026-03-04T05:06:07\" is not an ISO 8601 time with Z or an offset, years 1970 "
+       "to "
        "9999"},
       {"\"agent\":\"a\",\"success\":true,\"metadata\":[]",
        "metadata is an array ([]); an object is needed"},
@@ -617,7 +618,7 @@ Test(execution, json_records_are_checked) {
     snprintf(json, sizeof json, "{%s}", cases[i].members);
     must_be_refused(cases[i].members, from_json(json), cases[i].message);
   }
-  must_be_refused("array", from_json("[]"), "the record is no JSON object; give {...}");
+  must_be_refused("array", from_json("[]"), "the record is not a JSON object; give {...}");
 }
 
 Test(execution, no_refusal_is_too_long_for_a_receipt) {

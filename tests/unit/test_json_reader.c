@@ -186,15 +186,15 @@ Test(json_reader, says_where_and_what) {
     const char *json;
     size_t offset;
     const char *why;
-  } cases[] = {{"{\"a\": 1.}", 8, "a number needs a digit behind its point"},
+  } cases[] = {{"{\"a\": 1.}", 8, "a number needs a digit after its point"},
                {"[1 2]", 3, "',' or ']' is expected here"},
                {"{\"a\":1;}", 6, "',' or '}' is expected here"},
                {"{'a':1}", 1, "a name in double quotes is expected here"},
-               {"{\"a\":NaN}", 5, "NaN and Infinity are no JSON numbers; leave the field out"},
+               {"{\"a\":NaN}", 5, "NaN and Infinity are not JSON numbers; leave the field out"},
                {"{\"a\":1,\"a\":2}", 7, "a name stands twice in one object"},
                {"\"ab\xFF\"", 3, "not UTF-8"},
-               {"\"\\ud800\"", 1, "half a surrogate pair is no character"},
-               {"{} {}", 3, "there is more text behind the value's end"},
+               {"\"\\ud800\"", 1, "half a surrogate pair is not a character"},
+               {"{} {}", 3, "there is more text after the value's end"},
                {"1e999", 0, "the number is too large for a double; give a finite one"},
                {"\"abc", 4, "the text ends inside a string"}};
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -204,7 +204,7 @@ Test(json_reader, says_where_and_what) {
   }
 }
 
-/* Every text cut short anywhere is refused without looking behind its end (checked by the
+/* Every text cut short anywhere is refused without looking after its end (checked by the
  * sanitizer: exact memory). */
 Test(json_reader, never_reads_behind_the_end) {
   static const char whole[] =

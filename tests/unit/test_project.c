@@ -357,7 +357,7 @@ Test(project, a_copy_has_an_identity_of_its_own) {
   cr_assert(memcmp(original, copy, PROJECT_ID_SIZE) != 0);
   project_close(&project);
 
-  /* moving is no copying */
+  /* moving is not copying */
   cr_assert_eq(nftw(in_sandbox(".kaizen"), sandbox_remove_entry, 16, FTW_DEPTH | FTW_PHYS), 0);
   cr_assert_eq(rename(in_sandbox("kept"), in_sandbox(".kaizen")), 0);
   open_project(false);

@@ -57,7 +57,7 @@ static void append(const char *agent, const char *id) {
   (void)close(fd);
 }
 
-/* Its cursor stands behind the line with this id, where that ended the log. */
+/* Its cursor stands after the line with this id, where that ended the log. */
 static void acknowledge(const char *agent, const char *id) {
   struct cursor_progress progress;
   struct agent_state state = {0};

@@ -19,7 +19,7 @@ static struct span text(const char *bytes) {
   return (struct span){bytes, strlen(bytes)};
 }
 
-/* A line with these members behind agent and success. */
+/* A line with these members after agent and success. */
 static enum record_kind read_with(const char *members) {
   static char line[4096];
   snprintf(line, sizeof line, "{\"agent\":\"coach\",\"success\":true%s%s}", *members ? "," : "",
@@ -78,13 +78,13 @@ Test(record, garbage_says_why) {
   static const struct {
     const char *line, *why;
   } cases[] = {{"{\"agent\":\"a\",\"success\":tr", "a value is expected here"},
-               {"{\"agent\":\"a\"}{\"agent\"", "there is more text behind the value's end"},
+               {"{\"agent\":\"a\"}{\"agent\"", "there is more text after the value's end"},
                {"[1]", "no JSON object"},
                {"null", "no JSON object"},
                {"garbage", "a value is expected here"},
-               {"{\"success\":true}", "agent is no string"},
-               {"{\"agent\":7,\"success\":true}", "agent is no string"},
-               {"{\"agent\":null,\"success\":true}", "agent is no string"},
+               {"{\"success\":true}", "agent is not a string"},
+               {"{\"agent\":7,\"success\":true}", "agent is not a string"},
+               {"{\"agent\":null,\"success\":true}", "agent is not a string"},
                {"{\"agent\":\"a\"}", "success is neither true nor false"},
                {"{\"agent\":\"a\",\"success\":1}", "success is neither true nor false"},
                {"{\"agent\":\"a\",\"success\":\"true\"}", "success is neither true nor false"},

@@ -629,7 +629,7 @@ Test(recorder, a_summary_that_cannot_be_written_is_told_and_costs_no_record) {
   cr_assert(strstr(message_with(HOST_MESSAGE_SUMMARY_NOT_WRITTEN), "summary.json"));
   cr_assert_eq(rmdir(agent_file("coach", "summary.json")), 0);
   cr_assert_eq(record("coach", "k", true).code, KAIZEN_DUPLICATE);
-  expect_summary_counts("mended", "coach", 1);
+  expect_summary_counts("fixed", "coach", 1);
 }
 
 Test(recorder, a_state_that_cannot_be_used_stops_marked_records_only) {

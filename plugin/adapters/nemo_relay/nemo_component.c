@@ -243,7 +243,7 @@ static void leave(struct nemo_component *component) {
 
 /* ---- what the host calls --------------------------------------------------------------------- */
 
-/* In a forked child everything belongs to the parent, and the mutex may be held for ever. */
+/* In a forked child everything belongs to the parent, and the mutex may be held forever. */
 static bool is_foreign(const struct nemo_component *component) {
   return component->pid != getpid();
 }

@@ -2,8 +2,8 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  *
- * Not for several threads at once.  When it is full, the oldest scope that is no run of an agent
- * is forgotten, else the oldest of all: scopes that never end must not keep others out for ever. */
+ * Not for several threads at once.  When it is full, the oldest scope that is not a run of an agent
+ * is forgotten, else the oldest of all: scopes that never end must not keep others out forever. */
 #ifndef KAIZEN_NEMO_SCOPES_H
 #define KAIZEN_NEMO_SCOPES_H
 

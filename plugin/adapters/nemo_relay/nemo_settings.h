@@ -1,4 +1,4 @@
-/* nemo_settings.h - the component's configuration: our own keys, and kaizen's behind them.  Pure.
+/* nemo_settings.h - the component's configuration: our own keys, and kaizen's after them.  Pure.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KAIZEN_NEMO_SETTINGS_H

@@ -7,7 +7,7 @@
  * Takes what the stream holds for this durable until nothing is left, acknowledges each message, and writes its
  * place in the stream and its payload to OUTPUT, a line each.  With
  * --nak-every N each Nth message is handed back at its first delivery, so that it comes again; with
- * --stop-after N it ends early, and the next run goes on behind what was acknowledged.  Prints one JSON
+ * --stop-after N it ends early, and the next run goes on after what was acknowledged.  Prints one JSON
  * object of counts; the exit status is 1 when an event breaks the schema or a header its rule. */
 import { createWriteStream, readFileSync } from "node:fs";
 import { once } from "node:events";
