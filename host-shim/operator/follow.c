@@ -3,8 +3,11 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "operator/follow.h"
 
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 
@@ -22,12 +25,34 @@ enum {
 static const long TICK_NS =
     100000000; /* how soon messages of the plugin come out and signals are seen */
 
+/* Where descriptors are fewer than roots: those without events are closed, and opened again when
+ * their doorbell was written, or by the clock: a ring may be lost. */
+static const double BELLS_EVERY_S = 0.5;
+static const double OPEN_AGAIN_S = 300;
+static const double TURN_S = 10;         /* with events that nobody takes, while others wait */
+static const uint32_t GIVE_WAY_MS = 500; /* to let what is in flight end then */
+enum {
+  DESCRIPTORS_A_ROOT = 5, /* with what is open for a moment, and with what the broker needs */
+  DESCRIPTORS_OWN = 24,
+  CLOSED_AT_A_TIME = 16,
+};
+
+struct bell { /* what changes when somebody rings; zeroed: there is none */
+  ino_t inode;
+  off_t size;
+  struct timespec modified;
+};
+
 struct followed {
   char *root;
   struct session *session; /* NULL: not open */
   bool listed;             /* in the file as last read */
   bool complained;         /* its failure has been reported */
+  bool announced;          /* and that it is published for */
   double sweep_s;          /* when lost runs are looked for next */
+  double opened_s;
+  double open_again_s; /* when it is closed: not before, unless it rings */
+  struct bell bell;    /* as it was when it was closed */
 };
 struct follow {
   const struct host *host;
@@ -36,6 +61,9 @@ struct follow {
   struct followed *list;
   size_t count;
   size_t next; /* whose messages are taken next */
+  size_t open_count, open_max, next_open, next_close;
+  bool crowded; /* more roots than may be open; has been told */
+  double next_bells_s;
 };
 
 int follow_publish_here(struct session *session, struct problem *problem) {
@@ -44,8 +72,7 @@ int follow_publish_here(struct session *session, struct problem *problem) {
   return session_set(session, "delivery", "in-process", problem);
 }
 
-static int open_root(const struct follow *follow, struct followed *followed,
-                     struct problem *problem) {
+static int open_root(struct follow *follow, struct followed *followed, struct problem *problem) {
   struct host host = *follow->host;
   struct session *session = calloc(1, sizeof *session);
   if (!session)
@@ -63,17 +90,22 @@ static int open_root(const struct follow *follow, struct followed *followed,
     return -1;
   }
   followed->session = session;
-  output_note("publishing for %s", session->project_root);
+  followed->opened_s = time_text_monotonic_s();
+  follow->open_count++;
+  if (!followed->announced)
+    output_note("publishing for %s", session->project_root);
+  followed->announced = true;
   return 0;
 }
 
-static void close_root(struct followed *followed) {
+static void close_root(struct follow *follow, struct followed *followed, uint32_t stop_ms) {
   if (!followed->session)
     return;
-  session_stop(followed->session, STOP_MS);
+  session_stop(followed->session, stop_ms);
   session_close(followed->session);
   free(followed->session);
   followed->session = NULL;
+  follow->open_count--;
 }
 
 static struct followed *find_root(struct follow *follow, const char *root) {
@@ -111,7 +143,7 @@ static void drop_unlisted(struct follow *follow) {
       continue;
     }
     output_note("no longer publishing for %s", follow->list[i].root);
-    close_root(&follow->list[i]);
+    close_root(follow, &follow->list[i], STOP_MS);
     free(follow->list[i].root);
   }
   follow->count = kept;
@@ -143,18 +175,124 @@ static int read_roots(struct follow *follow, struct problem *problem) {
   return result < 0 ? problem_no_memory(problem) : 0;
 }
 
-static void open_missing(struct follow *follow) {
+/* ---- more roots than descriptors --------------------------------------------------------------- */
+
+static struct bell look_at_bell(const char *root) {
+  struct bell bell = {.inode = 0};
+  char path[PATH_MAX];
+  struct stat entry;
+
+  if (snprintf(path, sizeof path, "%s/.kaizen/metrics/.doorbell", root) < (int)sizeof path &&
+      stat(path, &entry) == 0)
+    bell = (struct bell){entry.st_ino, entry.st_size, entry.st_mtim};
+  return bell;
+}
+
+static bool has_rung(const struct followed *followed) {
+  struct bell now = look_at_bell(followed->root);
+
+  return now.inode != followed->bell.inode || now.size != followed->bell.size ||
+         now.modified.tv_sec != followed->bell.modified.tv_sec ||
+         now.modified.tv_nsec != followed->bell.modified.tv_nsec;
+}
+
+static void hear_bells(struct follow *follow, double now_s) {
+  if (!follow->crowded || now_s < follow->next_bells_s)
+    return;
+  follow->next_bells_s = now_s + BELLS_EVERY_S;
   for (size_t i = 0; i < follow->count; i++) {
     struct followed *followed = &follow->list[i];
+
+    if (!followed->session && !followed->complained && has_rung(followed))
+      followed->open_again_s = 0;
+  }
+}
+
+/* Has it sent what it holds?  Its doorbell is looked at first: who rings later is heard. */
+static bool is_at_rest(struct followed *followed) {
+  struct kaizen_stats stats = {.struct_size = sizeof stats};
+
+  followed->bell = look_at_bell(followed->root);
+  followed->session->plugin.table->stats(followed->session->instance, &stats);
+  return stats.pending == 0 && !(stats.flags & KAIZEN_STATS_INCOMPLETE);
+}
+
+/* Closes some that rest; one with events that nobody takes when it had its turn. */
+static void make_way(struct follow *follow, double now_s) {
+  size_t closed = 0;
+
+  for (size_t i = 0; i < follow->count && closed < CLOSED_AT_A_TIME; i++) {
+    struct followed *followed = &follow->list[follow->next_close++ % follow->count];
+    bool had_its_turn = now_s >= followed->opened_s + TURN_S;
+
+    if (!followed->session)
+      continue;
+    if (!is_at_rest(followed)) {
+      if (!had_its_turn)
+        continue;
+      close_root(follow, followed, GIVE_WAY_MS);
+      followed->open_again_s = now_s + TURN_S;
+      return; /* it may have taken a while */
+    }
+    close_root(follow, followed, 0);
+    followed->open_again_s = now_s + OPEN_AGAIN_S;
+    closed++;
+  }
+}
+
+/* Opens what is to be open, in turn. */
+static void open_missing(struct follow *follow, double now_s) {
+  bool waits = false;
+
+  for (size_t i = 0; i < follow->count; i++) {
+    struct followed *followed = &follow->list[(follow->next_open + i) % follow->count];
     struct problem problem;
 
-    if (followed->session || open_root(follow, followed, &problem) == 0)
+    if (followed->session || now_s < followed->open_again_s)
       continue;
+    if (follow->open_count >= follow->open_max) {
+      waits = true;
+      follow->next_open = (follow->next_open + i) % follow->count; /* its turn first */
+      break;
+    }
+    if (open_root(follow, followed, &problem) == 0) {
+      followed->complained = false;
+      continue;
+    }
     if (!followed->complained)
       output_warning("%s: %s; it is tried again", followed->root, problem.text);
     followed->complained = true;
+    followed->open_again_s = now_s + LOOK_EVERY_S;
   }
+  if (!waits)
+    return;
+  if (!follow->crowded)
+    output_note("%zu roots, and descriptors for %zu at a time: those without events are closed "
+                "meanwhile (a higher hard limit, ulimit -Hn or LimitNOFILE=, keeps all open)",
+                follow->count, follow->open_max);
+  follow->crowded = true;
+  make_way(follow, now_s);
 }
+
+/* A service may use all that it is allowed: the soft limit is low for programs with select(). */
+static size_t roots_at_a_time(void) {
+  struct rlimit limit;
+
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+    return 1;
+  if (limit.rlim_cur < limit.rlim_max) {
+    limit.rlim_cur = limit.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
+    (void)getrlimit(RLIMIT_NOFILE, &limit);
+  }
+  if (limit.rlim_cur == RLIM_INFINITY || limit.rlim_cur > INT_MAX)
+    return INT_MAX;
+  return limit.rlim_cur < DESCRIPTORS_OWN + 2 * DESCRIPTORS_A_ROOT
+             ? 1
+             : ((size_t)limit.rlim_cur - DESCRIPTORS_OWN) / DESCRIPTORS_A_ROOT;
+}
+
+/* ---- the service ------------------------------------------------------------------------------- */
 
 /* A plugin without spans has no lost runs. */
 static void sweep_sometimes(struct followed *followed) {
@@ -204,9 +342,10 @@ static int follow_many(struct follow *follow, struct problem *problem) {
     if (time_text_monotonic_s() >= next_look_s) {
       if (next_look_s > 0 && read_roots(follow, &ignored) < 0)
         output_warning("%s; the roots read before stay", ignored.text);
-      open_missing(follow);
       next_look_s = time_text_monotonic_s() + LOOK_EVERY_S;
     }
+    hear_bells(follow, time_text_monotonic_s());
+    open_missing(follow, time_text_monotonic_s());
     tick(follow);
   }
   return 0;
@@ -229,9 +368,10 @@ int follow_run(const struct host *host, const char *roots_file) {
   struct problem problem;
 
   signals_note();
+  follow.open_max = roots_at_a_time();
   int result = roots_file ? follow_many(&follow, &problem) : follow_one(&follow, &problem);
   for (size_t i = 0; i < follow.count; i++) {
-    close_root(&follow.list[i]);
+    close_root(&follow, &follow.list[i], STOP_MS);
     free(follow.list[i].root);
   }
   free(follow.list);

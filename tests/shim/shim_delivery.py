@@ -37,8 +37,11 @@ class Delivery(HostTest):
     def emit(self, *arguments):
         return self.document(0, "record", "coach", "--success", "--emit-event", "--wait", "120", *arguments)
 
-    def start(self, *arguments):
-        return subprocess.Popen(self.host_command(*arguments), cwd=self.project, env=clean_environment(self.home, self.env),
+    def start(self, *arguments, limit=None):
+        """`limit`: of descriptors, soft and hard, or both."""
+        soft, hard = limit if isinstance(limit, tuple) else (limit, limit)
+        below = ["prlimit", f"--nofile={soft}:{hard}"] if limit else []
+        return subprocess.Popen([*below, *self.host_command(*arguments)], cwd=self.project, env=clean_environment(self.home, self.env),
                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
     def wait_until(self, condition):
@@ -258,6 +261,45 @@ class Delivery(HostTest):
             self.wait_until(lambda: all(
                 self.document(0, "-C", root, "status", "--no-broker")["agents"][0]["acknowledged"] == count for root in roots))
         self.assertIn("kaizen-watch", nice_of_threads(service.pid))
+        service.send_signal(signal.SIGTERM)
+        self.assertEqual(service.wait(timeout=HANGS_S), 0)
+        service.communicate()
+
+    def test_a_service_with_more_roots_than_descriptors_serves_them_in_turn(self):
+        """Those that rest are closed, and opened again when they ring."""
+        self.expect(0, *BROKER_INIT, env=self.env)
+        roots = [self.scratch / f"root{number}" for number in range(40)]
+        for root in roots:
+            root.mkdir()
+        table = self.scratch / "roots"
+        table.write_text("".join(f"{root}\n" for root in roots))
+        service = self.start("drain", "--follow", "--roots", table, limit=64)
+        most = 0
+
+        def acknowledged(root):
+            agents = self.document(0, "-C", root, "status", "--no-broker")["agents"]
+            return agents[0]["acknowledged"] if agents else 0
+
+        for count in (1, 2):
+            for root in roots:
+                self.run_host("-C", root, "record", "coach", "--success", "-e", "--set", "delivery=relay", "-w", "0", env=self.env)
+            for root in roots:
+                self.wait_until(lambda: acknowledged(root) == count)
+                most = max(most, len(os.listdir(f"/proc/{service.pid}/fd")))
+        self.assertLess(most, 64)
+        service.send_signal(signal.SIGTERM)
+        message = service.communicate(timeout=HANGS_S)[1].decode()
+        self.assertEqual(service.returncode, 0, message)
+        self.assertIn("40 roots, and descriptors for 8 at a time", message)
+        self.assertNotIn("oo many open files", message)
+
+    def test_a_service_takes_as_many_descriptors_as_it_is_allowed(self):
+        self.expect(0, *BROKER_INIT, env=self.env)
+        self.run_host("record", "coach", "--success", "-e", "--set", "delivery=relay", "-w", "0", env=self.env)
+        service = self.start("drain", "--follow", limit=(64, 200))
+        self.wait_until(lambda: self.document(0, "status", "--no-broker")["publisher"]["holder_pid"] == service.pid)
+        limits = pathlib.Path(f"/proc/{service.pid}/limits").read_text()
+        self.assertRegex(limits, r"Max open files +200 +200 ")
         service.send_signal(signal.SIGTERM)
         self.assertEqual(service.wait(timeout=HANGS_S), 0)
         service.communicate()
