@@ -130,9 +130,9 @@ static int apply_settings(const struct host *host, struct session *session,
 }
 
 /* The file's settings with the project root in them: configure() wants one, and the file usually
- * has none.  It judges the root at once, so what allows one on a network file system goes along. */
+ * has none.  It judges the root at once, so what it is judged by goes along. */
 static char *settings_text(const struct host *host, const struct session *session) {
-  const char *allowed = set_text(host, "allow_network_fs");
+  const char *allowed = set_text(host, "allow_network_fs"), *owner = set_text(host, "owner");
   struct json_object *settings = session->config.config;
   struct json_text_members root = {.list = NULL};
   char *text = NULL;
@@ -144,6 +144,8 @@ static char *settings_text(const struct host *host, const struct session *sessio
 
   if (added && allowed && strcmp(allowed, "true") == 0)
     added = json_text_members_add_json(&root, "allow_network_fs", "true") == 0;
+  if (added && owner)
+    added = json_text_members_add_text(&root, "owner", owner) == 0;
   if (added)
     text = json_text_splice(given, strlen(given), &root);
   json_text_members_free(&root);

@@ -87,5 +87,6 @@ const struct command command_broker = {
     .words = {"check", "init", NULL},
     .words_min = 1,
     .words_max = 1,
+    .only_reads = true,
     .run = run,
 };

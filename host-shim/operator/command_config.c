@@ -179,5 +179,6 @@ const struct command command_config = {
     .words = {"path", "show", "get", "set", "unset", NULL},
     .words_min = 1,
     .words_max = 3,
+    .only_reads = true,
     .run = run,
 };

@@ -84,9 +84,11 @@ static int retry(struct session *session, const struct kaizen_delivery_1 *delive
 static int run(const struct host *host) {
   struct session session;
   struct problem problem;
+  struct host as_it_is = *host;
   int word = command_choose_word(&command_dead_letters, host, &problem);
 
-  if (word < 0 || session_open(host, &session, &problem) < 0)
+  as_it_is.only_reads = word == WORD_LIST;
+  if (word < 0 || session_open(&as_it_is, &session, &problem) < 0)
     return output_problem(&problem);
   const struct kaizen_delivery_1 *delivery =
       session_extension(&session, KAIZEN_DELIVERY_1, &problem);

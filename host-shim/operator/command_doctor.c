@@ -63,11 +63,15 @@ static bool is_network(long type) {
   return false;
 }
 
-static void check_file_system(struct doctor_findings *findings, const char *root) {
+static void check_file_system(struct doctor_findings *findings, const char *root, bool allowed) {
   struct statfs fs;
 
   if (statfs(root, &fs) < 0)
     return;
+  if (is_network((long)fs.f_type) && !allowed)
+    doctor_findings_fail(findings, EXIT_CODE_REFUSED, "project",
+                         "keep the project on a local disk, or set allow_network_fs true",
+                         "nothing is recorded in %s, which lies on a network file system", root);
   if (is_network((long)fs.f_type))
     doctor_findings_add(findings, FINDING_WARNING, "file system",
                         "keep the project on a local disk, or set allow_network_fs true and accept "
@@ -81,30 +85,67 @@ static void check_file_system(struct doctor_findings *findings, const char *root
     doctor_findings_add(findings, FINDING_OK, "file system", NULL, "local");
 }
 
-static void check_writable(struct doctor_findings *findings, const char *root) {
-  char path[PATH_MAX + 32];
+static bool is_shared(const struct stat *folder) {
+  return (folder->st_mode & (S_ISGID | S_IWGRP)) == (S_ISGID | S_IWGRP);
+}
+
+/* What keeps this user from recording in the folder, or NULL with *way_out; `is_root` is the
+ * project's own. */
+static const char *refuse_folder(const struct stat *folder, bool is_root, bool by_group,
+                                 const char **way_out) {
+  if (folder->st_uid != geteuid() && !by_group) {
+    *way_out = "run as its owner, chown it, or set owner to \"group\" where a group shares it";
+    return "belongs to another user";
+  }
+  if (!is_root && by_group && folder->st_uid != geteuid() && !is_shared(folder)) {
+    *way_out = "its owner can share it: chmod -R g+rwX,g+s .kaizen";
+    return "belongs to another user and is not shared with its group";
+  }
+  if (!is_root && !by_group && is_shared(folder)) {
+    *way_out = "set owner to \"group\", or end it: chmod -R g-ws .kaizen";
+    return "is shared with its group";
+  }
+  return NULL;
+}
+
+/* False when it says why nothing can be recorded there. */
+static bool check_folder(struct doctor_findings *findings, const char *path, bool is_root,
+                         bool by_group) {
   struct stat entry;
-  static const char *const below[] = {"/.kaizen/metrics", "/.kaizen", ""};
+  const char *way_out = NULL, *refused;
+
+  if (lstat(path, &entry) < 0)
+    return true; /* it will be made */
+  refused = refuse_folder(&entry, is_root, by_group, &way_out);
+  if (!S_ISDIR(entry.st_mode))
+    doctor_findings_fail(findings, EXIT_CODE_FAILED, "project",
+                         "remove or rename it; only real folders are used", "%s is not a folder",
+                         path);
+  else if (refused)
+    doctor_findings_fail(findings, is_root ? EXIT_CODE_REFUSED : EXIT_CODE_FAILED, "project",
+                         way_out, "%s %s: it is user %u's and group %u's, this is user %u", path,
+                         refused, entry.st_uid, entry.st_gid, geteuid());
+  else if (access(path, W_OK | X_OK) < 0)
+    doctor_findings_fail(findings, EXIT_CODE_FAILED, "project",
+                         "change its permissions, or name another project with -C",
+                         "%s cannot be written: %s", path, strerror(errno));
+  else
+    return true;
+  return false;
+}
+
+/* Recording needs it; reading does not. */
+static void check_writable(struct doctor_findings *findings, const char *root, bool by_group) {
+  static const char *const below[] = {"", "/.kaizen", "/.kaizen/metrics"};
+  char path[PATH_MAX + 32];
 
   for (size_t i = 0; i < sizeof below / sizeof below[0]; i++) {
     snprintf(path, sizeof path, "%s%s", root, below[i]);
-    if (lstat(path, &entry) < 0)
-      continue;
-    if (!S_ISDIR(entry.st_mode))
-      doctor_findings_fail(findings, EXIT_CODE_FAILED, "project",
-                           "remove or rename it; only real folders are used", "%s is not a folder",
-                           path);
-    else if (i < 2 && entry.st_uid != geteuid())
-      doctor_findings_fail(findings, EXIT_CODE_FAILED, "project", "run as its owner, or chown it",
-                           "%s belongs to user %u, this is user %u", path, entry.st_uid, geteuid());
-    else if (access(path, W_OK | X_OK) < 0)
-      doctor_findings_fail(findings, EXIT_CODE_FAILED, "project",
-                           "change its permissions, or name another project with -C",
-                           "%s cannot be written: %s", path, strerror(errno));
-    else
-      doctor_findings_add(findings, FINDING_OK, "project", NULL, "%s", root);
-    return;
+    if (!check_folder(findings, path, i == 0, by_group))
+      return;
   }
+  doctor_findings_add(findings, FINDING_OK, "project", NULL, "%s%s", root,
+                      by_group ? ", shared by its group" : "");
 }
 
 /* Such folder names are the same on every machine, and ids made from keys contain the slug. */
@@ -334,6 +375,10 @@ static void check_instance(const struct host *host, struct session *session,
   }
   bool emits = json_object_get_boolean(
       report_text_member(report_text_member(config, "emit_event"), "value"));
+  check_writable(findings, session->project_root, strcmp(value_of(config, "owner"), "group") == 0);
+  check_file_system(findings, session->project_root,
+                    json_object_get_boolean(report_text_member(
+                        report_text_member(config, "allow_network_fs"), "value")));
   check_settings(findings, config);
   check_slug(findings, config);
   check_ci(findings, emits);
@@ -365,13 +410,14 @@ static int run(const struct host *host) {
                          "go into the project's folder, or name it with -C DIR", "%s",
                          problem.text);
   } else {
-    check_writable(&findings, session.project_root);
-    check_file_system(&findings, session.project_root);
-    if (session_create(host, &session, &problem) < 0)
+    if (session_create(host, &session, &problem) < 0) {
+      check_writable(&findings, session.project_root, false);
+      check_file_system(&findings, session.project_root, false);
       doctor_findings_fail(&findings, problem.exit_code, "settings", SETTINGS_WAY_OUT, "%s",
                            problem.text);
-    else
+    } else {
       check_instance(host, &session, &findings);
+    }
   }
   session_close(&session);
   if (project_root_checkout(host->directory, checkout, &problem) < 0)
@@ -386,5 +432,6 @@ const struct command command_doctor = {
     .summary = "is everything set up, and what to do where it is not",
     .examples = examples,
     .option_groups = {own_options},
+    .only_reads = true,
     .run = run,
 };

@@ -106,5 +106,6 @@ const struct command command_watch = {
     .summary = "events live from the broker, one line each",
     .examples = examples,
     .option_groups = {own_options},
+    .only_reads = true,
     .run = run,
 };

@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "base/directory.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -14,6 +15,8 @@
 
 #define FILE_MODE 0600
 #define FOLDER_MODE 0700
+#define SHARED_FILE_MODE 0660
+#define SHARED_FOLDER_MODE 02770
 
 static int refuse_open(const char *path, struct error *error) {
   int os_error = errno;
@@ -35,8 +38,36 @@ static int refuse_owner(const char *path, uid_t owner, struct error *error) {
                    path, (long)owner, (long)geteuid());
 }
 
+bool directory_is_shared(const struct stat *folder) {
+  const mode_t shared = S_ISGID | S_IRGRP | S_IWGRP | S_IXGRP;
+
+  return S_ISDIR(folder->st_mode) && (folder->st_mode & shared) == shared;
+}
+
+/* *status of the folder that `path` is in. */
+static int look_at_parent(int directory_fd, const char *path, struct stat *status) {
+  char parent[256];
+  const char *slash = strrchr(path, '/');
+
+  if (!slash)
+    return fstat(directory_fd, status);
+  if ((size_t)(slash - path) >= sizeof parent)
+    return -1;
+  memcpy(parent, path, (size_t)(slash - path));
+  parent[slash - path] = '\0';
+  return os_files_look(directory_fd, parent, status);
+}
+
+/* A file of the shared folder's group, which is in it because the folder is that group's. */
+static bool is_shared_file(int directory_fd, const char *path, const struct stat *status) {
+  struct stat folder;
+
+  return look_at_parent(directory_fd, path, &folder) == 0 && directory_is_shared(&folder) &&
+         folder.st_gid == status->st_gid;
+}
+
 /* A reader of another user's project takes what belongs to the owner of the folder it starts
- * from, and nothing of a third one's. */
+ * from, and nothing of a third one's; in a shared folder everybody of its group is an owner. */
 static int check_owner(int directory_fd, const char *path, const struct stat *status, bool writes,
                        struct error *error) {
   struct stat folder;
@@ -44,6 +75,9 @@ static int check_owner(int directory_fd, const char *path, const struct stat *st
   if (status->st_uid == geteuid())
     return 0;
   if (!writes && fstat(directory_fd, &folder) == 0 && folder.st_uid == status->st_uid)
+    return 0;
+  if (S_ISDIR(status->st_mode) ? directory_is_shared(status)
+                               : is_shared_file(directory_fd, path, status))
     return 0;
   return refuse_owner(path, status->st_uid, error);
 }
@@ -61,6 +95,15 @@ static int check_file(int directory_fd, const char *path, const struct stat *sta
   return 0;
 }
 
+/* A file that we make in a shared folder is open to its group, whatever the umask is. */
+static int share_file(int directory_fd, const char *path, const struct stat *status, int fd,
+                      struct error *error) {
+  if (status->st_uid != geteuid() || (status->st_mode & SHARED_FILE_MODE) == SHARED_FILE_MODE ||
+      !is_shared_file(directory_fd, path, status) || fchmod(fd, SHARED_FILE_MODE) == 0)
+    return 0;
+  return error_set_errno(error, ERROR_IO, errno, "%s: cannot be opened to its group", path);
+}
+
 int directory_open_file(int directory_fd, const char *path, int open_flags, int *fd,
                         struct error *error) {
   struct stat status;
@@ -75,6 +118,8 @@ int directory_open_file(int directory_fd, const char *path, int open_flags, int 
     return refuse_open(path, error);
   result = fstat(opened, &status) != 0 ? error_set_errno(error, ERROR_IO, errno, "%s: fstat", path)
                                        : check_file(directory_fd, path, &status, writes, error);
+  if (result == 0 && open_flags & O_CREAT)
+    result = share_file(directory_fd, path, &status, opened, error);
   if (result != 0) {
     (void)close(opened);
     return result;
@@ -124,6 +169,48 @@ int directory_make_folder(int directory_fd, const char *name, bool *made, int *f
   else if (errno != EEXIST)
     return error_set_errno(error, ERROR_IO, errno, "%s: cannot make the folder", name);
   return open_folder(directory_fd, name, true, fd, error);
+}
+
+static int share_entry(int folder_fd, const char *name, gid_t group) {
+  struct stat status;
+
+  if (fstatat(folder_fd, name, &status, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(status.st_mode) ||
+      status.st_uid != geteuid())
+    return 0;
+  if (status.st_gid != group && fchownat(folder_fd, name, (uid_t)-1, group, 0) != 0)
+    return -1;
+  return fchmodat(folder_fd, name, SHARED_FILE_MODE, 0);
+}
+
+/* While the folder is still ours alone: nobody can put a link in a file's place. */
+static int share_entries(int folder_fd, gid_t group) {
+  int fd = os_files_openat(folder_fd, ".", O_RDONLY | O_DIRECTORY, 0);
+  DIR *folder = fd >= 0 ? fdopendir(fd) : NULL;
+  int result = folder ? 0 : -1;
+  struct dirent *entry;
+
+  if (!folder && fd >= 0)
+    (void)close(fd);
+  while (result == 0 && (entry = readdir(folder)) != NULL)
+    result = share_entry(folder_fd, entry->d_name, group);
+  if (folder)
+    (void)closedir(folder);
+  return result;
+}
+
+int directory_share_folder(int parent_fd, const char *name, int fd, struct error *error) {
+  struct stat parent, status;
+
+  if (fstat(parent_fd, &parent) != 0 || fstat(fd, &status) != 0)
+    return error_set_errno(error, ERROR_IO, errno, "%s: fstat", name);
+  if (directory_is_shared(&status) || status.st_uid != geteuid())
+    return 0;
+  if (parent.st_gid != status.st_gid && fchown(fd, (uid_t)-1, parent.st_gid) != 0)
+    return error_set_errno(error, ERROR_IO, errno, "%s: cannot be given to group %ld", name,
+                           (long)parent.st_gid);
+  if (share_entries(fd, parent.st_gid) == 0 && fchmod(fd, SHARED_FOLDER_MODE) == 0)
+    return 0;
+  return error_set_errno(error, ERROR_IO, errno, "%s: cannot be opened to its group", name);
 }
 
 int directory_replace_file(int directory_fd, const char *from, const char *to,

@@ -75,6 +75,9 @@ const struct config_key config_keys[CONFIG_KEY_COUNT] = {
        "The largest record, in bytes of its line."),
   SWITCH(allow_network_fs, "false",
        "Accept a project_root on a network file system, where locks may not hold."),
+  WORD(owner, "self", "group", "self",
+       "self: the project belongs to the user that records. "
+       "group: the users of its group share it, as containers with a random user do."),
 };
 /* clang-format on */
 

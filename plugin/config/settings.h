@@ -10,6 +10,7 @@
 enum config_publish { CONFIG_PUBLISH_JETSTREAM, CONFIG_PUBLISH_CORE };
 enum config_delivery { CONFIG_DELIVERY_IN_PROCESS, CONFIG_DELIVERY_RELAY };
 enum config_fsync { CONFIG_FSYNC_NEVER, CONFIG_FSYNC_ALWAYS };
+enum config_owner { CONFIG_OWNER_SELF, CONFIG_OWNER_GROUP };
 enum config_origin { CONFIG_DEFAULT, CONFIG_ENVIRONMENT, CONFIG_CONFIGURED };
 
 /* Values in force.  Strings are owned, never NULL ("" = not set) except as noted. */
@@ -28,8 +29,9 @@ struct config {
   int64_t lock_timeout_ms;  /* 2000 */
   int64_t max_record_bytes; /* 65536 */
   bool allow_network_fs;
+  int32_t owner; /* enum config_owner; "self" */
 };
-enum { CONFIG_KEY_COUNT = 17 };
+enum { CONFIG_KEY_COUNT = 18 };
 struct config_origins {
   uint8_t of[CONFIG_KEY_COUNT]; /* enum config_origin, in the table's order */
 };

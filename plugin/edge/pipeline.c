@@ -100,10 +100,14 @@ static void tell_publisher(void *ctx, const char *agent) {
 
 static int open_project(struct project *project, const struct config *config, bool only_reads,
                         struct error *error) {
+  bool sync = config->fsync == CONFIG_FSYNC_ALWAYS;
+
   if (only_reads)
     return project_open_to_read(project, config->project_root, error);
-  return project_open(project, config->project_root, config->allow_network_fs,
-                      config->fsync == CONFIG_FSYNC_ALWAYS, error);
+  if (config->owner == CONFIG_OWNER_GROUP)
+    return project_open_for_group(project, config->project_root, config->allow_network_fs, sync,
+                                  error);
+  return project_open(project, config->project_root, config->allow_network_fs, sync, error);
 }
 
 struct pipeline *pipeline_new(const struct config *config, const struct config_origins *origins,

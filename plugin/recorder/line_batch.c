@@ -347,8 +347,9 @@ void line_batch_refresh_summary(struct line_batch *batch, struct agent *agent) {
   summary_append_json(&summary, &batch->scratch);
   if (batch->scratch.failed)
     (void)error_set(&error, KAIZEN_E_NOMEM, "out of memory");
-  agent->summary_stale = batch->scratch.failed ||
-                         summary_replace(agent->fd, buffer_span(&batch->scratch), &error) != 0;
+  agent->summary_stale =
+      batch->scratch.failed || summary_replace(agent->fd, agent->project->of_group,
+                                               buffer_span(&batch->scratch), &error) != 0;
   batch->starved = error.os_error == EMFILE || error.os_error == ENFILE;
   if (agent->summary_stale && !batch->starved)
     host_message_send(batch->options, agent->name, KAIZEN_LOG_WARNING,

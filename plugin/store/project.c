@@ -62,26 +62,53 @@ static void read_boot_id(unsigned char boot_id[16]) {
     uuid_pack(text, boot_id);
 }
 
+/* Whether this process is of that group; root is of every one. */
+static bool is_member(gid_t group) {
+  int count = getgroups(0, NULL);
+  gid_t *groups = count > 0 ? calloc((size_t)count, sizeof *groups) : NULL;
+  bool found = geteuid() == 0 || getegid() == group;
+
+  if (groups)
+    count = getgroups(count, groups);
+  for (int i = 0; groups && !found && i < count; i++)
+    found = groups[i] == group;
+  free(groups);
+  return found;
+}
+
+static int check_root_owner(const struct project *project, const char *root,
+                            const struct stat *status, struct error *error) {
+  if (status->st_uid == geteuid())
+    return 0;
+  if (!project->of_group)
+    return error_set(error, KAIZEN_E_CONFIG,
+                     "project_root \"%s\" belongs to user %ld, this process runs as %ld; run as "
+                     "its owner, give the folder to this user, or set owner to \"group\" where a "
+                     "group shares it",
+                     root, (long)status->st_uid, (long)geteuid());
+  if (is_member(status->st_gid))
+    return 0;
+  return error_set(error, KAIZEN_E_CONFIG,
+                   "project_root \"%s\" belongs to group %ld, of which this process is not a "
+                   "member; run it in that group (its own is %ld)",
+                   root, (long)status->st_gid, (long)getegid());
+}
+
 static int check_root(const struct project *project, const char *root, bool allow_network_fs,
                       struct error *error) {
   struct stat status;
 
   if (fstat(project->root_fd, &status) != 0)
     return error_set_errno(error, KAIZEN_E_CONFIG, errno, "project_root \"%s\"", root);
-  if (status.st_uid != geteuid())
-    return error_set(error, KAIZEN_E_CONFIG,
-                     "project_root \"%s\" belongs to user %ld, this process runs as %ld; run as "
-                     "its owner or give "
-                     "the folder to this user",
-                     root, (long)status.st_uid, (long)geteuid());
+  if (check_root_owner(project, root, &status, error) != 0)
+    return -1;
   if (faccessat(project->root_fd, ".", W_OK | X_OK, AT_EACCESS) != 0)
     return error_set_errno(error, KAIZEN_E_CONFIG, errno,
                            "project_root \"%s\" cannot be written to", root);
   return allow_network_fs ? 0 : refuse_network_file_system(root, project->root_fd, error);
 }
 
-int project_open_to_read(struct project *project, const char *root, struct error *error) {
-  *project = (struct project){.root_fd = -1};
+static int open_root(struct project *project, const char *root, struct error *error) {
   project->users = malloc(sizeof *project->users);
   if (!project->users)
     return error_set(error, KAIZEN_E_NOMEM, "out of memory");
@@ -105,15 +132,31 @@ int project_open_to_read(struct project *project, const char *root, struct error
   return 0;
 }
 
-int project_open(struct project *project, const char *root, bool allow_network_fs, bool sync,
-                 struct error *error) {
-  if (project_open_to_read(project, root, error) != 0)
+int project_open_to_read(struct project *project, const char *root, struct error *error) {
+  *project = (struct project){.root_fd = -1, .only_reads = true};
+  return open_root(project, root, error);
+}
+
+static int open_checked(struct project *project, const char *root, bool allow_network_fs,
+                        struct error *error) {
+  if (open_root(project, root, error) != 0)
     return -1;
-  project->sync = sync;
   if (check_root(project, root, allow_network_fs, error) == 0)
     return 0;
   project_close(project);
   return -1;
+}
+
+int project_open(struct project *project, const char *root, bool allow_network_fs, bool sync,
+                 struct error *error) {
+  *project = (struct project){.root_fd = -1, .sync = sync};
+  return open_checked(project, root, allow_network_fs, error);
+}
+
+int project_open_for_group(struct project *project, const char *root, bool allow_network_fs,
+                           bool sync, struct error *error) {
+  *project = (struct project){.root_fd = -1, .sync = sync, .of_group = true};
+  return open_checked(project, root, allow_network_fs, error);
 }
 
 int project_share(const struct project *project, struct project *copy) {
@@ -138,13 +181,75 @@ void project_close(struct project *project) {
   *project = (struct project){.root_fd = -1};
 }
 
+static int refuse_unshared(const char *name, uid_t owner, struct error *error) {
+  return error_set(error, KAIZEN_E_IO,
+                   "%s: belongs to user %ld and is not shared with a group; its owner can share it "
+                   "with chmod -R g+rwX,g+s " KAIZEN_FOLDER,
+                   name, (long)owner);
+}
+
+/* A folder below the root is shared by the group, or it is not: as the setting `owner` says.  With
+ * `makes` one of ours is opened to the group. */
+static int check_sharing(const struct project *project, const char *name, int fd, bool makes,
+                         struct error *error) {
+  struct stat status;
+
+  if (project->only_reads)
+    return 0;
+  if (fstat(fd, &status) != 0)
+    return error_set_errno(error, KAIZEN_E_IO, errno, "%s: fstat", name);
+  if (directory_is_shared(&status) == project->of_group)
+    return 0;
+  if (!project->of_group)
+    return error_set(
+        error, KAIZEN_E_IO,
+        "%s: is shared with group %ld; set owner to \"group\", or end it with chmod -R "
+        "g-ws " KAIZEN_FOLDER,
+        name, (long)status.st_gid);
+  if (status.st_uid == geteuid())
+    return makes ? directory_share_folder(project->root_fd, name, fd, error) : 0;
+  return refuse_unshared(name, status.st_uid, error);
+}
+
+/* Another user's folder that is not shared: *fresh when it was made a moment ago, and may be yet. */
+static bool is_unshared(int parent_fd, const char *name, uid_t *owner, bool *fresh) {
+  struct stat status;
+
+  if (fstatat(parent_fd, name, &status, AT_SYMLINK_NOFOLLOW) != 0 || status.st_uid == geteuid() ||
+      directory_is_shared(&status))
+    return false;
+  *owner = status.st_uid;
+  *fresh = clock_wall_ns() / 1000000000 <= status.st_ctim.tv_sec + 1;
+  return true;
+}
+
+static int make_folder(const struct project *project, int parent_fd, const char *name, bool *made,
+                       int *fd, struct error *error) {
+  enum { TRIES = 20, PAUSE_NS = 5000000 };
+  bool fresh = true;
+  uid_t owner;
+
+  for (int i = 0; directory_make_folder(parent_fd, name, made, fd, error) != 0; i++) {
+    if (!project->of_group || !is_unshared(parent_fd, name, &owner, &fresh))
+      return -1;
+    if (!fresh || i == TRIES)
+      return refuse_unshared(name, owner, error);
+    clock_pause_ns(PAUSE_NS);
+  }
+  if (check_sharing(project, name, *fd, true, error) == 0)
+    return 0;
+  (void)close(*fd);
+  *fd = -1;
+  return -1;
+}
+
 /* Opens `name` in `parent_fd`, made when missing and then synced into its parent; *made says
  * whether it was, and may be NULL. */
 static int enter_folder(const struct project *project, int parent_fd, const char *name, bool *made,
                         int *fd, struct error *error) {
   bool is_new;
 
-  if (directory_make_folder(parent_fd, name, made ? made : &is_new, fd, error) != 0)
+  if (make_folder(project, parent_fd, name, made ? made : &is_new, fd, error) != 0)
     return -1;
   if (project->sync && fsync(parent_fd) != 0) {
     (void)error_set_errno(error, KAIZEN_E_IO, errno, "%s: cannot sync the folder it is in", name);
@@ -153,6 +258,19 @@ static int enter_folder(const struct project *project, int parent_fd, const char
     return -1;
   }
   return 0;
+}
+
+/* One that is there. */
+static int open_folder(const struct project *project, const char *path, bool makes, int *fd,
+                       struct error *error) {
+  int result = directory_open_folder(project->root_fd, path, fd, error);
+
+  if (result == 0 && check_sharing(project, path, *fd, makes, error) != 0) {
+    (void)close(*fd);
+    *fd = -1;
+    result = -1;
+  }
+  return result;
 }
 
 /* Keeps the new folder out of the user's repository.  Made together with the folder and never
@@ -187,7 +305,7 @@ int project_metrics_folder(const struct project *project, bool create, int *fd,
   int kaizen_fd, result;
 
   if (!create)
-    return directory_open_folder(project->root_fd, METRICS_PATH, fd, error);
+    return open_folder(project, METRICS_PATH, false, fd, error);
   if (enter_folder(project, project->root_fd, KAIZEN_FOLDER, NULL, &kaizen_fd, error) != 0)
     return -1;
   result = enter_folder(project, kaizen_fd, METRICS_FOLDER, &made, fd, error);
@@ -205,9 +323,9 @@ int project_agent_folder(const struct project *project, const char *agent, bool 
   char path[sizeof METRICS_PATH + 1 + AGENT_NAME_MAX];
   int metrics_fd, result;
 
-  if (!create || !project->sync) {
+  if (!create || !(project->sync || project->of_group)) { /* else each folder is looked after */
     (void)snprintf(path, sizeof path, METRICS_PATH "/%s", agent);
-    result = directory_open_folder(project->root_fd, path, fd, error);
+    result = open_folder(project, path, create, fd, error);
     if (result != 1 || !create)
       return result;
   }

@@ -15,6 +15,8 @@ struct project { /* read-only after project_open(), except the lazily made ident
   int root_fd;
   struct project_users *users; /* of root_fd, which copies share */
   bool sync;                   /* make new folders durable up to the root */
+  bool only_reads;             /* and so may read what it could not record into */
+  bool of_group;               /* the setting `owner` is "group": its users share it */
   unsigned char boot_id[16];   /* of this boot; all zero when it cannot be read */
 };
 
@@ -22,10 +24,13 @@ struct project { /* read-only after project_open(), except the lazily made ident
  * file system). */
 int project_open(struct project *project, const char *root, bool allow_network_fs, bool sync,
                  struct error *error);
+/* The same for a project that the users of the root's group share. */
+int project_open_for_group(struct project *project, const char *root, bool allow_network_fs,
+                           bool sync, struct error *error);
 /* The same for a process that only reads: of any owner, writable or not. */
 int project_open_to_read(struct project *project, const char *root, struct error *error);
 void project_close(struct project *project);
-/* Another one of the same folder, by the same descriptor: whoever is last closes it.  -1: out of
+/* Another one of the same folder, by the same descriptor, which the last one closes.  -1: out of
  * memory. */
 int project_share(const struct project *project, struct project *copy);
 

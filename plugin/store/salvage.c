@@ -104,8 +104,9 @@ static int replace_summary(struct agent *agent, unsigned trend_window, struct er
 
   summary_of(&agent->fold, trend_window, &summary);
   summary_append_json(&summary, &text);
-  result = text.failed ? error_set(error, KAIZEN_E_NOMEM, "out of memory")
-                       : summary_replace(agent->fd, buffer_span(&text), error);
+  result = text.failed
+               ? error_set(error, KAIZEN_E_NOMEM, "out of memory")
+               : summary_replace(agent->fd, agent->project->of_group, buffer_span(&text), error);
   buffer_fini(&text);
   return result;
 }

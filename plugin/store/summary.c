@@ -141,13 +141,16 @@ static int open_spare(int agent_fd, struct error *error) {
   return fd;
 }
 
-int summary_replace(int agent_fd, struct span text, struct error *error) {
+int summary_replace(int agent_fd, bool shared, struct span text, struct error *error) {
   int fd = open_spare(agent_fd, error);
-  int result;
+  int result = 0;
 
   if (fd < 0)
     return -1;
-  result = directory_write_at(fd, text.ptr, text.len, 0, error);
+  if (shared && fchmod(fd, 0660) != 0)
+    result = error_set_errno(error, KAIZEN_E_IO, errno, "cannot be opened to its group");
+  if (result == 0)
+    result = directory_write_at(fd, text.ptr, text.len, 0, error);
   if (result != 0)
     error_prefix(error, SPARE_FILE);
   (void)close(fd);

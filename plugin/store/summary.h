@@ -28,8 +28,8 @@ double summary_average_quality(const struct fold *fold);
 void summary_append_json(const struct summary *summary, struct buffer *out);
 const char *summary_trend_name(int32_t trend);
 /* Puts `text` in the place of summary.json in one step: a reader sees the whole old or the whole
- * new document. */
-int summary_replace(int agent_fd, struct span text, struct error *error);
+ * new document.  `shared`: the agent's folder is shared by a group, and so is the document. */
+int summary_replace(int agent_fd, bool shared, struct span text, struct error *error);
 /* "ok", or what is wrong with a document; by value, so that one another program wrote in its own
  * layout passes. */
 const char *summary_compare(struct span text, const struct summary *summary);

@@ -269,7 +269,7 @@ static int open_root(void) {
 
 static int replace(int folder, const char *text, struct error *error) {
   *error = (struct error){0};
-  return summary_replace(folder, (struct span){text, strlen(text)}, error);
+  return summary_replace(folder, false, (struct span){text, strlen(text)}, error);
 }
 
 Test(summary, replacing_leaves_one_private_file_and_nothing_else) {
