@@ -221,10 +221,12 @@ int directory_replace_file(int directory_fd, const char *from, const char *to,
       return 0;
     /* a folder was there, and would be in the way of every later replacement: it goes back */
     (void)os_files_exchange(directory_fd, from, to);
-    return error_set(error, ERROR_IO, "%s: a folder is in its place; remove it", to);
-  }
-  if (renameat(directory_fd, from, directory_fd, to) == 0)
+    errno = EISDIR;
+  } else if (renameat(directory_fd, from, directory_fd, to) == 0) {
     return 0;
+  }
+  if (errno == EISDIR)
+    return error_set(error, ERROR_IO, "%s: a folder is in its place; remove it", to);
   return error_set_errno(error, ERROR_IO, errno, "%s: cannot replace", to);
 }
 

@@ -11,7 +11,8 @@ size_t os_limits_find(int directory_fd, struct os_limit limits[OS_LIMITS_MAX]) {
        "a file may be created outside the project if another program moves its folder away at that "
        "moment"},
       {"statx", os_files_try_mark(directory_fd),
-       "a copy of the project is told from the original by its inode number alone"},
+       "a copy of the project is told from the original by its inode number alone, and lines that "
+       "were old when retention first looked stay longer"},
       {"fstatfs", os_files_try_network(directory_fd),
        "a project on a network file system is not refused"},
   };

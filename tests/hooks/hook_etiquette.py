@@ -110,7 +110,7 @@ class Etiquette(HookTest):
                 result = subprocess.run(["sh", "-c", f"{command}{source} {closed}"], cwd=self.project,
                                         env=clean_environment(self.home), capture_output=True)
                 self.assertEqual((result.returncode, result.stdout, result.stderr), (0, b"", b""))
-        self.assertEqual(len(self.records()), 1)
+        self.assertEqual(len(self.records()), 1, self.hook_log())
         # No line of the log went into the record's file, nor the other way round.
         json.loads(self.log("claude-code").read_text())
 

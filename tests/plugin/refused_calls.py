@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import unittest
 
-from shim_support import HANGS_S, HostTest, clean_environment
+from shim_support import HANGS_S, LINUX_CALLS, HostTest, clean_environment
 
 REFUSALS = ("ENOSYS", "EPERM", "EACCES")
 # Linux has these and POSIX does not, or containers are known to refuse them.
@@ -39,13 +39,6 @@ class RefusedCalls(HostTest):
     def run_refused(self, call, error, *arguments):
         return subprocess.run([*tracer(call, error), *self.host_command(*arguments)], cwd=self.project, timeout=HANGS_S,
                               env=clean_environment(self.home, {}), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-
-    def makes_linux_calls(self):
-        """Not after configure --without-linux-calls."""
-        trace = self.scratch / "trace"
-        subprocess.run(["strace", "-f", "-qq", "-o", trace, "-e", "trace=openat2", *self.host_command("show")],
-                       cwd=self.project, env=clean_environment(self.home, {}), stdout=subprocess.DEVNULL, check=True)
-        return "openat2" in trace.read_text()
 
     def expect_refused(self, status, call, error, *arguments):
         result = self.run_refused(call, error, *arguments)
@@ -89,7 +82,7 @@ class RefusedCalls(HostTest):
             for error in REFUSALS:
                 told = self.expect_refused(0, call, error, "doctor", "--no-broker")
                 self.assertRegex(told, rf"{call}: .*{effect}", (call, error))
-            self.assertEqual(effect in usual, not self.makes_linux_calls(), usual)
+            self.assertEqual(effect in usual, not LINUX_CALLS, usual)
 
     def test_events_stay_this_projects_own_for_those_who_may_not_ask_for_its_birth(self):
         self.expect(0, "record", "coach", "--success", "--emit-event")
@@ -102,7 +95,7 @@ class RefusedCalls(HostTest):
 
     def test_where_there_is_no_other_way_the_call_is_named_and_nothing_is_recorded(self):
         self.expect(0, "record", "coach", "--success")
-        calls = [call for call in NAMED if call != "fstatfs" or self.makes_linux_calls()]
+        calls = [call for call in NAMED if call != "fstatfs" or LINUX_CALLS]
         record = ["record", "coach", "--success", "--emit-event", "--set", "fsync=always"]
         for call, error in itertools.product(calls, REFUSALS):
             self.renew_project()

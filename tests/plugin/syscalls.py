@@ -17,6 +17,8 @@ import subprocess
 import sys
 import tempfile
 
+from shim_support import LINUX_CALLS
+
 TOP = pathlib.Path(os.environ.get("KAIZEN_TEST_SRCDIR") or pathlib.Path(__file__).parents[2])
 PLUGIN = os.environ.get("KAIZEN_TEST_PLUGIN", "")
 SKIPPED = 77
@@ -40,8 +42,8 @@ READ_LINE = ["pread64 executions.jsonl", "pread64 executions.jsonl"]  # the seco
 ADD_KEY = ["pwrite64 .index-1"]
 
 FIND_DOORBELL = ["poll", "openat2 .kaizen/metrics/.doorbell"]
-if "#define KAIZEN_LINUX_CALLS 0" in pathlib.Path(
-        os.environ["KAIZEN_TEST_BUILDDIR"], "build_config.h").read_text():  # configure --without-linux-calls
+if not LINUX_CALLS:
+    ENTER = ["getpid", "prlimit64"]  # no page says that this is a forked child
     SAME_FILES = ["openat .kaizen", "openat metrics", "close .kaizen", "openat coach", "close metrics",
                   "newfstatat executions.jsonl", "close coach", "geteuid", "newfstatat .lock",
                   "pread64 executions.jsonl"]
@@ -78,6 +80,7 @@ READER = "a summary that is read while its agent is recorded for"
 GIVE_WAY = "clock_nanosleep"  # before the lock: the log was written within a tenth of a second
 READ_LOCKED = ["flock .next", "flock .lock", "flock .next", "newfstatat .lock",
                "newfstatat executions.jsonl", "newfstatat executions.jsonl", "flock .lock"]
+TRIES = 20  # a record may meet the publisher of its own process at the lock, and wait
 WARM = 5  # records before the one that is counted: far from the 64 after which the checkpoint is stored
 
 
@@ -163,7 +166,10 @@ def main():
         return SKIPPED
     failed = 0
     for case, (_, _, expected) in CASES.items():
-        calls = calls_of(case)
+        for _ in range(TRIES):
+            calls = calls_of(case)
+            if GIVE_WAY not in calls:
+                break
         known = calls in variants(expected)
         failed += not known
         print(f"{'ok' if known else 'FAILED'}: {case}: {len(calls)} system calls")

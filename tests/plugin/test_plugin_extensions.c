@@ -217,6 +217,8 @@ Test(plugin_extensions, a_replay_goes_on_after_a_prune_without_bringing_anything
     given_now_ns += day_ns;
     cr_assert_eq(record_success(instance, "coach", NULL), KAIZEN_RECORDED);
   }
+  if (!tells_birth(agent_file("coach", "executions.jsonl")))
+    cr_skip_test("when the log was made is not known: lines stay longer");
   cr_assert_eq(count_in(text_of_file(agent_file("coach", "executions.jsonl")), "soon too old"), 0,
                "nothing was pruned");
   cr_assert_eq(record_lines(archive, 0, &result), KAIZEN_OK);

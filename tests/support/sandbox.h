@@ -113,6 +113,18 @@ SANDBOX_HELPER bool is_there(const char *path) {
   return lstat(path, &status) == 0;
 }
 
+/* Is it known when the file was made?  Retention counts from there. */
+SANDBOX_HELPER bool tells_birth(const char *path) {
+#if KAIZEN_LINUX_CALLS
+  struct statx status;
+
+  return statx(AT_FDCWD, path, 0, STATX_BTIME, &status) == 0 && (status.stx_mask & STATX_BTIME);
+#else
+  (void)path;
+  return false;
+#endif
+}
+
 SANDBOX_HELPER uint64_t size_of_file(const char *path) {
   struct stat status;
 

@@ -15,6 +15,10 @@ HOST = os.environ["KAIZEN_TEST_HOST"]
 PLUGIN = os.environ["KAIZEN_TEST_PLUGIN"]
 MOCKS = pathlib.Path(os.environ["KAIZEN_TEST_MOCKS"])
 
+# False after configure --without-linux-calls.
+LINUX_CALLS = "#define KAIZEN_LINUX_CALLS 0" not in pathlib.Path(
+    os.environ["KAIZEN_TEST_BUILDDIR"], "build_config.h").read_text()
+
 # Nobody listens there: port 9 of the loopback is not given out, and nothing here starts a server on it.
 NO_BROKER = "nats://127.0.0.1:9"
 HANGS_S = 200  # what takes longer hangs; no measure of anything

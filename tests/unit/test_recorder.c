@@ -677,6 +677,8 @@ Test(recorder, expired_lines_leave_on_the_second_day_and_the_summary_follows) {
   for (int i = 0; i < 4; i++)
     cr_assert_eq(record_on_day(0).code, KAIZEN_RECORDED);
   expect_summary_counts("first day", "coach", 7);
+  if (!tells_birth(log_of("coach")))
+    cr_skip_test("when the log was made is not known: they stay longer");
   cr_assert_eq(record_on_day(1).code, KAIZEN_RECORDED);
   cr_assert_eq(lines_of_file(log_of("coach")), 5);
   expect_summary_counts("second day", "coach", 5);

@@ -132,7 +132,9 @@ Test(retention, a_first_look_only_reads_the_clock) {
   cr_assert_eq(look_at(TODAY_S), 0, "%s", error.text);
   cr_assert_eq(look_at(TODAY_S + DAY_S - 1), 0, "%s", error.text);
   cr_assert_eq(lines_of_file(file()), 11);
-  cr_assert_eq(look_at(TODAY_S + DAY_S), 1, "%s", error.text);
+  if (!tells_birth(file())) /* the clock begins with the oldest record: a look more */
+    cr_assert_eq(look_at(TODAY_S + DAY_S), 0, "%s", error.text);
+  cr_assert_eq(look_at(TODAY_S + (tells_birth(file()) ? 1 : 2) * DAY_S), 1, "%s", error.text);
   cr_assert_eq(dropped, 1);
   cr_assert_str_eq(text_of_file(file()), TEN(NEW));
 }
