@@ -71,20 +71,32 @@ static int check_room(struct call *call, int agent_fd, const char *agent) {
   return open < 0 ? -1 : 0;
 }
 
+/* 1: somebody cancelled the agent's only run, and its empty folder went with it. */
+static int make_span(struct call *call, const char *agent, const char *token,
+                     const struct open_span *span) {
+  int agent_fd;
+  int result = project_agent_folder(&call->pipeline->project, agent, true, &agent_fd, &call->error);
+
+  if (result != 0)
+    return -1;
+  result = check_room(call, agent_fd, agent);
+  if (result == 0)
+    result = open_span_create(agent_fd, token, span, &call->error);
+  (void)close(agent_fd);
+  return result;
+}
+
 static int begin_span(struct call *call, const struct kaizen_span *in, char *token) {
   struct open_span span = {.exec_flags = in->flags & SPAN_FLAGS,
                            .began_unix_ns = instance_now_ns(call->instance),
                            .began_boot_ns = clock_boot_ns(),
                            .owner = *pipeline_process(call->pipeline)};
   char agent[AGENT_NAME_MAX + 1], made[UUID_TEXT_SIZE];
-  int agent_fd = -1, result = check(call, in, &call->error);
+  int result = check(call, in, &call->error);
+  enum { TRIES = 8 };
 
   if (result == 0)
     result = call_take_agent(call, in->agent.ptr, in->agent.len, agent);
-  if (result == 0)
-    result = project_agent_folder(&call->pipeline->project, agent, true, &agent_fd, &call->error);
-  if (result == 0)
-    result = check_room(call, agent_fd, agent);
   if (result == 0) {
     uuid_random(made);
     append(&span.key, in->idempotency_key);
@@ -93,12 +105,15 @@ static int begin_span(struct call *call, const struct kaizen_span *in, char *tok
       buffer_append_text(&span.key, made);
     }
     append(&span.session_id, in->session_id);
-    result = open_span_create(agent_fd, made, &span, &call->error);
+    result = 1;
+    for (int i = 0; i < TRIES && result == 1; i++)
+      result = make_span(call, agent, made, &span);
+    if (result == 1)
+      result = error_set(&call->error, KAIZEN_E_IO, "the folder of %s is removed again and again",
+                         agent);
   }
   if (result == 0)
     memcpy(token, made, sizeof made);
-  if (agent_fd >= 0)
-    (void)close(agent_fd);
   open_span_fini(&span);
   return result == 0 ? 0 : -1;
 }
@@ -133,6 +148,8 @@ static int cancel_span(struct call *call, const char *agent, size_t agent_len, c
     result = open_span_remove(agent_fd, token, &call->error);
   if (agent_fd >= 0)
     (void)close(agent_fd);
+  if (result == 0) /* a run that was never recorded leaves nothing */
+    project_drop_agent_folder(&call->pipeline->project, name);
   return result < 0 ? -1 : 0;
 }
 

@@ -128,8 +128,6 @@ int open_span_create(int agent_fd, const char token[UUID_TEXT_SIZE], const struc
     result = error_set(error, KAIZEN_E_REJECTED, "session_id is too long for a span");
   else
     result = directory_open_file(agent_fd, name, O_WRONLY | O_CREAT | O_EXCL, &fd, error);
-  if (result == 1)
-    result = error_set(error, KAIZEN_E_IO, "the agent's folder is gone");
   if (result == 0)
     result = directory_write_at(fd, text.data, text.len, 0, error);
   if (fd >= 0)

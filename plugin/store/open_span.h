@@ -26,7 +26,7 @@ struct open_span {               /* zero it, fill it, open_span_fini() */
 
 void open_span_fini(struct open_span *span);
 
-/* Makes the file of a run that begins now.  -1 with *error. */
+/* Makes the file of a run that begins now.  1: the folder was removed meanwhile; -1 with *error. */
 int open_span_create(int agent_fd, const char token[UUID_TEXT_SIZE], const struct open_span *span,
                      struct error *error);
 /* 0 with *span, 1 when there is no such file, -1 with *error; also when it cannot be understood

@@ -336,6 +336,15 @@ int project_agent_folder(const struct project *project, const char *agent, bool 
   return result;
 }
 
+void project_drop_agent_folder(const struct project *project, const char *agent) {
+  int metrics_fd;
+
+  if (project_metrics_folder(project, false, &metrics_fd, NULL) != 0)
+    return;
+  (void)unlinkat(metrics_fd, agent, AT_REMOVEDIR);
+  (void)close(metrics_fd);
+}
+
 static int compare_names(const void *a, const void *b) {
   return strcmp(a, b);
 }

@@ -41,6 +41,8 @@ int project_metrics_folder(const struct project *project, bool create, int *fd,
 /* .kaizen/metrics/<agent>, the same way.  `agent` is legal (agent_name_check). */
 int project_agent_folder(const struct project *project, const char *agent, bool create, int *fd,
                          struct error *error);
+/* Removes it again where nothing is in it. */
+void project_drop_agent_folder(const struct project *project, const char *agent);
 /* Calls `each` with every legal agent name that has a folder, until it answers non-zero (returned).
  * -1 with *error: not all of them could be found out.  Sorted when `sorted`.  A symbolic link to a
  * folder is named, too: it is refused when it is opened, and so does not go unseen. */

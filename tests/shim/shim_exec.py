@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import pty
+import shlex
 import signal
 import subprocess
 import sys
@@ -298,6 +299,16 @@ class Exec(HostTest):
     def test_a_command_that_was_not_run_leaves_no_agent_behind(self):
         self.expect(127, "exec", "coach", "--", "no-such-program")
         self.assertIn("nothing is recorded", self.messages(0, "list"))
+
+    def test_an_aborted_first_run_leaves_no_folder_and_one_with_records_or_runs_stays(self):
+        folder = self.log("coach").parent
+        abort = ("exec", "coach", "--", "sh", "-c", "kill -TERM $$")
+        self.expect(143, *abort)
+        self.assertFalse(folder.exists())
+        inner = shlex.join(self.host_command(*abort))
+        self.expect(0, "exec", "coach", "--", "sh", "-c", f"{inner}; true")
+        self.expect(143, *abort)
+        self.assertEqual(len(self.lines("coach")), 1)
 
     def test_the_key_that_the_command_gives_is_the_records(self):
         said = {"type": "result", "subtype": "success", "is_error": False, "session_id": "s-1", "uuid": "u-1",
