@@ -1,4 +1,4 @@
-/* command_watch.c - events as the broker delivers them, one line each.
+/* command_watch.c - events as the broker delivers them, or records as they come into the logs.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <inttypes.h>
@@ -12,8 +12,10 @@
 #include "host/report_text.h"
 #include "host/session.h"
 #include "operator/operator_commands.h"
+#include "operator/watch_log.h"
 
 static const struct option_spec own_options[] = {
+    {"log", 0, OPTION_FLAG, NULL, "the records of the logs instead: no broker is asked"},
     {"count", 'n', OPTION_COUNT, "N", "end after N events"},
     {"timeout", 't', OPTION_SECONDS, "S", "end after S seconds without one"},
     {NULL, 0, OPTION_FLAG, NULL, NULL},
@@ -21,6 +23,7 @@ static const struct option_spec own_options[] = {
 
 static const struct command_example examples[] = {
     {"watch", "until Ctrl-C"},
+    {"watch --log", "every record as it is made, with or without a broker"},
     {"watch -n 1 --timeout 60 -o json", "the next event's envelope, as it came"},
     {NULL, NULL},
 };
@@ -68,16 +71,13 @@ static int32_t take_event(void *ctx, const char *data, size_t len) {
   return watch->seen >= watch->left || signals_pending() != 0 || ferror(stdout);
 }
 
-static int watch_opened(const struct host *host, struct session *session, struct problem *problem) {
+static int watch_broker(struct session *session, uint64_t left, double timeout_s,
+                        struct problem *problem) {
   const struct kaizen_broker_1 *broker = session_extension(session, KAIZEN_BROKER_1, problem);
-  struct watch watch = {.left = UINT64_MAX, .seen = 0};
-  double timeout_s = options_number(host->arguments, "timeout", 0);
+  struct watch watch = {.left = left, .seen = 0};
 
   if (!broker)
     return -1;
-  if (options_given(host->arguments, "count"))
-    watch.left = (uint64_t)options_number(host->arguments, "count", 0);
-  signals_note();
   output_note("waiting for events; Ctrl-C ends");
   int32_t result =
       broker->watch(session->instance, (uint32_t)(timeout_s * 1000), take_event, &watch);
@@ -89,10 +89,27 @@ static int watch_opened(const struct host *host, struct session *session, struct
   return -1;
 }
 
+static int watch_opened(const struct host *host, struct session *session, struct problem *problem) {
+  double timeout_s = options_number(host->arguments, "timeout", 0);
+  uint64_t left = options_given(host->arguments, "count")
+                      ? (uint64_t)options_number(host->arguments, "count", 0)
+                      : UINT64_MAX;
+
+  signals_note();
+  return options_given(host->arguments, "log")
+             ? watch_log_follow(session, command_word(host, 0), left, timeout_s, problem)
+             : watch_broker(session, left, timeout_s, problem);
+}
+
 static int run(const struct host *host) {
   struct session session;
   struct problem problem;
 
+  if (command_word(host, 0) && !options_given(host->arguments, "log")) {
+    problem_set(&problem, EXIT_CODE_USAGE,
+                "watch: an agent can be named with --log only; events come from all of them");
+    return output_problem(&problem);
+  }
   if (session_open(host, &session, &problem) < 0)
     return output_problem(&problem);
   int result = watch_opened(host, &session, &problem);
@@ -102,10 +119,12 @@ static int run(const struct host *host) {
 
 const struct command command_watch = {
     .name = "watch",
-    .synopsis = "[OPTIONS]",
-    .summary = "events live from the broker, one line each",
+    .synopsis = "[--log [AGENT]] [OPTIONS]",
+    .summary = "events live from the broker, or records from the logs, one line each",
     .examples = examples,
     .option_groups = {own_options},
+    .takes_agent = true,
+    .words_max = 1,
     .only_reads = true,
     .run = run,
 };
