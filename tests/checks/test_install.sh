@@ -39,6 +39,10 @@ for file in bin/kaizen-host lib/kaizen/plugins/kaizen_metrics.so include/kaizen/
   share/man/man1/kaizen-host.1 share/man/man3/kaizen_plugin.3 share/man/man5/kaizen-host.json.5 \
   share/bash-completion/completions/kaizen-host.bash share/zsh/site-functions/_kaizen-host \
   share/fish/vendor_completions.d/kaizen-host.fish \
+  share/doc/kaizen-plugin/examples/grafana/kaizen-agents.json \
+  share/doc/kaizen-plugin/examples/prometheus/kaizen.rules.yml \
+  share/doc/kaizen-plugin/examples/systemd/kaizen-metrics.service \
+  share/doc/kaizen-plugin/examples/systemd/kaizen-metrics.timer \
   share/doc/kaizen-plugin/examples/systemd/kaizen-relay.service \
   share/doc/kaizen-plugin/examples/systemd/kaizen-relay@.service; do
   [ -f "$file" ] || fail "$file is installed"

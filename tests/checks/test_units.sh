@@ -15,6 +15,8 @@ fail() {
 }
 
 mkdir -p "$TMPDIR/units" "$TMPDIR/project" || exit 99
+cp "$KAIZEN_TEST_SRCDIR/examples/systemd/kaizen-metrics.timer" "$TMPDIR/units/" || exit 99
+sed "s|^ExecStart=[^ ]*|ExecStart=$KAIZEN_TEST_HOST|" "$units/kaizen-metrics.service" >"$TMPDIR/units/kaizen-metrics.service"
 for unit in kaizen-relay.service kaizen-relay@.service; do
   # The program that was built stands for the one that will be installed.
   sed "s|^ExecStart=[^ ]*|ExecStart=$KAIZEN_TEST_HOST|" "$units/$unit" >"$TMPDIR/units/$unit"
@@ -39,6 +41,18 @@ case $line in
   *) fail "the relay says: $line" ;;
 esac
 
+# The numbers of all projects, as the timer has them written.
+KAIZEN_PLUGIN_PATH=${KAIZEN_TEST_PLUGIN%/*} "$KAIZEN_TEST_HOST" -C "$TMPDIR/project" record coach --success -q
+command=$(sed -n 's/^ExecStart=//p' "$TMPDIR/units/kaizen-metrics.service" |
+  sed "s|/etc/kaizen-host|$TMPDIR/kaizen-host|; s|/var/lib/prometheus/node-exporter|$TMPDIR|")
+# shellcheck disable=SC2086 # a command line
+if KAIZEN_PLUGIN_PATH=${KAIZEN_TEST_PLUGIN%/*} $command &&
+  grep -q "^kaizen_executions{root=\"$TMPDIR/project\",project=\"project\",agent=\"coach\"} 1$" "$TMPDIR/kaizen.prom"; then
+  ok 'the timer writes the numbers of the projects that are listed'
+else
+  fail 'the timer writes the numbers of the projects that are listed'
+fi
+
 if ! command -v systemd-analyze >/dev/null; then
   [ "$failed" = 0 ] || exit 1
   echo 'skipped in part: systemd-analyze is not installed'
@@ -55,6 +69,8 @@ verify() { # UNIT OPTION...
 }
 verify kaizen-relay@root.service
 verify kaizen-relay.service --user
+verify kaizen-metrics.service
+verify kaizen-metrics.timer
 # It is seen to bite.
 sed 's/^Type=exec/Tpye=exec/' "$TMPDIR/units/kaizen-relay.service" >"$TMPDIR/units/wrong.service"
 if systemd-analyze --user --man=no verify "$TMPDIR/units/wrong.service" 2>&1 | grep -q Tpye; then

@@ -157,6 +157,12 @@ class Schemas(HostTest):
         self.document("check", 0, "check", "coach", "--min-success", "0.5")
         self.document("check", 1, "check", "--all", "--min-success", "1", "--max-p95", "1s", "--no-worse-than", "1d")
         self.document("compare", 0, "compare", "coach", "mentor")
+        open_runs = self.fits("top", self.expect(0, "exec", "coach", "--", *self.host_command("top", "-o", "json")))["open_runs"]
+        self.assertEqual([run["agent"] for run in open_runs], ["coach"])
+        for command in (["list"], ["check", "--all", "--min-success", "0"], ["report"]):
+            roots = self.scratch / "roots"
+            roots.write_text(f"{self.project}\n{self.scratch}/none\n")
+            self.document(command[0], 1, *command, "--roots", roots)
         self.document("info", 0, "info")
         self.document("error", 1, "show", "nobody")
 

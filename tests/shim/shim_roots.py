@@ -4,12 +4,15 @@
 import datetime
 import json
 import os
+import pathlib
 import re
 import shutil
 import subprocess
 import unittest
 
 from shim_support import HostTest
+
+TOP = pathlib.Path(os.environ.get("KAIZEN_TEST_SRCDIR") or pathlib.Path(__file__).resolve().parents[2])
 
 COMMANDS = (["list"], ["check", "--all", "--min-success", "0"], ["report"], ["openmetrics"])
 
@@ -111,6 +114,68 @@ class Roots(HostTest):
             checked = subprocess.run(["promtool", "check", "metrics"], input=text, text=True, stdout=subprocess.PIPE,
                                      stderr=subprocess.STDOUT)
             self.assertEqual((checked.returncode, checked.stdout), (0, ""))
+
+
+class Examples(HostTest):
+    """What docs/fleet.md puts on a server: alerts and a dashboard over the numbers that openmetrics really writes."""
+    RULES = TOP / "examples" / "prometheus" / "kaizen.rules.yml"
+    DASHBOARD = TOP / "examples" / "grafana" / "kaizen-agents.json"
+
+    def setUp(self):
+        super().setUp()
+        self.expect(0, "replay", "-q", stdin="".join(line("fixer", 100 - i, i < 70) for i in range(90)) +
+                    "".join(line("coach", 100 - i, i % 9 > 0) for i in range(90)))
+        self.expect(0, "record", "coach", "--success", "--emit-event")
+        self.text = self.expect(0, "openmetrics")
+
+    def promtool(self, *arguments):
+        if not shutil.which("promtool"):
+            self.skipTest("promtool is not installed")
+        done = subprocess.run(["promtool", *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
+                              cwd=self.scratch)
+        return done.returncode, done.stdout
+
+    def expressions(self):
+        dashboard = json.loads(self.DASHBOARD.read_text())
+        found = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
+        found += [annotation["expr"] for annotation in dashboard["annotations"]["list"]]
+        return found
+
+    def test_every_metric_that_is_asked_for_is_written(self):
+        written = set(re.findall(r"^# TYPE (\S+)", self.text, re.M))
+        asked = set(re.findall(r"\bkaizen_\w+", " ".join(self.expressions()) + self.RULES.read_text()))
+        self.assertEqual({name for name in asked if re.sub("_bucket$", "", name) not in written}, set())
+        self.assertGreater(len(asked), 12)
+
+    def test_prometheus_takes_the_alerts_and_the_dashboards_expressions(self):
+        self.assertEqual(self.promtool("check", "rules", self.RULES)[0], 0)
+        rules = self.scratch / "expressions.yml"
+        rules.write_text("groups:\n- name: dashboard\n  rules:\n" + "".join(
+            f"  - record: panel:{i}\n    expr: {json.dumps(expression)}\n" for i, expression in enumerate(self.expressions())))
+        self.assertEqual(self.promtool("check", "rules", rules)[0], 0, rules.read_text())
+        rules.write_text(rules.read_text().replace("sum(", "sum((", 1))
+        self.assertNotEqual(self.promtool("check", "rules", rules)[0], 0)
+
+    def test_the_alerts_ring_for_what_openmetrics_says_of_a_bad_week(self):
+        series = "".join(f"      - series: {json.dumps(sample.rsplit(' ', 1)[0])}\n        values: '{sample.rsplit(' ', 1)[1]}x30'\n"
+                         for sample in self.text.splitlines() if not sample.startswith("#"))
+        alerts = {"KaizenAgentWorse": ["fixer"], "KaizenFailuresInARow": ["fixer"], "KaizenEventsPending": ["coach"],
+                  "KaizenDeadLetters": [], "KaizenEventsHeld": [], "KaizenAgentsUnreadable": []}
+        test = self.scratch / "test.yml"
+
+        def write(expected):
+            test.write_text(
+                f"rule_files: [{json.dumps(str(self.RULES))}]\nevaluation_interval: 1m\ntests:\n  - interval: 1m\n    input_series:\n"
+                + series + "    promql_expr_test:\n" + "".join(
+                    f"      - expr: count by (agent) (ALERTS{{alertname=\"{name}\",alertstate=\"firing\"}})\n        eval_time: 25m\n"
+                    "        exp_samples: [" + ", ".join(f"{{labels: '{{agent=\"{agent}\"}}', value: 1}}" for agent in agents) + "]\n"
+                    for name, agents in expected.items()))
+        # The time of the test is 1970: an event is pending since before it.
+        series = re.sub(r"(oldest_pending.*\n *values: )'\d+x30'", r"\1'-7200x30'", series)
+        write(alerts)
+        self.assertEqual(self.promtool("test", "rules", test)[0], 0, self.promtool("test", "rules", test)[1])
+        write({**alerts, "KaizenAgentWorse": ["coach"]})
+        self.assertNotEqual(self.promtool("test", "rules", test)[0], 0)
 
 
 if __name__ == "__main__":
