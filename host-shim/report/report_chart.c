@@ -108,6 +108,7 @@ static void print_time_labels(FILE *out, const struct axis *axis) {
   int64_t span_s = (int64_t)axis->count * axis->width_s, step_s = 3640 * DAY;
   char text[WINDOW_TIME_MAX];
   double last = -100;
+  size_t labels = 0;
 
   for (size_t i = sizeof steps / sizeof *steps; i > 0; i--)
     if (span_s / steps[i - 1] < LABELS_MAX)
@@ -122,7 +123,8 @@ static void print_time_labels(FILE *out, const struct axis *axis) {
     if (month < 0 || month > 11 || (at_end && place - last < 26))
       continue;
     last = place;
-    fprintf(out, "<span class=\"x%s\" style=\"left:%.2f%%\">", at_end ? " end" : "", place);
+    fprintf(out, "<span class=\"x%s%s\" style=\"left:%.2f%%\">", at_end ? " end" : "",
+            labels++ % 2 != 0 ? " second" : "", place); /* a phone has no room for every one */
     if (step_s < DAY && time_s % DAY != 0)
       fprintf(out, "%.5s</span>", text + 11);
     else if (step_s < 364 * DAY)
@@ -130,6 +132,9 @@ static void print_time_labels(FILE *out, const struct axis *axis) {
     else
       fprintf(out, "%.7s</span>", text);
   }
+  window_time_text(axis->first_s, text);
+  if (labels == 0)
+    fprintf(out, "<span class=\"x\" style=\"left:0\">%s</span>", text);
 }
 
 /* ---- success and quality --------------------------------------------------------------------- */

@@ -298,6 +298,16 @@ class Charts(ReportTest):
         self.assertIn("Not drawn: 2 with a time that cannot be right.", section)
         self.assertLess(self.columns(section, "success")[1], 180)
 
+    def test_every_axis_says_when(self):
+        for agent, seconds in (("minute", 20), ("hours", 7200), ("days", 400000), ("years", 90000000)):
+            self.log(agent).parent.mkdir(parents=True)
+            self.log(agent).write_text("".join(record(agent, ago(seconds * (11 - i) / 36000)) for i in range(10)))
+        page = self.page_of()
+        for agent, label in (("minute", r"\d{4}-\d\d-\d\d \d\d:\d\d"), ("hours", r"\d\d:\d\d|[A-Z][a-z]{2} \d+"), ("days", r"[A-Z][a-z]{2} \d+"),
+                             ("years", r"\d{4}-\d\d")):
+            picture = re.search(r'<div class="plot outcomes".*?</div>', self.section(page, agent), re.S).group(0)
+            self.assertRegex(picture, rf'<span class="x[^>]*">(?:{label})</span>')
+
     def test_one_run_is_told_without_a_picture(self):
         self.replay(record("solo", ago(3), execution_time_s=7))
         page = self.page_of()
