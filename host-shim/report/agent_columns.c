@@ -196,7 +196,8 @@ static int compare_texts(const struct agent_column *column, int sign, const stru
   column->text(b, b_text);
   if ((a_text[0] == '\0') != (b_text[0] == '\0'))
     return a_text[0] == '\0' ? 1 : -1;
-  return strcmp(a_text, b_text) * sign;
+  int result = strcmp(a_text, b_text);
+  return sign < 0 ? -result : result;
 }
 
 int agent_columns_compare(const struct agent_column *column, int sign, const struct agent_row *a,

@@ -71,10 +71,11 @@ static void print_text(const struct list *list) {
 static struct json_object *row_json(const struct agent_row *row) {
   struct json_object *entry = json_object_new_object();
   struct json_object *summary = report_text_summary(&row->summary);
+  struct json_object_iter member;
 
   agent_rows_add_json(row, entry);
-  json_object_object_foreach(summary, name, value) {
-    json_object_object_add(entry, name, json_object_get(value));
+  json_object_object_foreachC(summary, member) {
+    json_object_object_add(entry, member.key, json_object_get(member.val));
   }
   json_object_put(summary);
   agent_answer_add_json(&row->answer, entry);

@@ -124,9 +124,9 @@ static void print_durations(FILE *out, const struct metrics_runs *runs) {
       print_sample(out, bucket, runs, agent, "le", bound, (double)agent->not_over[at]);
     }
     print_sample(out, bucket, runs, agent, "le", "+Inf", (double)durations->count);
-    print_sample(out, "kaizen_execution_duration_seconds_sum", runs, agent, NULL, NULL,
+    print_sample(out, "kaizen_execution_duration_seconds_sum", runs, agent, NULL, "",
                  durations->sum);
-    print_sample(out, "kaizen_execution_duration_seconds_count", runs, agent, NULL, NULL,
+    print_sample(out, "kaizen_execution_duration_seconds_count", runs, agent, NULL, "",
                  (double)durations->count);
   }
 }
@@ -199,7 +199,7 @@ void metrics_runs_print(FILE *out, const struct metrics_runs *projects, size_t c
         double value = gauges[i].value(&agent->answer);
 
         if (!isnan(value))
-          print_sample(out, gauges[i].name, &projects[project], agent, NULL, NULL, value);
+          print_sample(out, gauges[i].name, &projects[project], agent, NULL, "", value);
       }
   }
 }
