@@ -10,7 +10,7 @@
 #include "base/output.h"
 #include "base/utf8_text.h"
 
-static const char *const level_words[] = {"ok", "warning", "problem"};
+static const char *const level_words[] = {"ok", "skip", "warning", "problem"};
 
 void doctor_findings_init(struct doctor_findings *findings) {
   *findings = (struct doctor_findings){.list = output_is_json() ? json_object_new_array() : NULL};
@@ -18,7 +18,7 @@ void doctor_findings_init(struct doctor_findings *findings) {
 
 static void print(enum finding_level level, const char *subject, const char *text,
                   const char *way_out) {
-  static const enum output_style styles[] = {OUTPUT_GREEN, OUTPUT_YELLOW, OUTPUT_RED};
+  static const enum output_style styles[] = {OUTPUT_GREEN, OUTPUT_DIM, OUTPUT_YELLOW, OUTPUT_RED};
   printf("%s%-8s%s %-12s ", output_style(styles[level]), level_words[level], output_style_end(),
          subject);
   utf8_text_print(stdout, text);

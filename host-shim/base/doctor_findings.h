@@ -8,7 +8,8 @@
 
 #include "base/exit_code.h"
 
-enum finding_level { FINDING_OK, FINDING_WARNING, FINDING_PROBLEM };
+/* FINDING_SKIPPED: not checked, or not needed. */
+enum finding_level { FINDING_OK, FINDING_SKIPPED, FINDING_WARNING, FINDING_PROBLEM };
 
 struct doctor_findings {
   struct json_object *list; /* for -o json; NULL: printed as they come */

@@ -31,10 +31,10 @@ static int read_stream(FILE *in, const char *name, size_t max, char **text, size
   }
   if (ferror(in) || used > max || used == room - 1) {
     free(bytes);
-    return ferror(in) ? problem_set(problem, EXIT_CODE_FAILED, "%s: cannot be read: %s", name,
-                                    strerror(errno))
-                      : problem_set(problem, EXIT_CODE_FAILED, "%s: it has more than %zu bytes",
-                                    name, max);
+    return ferror(in)
+               ? problem_set(problem, EXIT_CODE_FAILED, "%s: cannot read: %s", name,
+                             strerror(errno))
+               : problem_set(problem, EXIT_CODE_FAILED, "%s: larger than %zu bytes", name, max);
   }
   bytes[used] = '\0';
   *text = bytes;
@@ -49,10 +49,9 @@ int file_text_read(const char *file, size_t max, char **text, size_t *len,
     return read_stream(stdin, "standard input", max, text, len, problem);
   FILE *in = fopen(file, "re");
   if (!in)
-    return problem_set(problem, EXIT_CODE_FAILED, "%s: cannot be opened: %s", file,
-                       strerror(errno));
+    return problem_set(problem, EXIT_CODE_FAILED, "%s: cannot open: %s", file, strerror(errno));
   int result = fstat(fileno(in), &entry) == 0 && S_ISDIR(entry.st_mode)
-                   ? problem_set(problem, EXIT_CODE_FAILED, "%s: it is a folder", file)
+                   ? problem_set(problem, EXIT_CODE_FAILED, "%s: is a folder", file)
                    : read_stream(in, file, max, text, len, problem);
   fclose(in);
   return result;
@@ -88,19 +87,17 @@ int file_text_replace(const char *file, mode_t mode, const char *text, size_t le
   char temporary[PATH_MAX];
   struct stat entry;
   if (stat(file, &entry) == 0 && !S_ISREG(entry.st_mode))
-    return problem_set(problem, EXIT_CODE_FAILED, "%s: cannot be written: not a regular file",
-                       file);
+    return problem_set(problem, EXIT_CODE_FAILED, "%s: cannot write: not a regular file", file);
   make_folders(file);
   if ((size_t)snprintf(temporary, sizeof temporary, "%s.XXXXXX", file) >= sizeof temporary)
     return problem_set(problem, EXIT_CODE_FAILED, "%s: the name is too long", file);
   int fd = mkostemp(temporary, O_CLOEXEC);
   if (fd < 0)
-    return problem_set(problem, EXIT_CODE_FAILED, "%s: cannot be written: %s", file,
-                       strerror(errno));
+    return problem_set(problem, EXIT_CODE_FAILED, "%s: cannot write: %s", file, strerror(errno));
   int failed = write_all(fd, text, len) < 0 || fchmod(fd, mode) < 0 || fdatasync(fd) < 0;
   failed = close(fd) < 0 || failed;
   if (failed || rename(temporary, file) < 0) {
-    problem_set(problem, EXIT_CODE_FAILED, "%s: cannot be written: %s", file, strerror(errno));
+    problem_set(problem, EXIT_CODE_FAILED, "%s: cannot write: %s", file, strerror(errno));
     unlink(temporary);
     return -1;
   }

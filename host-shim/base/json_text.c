@@ -399,7 +399,7 @@ struct json_object *json_text_parse(const char *text, size_t len, size_t *proble
     *problem_at = escape_text(text, len, json_tokener_get_parse_end(tokener), ascii, &ascii_len);
   *description = error == json_tokener_success ? "null is not a document"
                  : error == json_tokener_continue || error == json_tokener_error_parse_eof
-                     ? "it ends too early"
+                     ? "unexpected end"
                      : json_tokener_error_desc(error);
 out:
   free(ascii);

@@ -157,10 +157,9 @@ static int refuse(const char *file, const char *target, struct problem *problem)
     snprintf(folder, sizeof folder, "%.*s", (int)(slash - target), target);
     if (access(folder, F_OK) < 0)
       return problem_set(problem, EXIT_CODE_FAILED,
-                         "%s: cannot be written: there is no folder %s; make it first", file,
-                         folder);
+                         "%s: cannot write: no folder %s; create it first", file, folder);
   }
-  return problem_set(problem, EXIT_CODE_FAILED, "%s: cannot be written: %s", file, reason);
+  return problem_set(problem, EXIT_CODE_FAILED, "%s: cannot write: %s", file, reason);
 }
 
 int output_file_write(const char *file, const char *text, size_t len, struct problem *problem) {

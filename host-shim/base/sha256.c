@@ -110,8 +110,7 @@ int sha256_file(const char *file, char out[SHA256_TEXT_SIZE], struct problem *pr
   if (fd >= 0)
     (void)close(fd);
   if (got < 0)
-    return problem_set(problem, EXIT_CODE_FAILED, "%s: cannot be read: %s", file,
-                       strerror(os_error));
+    return problem_set(problem, EXIT_CODE_FAILED, "%s: cannot read: %s", file, strerror(os_error));
   sha256_finish(&sha, out);
   return 0;
 }

@@ -6,8 +6,8 @@
 #include "host/command.h"
 
 static const struct command_example examples[] = {
-    {"complete -- drain --resend-", "the options of drain, a line each"},
-    {"complete -- show ''", "the agents of this project"},
+    {"complete -- drain --resend-", "options of drain, one per line"},
+    {"complete -- show ''", "agents of this project"},
     {NULL, NULL},
 };
 
@@ -26,12 +26,11 @@ static int run(const struct host *host) {
 const struct command command_complete = {
     .name = "complete",
     .synopsis = "-- [WORD...]",
-    .summary = "what can come next on a command line, for shells",
-    .details = "The words are those after kaizen-host, the last one as far as it is typed.  The "
-               "scripts for bash, zsh and\n"
-               "fish, which are installed where these shells look, call this and show what it "
-               "answers: a candidate and\n"
-               "its description a line; lines that begin with a colon leave the rest to the shell.",
+    .summary = "list completions, for shells",
+    .details = "WORD... is the command line after kaizen-host; the last word may be incomplete.  "
+               "The installed scripts for bash, zsh and fish call this command.  It prints one "
+               "candidate per line, with a description; a line that starts with a colon tells the "
+               "shell what to complete itself.",
     .examples = examples,
     .takes_rest = true,
     .run = run,

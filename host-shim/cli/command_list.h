@@ -10,6 +10,13 @@ extern const struct option_spec command_list_options[];
 
 /* In the order of the help; NULL-terminated. */
 extern const struct command *const command_list[];
+
+struct command_heading {
+  const char *text;
+  const struct command *first; /* the command that it stands above */
+};
+/* The groups of the help, in the order of command_list; ends with a zeroed entry. */
+extern const struct command_heading command_list_headings[];
 const struct command *command_list_find(const char *name);
 /* The command that was probably meant, or NULL. */
 const char *command_list_nearest(const char *name);

@@ -128,7 +128,7 @@ static void print_argument(const struct complete *complete, const struct host *h
   const struct command *command = complete->command;
 
   if (command->takes_rest && complete->word_count >= command->words_max)
-    puts("--\tthe command line follows");
+    puts("--\tend of options; the command follows");
   if (complete->word_count > 0) {
     if (strcmp(command->name, "config") == 0)
       print_config(complete, host);

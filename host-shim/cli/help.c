@@ -83,36 +83,40 @@ static void print_examples(FILE *out, const struct command_example *example) {
 
 static const struct command_example program_examples[] = {
     {"record coach --success --time 120 --quality 0.9",
-     "one execution of the agent \"coach\" went well"},
-    {"exec coach -- make test", "run a command, record how long it took and how it ended"},
-    {"show coach", "the summary and the recent executions"},
-    {"status", "what has been recorded, what has been sent"},
+     "record one successful run of the agent \"coach\""},
+    {"exec coach -- make test", "run a command; record its duration and outcome"},
+    {"show coach", "figures, changes and recent runs"},
+    {"status", "what is recorded, what is sent"},
     {NULL, NULL},
 };
 
+static void print_commands(FILE *out) {
+  const struct command_heading *heading = command_list_headings;
+
+  for (const struct command *const *command = command_list; *command; command++) {
+    if (*command == heading->first)
+      print_heading(out, heading++->text);
+    print_words(out, (*command)->summary, fprintf(out, "  %-16s ", (*command)->name), 19, "");
+  }
+}
+
 void help_print_program(FILE *out) {
-  print_words(
-      out,
-      "kaizen-host - record what an agent did: into the project's metrics log, its summary, "
-      "and NATS",
-      0, 2, "");
+  print_words(out, "kaizen-host - record how every AI-agent run went: success, quality, time, cost",
+              0, 2, "");
   print_examples(out, program_examples);
   print_heading(out, "Usage");
   fputs("  kaizen-host [OPTIONS] COMMAND [ARGUMENTS] [OPTIONS]\n", out);
-  print_heading(out, "Commands");
-  for (const struct command *const *command = command_list; *command; command++)
-    print_words(out, (*command)->summary, fprintf(out, "  %-16s ", (*command)->name), 19, "");
-  fputs("  kaizen-host COMMAND -h explains a command.\n"
-        "  \"metrics\" before a command is accepted and ignored.\n",
+  print_commands(out);
+  fputs("\n  kaizen-host COMMAND -h explains a command.\n  \"metrics\" before a command is "
+        "accepted and ignored.\n",
         out);
-  print_heading(out, "Options, before or after the command");
+  print_heading(out, "Options (before or after the command)");
   print_options(out, command_list_options);
   print_heading(out, "Exit status");
-  fputs("  0 recorded, a duplicate, or done    1 not recorded, not found, not consistent\n"
-        "  2 wrong command line                3 plugin or configuration refused\n"
-        "  4 execution rejected permanently    5 not acknowledged in time\n"
-        "  6 held, dead letters, or an agent or a broker that cannot be used\n"
-        "  7 unknown: retry with the same key\n",
+  fputs("  0 recorded, a duplicate, or done    1 not recorded, not found, inconsistent\n  2 wrong "
+        "command line                3 plugin or configuration refused\n  4 execution rejected "
+        "permanently    5 not acknowledged in time\n  6 events held back, dead letters, or an "
+        "unusable agent or broker\n  7 unknown: retry with the same key\n",
         out);
 }
 
@@ -121,6 +125,9 @@ void help_print_command(FILE *out, const struct command *command) {
   print_examples(out, command->examples);
   print_heading(out, "Usage");
   print_words(out, command->synopsis, fprintf(out, "  kaizen-host %s ", command->name), 6, "");
+  if (command->second_synopsis)
+    print_words(out, command->second_synopsis, fprintf(out, "  kaizen-host %s ", command->name), 6,
+                "");
   if (command->option_groups[0])
     print_heading(out, "Options");
   for (const struct option_spec *const *group = command->option_groups; *group; group++)
@@ -129,5 +136,5 @@ void help_print_command(FILE *out, const struct command *command) {
     putc('\n', out);
     print_words(out, command->details, 0, 0, "");
   }
-  fputs("\nkaizen-host -h lists the options every command takes.\n", out);
+  fputs("\nkaizen-host -h lists the options that every command takes.\n", out);
 }

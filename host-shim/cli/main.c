@@ -25,12 +25,14 @@ static void configure_output(const struct arguments *arguments) {
 static int check_words(const struct command *command, const struct arguments *arguments,
                        struct problem *problem) {
   if (arguments->rest && !command->takes_rest)
-    return problem_set(problem, EXIT_CODE_USAGE, "%s takes no command line after --",
-                       command->name);
+    return problem_set(problem, EXIT_CODE_USAGE, "%s: takes no command after --", command->name);
   if (arguments->word_count < command->words_min)
+    return problem_set(problem, EXIT_CODE_USAGE, "%s: missing argument; usage: kaizen-host %s %s",
+                       command->name, command->name, command->synopsis);
+  if (arguments->word_count > command->words_max && command->takes_rest && !arguments->rest)
     return problem_set(problem, EXIT_CODE_USAGE,
-                       "%s: something is missing; usage: kaizen-host %s %s", command->name,
-                       command->name, command->synopsis);
+                       "%s: unexpected argument '%s'; put the command after --", command->name,
+                       arguments->words[command->words_max]);
   if (arguments->word_count > command->words_max)
     return problem_set(problem, EXIT_CODE_USAGE,
                        "%s: unexpected argument '%s'; usage: kaizen-host %s%s%s", command->name,

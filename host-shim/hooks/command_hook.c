@@ -19,17 +19,17 @@
 #include "host/command.h"
 
 static const struct option_spec own_options[] = {
-    {"event", 0, OPTION_TEXT, "NAME", "the event, for hosts whose payload does not name it"},
+    {"event", 0, OPTION_TEXT, "NAME", "event name, if the payload does not have it"},
     {"state-dir", 0, OPTION_DIRECTORY, "DIR",
-     "where starts and diagnostics are kept; else below $XDG_STATE_HOME"},
+     "folder for state and hook.log; default: in $XDG_STATE_HOME"},
     {NULL, 0, OPTION_FLAG, NULL, NULL},
 };
 
 static const struct command_example examples[] = {
-    {"hook claude-code < payload.json", "as the agent calls it; install-hooks writes its settings"},
-    {"hook auto < payload.json", "whose payload it is, is told by its fields"},
-    {"hook codex --agent reviewer --metadata team=web",
-     "record under a name, with something added"},
+    {"hook claude-code < payload.json",
+     "as the coding agent calls it, with settings from install-hooks"},
+    {"hook auto < payload.json", "find the coding agent from the payload"},
+    {"hook codex --agent reviewer --metadata team=web", "record under a given name, with metadata"},
     {NULL, NULL},
 };
 
@@ -61,10 +61,9 @@ static void end_turn(struct call *call) {
   take_usage(call, &identity, &usage);
   /* Hosts run subagents of their own, for a title or a summary: they are not run of anybody. */
   if (event->is_agents && event->agent_name[0] == '\0')
-    hook_log("%s: a subagent without a name is not a run of the agent; nothing is recorded",
-             event->name);
+    hook_log("%s: subagent without a name; not recorded", event->name);
   else if (event->outcome == HOOK_ABORTED && skips)
-    hook_log("%s: aborted, not recorded; --aborted failure records it", event->name);
+    hook_log("%s: aborted; not recorded (--aborted failure records it)", event->name);
   else
     hook_record_execution(call->host, event, &identity);
   usage_free(&usage);
@@ -112,7 +111,7 @@ static void act(struct call *call) {
     return;
   case HOOK_ERROR:
     hook_identity_note_error(call->usable, &call->event);
-    hook_log("%s: remembered; how the turn ends decides", call->event.name);
+    hook_log("%s: remembered; the end of the turn decides", call->event.name);
     return;
   case HOOK_IGNORED:
     hook_log("%s: nothing to record", call->event.name);
@@ -125,16 +124,15 @@ static void take_payload(struct call *call, const char *text, size_t len) {
   struct json_object *payload = hook_payload_parse(text, len);
 
   if (!payload) {
-    hook_log("the payload of %zu bytes is not a JSON object; nothing is recorded", len);
+    hook_log("the payload of %zu bytes is not a JSON object; not recorded", len);
     return;
   }
   if (hook_event_read(payload, call->given, options_text(call->host->arguments, "event", NULL),
                       &call->event, &problem) < 0) {
-    hook_log("%s; nothing is recorded", problem.text);
+    hook_log("%s; not recorded", problem.text);
   } else {
     if (call->event.host == &hook_host_unknown)
-      hook_log("%s: no host in the table sends such a payload; name it in place of 'auto'",
-               call->event.name);
+      hook_log("%s: unknown payload; name the coding agent instead of 'auto'", call->event.name);
     if (call->usable)
       hook_log_fired(call->usable, call->given ? call->given->name : call->event.host->name,
                      call->event.name);
@@ -155,13 +153,13 @@ static void take_input(struct call *call) {
   }
   if (hook_input_read(STDIN_FILENO, hook_guard_deadline_s(HOOK_GUARD_READ),
                       hook_guard_deadline_s(HOOK_GUARD_FLUSH), &input) < 0) {
-    hook_log("no memory for the payload; nothing is recorded");
+    hook_log("no memory for the payload; not recorded");
     return;
   }
   if (input.is_open)
-    hook_log("standard input was not closed in time; what came is used");
+    hook_log("standard input was not closed in time; using what arrived");
   if (input.is_cut)
-    hook_log("the payload is larger than 16 MiB; nothing is recorded");
+    hook_log("the payload is larger than 16 MiB; not recorded");
   else
     take_payload(call, input.text, input.len);
   free(input.text);
@@ -200,7 +198,7 @@ static void work(struct call *call) {
 
   open_log(call);
   if (!call->given && strcmp(name, "auto") != 0)
-    hook_log("'%s' is not a known host; it is taken for auto",
+    hook_log("unknown host '%s'; using auto",
              hook_redact_is_word(name, HOOK_WORD_MAX) ? name : "?");
   take_input(call);
   if (call->usable)
@@ -212,8 +210,8 @@ static void say_end(struct call *call, enum hook_guard_side side) {
   if (side != HOOK_GUARD_LATE && side != HOOK_GUARD_CRASHED)
     return;
   open_log(call);
-  hook_log(side == HOOK_GUARD_LATE ? "ended after 900 ms, whatever it was doing"
-                                   : "crashed; 'kaizen-host doctor' looks at the set-up");
+  hook_log(side == HOOK_GUARD_LATE ? "stopped after 900 ms"
+                                   : "crashed; 'kaizen-host doctor' checks the set-up");
 }
 
 static int run(const struct host *given) {
@@ -232,25 +230,22 @@ static int run(const struct host *given) {
 
 /* A wrong command line must not become a decision about the agent either. */
 static int refuse(const struct problem *problem) {
-  output_error("hook: %s; nothing is recorded", problem->text);
+  output_error("hook: %s; not recorded", problem->text);
   return EXIT_CODE_OK;
 }
 
 const struct command command_hook = {
     .name = "hook",
-    .synopsis = "HOST [OPTIONS] < PAYLOAD\n  kaizen-host hook codex-notify [OPTIONS] PAYLOAD",
-    .summary = "called by a coding agent when something begins or ends",
+    .synopsis = "HOST [OPTIONS] < PAYLOAD",
+    .second_synopsis = "codex-notify [OPTIONS] PAYLOAD",
+    .summary = "called by a coding agent when a turn begins or ends",
     .details =
-        "Ends record an execution, starts are remembered for its duration, the end of a "
-        "session only sends what is\n"
-        "pending.  The status is always 0, nothing is written to standard output, and it is "
-        "over in 900 ms:\n"
-        "what there is to say is in hook.log below $XDG_STATE_HOME/kaizen-host/ "
-        "(~/.local/state/kaizen-host/).\n"
-        "No prompt, answer, tool text, address or transcript is stored.  Out of the transcript "
-        "that the host\n"
-        "names, tokens, model and tool errors are counted, unless --no-usage is given; "
-        "docs/hosts/ has a page a host.",
+        "The end of a turn is recorded.  A start is remembered, to measure the duration.  The end "
+        "of a session only sends pending events.  The status is always 0, standard output stays "
+        "empty, and the hook returns within 900 ms; messages go to hook.log in "
+        "$XDG_STATE_HOME/kaizen-host/ (~/.local/state/kaizen-host/).  No prompt, answer, tool "
+        "text, address or transcript is stored.  Tokens, model and tool errors are counted from "
+        "the transcript, unless --no-usage is given.  docs/hosts/ describes each coding agent.",
     .examples = examples,
     .option_groups = {hook_record_options, own_options},
     .words = {"claude-code", "codex", "codex-notify", "gemini", "cursor", "copilot", "goose",

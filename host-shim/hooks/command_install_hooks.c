@@ -17,11 +17,10 @@
 #include "host/session.h"
 
 static const struct command_example examples[] = {
-    {"install-hooks claude-code", "for every project of this user"},
-    {"install-hooks gemini --project --dry-run",
-     "what would be written into this project's settings"},
+    {"install-hooks claude-code", "for all your projects"},
+    {"install-hooks gemini --project --dry-run", "show the change to this project's settings"},
     {"install-hooks codex --emit-event --metadata team=web",
-     "with options of 'hook' for each call"},
+     "with options for each call of 'hook'"},
     {NULL, NULL},
 };
 
@@ -51,12 +50,12 @@ static int take_program(const struct hook_plan *plan, char program[PATH_MAX],
                         struct hook_command *command, struct problem *problem) {
   ssize_t len = readlink("/proc/self/exe", program, PATH_MAX - 1);
   if (len <= 0)
-    return problem_set(problem, EXIT_CODE_FAILED, "this program's own file is not known: %s",
+    return problem_set(problem, EXIT_CODE_FAILED, "cannot find the file of this program: %s",
                        strerror(errno));
   program[len] = '\0';
   bool by_name = plan->scope == HOOK_SCOPE_PROJECT && is_found_by_name(program);
   if (plan->scope == HOOK_SCOPE_PROJECT && !by_name)
-    output_warning("kaizen-host is not in PATH: the project's settings name %s, which other "
+    output_warning("kaizen-host is not in PATH; the project's settings name %s, which other "
                    "machines may not have",
                    program);
   command->words[command->count++] = by_name ? "kaizen-host" : program;
@@ -140,8 +139,7 @@ static void warn_without_plugin(const struct host *host) {
   if (session_load(host, &session, &problem) == 0)
     session_close(&session);
   else
-    output_warning("the hooks will record nothing until the plugin can be loaded: %s",
-                   problem.text);
+    output_warning("the hooks cannot record until the plugin can be loaded: %s", problem.text);
 }
 
 static int run(const struct host *host) {
@@ -173,12 +171,11 @@ static int run(const struct host *host) {
 const struct command command_install_hooks = {
     .name = "install-hooks",
     .synopsis = "HOST [--user|--project] [--dry-run] [OPTIONS]",
-    .summary = "put the hooks of a coding agent into its settings",
-    .details = "Shows what changes as a diff, keeps a copy of each file as it was, and leaves "
-               "every byte that is not ours as it\n"
-               "is.  Installed again, nothing changes.  Options of 'hook', and --config, --plugin "
-               "and --set, become part\n"
-               "of the command the agent calls.  docs/hosts/ has a page a host.",
+    .summary = "add hooks to a coding agent's settings",
+    .details = "Shows the change as a diff, keeps a backup of each file, and changes only our "
+               "entries.  Running it again changes nothing.  Options of 'hook', and --config, "
+               "--plugin and --set, become part of the command that the coding agent calls.  "
+               "docs/hosts/ describes each coding agent.",
     .examples = examples,
     .option_groups = {hook_install_options, hook_record_options},
     .words = {"claude-code", "codex", "codex-notify", "gemini", "cursor", "copilot", "goose",

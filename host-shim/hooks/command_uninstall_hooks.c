@@ -8,8 +8,8 @@
 #include "host/command.h"
 
 static const struct command_example examples[] = {
-    {"uninstall-hooks claude-code", "what install-hooks wrote, and nothing else"},
-    {"uninstall-hooks cursor --project --dry-run", "what would go"},
+    {"uninstall-hooks claude-code", "remove what install-hooks wrote, and nothing else"},
+    {"uninstall-hooks cursor --project --dry-run", "show what would be removed"},
     {NULL, NULL},
 };
 
@@ -51,10 +51,9 @@ static int run(const struct host *host) {
 const struct command command_uninstall_hooks = {
     .name = "uninstall-hooks",
     .synopsis = "HOST [--user|--project] [--dry-run]",
-    .summary = "take the hooks of a coding agent out of its settings",
-    .details = "A file that nobody changed since install-hooks becomes again what it was, to the "
-               "byte, or goes if it was\n"
-               "not there; of any other only our entries go.",
+    .summary = "remove hooks from a coding agent's settings",
+    .details = "A file that was not edited since install-hooks is restored to the byte, or removed "
+               "if it did not exist before.  From any other file, only our entries are removed.",
     .examples = examples,
     .option_groups = {hook_install_options},
     .words = {"claude-code", "codex", "codex-notify", "gemini", "cursor", "copilot", "goose",

@@ -14,10 +14,10 @@
 
 static const char *where(enum hook_presence user, enum hook_presence project) {
   if (user != HOOK_ABSENT && project != HOOK_ABSENT)
-    return "in place for the user and for this project";
-  return user != HOOK_ABSENT      ? "in place for the user"
-         : project != HOOK_ABSENT ? "in place for this project"
-                                  : "not in the settings of the user or this project";
+    return "installed for the user and for this project";
+  return user != HOOK_ABSENT      ? "installed for the user"
+         : project != HOOK_ABSENT ? "installed for this project"
+                                  : "not installed for the user or this project";
 }
 
 static void say_switch(void *ctx, const char *file, const char *reason) {
@@ -54,10 +54,9 @@ static bool check_unknown(struct doctor_findings *findings, const struct hook_st
 
   if (!state || hook_log_last_fired(state, hook_host_unknown.name, fired, sizeof fired) < 0)
     return false;
-  doctor_findings_add(findings, FINDING_WARNING, "hooks",
-                      "name the agent in its settings in place of 'auto'",
-                      "%s: 'hook auto' got payloads of an agent it does not know; last fired %s",
-                      hook_host_unknown.name, fired);
+  doctor_findings_add(
+      findings, FINDING_WARNING, "hooks", "name the coding agent in its settings instead of 'auto'",
+      "%s: 'hook auto' got unknown payloads; last fired %s", hook_host_unknown.name, fired);
   return true;
 }
 
@@ -72,7 +71,7 @@ void hook_doctor_check(struct doctor_findings *findings, const char *project_roo
   count += check_unknown(findings, has_state ? &state : NULL);
   if (count == 0)
     doctor_findings_add(findings, FINDING_OK, "hooks", NULL,
-                        "none in place; 'kaizen-host install-hooks HOST' connects a coding agent");
+                        "none installed; 'kaizen-host install-hooks HOST' connects a coding agent");
   hook_state_close(&state);
   nemo_package_check(findings);
 }

@@ -161,8 +161,8 @@ static int read_name(struct hook_event *event, const char *given, struct problem
 
   name = name ? name : given ? given : event_by_fields(event);
   if (!name || !hook_redact_is_word(name, HOOK_WORD_MAX))
-    return problem_set(problem, EXIT_CODE_FAILED,
-                       "the payload of %s does not say which event it is", event->host->name);
+    return problem_set(problem, EXIT_CODE_FAILED, "the payload of %s does not name its event",
+                       event->host->name);
   snprintf(event->name, sizeof event->name, "%s", name);
   event->kind = hook_host_kind(event->host, name);
   return 0;

@@ -33,10 +33,10 @@ int hook_file_resolve(char file[PATH_MAX], struct problem *problem) {
     target[len] = '\0';
     int folder = *target == '/' ? 0 : (int)(strrchr(file, '/') - file) + 1;
     if (snprintf(joined, sizeof joined, "%.*s%s", folder, file, target) >= PATH_MAX)
-      return problem_set(problem, EXIT_CODE_FAILED, "%s: the name it leads to is too long", file);
+      return problem_set(problem, EXIT_CODE_FAILED, "%s: the link target is too long", file);
     strcpy(file, joined);
   }
-  return problem_set(problem, EXIT_CODE_REFUSED, "%s: its links lead in a circle", file);
+  return problem_set(problem, EXIT_CODE_REFUSED, "%s: too many levels of links", file);
 }
 
 /* Only what is root's and has one name: a user who may write in the folder could have put a second
@@ -235,8 +235,8 @@ int hook_file_remove(const char *file, const char *before, struct problem *probl
     return 0;
   }
   if (link(aside, file) < 0 && errno != EEXIST) /* a newer one stands there: it counts */
-    return problem_set(problem, EXIT_CODE_FAILED, "%s: it was changed meanwhile, and is %s now",
-                       file, aside);
+    return problem_set(problem, EXIT_CODE_FAILED,
+                       "%s: changed in the meantime; its new version is %s", file, aside);
   unlink(aside);
   return 1;
 }

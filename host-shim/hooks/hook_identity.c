@@ -81,7 +81,7 @@ void hook_identity_begin(const struct hook_state *state, const struct hook_event
   fill_lane(event, false, agent, &lane);
   start.asked = mark_fields(state, event, HOOK_FIELD_ASKED);
   if (hook_turn_begin(state, &lane, &start, unheard_by(event), losses) < 0)
-    hook_log("%s: the start cannot be remembered; the duration will not be known", event->name);
+    hook_log("%s: cannot store the start; the duration will be unknown", event->name);
 }
 
 void hook_identity_note_error(const struct hook_state *state, const struct hook_event *event) {
@@ -92,7 +92,7 @@ void hook_identity_note_error(const struct hook_state *state, const struct hook_
     return;
   fill_lane(event, false, agent, &lane);
   if (hook_turn_note_error(state, &lane, event->error, text_or_null(event->stamp)) < 0)
-    hook_log("%s: the error cannot be remembered", event->name);
+    hook_log("%s: cannot store the error", event->name);
 }
 
 void hook_identity_resume(const struct hook_state *state, const struct hook_event *event) {
@@ -101,7 +101,7 @@ void hook_identity_resume(const struct hook_state *state, const struct hook_even
   if (!state || event->session[0] == '\0' || !event->is_resumed)
     return;
   if (hook_turn_resume(state, &lane) < 0)
-    hook_log("%s: the session's turns cannot be looked up", event->name);
+    hook_log("%s: cannot read the session's turns", event->name);
 }
 
 void hook_identity_close(const struct hook_state *state, const struct hook_event *event,
@@ -124,7 +124,7 @@ void hook_identity_close(const struct hook_state *state, const struct hook_event
   if (event->outcome == HOOK_ABORTED)
     unheard = HOOK_UNHEARD_NOTHING;
   if (hook_turn_close(state, &lane, unheard, losses) < 0)
-    hook_log("%s: the session's turns cannot be looked up", event->name);
+    hook_log("%s: cannot read the session's turns", event->name);
 }
 
 /* "a:b:c" of what is there. */
@@ -143,7 +143,7 @@ static void end_without_state(const struct hook_event *event, const struct hook_
   else if (!lane->runs_once)
     join(identity->key, sizeof identity->key, event->stamp);
   if (identity->key[0] == '\0')
-    hook_log("%s: the turn cannot be told from others; told of twice, it is recorded twice",
+    hook_log("%s: cannot tell this turn from others; if it is reported twice, it is recorded twice",
              event->name);
 }
 

@@ -18,10 +18,10 @@
 
 const struct option_spec hook_install_options[] = {
     {"user", 0, OPTION_FLAG, NULL,
-     "in the user's settings, for every project; the default where the host has them"},
-    {"project", 0, OPTION_FLAG, NULL, "in the project's settings"},
-    {"dry-run", 0, OPTION_FLAG, NULL, "only show what would change"},
-    {"state-dir", 0, OPTION_DIRECTORY, "DIR", "where backups are kept; else below $XDG_STATE_HOME"},
+     "user's settings, for all projects; the default if there are any"},
+    {"project", 0, OPTION_FLAG, NULL, "project's settings"},
+    {"dry-run", 0, OPTION_FLAG, NULL, "show the change, write nothing"},
+    {"state-dir", 0, OPTION_DIRECTORY, "DIR", "folder for backups; default: in $XDG_STATE_HOME"},
     {NULL, 0, OPTION_FLAG, NULL, NULL},
 };
 
@@ -51,9 +51,9 @@ int hook_install_begin(const struct host *host, struct hook_plan *plan, char roo
 }
 
 int hook_install_give_up(const char *host, struct problem *problem) {
-  return problem_set(problem, EXIT_CODE_FAILED,
-                     "the settings of %s change all the time; end what writes them, and try again",
-                     host);
+  return problem_set(
+      problem, EXIT_CODE_FAILED,
+      "the settings of %s keep changing; stop the program that writes them, then try again", host);
 }
 
 static const char *action_of(const struct hook_change *change) {
@@ -110,7 +110,7 @@ static void say_switch(void *ctx, const char *file, const char *reason) {
 static void warn(const struct hook_plan *plan) {
   for (size_t i = 0; i < plan->count; i++)
     if (plan->changes[i].has_mixed)
-      output_note("%s: a command of yours calls kaizen-host already; it is left as it is",
+      output_note("%s: a command of yours already calls kaizen-host; left unchanged",
                   plan->changes[i].file);
   hook_switch_check(plan->host, plan->project_root ? plan->project_root : "", say_switch, NULL);
 }
@@ -128,14 +128,15 @@ int hook_install_report(const struct host *host, const struct hook_plan *plan, c
     hook_diff_print(stdout, plan->changes[i].file, plan->changes[i].before, plan->changes[i].after);
   if (hook_plan_is_done(plan))
     output_note("%s: %s", plan->host,
-                plan->removes ? "no hooks of ours are in place" : "the hooks are in place already");
+                plan->removes ? "no hooks of ours are installed"
+                              : "the hooks are already installed");
   else if (is_dry)
-    output_note("%s: nothing is written, because of --dry-run", plan->host);
+    output_note("%s: --dry-run: nothing written", plan->host);
   else
     output_note("%s: hooks %s", plan->host, plan->removes ? "removed" : "installed");
   for (size_t i = 0; i < plan->count; i++)
     if (plan->changes[i].backup[0] != '\0')
-      output_note("%s as it was: %s", plan->changes[i].file, plan->changes[i].backup);
+      output_note("backup of %s: %s", plan->changes[i].file, plan->changes[i].backup);
   if (note)
     output_note("%s", note);
   return EXIT_CODE_OK;

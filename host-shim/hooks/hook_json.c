@@ -31,7 +31,7 @@ static int refuse(const struct hook_json_scan *scan, size_t at, struct problem *
     column = scan->text[i] == '\n' ? 1 : column + 1;
   }
   return problem_set(problem, EXIT_CODE_REFUSED,
-                     "it is not a JSON object at line %zu, column %zu; fix it first", line, column);
+                     "not a JSON object at line %zu, column %zu; fix it first", line, column);
 }
 
 int hook_json_open(struct hook_json *json, const char *text, size_t len, struct problem *problem) {
@@ -297,7 +297,7 @@ static int add_child(struct hook_json *json, size_t open, const char *member,
 }
 
 static int wrong_type(const char *name, const char *wanted, struct problem *problem) {
-  return problem_set(problem, EXIT_CODE_REFUSED, "\"%s\" in it is not an %s; nothing is changed",
+  return problem_set(problem, EXIT_CODE_REFUSED, "its member \"%s\" must be %s; nothing is changed",
                      name, wanted);
 }
 
@@ -311,7 +311,7 @@ static int make_objects(struct hook_json *json, hook_json_path path, size_t coun
     if (!hook_json_find(json, part, &value) && hook_json_set(json, part, "{}", problem) < 0)
       return -1;
     if (hook_json_find(json, part, &value) && json->text[value.start] != '{')
-      return wrong_type(path[i], "object", problem);
+      return wrong_type(path[i], "an object", problem);
   }
   return 0;
 }
@@ -353,7 +353,7 @@ int hook_json_append(struct hook_json *json, hook_json_path path, const char *va
   if (hook_json_set(json, path, "[]", problem) < 0)
     return -1;
   if (!hook_json_find(json, path, &array) || json->text[array.start] != '[')
-    return wrong_type(path[path_length(path) - 1], "array", problem);
+    return wrong_type(path[path_length(path) - 1], "an array", problem);
   return add_child(json, array.start, value, problem);
 }
 

@@ -85,7 +85,7 @@ void hook_log_fired(const struct hook_state *state, const char *host, const char
   if (fd < 0)
     return;
   if (pwrite(fd, text, (size_t)len, 0) < 0)
-    hook_log("cannot note that it fired: %s", strerror(errno));
+    hook_log("cannot store when it fired: %s", strerror(errno));
   close(fd);
 }
 

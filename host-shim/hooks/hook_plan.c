@@ -37,11 +37,11 @@ int hook_plan_scope(const char *host, bool user, bool project, enum hook_scope *
   bool has_user = hook_target_all_of(host, HOOK_SCOPE_USER, targets) > 0;
   bool has_project = hook_target_all_of(host, HOOK_SCOPE_PROJECT, targets) > 0;
   if (user && project)
-    return problem_set(problem, EXIT_CODE_USAGE, "--user and --project exclude each other");
+    return problem_set(problem, EXIT_CODE_USAGE, "--user and --project cannot be used together");
   *scope = user ? HOOK_SCOPE_USER : project ? HOOK_SCOPE_PROJECT : hook_target_scope(host);
   if (*scope == HOOK_SCOPE_USER ? has_user : has_project)
     return 0;
-  return problem_set(problem, EXIT_CODE_USAGE, "%s has no hooks of a %s; use --%s", host,
+  return problem_set(problem, EXIT_CODE_USAGE, "%s has no settings for a %s; use --%s", host,
                      *scope == HOOK_SCOPE_USER ? "user" : "project", has_user ? "user" : "project");
 }
 
@@ -55,7 +55,7 @@ static int read_present(struct hook_change *change, struct problem *problem) {
   return strlen(change->before) == len
              ? 0
              : problem_set(problem, EXIT_CODE_REFUSED,
-                           "%s: there are zero bytes in it; nothing is changed", change->file);
+                           "%s: contains zero bytes; nothing is changed", change->file);
 }
 
 static struct hook_change *add_change(struct hook_plan *plan, const struct hook_target *target,
@@ -113,20 +113,20 @@ static int find_notify(const char *file, const char *text, const char *host,
   int found = hook_toml_find(text, strlen(text), "notify", key, at);
   if (found > 0 && notify_owner(text, key, host) == HOOK_LINE_FOREIGN)
     return problem_set(problem, EXIT_CODE_REFUSED,
-                       "%s: notify belongs to another program, and there is only one; "
-                       "'install-hooks codex' needs none",
+                       "%s: another program already uses notify, and Codex allows only one; use "
+                       "'install-hooks codex' instead",
                        file);
   struct hook_toml_key second;
   size_t ignored = 0;
   if (found > 0 &&
       hook_toml_find(text + key->end, strlen(text + key->end), "notify", &second, &ignored) > 0)
-    return problem_set(problem, EXIT_CODE_REFUSED,
-                       "%s: notify stands in it twice; remove one of them first", file);
+    return problem_set(problem, EXIT_CODE_REFUSED, "%s: notify is set twice; remove one first",
+                       file);
   if (found >= 0)
     return found;
   for (size_t i = 0; i < *at; i++)
     line += text[i] == '\n';
-  return problem_set(problem, EXIT_CODE_REFUSED, "%s: line %zu cannot be read; fix it first", file,
+  return problem_set(problem, EXIT_CODE_REFUSED, "%s: cannot parse line %zu; fix it first", file,
                      line);
 }
 
@@ -174,8 +174,8 @@ static int install_file(struct hook_change *change, const struct hook_target *ta
                         const struct hook_command *command, struct problem *problem) {
   change->had_ours = change->before && is_our_file(target, change->before);
   if (change->before && !change->had_ours)
-    return problem_set(problem, EXIT_CODE_REFUSED, "%s: it is not ours; move it away first",
-                       change->file);
+    return problem_set(problem, EXIT_CODE_REFUSED,
+                       "%s: not written by kaizen-host; move it away first", change->file);
   change->is_program = target->is_program;
   change->after = hook_command_fill(command, target->text);
   return !change->after ? problem_no_memory(problem) : 0;
@@ -190,8 +190,8 @@ static int install_tables(struct hook_change *change, const struct hook_target *
   size_t at = 0;
   if (hook_toml_find(present, strlen(present), "hooks", &key, &at) != 0)
     return problem_set(problem, EXIT_CODE_REFUSED,
-                       "%s: [[hooks]] cannot be added: the file has hooks in another notation, or "
-                       "cannot be read; fix it first",
+                       "%s: cannot add [[hooks]]: the file has hooks in another notation or cannot "
+                       "be parsed; fix it first",
                        change->file);
   char *tables = hook_command_tables(command, target->events);
   change->had_ours = hook_block_find(present, &block);
@@ -390,7 +390,7 @@ static int write_file(struct hook_change *change, const struct hook_state *state
   }
   int result = hook_file_write(change->file, change->before, change->after, problem);
   if (result == 0 && change->is_program && chmod(change->file, 0755) < 0)
-    return problem_set(problem, EXIT_CODE_FAILED, "%s: cannot be made executable: %s", change->file,
+    return problem_set(problem, EXIT_CODE_FAILED, "%s: cannot make executable: %s", change->file,
                        strerror(errno));
   return result;
 }

@@ -21,16 +21,16 @@
 static const char LOCK_TIMEOUT_MS[] = "300"; /* a hook has no time for the plugin's own patience */
 
 const struct option_spec hook_record_options[] = {
-    {"agent", 0, OPTION_TEXT, "NAME", "record under this name, whatever the payload says"},
+    {"agent", 0, OPTION_TEXT, "NAME", "record under this name, not the payload's"},
     {"aborted", 0, OPTION_CHOICE, "skip|failure",
-     "what a turn the user aborted counts as; skip: nothing"},
-    {"metadata", 'm', OPTION_PAIR, "KEY=VALUE", "added to every record; repeatable"},
+     "how to record an aborted turn; skip: not at all"},
+    {"metadata", 'm', OPTION_PAIR, "KEY=VALUE", "add to every record; repeatable"},
     {"metadata-allow", 0, OPTION_TEXT, "FIELD",
-     "store this field of the payload, too: numbers, true, false, short texts; repeatable"},
+     "also store this payload field (number, boolean or short text); repeatable"},
     {"no-usage", 0, OPTION_FLAG, NULL,
-     "do not read the host's transcript for tokens, model and tool errors"},
-    {"emit-event", 'e', OPTION_FLAG, NULL, "publish kaizen.metrics.recorded for it"},
-    {"no-emit-event", 0, OPTION_FLAG, NULL, "do not, whatever the configuration says"},
+     "do not read tokens, model and tool errors from the transcript"},
+    {"emit-event", 'e', OPTION_FLAG, NULL, "publish an event for it (kaizen.metrics.recorded)"},
+    {"no-emit-event", 0, OPTION_FLAG, NULL, "publish no event, whatever the configuration says"},
     {NULL, 0, OPTION_FLAG, NULL, NULL},
 };
 
@@ -53,11 +53,10 @@ int hook_record_enter(const struct hook_event *event) {
   if (event->folder && *event->folder == '/' && chdir(event->folder) == 0)
     return 0;
   if (event->folder) {
-    hook_log("%s: the folder in the payload cannot be entered; the working directory is used",
-             event->name);
+    hook_log("%s: cannot enter the payload's folder; using the working directory", event->name);
   } else if (is_settings_folder()) {
-    hook_log("%s: nothing names the project, and the working directory is one of settings; "
-             "nothing is recorded",
+    hook_log("%s: the payload names no project and the working directory is a settings folder; not "
+             "recorded",
              event->name);
     return -1;
   }
@@ -136,7 +135,7 @@ static int add_allowed(struct json_text_members *members, const struct hook_even
     hook_redact_text(json_object_get_string(value), text);
     return json_text_members_add_text(members, name, text);
   default:
-    hook_log("--metadata-allow %s: it is not a number, truth value or text", name);
+    hook_log("--metadata-allow %s: not a number, boolean or text", name);
     return 0;
   }
 }
@@ -197,12 +196,12 @@ static void say_result(const struct session *session, const struct hook_event *e
   if (result == KAIZEN_RECORDED)
     hook_log("%s: recorded", event->name);
   else if (result == KAIZEN_DUPLICATE)
-    hook_log("%s: recorded before", event->name);
+    hook_log("%s: already recorded", event->name);
   else
     hook_log("%s: NOT RECORDED: %s", event->name,
              receipt->reason[0] != '\0' ? receipt->reason
              : name                     ? name
-                                        : "unknown answer of the plugin");
+                                        : "unknown answer from the plugin");
 }
 
 /* A plugin without the shared mapping is given the name as it is. */
@@ -264,7 +263,7 @@ void hook_record_flush(const struct host *host) {
   struct problem problem;
 
   if (session_load(host, &session, &problem) < 0) {
-    hook_log("nothing was sent: %s", problem.text);
+    hook_log("nothing sent: %s", problem.text);
     return;
   }
   int result = session_find_project(host, &session, &problem);
@@ -276,6 +275,6 @@ void hook_record_flush(const struct host *host) {
       send_pending(&session);
   }
   if (result < 0)
-    hook_log("nothing was sent: %s", problem.text);
+    hook_log("nothing sent: %s", problem.text);
   session_close(&session);
 }

@@ -37,10 +37,9 @@ int hook_state_path(const char *given, char path[PATH_MAX], struct problem *prob
     len = snprintf(path, PATH_MAX, "%s/.local/state/kaizen-host", home);
   else
     return problem_set(problem, EXIT_CODE_FAILED,
-                       "there is no home folder to keep state in; name one with --state-dir");
+                       "no home folder for state; name a folder with --state-dir");
   if (len <= 0 || len >= PATH_MAX)
-    return problem_set(problem, EXIT_CODE_FAILED,
-                       "the name of the state folder is empty or too long");
+    return problem_set(problem, EXIT_CODE_FAILED, "--state-dir: the name is empty or too long");
   return 0;
 }
 
@@ -106,11 +105,11 @@ int hook_state_open(const char *given, bool make, struct hook_state *state,
     make_folders(state->path);
   state->folder = open(state->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (state->folder < 0)
-    return problem_set(problem, EXIT_CODE_FAILED, "%s: cannot be used: %s", state->path,
+    return problem_set(problem, EXIT_CODE_FAILED, "%s: cannot use: %s", state->path,
                        strerror(errno));
   if (read_key(state) == 0 || (make && make_key(state) == 0 && read_key(state) == 0) || !make)
     return 0;
-  problem_set(problem, EXIT_CODE_FAILED, "%s: cannot be written: %s", state->path, strerror(errno));
+  problem_set(problem, EXIT_CODE_FAILED, "%s: cannot write: %s", state->path, strerror(errno));
   hook_state_close(state);
   return -1;
 }

@@ -30,7 +30,7 @@ static const struct {
     {"claude-code",
      {"allowManagedHooksOnly"},
      IS_TRUE,
-     "allowManagedHooksOnly is true: all but an administrator's hooks are disabled"},
+     "allowManagedHooksOnly is true: only an administrator's hooks run"},
     {"gemini",
      {"hooksConfig", "enabled"},
      IS_FALSE,
@@ -130,15 +130,14 @@ static void check_names(const struct hook_json *json, const char *file, const ch
   char reason[160];
 
   if (hook_json_find(json, root, &object) && hook_json_count(json, &object, "hooks") > 1)
-    sink->say(sink->ctx, file,
-              "hooks stands in it more than once: only the last one has an effect");
+    sink->say(sink->ctx, file, "hooks is set more than once: only the last one has an effect");
   size_t count = hook_target_all_of(host, HOOK_SCOPE_USER, targets);
   for (size_t i = 0; i < count && hook_json_find(json, hooks, &object); i++)
     for (const char *const *event = targets[i]->events; event && *event; event++) {
       if (hook_json_count(json, &object, *event) < 2)
         continue;
       snprintf(reason, sizeof reason,
-               "%s stands in hooks more than once: only the last one has an effect", *event);
+               "hooks sets %s more than once: only the last one has an effect", *event);
       sink->say(sink->ctx, file, reason);
     }
 }

@@ -207,19 +207,20 @@ static const struct hook_target targets[] = {
 static const struct {
   const char *host, *note;
 } notes[] = {
-    {"claude-code", "running sessions keep their hooks; /hooks in a new one shows these"},
-    {"codex", "Codex asks before it trusts a new hook: open it and look at /hooks"},
-    {"codex-notify", "notify only tells of turns that ended; 'install-hooks codex' also knows "
+    {"claude-code", "running sessions keep their hooks; /hooks in a new session shows these"},
+    {"codex", "Codex skips a new hook until you approve it: start Codex and open /hooks"},
+    {"codex-notify", "notify reports only finished turns; 'install-hooks codex' also reports "
                      "durations and subagents"},
-    {"gemini", "hooks of a project run in trusted folders only; /hooks shows them"},
-    {"cursor", "Cursor reads the file when it is saved; its Hooks settings page shows what ran"},
+    {"gemini", "a project's hooks run only in trusted folders; /hooks shows them"},
+    {"cursor", "Cursor reloads the file when it is saved; its Hooks settings page shows what ran"},
     {"copilot", "the hooks are loaded when a session starts"},
     {"goose", "the plugin is loaded when a session starts"},
-    {"openhands", "the file is read when a conversation starts; a project's own hides the user's"},
+    {"openhands", "the file is read when a conversation starts; a project's file hides the user's"},
     {"opencode", "plugins are loaded when OpenCode starts"},
     {"qwen", "the hooks are loaded when a session starts; /hooks shows them"},
-    {"cline", "the files are run as they are; hooks have to be enabled in Cline's settings"},
-    {"droid", "/hooks shows them; a hooks.json beside the settings hides what stands in there"},
+    {"cline", "Cline runs the files without asking; hooks must be enabled in its settings"},
+    {"droid", "/hooks shows them; Droid ignores hooks in the settings if there is a hooks.json "
+              "next to them"},
     {"kimi", "the file is read when a session starts"},
     {"windsurf", "the file is read when Cascade starts"},
     {"openclaw", "restart the gateway; 'openclaw plugins inspect kaizen-host' shows the plugin"},
@@ -264,9 +265,6 @@ int hook_target_file(const struct hook_target *target, enum hook_scope scope,
   else if (home && *home == '/')
     len = snprintf(file, PATH_MAX, "%s/%s", home, name);
   else
-    return problem_set(problem, EXIT_CODE_FAILED,
-                       "there is no home folder; set HOME, or use --project");
-  return len < PATH_MAX
-             ? 0
-             : problem_set(problem, EXIT_CODE_FAILED, "the name of the file is too long");
+    return problem_set(problem, EXIT_CODE_FAILED, "no home folder; set HOME, or use --project");
+  return len < PATH_MAX ? 0 : problem_set(problem, EXIT_CODE_FAILED, "the file name is too long");
 }

@@ -63,7 +63,7 @@ static void close_place(int fd, struct place *place) {
   if (fd < 0)
     return;
   if (pwrite(fd, place, sizeof *place, 0) != (ssize_t)sizeof *place)
-    hook_log("where the turn begins in the transcript cannot be remembered");
+    hook_log("cannot store where the turn begins in the transcript");
   close(fd);
 }
 
@@ -180,9 +180,9 @@ void hook_usage_end(const struct hook_state *state, const struct hook_event *eve
   if (searches)
     place.begin = 0;
   if (transcript_open(&transcript, format, path, &problem) < 0) {
-    hook_log("%s: the transcript cannot be used; the usage is not known", event->name);
+    hook_log("%s: cannot use the transcript; usage unknown", event->name);
   } else if (fstat(transcript.fd, &entry) == 0 && (uint64_t)entry.st_size < place.begin) {
-    hook_log("%s: the transcript was rewritten; the usage is not known", event->name);
+    hook_log("%s: the transcript was rewritten; usage unknown", event->name);
   } else {
     transcript.is_agents_own = is_agents;
     transcript.at = place.begin;
@@ -190,9 +190,9 @@ void hook_usage_end(const struct hook_state *state, const struct hook_event *eve
     transcript.each = searches ? find_prompt : NULL;
     transcript.ctx = &search;
     if (read_part(&transcript, wants_answer, deadline_s) < 0)
-      hook_log("%s: the transcript was not complete in time; the usage is not known", event->name);
+      hook_log("%s: the transcript was not complete in time; usage unknown", event->name);
     else if (!search.is_found)
-      hook_log("%s: the turn's start was not seen; its usage is not known", event->name);
+      hook_log("%s: the turn's start was not seen; usage unknown", event->name);
     else
       take_usage(&transcript, usage);
   }

@@ -26,11 +26,11 @@ static int check_options(const struct host *host, struct problem *problem) {
 
   if (options_given(host->arguments, "project"))
     return problem_set(problem, EXIT_CODE_USAGE,
-                       "NeMo Relay reads no plugins.toml of a project; use --user");
+                       "NeMo Relay does not read a project's plugins.toml; use --user");
   for (size_t i = 0; i < sizeof no_use / sizeof *no_use; i++)
     if (options_given(host->arguments, no_use[i]))
       return problem_set(problem, EXIT_CODE_USAGE,
-                         "--%s has no use here: NeMo Relay loads the plugin and calls no command",
+                         "--%s does not apply: NeMo Relay loads the plugin and runs no command",
                          no_use[i]);
   return 0;
 }
@@ -91,7 +91,8 @@ static int report_install(const struct host *host, const struct hook_plan *plan)
 
   if (lines && nemo_package_file("plugins.toml", file, &ignored) == 0)
     len = asprintf(
-        &note, "these lines belong in %s, with the trust you choose: docs/hosts/nemo-relay.md%s%s",
+        &note,
+        "add these lines to %s and choose how to trust the plugin: docs/hosts/nemo-relay.md%s%s",
         file, output_is_json() ? "\n" : "", output_is_json() ? lines : "");
   status = hook_install_report(host, plan, len < 0 ? NULL : note);
   if (lines && !output_is_json())
@@ -149,12 +150,14 @@ int nemo_install_undo(const struct host *host) {
     result = nemo_package_uninstall(&plan, &state, &problem);
   if (result == 0)
     result = apply(host, &plan, &state, &problem);
-  int status = result < 0 ? output_problem(&problem)
-                          : hook_install_report(host, &plan,
-                                                nemo_package_is_named()
-                                                    ? "plugins.toml still names the manifest: "
-                                                      "take its [[plugins.dynamic]] out"
-                                                    : NULL);
+  int status =
+      result < 0
+          ? output_problem(&problem)
+          : hook_install_report(
+                host, &plan,
+                nemo_package_is_named()
+                    ? "plugins.toml still names the manifest: remove its [[plugins.dynamic]] entry"
+                    : NULL);
   hook_plan_free(&plan);
   hook_state_close(&state);
   return status;

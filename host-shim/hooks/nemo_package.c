@@ -33,10 +33,8 @@ int nemo_package_file(const char *name, char file[PATH_MAX], struct problem *pro
   else if (home && *home == '/')
     len = snprintf(file, PATH_MAX, "%s/.config/nemo-relay/%s", home, name);
   else
-    return problem_set(problem, EXIT_CODE_FAILED, "there is no home folder; set HOME");
-  return len < PATH_MAX
-             ? 0
-             : problem_set(problem, EXIT_CODE_FAILED, "the name of the file is too long");
+    return problem_set(problem, EXIT_CODE_FAILED, "no home folder; set HOME");
+  return len < PATH_MAX ? 0 : problem_set(problem, EXIT_CODE_FAILED, "the file name is too long");
 }
 
 /* NULL when it is not there, or cannot be read. */
@@ -153,8 +151,8 @@ static struct hook_change *add_change(struct hook_plan *plan, const char *name, 
   change->had_ours = strstr(change->before, mark) != NULL;
   if (change->had_ours)
     return change;
-  (void)problem_set(problem, EXIT_CODE_REFUSED, "%s: it is not ours; move it away first",
-                    change->file);
+  (void)problem_set(problem, EXIT_CODE_REFUSED,
+                    "%s: not written by kaizen-host; move it away first", change->file);
   return NULL;
 }
 
@@ -230,18 +228,18 @@ void nemo_package_check(struct doctor_findings *findings) {
     return;
   if (!read_line(manifest, "library", library) || !read_line(manifest, "sha256", wanted))
     doctor_findings_add(findings, FINDING_WARNING, "nemo-relay", AGAIN,
-                        "%s: it names no library, or no digest", file);
+                        "%s: names no library or no digest", file);
   else if (sha256_file(library, digest, &problem) < 0)
     doctor_findings_add(findings, FINDING_WARNING, "nemo-relay", AGAIN, "%s: %s", file,
                         problem.text);
   else if (strncmp(wanted, "sha256:", 7) != 0 || strcmp(wanted + 7, digest) != 0)
     doctor_findings_add(findings, FINDING_WARNING, "nemo-relay", AGAIN,
-                        "%s: the digest does not fit %s; Relay will not load it", file, library);
+                        "%s: the digest does not match %s; Relay will not load it", file, library);
   else if (!nemo_package_is_named())
     doctor_findings_add(findings, FINDING_WARNING, "nemo-relay",
-                        "'kaizen-host install-hooks nemo-relay' shows the lines for it",
-                        "%s: no plugins.toml of the user names it", file);
+                        "'kaizen-host install-hooks nemo-relay' shows the lines to add",
+                        "%s: the user's plugins.toml does not name it", file);
   else
-    doctor_findings_add(findings, FINDING_OK, "nemo-relay", NULL, "the digest fits %s", library);
+    doctor_findings_add(findings, FINDING_OK, "nemo-relay", NULL, "the digest matches %s", library);
   free(manifest);
 }

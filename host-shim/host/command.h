@@ -36,6 +36,7 @@ struct command_example {
 struct command {
   const char *name;
   const char *synopsis;                   /* after the name */
+  const char *second_synopsis;            /* another form, or NULL */
   const char *summary;                    /* one line for the list of commands */
   const char *details;                    /* paragraphs after the options, or NULL */
   const struct command_example *examples; /* ends with a zeroed entry */

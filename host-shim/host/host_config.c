@@ -86,9 +86,8 @@ static int refuse_unknown(const struct host_config *config, const char *where,
 
 static int wrong_type(const struct host_config *config, const char *where, const char *wanted,
                       struct json_object *value, struct problem *problem) {
-  return problem_set(problem, EXIT_CODE_REFUSED, "%s: %s must be %s, but is %s", config->file,
-                     where, wanted,
-                     !value ? "null" : json_type_to_name(json_object_get_type(value)));
+  return problem_set(problem, EXIT_CODE_REFUSED, "%s: %s must be %s, not %s", config->file, where,
+                     wanted, !value ? "null" : json_type_to_name(json_object_get_type(value)));
 }
 
 /* A name with a slash is meant from where the file lies: the working directory belongs to a
@@ -147,7 +146,7 @@ static int take_plugins(struct host_config *config, struct json_object *list,
       return -1;
     if (enabled && config->plugin)
       return problem_set(problem, EXIT_CODE_REFUSED,
-                         "%s: plugins %zu and %zu are both enabled; this host loads one",
+                         "%s: plugins %zu and %zu are both enabled; kaizen-host loads only one",
                          config->file, chosen + 1, i + 1);
     if (enabled) {
       config->plugin = entry;
@@ -177,7 +176,7 @@ static int take_document(struct host_config *config, struct problem *problem) {
   if (has_plugins && has_settings)
     return problem_set(
         problem, EXIT_CODE_REFUSED,
-        "%s: it has both \"plugins\" and \"config\"; put the settings into the plugin's entry",
+        "%s: has both \"plugins\" and \"config\"; move the settings into the plugin's entry",
         config->file);
   if (has_settings && !json_object_is_type(settings, json_type_object))
     return wrong_type(config, "\"config\"", "an object", settings, problem);
@@ -192,7 +191,7 @@ static int refuse_text(const char *file, const char *text, size_t at, const char
     line += text[i] == '\n';
     column = text[i] == '\n' ? 1 : column + 1;
   }
-  return problem_set(problem, EXIT_CODE_REFUSED, "%s: no valid JSON at line %zu, column %zu: %s",
+  return problem_set(problem, EXIT_CODE_REFUSED, "%s: invalid JSON at line %zu, column %zu: %s",
                      file, line, column, description);
 }
 

@@ -57,7 +57,7 @@ static int find_bare(const char *name, char file[PATH_MAX], struct problem *prob
   if (is_there(KAIZEN_PLUGINS_DIR, strlen(KAIZEN_PLUGINS_DIR), name, file))
     return 0;
   return problem_set(problem, EXIT_CODE_REFUSED,
-                     "no plugin %s in %s%s%s; name its file with --plugin FILE, or its folder in "
+                     "no plugin %s in %s%s%s; name its file with --plugin FILE or its folder in "
                      "KAIZEN_PLUGIN_PATH",
                      name, path ? path : "", path ? " (KAIZEN_PLUGIN_PATH) or " : "",
                      KAIZEN_PLUGINS_DIR);
@@ -106,18 +106,17 @@ static int check_table(const struct kaizen_plugin_v1 *table, const char *file,
   const uint32_t head = sizeof table->struct_size + sizeof table->abi_version;
   if (!table)
     return problem_set(problem, EXIT_CODE_REFUSED,
-                       "plugin %s: %s() answered NULL; a table is needed", file,
+                       "plugin %s: %s() returned NULL instead of a table", file,
                        KAIZEN_PLUGIN_V1_SYMBOL);
   if (table->struct_size < head || table->struct_size > TABLE_BYTES_MAX)
     return problem_set(problem, EXIT_CODE_REFUSED,
-                       "plugin %s: its table claims %u bytes; between %u and %u are possible", file,
+                       "plugin %s: its table claims %u bytes; %u to %u are possible", file,
                        table->struct_size, head, TABLE_BYTES_MAX);
   if (table->abi_version >> 16 != KAIZEN_ABI_MAJOR)
     return problem_set(
         problem, EXIT_CODE_REFUSED,
-        "plugin %s: it has ABI %u.%u, this host has ABI %u.%u; the major numbers must be equal",
-        file, table->abi_version >> 16, table->abi_version & 0xFFFFu, KAIZEN_ABI_MAJOR,
-        KAIZEN_ABI_MINOR);
+        "plugin %s: has ABI %u.%u, this host has ABI %u.%u; the major numbers must be equal", file,
+        table->abi_version >> 16, table->abi_version & 0xFFFFu, KAIZEN_ABI_MAJOR, KAIZEN_ABI_MINOR);
   if (table->struct_size < TABLE_BYTES_1_0)
     return problem_set(problem, EXIT_CODE_REFUSED,
                        "plugin %s: its table has %u bytes; ABI 1.0 needs %u", file,
@@ -135,17 +134,16 @@ int loader_open(const char *name, struct loaded_plugin *plugin, struct problem *
     return -1;
   plugin->handle = dlopen(plugin->file, RTLD_NOW | RTLD_LOCAL);
   if (!plugin->handle)
-    return problem_set(problem, EXIT_CODE_REFUSED, "plugin %s cannot be loaded: %s", plugin->file,
+    return problem_set(problem, EXIT_CODE_REFUSED, "cannot load plugin %s: %s", plugin->file,
                        dlerror());
   union { /* ISO C has no conversion from void * to a function */
     void *object;
     kaizen_plugin_v1_fn function;
   } entry = {.object = dlsym(plugin->handle, KAIZEN_PLUGIN_V1_SYMBOL)};
-  int result = !entry.object
-                   ? problem_set(problem, EXIT_CODE_REFUSED,
-                                 "plugin %s: it has no symbol %s; it is not a Kaizen plugin",
-                                 plugin->file, KAIZEN_PLUGIN_V1_SYMBOL)
-                   : 0;
+  int result = !entry.object ? problem_set(problem, EXIT_CODE_REFUSED,
+                                           "plugin %s: no symbol %s; not a Kaizen plugin",
+                                           plugin->file, KAIZEN_PLUGIN_V1_SYMBOL)
+                             : 0;
   if (result == 0) {
     plugin->table = entry.function();
     result = check_table(plugin->table, plugin->file, problem);

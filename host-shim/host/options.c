@@ -115,8 +115,8 @@ static int check_value(struct option_value *value, struct problem *problem) {
     return 0;
   case OPTION_COUNT:
     if (!is_number || strspn(text, "0123456789") != strlen(text) || value->number > COUNT_MAX)
-      return problem_set(problem, EXIT_CODE_USAGE, "--%s: '%s' is not a whole number from 0", name,
-                         text);
+      return problem_set(problem, EXIT_CODE_USAGE, "--%s: '%s' is not a whole number, 0 or more",
+                         name, text);
     return 0;
   case OPTION_CHOICE:
     if (!is_choice(value->spec->metavar, text))

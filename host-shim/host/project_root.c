@@ -53,7 +53,7 @@ static int given_root(const char *directory, char root[PATH_MAX], struct problem
   if (!realpath(directory, root))
     return problem_set(problem, EXIT_CODE_USAGE, "-C %s: %s", directory, strerror(errno));
   if (stat(root, &entry) != 0 || !S_ISDIR(entry.st_mode))
-    return problem_set(problem, EXIT_CODE_USAGE, "-C %s: it is not a folder", directory);
+    return problem_set(problem, EXIT_CODE_USAGE, "-C %s: not a folder", directory);
   return 0;
 }
 
@@ -63,7 +63,7 @@ static int search(const char *here, char root[PATH_MAX], struct problem *problem
     return 0;
   if (is_excluded(here))
     return problem_set(problem, EXIT_CODE_USAGE,
-                       "%s is not taken for a project by itself; name the project with -C DIR",
+                       "%s is not used as a project by default; name the project with -C DIR",
                        here);
   strcpy(root, here);
   return 0;
@@ -74,7 +74,7 @@ static int read_here(char here[PATH_MAX], struct problem *problem) {
   return getcwd(here, PATH_MAX)
              ? 0
              : problem_set(problem, EXIT_CODE_USAGE,
-                           "the working directory cannot be read (%s); name the project with -C",
+                           "cannot read the working directory (%s); name the project with -C DIR",
                            strerror(errno));
 }
 

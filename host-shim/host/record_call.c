@@ -209,13 +209,13 @@ static void print_event_note(const struct record_call *call) {
   if (call->event == RECORD_EVENT_PENDING)
     output_note("the event stays in the log and is sent later"); /* why: the plugin has said it */
   if (call->event == RECORD_EVENT_HELD)
-    output_note("the event is held, because the project was copied or restored; "
-                "'drain --resend-all' or 'drain --assume-sent' decides");
+    output_note("the event is held back until 'drain --resend-all' or 'drain --assume-sent', "
+                "because the project was copied or restored");
   if (call->event == RECORD_EVENT_DEAD_LETTERED)
     output_note("the broker refused the event permanently; 'dead-letters list' says why");
   if ((call->receipt.flags & KAIZEN_RECEIPT_KEY_CONFLICT) != 0)
     output_warning(
-        "the first record with this idempotency key differs from this one; the first one stays");
+        "the first record with this idempotency key differs from this one; the first is kept");
 }
 
 static int recorded_status(const struct record_call *call) {
@@ -242,12 +242,12 @@ int record_call_report(struct record_call *call, const struct record_request *re
     print_event_note(call);
     return recorded_status(call);
   }
-  output_error(
-      "not recorded: %s%s%s", call->receipt.reason[0] != '\0' ? call->receipt.reason : name,
-      problem_exit_code(call->result) == EXIT_CODE_UNKNOWN
-          ? "; it may be in the log all the same: retry only with the same --idempotency-key"
-          : "",
-      call->result <= -64 && call->result >= -95 ? "; try again" : "");
+  output_error("not recorded: %s%s%s",
+               call->receipt.reason[0] != '\0' ? call->receipt.reason : name,
+               problem_exit_code(call->result) == EXIT_CODE_UNKNOWN
+                   ? "; it may still be in the log: retry only with the same --idempotency-key"
+                   : "",
+               call->result <= -64 && call->result >= -95 ? "; try again" : "");
   return problem_exit_code(call->result);
 }
 

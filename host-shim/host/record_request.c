@@ -13,23 +13,21 @@
 #include "base/time_text.h"
 
 const struct option_spec record_request_options[] = {
-    {"success", 's', OPTION_FLAG, NULL, "the execution did what it was for"},
-    {"failure", 'f', OPTION_FLAG, NULL, "it did not"},
-    {"time", 0, OPTION_NUMBER, "S", "how long it took, in seconds"},
-    {"quality", 0, OPTION_NUMBER, "Q", "how good the result is, from 0 to 1"},
+    {"success", 's', OPTION_FLAG, NULL, "the run succeeded"},
+    {"failure", 'f', OPTION_FLAG, NULL, "the run failed"},
+    {"time", 0, OPTION_NUMBER, "S", "duration in seconds"},
+    {"quality", 0, OPTION_NUMBER, "Q", "quality of the result, from 0 to 1"},
     {"session-id", 0, OPTION_TEXT, "ID", "the agent's session"},
-    {"idempotency-key", 'k', OPTION_TEXT, "K",
-     "recorded once per agent and key, however often it is given"},
-    {"primary", 0, OPTION_PAIR, "NAME=VALUE[/TARGET]", "the number this agent is measured by"},
+    {"idempotency-key", 'k', OPTION_TEXT, "K", "record only once per agent and key"},
+    {"primary", 0, OPTION_PAIR, "NAME=VALUE[/TARGET]", "the number that this agent is measured by"},
     {"metadata", 'm', OPTION_PAIR, "KEY=VALUE",
-     "numbers, true, false, {...} and [...] as JSON, else text; repeatable"},
+     "add metadata; JSON if it is a number, true, false, {...} or [...], else text; repeatable"},
     {"timestamp", 0, OPTION_TEXT, "T",
-     "when it ended, as 2026-01-02T03:04:05Z or with an offset; else now"},
-    {"emit-event", 'e', OPTION_FLAG, NULL, "publish kaizen.metrics.recorded for it"},
-    {"no-emit-event", 0, OPTION_FLAG, NULL, "do not, whatever the configuration says"},
-    {"wait", 'w', OPTION_SECONDS, "S",
-     "how long to wait for the broker; 1 when an event is published"},
-    {"map-agent", 0, OPTION_FLAG, NULL, "make a legal agent name of any name"},
+     "end of the run, as 2026-01-02T03:04:05Z or with an offset; default: now"},
+    {"emit-event", 'e', OPTION_FLAG, NULL, "publish an event for it (kaizen.metrics.recorded)"},
+    {"no-emit-event", 0, OPTION_FLAG, NULL, "publish no event, whatever the configuration says"},
+    {"wait", 'w', OPTION_SECONDS, "S", "wait at most S seconds for the broker; default: 1"},
+    {"map-agent", 0, OPTION_FLAG, NULL, "map any name to a legal agent name"},
     {NULL, 0, OPTION_FLAG, NULL, NULL},
 };
 
@@ -67,8 +65,8 @@ static int take_environment(struct record_request *request) {
     if (!value || *value == '\0')
       continue;
     if (!is_usable(helix_variables[i].kind, value)) {
-      output_warning("%s='%s' is not a %s and is left out of the record",
-                     helix_variables[i].variable, value,
+      output_warning("%s='%s' is not a %s; left out of the record", helix_variables[i].variable,
+                     value,
                      helix_variables[i].kind == HELIX_COUNT ? "whole number from 0" : "number");
       continue;
     }
@@ -156,7 +154,7 @@ static int take_timestamp(struct record_request *request, const char *text,
 static int refuse_both(const struct arguments *arguments, const char *a, const char *b,
                        struct problem *problem) {
   if (options_given(arguments, a) && options_given(arguments, b))
-    return problem_set(problem, EXIT_CODE_USAGE, "--%s and --%s exclude each other", a, b);
+    return problem_set(problem, EXIT_CODE_USAGE, "--%s and --%s cannot be used together", a, b);
   return 0;
 }
 
@@ -217,7 +215,7 @@ int record_request_map_agent(struct record_request *request, const struct sessio
   int32_t result =
       names->map(request->agent_as_given, KAIZEN_NTS, request->agent, reason, sizeof reason);
   if (result < 0)
-    return problem_set(problem, EXIT_CODE_REJECTED, "no agent name can be made of '%s': %s",
+    return problem_set(problem, EXIT_CODE_REJECTED, "cannot make an agent name from '%s': %s",
                        request->agent_as_given, reason);
   request->execution.agent = session_text(request->agent);
   if (result > 0 &&

@@ -31,7 +31,7 @@ int32_t report_text_sink(void *ctx, const char *data, size_t len) {
 struct json_object *report_text_parse(struct report_text *report, const char *what,
                                       struct problem *problem) {
   size_t at = 0;
-  const char *description = "it is empty";
+  const char *description = "empty";
   struct json_object *document = NULL;
   if (report->text)
     document = json_text_parse(report->text, report->len, &at, &description);

@@ -13,7 +13,7 @@
 enum { ROOTS_BYTES_MAX = 4 * 1024 * 1024 };
 
 const struct option_spec roots_options[] = {
-    {"roots", 0, OPTION_FILE, "FILE", "of every project whose root is a line of FILE"},
+    {"roots", 0, OPTION_FILE, "FILE", "read all projects in FILE, one root folder per line"},
     {NULL, 0, OPTION_FLAG, NULL, NULL},
 };
 
@@ -52,7 +52,7 @@ int roots_read(const char *file, struct roots *roots, struct problem *problem) {
     if (*line == '\0' || *line == '#')
       continue;
     if (*line != '/')
-      output_warning("%s: '%s' is not an absolute path and is left out", file, line);
+      output_warning("%s: '%s' is not an absolute path; left out", file, line);
     else
       result = add_root(roots, line);
   }
@@ -154,11 +154,11 @@ int roots_each(const struct host *host, visit_root visit, void *ctx, struct unre
   }
   if (host->directory)
     return problem_set(problem, EXIT_CODE_USAGE,
-                       "-C and --roots both say which project; use one of them");
+                       "-C and --roots cannot be used together");
   if (roots_read(options_text(host->arguments, "roots", NULL), &roots, problem) < 0)
     return -1;
   if (roots.count == 0)
-    output_warning("%s names no project", options_text(host->arguments, "roots", ""));
+    output_warning("%s: names no project", options_text(host->arguments, "roots", ""));
   visit_all(host, &roots, visit, ctx, unreadable);
   roots_free(&roots);
   return 0;

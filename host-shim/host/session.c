@@ -117,7 +117,7 @@ static int apply_settings(const struct host *host, struct session *session,
       continue;
     size_t len = strcspn(value->text, "=");
     if (len >= sizeof key)
-      return problem_set(problem, EXIT_CODE_REFUSED, "--set %s: no setting has so long a name",
+      return problem_set(problem, EXIT_CODE_REFUSED, "--set %s: no setting has such a long name",
                          value->text);
     memcpy(key, value->text, len);
     key[len] = '\0';
@@ -177,7 +177,7 @@ int session_create(const struct host *host, struct session *session, struct prob
   int32_t result = session->plugin.table->create(&callbacks, &session->instance);
 
   if (result < 0)
-    return session_failed(session, "the plugin makes no instance", result, problem);
+    return session_failed(session, "the plugin cannot create an instance", result, problem);
   return configure(host, session, problem);
 }
 

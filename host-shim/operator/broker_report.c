@@ -17,14 +17,12 @@ static int take_report(struct session *session, int32_t result, struct report_te
   struct problem ignored;
   *report = text->text ? report_text_parse(text, "broker", result < 0 ? &ignored : problem) : NULL;
   if (result >= 0)
-    return *report
-               ? 0
-               : problem_set(problem, EXIT_CODE_FAILED, "the plugin gave no report of the broker");
+    return *report ? 0 : problem_set(problem, EXIT_CODE_FAILED, "no broker report from the plugin");
   const char *reason = report_text_string(*report, "reason", NULL);
   if (reason && *reason != '\0')
     problem_set(problem, EXIT_CODE_UNDELIVERABLE, "%s", reason);
   else
-    session_failed(session, "the broker cannot be used", result, problem);
+    session_failed(session, "broker unavailable", result, problem);
   /* A configuration the plugin refuses stays that; everything else is the broker's state. */
   if (problem->exit_code != EXIT_CODE_REFUSED)
     problem->exit_code = EXIT_CODE_UNDELIVERABLE;
@@ -67,7 +65,7 @@ static void print_stream(struct json_object *report, const char *stream) {
        i++)
     printf("%s%s", i > 0 ? ", " : ": ",
            json_object_get_string(json_object_array_get_idx(subjects, i)));
-  printf("; %" PRIu64 " replica%s, repeats are recognised for %s\n",
+  printf("; %" PRIu64 " replica%s, duplicates recognised for %s\n",
          report_text_count(report, "replicas"),
          output_plural(report_text_count(report, "replicas")), window);
 }

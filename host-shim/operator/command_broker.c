@@ -10,17 +10,18 @@ enum { WORD_CHECK, WORD_INIT };
 enum { REPLICAS_MAX = 5 };
 
 static const struct option_spec own_options[] = {
-    {"stream", 0, OPTION_TEXT, "NAME", "init: the stream's name; ACTIVITY_EVENTS"},
-    {"replicas", 0, OPTION_COUNT, "N", "init: copies of the stream in a cluster, 1 to 5; 1"},
-    {"dry-run", 0, OPTION_FLAG, NULL, "init: only say what would be done"},
-    {"timeout", 't', OPTION_SECONDS, "S", "how long to wait for the broker; 5"},
+    {"stream", 0, OPTION_TEXT, "NAME", "init: stream name; default: ACTIVITY_EVENTS"},
+    {"replicas", 0, OPTION_COUNT, "N",
+     "init: copies of the stream in a cluster, 1 to 5; default: 1"},
+    {"dry-run", 0, OPTION_FLAG, NULL, "init: show what would be done, change nothing"},
+    {"timeout", 't', OPTION_SECONDS, "S", "wait at most S seconds for the broker; default: 5"},
     {NULL, 0, OPTION_FLAG, NULL, NULL},
 };
 
 static const struct command_example examples[] = {
     {"broker check", "can events be published?"},
-    {"broker init --dry-run", "what the stream would look like"},
-    {"broker init --replicas 3", "make it, in a cluster"},
+    {"broker init --dry-run", "show the stream that would be created"},
+    {"broker init --replicas 3", "create it, in a cluster"},
     {NULL, NULL},
 };
 
@@ -30,8 +31,8 @@ static int check_given(const struct host *host, int word, struct problem *proble
 
   for (size_t i = 0; word == WORD_CHECK && i < sizeof init_only / sizeof init_only[0]; i++)
     if (options_given(host->arguments, init_only[i]))
-      return problem_set(problem, EXIT_CODE_USAGE,
-                         "broker check takes no --%s; that is for broker init", init_only[i]);
+      return problem_set(problem, EXIT_CODE_USAGE, "broker check: --%s is an option of broker init",
+                         init_only[i]);
   if (replicas < 1 || replicas > REPLICAS_MAX)
     return problem_set(problem, EXIT_CODE_USAGE, "--replicas: %.0f is not from 1 to %d", replicas,
                        REPLICAS_MAX);
@@ -78,10 +79,10 @@ static int run(const struct host *host) {
 const struct command command_broker = {
     .name = "broker",
     .synopsis = "check|init [OPTIONS]",
-    .summary = "look at the broker, make its stream",
-    .details = "init makes the stream ACTIVITY_EVENTS with the subjects activity.> and org.>, file "
-               "storage and a day of\n"
-               "deduplication, unless a stream takes the subject already.",
+    .summary = "check the broker, create its stream",
+    .details =
+        "init creates the stream ACTIVITY_EVENTS with the subjects activity.> and org.>, file "
+        "storage and a deduplication window of one day, unless a stream already takes the subject.",
     .examples = examples,
     .option_groups = {own_options},
     .words = {"check", "init", NULL},

@@ -18,11 +18,11 @@
 enum { WORD_PATH, WORD_SHOW, WORD_GET, WORD_SET, WORD_UNSET };
 
 static const struct command_example examples[] = {
-    {"config show", "every setting, its value and where that comes from"},
+    {"config show", "every setting, its value and its source"},
     {"config set nats_url nats://broker.example:4222",
-     "in the file that is in force, or the user's"},
-    {"config set emit_event true", "checked by the plugin before the file is written"},
-    {"config path", "which file is read"},
+     "change a setting, in the file in use or the user's"},
+    {"config set emit_event true", "the plugin checks it before the file is written"},
+    {"config path", "show which file is used"},
     {NULL, NULL},
 };
 
@@ -61,7 +61,7 @@ static int show_path(const struct host *host, struct problem *problem) {
     if (config.file)
       puts(config.file);
     else
-      output_note("no configuration file exists; built-in defaults are in force");
+      output_note("no configuration file; built-in defaults are used");
   }
   host_config_free(&config);
   return 0;
@@ -171,10 +171,10 @@ static int run(const struct host *host) {
 const struct command command_config = {
     .name = "config",
     .synopsis = "path|show|get KEY|set KEY VALUE|unset KEY",
-    .summary = "look at and change the host's configuration",
-    .details = "The first of these files that exists is read: --config FILE, $KAIZEN_HOST_CONFIG,\n"
-               "$XDG_CONFIG_HOME/kaizen-host/config.json, /etc/kaizen-host/config.json; never one "
-               "in a project.",
+    .summary = "show or change the configuration of kaizen-host",
+    .details = "The first of these files that exists is used: --config FILE, $KAIZEN_HOST_CONFIG, "
+               "$XDG_CONFIG_HOME/kaizen-host/config.json, /etc/kaizen-host/config.json; never a "
+               "file in a project.",
     .examples = examples,
     .words = {"path", "show", "get", "set", "unset", NULL},
     .words_min = 1,

@@ -16,7 +16,7 @@ enum { WORD_LIST, WORD_RETRY };
 
 static const struct command_example examples[] = {
     {"dead-letters list", "which events, and why"},
-    {"dead-letters retry", "after the cause is gone: make them pending again"},
+    {"dead-letters retry", "when the cause is fixed: make them pending again"},
     {NULL, NULL},
 };
 
@@ -57,7 +57,7 @@ static int list(struct session *session, const struct kaizen_delivery_1 *deliver
   if (result < 0)
     return session_failed(session, "dead letters", result, problem);
   if (letters.count == 0)
-    output_note("there are no dead letters in %s", session->project_root);
+    output_note("no dead letters in %s", session->project_root);
   return letters.count > 0 ? EXIT_CODE_UNDELIVERABLE : EXIT_CODE_OK;
 }
 
@@ -102,9 +102,9 @@ static int run(const struct host *host) {
 const struct command command_dead_letters = {
     .name = "dead-letters",
     .synopsis = "list|retry",
-    .summary = "events the broker refused permanently",
+    .summary = "events that the broker refused permanently",
     .details =
-        "With -o json, list prints one JSON object a line.  Status 6: there are dead letters.",
+        "With -o json, list prints one JSON object per line.  Status 6: there are dead letters.",
     .examples = examples,
     .words = {"list", "retry", NULL},
     .words_min = 1,

@@ -25,12 +25,12 @@
 #include "operator/operator_commands.h"
 
 static const struct option_spec own_options[] = {
-    {"no-broker", 0, OPTION_FLAG, NULL, "do not ask the broker"},
+    {"no-broker", 0, OPTION_FLAG, NULL, "do not contact the broker"},
     {NULL, 0, OPTION_FLAG, NULL, NULL},
 };
 
 static const struct command_example examples[] = {
-    {"doctor", "before asking anybody else"},
+    {"doctor", "the first thing to try when something is wrong"},
     {"doctor -o json", "for a program"},
     {NULL, NULL},
 };
@@ -70,17 +70,17 @@ static void check_file_system(struct doctor_findings *findings, const char *root
     return;
   if (is_network((long)fs.f_type) && !allowed)
     doctor_findings_fail(findings, EXIT_CODE_REFUSED, "project",
-                         "keep the project on a local disk, or set allow_network_fs true",
-                         "nothing is recorded in %s, which lies on a network file system", root);
+                         "move the project to a local disk, or set allow_network_fs true",
+                         "nothing is recorded in %s, which is on a network file system", root);
   if (is_network((long)fs.f_type))
     doctor_findings_add(findings, FINDING_WARNING, "file system",
-                        "keep the project on a local disk, or set allow_network_fs true and accept "
+                        "move the project to a local disk, or set allow_network_fs true and accept "
                         "lost or doubled records",
-                        "%s lies on a network file system, whose locks cannot be relied on", root);
+                        "%s is on a network file system, whose locks are unreliable", root);
   else if ((unsigned long)fs.f_type == TMPFS_MAGIC)
     doctor_findings_add(findings, FINDING_WARNING, "file system",
-                        "use a project on a disk if the records are to last",
-                        "%s lies in memory (tmpfs); a restart of the machine empties it", root);
+                        "move the project to a disk to keep the records",
+                        "%s is in memory (tmpfs); a reboot empties it", root);
   else
     doctor_findings_add(findings, FINDING_OK, "file system", NULL, "local");
 }
@@ -94,7 +94,7 @@ static bool is_shared(const struct stat *folder) {
 static const char *refuse_folder(const struct stat *folder, bool is_root, bool by_group,
                                  const char **way_out) {
   if (folder->st_uid != geteuid() && !by_group) {
-    *way_out = "run as its owner, chown it, or set owner to \"group\" where a group shares it";
+    *way_out = "run as its owner, change the owner, or set owner to \"group\" if a group shares it";
     return "belongs to another user";
   }
   if (!is_root && by_group && folder->st_uid != geteuid() && !is_shared(folder)) {
@@ -119,8 +119,7 @@ static bool check_folder(struct doctor_findings *findings, const char *path, boo
   refused = refuse_folder(&entry, is_root, by_group, &way_out);
   if (!S_ISDIR(entry.st_mode))
     doctor_findings_fail(findings, EXIT_CODE_FAILED, "project",
-                         "remove or rename it; only real folders are used", "%s is not a folder",
-                         path);
+                         "remove or rename it; links are not followed", "%s is not a folder", path);
   else if (refused)
     doctor_findings_fail(findings, is_root ? EXIT_CODE_REFUSED : EXIT_CODE_FAILED, "project",
                          way_out, "%s %s: it is user %u's and group %u's, this is user %u", path,
@@ -128,7 +127,7 @@ static bool check_folder(struct doctor_findings *findings, const char *path, boo
   else if (access(path, W_OK | X_OK) < 0)
     doctor_findings_fail(findings, EXIT_CODE_FAILED, "project",
                          "change its permissions, or name another project with -C",
-                         "%s cannot be written: %s", path, strerror(errno));
+                         "cannot write %s: %s", path, strerror(errno));
   else
     return true;
   return false;
@@ -173,7 +172,7 @@ static void check_slug(struct doctor_findings *findings, struct json_object *con
     doctor_findings_add(
         findings, FINDING_WARNING, "project name",
         "kaizen-host config set project NAME, or KAIZEN_PROJECT_SLUG in the environment",
-        "\"%s\" is only the folder's name; another project of that name would share event ids",
+        "\"%s\" is the folder's name; another project with that name would share its event ids",
         slug);
   else
     doctor_findings_add(findings, FINDING_OK, "project name", NULL, "%s", slug);
@@ -236,8 +235,8 @@ static void check_clock(struct doctor_findings *findings, struct json_object *re
   }
   if (before_program || ahead)
     doctor_findings_add(findings, FINDING_WARNING, "clock",
-                        "set the clock; nothing is lost by it meanwhile",
-                        "it says %s, but %s%s is later", now,
+                        "set the clock; nothing is lost meanwhile",
+                        "the clock says %s, but %s%s is later", now,
                         ahead ? "the log of " : "this program", ahead ? ahead : "");
   else
     doctor_findings_add(findings, FINDING_OK, "clock", NULL, "%s", now);
@@ -251,11 +250,10 @@ static void check_limits(struct doctor_findings *findings, struct json_object *r
        json_object_is_type(limits, json_type_array) && i < json_object_array_length(limits); i++) {
     struct json_object *limit = json_object_array_get_idx(limits, i);
 
-    doctor_findings_add(findings, FINDING_WARNING, "system call",
-                        "allow the call where this runs in a sandbox or container", "%s: %s; %s",
-                        report_text_string(limit, "call", "?"),
-                        report_text_string(limit, "reason", "?"),
-                        report_text_string(limit, "effect", "?"));
+    doctor_findings_add(
+        findings, FINDING_WARNING, "system call", "allow the call in the sandbox or container",
+        "%s: %s; %s", report_text_string(limit, "call", "?"),
+        report_text_string(limit, "reason", "?"), report_text_string(limit, "effect", "?"));
   }
 }
 
@@ -267,13 +265,13 @@ static void check_agents(struct doctor_findings *findings, struct json_object *r
       json_object_is_type(agents, json_type_array) ? json_object_array_length(agents) : 0;
 
   for (size_t i = 0; i < json_object_array_length(unreadable); i++)
-    doctor_findings_fail(
-        findings, EXIT_CODE_FAILED, "agent",
-        "remove the cause, or wait for the process that holds the lock; until then its events are "
-        "in no count",
-        "%s", report_text_string(json_object_array_get_idx(unreadable, i), "why", "?"));
+    doctor_findings_fail(findings, EXIT_CODE_FAILED, "agent",
+                         "remove the cause, or wait for the process that holds the lock; its "
+                         "events are not counted until then",
+                         "%s",
+                         report_text_string(json_object_array_get_idx(unreadable, i), "why", "?"));
   if (json_object_array_length(unreadable) == 0)
-    doctor_findings_add(findings, FINDING_OK, "agents", NULL, "%zu, and all can be read", count);
+    doctor_findings_add(findings, FINDING_OK, "agents", NULL, "%zu, all readable", count);
 }
 
 static void check_files(struct doctor_findings *findings, struct session *session) {
@@ -282,8 +280,7 @@ static void check_files(struct doctor_findings *findings, struct session *sessio
 
   if (report_text_delivery(session, &report, &problem) < 0) {
     doctor_findings_fail(findings, EXIT_CODE_FAILED, "agents",
-                         "remove the cause; until then nothing is known of the events", "%s",
-                         problem.text);
+                         "remove the cause; until then the events are unknown", "%s", problem.text);
     return;
   }
   check_clock(findings, report);
@@ -325,19 +322,21 @@ static void check_events(struct doctor_findings *findings, const struct waiting 
 
   if (!waiting->is_known)
     doctor_findings_add(findings, FINDING_WARNING, "events", "'status' says which agent and why",
-                        "how many are pending cannot be told; %s", by_default);
+                        "number of pending events unknown; %s", by_default);
   else
     doctor_findings_add(findings, FINDING_OK, "events", NULL, "%" PRIu64 " pending; %s",
                         waiting->pending, by_default);
   if (waiting->held > 0)
     doctor_findings_fail(findings, EXIT_CODE_UNDELIVERABLE, "events",
                          "'drain --resend-all' or 'drain --assume-sent' decides",
-                         "%" PRIu64 " held, because the project was copied or restored",
+                         "%" PRIu64 " held back until 'drain --resend-all' or 'drain "
+                         "--assume-sent': the project was copied or restored",
                          waiting->held);
   if (waiting->dead_lettered > 0)
     doctor_findings_fail(findings, EXIT_CODE_UNDELIVERABLE, "events",
-                         "'dead-letters list' says why, 'dead-letters retry' sends again",
-                         "%" PRIu64 " refused by the broker: dead letters", waiting->dead_lettered);
+                         "'dead-letters list' says why, 'dead-letters retry' sends them again",
+                         "%" PRIu64 " refused by the broker (dead letters)",
+                         waiting->dead_lettered);
 }
 
 static void check_broker(struct doctor_findings *findings, struct session *session,
@@ -354,12 +353,12 @@ static void check_broker(struct doctor_findings *findings, struct session *sessi
     doctor_findings_fail(
         findings, EXIT_CODE_UNDELIVERABLE, "broker",
         report && json_object_get_boolean(report_text_member(report, "connected"))
-            ? "'broker check' says more, 'broker init' makes a stream; events stay in the log "
-              "meanwhile"
-            : "set nats_url or start the broker; events stay in the log meanwhile",
+            ? "'broker check' says more, 'broker init' creates a stream; events stay in the log "
+              "until then"
+            : "set nats_url or start the broker; events stay in the log until then",
         "%s", problem.text);
   else
-    doctor_findings_add(findings, FINDING_OK, "broker", NULL,
+    doctor_findings_add(findings, FINDING_SKIPPED, "broker", NULL,
                         "unavailable (%s); only needed for events", problem.text);
   json_object_put(report);
 }
@@ -400,14 +399,14 @@ static int run(const struct host *host) {
   if (session_load(host, &session, &problem) < 0) {
     doctor_findings_fail(&findings, problem.exit_code, "plugin",
                          "fix the configuration file ('config path' names it), or name the plugin "
-                         "with --plugin; a bare name is looked up in KAIZEN_PLUGIN_PATH",
+                         "with --plugin; a name without a slash is looked up in KAIZEN_PLUGIN_PATH",
                          "%s", problem.text);
     return doctor_findings_end(&findings);
   }
   check_plugin(&findings, &session);
   if (session_find_project(host, &session, &problem) < 0) {
     doctor_findings_fail(&findings, problem.exit_code, "project",
-                         "go into the project's folder, or name it with -C DIR", "%s",
+                         "change to the project's folder, or name it with -C DIR", "%s",
                          problem.text);
   } else {
     if (session_create(host, &session, &problem) < 0) {
@@ -429,7 +428,7 @@ static int run(const struct host *host) {
 const struct command command_doctor = {
     .name = "doctor",
     .synopsis = "[OPTIONS]",
-    .summary = "is everything set up, and what to do where it is not",
+    .summary = "check the set-up, say how to fix it",
     .examples = examples,
     .option_groups = {own_options},
     .only_reads = true,

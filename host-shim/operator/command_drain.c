@@ -18,23 +18,24 @@
 static const double TIMEOUT_DEFAULT_S = 30;
 
 static const struct option_spec own_options[] = {
-    {"timeout", 't', OPTION_SECONDS, "S", "how long to try; 30, unless waiting cannot help"},
-    {"follow", 0, OPTION_FLAG, NULL, "stay and publish what comes, until SIGTERM or Ctrl-C"},
+    {"timeout", 't', OPTION_SECONDS, "S",
+     "try for S seconds; default: 30, less if waiting cannot help"},
+    {"follow", 0, OPTION_FLAG, NULL, "keep running and publish until SIGTERM or Ctrl-C"},
     {"roots", 0, OPTION_FILE, "FILE",
-     "with --follow: many projects, one root folder a line; read again when it changes"},
-    {"resend-since", 0, OPTION_TEXT, "T",
-     "first make pending again what was acknowledged at or after T"},
+     "with --follow: file with one project folder per line; read again when it changes"},
+    {"resend-since", 0, OPTION_TEXT, "T", "first make pending again what was acknowledged since T"},
     {"resend-all", 0, OPTION_FLAG, NULL,
-     "first make every marked event pending again, held ones too"},
-    {"assume-sent", 0, OPTION_FLAG, NULL, "take held events as sent"},
+     "first make every event pending again, also held-back ones"},
+    {"assume-sent", 0, OPTION_FLAG, NULL, "count held-back events as sent"},
     {NULL, 0, OPTION_FLAG, NULL, NULL},
 };
 
 static const struct command_example examples[] = {
-    {"drain", "send what is pending, now"},
-    {"drain --follow --roots /etc/kaizen-host/roots", "a service that publishes for many projects"},
-    {"drain --resend-since 2026-01-02T03:00:00Z", "the broker lost what it had since then"},
-    {"drain --assume-sent", "a copied project whose events the original has sent"},
+    {"drain", "send what is pending now"},
+    {"drain --follow --roots /etc/kaizen-host/roots", "run as a service for many projects"},
+    {"drain --resend-since 2026-01-02T03:00:00Z",
+     "the broker lost events since then: send them again"},
+    {"drain --assume-sent", "in a copy of a project: the original has sent these events"},
     {NULL, NULL},
 };
 
@@ -55,11 +56,13 @@ static int check_given(const struct host *host, struct problem *problem) {
   bool follow = options_given(arguments, "follow");
 
   if (decisions > 1)
-    return problem_set(problem, EXIT_CODE_USAGE,
-                       "drain: --resend-since, --resend-all and --assume-sent exclude each other");
+    return problem_set(
+        problem, EXIT_CODE_USAGE,
+        "drain: only one of --resend-since, --resend-all and --assume-sent can be used");
   if (follow && (decisions > 0 || options_given(arguments, "timeout")))
     return problem_set(problem, EXIT_CODE_USAGE,
-                       "drain: --follow goes with --roots only, not with --timeout or a --resend");
+                       "drain: --follow cannot be used with --timeout, --resend-since, "
+                       "--resend-all or --assume-sent");
   if (options_given(arguments, "roots") && !follow)
     return problem_set(problem, EXIT_CODE_USAGE, "drain: --roots needs --follow");
   return 0;
@@ -181,13 +184,13 @@ static void print_counts(const struct drain_result *result) {
   int64_t all = acknowledged + dead_lettered + (int64_t)stats->pending;
 
   if (acknowledged < 0 || dead_lettered < 0)
-    printf("records were removed meanwhile: how many events were acknowledged is not known");
+    printf("records were removed in the meantime: number of acknowledged events unknown");
   else
     printf("%" PRId64 " of %" PRId64 " event%s acknowledged", acknowledged, all,
            output_plural((uint64_t)all));
   printf(", %" PRIu64 " pending", stats->pending);
   if (result->held > 0)
-    printf(" (%" PRIu64 " of them held)", result->held);
+    printf(" (%" PRIu64 " of them held back)", result->held);
   if (acknowledged >= 0 && dead_lettered >= 0)
     printf(", %" PRId64 " dead letter%s", dead_lettered, output_plural((uint64_t)dead_lettered));
   if (stats->marked != (uint64_t)all)
@@ -200,12 +203,14 @@ static void print_counts(const struct drain_result *result) {
 static void print_resend(const struct drain_result *result) {
   if (result->changed == 0 || result->duplicates == 0)
     return;
-  output_note("%" PRIu64 " of the events sent again were known to the stream by their ids: it "
-              "stored them no second time",
-              result->duplicates);
+  output_note(
+      "%" PRIu64
+      " of the events sent again have ids that the stream knows: it did not store them again",
+      result->duplicates);
   if (result->duplicates_gone > 0)
-    output_warning("it holds some of them no more, and takes them only once its duplicate_window "
-                   "('broker check' shows it) has passed: resend then, or make the stream again");
+    output_warning(
+        "it no longer stores some of them, and accepts them only after its duplicate_window "
+        "('broker check' shows it): resend then, or create the stream again");
 }
 
 static void print_text(const struct drain_result *result) {
@@ -213,9 +218,9 @@ static void print_text(const struct drain_result *result) {
   fflush(stdout);
   print_resend(result);
   if (unreadable_tell(result->unreadable) > 0)
-    output_note("the events of what cannot be read are in none of these counts");
+    output_note("events that cannot be read are not in these counts");
   if (result->held > 0)
-    output_note("held events wait for 'drain --resend-all' or 'drain --assume-sent'");
+    output_note("held-back events wait for 'drain --resend-all' or 'drain --assume-sent'");
   if (*reason_of(result) != '\0' && !output_has_said(reason_of(result)))
     output_error("%s", reason_of(result));
 }
@@ -269,12 +274,10 @@ static int run(const struct host *host) {
 const struct command command_drain = {
     .name = "drain",
     .synopsis = "[OPTIONS]",
-    .summary = "publish what is pending",
-    .details =
-        "Events keep their ids, so that sending one again opens nothing twice.  Status 5: not "
-        "everything was\n"
-        "acknowledged in time; 6: held events, dead letters, an agent that cannot be\n"
-        "read, or a broker that cannot be used.",
+    .summary = "publish pending events",
+    .details = "Events keep their ids, so sending one again does not open a task twice.  Status 5: "
+               "not everything was acknowledged in time; 6: events held back, dead letters, an "
+               "agent that cannot be read, or a broker that cannot be used.",
     .examples = examples,
     .option_groups = {own_options},
     .run = run,

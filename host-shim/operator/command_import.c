@@ -12,18 +12,18 @@
 #include "usage/history_files.h"
 
 static const struct option_spec own_options[] = {
-    {"since", 0, OPTION_TEXT, "TIME", "only turns that ended at TIME or later: a date or a time"},
+    {"since", 0, OPTION_TEXT, "TIME", "only turns that ended at or after TIME, a date or a time"},
     {"agent", 0, OPTION_TEXT, "NAME", "record under this name"},
     {"aborted", 0, OPTION_CHOICE, "skip|failure",
-     "what a turn the user aborted counts as; skip: nothing"},
-    {"emit-event", 'e', OPTION_FLAG, NULL, "publish an event for each record; else none is"},
+     "how to record an aborted turn; skip: not at all"},
+    {"emit-event", 'e', OPTION_FLAG, NULL, "publish an event for each record; default: none"},
     {NULL, 0, OPTION_FLAG, NULL, NULL},
 };
 
 static const struct command_example examples[] = {
-    {"import claude-code", "all of this project that is still on the disk"},
-    {"import codex --since 2026-10-01", "from that day on"},
-    {"import gemini -o json", "the counts as JSON"},
+    {"import claude-code", "this project's whole history"},
+    {"import codex --since 2026-10-01", "since a day"},
+    {"import gemini -o json", "print the counts as JSON"},
     {NULL, NULL},
 };
 
@@ -34,7 +34,7 @@ static bool is_known(const char *name, struct problem *problem) {
     if (strcmp(hosts[i], name) == 0)
       return true;
   problem_set(problem, EXIT_CODE_USAGE,
-              "no history of '%s' can be read; claude-code, codex and gemini keep one", name);
+              "cannot read a history of '%s'; supported: claude-code, codex, gemini", name);
   return false;
 }
 
@@ -81,14 +81,11 @@ static int run(const struct host *host) {
 const struct command command_import = {
     .name = "import",
     .synopsis = "HOST [--since TIME] [OPTIONS]",
-    .summary = "record what a coding agent did before its hooks were installed",
-    .details = "Reads the transcripts that the agent keeps of its sessions, turn by turn: times, "
-               "outcome as far as it can be\n"
-               "told, tokens, model, tool errors.  No text of them is taken.  Only this project's "
-               "turns are recorded, under\n"
-               "the keys that the hooks make: what is in the logs already, or is imported again, "
-               "is recorded once.\n"
-               "Nothing is published unless --emit-event asks for it.",
+    .summary = "record a coding agent's history",
+    .details = "Reads the transcripts of the coding agent's sessions and records each turn of this "
+               "project: times, outcome as far as it is known, tokens, model, tool errors.  No "
+               "text is taken.  The keys are those of the hooks, so nothing is recorded twice.  No "
+               "event is published without --emit-event.",
     .examples = examples,
     .option_groups = {own_options},
     .words = {HISTORY_FILES_HOSTS},

@@ -16,7 +16,7 @@ static const struct option_spec own_options[] = {
 
 static const struct command_example examples[] = {
     {"info", "plugin, version, ABI, extensions"},
-    {"info --schema", "every setting with type, bounds and meaning"},
+    {"info --schema", "every setting with type, range and meaning"},
     {NULL, NULL},
 };
 
@@ -90,7 +90,7 @@ static int run(const struct host *host) {
 const struct command command_info = {
     .name = "info",
     .synopsis = "[OPTIONS]",
-    .summary = "the plugin: where, which, what it can do",
+    .summary = "show the plugin: file, version, extensions",
     .examples = examples,
     .option_groups = {own_options},
     .run = run,

@@ -14,19 +14,19 @@
 #include "operator/replay.h"
 
 static const struct option_spec own_options[] = {
-    {"derive-keys", 0, OPTION_FLAG, NULL, "make a key of a line's bytes for lines without one"},
-    {"skip", 0, OPTION_COUNT, "N", "leave out the first N lines"},
-    {"emit-event", 'e', OPTION_FLAG, NULL, "publish an event for each record; else none is"},
+    {"derive-keys", 0, OPTION_FLAG, NULL, "if a line has no key, make one from its bytes"},
+    {"skip", 0, OPTION_COUNT, "N", "skip the first N lines"},
+    {"emit-event", 'e', OPTION_FLAG, NULL, "publish an event for each record; default: none"},
     {"wait", 'w', OPTION_SECONDS, "S",
-     "with --emit-event: how long to wait for the broker at the end; 1"},
+     "with --emit-event: wait at most S seconds for the broker at the end; default: 1"},
     {NULL, 0, OPTION_FLAG, NULL, NULL},
 };
 
 static const struct command_example examples[] = {
-    {"replay executions.jsonl", "records of another machine or another tool"},
-    {"replay --derive-keys old.jsonl", "can be given again: the same line is recorded once"},
-    {"replay --skip 120000 big.jsonl", "go on where Ctrl-C ended it"},
-    {"export --all | kaizen-host -C ../copy replay -", "from one project into another"},
+    {"replay executions.jsonl", "records from another machine or tool"},
+    {"replay --derive-keys old.jsonl", "safe to repeat: the same line is recorded once"},
+    {"replay --skip 120000 big.jsonl", "continue after Ctrl-C"},
+    {"export --all | kaizen-host -C ../copy replay -", "copy from one project to another"},
     {NULL, NULL},
 };
 
@@ -45,7 +45,7 @@ static enum exit_code wait_for_events(const struct host *host, struct session *s
   if (end == DELIVERY_DONE)
     return EXIT_CODE_OK;
   if (end == DELIVERY_INCOMPLETE) {
-    output_note("whether every event is sent cannot be told: %s", stats.incomplete_reason);
+    output_note("cannot tell whether every event is sent: %s", stats.incomplete_reason);
     return options_given(host->arguments, "wait") ? EXIT_CODE_UNSENT : EXIT_CODE_OK;
   }
   bool says_why = stats.publisher_reason[0] != '\0' && !output_has_said(stats.publisher_reason);
@@ -96,11 +96,10 @@ const struct command command_replay = {
     .name = "replay",
     .synopsis = "[FILE|-] [OPTIONS]",
     .summary = "record many executions from JSON Lines",
-    .details = "Each line is one record as in executions.jsonl, with its \"agent\".  Without a "
-               "file, or with -, standard\n"
-               "input is read.  A line that is rejected or a duplicate does not stop the rest.  "
-               "Nothing is published\n"
-               "unless --emit-event asks for it: a backfill would open a task for each bad record.",
+    .details =
+        "Each line is one record as in executions.jsonl, with its \"agent\".  Without a file, or "
+        "with -, standard input is read.  A rejected or duplicate line does not stop the rest.  No "
+        "event is published without --emit-event: old records would open new tasks.",
     .examples = examples,
     .option_groups = {own_options},
     .words_max = 1,

@@ -17,13 +17,13 @@
 static const double BROKER_TIMEOUT_S = 2;
 
 static const struct option_spec own_options[] = {
-    {"no-broker", 0, OPTION_FLAG, NULL, "do not ask the broker"},
+    {"no-broker", 0, OPTION_FLAG, NULL, "do not contact the broker"},
     {NULL, 0, OPTION_FLAG, NULL, NULL},
 };
 
 static const struct command_example examples[] = {
-    {"status", "recorded, sent and pending, by agent"},
-    {"status --no-broker -o json", "for a program, from the files alone"},
+    {"status", "recorded, sent and pending events of each agent"},
+    {"status --no-broker -o json", "for a program, from the files only"},
     {NULL, NULL},
 };
 
@@ -68,13 +68,11 @@ static void print_trouble(const struct totals *totals) {
   uint64_t waiting = totals->pending - totals->held;
 
   if (totals->unreadable > 0)
-    printf("%sthe events of %zu agent%s cannot be told%s: the sums are those of the others\n",
-           output_style(OUTPUT_RED), totals->unreadable, output_plural(totals->unreadable),
-           output_style_end());
+    printf("%sevents of %zu agent%s unknown%s: the sums leave them out\n", output_style(OUTPUT_RED),
+           totals->unreadable, output_plural(totals->unreadable), output_style_end());
   if (totals->held > 0)
-    printf("%s%" PRIu64
-           " event%s held%s, because the project was copied or restored; 'drain --resend-all' or "
-           "'drain --assume-sent' decides\n",
+    printf("%s%" PRIu64 " event%s held back%s until 'drain --resend-all' or 'drain --assume-sent', "
+           "because the project was copied or restored\n",
            output_style(OUTPUT_YELLOW), totals->held, output_plural(totals->held),
            output_style_end());
   if (totals->dead_lettered > 0)
@@ -93,8 +91,8 @@ static void print_emission(bool emits, const struct totals *totals) {
   const char *records = output_plural(totals->recorded);
 
   if (!emits)
-    printf("events are off%s, %" PRIu64 " of %" PRIu64 " record%s marked\n",
-           totals->marked > 0 ? " by default" : "", totals->marked, totals->recorded, records);
+    printf("events are off by default, %" PRIu64 " of %" PRIu64 " record%s marked\n",
+           totals->marked, totals->recorded, records);
   else if (totals->pending == 0)
     printf("%s%s%s%" PRIu64 " event%s acknowledged, %" PRIu64 " of %" PRIu64 " record%s marked\n",
            output_style(OUTPUT_GREEN),
@@ -118,8 +116,8 @@ static void print_headline(struct json_object *report, const struct totals *tota
 static void print_agents(struct json_object *report) {
   struct json_object *agents = report_text_member(report, "agents");
   struct json_object *unreadable = unreadable_in(report);
-  static const char *const headings[] = {"agent",    ">records", ">marked", ">acknowledged",
-                                         ">pending", ">held",    ">dead",   NULL};
+  static const char *const headings[] = {"agent",    ">records",   ">marked",       ">acknowledged",
+                                         ">pending", ">held back", ">dead letters", NULL};
   static const char *const members[] = {"execution_count", "marked", "acknowledged",
                                         "pending",         "held",   "dead_lettered"};
   struct table table;
@@ -156,10 +154,9 @@ static void print_publisher(struct json_object *report, struct json_object *brok
   if (holder > 0)
     printf("\npublisher  process %.0f\n", holder);
   else if (holder < 0)
-    puts("\npublisher  a process of another container");
+    puts("\npublisher  a process in another container");
   else
-    puts(
-        "\npublisher  none at present; the next emitting process or 'drain' sends what is pending");
+    puts("\npublisher  none running; 'drain' or the next emitting process sends pending events");
   if (broker)
     broker_report_print(broker);
 }
@@ -224,10 +221,9 @@ static int run(const struct host *host) {
 const struct command command_status = {
     .name = "status",
     .synopsis = "[OPTIONS]",
-    .summary = "what is recorded, what is sent, what keeps the rest",
-    .details = "The broker is asked when events are emitted or pending.  Status 6: held events, "
-               "dead letters, an agent\n"
-               "that cannot be read, or a broker that cannot be used.",
+    .summary = "what is recorded, what is sent, why the rest is not",
+    .details = "The broker is contacted when events are on or pending.  Status 6: events held "
+               "back, dead letters, an agent that cannot be read, or a broker that cannot be used.",
     .examples = examples,
     .option_groups = {own_options},
     .only_reads = true,

@@ -15,15 +15,14 @@
 #include "report/agent_history.h"
 
 static const struct option_spec own_options[] = {
-    {"repair", 0, OPTION_FLAG, NULL,
-     "take bad lines out (they are saved first) and rebuild what is derived"},
-    {"dry-run", 0, OPTION_FLAG, NULL, "with --repair: only say what it would do"},
+    {"repair", 0, OPTION_FLAG, NULL, "save and remove bad lines, rebuild derived files"},
+    {"dry-run", 0, OPTION_FLAG, NULL, "with --repair: show what would be done"},
     {NULL, 0, OPTION_FLAG, NULL, NULL},
 };
 
 static const struct command_example examples[] = {
-    {"verify", "every agent: log, summary, checkpoint, state"},
-    {"verify coach --repair", "and put one right"},
+    {"verify", "check log, summary, checkpoint and state of every agent"},
+    {"verify coach --repair", "repair one agent"},
     {NULL, NULL},
 };
 
@@ -67,7 +66,7 @@ static void print_report(const struct verify *verify, const char *agent,
   printf(": %" PRIu64 " record%s, %s%s%s\n", report_text_count(report, "records"),
          output_plural(report_text_count(report, "records")),
          output_style(consistent ? OUTPUT_GREEN : OUTPUT_RED),
-         !consistent       ? "not consistent"
+         !consistent       ? "inconsistent"
          : verify->repairs ? "consistent after the repair"
                            : "consistent",
          output_style_end());
@@ -77,9 +76,9 @@ static void print_report(const struct verify *verify, const char *agent,
   for (size_t i = 0; !consistent && i < sizeof parts / sizeof parts[0]; i++)
     print_part(parts[i], report_text_string(report, parts[i], "ok"));
   if (*saved_to != '\0')
-    printf("  what was taken out is in %s\n", saved_to);
+    printf("  removed lines are in %s\n", saved_to);
   if (verify->dry_run && !consistent)
-    puts("  --repair would take the bad lines out, after saving them, and rebuild the rest");
+    puts("  --repair would save and remove the bad lines and rebuild the rest");
 }
 
 static int verify_agent(void *ctx, const char *agent, struct problem *problem) {
@@ -148,7 +147,7 @@ static int run(const struct host *host) {
 
   if (verify.dry_run && !verify.repairs) {
     problem_set(&problem, EXIT_CODE_USAGE,
-                "verify: --dry-run goes with --repair; without it nothing is changed");
+                "verify: --dry-run needs --repair; without it nothing is changed");
     return output_problem(&problem);
   }
   if (session_open(host, &verify.session, &problem) < 0)
@@ -166,8 +165,8 @@ static int run(const struct host *host) {
 const struct command command_verify = {
     .name = "verify",
     .synopsis = "[AGENT] [OPTIONS]",
-    .summary = "the logs against everything derived from them",
-    .details = "Status 1: something is not consistent.  Without --repair nothing is written.",
+    .summary = "check the logs and all files derived from them",
+    .details = "Status 1: something is inconsistent.  Without --repair nothing is written.",
     .examples = examples,
     .option_groups = {own_options},
     .takes_agent = true,

@@ -15,16 +15,17 @@
 #include "operator/watch_log.h"
 
 static const struct option_spec own_options[] = {
-    {"log", 0, OPTION_FLAG, NULL, "the records of the logs instead: no broker is asked"},
-    {"count", 'n', OPTION_COUNT, "N", "end after N events"},
-    {"timeout", 't', OPTION_SECONDS, "S", "end after S seconds without one"},
+    {"log", 0, OPTION_FLAG, NULL,
+     "show records from the logs instead; the broker is not contacted"},
+    {"count", 'n', OPTION_COUNT, "N", "stop after N events"},
+    {"timeout", 't', OPTION_SECONDS, "S", "stop after S seconds without an event"},
     {NULL, 0, OPTION_FLAG, NULL, NULL},
 };
 
 static const struct command_example examples[] = {
     {"watch", "until Ctrl-C"},
-    {"watch --log", "every record as it is made, with or without a broker"},
-    {"watch -n 1 --timeout 60 -o json", "the next event's envelope, as it came"},
+    {"watch --log", "show every record as it is made, with or without a broker"},
+    {"watch -n 1 --timeout 60 -o json", "print the next event as it came"},
     {NULL, NULL},
 };
 
@@ -78,7 +79,7 @@ static int watch_broker(struct session *session, uint64_t left, double timeout_s
 
   if (!broker)
     return -1;
-  output_note("waiting for events; Ctrl-C ends");
+  output_note("waiting for events; Ctrl-C stops");
   int32_t result =
       broker->watch(session->instance, (uint32_t)(timeout_s * 1000), take_event, &watch);
   if (result >= 0 || watch.seen >= watch.left || signals_pending() != 0)
@@ -107,7 +108,7 @@ static int run(const struct host *host) {
 
   if (command_word(host, 0) && !options_given(host->arguments, "log")) {
     problem_set(&problem, EXIT_CODE_USAGE,
-                "watch: an agent can be named with --log only; events come from all of them");
+                "watch: an agent can be named only with --log; events come from all agents");
     return output_problem(&problem);
   }
   if (session_open(host, &session, &problem) < 0)
@@ -120,7 +121,7 @@ static int run(const struct host *host) {
 const struct command command_watch = {
     .name = "watch",
     .synopsis = "[--log [AGENT]] [OPTIONS]",
-    .summary = "events live from the broker, or records from the logs, one line each",
+    .summary = "show events from the broker, or records, as they arrive",
     .examples = examples,
     .option_groups = {own_options},
     .takes_agent = true,

@@ -146,7 +146,7 @@ int config_edit_apply(struct session *session, const char *key, const char *valu
   char *file = session->config.file ? strdup(session->config.file) : host_config_user_file();
   if (!file)
     return problem_set(problem, EXIT_CODE_FAILED,
-                       "config: there is no home folder; name a file with --config");
+                       "config: no home folder; name a file with --config");
   struct json_object *document = session->config.document
                                      ? json_object_get(session->config.document)
                                      : json_object_new_object();

@@ -260,7 +260,7 @@ static void open_missing(struct follow *follow, double now_s) {
       continue;
     }
     if (!followed->complained)
-      output_warning("%s: %s; it is tried again", followed->root, problem.text);
+      output_warning("%s: %s; trying again", followed->root, problem.text);
     followed->complained = true;
     followed->open_again_s = now_s + LOOK_EVERY_S;
   }
@@ -309,8 +309,7 @@ static void sweep_sometimes(struct followed *followed) {
     output_note("%s: %llu lost run%s recorded", session->project_root, (unsigned long long)count,
                 output_plural(count));
   if (code < 0 && session_failed(session, "lost runs", code, &problem) < 0)
-    output_warning("%s: %s; they are looked for again in ten minutes", session->project_root,
-                   problem.text);
+    output_warning("%s: %s; trying again in ten minutes", session->project_root, problem.text);
 }
 
 /* Any call lets the plugin hand over the messages of its own thread, and counts events, which costs
@@ -341,7 +340,7 @@ static int follow_many(struct follow *follow, struct problem *problem) {
 
     if (time_text_monotonic_s() >= next_look_s) {
       if (next_look_s > 0 && read_roots(follow, &ignored) < 0)
-        output_warning("%s; the roots read before stay", ignored.text);
+        output_warning("%s; keeping the roots that were read before", ignored.text);
       next_look_s = time_text_monotonic_s() + LOOK_EVERY_S;
     }
     hear_bells(follow, time_text_monotonic_s());

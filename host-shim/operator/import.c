@@ -173,8 +173,8 @@ static int hand_over(struct import *import, const struct kaizen_names_1 *names,
   int32_t mapped = names->map(given, KAIZEN_NTS, agent, reason, sizeof reason);
 
   if (mapped < 0)
-    return problem_set(problem, EXIT_CODE_REJECTED, "no agent name can be made of '%s': %s", given,
-                       reason);
+    return problem_set(problem, EXIT_CODE_REJECTED, "cannot make an agent name from '%s': %s",
+                       given, reason);
   if (turn->outcome == TRANSCRIPT_ABORTED && !import->takes_aborted) {
     import->aborted++;
     return 0;
@@ -316,12 +316,12 @@ static void print_text(const struct import *import) {
     uint64_t count;
     const char *what;
   } others[] = {
-      {import->recorded_before + total->duplicates, "recorded before"},
+      {import->recorded_before + total->duplicates, "already recorded"},
       {total->older_than_retention, "older than the retention"},
       {total->rejected - total->older_than_retention, "refused by the plugin"},
       {import->aborted, "aborted by the user; --aborted failure records them"},
       {import->history.unfinished, "without an end: still open, or the agent was killed"},
-      {import->history.nameless, "by subagents without a name, which are not runs"},
+      {import->history.nameless, "by subagents without a name"},
       {import->history.elsewhere, "of other projects"},
   };
 
@@ -353,7 +353,7 @@ int import_report(const struct import *import) {
   else
     print_text(import);
   if (signals_pending() != 0) {
-    output_error("interrupted; the same command goes on");
+    output_error("interrupted; run the same command to continue");
     return EXIT_CODE_SIGNALLED + signals_pending();
   }
   if (total->rejected > total->older_than_retention)

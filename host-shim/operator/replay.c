@@ -58,11 +58,10 @@ int replay_open(struct replay *replay, const char *file, struct problem *problem
     return -1;
   replay->fd = !file || strcmp(file, "-") == 0 ? STDIN_FILENO : open(file, O_RDONLY | O_CLOEXEC);
   if (replay->fd < 0)
-    return problem_set(problem, EXIT_CODE_FAILED, "%s: cannot be opened: %s", file,
-                       strerror(errno));
+    return problem_set(problem, EXIT_CODE_FAILED, "%s: cannot open: %s", file, strerror(errno));
   if (fstat(replay->fd, &entry) == 0) {
     if (S_ISDIR(entry.st_mode))
-      return problem_set(problem, EXIT_CODE_FAILED, "%s: it is a folder", file ? file : "-");
+      return problem_set(problem, EXIT_CODE_FAILED, "%s: is a folder", file ? file : "-");
     if (S_ISREG(entry.st_mode))
       replay->input_bytes = (uint64_t)entry.st_size;
   }
@@ -76,7 +75,7 @@ int replay_open_descriptor(struct replay *replay, int fd, struct problem *proble
   if (fstat(fd, &entry) == 0)
     replay->input_bytes = (uint64_t)entry.st_size;
   if (lseek(fd, 0, SEEK_SET) < 0)
-    return problem_set(problem, EXIT_CODE_FAILED, "the input cannot be read: %s", strerror(errno));
+    return problem_set(problem, EXIT_CODE_FAILED, "cannot read the input: %s", strerror(errno));
   return open_buffer(replay, problem);
 }
 
@@ -130,8 +129,7 @@ static int fill(struct replay *replay, struct problem *problem) {
     ssize_t got = read(replay->fd, replay->buffer + replay->used, replay->room - replay->used);
 
     if (got < 0 && errno != EINTR && errno != EAGAIN)
-      return problem_set(problem, EXIT_CODE_FAILED, "the input cannot be read: %s",
-                         strerror(errno));
+      return problem_set(problem, EXIT_CODE_FAILED, "cannot read the input: %s", strerror(errno));
     replay->used += got > 0 ? (size_t)got : 0;
     replay->ended = got == 0;
   }
@@ -172,7 +170,7 @@ static int grow(struct replay *replay, struct problem *problem) {
   if (!larger)
     return problem_set(problem, EXIT_CODE_FAILED,
                        "line %" PRIu64
-                       " has more than %zu bytes; to go on after it: --skip %" PRIu64,
+                       " has more than %zu bytes; to continue after it: --skip %" PRIu64,
                        replay->lines_done + 1, replay->room, replay->lines_done + 1);
   replay->buffer = larger;
   replay->room *= 2;
@@ -238,22 +236,22 @@ static void say_how_to_go_on(struct replay *replay, int32_t result, char text[25
     rest->count = 0;
   }
   if (rest->count == 0) {
-    snprintf(text, 256, "to go on: --skip %" PRIu64 "%s", replay->lines_done,
+    snprintf(text, 256, "to continue: --skip %" PRIu64 "%s", replay->lines_done,
              problem_exit_code(result) == EXIT_CODE_UNKNOWN
-                 ? ", with --derive-keys unless each line has a key of its own"
+                 ? ", and --derive-keys unless each line has its own key"
                  : "");
   } else if (!rest->no_memory && replay_rest_save(rest, name) == 0) {
     snprintf(text, 256,
              "%zu of them, from line %" PRIu64
-             " on, are not recorded and were saved as %s; to go on: "
-             "replay that file first, then this one with --skip %" PRIu64,
+             " on, are not recorded but saved as %s; to continue: replay that file, then this one "
+             "with --skip %" PRIu64,
              rest->count, rest->numbers[0], name, replay->lines_done);
   } else {
-    output_error("not recorded, and not saved either (%s): these lines",
+    output_error("not recorded and not saved (%s): these lines",
                  rest->no_memory ? "out of memory" : strerror(errno));
     for (size_t i = 0; i < rest->count; i++)
       output_note("line %" PRIu64, rest->numbers[i]);
-    snprintf(text, 256, "to go on: take these lines out by hand, then --skip %" PRIu64,
+    snprintf(text, 256, "to continue: extract these lines by hand, then --skip %" PRIu64,
              replay->lines_done);
   }
 }
@@ -433,7 +431,7 @@ int replay_report(const struct replay *replay) {
   else
     print_text(replay);
   if (replay->interrupted != 0) {
-    output_error("interrupted; to go on: --skip %" PRIu64, replay->lines_done);
+    output_error("interrupted; to continue: --skip %" PRIu64, replay->lines_done);
     return EXIT_CODE_SIGNALLED + replay->interrupted;
   }
   /* What is only too old is what the log would have forgotten by itself. */

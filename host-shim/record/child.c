@@ -126,7 +126,7 @@ int child_run(char *const *argv, struct child_result *result, struct problem *pr
 
   *result = (struct child_result){.exec_error = 0};
   if (pipe2(error_pipe, O_CLOEXEC) < 0)
-    return problem_set(problem, EXIT_CODE_EXEC, "exec: no pipe: %s", strerror(errno));
+    return problem_set(problem, EXIT_CODE_EXEC, "exec: cannot create a pipe: %s", strerror(errno));
   child_default.sa_handler = SIG_DFL; /* inherited as ignored, it would take the status away */
   sigaction(SIGCHLD, &child_default, NULL);
   block_signals(&watched, &before);
@@ -146,7 +146,7 @@ int child_run(char *const *argv, struct child_result *result, struct problem *pr
     result->elapsed_s = ended_s - started_s;
     settle(&watch, ended_s);
   } else {
-    problem_set(problem, EXIT_CODE_EXEC, "exec: no process: %s", strerror(errno));
+    problem_set(problem, EXIT_CODE_EXEC, "exec: cannot create a process: %s", strerror(errno));
   }
   group_signals_end(&watch.group);
   if (watch.signals >= 0)

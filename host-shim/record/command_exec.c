@@ -23,24 +23,23 @@ static const double QUALITY_TIMEOUT_S = 30;
 
 static const struct option_spec own_options[] = {
     {"result", 0, OPTION_CHOICE, RESULT_FORMATS,
-     "read the JSON the command prints: outcome, duration, tokens, cost, its own key"},
+     "read outcome, duration, tokens, cost and key from the JSON that the command prints"},
     {"quality-cmd", 0, OPTION_TEXT, "CMD",
-     "run CMD with sh afterwards; the number from 0 to 1 it prints is the quality"},
-    {"quality-timeout", 0, OPTION_SECONDS, "S", "how long CMD may take; 30"},
+     "run CMD with sh afterwards; it prints the quality, from 0 to 1"},
+    {"quality-timeout", 0, OPTION_SECONDS, "S", "stop CMD after S seconds; default: 30"},
     {"aborted", 0, OPTION_CHOICE, "skip|failure",
-     "what a command ended by Ctrl-C or SIGTERM counts as; skip: nothing"},
-    {"require-record", 0, OPTION_FLAG, NULL,
-     "status 125 when the command succeeded but was not recorded"},
+     "how to record a run ended by Ctrl-C or SIGTERM; skip: not at all"},
+    {"require-record", 0, OPTION_FLAG, NULL, "exit with 125 if a successful run is not recorded"},
     {NULL, 0, OPTION_FLAG, NULL, NULL},
 };
 
 static const struct command_example examples[] = {
-    {"exec coach -- make test", "success is status 0"},
-    {"exec nightly --quality 0.9 --emit-event -- ./run-agent --all", "with what record takes"},
-    {"exec deploy --aborted failure -- ./deploy.sh", "Ctrl-C counts as a failure"},
+    {"exec coach -- make test", "exit status 0 is a success"},
+    {"exec nightly --quality 0.9 --emit-event -- ./run-agent --all", "with options of record"},
+    {"exec deploy --aborted failure -- ./deploy.sh", "record Ctrl-C as a failure"},
     {"exec fixer --result claude-json --quality-cmd ./judge.sh -- claude -p --output-format json "
      "'fix it'",
-     "what the agent says of itself, and what a judge says of it"},
+     "the agent's own figures, and the quality from a script"},
     {NULL, NULL},
 };
 
@@ -117,9 +116,9 @@ static int check_given(const struct host *host, struct problem *problem) {
   char **rest = host->arguments->rest;
 
   if (!rest || !*rest)
-    return problem_set(problem, EXIT_CODE_EXEC,
-                       "exec: the command is missing; write it after --, as in: kaizen-host exec "
-                       "coach -- make test");
+    return problem_set(
+        problem, EXIT_CODE_EXEC,
+        "exec: missing command; put it after --, as in: kaizen-host exec coach -- make test");
   return 0;
 }
 
@@ -141,7 +140,7 @@ static int run_command(const struct host *host, struct child_result *result,
   if (failed == 0 && result->exec_error == 0) {
     *has_said = result_read(format, text, len, said, &unread) == 0;
     if (!*has_said)
-      output_warning("exec: %s; status and time are recorded", unread.text);
+      output_warning("exec: %s; recording status and time", unread.text);
   }
   result_capture_free(capture);
   return failed;
@@ -165,7 +164,7 @@ static void take_quality(const struct host *host, struct record_request *request
   if (!command || (request->execution.flags & KAIZEN_EXEC_HAS_QUALITY) != 0)
     return;
   if (result_quality_run(command, exit_status(result), timeout_s, &quality, &problem) < 0) {
-    output_warning("exec: %s; recorded without a quality", problem.text);
+    output_warning("exec: %s; recording no quality", problem.text);
     return;
   }
   request->execution.quality_score = quality;
@@ -188,16 +187,16 @@ static int run_and_record(const struct host *host, struct record_request *reques
   int status = exit_status(&result);
   if (result.exec_error != 0) {
     exec_span_cancel(host, request, token);
-    output_error("exec: %s: %s; nothing is recorded", command[0], strerror(result.exec_error));
+    output_error("exec: %s: %s; not recorded", command[0], strerror(result.exec_error));
     return status;
   }
   if (is_aborted(&result, has_said ? &said : NULL) && skips) {
     exec_span_cancel(host, request, token);
-    output_note("exec: aborted, not recorded; --aborted failure records it");
+    output_note("exec: aborted; not recorded (--aborted failure records it)");
     return status;
   }
   if (has_said && take_said(request, &result, &said) < 0)
-    output_warning("exec: out of memory; what the command said of itself is not recorded");
+    output_warning("exec: out of memory; the command's own figures are not recorded");
   take_quality(host, request, &result);
   if (!ends_span(request, given_key))
     exec_span_cancel(host, request, token);
@@ -223,7 +222,7 @@ static int run(const struct host *host) {
     result = exec_span_begin(host, &request, token, &problem);
   int status = EXIT_CODE_EXEC;
   if (result < 0)
-    output_error("nothing was run: %s", problem.text);
+    output_error("command not run: %s", problem.text);
   else
     status = run_and_record(host, &request, token, &problem);
   record_request_fini(&request);
@@ -233,13 +232,13 @@ static int run(const struct host *host) {
 const struct command command_exec = {
     .name = "exec",
     .synopsis = "AGENT [OPTIONS] -- COMMAND [ARGUMENT...]",
-    .summary = "run a command, record how long it took and how it ended",
-    .details = "The command's status is passed through, 128 plus the number for a signal;\n"
-               "exec's own are 125, 126 (cannot be run) and 127 (not found).  With a record that\n"
-               "would be rejected in any case the command is not run: 125.  A recording that\n"
-               "fails later is said on standard error and changes nothing else, unless\n"
-               "--require-record is given.  A run whose exec is killed becomes one failure, lost.\n"
-               "With -o json the result goes to standard error.",
+    .summary = "run a command, record its duration and outcome",
+    .details = "The command's exit status is passed through; after a signal it is 128 plus the "
+               "signal's number.  exec itself uses 125, 126 (cannot be run) and 127 (not found).  "
+               "If the record would be rejected in any case, the command is not run: 125.  If "
+               "recording fails later, a message says so and the status stays, unless "
+               "--require-record is given.  If exec is killed, the run is recorded as one failure "
+               "with outcome \"lost\".  With -o json the result goes to standard error.",
     .examples = examples,
     .option_groups = {record_request_options, own_options},
     .takes_agent = true,

@@ -17,20 +17,20 @@ static const size_t STDIN_BYTES_MAX = 16 * 1024 * 1024; /* the plugin's own boun
 
 static const struct option_spec own_options[] = {
     {"json", 0, OPTION_FLAG, NULL,
-     "the record is a JSON object on standard input; options win over its members"},
+     "read the record as JSON from standard input; options override its members"},
     {"from", 0, OPTION_CHOICE, RESULT_FORMATS,
-     "standard input is what a coding agent printed; the agent is its name unless given"},
+     "read the result of a coding agent from standard input; AGENT defaults to its name"},
     {NULL, 0, OPTION_FLAG, NULL, NULL},
 };
 
 static const struct command_example examples[] = {
-    {"record coach --success --time 120 --quality 0.9", "it went well"},
-    {"record coach --failure --metadata error_type=timeout", "it did not"},
+    {"record coach --success --time 120 --quality 0.9", "a success"},
+    {"record coach --failure --metadata error_type=timeout", "a failure"},
     {"record coach --success --emit-event --wait 5",
-     "publish an event, wait up to 5 s for the broker"},
+     "publish an event, wait at most 5 s for the broker"},
     {"record coach --json --idempotency-key run-17 < record.json",
-     "a record made elsewhere, at most once"},
-    {"record --from claude-json < result.json", "what `claude -p --output-format json` printed"},
+     "a record from elsewhere, at most once"},
+    {"record --from claude-json < result.json", "the output of `claude -p --output-format json`"},
     {NULL, NULL},
 };
 
@@ -40,7 +40,7 @@ static int take_result(const struct host *host, struct record_request *request,
   char *text = NULL;
   size_t len = 0;
   if (options_given(host->arguments, "json"))
-    return problem_set(problem, EXIT_CODE_USAGE, "--json and --from exclude each other");
+    return problem_set(problem, EXIT_CODE_USAGE, "--json and --from cannot be used together");
   if (file_text_read("-", STDIN_BYTES_MAX, &text, &len, problem) < 0)
     return -1;
   int result = result_read(options_text(host->arguments, "from", ""), text, len, said, problem);
@@ -59,11 +59,10 @@ static int check_given(const struct host *host, const struct record_request *req
   bool maps = options_given(host->arguments, "map-agent");
   if (!request->agent_as_given && (!is_json || maps))
     return problem_set(problem, EXIT_CODE_USAGE,
-                       "record: the agent is missing; usage: kaizen-host record %s",
+                       "record: missing agent; usage: kaizen-host record %s",
                        command_record.synopsis);
   if (request->execution.outcome == 0 && !is_json)
-    return problem_set(problem, EXIT_CODE_USAGE,
-                       "record: one of --success and --failure is needed");
+    return problem_set(problem, EXIT_CODE_USAGE, "record: give --success or --failure");
   return 0;
 }
 
@@ -110,14 +109,13 @@ static int run(const struct host *host) {
 
 const struct command command_record = {
     .name = "record",
-    .synopsis = "AGENT --success|--failure [OPTIONS]\n  kaizen-host record [AGENT] --json "
-                "[OPTIONS] < RECORD",
-    .summary = "record one execution of an agent",
-    .details = "HELIX_SESSION_UID, HELIX_REPO, HELIX_FLAVOR, HELIX_TOKENS and "
-               "HELIX_INFRA_OVERHEAD_SHARE are taken\n"
-               "into the record; what is given explicitly wins.  Without --wait, a record whose "
-               "event is still\n"
-               "on its way ends with status 0: the event stays in the log and is sent later.",
+    .synopsis = "AGENT --success|--failure [OPTIONS]",
+    .second_synopsis = "[AGENT] --json [OPTIONS] < RECORD",
+    .summary = "record one run of an agent",
+    .details =
+        "HELIX_SESSION_UID, HELIX_REPO, HELIX_FLAVOR, HELIX_TOKENS and HELIX_INFRA_OVERHEAD_SHARE "
+        "are added to the record unless it has these members.  Without --wait, the status is 0 "
+        "even if the event is still pending: it stays in the log and is sent later.",
     .examples = examples,
     .option_groups = {record_request_options, own_options},
     .takes_agent = true,

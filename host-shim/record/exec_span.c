@@ -70,7 +70,7 @@ static int begin(const struct host *host, struct session *session,
   json_object_put(key);
   if (code >= 0 || (code != KAIZEN_E_REJECTED && !options_given(host->arguments, "require-record")))
     return 0;
-  return session_failed(session, "the run cannot be begun", code, problem);
+  return session_failed(session, "cannot begin the run", code, problem);
 }
 
 /* Whether execvp() would find the command: for one that is not there nothing is written. */
@@ -122,7 +122,7 @@ static int cancel(const struct host *host, const struct record_request *request,
   int32_t code =
       extension ? extension->cancel(session.instance, agent->ptr, agent->len, token) : KAIZEN_OK;
   int result = !extension ? -1
-               : code < 0 ? session_failed(&session, "the run cannot be cancelled", code, problem)
+               : code < 0 ? session_failed(&session, "cannot cancel the run", code, problem)
                           : 0;
   session_close(&session);
   return result;

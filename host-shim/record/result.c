@@ -34,8 +34,8 @@ int result_read(const char *format, const char *text, size_t len, struct result_
   if (formats[i].read(text, len, said) == 0)
     return 0;
   return problem_set(problem, EXIT_CODE_REJECTED,
-                     "no result of %s in %zu bytes of output; it is made by %s", formats[i].name,
-                     len, formats[i].made_by);
+                     "no result of %s in %zu bytes of output; run it as %s", formats[i].name, len,
+                     formats[i].made_by);
 }
 
 static int add_text(struct json_text_members *members, const char *name, const char *text) {

@@ -143,7 +143,7 @@ struct result_capture *result_capture_begin(struct problem *problem) {
   close(ends[1]);
   return capture;
 failed:
-  problem_set(problem, EXIT_CODE_EXEC, "exec: the command's output cannot be read along: %s",
+  problem_set(problem, EXIT_CODE_EXEC, "exec: cannot read the command's output: %s",
               strerror(errno));
   for (int i = 0; i < 2; i++)
     if (ends[i] >= 0)

@@ -107,7 +107,7 @@ static int read_number(const char *command, char *text, double *quality, struct 
   if (*quality >= 0 && *quality <= 1)
     return 0;
   return problem_set(problem, EXIT_CODE_FAILED,
-                     "--quality-cmd %.200s: it printed '%.60s', which is not a number from 0 to 1",
+                     "--quality-cmd %.200s: printed '%.60s', which is not a number from 0 to 1",
                      command, word);
 }
 
@@ -119,7 +119,7 @@ static int run(const char *command, int exit_status, double timeout_s, const sig
   int from = -1;
   pid_t child = start(command, exit_status, mask, &from);
   if (child < 0)
-    return problem_set(problem, EXIT_CODE_FAILED, "--quality-cmd: it cannot be run: %s",
+    return problem_set(problem, EXIT_CODE_FAILED, "--quality-cmd: cannot run it: %s",
                        strerror(errno));
   bool has_ended = read_output(from, watched, deadline_s, text) &&
                    wait_for(child, watched, deadline_s, wait_status);
@@ -132,8 +132,8 @@ static int run(const char *command, int exit_status, double timeout_s, const sig
     return 0;
   return time_text_monotonic_s() < deadline_s
              ? problem_set(problem, EXIT_CODE_FAILED, "--quality-cmd %.200s: interrupted", command)
-             : problem_set(problem, EXIT_CODE_FAILED, "--quality-cmd %.200s: not over in %g s",
-                           command, timeout_s);
+             : problem_set(problem, EXIT_CODE_FAILED,
+                           "--quality-cmd %.200s: not finished within %g s", command, timeout_s);
 }
 
 int result_quality_run(const char *command, int exit_status, double timeout_s, double *quality,
@@ -151,7 +151,7 @@ int result_quality_run(const char *command, int exit_status, double timeout_s, d
   if (result < 0)
     return -1;
   if (!WIFEXITED(wait_status) || WEXITSTATUS(wait_status) != 0)
-    return problem_set(problem, EXIT_CODE_FAILED, "--quality-cmd %.200s: it failed (status %d)",
+    return problem_set(problem, EXIT_CODE_FAILED, "--quality-cmd %.200s: failed with status %d",
                        command,
                        WIFEXITED(wait_status) ? WEXITSTATUS(wait_status)
                                               : EXIT_CODE_SIGNALLED + WTERMSIG(wait_status));

@@ -15,15 +15,15 @@ static const double WORSE_P = 0.01; /* one test that was asked for, not one of m
 enum rule { MIN_SUCCESS, MIN_QUALITY, MAX_P95, MAX_COST, MAX_RUN_COST, MAX_FAILURES, NO_WORSE };
 
 const struct option_spec check_rules_options[] = {
-    [MIN_SUCCESS] = {"min-success", 0, OPTION_TEXT, "SHARE",
-                     "at least this share succeeds: 0.8, 80%"},
-    [MIN_QUALITY] = {"min-quality", 0, OPTION_NUMBER, "Q", "the mean quality is at least Q"},
-    [MAX_P95] = {"max-p95", 0, OPTION_TEXT, "TIME", "95 of 100 runs take no longer: 90s, 10m, 1h"},
-    [MAX_COST] = {"max-cost", 0, OPTION_NUMBER, "USD", "these runs together cost no more"},
-    [MAX_RUN_COST] = {"max-run-cost", 0, OPTION_NUMBER, "USD", "a run costs no more on average"},
-    [MAX_FAILURES] = {"max-failures-in-a-row", 0, OPTION_COUNT, "N", "no more failures in a row"},
+    [MIN_SUCCESS] = {"min-success", 0, OPTION_TEXT, "SHARE", "least share of successes: 0.8, 80%"},
+    [MIN_QUALITY] = {"min-quality", 0, OPTION_NUMBER, "Q", "least mean quality"},
+    [MAX_P95] = {"max-p95", 0, OPTION_TEXT, "TIME",
+                 "longest duration of 95 of 100 runs: 90s, 10m, 1h"},
+    [MAX_COST] = {"max-cost", 0, OPTION_NUMBER, "USD", "highest cost of all these runs"},
+    [MAX_RUN_COST] = {"max-run-cost", 0, OPTION_NUMBER, "USD", "highest average cost of a run"},
+    [MAX_FAILURES] = {"max-failures-in-a-row", 0, OPTION_COUNT, "N", "most failures in a row"},
     [NO_WORSE] = {"no-worse-than", 0, OPTION_TEXT, "TIME",
-                  "success is no worse than in the TIME before: 30d"},
+                  "success no worse than in the TIME before: 30d"},
     {NULL, 0, OPTION_FLAG, NULL, NULL},
 };
 
@@ -78,8 +78,9 @@ int check_rules_read(const struct arguments *arguments, struct check_rules *rule
     rules->count++;
   }
   if (rules->count == 0)
-    return problem_set(problem, EXIT_CODE_USAGE,
-                       "check: give a rule, as --min-success 0.8 or --no-worse-than 30d");
+    return problem_set(
+        problem, EXIT_CODE_USAGE,
+        "check: no rule given; for example --min-success 0.8 or --no-worse-than 30d");
   return 0;
 }
 

@@ -23,18 +23,18 @@ enum {
 
 static const struct option_spec own_options[] = {
     {"all", 'a', OPTION_FLAG, NULL, "every agent of the project"},
-    {"min-count", 0, OPTION_COUNT, "N", "of fewer runs nothing can be told; 1 unless given"},
-    {"on-too-few", 0, OPTION_CHOICE, "pass|fail", "what that counts as; fail unless given"},
-    {"markdown", 0, OPTION_FILE, "FILE", "append a table, for $GITHUB_STEP_SUMMARY"},
+    {"min-count", 0, OPTION_COUNT, "N", "fewest runs that can be judged; default: 1"},
+    {"on-too-few", 0, OPTION_CHOICE, "pass|fail", "result with fewer runs; default: fail"},
+    {"markdown", 0, OPTION_FILE, "FILE", "append a Markdown table, as for $GITHUB_STEP_SUMMARY"},
     {NULL, 0, OPTION_FLAG, NULL, NULL},
 };
 
 static const struct command_example examples[] = {
-    {"check coach --min-success 0.8", "the last 20 runs; status 1 when fewer succeeded"},
+    {"check coach --min-success 0.8", "the last 20 runs; status 1 if fewer succeeded"},
     {"check --all --no-worse-than 30d --min-count 5 --on-too-few pass",
-     "has any agent got worse within a month?"},
+     "has any agent got worse in a month?"},
     {"check coach --since 7d --max-p95 10m --max-cost 2.50 --max-failures-in-a-row 3",
-     "this week: time, money, failures in a row"},
+     "this week: duration, cost, failures in a row"},
     {NULL, NULL},
 };
 
@@ -243,10 +243,10 @@ static int run(const struct host *host) {
 const struct command command_check = {
     .name = "check",
     .synopsis = "AGENT|--all RULE... [OPTIONS]",
-    .summary = "hold an agent's runs to rules, for CI",
+    .summary = "check an agent's runs against rules, for CI",
     .details =
-        "The last 20 runs are held to the rules, unless --since, --until or --last choose others.\n"
-        "Status 1 when a rule is not met, or when nothing can be told and --on-too-few is fail.",
+        "The last 20 runs are checked, unless --since, --until or --last choose others.  Status 1 "
+        "if a rule is not met, or if there are too few runs and --on-too-few is fail.",
     .examples = examples,
     .option_groups = {check_rules_options, own_options, window_options, roots_options},
     .takes_agent = true,

@@ -21,16 +21,16 @@ enum { GROUPS_MAX = 6 };
 static const double CARRIES_P = 0.01;
 
 static const struct option_spec own_options[] = {
-    {"by", 0, OPTION_TEXT, "KEY", "the values of a member of the records, or of their metadata"},
-    {"values", 0, OPTION_TEXT, "A,B", "with --by: which two; else the two most frequent"},
-    {"split", 0, OPTION_TEXT, "T", "the time before T against the time from T on"},
+    {"by", 0, OPTION_TEXT, "KEY", "compare values of a record member or metadata key"},
+    {"values", 0, OPTION_TEXT, "A,B", "with --by: two values; default: the two most frequent"},
+    {"split", 0, OPTION_TEXT, "T", "compare runs before T with runs since T"},
     {NULL, 0, OPTION_FLAG, NULL, NULL},
 };
 
 static const struct command_example examples[] = {
     {"compare coach mentor", "two agents"},
-    {"compare coach --by model", "one agent with the models it ran with"},
-    {"compare coach --since 14d --split 7d", "this week against the week before"},
+    {"compare coach --by model", "one agent, by model"},
+    {"compare coach --since 14d --split 7d", "this week with the week before"},
     {NULL, NULL},
 };
 
@@ -297,7 +297,7 @@ static int check_given(struct compare *compare, const struct host *host, int64_t
 
   if ((command_word(host, 1) != NULL) + (by != NULL) + (split != NULL) != 1)
     return problem_set(problem, EXIT_CODE_USAGE,
-                       "compare: give either a second agent, --by KEY, or --split T");
+                       "compare: give a second agent, --by KEY or --split T");
   if (by && *by == '\0')
     return problem_set(problem, EXIT_CODE_USAGE, "--by: the key is empty");
   if (options_given(host->arguments, "values") && !by)
@@ -347,11 +347,10 @@ static int run(const struct host *host) {
 const struct command command_compare = {
     .name = "compare",
     .synopsis = "AGENT [AGENT] [OPTIONS]",
-    .summary = "two agents, periods or models against each other",
-    .details =
-        "Success by an exact test, the rest by ranks.  \"a difference\" is one that chance gives "
-        "in\n"
-        "fewer than 1 of 100 cases; of fewer than 5 runs on a side it is \"too few to tell\".",
+    .summary = "compare two agents, periods or models",
+    .details = "Success is compared by an exact test, the other figures by ranks.  \"a "
+               "difference\" arises by chance in fewer than 1 of 100 cases.  With fewer than 5 "
+               "runs on a side it is \"too few to tell\".",
     .examples = examples,
     .option_groups = {own_options, window_options},
     .takes_agent = true,

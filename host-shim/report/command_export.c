@@ -14,16 +14,16 @@
 #include "report/report_commands.h"
 
 static const struct option_spec own_options[] = {
-    {"all", 'a', OPTION_FLAG, NULL, "every agent, one after the other"},
+    {"all", 'a', OPTION_FLAG, NULL, "all agents, one after the other"},
     {"last", 'n', OPTION_COUNT, "N", "only the last N records of each agent"},
-    {"format", 0, OPTION_CHOICE, EXPORT_FORMAT_WORDS, "jsonl unless given"},
+    {"format", 0, OPTION_CHOICE, EXPORT_FORMAT_WORDS, "output format; default: jsonl"},
     {NULL, 0, OPTION_FLAG, NULL, NULL},
 };
 
 static const struct command_example examples[] = {
     {"export coach > coach.jsonl", "one agent's records as JSON Lines"},
-    {"export --all | gzip > project.jsonl.gz", "all of them"},
-    {"export --all --since 7d --format csv > week.csv", "this week for a spreadsheet"},
+    {"export --all | gzip > project.jsonl.gz", "all agents"},
+    {"export --all --since 7d --format csv > week.csv", "this week, for a spreadsheet"},
     {NULL, NULL},
 };
 
@@ -83,8 +83,7 @@ static int export_opened(struct export *export, const char *agent, struct proble
                      : agent_history_each(&export->session, export_each, export, problem);
   if (result == 0 && export->refused > 0)
     result = problem_set(problem, EXIT_CODE_FAILED,
-                         "%" PRIu64 " record%s left out: JSON that only a lenient reader takes; "
-                         "--format jsonl has them",
+                         "%" PRIu64 " record%s left out: not strict JSON; --format jsonl has them",
                          export->refused, output_plural(export->refused));
   json_object_put(settings);
   return result;
@@ -105,10 +104,9 @@ static int run(const struct host *host) {
 const struct command command_export = {
     .name = "export",
     .synopsis = "AGENT|--all [OPTIONS]",
-    .summary = "the log as JSON Lines, CSV, CloudEvents or OpenTelemetry spans",
-    .details =
-        "As jsonl the records come out as the log has them, with -o json as well; 'replay' takes\n"
-        "them back.  cloudevents and otlp-json are one JSON object a line.",
+    .summary = "print the log as JSON Lines, CSV, CloudEvents or OTLP spans",
+    .details = "jsonl prints the records as they are in the log, also with -o json; 'replay' reads "
+               "them back.  cloudevents and otlp-json print one JSON object per line.",
     .examples = examples,
     .option_groups = {own_options, window_range_options},
     .takes_agent = true,

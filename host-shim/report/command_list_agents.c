@@ -16,16 +16,16 @@
 #include "report/report_commands.h"
 
 static const struct option_spec own_options[] = {
-    {"columns", 0, OPTION_TEXT, "LIST", "which columns, separated by commas; 'all' for every one"},
-    {"sort", 0, OPTION_TEXT, "COLUMN", "order by a column; -COLUMN the other way round"},
+    {"columns", 0, OPTION_TEXT, "LIST", "columns to print, separated by commas; or 'all'"},
+    {"sort", 0, OPTION_TEXT, "COLUMN", "sort by a column; -COLUMN reverses"},
     {NULL, 0, OPTION_FLAG, NULL, NULL},
 };
 
 static const struct command_example examples[] = {
     {"list", "every agent of this project"},
-    {"list --since 7d --sort success", "this week, the worst on top"},
+    {"list --since 7d --sort success", "this week, the worst first"},
     {"list --columns agent,success,cost,model,reason --sort -cost",
-     "what costs most, and why it fails"},
+     "the most expensive first, with reasons for failures"},
     {"list --roots /etc/kaizen/roots --sort success", "every project of this machine"},
     {"list -o json", "for a program"},
     {NULL, NULL},
@@ -150,13 +150,10 @@ static int run(const struct host *host) {
 const struct command command_list_agents = {
     .name = "list",
     .synopsis = "[OPTIONS]",
-    .summary = "the project's agents, one line each",
-    .details =
-        "The columns are agent, executions, success, last20, week, quality, p50, p90, p95, "
-        "tokens,\n"
-        "cost, run-cost, primary, per-day, model, reason, last and change; with --roots project\n"
-        "and root, too.  A change is named only when the numbers carry it; an empty one means\n"
-        "that none does.",
+    .summary = "list the project's agents",
+    .details = "The columns are agent, executions, success, last20, week, quality, p50, p90, p95, "
+               "tokens, cost, run-cost, primary, per-day, model, reason, last and change; with "
+               "--roots also project and root.  change is shown only if it is significant.",
     .examples = examples,
     .option_groups = {window_options, own_options, roots_options},
     .only_reads = true,

@@ -18,13 +18,13 @@
 
 static const struct option_spec own_options[] = {
     {"textfile", 0, OPTION_FILE, "FILE",
-     "write this file, as a whole; for node_exporter its name ends in .prom"},
+     "replace this file; for node_exporter it must end in .prom"},
     {NULL, 0, OPTION_FLAG, NULL, NULL},
 };
 
 static const struct command_example examples[] = {
-    {"openmetrics", "to standard output"},
-    {"openmetrics --textfile /var/lib/node_exporter/kaizen.prom", "from a timer"},
+    {"openmetrics", "print to standard output"},
+    {"openmetrics --textfile /var/lib/node_exporter/kaizen.prom", "write a file, from a timer"},
     {"openmetrics --roots /etc/kaizen/roots", "every project of this machine"},
     {NULL, NULL},
 };
@@ -38,13 +38,13 @@ static const struct metric {
     {"kaizen_executions", "execution_count", "Executions in the agent's log.", METRIC_NUMBER},
     {"kaizen_last_execution_timestamp_seconds", "last_execution", "End of the latest execution.",
      METRIC_TIME},
-    {"kaizen_events_marked", "marked", "Records in the log that are to be published.",
+    {"kaizen_events_marked", "marked", "Records in the log that have an event to publish.",
      METRIC_NUMBER},
     {"kaizen_events_acknowledged", "acknowledged", "Marked records that the broker acknowledged.",
      METRIC_NUMBER},
     {"kaizen_events_pending", "pending",
-     "Marked records still to be acknowledged, held ones included.", METRIC_NUMBER},
-    {"kaizen_events_held", "held", "Pending records that wait for an operator's decision.",
+     "Marked records that are not acknowledged yet, including those held back.", METRIC_NUMBER},
+    {"kaizen_events_held", "held", "Pending records that are held back until an operator decides.",
      METRIC_NUMBER},
     {"kaizen_events_dead_lettered", "dead_lettered",
      "Marked records that the broker refused permanently.", METRIC_NUMBER},
@@ -134,8 +134,7 @@ static void print_metric(FILE *out, const struct metric *metric,
 static void print_unreadable(FILE *out, const struct openmetrics *metrics) {
   static const char name[] = "kaizen_unreadable_agents";
 
-  metrics_text_begin(out, name, "gauge",
-                     "Agents whose events cannot be told and are missing here.");
+  metrics_text_begin(out, name, "gauge", "Agents whose events are unknown and not counted here.");
   for (size_t i = 0; i < metrics->count; i++) {
     const struct metrics_runs *project = &metrics->projects[i];
 
@@ -201,11 +200,10 @@ static int run(const struct host *host) {
 const struct command command_openmetrics = {
     .name = "openmetrics",
     .synopsis = "[OPTIONS]",
-    .summary = "the project's numbers for Prometheus",
+    .summary = "print the project's figures for Prometheus",
     .details =
-        "Every number is of what the log holds now: retention takes old records out of the log,\n"
-        "and out of every count.  So they are gauges, and the histogram is to be used as it is,\n"
-        "without rate().",
+        "All figures count what is in the log now: retention removes old records from the log and "
+        "from every count.  So they are gauges, and the histogram is used without rate().",
     .examples = examples,
     .option_groups = {own_options, window_options, roots_options},
     .only_reads = true,

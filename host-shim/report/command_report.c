@@ -19,15 +19,15 @@
 #include "report/report_reader.h"
 
 static const struct option_spec own_options[] = {
-    {"html", 0, OPTION_FILE, "FILE", "write a page for a browser; - for standard output"},
+    {"html", 0, OPTION_FILE, "FILE", "write an HTML page; - is standard output"},
     {NULL, 0, OPTION_FLAG, NULL, NULL},
 };
 
 static const struct command_example examples[] = {
-    {"report --html report.html", "one self-contained page: what changed, charts, costs, failures"},
-    {"report --html week.html --since 7d", "of this week"},
+    {"report --html report.html", "one HTML file: what changed, charts, costs, failures"},
+    {"report --html week.html --since 7d", "this week only"},
     {"report --html all.html --roots /etc/kaizen/roots", "every project of this machine"},
-    {"report", "the same in short, on the terminal"},
+    {"report", "a short form on the terminal"},
     {NULL, NULL},
 };
 
@@ -200,7 +200,7 @@ static int run(const struct host *host) {
 
   if (file && output_is_json() && output_file_is_stdout(file)) {
     problem_set(&problem, EXIT_CODE_USAGE,
-                "report: --html %s and -o json both want standard output", file);
+                "report: --html %s and -o json both need standard output", file);
     return output_problem(&problem);
   }
   int result = window_read(host->arguments, &project.rows.window, &problem);
@@ -218,7 +218,7 @@ static int run(const struct host *host) {
 const struct command command_report = {
     .name = "report",
     .synopsis = "[OPTIONS]",
-    .summary = "one page about the project, the worst agents first",
+    .summary = "report on the project, the worst agents first",
     .examples = examples,
     .option_groups = {own_options, window_options, roots_options},
     .only_reads = true,

@@ -21,14 +21,15 @@
 enum { NOTE_COLUMNS_MAX = 80 };
 
 static const struct option_spec own_options[] = {
-    {"recent", 'n', OPTION_COUNT, "N", "how many executions; 10 for one agent, none for all"},
+    {"recent", 'n', OPTION_COUNT, "N",
+     "number of recent runs; default: 10 for one agent, 0 for all"},
     {NULL, 0, OPTION_FLAG, NULL, NULL},
 };
 
 static const struct command_example examples[] = {
-    {"show coach", "one agent, its last 10 executions"},
-    {"show", "every agent's figures"},
-    {"show coach --since 7d", "this week: success, time, cost, what changed"},
+    {"show coach", "one agent and its last 10 runs"},
+    {"show", "all agents"},
+    {"show coach --since 7d", "this week only"},
     {"show coach -n 50 -o json", "for a program"},
     {NULL, NULL},
 };
@@ -232,7 +233,7 @@ static int run(const struct host *host) {
 const struct command command_show = {
     .name = "show",
     .synopsis = "[AGENT] [OPTIONS]",
-    .summary = "an agent's figures, what changed, and its recent executions",
+    .summary = "show an agent's figures, changes and recent runs",
     .examples = examples,
     .option_groups = {own_options, window_options},
     .takes_agent = true,

@@ -29,14 +29,14 @@ static const double INTERVAL_DEFAULT_S = 2;
 enum { SPARK_RUNS = 20, ROWS_BESIDE_AGENTS = 6 };
 
 static const struct option_spec own_options[] = {
-    {"interval", 0, OPTION_SECONDS, "S", "look again after S seconds; 2"},
-    {"count", 'n', OPTION_COUNT, "N", "end after N looks; 1 unless on a terminal"},
+    {"interval", 0, OPTION_SECONDS, "S", "refresh every S seconds; default: 2"},
+    {"count", 'n', OPTION_COUNT, "N", "stop after N refreshes; default: 1, on a terminal no limit"},
     {NULL, 0, OPTION_FLAG, NULL, NULL},
 };
 
 static const struct command_example examples[] = {
-    {"top", "until q or Ctrl-C"},
-    {"top -n 3 --interval 10 >> log", "three looks, as plain lines"},
+    {"top", "run until q or Ctrl-C"},
+    {"top -n 3 --interval 10 >> log", "three snapshots as plain lines"},
     {NULL, NULL},
 };
 
@@ -273,9 +273,9 @@ static int run(const struct host *host) {
 const struct command command_top = {
     .name = "top",
     .synopsis = "[OPTIONS]",
-    .summary = "the project live, from its logs alone: agents, open runs, changes",
-    .details = "On a terminal it is drawn again until q or Ctrl-C; else it is printed, once unless "
-               "--count says how often.  No broker is asked.",
+    .summary = "watch the project live: agents, open runs, changes",
+    .details = "On a terminal the view refreshes until q or Ctrl-C; otherwise it is printed once, "
+               "or --count times.  It reads only the logs, not the broker.",
     .examples = examples,
     .option_groups = {own_options},
     .only_reads = true,

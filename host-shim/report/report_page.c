@@ -121,8 +121,8 @@ static void print_tiles(FILE *out, const struct report_project *project) {
       project->rows.unreadable.list ? json_object_array_length(project->rows.unreadable.list) : 0;
 
   print_warning(out, unreadable, "logs could not be read and are missing here");
-  print_warning(out, delivery->unknown, "agents of whose events nothing can be told");
-  print_warning(out, delivery->held, "events are held: the project was copied or restored");
+  print_warning(out, delivery->unknown, "agents whose events are unknown");
+  print_warning(out, delivery->held, "events are held back: the project was copied or restored");
   print_warning(out, delivery->dead_lettered,
                 "dead letters: events that the broker refused permanently");
   fputs("<div class=\"tiles\">\n", out);
@@ -161,8 +161,7 @@ static void print_changes(FILE *out, const struct report_project *project, size_
   if (rows->count == 0)
     return;
   if (changed == 0) {
-    fputs("<p class=\"soft\">No agent's success has changed as far as the numbers carry it.</p>\n",
-          out);
+    fputs("<p class=\"soft\">No agent's success has changed significantly.</p>\n", out);
     return;
   }
   fputs("<ul class=\"changes\">\n", out);

@@ -16,16 +16,16 @@ static const int64_t DAY_S = 86400;
 
 const struct option_spec window_range_options[] = {
     {"since", 0, OPTION_TEXT, "T",
-     "runs that ended at or after T: a date, a time, 7d, yesterday (UTC)"},
-    {"until", 0, OPTION_TEXT, "T", "runs that ended before T"},
+     "only runs that ended at or after T: a date, a time, 7d, yesterday (UTC)"},
+    {"until", 0, OPTION_TEXT, "T", "only runs that ended before T"},
     {NULL, 0, OPTION_FLAG, NULL, NULL},
 };
 
 const struct option_spec window_options[] = {
     {"since", 0, OPTION_TEXT, "T",
-     "runs that ended at or after T: a date, a time, 7d, yesterday (UTC)"},
-    {"until", 0, OPTION_TEXT, "T", "runs that ended before T"},
-    {"last", 0, OPTION_COUNT, "N", "of those only the newest N of each agent"},
+     "only runs that ended at or after T: a date, a time, 7d, yesterday (UTC)"},
+    {"until", 0, OPTION_TEXT, "T", "only runs that ended before T"},
+    {"last", 0, OPTION_COUNT, "N", "of these, only the newest N of each agent"},
     {NULL, 0, OPTION_FLAG, NULL, NULL},
 };
 
@@ -96,7 +96,7 @@ int window_read(const struct arguments *arguments, struct window *window, struct
     return -1;
   if (window->has_since && window->has_until && window->since_s >= window->until_s)
     return problem_set(problem, EXIT_CODE_USAGE,
-                       "--since %s is not before --until %s: no run can fit",
+                       "--since %s is not before --until %s: no run can match",
                        options_text(arguments, "since", ""), options_text(arguments, "until", ""));
   return 0;
 }

@@ -171,7 +171,7 @@ int history_read(struct history *history, const char *path, const char *folder, 
   if (len > 5 && strcmp(path + len - 5, ".json") == 0)
     result = read_document(&transcript, path, problem);
   else if (transcript_read(&transcript, 0) < 0)
-    result = problem_set(problem, EXIT_CODE_FAILED, "%s: cannot be read to its end", path);
+    result = problem_set(problem, EXIT_CODE_FAILED, "%s: cannot read to its end", path);
   transcript_end(&transcript);
   end_turn(&reading);
   transcript_close(&transcript);

@@ -139,7 +139,7 @@ int history_files_find(const char *host, const char *project_root, int64_t since
     if (strcmp(places[i].host, host) != 0)
       continue;
     if (!(named && *named == '/') && !(home && *home == '/'))
-      return problem_set(problem, EXIT_CODE_FAILED, "there is no home folder; set HOME");
+      return problem_set(problem, EXIT_CODE_FAILED, "no home folder; set HOME");
     for (size_t j = 0; j < 2 && places[i].folders[j]; j++) {
       int len = named && *named == '/'
                     ? snprintf(folder, sizeof folder, "%s/%s", named, places[i].folders[j])

@@ -23,8 +23,7 @@ int transcript_open(struct transcript *transcript, const struct transcript_forma
   transcript->usage.tells_tool_errors = format->tells_tool_errors;
   transcript->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
   if (transcript->fd < 0)
-    return problem_set(problem, EXIT_CODE_FAILED, "%s: cannot be opened: %s", path,
-                       strerror(errno));
+    return problem_set(problem, EXIT_CODE_FAILED, "%s: cannot open: %s", path, strerror(errno));
   if (fstat(transcript->fd, &entry) == 0 && S_ISREG(entry.st_mode) && entry.st_uid == geteuid())
     return 0;
   close(transcript->fd);

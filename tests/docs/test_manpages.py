@@ -95,9 +95,9 @@ def check_options(name, documented, wanted):
 def check_commands(page):
     sections = sections_of(page)
     overview = ask("-h")
-    commands = re.findall(r"^  ([a-z-]+) {2,}", overview.split("Commands\n")[1].split("  kaizen-host")[0], re.M)
+    commands = re.findall(r"^  ([a-z-]+) {2,}", overview.split("\nUsage\n")[1].split("kaizen-host COMMAND -h")[0], re.M)
     check_options("every command", options_of_page(sections[None]),
-                  options_of_help(overview.split("Options, before")[1].split("\nExit")[0]))
+                  options_of_help(overview.split("Options (")[1].split("\nExit")[0]))
     for command in commands:
         if command not in sections:
             problem(f"kaizen-host.1: the command {command} is missing")

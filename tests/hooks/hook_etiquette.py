@@ -233,7 +233,7 @@ class Etiquette(HookTest):
                 process = self.start("--plugin", self.ill_mannered(defect), "hook", "claude-code")
                 self.end(process, self.payload(ENDS["claude-code"]))
         log = self.hook_log()
-        self.assertEqual(log.count("ended after 900 ms"), 3, log)
+        self.assertEqual(log.count("stopped after 900 ms"), 3, log)
         self.assertEqual(log.count("crashed"), 2, log)
 
     def test_a_broker_that_is_not_there_or_does_not_answer_costs_no_record(self):

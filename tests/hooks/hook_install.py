@@ -228,7 +228,7 @@ class Install(HookTest):
         folder.mkdir(parents=True)
         mine = folder / "TaskError"
         mine.write_text("#!/bin/sh\nkaizen-host hook cline --event TaskError; afplay x\n")
-        self.assertIn("is not ours", self.messages(3, "install-hooks", "cline"))
+        self.assertIn("not written by kaizen-host", self.messages(3, "install-hooks", "cline"))
         self.uninstall("cline")
         self.assertIn("afplay", mine.read_text())
         self.assertEqual(len(list(folder.iterdir())), 1)
@@ -283,11 +283,11 @@ class Install(HookTest):
                 self.assertEqual(path.read_text(), text)
         for broken in ('a = "x\n', 'a = ["x"\n[t]\n', 'b = """\n[t]\n', "no value\n", "a =\n", "a = [1]]\n"):
             path.write_text(broken)
-            self.assertIn("cannot be read", self.messages(3, "install-hooks", "codex-notify"))
+            self.assertIn("cannot parse line", self.messages(3, "install-hooks", "codex-notify"))
             self.assertEqual(path.read_text(), broken)
         path.write_text('notify = ["/usr/bin/say", "done"]\n')
         message = self.messages(3, "install-hooks", "codex-notify")
-        self.assertIn("belongs to another program", message)
+        self.assertIn("another program already uses notify", message)
         self.assertEqual(path.read_text(), 'notify = ["/usr/bin/say", "done"]\n')
 
     def test_what_cannot_be_changed_safely_is_left_alone(self):
@@ -298,8 +298,8 @@ class Install(HookTest):
             "an array": ("[]\n", "line 1, column 1"),
             "something after it": ("{} {}\n", "line 1, column 4"),
             "cut": ('{"hooks": {"Stop": [', ""),
-            "hooks is a list": ('{"hooks": []}', '"hooks" in it is not an object'),
-            "an event is not a list": ('{"hooks": {"Stop": {}}}', '"Stop" in it is not an array'),
+            "hooks is a list": ('{"hooks": []}', '"hooks" must be an object'),
+            "an event is not a list": ('{"hooks": {"Stop": {}}}', '"Stop" must be an array'),
             "too deep": ('{"a":' + "[" * 100 + "]" * 100 + "}", ""),
             "zero bytes": ('{"a": "\0"}', "zero bytes"),
         }.items():
@@ -335,7 +335,7 @@ class Install(HookTest):
         path.parent.mkdir()
         path.write_text('{"precious": true}\n')
         message = self.messages(0, "install-hooks", "claude-code")
-        copy = pathlib.Path(re.search(r"as it was: (\S+)", message).group(1))
+        copy = pathlib.Path(re.search(r"backup of \S+: (\S+)", message).group(1))
         self.assertEqual(copy.read_text(), '{"precious": true}\n')
         # Installed again with something else: the copy is still what was there before any of it.
         self.install("claude-code", "--agent", "someone")
@@ -390,7 +390,7 @@ class Install(HookTest):
     def test_wrong_command_lines_say_what_is_wrong(self):
         self.assertIn("did you mean 'cursor'", self.messages(2, "install-hooks", "cusor"))
         self.assertIn("use --user", self.messages(2, "install-hooks", "openclaw", "--project"))
-        self.assertIn("exclude each other", self.messages(2, "install-hooks", "claude-code", "--user", "--project"))
+        self.assertIn("cannot be used together", self.messages(2, "install-hooks", "claude-code", "--user", "--project"))
 
     def test_each_hosts_page_shows_what_is_written(self):
         pages = pathlib.Path(__file__).parents[2] / "docs" / "hosts"
@@ -420,14 +420,14 @@ class Install(HookTest):
             return [(entry["level"], entry["finding"]) for entry in document["findings"] if entry["subject"] == "hooks"]
 
         self.assertEqual(len(findings()), 1)
-        self.assertIn("none in place", findings()[0][1])
+        self.assertIn("none installed", findings()[0][1])
         self.install("claude-code")
         self.install("cursor", "--project")
         texts = [text for _, text in findings()]
-        self.assertEqual(texts, ["claude-code: in place for the user; not fired yet",
-                                 "cursor: in place for this project; not fired yet"])
+        self.assertEqual(texts, ["claude-code: installed for the user; not fired yet",
+                                 "cursor: installed for this project; not fired yet"])
         self.fire_fixture("claude-code/stop.json")
-        self.assertRegex(findings()[0][1], r"^claude-code: in place for the user; last fired 20\d\d-\S+Z Stop$")
+        self.assertRegex(findings()[0][1], r"^claude-code: installed for the user; last fired 20\d\d-\S+Z Stop$")
         path = self.home / ".claude" / "settings.json"
         document = json.loads(path.read_text())
         del document["hooks"]["Stop"]
@@ -435,7 +435,7 @@ class Install(HookTest):
         level, text = findings()[0]
         self.assertEqual((level, "but not all of them" in text), ("warning", True))
         self.uninstall("claude-code")
-        self.assertIn("not in the settings of the user or this project; last fired", findings()[0][1])
+        self.assertIn("not installed for the user or this project; last fired", findings()[0][1])
 
 
 def random_value(rng, depth):

@@ -233,7 +233,7 @@ class Usage(HookTest):
                     self.write([answer("m0")])
                 self.begin()
                 case()
-                self.holds_nothing(self.end(), "usage is not known")
+                self.holds_nothing(self.end(), "usage unknown")
 
     def test_numbers_that_cannot_be_are_not_told(self):
         for bad in (-5, 1.5, "12", None, 10**15, True, [1]):

@@ -82,7 +82,7 @@ class NemoInstall(HostTest):
         (self.folder / "plugins.toml").write_text(lines)
         told, notes = self.install()
         self.assertEqual(told, "")
-        self.assertIn("in place already", notes)
+        self.assertIn("already installed", notes)
 
     def test_twice_is_once_and_undone_it_is_gone(self):
         before = self.files()
@@ -108,8 +108,8 @@ class NemoInstall(HostTest):
     def test_what_is_not_ours_stays(self):
         self.manifest.parent.mkdir(parents=True)
         self.manifest.write_text("mine = true\n")
-        self.assertIn("not ours", self.install(status=3)[1])
-        self.assertIn("not ours", self.run_checked(3, "uninstall-hooks", "nemo-relay")[1])
+        self.assertIn("not written by kaizen-host", self.install(status=3)[1])
+        self.assertIn("not written by kaizen-host", self.run_checked(3, "uninstall-hooks", "nemo-relay")[1])
         self.assertEqual(self.manifest.read_text(), "mine = true\n")
 
     def test_a_link_to_the_library_is_followed(self):
@@ -144,20 +144,20 @@ class NemoInstall(HostTest):
     def test_doctor_tells_whether_the_package_fits(self):
         self.assertNotIn("nemo-relay", self.doctor())
         told, _ = self.install()
-        self.assertIn("no plugins.toml of the user names it", self.doctor())
+        self.assertIn("the user's plugins.toml does not name it", self.doctor())
         (self.folder / "plugins.toml").write_text(told[told.index("[[plugins.dynamic]]"):])
-        self.assertIn("the digest fits", self.doctor())
+        self.assertIn("the digest matches", self.doctor())
         with open(self.module, "ab") as library:
             library.write(b"more")
-        self.assertIn("the digest does not fit", self.doctor())
+        self.assertIn("the digest does not match", self.doctor())
         self.install()
-        self.assertIn("the digest fits", self.doctor())
+        self.assertIn("the digest matches", self.doctor())
         self.manifest.write_text(self.manifest.read_text().replace("sha256", "sha512"))
         self.assertIn("no digest", self.doctor())
         self.install()
         moved = self.module.rename(self.home / "moved.so")
         self.module = moved
-        self.assertIn("cannot be read", self.doctor())
+        self.assertIn("cannot read", self.doctor())
 
     def test_the_shipped_schema_is_the_one_in_the_docs(self):
         self.install()

@@ -163,13 +163,13 @@ class Relay(HostTest):
 
     def test_a_changed_library_is_told_by_doctor_and_refused_by_the_host(self):
         self.install()
-        self.assertIn("the digest fits", self.kaizen("doctor", "--no-broker"))
+        self.assertIn("the digest matches", self.kaizen("doctor", "--no-broker"))
         with open(self.module, "ab") as library:
             library.write(b"more")
-        self.assertIn("the digest does not fit", self.kaizen("doctor", "--no-broker"))
+        self.assertIn("the digest does not match", self.kaizen("doctor", "--no-broker"))
         self.assertIn("refused", self.scene("refused"))
         self.install()
-        self.assertIn("the digest fits", self.kaizen("doctor", "--no-broker"))
+        self.assertIn("the digest matches", self.kaizen("doctor", "--no-broker"))
         self.assertIn("loaded", self.scene("refused"))
 
     def test_the_default_policy_wants_a_signature(self):

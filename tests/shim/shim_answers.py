@@ -127,7 +127,7 @@ class Columns(AnswersTest):
 
     def test_a_column_that_there_is_not_is_named_with_the_nearest(self):
         self.assertIn("no column 'sucess', did you mean 'success'?", self.messages(2, "list", "--columns", "agent,sucess"))
-        self.assertIn("--sort: there is no column 'x'", self.messages(2, "list", "--sort", "-x"))
+        self.assertIn("--sort: no column 'x'", self.messages(2, "list", "--sort", "-x"))
         self.messages(2, "list", "--columns", "agent,,cost")
 
     def test_figures_are_those_of_the_log(self):

@@ -142,9 +142,9 @@ class Completion(HostTest):
 
     def test_every_command_and_every_option_of_the_help_is_offered(self):
         offered = self.complete("")
-        commands = re.findall(r"^  ([a-z0-9-]+) {2,}", self.expect(0, "-h").split("Commands\n")[1].split("kaizen-host")[0], re.M)
+        commands = re.findall(r"^  ([a-z0-9-]+) {2,}", self.expect(0, "-h").split("\nUsage\n")[1].split("kaizen-host COMMAND -h")[0], re.M)
         self.assertEqual(set(commands) - set(offered), set())
-        common = set(re.findall(r"--[a-z0-9-]+", self.expect(0, "-h").split("Options, before")[1].split("Exit")[0]))
+        common = set(re.findall(r"--[a-z0-9-]+", self.expect(0, "-h").split("Options (")[1].split("Exit")[0]))
         for command in commands:
             text = self.expect(0, command, "-h")
             own = set(re.findall(r"^ +(?:-\w, )?(--[a-z0-9-]+)", text, re.M))

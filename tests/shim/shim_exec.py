@@ -194,7 +194,7 @@ class Exec(HostTest):
                 os.killpg(process.pid, number)
                 _, message = process.communicate(timeout=60)
                 self.assertEqual(process.returncode, 0)
-                self.assertIn(b"interrupted; recorded without a quality", message)
+                self.assertIn(b"interrupted; recording no quality", message)
                 self.assertNotIn("quality_score", self.record())
         self.assertEqual(len(self.lines("coach")), 3)
 

@@ -133,7 +133,7 @@ class OutputFiles(HostTest):
     def test_a_folder_on_the_way_is_never_made(self):
         for command, option in self.each():
             message = self.write(command, option, self.folder / "typo" / "deep" / "file", status=1)
-            self.assertIn(f"there is no folder {self.folder}/typo/deep", message)
+            self.assertIn(f"no folder {self.folder}/typo/deep", message)
             self.only()
 
     @unittest.skipIf(os.geteuid() == 0, "root may write everything")

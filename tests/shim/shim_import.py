@@ -192,7 +192,7 @@ class Import(HostTest):
         self.assertEqual(self.run_import("codex")["aborted"], 2)
         self.assertEqual(self.run_import("codex", "--aborted", "failure")["recorded"], 2)
         self.assertIn("not a date", self.messages(2, "import", "codex", "--since", "last week"))
-        self.assertIn("claude-code, codex and gemini", self.messages(2, "import", "cursor"))
+        self.assertIn("claude-code, codex, gemini", self.messages(2, "import", "cursor"))
 
     def test_a_turn_without_an_end_is_left_out_and_an_interruption_is_seen(self):
         lines = self.transcript("claude-code-subagents").splitlines()
@@ -255,7 +255,7 @@ class Import(HostTest):
         self.assertIn(b"claude-code: 2 turns recorded from 1 transcript\n", result.stdout)
         self.assertRegex(result.stdout.decode(), r"claude-code +2 +100 % +2468")
         self.assertIn(b"kaizen-host show", result.stderr)
-        self.assertIn(b"2 turns recorded before", self.run_host("import", "claude-code").stderr)
+        self.assertIn(b"2 turns already recorded", self.run_host("import", "claude-code").stderr)
 
 
 if __name__ == "__main__":

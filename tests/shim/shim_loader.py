@@ -11,7 +11,7 @@ from shim_support import HOST, MOCKS, PLUGIN, HostTest, clean_environment
 
 DEFECTS = [
     ("no_symbol", ["no symbol kaizen_plugin_v1"]),
-    ("null", ["NULL", "table is needed"]),
+    ("null", ["NULL", "instead of a table"]),
     ("wrong_major", ["ABI 9.4", "ABI 1.0"]),
     ("absurd_size", ["1073741824 bytes", "65536"]),
     ("small_size", ["128 bytes", "needs 136"]),

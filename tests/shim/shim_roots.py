@@ -100,7 +100,7 @@ class Roots(HostTest):
         self.assertIn("'relative/path' is not an absolute path", self.messages(0, "list", "--roots", self.roots))
         self.write_roots()
         for command in COMMANDS:
-            self.assertIn(f"{self.roots} names no project", self.messages(1 if command[0] == "check" else 0, *command, "--roots",
+            self.assertIn(f"{self.roots}: names no project", self.messages(1 if command[0] == "check" else 0, *command, "--roots",
                                                                           self.roots))
 
     def test_each_sample_is_told_from_every_other(self):

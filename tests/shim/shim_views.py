@@ -68,7 +68,7 @@ class Views(HostTest):
         one.mkdir()
         line = '{"timestamp":"2026-11-01T00:00:00Z","agent":"coach","success":true}\n'
         self.assertEqual(self.expect(0, "-C", one, "replay", stdin=line), "1 line: 1 recorded, 0 duplicates, 0 rejected\n")
-        self.assertIn("events are off, 0 of 1 record marked", self.expect(0, "-C", one, "status"))
+        self.assertIn("events are off by default, 0 of 1 record marked", self.expect(0, "-C", one, "status"))
         with (one / ".kaizen/metrics/coach/executions.jsonl").open("a") as log:
             log.write("damage\n")
         self.assertIn("1 line of the logs is not a record;", self.expect(0, "-C", one, "status"))
@@ -260,7 +260,7 @@ class Views(HostTest):
             os.close(terminal)
 
     def commands(self):
-        commands = re.findall(r"^  ([a-z-]+) +", self.expect(0, "-h").split("Commands\n")[1].split("kaizen-host")[0], re.M)
+        commands = re.findall(r"^  ([a-z-]+) {2,}", self.expect(0, "-h").split("\nUsage\n")[1].split("kaizen-host COMMAND -h")[0], re.M)
         self.assertGreater(len(commands), 15)
         return commands
 

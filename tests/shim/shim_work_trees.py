@@ -166,7 +166,7 @@ class WorkTrees(HostTest):
         self.expect(0, "install-hooks", "claude-code", "--project", cwd=tree)
         self.assertTrue((tree / ".claude" / "settings.json").exists())
         self.assertFalse((self.project / ".claude").exists())
-        self.assertIn("claude-code: in place for this project", self.expect(0, "doctor", cwd=tree))
+        self.assertIn("claude-code: installed for this project", self.expect(0, "doctor", cwd=tree))
         self.assertNotIn("this project", self.expect(0, "doctor").partition("hooks ")[2])
 
 
