@@ -233,7 +233,7 @@ static int pass_new_name(struct json_reader *c, struct json_names *names, uint32
   if (result == JSON_NAMES_NEW)
     return 0;
   c->at = from;
-  return fail(c, result == JSON_NAMES_FULL ? too_many_names : "a name stands twice in one object");
+  return fail(c, result == JSON_NAMES_FULL ? too_many_names : "a name appears twice in one object");
 }
 
 /* c->at on { or [, itself inside `depth` others: passes it to its end. Iterative, so that depth

@@ -53,7 +53,7 @@ static const char *read_login(struct span text, struct server_url *server) {
   if (!why && colon)
     why = decode_login((struct span){colon + 1, text.len - user.len - 1}, server->password);
   if (!why && user.len == 0)
-    why = "there is no user before the @";
+    why = "no user before the @";
   return why;
 }
 
@@ -80,14 +80,14 @@ static bool is_host_byte(char c, bool ipv6) {
 
 static const char *read_host(struct span text, struct server_url *server) {
   if (text.len == 0)
-    return "there is no host";
+    return "no host";
   if (text.len > SERVER_URL_HOST_MAX)
     return "the host is too long";
   for (size_t i = 0; i < text.len; i++)
     if (!is_host_byte(text.ptr[i], server->ipv6))
-      return text.ptr[i] == ' ' ? "there is a blank in it; commas stand between servers"
-                                : "the host has a character that no host name has; in a user or "
-                                  "password write a comma as %2C";
+      return text.ptr[i] == ' '
+                 ? "it contains a blank; separate servers with commas"
+                 : "the host has an illegal character; in a user or password write a comma as %2C";
   memcpy(server->host, text.ptr, text.len);
   server->host[text.len] = '\0';
   return NULL;
@@ -128,13 +128,13 @@ static const char *read_item(struct span text, struct server_url *server) {
   const char *mark = memmem(text.ptr, text.len, "://", 3), *at, *why;
 
   if (text.len == 0)
-    return "there is nothing between two commas, or before the first or after the last";
+    return "an entry is empty between, before or after commas";
   if (mark) {
     size_t scheme = (size_t)(mark - text.ptr);
 
     server->secure = scheme == 3 && strncasecmp(text.ptr, "tls", 3) == 0;
     if (!server->secure && !(scheme == 4 && strncasecmp(text.ptr, "nats", 4) == 0))
-      return "only nats:// and tls:// are spoken here";
+      return "only nats:// and tls:// are supported";
     text = (struct span){mark + 3, text.len - scheme - 3};
   }
   at = memrchr(text.ptr, '@', text.len);

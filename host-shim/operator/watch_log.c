@@ -109,7 +109,7 @@ static void take_answer(struct watch_log *watch, struct watched *agent, struct r
   agent->place = answer->place;
   agent->complained = false;
   if ((answer->flags & KAIZEN_QUERY_RESTARTED) != 0)
-    output_warning("the log of %s was rewritten: what came since the last look is not shown",
+    output_warning("the log of %s was rewritten: records since the last look are not shown",
                    agent->name);
   else if (text->text)
     show_lines(watch, text->text);
@@ -135,7 +135,7 @@ static void look_at_agent(struct watch_log *watch, struct watched *agent, bool f
   if (code == KAIZEN_OK)
     take_answer(watch, agent, &text, &answer);
   else if (code != KAIZEN_E_BUSY && !agent->complained) {
-    output_warning("%s: %s; it is tried again", agent->name,
+    output_warning("%s: %s; trying again", agent->name,
                    answer.reason[0] != '\0' ? answer.reason : "its log cannot be read");
     agent->complained = true;
   }
@@ -199,7 +199,7 @@ int watch_log_follow(struct session *session, const char *agent, uint64_t left, 
 
     result = look(&watch, agent, problem);
     if (first)
-      output_note("waiting for records; Ctrl-C ends");
+      output_note("waiting for records; Ctrl-C stops");
     if (watch.seen > seen)
       last_s = time_text_monotonic_s();
     if (timeout_s > 0 && time_text_monotonic_s() >= last_s + timeout_s)

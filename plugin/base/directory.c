@@ -25,17 +25,16 @@ static int refuse_open(const char *path, struct error *error) {
     return 1;
   if (os_error == ELOOP)
     return error_set(error, ERROR_IO,
-                     "%s: a symbolic link; only regular files and folders are used here, "
-                     "remove it",
+                     "%s: a symbolic link; remove it, only regular files and folders are used",
                      path);
   return error_set_errno(error, ERROR_IO, os_error, "%s: cannot open", path);
 }
 
 static int refuse_owner(const char *path, uid_t owner, struct error *error) {
-  return error_set(error, ERROR_IO,
-                   "%s: belongs to user %ld, this process runs as %ld; run as its owner or "
-                   "give it to this user",
-                   path, (long)owner, (long)geteuid());
+  return error_set(
+      error, ERROR_IO,
+      "%s: belongs to user %ld, this process runs as %ld; run as its owner or change the owner",
+      path, (long)owner, (long)geteuid());
 }
 
 bool directory_is_shared(const struct stat *folder) {
@@ -86,12 +85,12 @@ static int check_owner(int directory_fd, const char *path, const struct stat *st
 static int check_file(int directory_fd, const char *path, const struct stat *status, bool writes,
                       struct error *error) {
   if (!S_ISREG(status->st_mode))
-    return error_set(error, ERROR_IO, "%s: no regular file; remove it", path);
+    return error_set(error, ERROR_IO, "%s: not a regular file; remove it", path);
   if (check_owner(directory_fd, path, status, writes, error) != 0)
     return -1;
   if (status->st_nlink > 1)
-    return error_set(error, ERROR_IO, "%s: has %lu hard links, one is allowed; remove the others",
-                     path, (unsigned long)status->st_nlink);
+    return error_set(error, ERROR_IO, "%s: has %lu hard links; remove all but one", path,
+                     (unsigned long)status->st_nlink);
   return 0;
 }
 
@@ -113,7 +112,7 @@ int directory_open_file(int directory_fd, const char *path, int open_flags, int 
 
   *fd = -1;
   if (opened < 0 && (errno == ENXIO || errno == ENODEV))
-    return error_set(error, ERROR_IO, "%s: no regular file; remove it", path);
+    return error_set(error, ERROR_IO, "%s: not a regular file; remove it", path);
   if (opened < 0)
     return refuse_open(path, error);
   result = fstat(opened, &status) != 0 ? error_set_errno(error, ERROR_IO, errno, "%s: fstat", path)
@@ -167,7 +166,7 @@ int directory_make_folder(int directory_fd, const char *name, bool *made, int *f
   if (mkdirat(directory_fd, name, FOLDER_MODE) == 0)
     *made = true;
   else if (errno != EEXIST)
-    return error_set_errno(error, ERROR_IO, errno, "%s: cannot make the folder", name);
+    return error_set_errno(error, ERROR_IO, errno, "%s: cannot create the folder", name);
   return open_folder(directory_fd, name, true, fd, error);
 }
 
@@ -226,7 +225,7 @@ int directory_replace_file(int directory_fd, const char *from, const char *to,
     return 0;
   }
   if (errno == EISDIR)
-    return error_set(error, ERROR_IO, "%s: a folder is in its place; remove it", to);
+    return error_set(error, ERROR_IO, "%s: is a folder; remove it", to);
   return error_set_errno(error, ERROR_IO, errno, "%s: cannot replace", to);
 }
 

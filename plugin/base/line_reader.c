@@ -34,7 +34,7 @@ static int take_more(struct line_reader *reader, struct error *error) {
   /* the first piece is always read: most logs are one */
   if (reader->deadline_ns < INT64_MAX && reader->window.len > 0 &&
       clock_monotonic_ns() >= reader->deadline_ns)
-    return error_set(error, ERROR_BUSY, "the log is longer than can be read in the time given");
+    return error_set(error, ERROR_BUSY, "the log cannot be read within the given time");
   if (used > 0) {
     memmove(reader->window.data, reader->window.data + used, reader->window.len - used);
     reader->window.len -= used;

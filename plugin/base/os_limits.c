@@ -8,11 +8,11 @@
 size_t os_limits_find(int directory_fd, struct os_limit limits[OS_LIMITS_MAX]) {
   const struct os_limit tried[OS_LIMITS_MAX] = {
       {"openat2", os_files_try_open(directory_fd),
-       "a file may be created outside the project if another program moves its folder away at that "
-       "moment"},
+       "if another program moves a folder away at the wrong moment, a file may be created outside "
+       "the project"},
       {"statx", os_files_try_mark(directory_fd),
-       "a copy of the project is told from the original by its inode number alone, and lines that "
-       "were old when retention first looked stay longer"},
+       "a copy of the project is recognised only by its inode number, and lines that were already "
+       "old at the first check of retention stay longer"},
       {"fstatfs", os_files_try_network(directory_fd),
        "a project on a network file system is not refused"},
   };

@@ -298,7 +298,7 @@ static struct broker *visit(struct broker *broker, const struct transport_settin
     return broker;
   if (result < 0) {
     close_broker(broker);
-    (void)error_set(error, KAIZEN_E_NOMEM, "no memory or no thread to ask the broker");
+    (void)error_set(error, KAIZEN_E_NOMEM, "no memory or no thread to contact the broker");
     return NULL;
   }
   report_late(given, waited_for, action, report, error);

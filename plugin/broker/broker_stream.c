@@ -331,10 +331,10 @@ static int judge_config(const struct broker_stream *stream, struct transport_tro
                " acknowledges nothing (no_ack); set its no_ack to false");
   if (stream->sealed)
     return say(trouble, true, "stream ", name,
-               " is sealed and takes nothing; make another one for the subject");
+               " is sealed and takes nothing; create another stream for the subject");
   if (stream->max_message_bytes >= 0 && stream->max_message_bytes < EVENT_BYTES_LEAST)
     return say(trouble, true, "stream ", name,
-               " takes no message as large as an event; raise its max_msg_size");
+               " does not take a message as large as an event; raise its max_msg_size");
   if (stream->discards_new && stream->max_messages >= 0 && stream->messages >= stream->max_messages)
     return say(trouble, true, "stream ", name,
                " is full (max_msgs) and discards new messages; raise the limit or purge it");
@@ -343,8 +343,9 @@ static int judge_config(const struct broker_stream *stream, struct transport_tro
     return say(trouble, true, "stream ", name,
                " is full (max_bytes) and discards new messages; raise the limit or purge it");
   if (stream->wants_interest && stream->consumers == 0)
-    return say(trouble, true, "stream ", name,
-               " keeps only what a consumer wants and has no consumer: events would be dropped");
+    return say(
+        trouble, true, "stream ", name,
+        " keeps only messages for its consumers and has no consumer: events would be dropped");
   return 0;
 }
 
@@ -366,19 +367,19 @@ int broker_stream_judge(const struct broker_stream *stream,
               " does not answer: its leader is being elected or its servers are down");
     return -1;
   case BROKER_STREAM_NONE:
-    return say(trouble, true, "no stream takes the subject; make one: kaizen-host broker init", "",
-               "");
+    return say(trouble, true, "no stream takes the subject; create one: kaizen-host broker init",
+               "", "");
   case BROKER_STREAM_NO_JETSTREAM:
     return say(trouble, true, "no JetStream for this account; enable it, or set publish to core",
                "", "");
   case BROKER_STREAM_LISTENED:
-    (void)say(trouble, true, "somebody listens on the subject, but no stream says that it stores",
+    (void)say(trouble, true, "something listens on the subject, but no stream says that it stores",
               "", "");
     return -1;
   case BROKER_STREAM_UNKNOWN:
     break;
   }
-  (void)say(trouble, false, "no stream can be asked: ", "",
+  (void)say(trouble, false, "cannot ask any stream: ", "",
             stream->electing ? "the cluster is electing a leader"
                              : "no answer on $JS.API, which this user may not be permitted to use");
   return -1;

@@ -19,7 +19,7 @@ static const char *refusal_of(int code) {
   case JSStreamMessageExceedsMaximumErr:
     return "larger than the stream's maximum message size (JetStream error 10054)";
   case HEADER_TOO_LARGE:
-    return "its header is larger than the stream takes (JetStream error 10097)";
+    return "its header is larger than the stream allows (JetStream error 10097)";
   default:
     return NULL;
   }
@@ -76,8 +76,8 @@ static uint64_t sequence_of(const jsPubAck *ack) {
 
 /* An id that the stream refused while it was full, or that it dropped for lack of a consumer, is
  * "duplicate" to it as long as its deduplication window lasts (nats-server 2.10). */
-static const char no_place[] =
-    "the stream knows the event's id and does not store it; its deduplication window has to pass";
+static const char no_place[] = "the stream knows the event's id and does not store it until its "
+                               "deduplication window has passed";
 
 void publish_answer_judge(const struct nats_library *nats,
                           const struct transport_settings *settings, const jsPubAck *ack,

@@ -58,9 +58,8 @@ void transport_explain(const struct nats_library *nats, const struct transport_s
   switch (status) {
   case NATS_NO_RESPONDERS:
     say(trouble, false,
-        "no stream answers for the subject: there is none (kaizen-host broker init makes it), or "
-        "its "
-        "leader is being elected",
+        "no stream answers for the subject: there is none (kaizen-host broker init creates it), or "
+        "it is electing a leader",
         "");
     break;
   case NATS_NO_SERVER:
@@ -79,7 +78,7 @@ void transport_explain(const struct nats_library *nats, const struct transport_s
   case NATS_SECURE_CONNECTION_REQUIRED:
   case NATS_SECURE_CONNECTION_WANTED:
     say(trouble, true,
-        "no secure connection (authority, certificate or host name), check nats_ca, nats_cert and ",
+        "no secure connection (authority, certificate or host name); check nats_ca, nats_cert and ",
         settings->shown_url);
     break;
   case NATS_TIMEOUT:

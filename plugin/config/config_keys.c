@@ -42,33 +42,30 @@
 /* clang-format off */
 const struct config_key config_keys[CONFIG_KEY_COUNT] = {
   PATH(project_root,
-       "The project's directory, absolute; its logs are below .kaizen/metrics/."),
+       "The project's folder, an absolute path; its logs are in .kaizen/metrics/."),
   TEXT(project, CONFIG_TYPE_SLUG, 255,
-       "The project's slug in events; no two projects of one broker share it. "
-       "Not set: KAIZEN_PROJECT_SLUG of the environment, else the base name of project_root."),
+       "The project's slug in events, unique on its broker. Default: KAIZEN_PROJECT_SLUG from the environment, else the base name of project_root."),
   SWITCH(emit_event, "false",
-       "Whether an execution is also sent as an event when the call itself does not say."),
+       "Whether to publish an event for an execution if the call does not say."),
   WORD(publish, "jetstream", "core", "jetstream",
        "jetstream: an event is sent until a stream acknowledges it. "
        "core: sent once, for brokers without JetStream."),
   WORD(delivery, "in-process", "relay", "in-process",
-       "in-process: a thread of the host's process publishes. "
-       "relay: a process of its own does, and the host's never loads the NATS library."),
+       "in-process: a thread of the host's process publishes. relay: a separate process publishes, and the host's process never loads the NATS library."),
   TEXT(nats_url, CONFIG_TYPE_URLS, 4096,
-       "The broker, or several with commas between. "
-       "Not set: NATS_URL of the environment, else nats://localhost:4222."),
+       "The broker, or several separated by commas. Default: NATS_URL from the environment, else nats://localhost:4222."),
   CREDENTIAL(nats_creds, "File with the user's JWT and seed, absolute."),
   PATH(nats_ca, "File with the certificates to trust, for TLS, absolute."),
   PATH(nats_cert, "File with the client's certificate, for TLS, absolute."),
   CREDENTIAL(nats_key, "File with the client's private key, for TLS, absolute."),
   TEXT(stream, CONFIG_TYPE_STREAM, 255,
-       "The stream that must take the events. Not set: whichever has the subject."),
+       "The stream that must take the events. Default: the stream that has the subject."),
   WORD(fsync, "never", "always", "never",
-       "never: a record survives the end of any process. always: it survives a loss of power too."),
+       "never: a record survives the end of any process. always: it also survives a power loss."),
   NUMBER(retention_days, 0, 36500, "180",
-       "Days a record and its idempotency key stay in the log; 0: forever."),
+       "Days that a record and its idempotency key stay in the log; 0: forever."),
   NUMBER(trend_window, 1, 64, "10",
-       "Records in each of the two windows a trend compares; other readers of the log assume 10."),
+       "Records in each of the two windows that a trend compares; other readers of the log assume 10."),
   NUMBER(lock_timeout_ms, 1, 600000, "2000",
        "The longest wait for an agent's log while others write to it, in milliseconds."),
   NUMBER(max_record_bytes, 1024, 1048576, "65536",
@@ -125,7 +122,7 @@ static const char *refuse_url_list(struct span value) {
   int result = 1;
 
   if (!server)
-    return "there is no memory to read it";
+    return "no memory to read it";
   while (result == 1)
     result = server_url_next(&value, server, &why);
   explicit_bzero(server, sizeof *server);
@@ -270,7 +267,7 @@ static void describe_rule(const struct config_key *key, char *out, size_t size) 
     snprintf(out, size, "a stream's name (no blanks, none of . * > / \\)");
     break;
   case CONFIG_TYPE_URLS:
-    snprintf(out, size, "nats://HOST:PORT or tls://HOST:PORT, or several with commas between");
+    snprintf(out, size, "nats://HOST:PORT or tls://HOST:PORT, or several separated by commas");
     break;
   }
 }

@@ -41,7 +41,7 @@ static int use_span(struct open_run *run, struct call *call) {
 
   if (execution->idempotency_key.ptr && !same_text(execution->idempotency_key, &run->span.key))
     return error_set(&call->error, KAIZEN_E_REJECTED,
-                     "idempotency_key: the span %s was begun with another one; leave it out",
+                     "idempotency_key: the span %s was begun with another key; leave it out",
                      run->token);
   execution->idempotency_key = as_given(&run->span.key);
   if (!(execution->flags & KAIZEN_EXEC_HAS_TIME) && elapsed_ns >= 0) {
@@ -59,7 +59,7 @@ int open_run_take(struct open_run *run, struct call *call, const char *token,
   *run = (struct open_run){.agent_fd = -1};
   copy_execution(&run->execution, in);
   if (!uuid_is_text((struct span){token, strlen(token)}))
-    return error_set(&call->error, KAIZEN_E_REJECTED, "token: begin() gave no such text");
+    return error_set(&call->error, KAIZEN_E_REJECTED, "token: not a text from begin()");
   memcpy(run->token, token, sizeof run->token);
   if (call_take_agent(call, in->agent.ptr, in->agent.len, agent) != 0)
     return -1;
@@ -74,7 +74,7 @@ int open_run_take(struct open_run *run, struct call *call, const char *token,
     (void)close(fd);
   if (result == 1 && !in->idempotency_key.ptr)
     return error_set(&call->error, KAIZEN_E_REJECTED,
-                     "token: the span %s of %s is not open; give the run's idempotency_key, too",
+                     "token: the span %s of %s is not open; also give the run's idempotency_key",
                      token, agent);
   return result < 0 ? -1 : 0;
 }
@@ -126,7 +126,7 @@ static int record_lost(struct sweep *sweep, const struct open_span *span) {
     return result;
   sweep->recorded++;
   host_log_send(&call->instance->log, KAIZEN_LOG_NOTICE, HOST_LOG_RUN_LOST,
-                "a run was lost with its process; it is recorded as a failure");
+                "a run was lost with its process; recorded as a failure");
   return 0;
 }
 

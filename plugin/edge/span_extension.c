@@ -45,7 +45,7 @@ static int check(const struct call *call, const struct kaizen_span *in, struct e
     return error_set(error, KAIZEN_E_UNSUPPORTED, "flag bits 0x%x are unknown here",
                      in->flags & CALL_MUST_KNOW & ~SPAN_FLAGS);
   if (len > SESSION_ID_MAX)
-    return error_set(error, KAIZEN_E_REJECTED, "session_id has %zu bytes; a span keeps at most %u",
+    return error_set(error, KAIZEN_E_REJECTED, "session_id has %zu bytes; a span stores at most %u",
                      len, SESSION_ID_MAX);
   instance_limits(call->pipeline, instance_now_ns(call->instance), &limits);
   result = execution_from_struct(&execution, &lost, &limits, error);
@@ -65,8 +65,7 @@ static int check_room(struct call *call, int agent_fd, const char *agent) {
     return 0;
   open = open_span_count(agent_fd, OPEN_MAX, &call->error);
   if (open >= OPEN_MAX)
-    return error_set(&call->error, KAIZEN_E_BUSY,
-                     "%s has %d runs that were begun and not ended; end or cancel them", agent,
+    return error_set(&call->error, KAIZEN_E_BUSY, "%s has %d open runs; end or cancel them", agent,
                      open);
   return open < 0 ? -1 : 0;
 }
@@ -141,7 +140,7 @@ static int cancel_span(struct call *call, const char *agent, size_t agent_len, c
   int agent_fd = -1, result = call_take_agent(call, agent, agent_len, name);
 
   if (result == 0 && !uuid_is_text((struct span){token, strlen(token)}))
-    result = error_set(&call->error, KAIZEN_E_REJECTED, "token: begin() gave no such text");
+    result = error_set(&call->error, KAIZEN_E_REJECTED, "token: not a text from begin()");
   if (result == 0)
     result = project_agent_folder(&call->pipeline->project, name, false, &agent_fd, &call->error);
   if (result == 0)

@@ -110,7 +110,7 @@ static int make_durable(struct publisher_agent *agent, int64_t now_ns, struct er
     return 0;
   if (agent->unsynced)
     return error_set(error, KAIZEN_E_IO,
-                     "the log could not be made durable; its newest events are not sent");
+                     "the log could not be synced; its newest events are not sent");
   if (now_ns < agent->synced_ns + SYNC_INTERVAL_NS) {
     agent->not_before_ns = agent->synced_ns + SYNC_INTERVAL_NS;
     return 1;
@@ -139,19 +139,19 @@ static int find_place(struct publisher_agent *agent, const struct agent_state *s
   int result = read_place_find(&agent->place, &agent->log.outbox, state, &finding, error);
 
   if (finding.lost > 0)
-    site_say(agent->site, KAIZEN_LOG_ERROR, PUBLISHER_MESSAGE_LOST_BY_REWRITE,
-             "%s: the log was rewritten by another program, which took %llu events that were not "
-             "acknowledged",
-             agent->name, (unsigned long long)finding.lost);
+    site_say(
+        agent->site, KAIZEN_LOG_ERROR, PUBLISHER_MESSAGE_LOST_BY_REWRITE,
+        "%s: another program rewrote the log and removed %llu events that were not acknowledged",
+        agent->name, (unsigned long long)finding.lost);
   if (finding.held)
     agent->unacknowledged = 0; /* they are among those held */
   if (result != 0)
     return result;
   if (held > 0)
     site_say(agent->site, KAIZEN_LOG_WARNING, PUBLISHER_MESSAGE_HELD,
-             "%s: %llu events are held: the tree was copied or restored, or its log rewritten, and "
-             "they may have been sent before; send them with kaizen-host drain --resend-all, or "
-             "take them as sent with --assume-sent",
+             "%s: %llu events are held back: the tree was copied or restored, or its log "
+             "rewritten, and they may have been sent before; send them with kaizen-host drain "
+             "--resend-all, or count them as sent with --assume-sent",
              agent->name, (unsigned long long)held);
   if (state->last_stream_seq > agent->stored.sequence) {
     agent->stored.sequence = state->last_stream_seq;
@@ -351,10 +351,11 @@ static bool can_write_letter(struct publisher_agent *agent, int64_t now_ns) {
   if (result >= 0 && !kept_outbox_is_open(&agent->log))
     return true; /* the folder is gone, and so is what would be stored there */
   if (result >= 0 && !dead_letter_has_room(agent->log.outbox.agent_fd, len))
-    result = error_set(&error, KAIZEN_E_IO,
-                       "%u MiB of dead letters are the limit: its events wait; kaizen-host "
-                       "dead-letters list says why, dead-letters retry sends them again",
-                       DEAD_LETTER_BYTES_MAX >> 20);
+    result =
+        error_set(&error, KAIZEN_E_IO,
+                  "its dead letters have reached the limit of %u MiB: its events stay pending; "
+                  "kaizen-host dead-letters list says why, dead-letters retry sends them again",
+                  DEAD_LETTER_BYTES_MAX >> 20);
   if (result >= 0 && len < LETTERS_BYTES_MAX)
     return true;
   if (result < 0)

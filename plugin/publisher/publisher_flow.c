@@ -113,7 +113,7 @@ static void decline(struct publisher_flow *flow, struct window_entry *entry, con
     return;
   (void)snprintf(reason, sizeof reason,
                  "not acknowledged in %u tries, while later events of the agent were: %.120s",
-                 entry->declined, why[0] ? why : "the broker does not answer for it");
+                 entry->declined, why[0] ? why : "the broker does not answer it");
   (void)window_refuse(entry, reason); /* without memory for it: at the next try */
 }
 
@@ -147,7 +147,7 @@ static void tell_lost(struct publisher_flow *flow, struct publisher_agent *agent
   agent->stores_lost++;
   flow->store_checks = 0;
   site_say(agent->site, KAIZEN_LOG_ERROR, PUBLISHER_MESSAGE_STORE_LOST,
-           "%s: the stream acknowledged sequence %llu, and %s %llu: it lost what it held; send it "
+           "%s: the stream acknowledged sequence %llu, and %s %llu: it lost events; send them "
            "again with kaizen-host drain --resend-since",
            agent->name, (unsigned long long)sequence, what, (unsigned long long)before);
 }
@@ -220,8 +220,8 @@ static void look_for_duplicate(struct publisher_flow *flow, const struct window_
   site->duplicates_gone++;
   if (!flow->told_gone)
     site_say(site, KAIZEN_LOG_WARNING, PUBLISHER_MESSAGE_NOT_STORED,
-             "%s: the stream knows event %s by its id and holds it no more (purged, expired or "
-             "consumed): sent again it is acknowledged and not stored, until the stream's "
+             "%s: the stream knows event %s by its id but no longer stores it (purged, expired or "
+             "consumed): sent again, it is acknowledged and not stored until the stream's "
              "duplicate_window has passed",
              entry->agent->name, id);
   flow->told_gone = true;

@@ -257,7 +257,7 @@ static void give_up_without_success(struct publisher_project *project, int64_t n
   if (!election_wanted(project->site.election, &project->site))
     return;
   site_say(&project->site, KAIZEN_LOG_NOTICE, PUBLISHER_MESSAGE_GAVE_UP,
-           "no event was acknowledged for %d seconds: another process may try",
+           "no event was acknowledged for %d seconds; letting another process try",
            (int)(WITHOUT_SUCCESS_NS / NS_PER_S));
   project->resigning = true;
   (void)os_process_random(&random, sizeof random);

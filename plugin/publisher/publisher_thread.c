@@ -150,7 +150,7 @@ static void describe_holder(pid_t holder, char *reason, size_t room) {
   if (holder == getpid())
     (void)snprintf(reason, room, "another copy of the plugin in this process publishes its events");
   else if (holder < 0)
-    (void)snprintf(reason, room, "a process of another pid namespace publishes its events");
+    (void)snprintf(reason, room, "a process in another pid namespace publishes its events");
   else
     (void)snprintf(reason, room, "process %ld publishes this project's events%s", (long)holder,
                    os_process_is_stopped(holder) ? "; it is stopped (SIGCONT wakes it)" : "");
@@ -171,10 +171,10 @@ static void describe(const struct publisher *publisher, const struct publisher_p
     status->state = KAIZEN_PUBLISHER_ELSEWHERE;
     if (now_ns < project->away_until_ns)
       (void)snprintf(reason, sizeof status->reason,
-                     "gave up for a while, so that another process may try: %.100s", trouble->text);
+                     "paused so that another process may try: %.100s", trouble->text);
     else if (!project->metrics_known) /* not looked for yet, or not there when it was */
       (void)snprintf(reason, sizeof status->reason,
-                     "the publisher has not seen a log of this project yet");
+                     "the publisher has not read a log of this project yet");
     else
       describe_holder(project->holder, reason, sizeof status->reason);
     return;

@@ -48,10 +48,9 @@ static int refuse_character(struct span agent, size_t at, struct error *error) {
 int agent_name_check(struct span agent, struct error *error) {
   char name[UTF8_SHOWN_SIZE];
   if (!agent.ptr)
-    return error_set(error, KAIZEN_E_REJECTED,
-                     "agent is missing; name the agent that was executed");
+    return error_set(error, KAIZEN_E_REJECTED, "agent is missing; name the agent that ran");
   if (agent.len == 0)
-    return error_set(error, KAIZEN_E_REJECTED, "agent is empty; name the agent that was executed");
+    return error_set(error, KAIZEN_E_REJECTED, "agent is empty; name the agent that ran");
   size_t illegal = first_illegal(agent);
   if (illegal < agent.len)
     return refuse_character(agent, illegal, error);
@@ -60,7 +59,7 @@ int agent_name_check(struct span agent, struct error *error) {
                      "agent \"%s\" has %zu characters; at most %d are allowed",
                      utf8_show(agent, name), agent.len, AGENT_NAME_MAX);
   if (agent.ptr[agent.len - 1] == '.')
-    return error_set(error, KAIZEN_E_REJECTED, "agent \"%s\" ends with a dot; leave the dot out",
+    return error_set(error, KAIZEN_E_REJECTED, "agent \"%s\" ends with a dot; remove the dot",
                      utf8_show(agent, name));
   if (span_is(agent, RESERVED_NAME))
     return error_set(error, KAIZEN_E_REJECTED,
@@ -98,7 +97,7 @@ int agent_name_map(struct span name, char out[AGENT_NAME_MAX + 1], struct error 
   out[0] = '\0';
   if (name.len == 0)
     return error_set(error, KAIZEN_E_REJECTED,
-                     "agent is missing or empty; name the agent that was executed");
+                     "agent is missing or empty; name the agent that ran");
   if (!utf8_valid(name))
     return error_set(error, KAIZEN_E_REJECTED, "agent \"%s\" is not UTF-8; convert it",
                      utf8_show(name, shown));

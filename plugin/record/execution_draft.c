@@ -23,7 +23,7 @@ int execution_draft_read_flags(struct execution *execution, struct execution_dra
   const uint32_t both = KAIZEN_EXEC_EMIT | KAIZEN_EXEC_NO_EMIT;
   uint32_t unknown = flags & must_know & ~known;
   if (unknown)
-    return error_set(error, KAIZEN_E_UNSUPPORTED, "flag bits 0x%x are unknown here; leave them out",
+    return error_set(error, KAIZEN_E_UNSUPPORTED, "unknown flag bits 0x%x; leave them out",
                      unknown);
   if ((flags & both) == both)
     return error_set(error, KAIZEN_E_REJECTED,
@@ -39,11 +39,10 @@ int execution_draft_check_text(const char *field, struct span text, size_t max,
                                struct error *error) {
   if (text.len > max)
     return error_set(error, KAIZEN_E_REJECTED,
-                     "%s has %zu bytes; with this max_record_bytes at most %zu are taken: "
-                     "shorten it",
+                     "%s has %zu bytes; this max_record_bytes allows at most %zu: shorten it",
                      field, text.len, max);
   if (text.len >= 3 && memcmp(text.ptr, "\xEF\xBB\xBF", 3) == 0)
-    return error_set(error, KAIZEN_E_REJECTED, "%s begins with a byte order mark; leave it out",
+    return error_set(error, KAIZEN_E_REJECTED, "%s begins with a byte order mark; remove it",
                      field);
   return 0;
 }
@@ -300,10 +299,9 @@ static int check_size(const struct execution *execution, const struct execution_
   if (execution->line.failed)
     return error_set(error, KAIZEN_E_NOMEM, "out of memory");
   if (len > limits->max_record_bytes)
-    return error_set(
-        error, KAIZEN_E_REJECTED,
-        "the record has %zu bytes; max_record_bytes allows %zu: shorten metadata or the like", len,
-        limits->max_record_bytes);
+    return error_set(error, KAIZEN_E_REJECTED,
+                     "the record has %zu bytes; max_record_bytes allows %zu: shorten its metadata",
+                     len, limits->max_record_bytes);
   return 0;
 }
 

@@ -65,10 +65,11 @@ static int refuse_name(const struct names *known, struct span name, const char *
                        struct error *error) {
   char shown[UTF8_SHOWN_SIZE];
 
-  return error_set(error, KAIZEN_E_REJECTED,
-                   "%s has no key \"%s\"; did you mean \"%s\"? Own fields belong into metadata%s",
-                   known->object, utf8_show(name, shown),
-                   distance_nearest(name, known->names, known->count), advice);
+  return error_set(
+      error, KAIZEN_E_REJECTED,
+      "%s has no key \"%s\"; did you mean \"%s\"? Your own fields belong in metadata%s",
+      known->object, utf8_show(name, shown), distance_nearest(name, known->names, known->count),
+      advice);
 }
 
 static void append_member(struct buffer *out, struct span raw_name, struct json_value value) {
@@ -95,11 +96,11 @@ static int take_unknown(struct reading *reading, const struct names *known,
   if (!reading->execution)
     return refuse_name(known, member->name, "", error);
   if (!reading->keep && !anybodys)
-    return refuse_name(known, member->name, ", or begin with x_", error);
+    return refuse_name(known, member->name, ", or must begin with x_", error);
   if (!reading->keep && (member->value.type == JSON_NULL || member->value.type == JSON_ARRAY ||
                          member->value.type == JSON_OBJECT))
     return error_set(error, KAIZEN_E_REJECTED,
-                     "%s is neither a string nor a number nor a boolean; put it into metadata",
+                     "%s is not a string, number or boolean; put it into metadata",
                      utf8_show(member->name, shown));
   append_member(&reading->execution->others, member->name, member->value);
   return 0;

@@ -82,7 +82,7 @@ static int read_outcome(int32_t outcome, bool *success, struct error *error) {
 static int read_timestamp(int64_t unix_ns, struct execution_draft *draft, struct error *error) {
   if (unix_ns < 0)
     return error_set(error, KAIZEN_E_REJECTED,
-                     "timestamp_unix_ns lies before 1970; give 0 for the present time");
+                     "timestamp_unix_ns is before 1970; give 0 for the present time");
   draft->has_timestamp = unix_ns != 0;
   draft->timestamp_s = unix_ns / NS_PER_S;
   return 0;
@@ -104,8 +104,7 @@ static int read_texts(struct execution *execution, const struct kaizen_execution
 static int check_reserved(uint32_t reserved0, struct error *error) {
   return reserved0 == 0
              ? 0
-             : error_set(error, KAIZEN_E_UNSUPPORTED,
-                         "reserved0 is %u; zero it, nothing else is known here", reserved0);
+             : error_set(error, KAIZEN_E_UNSUPPORTED, "reserved0 is %u; it must be 0", reserved0);
 }
 
 int execution_from_struct(struct execution *execution, const struct kaizen_execution *in,

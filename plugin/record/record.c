@@ -128,7 +128,7 @@ static const char *read_members(struct span line, struct json_value *values) {
   struct json_member member;
   int result = json_reader_open(&cursor, line, JSON_LENIENT, JSON_DEPTH_LIMIT, NULL);
   if (result > 0)
-    return "no JSON object";
+    return "not a JSON object";
   while (result == 0 && (result = json_reader_next(&cursor, &member, NULL)) > 0) {
     enum field field = find_field(&member);
     if (field != FIELD_COUNT)
@@ -150,7 +150,7 @@ static const char *read_line(struct span line, struct record *record) {
   if (!is_given(&values[FIELD_AGENT], JSON_STRING))
     return "agent is not a string";
   if (!is_given(&values[FIELD_SUCCESS], JSON_TRUE) && !is_given(&values[FIELD_SUCCESS], JSON_FALSE))
-    return "success is neither true nor false";
+    return "success is not true or false";
   record->agent = inner(&values[FIELD_AGENT]);
   record->success = values[FIELD_SUCCESS].type == JSON_TRUE;
   record->timestamp_s = read_timestamp(&values[FIELD_TIMESTAMP]);

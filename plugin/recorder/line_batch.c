@@ -222,7 +222,7 @@ static int plan_again(struct line_batch *batch, struct agent *agent, struct erro
   *error = (struct error){0};
   result = agent_refresh(agent, error);
   if (result > 0)
-    return error_set(error, KAIZEN_E_BUSY, "its files were replaced, or grew, meanwhile");
+    return error_set(error, KAIZEN_E_BUSY, "its files were replaced, or grew, in the meantime");
   return result == 0 ? plan(batch, agent, error) : -1;
 }
 

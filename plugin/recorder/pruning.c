@@ -72,7 +72,7 @@ void pruning_run(const struct recorder_options *options, const char *agent, int6
   if (result != 1)
     return;
   show_what_is_left(options, agent, wait_ns);
-  (void)snprintf(text, sizeof text, "%llu expired lines taken out of the log",
+  (void)snprintf(text, sizeof text, "%llu expired lines removed from the log",
                  (unsigned long long)dropped);
   host_message_send(options, agent, KAIZEN_LOG_NOTICE, HOST_MESSAGE_PRUNED, text);
 }

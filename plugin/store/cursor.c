@@ -25,12 +25,12 @@ int cursor_check(const struct cursor *cursor, struct error *error) {
 
   if (possible)
     return 0;
-  (void)error_set(error, KAIZEN_E_IO,
-                  ".state contradicts itself: of %llu events up to the cursor %llu are held from "
-                  "the %llu. on and %llu dead letters; kaizen-host drain --resend-all starts over",
-                  (unsigned long long)marked, (unsigned long long)cursor->held_count,
-                  (unsigned long long)cursor->held_from_marked,
-                  (unsigned long long)cursor->dead_lettered);
+  (void)error_set(
+      error, KAIZEN_E_IO,
+      ".state contradicts itself: of %llu events up to the cursor, %llu are held back from number "
+      "%llu on and %llu are dead letters; kaizen-host drain --resend-all starts again",
+      (unsigned long long)marked, (unsigned long long)cursor->held_count,
+      (unsigned long long)cursor->held_from_marked, (unsigned long long)cursor->dead_lettered);
   return CURSOR_IMPOSSIBLE;
 }
 

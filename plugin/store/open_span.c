@@ -103,12 +103,12 @@ static int read_text(struct span text, struct open_span *span, struct error *err
   struct json_member member;
 
   if (json_reader_open(&reader, text, JSON_STRICT, 1, NULL) != 0)
-    return error_set(error, KAIZEN_E_REJECTED, "it is not a JSON object");
+    return error_set(error, KAIZEN_E_REJECTED, "not a JSON object");
   while (json_reader_next(&reader, &member, NULL) == 1)
     if (!take_member(span, &member))
       return error_set(error, KAIZEN_E_NOMEM, "out of memory");
   if (span->key.len == 0)
-    return error_set(error, KAIZEN_E_REJECTED, "it has no key");
+    return error_set(error, KAIZEN_E_REJECTED, "no key");
   return 0;
 }
 

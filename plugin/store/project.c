@@ -45,11 +45,11 @@ static int refuse_network_file_system(const char *root, int root_fd, struct erro
     return error_set_errno(error, KAIZEN_E_CONFIG, errno, "project_root \"%s\": fstatfs", root);
   if (!name)
     return 0;
-  return error_set(error, KAIZEN_E_CONFIG,
-                   "project_root \"%s\" is on %s, where locks and appends are not safe among "
-                   "machines; use a "
-                   "local folder, or set allow_network_fs to true when only one machine writes",
-                   root, name);
+  return error_set(
+      error, KAIZEN_E_CONFIG,
+      "project_root \"%s\" is on %s, where locks and appends are not safe between machines; use a "
+      "local folder, or set allow_network_fs to true if only one machine writes",
+      root, name);
 }
 
 /* All zero where the boot is not known: nothing is then taken to be of this one. */
@@ -103,8 +103,8 @@ static int check_root(const struct project *project, const char *root, bool allo
   if (check_root_owner(project, root, &status, error) != 0)
     return -1;
   if (faccessat(project->root_fd, ".", W_OK | X_OK, AT_EACCESS) != 0)
-    return error_set_errno(error, KAIZEN_E_CONFIG, errno,
-                           "project_root \"%s\" cannot be written to", root);
+    return error_set_errno(error, KAIZEN_E_CONFIG, errno, "project_root \"%s\" cannot be written",
+                           root);
   return allow_network_fs ? 0 : refuse_network_file_system(root, project->root_fd, error);
 }
 
@@ -283,7 +283,7 @@ static int ignore_in_git(const struct project *project, int kaizen_fd, int metri
       directory_open_file(metrics_fd, IGNORE_FILE, O_WRONLY | O_CREAT | O_EXCL, &fd, error);
 
   if (result == 1)
-    result = error_set(error, KAIZEN_E_IO, METRICS_PATH ": was removed while it was made");
+    result = error_set(error, KAIZEN_E_IO, METRICS_PATH ": was removed while it was being created");
   if (fd >= 0) {
     result = directory_write_at(fd, "*\n", 2, 0, error);
     if (result == 0 && project->sync && fdatasync(fd) != 0)

@@ -180,7 +180,7 @@ static int check_unchanged(struct prune *prune, ino_t inode, struct error *error
     return same < 0 ? -1 : error_set(error, KAIZEN_E_BUSY, "another program rewrote the log");
   if (agent_state_load(agent->fd, &state, &damaged, error) != 0 ||
       state.cursor.epoch != prune->state.cursor.epoch)
-    return error_set(error, KAIZEN_E_BUSY, "events were made pending again meanwhile");
+    return error_set(error, KAIZEN_E_BUSY, "events were made pending again in the meantime");
   /* the days that moved the clock go with their lines */
   clock = &state.retention;
   if (clock->clock_s >= prune->state.retention.clock_s)

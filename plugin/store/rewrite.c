@@ -157,7 +157,7 @@ int rewrite_copy(struct rewrite *rewrite, uint64_t from, uint64_t to, struct err
       break;
     }
   if (result == 0 && reader.offset != to) /* a program without our lock rewrites it in its place */
-    result = error_set(error, KAIZEN_E_BUSY, AGENT_LOG_FILE ": was cut short meanwhile");
+    result = error_set(error, KAIZEN_E_BUSY, AGENT_LOG_FILE ": was cut short in the meantime");
   line_reader_fini(&reader);
   return result < 0 ? -1 : write_out(rewrite, 0, error);
 }

@@ -65,8 +65,8 @@ static int open_salvage(struct repair *repair, char name[64], struct error *erro
     if (result == 0)
       (void)close(fd);
   }
-  return error_set(error, KAIZEN_E_IO, "%s: a hundred salvage files of this second are there",
-                   name);
+  return error_set(error, KAIZEN_E_IO,
+                   "%s: there are already a hundred salvage files of this second", name);
 }
 
 /* Lock held. */

@@ -137,7 +137,7 @@ static int open_spare(int agent_fd, struct error *error) {
   if (fd < 0 && errno == EEXIST && unlinkat(agent_fd, SPARE_FILE, 0) == 0)
     fd = os_files_openat(agent_fd, SPARE_FILE, flags, 0600);
   if (fd < 0)
-    (void)error_set_errno(error, KAIZEN_E_IO, errno, SPARE_FILE ": cannot make");
+    (void)error_set_errno(error, KAIZEN_E_IO, errno, SPARE_FILE ": cannot create");
   return fd;
 }
 

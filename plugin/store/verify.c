@@ -26,7 +26,7 @@
 
 #define SUMMARY_READ_MAX 16384
 #define UNREADABLE "cannot be read"
-#define OTHER_TREE "of another tree: this one was copied or restored, its events are held"
+#define OTHER_TREE "of another tree: this one was copied or restored, its events are held back"
 #define LOCK_WAIT_NS INT64_C(2000000000)
 
 /* ---- recount --------------------------------------------------------------------------------- */
@@ -138,13 +138,13 @@ static const char *judge_state(const struct evidence *evidence, const struct pro
     return evidence->state_found < 0 ? UNREADABLE : "missing";
   result = project_identity_look(project, id, NULL);
   if (result < 0)
-    return "cannot be judged: the project's .id cannot be read";
+    return "cannot be checked: the project's .id cannot be read";
   if (result == 1 || memcmp(evidence->state.project_id, id, sizeof id) != 0)
     return OTHER_TREE;
   if (cursor_check(&evidence->state.cursor, NULL) != 0)
     return "contradicts itself";
   return evidence->state.lost_by_rewrite > 0
-             ? "marked lines were taken out of the log before they were acknowledged"
+             ? "marked lines were removed from the log before they were acknowledged"
              : "ok";
 }
 

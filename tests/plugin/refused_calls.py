@@ -16,10 +16,10 @@ from shim_support import HANGS_S, LINUX_CALLS, HostTest, clean_environment
 REFUSALS = ("ENOSYS", "EPERM", "EACCES")
 # Linux has these and POSIX does not, or containers are known to refuse them.
 REPLACED = ("openat2", "renameat2", "statx", "getrandom", "fallocate", "prlimit64", "madvise", "prctl")
-WEAKER = {"openat2": "created outside the project", "statx": "inode number alone"}
+WEAKER = {"openat2": "created outside the project", "statx": "only by its inode number"}
 # There is no other way: the message says which call it was.
 NAMED = {"flock": ["flock"], "fdatasync": ["sync"], "fsync": ["sync"],
-         "mkdirat": ["make the folder"], "ftruncate": ["ftruncate"], "fstatfs": ["fstatfs"]}
+         "mkdirat": ["create the folder"], "ftruncate": ["ftruncate"], "fstatfs": ["fstatfs"]}
 # glibc 2.36 and newer end a process that asks arc4random() where getrandom() is forbidden and not merely missing;
 # json-c asks, as of Debian 13.  There a host that runs with such a filter has to do without json-c.
 LIBRARYS_END = b"cannot get entropy for arc4random"

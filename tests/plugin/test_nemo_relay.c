@@ -46,11 +46,11 @@ Test(nemo_relay, refuses_other_tables_with_a_text) {
     size_t size;
     const char *says; /* "": the table has no room for a text */
   } tables[] = {
-      {1, 296, "host table 1 is not known; tables 2 to 5 are"},
+      {1, 296, "host table 1 is unknown; tables 2 to 5 are supported"},
       {0, 608, "host table 0 "},
-      {6, 640, "host table 6 is not known"},
+      {6, 640, "host table 6 is unknown"},
       {UINT32_MAX, 608, "host table 4294967295 "},
-      {5, PREFIX - 1, "host table 5 has 103 bytes; at least 104 are needed"},
+      {5, PREFIX - 1, "host table 5 has 103 bytes; it needs at least 104"},
       {2, TEXT_HEAD, "host table 2 has 72 bytes"},
       {2, TEXT_HEAD - 1, ""},
       {5, 16, ""},

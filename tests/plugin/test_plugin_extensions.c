@@ -580,7 +580,7 @@ Test(plugin_extensions, names_are_mapped_to_legal_ones_that_record) {
   cr_assert_eq(names->map("Triage Agent", KAIZEN_NTS, name, NULL, 0), 1);
   cr_assert_eq(record_success(instance, name, NULL), KAIZEN_RECORDED);
   cr_assert_eq(names->map("", KAIZEN_NTS, name, reason, sizeof reason), KAIZEN_E_REJECTED);
-  cr_assert_str_eq(reason, "agent is missing or empty; name the agent that was executed");
+  cr_assert_str_eq(reason, "agent is missing or empty; name the agent that ran");
   cr_assert_eq(names->map("\xff", KAIZEN_NTS, name, reason, sizeof reason), KAIZEN_E_REJECTED);
   cr_assert_str_eq(reason, "agent \"\\xff\" is not UTF-8; convert it");
   cr_assert_eq(names->map("\xff", KAIZEN_NTS, name, reason, 6), KAIZEN_E_REJECTED);

@@ -254,7 +254,7 @@ Test(plugin_span, too_many_open_runs_are_refused_and_said) {
   for (; code == KAIZEN_OK && begun < 2000; begun++)
     code = span->begin(instance, &run, token);
   cr_expect_eq(code, KAIZEN_E_BUSY, "%d: %d", begun, code);
-  cr_expect(strstr(why(instance), "coach has 1000 runs"), "%s", why(instance));
+  cr_expect(strstr(why(instance), "coach has 1000 open runs"), "%s", why(instance));
 }
 
 Test(plugin_span, what_can_never_be_a_run_is_refused) {

@@ -62,7 +62,7 @@ Test(plugin_trouble, links_pipes_and_folders_in_the_way_are_named_and_nothing_is
     cr_assert_eq(unlink(agent_file("coach", names[i])), 0);
 
     cr_assert_eq(mkfifo(agent_file("coach", names[i]), 0600), 0);
-    expect_refused(names[i], record_in("coach", NULL), names[i], "no regular file");
+    expect_refused(names[i], record_in("coach", NULL), names[i], "not a regular file");
     cr_assert_eq(unlink(agent_file("coach", names[i])), 0);
 
     cr_assert_eq(mkdir(agent_file("coach", names[i]), 0700), 0);

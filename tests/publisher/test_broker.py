@@ -104,7 +104,7 @@ class Broker(BrokerTest):
         self.make_client(server).subscribe()
         report = self.report(f"check {server.url}", -1)
         self.assertEqual(report["verdict"], "unknown")
-        self.assertIn("somebody listens", report["reason"])
+        self.assertIn("something listens", report["reason"])
 
     def test_a_login_means_the_same_whatever_the_library_decodes(self):
         server = self.make_server(config='authorization { user: "u", password: "p@s,s %41/" }')

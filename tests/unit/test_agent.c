@@ -642,7 +642,7 @@ Test(agent, what_is_no_regular_file_is_refused_by_name_and_opens_nothing) {
 
     cr_assert_eq(mkfifo(agent_file("coach", names[i]), 0600), 0);
     cr_expect_eq(acquire(), -1, "%s: a FIFO", names[i]);
-    cr_expect(strstr(error.text, names[i]) && strstr(error.text, "no regular file"), "%s: %s",
+    cr_expect(strstr(error.text, names[i]) && strstr(error.text, "not a regular file"), "%s: %s",
               names[i], error.text);
     (void)unlink(agent_file("coach", names[i]));
 

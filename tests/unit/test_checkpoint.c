@@ -340,5 +340,5 @@ Test(checkpoint, what_is_no_regular_file_is_refused_by_name) {
 
   cr_assert_eq(mkfifo(file(), 0600), 0);
   cr_assert_eq(reopen(this_boot), -1);
-  cr_assert(strstr(error.text, CHECKPOINT_FILE ": no regular file"), "%s", error.text);
+  cr_assert(strstr(error.text, CHECKPOINT_FILE ": not a regular file"), "%s", error.text);
 }

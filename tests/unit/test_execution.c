@@ -179,21 +179,20 @@ Test(execution, empty_strings_are_values_where_they_identify_nothing) {
 
 Test(execution, a_byte_order_mark_is_refused) {
   must_be_refused("JSON", from_json("\xEF\xBB\xBF{\"agent\":\"coach\",\"success\":true}"),
-                  "the record begins with a byte order mark; leave it out");
+                  "the record begins with a byte order mark; remove it");
   in.metadata_json = nts("\xEF\xBB\xBF{}");
   must_be_refused("metadata", from_struct(),
-                  "metadata_json begins with a byte order mark; leave it out");
+                  "metadata_json begins with a byte order mark; remove it");
   in.metadata_json = (struct kaizen_str){0};
   in.session_id = nts("\xEF\xBB\xBFs");
-  must_be_refused("a text", from_struct(),
-                  "session_id begins with a byte order mark; leave it out");
+  must_be_refused("a text", from_struct(), "session_id begins with a byte order mark; remove it");
 }
 
 Test(execution, a_reserved_member_that_is_not_zero_is_unsupported) {
   in.reserved0 = 7;
   cr_assert_eq(from_struct(), -1);
   cr_expect_eq(error.code, KAIZEN_E_UNSUPPORTED);
-  cr_expect_str_eq(error.text, "reserved0 is 7; zero it, nothing else is known here");
+  cr_expect_str_eq(error.text, "reserved0 is 7; it must be 0");
 }
 
 Test(execution, what_breaks_a_line_for_python_is_escaped) {
@@ -343,7 +342,7 @@ Test(execution, timestamps_outside_what_is_kept_are_refused) {
       "2026-03-04T05:04:27Z");
   in.timestamp_unix_ns = -1;
   must_be_refused("before 1970", from_struct(),
-                  "timestamp_unix_ns lies before 1970; give 0 for the present time");
+                  "timestamp_unix_ns is before 1970; give 0 for the present time");
 }
 
 Test(execution, a_wrong_clock_refuses_nothing) {
@@ -363,9 +362,8 @@ Test(execution, the_size_of_the_record_is_bounded_exactly) {
   limits.max_record_bytes = execution.line.len + 1;
   cr_expect_eq(from_struct(), 0, "%s", error.text);
   limits.max_record_bytes--;
-  must_be_refused(
-      "a byte too long", from_struct(),
-      "the record has 67 bytes; max_record_bytes allows 66: shorten metadata or the like");
+  must_be_refused("a byte too long", from_struct(),
+                  "the record has 67 bytes; max_record_bytes allows 66: shorten its metadata");
 }
 
 Test(execution, huge_inputs_are_refused_at_once) {
@@ -373,14 +371,14 @@ Test(execution, huge_inputs_are_refused_at_once) {
   char *huge = malloc(len);
   memset(huge, 'x', len);
   in.session_id = (struct kaizen_str){huge, len};
-  must_be_refused("session", from_struct(),
-                  "session_id has 16777216 bytes; with this max_record_bytes at most 65536 are "
-                  "taken: shorten it");
+  must_be_refused(
+      "session", from_struct(),
+      "session_id has 16777216 bytes; this max_record_bytes allows at most 65536: shorten it");
   in.session_id = (struct kaizen_str){0};
   in.metadata_json = (struct kaizen_str){huge, len};
   must_be_refused("metadata", from_struct(),
-                  "metadata_json has 16777216 bytes; with this max_record_bytes at most 524288 are "
-                  "taken: shorten it");
+                  "metadata_json has 16777216 bytes; this max_record_bytes allows at most 524288: "
+                  "shorten it");
   cr_expect_eq(execution_from_json(&execution, (struct span){huge, len}, 0, &limits, &error), -1);
   in.metadata_json = (struct kaizen_str){0};
   in.agent = (struct kaizen_str){huge, 65536};
@@ -530,7 +528,7 @@ Test(execution, json_texts_of_the_struct_are_checked) {
       {"{\"a\":1.}", NULL,
        "metadata_json is not valid JSON: byte 7: a number needs a digit after its point"},
       {"{\"a\":1,\"a\":2}", NULL,
-       "metadata_json is not valid JSON: byte 7: a name stands twice in one object"},
+       "metadata_json is not valid JSON: byte 7: a name appears twice in one object"},
       {"{\"a\":Infinity}", NULL,
        "metadata_json is not valid JSON: byte 5: NaN and Infinity are not JSON numbers; leave the "
        "field out"},
@@ -542,11 +540,13 @@ Test(execution, json_texts_of_the_struct_are_checked) {
       {"{\"a\":\"\xFF\"}", NULL, "metadata_json is not valid JSON: byte 6: not UTF-8"},
       {NULL, "7", "extra_json is not a JSON object; give {...}"},
       {NULL, "{\"rep\":\"x\"}",
-       "extra_json has no key \"rep\"; did you mean \"repo\"? Own fields belong into metadata, or "
-       "begin with x_"},
+       "extra_json has no key \"rep\"; did you mean \"repo\"? Your own fields belong in metadata, "
+       "or "
+       "must begin with x_"},
       {NULL, "{\"agent\":\"x\"}",
-       "extra_json has no key \"agent\"; did you mean \"repo\"? Own fields belong into metadata, "
-       "or begin with x_"},
+       "extra_json has no key \"agent\"; did you mean \"repo\"? Your own fields belong in "
+       "metadata, "
+       "or must begin with x_"},
       {NULL, "{\"tokens\":-1}", "tokens is a number (-1); a whole number, 0 or more, is needed"},
       {NULL, "{\"tokens\":1.0}", "tokens is a number (1.0); a whole number, 0 or more, is needed"},
       {NULL, "{\"tokens\":9223372036854775808}",
@@ -566,17 +566,17 @@ Test(execution, json_records_are_checked) {
   static const struct {
     const char *members, *message;
   } cases[] = {
-      {"\"success\":true", "agent is missing; name the agent that was executed"},
-      {"\"agent\":null,\"success\":true", "agent is missing; name the agent that was executed"},
+      {"\"success\":true", "agent is missing; name the agent that ran"},
+      {"\"agent\":null,\"success\":true", "agent is missing; name the agent that ran"},
       {"\"agent\":7,\"success\":true", "agent is a number (7); a string is needed"},
       {"\"agent\":\"a\"", "success is missing; true or false is needed"},
       {"\"agent\":\"a\",\"success\":null", "success is null; true or false is needed"},
       {"\"agent\":\"a\",\"success\":\"true\"",
        "success is a string (\"true\"); true or false is needed"},
       {"\"agent\":\"a\",\"success\":1", "success is a number (1); true or false is needed"},
-      {"\"agent\":\"a\",\"sucess\":true",
-       "a record has no key \"sucess\"; did you mean \"success\"? Own fields belong into metadata, "
-       "or begin with x_"},
+      {"\"agent\":\"a\",\"sucess\":true", "a record has no key \"sucess\"; did you mean "
+                                          "\"success\"? Your own fields belong in metadata, "
+                                          "or must begin with x_"},
       {"\"agent\":\"a\",\"success\":true,\"quality_score\":\"0.9\"",
        "quality_score is a string (\"0.9\"); a number from 0 to 1 is needed"},
       {"\"agent\":\"a\",\"success\":true,\"quality_score\":85",
@@ -603,15 +603,15 @@ Test(execution, json_records_are_checked) {
        "primary_metric has no name; give one"},
       {"\"agent\":\"a\",\"success\":true,\"primary_metric\":{\"name\":\"n\",\"value\":1,\"unit\":"
        "\"s\"}",
-       "primary_metric has no key \"unit\"; did you mean \"name\"? Own fields belong into "
+       "primary_metric has no key \"unit\"; did you mean \"name\"? Your own fields belong in "
        "metadata"},
       {"\"agent\":\"a\",\"success\":true,\"idempotency_key\":[]",
        "idempotency_key is an array ([]); a string is needed"},
       {"\"agent\":\"a\",\"success\":true,\"success\":true",
-       "the record is not valid JSON: byte 28: a name stands twice in one object"},
+       "the record is not valid JSON: byte 28: a name appears twice in one object"},
       {"\"agent\":\"a\",\"success\":true,\"n\\u0061me\\n\":1",
-       "a record has no key \"n\\u0061me\\n\"; did you mean \"agent\"? Own fields belong into "
-       "metadata, or begin with x_"},
+       "a record has no key \"n\\u0061me\\n\"; did you mean \"agent\"? Your own fields belong in "
+       "metadata, or must begin with x_"},
   };
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
     char json[512];
@@ -657,11 +657,11 @@ Test(execution, agent_names_follow_the_grammar) {
   static const struct {
     const char *agent, *message;
   } illegal[] = {
-      {"", "agent is empty; name the agent that was executed"},
+      {"", "agent is empty; name the agent that ran"},
       {"..", "agent \"..\" starts with \".\"; start it with a letter, a digit or _"},
       {".hidden", "agent \".hidden\" starts with \".\"; start it with a letter, a digit or _"},
       {"-a", "agent \"-a\" starts with \"-\"; start it with a letter, a digit or _"},
-      {"a.", "agent \"a.\" ends with a dot; leave the dot out"},
+      {"a.", "agent \"a.\" ends with a dot; remove the dot"},
       {"a b", "agent \"a b\" has the character \" \"; only letters, digits, _ - and . are allowed"},
       {"a/b", "agent \"a/b\" has the character \"/\"; only letters, digits, _ - and . are allowed"},
       {"a*", "agent \"a*\" has the character \"*\"; only letters, digits, _ - and . are allowed"},
@@ -685,7 +685,7 @@ Test(execution, agent_names_follow_the_grammar) {
       "NUL", agent_name_check((struct span){"a\0b", 3}, &error),
       "agent \"a\\x00b\" has the character \"\\x00\"; only letters, digits, _ - and . are allowed");
   must_be_refused("none", agent_name_check((struct span){NULL, 0}, &error),
-                  "agent is missing; name the agent that was executed");
+                  "agent is missing; name the agent that ran");
 }
 
 Test(execution, any_name_maps_to_a_legal_one_that_tells_it_apart) {
@@ -755,10 +755,10 @@ Test(execution, keys_that_begin_with_x_are_anybodys) {
   must_be_line("struct", "{\"timestamp\":\"2026-03-04T05:06:07Z\",\"agent\":\"coach\","
                          "\"success\":true,\"x_ticket\":\"A-1\"}");
   must_be_refused("an object", from_json("{\"agent\":\"a\",\"success\":true,\"x_o\":{}}"),
-                  "x_o is neither a string nor a number nor a boolean; put it into metadata");
+                  "x_o is not a string, number or boolean; put it into metadata");
   must_be_refused("x_ alone", from_json("{\"agent\":\"a\",\"success\":true,\"x_\":1}"),
-                  "a record has no key \"x_\"; did you mean \"repo\"? Own fields belong into "
-                  "metadata, or begin with x_");
+                  "a record has no key \"x_\"; did you mean \"repo\"? Your own fields belong in "
+                  "metadata, or must begin with x_");
   cr_assert_eq(from_json("{\"agent\":\"a\",\"success\":true}"), 0);
   must_be_line("the next one", BEGINNING "}");
 }
@@ -808,7 +808,7 @@ Test(execution, a_timestamp_that_cannot_be_read_is_kept_and_dates_nothing) {
 
 Test(execution, what_a_record_needs_is_needed_of_a_log_too) {
   must_be_refused("no agent", from_log("{\"success\":true}"),
-                  "agent is missing; name the agent that was executed");
+                  "agent is missing; name the agent that ran");
   must_be_refused("no success", from_log("{\"agent\":\"a\",\"success\":1}"),
                   "success is a number (1); true or false is needed");
   cr_expect_eq(from_log("[]"), -1);
@@ -837,8 +837,7 @@ Test(execution, a_foreign_name_is_mapped_when_that_is_wanted) {
   cr_assert_eq(from_struct(), 0, "%s", error.text);
   cr_expect_not(in_line("metadata"));
   in.agent = (struct kaizen_str){0};
-  must_be_refused("no name", from_struct(),
-                  "agent is missing or empty; name the agent that was executed");
+  must_be_refused("no name", from_struct(), "agent is missing or empty; name the agent that ran");
 }
 
 /* Ids of events from keys. */

@@ -191,7 +191,7 @@ Test(json_reader, says_where_and_what) {
                {"{\"a\":1;}", 6, "',' or '}' is expected here"},
                {"{'a':1}", 1, "a name in double quotes is expected here"},
                {"{\"a\":NaN}", 5, "NaN and Infinity are not JSON numbers; leave the field out"},
-               {"{\"a\":1,\"a\":2}", 7, "a name stands twice in one object"},
+               {"{\"a\":1,\"a\":2}", 7, "a name appears twice in one object"},
                {"\"ab\xFF\"", 3, "not UTF-8"},
                {"\"\\ud800\"", 1, "half a surrogate pair is not a character"},
                {"{} {}", 3, "there is more text after the value's end"},
@@ -310,7 +310,7 @@ Test(json_reader, a_duplicate_is_found_among_any_number_of_names) {
     many_names(&out, counts[i], counts[i] / 2 - 1);
     cr_expect_eq(json_reader_check(buffer_span(&out), JSON_STRICT, 1, &value, &fault), -1,
                  "%u names with a duplicate", counts[i]);
-    cr_expect(strstr(fault.why, "stands twice"), "%u names: %s", counts[i], fault.why);
+    cr_expect(strstr(fault.why, "appears twice"), "%u names: %s", counts[i], fault.why);
   }
   buffer_fini(&out);
 }

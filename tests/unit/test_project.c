@@ -104,7 +104,7 @@ static int as_nobody(int (*check)(void)) {
 
 static int check_read_only_root(void) {
   return project_open(&project, in_sandbox("mine"), false, false, &error) == -1 &&
-                 strstr(error.text, "cannot be written to")
+                 strstr(error.text, "cannot be written")
              ? 0
              : 1;
 }

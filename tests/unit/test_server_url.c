@@ -67,7 +67,7 @@ Test(server_url, says_what_is_wrong_without_repeating_it) {
   static const struct {
     const char *text, *why;
   } cases[] = {
-      {"", "nothing between"},          {" ", "nothing between"},
+      {"", "an entry is empty"},        {" ", "an entry is empty"},
       {"ws://a", "nats:// and tls://"}, {"http://u:secret@a", "nats:// and tls://"},
       {"nats://", "no host"},           {"nats://a:0", "1 to 65535"},
       {"nats://a:99999", "1 to 65535"}, {"nats://a:", "1 to 65535"},

@@ -18,7 +18,7 @@
 #include "adapters/nemo_relay/nemo_settings.h"
 
 #define NS_PER_S INT64_C(1000000000)
-#define FORGOTTEN "an open scope is forgotten, and its run will lack its duration"
+#define FORGOTTEN "dropping an open scope; its run will have no duration"
 
 enum { FLUSH_MS = 1000 }; /* how long the host's close() may wait for events on their way */
 
@@ -52,7 +52,7 @@ static void record(struct nemo_component *component, struct nemo_run *run) {
     return;
   if (run->agent[0] == '\0') {
     nemo_log_warn(&component->log, NEMO_LOG_NAMELESS,
-                  "an agent ended that has no name: it is not recorded");
+                  "an agent without a name ended; not recorded");
     return;
   }
   int32_t code =
@@ -133,7 +133,7 @@ static struct nemo_run *take_ended(struct nemo_component *component,
     add_to_owner(owner, event);
   if (!run && !was_seen && counts_as_run(component, event) &&
       (component->settings.nested || !owner))
-    run = new_run(component, event, "a run of an agent is not recorded");
+    run = new_run(component, event, "a run was not recorded");
   return run;
 }
 
@@ -165,8 +165,7 @@ static void end_open_runs(struct nemo_component *component) {
   }
   if (count > 0 && !component->settings.keeps_aborted)
     nemo_log_warn(&component->log, NEMO_LOG_ABORTED,
-                  "%llu runs of agents had not ended at close and are not recorded, because of "
-                  "aborted = \"skip\"",
+                  "%llu runs had not ended at close; not recorded, because aborted = \"skip\"",
                   (unsigned long long)count);
 }
 
@@ -259,8 +258,7 @@ static int32_t on_event(void *user, const struct nemo_relay_string *string) {
   (void)atomic_fetch_add(&component->users, 1);
   if (nemo_event_read(&event, nemo_host_span(&component->host, string)) != 0) {
     status = NEMO_RELAY_INVALID_JSON;
-    nemo_log_warn(&component->log, NEMO_LOG_UNREADABLE,
-                  "an event cannot be read: what it tells is not recorded");
+    nemo_log_warn(&component->log, NEMO_LOG_UNREADABLE, "cannot read an event; not recorded");
   } else if (event.phase == NEMO_SCOPE_START) {
     begin_scope(component, &event);
   } else if (event.phase == NEMO_SCOPE_END) {

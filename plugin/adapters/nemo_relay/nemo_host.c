@@ -43,22 +43,22 @@ int nemo_host_take(struct nemo_host *host, const struct nemo_relay_table *table)
   *host = (struct nemo_host){.version = ""};
   if (table->abi_version < NEMO_RELAY_TABLE_MIN || table->abi_version > NEMO_RELAY_TABLE_MAX) {
     (void)snprintf(text, sizeof text,
-                   NEMO_RELAY_KIND ": host table %" PRIu32 " is not known; tables %d to %d are",
+                   NEMO_RELAY_KIND ": host table %" PRIu32
+                                   " is unknown; tables %d to %d are supported",
                    table->abi_version, NEMO_RELAY_TABLE_MIN, NEMO_RELAY_TABLE_MAX);
     refuse(table, text);
     return -1;
   }
   if (table->struct_size < sizeof *table) {
     (void)snprintf(text, sizeof text,
-                   NEMO_RELAY_KIND ": host table %" PRIu32
-                                   " has %zu bytes; at least %zu are needed",
+                   NEMO_RELAY_KIND ": host table %" PRIu32 " has %zu bytes; it needs at least %zu",
                    table->abi_version, table->struct_size, sizeof *table);
     refuse(table, text);
     return -1;
   }
   if (!is_complete(table)) {
     (void)snprintf(text, sizeof text,
-                   NEMO_RELAY_KIND ": host table %" PRIu32 " lacks a function that is needed",
+                   NEMO_RELAY_KIND ": host table %" PRIu32 " lacks a required function",
                    table->abi_version);
     refuse(table, text);
     return -1;
