@@ -6,7 +6,7 @@
 # Defines KAIZEN_NATS_SONAME as the soname of the library whose headers are compiled against.  The soname changes
 # with every minor version and public structs grow between them, so the plugin loads exactly this one.
 AC_DEFUN([KAIZEN_FIND_NATS], [
-  AC_ARG_VAR([NATS_SONAME], [soname of the NATS client library, when configure cannot read it])
+  AC_ARG_VAR([NATS_SONAME], [soname of the NATS client library, if configure cannot read it])
   AC_CHECK_TOOLS([OBJDUMP], [objdump llvm-objdump], [:])
   AC_MSG_CHECKING([for the soname of libnats])
   kaizen_nats_version=$($PKG_CONFIG --modversion libnats)

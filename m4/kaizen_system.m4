@@ -6,7 +6,7 @@
 # Defines KAIZEN_LINUX_CALLS as 1, or as 0 for a build that has the POSIX way of each alone: plugin/base/os_*.c.
 AC_DEFUN([KAIZEN_WITH_LINUX_CALLS], [
   AC_ARG_WITH([linux-calls],
-    [AS_HELP_STRING([--without-linux-calls], [use POSIX calls alone; some promises are weaker, doctor says which])],
+    [AS_HELP_STRING([--without-linux-calls], [use only POSIX calls; some promises are weaker, kaizen-host doctor names them])],
     [], [with_linux_calls=yes])
   AS_CASE([$with_linux_calls],
     [yes], [kaizen_linux_calls=1],
@@ -21,7 +21,7 @@ AC_DEFUN([KAIZEN_WITH_LINUX_CALLS], [
 # every system: a host may be built where the plugin is not.
 AC_DEFUN([KAIZEN_REQUIRE_SYSTEM], [
   AC_CHECK_TYPE([unsigned __int128], [],
-    [AC_MSG_ERROR([$CC has no 128-bit integers, with which numbers are read and printed exactly: build on a 64-bit dnl
+    [AC_MSG_ERROR([$CC has no 128-bit integers, needed to read and print numbers exactly: build on a 64-bit dnl
 system; 32-bit ones are not supported])])
   AC_CHECK_FUNC([strerrordesc_np], [],
     [AC_MSG_ERROR([the C library has no strerrordesc_np: the GNU C library 2.32 or newer is needed (musl serves dnl
