@@ -1,17 +1,37 @@
-/* pruning.h - looks for expired lines now and then, on the thread of a call that records.
+/* pruning.h - looks for expired lines now and then, after a call that records.
  *
- * SPDX-License-Identifier: Apache-2.0 */
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * A short log is pruned on the thread of the call.  A long one takes seconds, which no call should:
+ * it has a thread of its own while it lasts, one a recorder. */
 #ifndef KAIZEN_PRUNING_H
 #define KAIZEN_PRUNING_H
 
+#include <stdatomic.h>
+
 #include "recorder/open_agents.h"
 
-/* Whether it is this call's turn to look.  True for one call in an hour at most, and only while
- * nobody records for the agent. */
-bool pruning_is_due(const struct recorder_options *options, struct open_agent *open, int64_t now_s);
+struct pruning {
+  const struct recorder_options *options;
+  pthread_mutex_t mutex;
+  pthread_cond_t ended;
+  pthread_t thread;
+  bool started, running; /* there is a thread to join; it is at work */
+  atomic_bool give_up;
+  char agent[AGENT_NAME_MAX + 1];
+  int64_t now_s;
+};
+
+void pruning_init(struct pruning *pruning, const struct recorder_options *options);
+/* Waits for some seconds for a thread at work, then has it give up. */
+void pruning_fini(struct pruning *pruning);
+enum pruning_due { PRUNING_NOT_DUE, PRUNING_SHORT, PRUNING_LONG };
+/* Whether it is this call's turn to look: one call's in an hour at most, and only while nobody
+ * records for the agent. */
+enum pruning_due pruning_is_due(struct pruning *pruning, struct open_agent *open, int64_t now_s);
 /* Takes expired lines out of the log, and shows in summary.json what is left.  The lock is waited
  * for until deadline_ns (CLOCK_MONOTONIC).  What comes of it is told to the host's log. */
-void pruning_run(const struct recorder_options *options, const char *agent, int64_t now_s,
+void pruning_run(struct pruning *pruning, enum pruning_due due, const char *agent, int64_t now_s,
                  int64_t deadline_ns);
 
 #endif

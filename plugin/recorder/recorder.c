@@ -21,6 +21,7 @@
 struct recorder {
   struct recorder_options options;
   struct open_agents agents;
+  struct pruning pruning;
 };
 
 struct recorder *recorder_new(const struct recorder_options *options) {
@@ -30,12 +31,14 @@ struct recorder *recorder_new(const struct recorder_options *options) {
     return NULL;
   recorder->options = *options;
   open_agents_init(&recorder->agents, &recorder->options);
+  pruning_init(&recorder->pruning, &recorder->options);
   return recorder;
 }
 
 void recorder_free(struct recorder *recorder) {
   if (!recorder)
     return;
+  pruning_fini(&recorder->pruning);
   open_agents_fini(&recorder->agents);
   free(recorder);
 }
@@ -207,8 +210,8 @@ refused:
   call_queue_call_fail(&call, error);
 answered:
   if (open) {
-    if (pruning_is_due(options, open, now_s))
-      pruning_run(options, name, now_s, call.deadline_ns);
+    pruning_run(&recorder->pruning, pruning_is_due(&recorder->pruning, open, now_s), name, now_s,
+                call.deadline_ns);
     open_agents_give_back(open);
   }
   if (any_new_mark(requests, count) && options->marked)

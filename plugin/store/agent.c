@@ -407,6 +407,37 @@ void agent_follow_rewrite(struct agent *agent) {
     agent_store_checkpoint(agent, true);
 }
 
+void agent_forget_fold(struct agent *agent) {
+  unload(agent);
+}
+
+int agent_beside_begin(struct agent *beside, const struct agent *agent, int folder_fd, int log_fd,
+                       struct error *error) {
+  struct stat status;
+
+  agent_init(beside, agent->project, agent->name);
+  if (fstat(log_fd, &status) != 0)
+    return error_set_errno(error, KAIZEN_E_IO, errno, "the new log: fstat");
+  beside->fd = folder_fd;
+  beside->log.fd = log_fd;
+  beside->log.device = status.st_dev;
+  beside->log.inode = status.st_ino;
+  return begin_again(beside, 0, error);
+}
+
+int agent_beside_fold(struct agent *beside, uint64_t end, struct error *error) {
+  int result = catch_up(beside, end, error);
+
+  if (result != 0)
+    return result < 0 ? -1 : error_set(error, KAIZEN_E_IO, CHECKPOINT_FILE ": of the new log");
+  agent_store_checkpoint(beside, true);
+  return 0;
+}
+
+void agent_beside_end(struct agent *beside) {
+  unload(beside);
+}
+
 static int refuse_growing(const struct agent *agent, struct error *error) {
   return error_set(error, KAIZEN_E_BUSY,
                    ".kaizen/metrics/%s: another program appends to " AGENT_LOG_FILE

@@ -6,11 +6,16 @@
  * not empty the log (retention_clock.h; docs/format.md, "Retention"). */
 #include "store/retention.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <kaizen/plugin.h>
 
 #include "base/clock.h"
+#include "base/directory.h"
 #include "base/line_reader.h"
 #include "base/os_files.h"
 #include "store/agent.h"
@@ -20,6 +25,9 @@
 
 #define NS_PER_S INT64_C(1000000000)
 #define WORTH_IT 16 /* at least one part in so many must have expired */
+#define INDEX_FOLDER ".index.new"
+#define TAIL_BYTES (64u << 10) /* copied under the lock */
+#define ROUNDS_MAX 8           /* with those who record faster than it is copied */
 
 struct prune {
   struct agent agent;
@@ -28,6 +36,7 @@ struct prune {
   int64_t *wait_ns; /* what is left to wait for the lock */
   int64_t retention_days;
   const struct retention_look *look;
+  const atomic_bool *give_up; /* NULL: nobody says so */
   int64_t cutoff_s;
   struct log_anchor anchor; /* the end of the committed prefix that is filtered */
   uint64_t protected_from;  /* marked lines from here on stay */
@@ -73,6 +82,13 @@ static int take_the_day(struct prune *prune, struct error *error) {
   return due && agent->fold.oldest_s < look->wall_s - prune->retention_days * RETENTION_CLOCK_DAY_S;
 }
 
+/* 0, or -1 with *error when nobody waits for it any more. */
+static int go_on(const struct prune *prune, struct error *error) {
+  if (prune->give_up && atomic_load(prune->give_up))
+    return error_set(error, KAIZEN_E_BUSY, "the instance is ending; it is tried again in a day");
+  return 0;
+}
+
 /* An amendment goes with the record that it names. */
 static bool amends_a_dropped_one(const struct prune *prune, const struct line *line) {
   struct record amendment;
@@ -98,7 +114,8 @@ static int leave_out(void *ctx, const struct line *line, const struct record *re
                      struct error *error) {
   struct prune *prune = ctx;
 
-  (void)error;
+  if (go_on(prune, error) != 0)
+    return -1;
   if (!record)
     return amends_a_dropped_one(prune, line);
   if (!is_expired(prune, line, record))
@@ -124,6 +141,8 @@ static int survey(struct prune *prune, struct error *error) {
   retention_clock_days_begin(&days, &prune->state.retention);
   line_reader_init(&reader, prune->agent.log.fd, 0, prune->anchor.end);
   while ((result = line_reader_next(&reader, &line, error)) == 1) {
+    if ((result = go_on(prune, error)) != 0)
+      break;
     if (line.too_long || record_read(line.text, &record, NULL) != RECORD_OK)
       continue;
     retention_clock_days_add(&days, record.timestamp_s);
@@ -152,6 +171,8 @@ static int is_worth_it(struct prune *prune, struct error *error) {
   while ((result = line_reader_next(&reader, &line, error)) == 1) {
     enum record_kind kind = line.too_long ? RECORD_GARBAGE : record_read(line.text, &record, NULL);
 
+    if ((result = go_on(prune, error)) != 0)
+      break;
     prune->has_amendments |= kind == RECORD_AMENDMENT;
     records += kind == RECORD_OK;
     if (kind == RECORD_OK && is_expired(prune, &line, &record)) {
@@ -189,42 +210,121 @@ static int check_unchanged(struct prune *prune, ino_t inode, struct error *error
   return agent_state_store(agent->fd, &state, prune->sync, error);
 }
 
-/* The prefix without the lock, what came meanwhile and the change of names with it. */
+/* ---- the new log, and its index, beside the old one ------------------------------------------ */
+
+struct successor {
+  struct rewrite rewrite;
+  struct agent beside;
+  int folder_fd; /* of the index; -1: not there */
+  uint64_t copied;
+};
+
+/* One that was left by a killed process is taken over. */
+static int open_folder(struct successor *next, struct error *error) {
+  int agent_fd = next->rewrite.agent->fd;
+
+  bool made;
+
+  if (directory_make_folder(agent_fd, INDEX_FOLDER, &made, &next->folder_fd, error) != 0)
+    return -1;
+  (void)unlinkat(next->folder_fd, CHECKPOINT_FILE, 0);
+  return agent_beside_begin(&next->beside, next->rewrite.agent, next->folder_fd,
+                            next->rewrite.spare_fd, error);
+}
+
+static void end_successor(struct successor *next) {
+  agent_beside_end(&next->beside);
+  if (next->folder_fd >= 0) {
+    (void)unlinkat(next->folder_fd, CHECKPOINT_FILE, 0);
+    (void)unlinkat(next->folder_fd, CHECKPOINT_FILE ".new", 0);
+    (void)close(next->folder_fd);
+    (void)unlinkat(next->rewrite.agent->fd, INDEX_FOLDER, AT_REMOVEDIR);
+  }
+  rewrite_end(&next->rewrite);
+}
+
+static int copy_up_to(struct successor *next, uint64_t end, struct error *error) {
+  if (rewrite_copy(&next->rewrite, next->copied, end, error) != 0 ||
+      agent_beside_fold(&next->beside, next->rewrite.new_size, error) != 0)
+    return -1;
+  next->copied = end;
+  return 0;
+}
+
+/* All that is committed but for a little, without the lock; then 0 with the lock held. */
+static int approach(struct prune *prune, struct successor *next, ino_t inode, struct error *error) {
+  struct agent *agent = &prune->agent;
+
+  for (int rounds = 0;; rounds++) {
+    uint64_t end;
+    int result;
+
+    agent_forget_fold(agent);
+    if (acquire(prune, error) != 0)
+      return -1;
+    end = agent->anchor.end;
+    result = check_unchanged(prune, inode, error);
+    if (result == 0 && (end <= next->copied + TAIL_BYTES || rounds == ROUNDS_MAX))
+      return 0;
+    agent_release(agent);
+    if (result != 0 || copy_up_to(next, end, error) != 0)
+      return -1;
+    /* most of it is on disk before anybody waits for the rest */
+    if (fdatasync(next->rewrite.spare_fd) != 0)
+      return error_set_errno(error, KAIZEN_E_IO, errno, "the new log: cannot sync");
+  }
+}
+
+/* Lock held: what came meanwhile, and the change of names. */
+static int take_place(struct prune *prune, struct successor *next, struct error *error) {
+  struct agent *agent = &prune->agent;
+
+  if (copy_up_to(next, agent->anchor.end, error) != 0 || rewrite_finish(&next->rewrite, error) != 0)
+    return -1;
+  /* without it the new log is folded again by whoever comes next */
+  (void)renameat(next->folder_fd, CHECKPOINT_FILE, agent->fd, CHECKPOINT_FILE);
+  agent_follow_rewrite(agent);
+  return 0;
+}
+
 static int rewrite_log(struct prune *prune, uint64_t *dropped, struct error *error) {
   struct agent *agent = &prune->agent;
-  struct rewrite rewrite = {.agent = agent,
-                            .state = prune->state,
-                            .has_state = true,
-                            .sync = prune->sync,
-                            .leave_out = leave_out,
-                            .ctx = prune};
+  struct successor next = {.rewrite = {.agent = agent,
+                                       .state = prune->state,
+                                       .has_state = true,
+                                       .sync = prune->sync,
+                                       .leave_out = leave_out,
+                                       .ctx = prune},
+                           .folder_fd = -1};
   ino_t inode = agent->log.inode;
-  int result = rewrite_begin(&rewrite, error);
+  int result = rewrite_begin(&next.rewrite, error);
 
+  agent_init(&next.beside, agent->project, agent->name);
   if (result == 0)
-    result = rewrite_copy(&rewrite, 0, prune->anchor.end, error);
+    result = open_folder(&next, error);
   if (result == 0)
-    result = acquire(prune, error);
+    result = copy_up_to(&next, prune->anchor.end, error);
+  if (result == 0 && fdatasync(next.rewrite.spare_fd) != 0)
+    result = error_set_errno(error, KAIZEN_E_IO, errno, "the new log: cannot sync");
+  if (result == 0)
+    result = approach(prune, &next, inode, error);
   if (result == 0) {
-    result = check_unchanged(prune, inode, error);
-    if (result == 0)
-      result = rewrite_copy(&rewrite, prune->anchor.end, agent->anchor.end, error);
-    if (result == 0)
-      result = rewrite_finish(&rewrite, error);
-    if (result == 0)
-      agent_follow_rewrite(agent);
+    result = take_place(prune, &next, error);
     agent_release(agent);
   }
-  rewrite_end(&rewrite);
-  *dropped = rewrite.dropped;
+  end_successor(&next);
+  *dropped = next.rewrite.dropped;
   return result == 0 ? 0 : -1;
 }
 
 int retention_prune(const struct project *project, const char *agent, int64_t retention_days,
                     const struct retention_look *look, int64_t *wait_ns, bool sync,
-                    uint64_t *dropped, struct error *error) {
-  struct prune prune = {
-      .sync = sync, .wait_ns = wait_ns, .retention_days = retention_days, .look = look};
+                    const atomic_bool *give_up, uint64_t *dropped, struct error *error) {
+  struct prune prune = {.sync = sync,
+                        .wait_ns = wait_ns,
+                        .retention_days = retention_days,
+                        .look = look,
+                        .give_up = give_up};
   int result;
 
   *dropped = 0;

@@ -39,7 +39,7 @@ static int refuse_busy(struct error *error) {
  * is another. */
 static int open_spare(int agent_fd, int *fd, struct error *error) {
   struct stat held, named;
-  int result = directory_open_file(agent_fd, SPARE_FILE, O_WRONLY | O_CREAT, fd, error);
+  int result = directory_open_file(agent_fd, SPARE_FILE, O_RDWR | O_CREAT, fd, error);
 
   if (result != 0)
     return result;

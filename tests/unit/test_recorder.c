@@ -690,6 +690,39 @@ Test(recorder, expired_lines_leave_on_the_second_day_and_the_summary_follows) {
   expect_summary_counts("afterwards", "coach", 6);
 }
 
+/* Too long for one call: it is pruned beside those who record, and its index is made there, too. */
+Test(recorder, a_long_log_is_pruned_aside_and_its_keys_stay_known) {
+  enum { LINES = 12000, OLD_LINES = LINES / 4 };
+  FILE *log;
+
+  make_agent_folder("coach");
+  log = fopen(log_of("coach"), "w");
+  cr_assert(log);
+  for (int i = 0; i < LINES; i++)
+    cr_assert_gt(fprintf(log,
+                         "{\"timestamp\":\"%s\",\"agent\":\"coach\",\"success\":true,"
+                         "\"idempotency_key\":\"key-%d\",\"metadata\":{\"model\":\"m\"}}\n",
+                         i < OLD_LINES ? "2025-01-01T00:00:00Z" : "2025-12-30T00:00:00Z", i),
+                 0);
+  cr_assert_eq(fclose(log), 0);
+  cr_assert_gt(size_of_file(log_of("coach")), 1 << 20);
+  cr_assert_eq(record_on_day(0).code, KAIZEN_RECORDED);
+  use_recorder(false, 2000); /* waits for the thread of the first */
+  cr_assert_eq(record_on_day(1).code, KAIZEN_RECORDED);
+  recorder_free(recorder);
+  recorder = NULL;
+  cr_assert(message_with(HOST_MESSAGE_PRUNED));
+  cr_assert_eq(lines_of_file(log_of("coach")), LINES - OLD_LINES + 2);
+  expect_summary_counts("pruned", "coach", LINES - OLD_LINES + 2);
+  cr_assert_not(is_there(agent_file("coach", ".index.new")));
+  cr_assert_not(is_there(agent_file("coach", ".executions.new")));
+  memset(told, 0, sizeof told);
+  use_recorder(false, 2000);
+  cr_assert_eq(record("coach", "key-11999", true).code, KAIZEN_DUPLICATE);
+  cr_assert_eq(record("coach", "key-0", true).code, KAIZEN_RECORDED);
+  cr_assert_null(message_with(HOST_MESSAGE_CHECKPOINT_REBUILT), "the index came with the log");
+}
+
 Test(recorder, a_clock_at_2099_for_a_minute_costs_nothing) {
   int64_t days_to_2099 = 73 * 365;
 

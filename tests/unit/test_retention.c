@@ -55,7 +55,7 @@ static int look_at(int64_t now_s) {
   int64_t wait_ns = INT64_C(2000000000);
 
   error = (struct error){0};
-  return retention_prune(&project, "coach", 180, &look, &wait_ns, false, &dropped, &error);
+  return retention_prune(&project, "coach", 180, &look, &wait_ns, false, NULL, &dropped, &error);
 }
 
 /* The looks of the days before agree with what is said today. */
@@ -310,8 +310,9 @@ Test(retention, a_lock_not_had_in_time_leaves_the_log_as_it_was) {
     const struct retention_look today = {.wall_s = TODAY_S};
     int64_t wait_ns = 20000000;
 
-    cr_assert_eq(retention_prune(&project, "coach", 180, &today, &wait_ns, false, &dropped, &error),
-                 -1);
+    cr_assert_eq(
+        retention_prune(&project, "coach", 180, &today, &wait_ns, false, NULL, &dropped, &error),
+        -1);
     cr_assert_eq(error.code, KAIZEN_E_BUSY);
     cr_assert_leq(wait_ns, 0, "the time it waited was not counted");
   }

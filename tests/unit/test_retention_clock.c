@@ -146,7 +146,7 @@ static int look(int64_t wall_s, int64_t boot_s) {
   int64_t wait_ns = INT64_C(2000000000);
 
   error = (struct error){0};
-  return retention_prune(&project, "coach", 180, &look, &wait_ns, false, &dropped, &error);
+  return retention_prune(&project, "coach", 180, &look, &wait_ns, false, NULL, &dropped, &error);
 }
 
 static int look_at(int64_t now_s) {
