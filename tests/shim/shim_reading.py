@@ -84,7 +84,7 @@ class Reading(HostTest):
             self.expect(0, *command)
         found = self.expect(3, "doctor", "--no-broker")
         self.assertRegex(found, f"problem +project +.*belongs to another user: it is user {OWNER}'s and group {OWNER}'s")
-        self.assertRegex(found, "ok +agents +2, and all can be read")
+        self.assertRegex(found, "ok +agents +2, all readable")
         self.assertEqual(self.tree(), before)
 
     def test_a_read_only_mount_is_read(self):

@@ -32,7 +32,7 @@ class WatchLog(HostTest):
                          ["coach  failure  4.0 s  quality 0.50  timeout", "coach  success  $0.25", "mentor  success"])
         self.assertEqual(sorted(lines), sorted(self.lines("coach")[1:] + self.lines("mentor")))
         self.assertEqual([line.split("  ")[1:3] for line in one], [["coach", "failure"], ["coach", "success"]])
-        self.assertIn("with --log only", self.messages(2, "watch", "coach"))
+        self.assertIn("only with --log", self.messages(2, "watch", "coach"))
 
     def test_watch_of_a_log_that_is_rewritten_says_so_and_shows_nothing_twice(self):
         self.expect(0, "record", "coach", "--success")
