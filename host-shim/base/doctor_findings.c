@@ -1,4 +1,4 @@
-/* doctor_findings.c - what doctor found, each with what to do.
+/* doctor_findings.c - the findings of doctor, each with its fix.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "base/doctor_findings.h"

@@ -1,4 +1,4 @@
-/* doctor_findings.h - what doctor found, each with what to do.
+/* doctor_findings.h - the findings of doctor, each with its fix.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KAIZEN_HOST_DOCTOR_FINDINGS_H

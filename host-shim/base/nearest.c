@@ -1,4 +1,4 @@
-/* nearest.c - the word somebody probably meant.
+/* nearest.c - the word that was probably meant.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "base/nearest.h"

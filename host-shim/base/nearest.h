@@ -1,4 +1,4 @@
-/* nearest.h - the word somebody probably meant.
+/* nearest.h - the word that was probably meant.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KAIZEN_HOST_NEAREST_H

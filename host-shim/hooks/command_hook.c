@@ -1,4 +1,4 @@
-/* command_hook.c - called by a coding agent when something begins or ends.
+/* command_hook.c - called by a coding agent when a turn begins or ends.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <limits.h>

@@ -1,4 +1,4 @@
-/* command_install_hooks.c - put the hooks of a coding agent into its settings.
+/* command_install_hooks.c - add hooks to a coding agent's settings.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>

@@ -1,4 +1,4 @@
-/* command_uninstall_hooks.c - take the hooks of a coding agent out of its settings.
+/* command_uninstall_hooks.c - remove hooks from a coding agent's settings.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "base/output.h"

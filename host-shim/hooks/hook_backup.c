@@ -1,4 +1,4 @@
-/* hook_backup.c - how a settings file was before hooks were installed in it.
+/* hook_backup.c - settings files as they were before hooks were installed.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "hooks/hook_backup.h"

@@ -1,4 +1,4 @@
-/* hook_backup.h - how a settings file was before hooks were installed in it.
+/* hook_backup.h - settings files as they were before hooks were installed.
  *
  * SPDX-License-Identifier: Apache-2.0
  *

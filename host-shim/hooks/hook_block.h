@@ -1,5 +1,4 @@
-/* hook_block.h - lines of ours in somebody's settings, between two marks; every other byte as it
- * is.
+/* hook_block.h - our lines in a settings file, between two marks; all other bytes stay.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KAIZEN_HOST_HOOK_BLOCK_H

@@ -1,4 +1,4 @@
-/* hook_command.c - how a coding agent is to call us, in the notations of its settings.
+/* hook_command.c - the command by which a coding agent calls us, in the notation of its settings.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "hooks/hook_command.h"

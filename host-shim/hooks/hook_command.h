@@ -1,4 +1,4 @@
-/* hook_command.h - how a coding agent is to call us, in the notations of its settings.
+/* hook_command.h - the command by which a coding agent calls us, in the notation of its settings.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KAIZEN_HOST_HOOK_COMMAND_H

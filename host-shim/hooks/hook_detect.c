@@ -1,4 +1,4 @@
-/* hook_detect.c - whose payload it is, told by all of its fields.
+/* hook_detect.c - which coding agent sent a payload, judged by all of its fields.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "hooks/hook_detect.h"

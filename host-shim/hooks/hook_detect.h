@@ -1,4 +1,4 @@
-/* hook_detect.h - whose payload it is, told by all of its fields.
+/* hook_detect.h - which coding agent sent a payload, judged by all of its fields.
  *
  * SPDX-License-Identifier: Apache-2.0
  *

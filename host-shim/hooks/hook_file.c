@@ -1,4 +1,4 @@
-/* hook_file.c - somebody's settings file, replaced without taking anything else from it.
+/* hook_file.c - a settings file, replaced without losing anything else in it.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "hooks/hook_file.h"

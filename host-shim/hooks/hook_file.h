@@ -1,4 +1,4 @@
-/* hook_file.h - somebody's settings file, replaced without taking anything else from it.
+/* hook_file.h - a settings file, replaced without losing anything else in it.
  *
  * SPDX-License-Identifier: Apache-2.0
  *

@@ -1,5 +1,4 @@
-/* hook_guard.h - the manners of a hook: it ends in time, with status 0, and says nothing on
- * standard output.
+/* hook_guard.h - keeps a hook within its limits: in time, status 0, nothing on standard output.
  *
  * SPDX-License-Identifier: Apache-2.0
  *

@@ -1,4 +1,4 @@
-/* hook_identity.c - the idempotency key of an execution a host tells of, and how long it took.
+/* hook_identity.c - the idempotency key and the duration of an execution that a host reports.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "hooks/hook_identity.h"

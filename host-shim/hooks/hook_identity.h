@@ -1,4 +1,4 @@
-/* hook_identity.h - the idempotency key of an execution a host tells of, and how long it took.
+/* hook_identity.h - the idempotency key and the duration of an execution that a host reports.
  *
  * SPDX-License-Identifier: Apache-2.0
  *

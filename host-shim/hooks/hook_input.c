@@ -1,4 +1,4 @@
-/* hook_input.c - what a host hands to its hook, read to the end within bounds of size and time.
+/* hook_input.c - the payload of a hook, read to its end within limits of size and time.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "hooks/hook_input.h"

@@ -1,4 +1,4 @@
-/* hook_input.h - what a host hands to its hook, read to the end within bounds of size and time.
+/* hook_input.h - the payload of a hook, read to its end within limits of size and time.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KAIZEN_HOST_HOOK_INPUT_H

@@ -1,5 +1,4 @@
-/* hook_json.c - small changes to somebody's JSON settings that leave every other byte as it
- * is.
+/* hook_json.c - small edits of JSON settings; all other bytes stay.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "hooks/hook_json.h"

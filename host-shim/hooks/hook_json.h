@@ -1,5 +1,4 @@
-/* hook_json.h - small changes to somebody's JSON settings that leave every other byte as it
- * is.
+/* hook_json.h - small edits of JSON settings; all other bytes stay.
  *
  * SPDX-License-Identifier: Apache-2.0
  *

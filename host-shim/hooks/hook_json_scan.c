@@ -1,4 +1,4 @@
-/* hook_json_scan.c - where the values of a JSON text with comments lie.
+/* hook_json_scan.c - finds the values in a JSON text with comments.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "hooks/hook_json_scan.h"

@@ -1,4 +1,4 @@
-/* hook_json_scan.h - where the values of a JSON text with comments lie.
+/* hook_json_scan.h - finds the values in a JSON text with comments.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KAIZEN_HOST_HOOK_JSON_SCAN_H

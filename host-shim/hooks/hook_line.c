@@ -1,4 +1,4 @@
-/* hook_line.c - whose a command in somebody's settings is.
+/* hook_line.c - whether a command in the settings is ours.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "hooks/hook_line.h"

@@ -1,4 +1,4 @@
-/* hook_line.h - whose a command in somebody's settings is.
+/* hook_line.h - whether a command in the settings is ours.
  *
  * SPDX-License-Identifier: Apache-2.0
  *

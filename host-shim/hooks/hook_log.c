@@ -1,4 +1,4 @@
-/* hook_log.c - what hooks have to say, in a bounded file: their output belongs to the host.
+/* hook_log.c - messages of hooks, in a bounded file: their output belongs to the host.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "hooks/hook_log.h"

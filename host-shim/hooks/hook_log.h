@@ -1,4 +1,4 @@
-/* hook_log.h - what hooks have to say, in a bounded file: their output belongs to the host.
+/* hook_log.h - messages of hooks, in a bounded file: their output belongs to the host.
  *
  * SPDX-License-Identifier: Apache-2.0
  *

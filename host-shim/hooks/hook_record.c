@@ -1,5 +1,4 @@
-/* hook_record.c - an event of a coding agent becomes a record, by the plugin, within the time a
- * hook has.
+/* hook_record.c - records an event of a coding agent through the plugin, within a hook's time.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "hooks/hook_record.h"

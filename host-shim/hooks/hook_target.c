@@ -1,4 +1,4 @@
-/* hook_target.c - where each coding agent looks for its hooks, and what has to stand there.
+/* hook_target.c - where each coding agent looks for hooks, and what it needs there.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "hooks/hook_target.h"

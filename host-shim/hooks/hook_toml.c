@@ -1,4 +1,4 @@
-/* hook_toml.c - one top-level key of somebody's TOML settings, every other byte as it is.
+/* hook_toml.c - edits one top-level key of TOML settings; all other bytes stay.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "hooks/hook_toml.h"

@@ -1,4 +1,4 @@
-/* hook_usage.h - what a turn used, out of the transcript that the host's payload names.
+/* hook_usage.h - what a turn used, from the transcript that the payload names.
  *
  * SPDX-License-Identifier: Apache-2.0
  *

@@ -1,4 +1,4 @@
-/* delivery.c - what became of the events that logs hold.
+/* delivery.c - what happened to the events in the logs.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "host/delivery.h"

@@ -1,4 +1,4 @@
-/* delivery.h - what became of the events that logs hold.
+/* delivery.h - what happened to the events in the logs.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KAIZEN_HOST_DELIVERY_H

@@ -1,4 +1,4 @@
-/* command_broker.c - look at the broker, make its stream.
+/* command_broker.c - check the broker, create its stream.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "base/output.h"

@@ -1,4 +1,4 @@
-/* command_config.c - look at and change the host's configuration file.
+/* command_config.c - show or change the host's configuration file.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <stdio.h>

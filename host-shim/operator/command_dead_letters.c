@@ -1,4 +1,4 @@
-/* command_dead_letters.c - events the broker refused permanently: look at them, try them again.
+/* command_dead_letters.c - events that the broker refused permanently: list them, send them again.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <inttypes.h>

@@ -1,4 +1,4 @@
-/* command_doctor.c - one page: is everything set up, and what to do where it is not.
+/* command_doctor.c - check the set-up, say how to fix it.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>

@@ -1,4 +1,4 @@
-/* command_import.c - record what a coding agent did before its hooks were installed.
+/* command_import.c - record a coding agent's history.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>

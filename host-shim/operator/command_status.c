@@ -1,4 +1,4 @@
-/* command_status.c - what is recorded, what is sent, and what keeps the rest.
+/* command_status.c - what is recorded, what is sent, and why the rest is not.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <inttypes.h>

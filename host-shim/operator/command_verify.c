@@ -1,4 +1,4 @@
-/* command_verify.c - the logs against everything derived from them.
+/* command_verify.c - check the logs and all files derived from them.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <inttypes.h>

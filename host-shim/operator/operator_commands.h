@@ -1,4 +1,4 @@
-/* operator_commands.h - the commands of this folder: for who runs hosts and brokers.
+/* operator_commands.h - the commands of this folder: for operators of hosts and brokers.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KAIZEN_HOST_OPERATOR_COMMANDS_H

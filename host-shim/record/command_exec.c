@@ -1,4 +1,4 @@
-/* command_exec.c - run a command, record how long it took and how it ended.
+/* command_exec.c - run a command, record its duration and outcome.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>

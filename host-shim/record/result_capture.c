@@ -1,4 +1,4 @@
-/* result_capture.c - standard output of a command, passed through and kept.
+/* result_capture.c - passes a command's standard output through and keeps a copy.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "record/result_capture.h"

@@ -1,4 +1,4 @@
-/* result_capture.h - standard output of a command, passed through and kept.
+/* result_capture.h - passes a command's standard output through and keeps a copy.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KAIZEN_HOST_RESULT_CAPTURE_H

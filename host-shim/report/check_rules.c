@@ -1,4 +1,4 @@
-/* check_rules.c - the rules of `check`: what an agent's runs are held to.
+/* check_rules.c - the rules of `check`.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "report/check_rules.h"

@@ -1,4 +1,4 @@
-/* check_rules.h - the rules of `check`: what an agent's runs are held to.
+/* check_rules.h - the rules of `check`.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KAIZEN_HOST_CHECK_RULES_H

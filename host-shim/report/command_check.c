@@ -1,4 +1,4 @@
-/* command_check.c - an agent's runs held to rules: for CI ("check").
+/* command_check.c - check an agent's runs against rules, for CI ("check").
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>

@@ -1,5 +1,4 @@
-/* command_compare.c - two agents, two periods, or the values of a key against each other
- * ("compare").
+/* command_compare.c - compare two agents, two periods, or the values of a key ("compare").
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <math.h>

@@ -1,4 +1,4 @@
-/* figures.c - what a number of runs come to: success, durations, quality, tokens, cost, reasons.
+/* figures.c - the figures of a set of runs: success, durations, quality, tokens, cost, reasons.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "report/figures.h"

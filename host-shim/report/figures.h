@@ -1,4 +1,4 @@
-/* figures.h - what a number of runs come to: success, durations, quality, tokens, cost, reasons.
+/* figures.h - the figures of a set of runs: success, durations, quality, tokens, cost, reasons.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KAIZEN_HOST_FIGURES_H

@@ -1,4 +1,4 @@
-/* metrics_runs.c - what runs come to as metrics: outcomes, durations, tokens, cost, changes.
+/* metrics_runs.c - the figures of runs as metrics: outcomes, durations, tokens, cost, changes.
  *
  * SPDX-License-Identifier: Apache-2.0
  *

@@ -1,4 +1,4 @@
-/* metrics_runs.h - what runs come to as metrics: outcomes, durations, tokens, cost, changes.
+/* metrics_runs.h - the figures of runs as metrics: outcomes, durations, tokens, cost, changes.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KAIZEN_HOST_METRICS_RUNS_H

@@ -1,4 +1,4 @@
-/* names.c - texts that come again and again, kept once each and known by a number.
+/* names.c - texts that occur often, stored once each and known by a number.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "report/names.h"

@@ -1,4 +1,4 @@
-/* names.h - texts that come again and again, kept once each and known by a number.
+/* names.h - texts that occur often, stored once each and known by a number.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KAIZEN_HOST_NAMES_H

@@ -1,4 +1,4 @@
-/* history.c - the turns that a coding agent's transcripts tell of.
+/* history.c - the turns in a coding agent's transcripts.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "usage/history.h"

@@ -1,4 +1,4 @@
-/* history.h - the turns that a coding agent's transcripts tell of.
+/* history.h - the turns in a coding agent's transcripts.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KAIZEN_HOST_HISTORY_H

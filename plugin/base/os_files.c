@@ -1,4 +1,5 @@
-/* os_files.c - what files need of the operating system beyond POSIX, with a POSIX way beside each.
+/* os_files.c - what files need of the operating system beyond POSIX, with a POSIX replacement for
+ * each.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "base/os_files.h"

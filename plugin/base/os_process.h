@@ -1,5 +1,5 @@
-/* os_process.h - what a process asks of the operating system beyond POSIX, with a POSIX way beside
- * each.
+/* os_process.h - what a process needs of the operating system beyond POSIX, with a POSIX
+ * replacement for each.
  *
  * SPDX-License-Identifier: Apache-2.0
  *

@@ -1,4 +1,4 @@
-/* broker.c - looking at and setting up the broker.
+/* broker.c - checking and setting up the broker.
  *
  * SPDX-License-Identifier: Apache-2.0
  *

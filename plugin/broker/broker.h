@@ -1,4 +1,4 @@
-/* broker.h - looking at and setting up the broker; waits for the network, on the caller's thread.
+/* broker.h - checking and setting up the broker; waits for the network, on the caller's thread.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KAIZEN_BROKER_H

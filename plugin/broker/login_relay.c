@@ -1,4 +1,4 @@
-/* login_relay.c - a way round the NATS library's impatience while it logs in.
+/* login_relay.c - works around the NATS library's short time-out during login.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "broker/login_relay.h"

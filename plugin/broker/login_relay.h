@@ -1,4 +1,4 @@
-/* login_relay.h - a way round the NATS library's impatience while it logs in.
+/* login_relay.h - works around the NATS library's short time-out during login.
  *
  * SPDX-License-Identifier: Apache-2.0
  *

@@ -1,4 +1,5 @@
-/* transport_explain.c - what the library and the broker say, in words for who has to put it right.
+/* transport_explain.c - explains failures of the library and the broker to the person who must fix
+ * them.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "broker/transport_explain.h"

@@ -1,4 +1,4 @@
-/* transport_settings.c - which broker, and how to get at it.
+/* transport_settings.c - which broker, and how to reach it.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "broker/transport_settings.h"

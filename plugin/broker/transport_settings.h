@@ -1,4 +1,4 @@
-/* transport_settings.h - which broker, and how to get at it.
+/* transport_settings.h - which broker, and how to reach it.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KAIZEN_TRANSPORT_SETTINGS_H

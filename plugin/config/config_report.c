@@ -1,4 +1,4 @@
-/* config_report.c - what is in force, and where it came from.
+/* config_report.c - the settings in use, and their sources.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "config/config_report.h"

@@ -1,4 +1,4 @@
-/* config_report.h - what is in force, and where it came from.
+/* config_report.h - the settings in use, and their sources.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KAIZEN_CONFIG_REPORT_H

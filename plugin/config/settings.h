@@ -1,4 +1,4 @@
-/* settings.h - the plugin's settings in force.
+/* settings.h - the plugin's settings in use.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KAIZEN_SETTINGS_H

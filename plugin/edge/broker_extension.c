@@ -1,4 +1,4 @@
-/* broker_extension.c - kaizen.broker/1: looking at the broker and setting it up.
+/* broker_extension.c - kaizen.broker/1: checking the broker and setting it up.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "broker/broker.h"
