@@ -12,7 +12,9 @@ _Static_assert(sizeof(void *) == 8 && sizeof(size_t) == 8,
                "the numbers are those of 64-bit systems");
 
 #define VALUE(name, value) _Static_assert((name) == (value), #name " has another value")
-#define SIZE(type, size) _Static_assert(sizeof(struct type) == (size), #type " has another size")
+#define SIZE(type, size)                                                                           \
+  _Static_assert(sizeof(struct type) == (size), #type " has another size");                        \
+  _Static_assert(_Alignof(struct type) == 8, #type " is aligned otherwise")
 #define HAS_TYPE(type, member, pointer)                                                            \
   _Static_assert(_Generic(&((struct type *)0)->member, pointer : 1, default : 0),                  \
                  #type "." #member " has another type")

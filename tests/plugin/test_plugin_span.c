@@ -173,20 +173,24 @@ Test(plugin_span, an_end_that_was_recorded_is_not_lost_as_well) {
   cr_expect_not(is_open());
 }
 
+static int sweep_with_an_instance_of_its_own(void) {
+  struct kaizen_host_v1 host = plain_host();
+  struct kaizen_instance *own =
+      start_instance(&host, sandbox.root, ",\"delivery\":\"relay\",\"lock_timeout_ms\":60000");
+  int32_t code = span->sweep(own, NULL);
+
+  plugin->destroy(own);
+  return code != KAIZEN_OK;
+}
+
 Test(plugin_span, many_who_sweep_at_once_record_it_once) {
   enum { SWEEPERS = 8 };
 
   begin_and_die(NULL);
   use_instance("");
   for (int i = 0; i < SWEEPERS; i++)
-    if (fork() == 0) {
-      struct kaizen_host_v1 host = plain_host();
-
-      _exit(span->sweep(start_instance(&host, sandbox.root, ",\"delivery\":\"relay\""), NULL) ==
-                    KAIZEN_OK
-                ? 0
-                : 1);
-    }
+    if (fork() == 0)
+      _exit(sweep_with_an_instance_of_its_own());
   for (int i = 0; i < SWEEPERS; i++) {
     int status;
 
