@@ -14,7 +14,30 @@ _Static_assert(sizeof(void *) == 8 && sizeof(size_t) == 8,
 #define VALUE(name, value) _Static_assert((name) == (value), #name " has another value")
 #define SIZE(type, size)                                                                           \
   _Static_assert(sizeof(struct type) == (size), #type " has another size");                        \
-  _Static_assert(_Alignof(struct type) == 8, #type " is aligned otherwise")
+  _Static_assert(_Alignof(struct type) == ALIGNMENT_##type, #type " is aligned otherwise")
+/* What a host of 1.0 made room for, also where it is to be filled by a plugin of later. */
+enum {
+  ALIGNMENT_kaizen_receipt = 4,
+  ALIGNMENT_kaizen_str = 8,
+  ALIGNMENT_kaizen_host_v1 = 8,
+  ALIGNMENT_kaizen_execution = 8,
+  ALIGNMENT_kaizen_summary = 8,
+  ALIGNMENT_kaizen_stats = 8,
+  ALIGNMENT_kaizen_plugin_v1 = 8,
+  ALIGNMENT_kaizen_inspect_1 = 8,
+  ALIGNMENT_kaizen_query_place = 8,
+  ALIGNMENT_kaizen_query = 8,
+  ALIGNMENT_kaizen_query_result = 8,
+  ALIGNMENT_kaizen_query_1 = 8,
+  ALIGNMENT_kaizen_batch_result = 8,
+  ALIGNMENT_kaizen_batch_1 = 8,
+  ALIGNMENT_kaizen_delivery_1 = 8,
+  ALIGNMENT_kaizen_broker_1 = 8,
+  ALIGNMENT_kaizen_repair_1 = 8,
+  ALIGNMENT_kaizen_span = 8,
+  ALIGNMENT_kaizen_span_1 = 8,
+  ALIGNMENT_kaizen_names_1 = 8
+};
 #define HAS_TYPE(type, member, pointer)                                                            \
   _Static_assert(_Generic(&((struct type *)0)->member, pointer : 1, default : 0),                  \
                  #type "." #member " has another type")
