@@ -45,7 +45,7 @@ COMMANDS = (
     (["dead-letters", "list"], ""), (["dead-letters", "retry"], ""), (["broker", "check"], ""),
 )
 # Told by plugins in their own words, or different in each run.
-VARIES = r"runs_per_day|message|timestamp|time$|(avg_)?execution_time|reason|duration|elapsed|project|first$|last|since|event_id"
+VARIES = r"runs_per_day|failures_in_a_row|message|timestamp|time$|(avg_)?execution_time|reason|duration|elapsed|project|first$|last|since|event_id"
 
 
 def runs_here():
