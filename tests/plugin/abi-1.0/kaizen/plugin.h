@@ -30,7 +30,8 @@
  *   plugin->stop(instance, 1000);
  *   plugin->destroy(instance);
  *
- *           The same with its results checked is examples/embed.c.
+ *           The same with its results checked is examples/embed.c; that and hosts in seven languages
+ *           are installed where `pkg-config --variable=examplesdir kaizen-plugin` says.
  *
  * LIFE      of one instance.  What each call needs and leads to:
  *
@@ -62,7 +63,7 @@
  *           the other side knows is accepted and its tail ignored; of an out-struct as much is
  *           written as both know, the rest of the caller's is zeroed, and the caller's struct_size
  *           is never changed.  Unknown flag bits: 0-15 refused (they change meaning), 16-31 ignored
- *           (they add data).  Out-structs are written on every code, but for one that is itself
+ *           (they add data).  Out-structs are written on every code, except one that is itself
  *           too small.
  * ZERO      A zeroed member means "not given".  {ptr, 0} with ptr != NULL is an empty given value
  *           (rejected for agent and idempotency_key); {NULL, n} and a number without its bit are
@@ -105,7 +106,7 @@ enum {
   KAIZEN_E_CONFIG        = -3,  /* a setting or the project root is refused; last_error says why */
   KAIZEN_E_UNSUPPORTED   = -4,  /* unknown low flag bit, or another ABI major */
   KAIZEN_E_FORKED        = -5,  /* child of the creating process: create an instance of its own */
-  KAIZEN_E_REJECTED      = -6,  /* the execution is invalid for good; the receipt says why */
+  KAIZEN_E_REJECTED      = -6,  /* the execution can never be recorded; the receipt says why */
   KAIZEN_E_ENDED         = -7,  /* a sink of the host's ended the output */
   /* -64..-95 transient: nothing was recorded; retry with back-off */
   KAIZEN_E_BUSY          = -64, /* the log was not had within lock_timeout_ms */
@@ -199,7 +200,7 @@ struct kaizen_host_v1 {
  * each JSON text may be 8 times as long before white space and escapes are taken out. */
 struct kaizen_execution {
   uint32_t struct_size, flags; /* sizeof; KAIZEN_EXEC_... */
-  /* KAIZEN_SUCCESS or KAIZEN_FAILURE, for ever: how a run ended otherwise is metadata, "outcome":
+  /* KAIZEN_SUCCESS or KAIZEN_FAILURE, forever: how a run ended otherwise is metadata, "outcome":
    * "timeout" or "aborted". */
   int32_t outcome;
   uint32_t reserved0; /* 0; else KAIZEN_E_UNSUPPORTED */
@@ -249,10 +250,10 @@ struct kaizen_stats { /* see GROWTH */
   /* Executions this instance was given, by what became of them: RECORDED; DUPLICATE; final codes;
    * transient and unknown ones. */
   uint64_t recorded, duplicates, rejected, failed;
-  /* Marked records in the project's logs, whoever wrote them; the first is the sum of the
+  /* Marked records in the project's logs, by any writer; the first is the sum of the
    * others, held ones counting as pending. */
   uint64_t marked, acknowledged, pending, dead_lettered;
-  uint64_t publish_failures; /* answers of the broker that were no acknowledgement, since start() */
+  uint64_t publish_failures; /* answers of the broker that were not acknowledgements, since start() */
   int64_t oldest_pending_unix_ns, last_acknowledged_unix_ns; /* 0: none */
   int32_t publisher; /* KAIZEN_PUBLISHER_... */
   uint32_t flags;    /* KAIZEN_STATS_... */
@@ -345,7 +346,7 @@ struct kaizen_plugin_v1 {
   int32_t (*stats)(struct kaizen_instance *, struct kaizen_stats *);
 
   /* [control] Any state.  Copies the text of the last call that failed, of the table's or an
-   * extension's, but for those that record one execution, whose receipt says why; NUL-terminated
+   * extension's, except those that record one execution, whose receipt says why; NUL-terminated
    * and cut between characters to fit cap.  Answers its full length in bytes, 0 when there is
    * none.  buf may be NULL. */
   size_t (*last_error)(struct kaizen_instance *, char *buf, size_t cap);
