@@ -188,7 +188,7 @@ static bool find_metrics(struct publisher_project *project) {
   return true;
 }
 
-/* Between two rounds: whoever has many projects has no descriptors for those where nothing goes
+/* Between two rounds: a process with many projects has no descriptors for those where nothing goes
  * on. */
 static void settle(struct publisher_project *project, int64_t now_ns) {
   bool rests = project->watch_number >= 0 && now_ns >= project->busy_until_ns &&

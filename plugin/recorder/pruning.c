@@ -150,7 +150,7 @@ static bool start(struct pruning *pruning) {
   return pruning->running = pruning->started;
 }
 
-/* False: no thread can be had. */
+/* False: no thread is available. */
 static bool run_aside(struct pruning *pruning, const char *agent, int64_t now_s) {
   bool aside = true;
 

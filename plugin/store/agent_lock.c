@@ -21,8 +21,8 @@
 /* Who went through the turnstile may take a free lock past it for that long: a burst of records
  * pays for it once, and who waits there waits that much longer at most. */
 #define PAST_TURNSTILE_NS INT64_C(200000)
-/* Who waits so long asks who keeps the lock, and again after so long; beyond the deadline of the wait
- * a look takes at most so long. */
+/* Who waits so long asks who keeps the lock, and again after so long; beyond the deadline of the
+ * wait a look takes at most so long. */
 #define LOOK_AFTER_NS INT64_C(100000000)
 #define LOOK_INTERVAL_NS INT64_C(500000000)
 #define LOOK_NS INT64_C(50000000)
@@ -67,7 +67,7 @@ static int64_t earlier(int64_t a, int64_t b) {
   return a < b ? a : b;
 }
 
-/* Whoever waits has the time to look. */
+/* A waiter has the time to look. */
 static bool is_orphaned(int fd, int64_t deadline_ns) {
   int64_t least_ns = clock_monotonic_ns() + LOOK_NS;
 
@@ -105,7 +105,7 @@ static bool is_in_place(const struct agent_lock *lock, int fd, const char *name)
 
 /* Puts a new file in the place of one whose lock nobody works under.  One process at a time does,
  * so that none removes what another has just made.  Until the old name is gone the child may end
- * and somebody take the lock who has seen the file in its place: whoever that is, is waited for.
+ * and somebody take the lock who has seen the file in its place: that one is waited for.
  * 0, 1 at the deadline, -1 with *error. */
 static int replace(struct agent_lock *lock, int *fd, const char *name, int64_t deadline_ns,
                    struct error *error) {

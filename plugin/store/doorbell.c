@@ -99,7 +99,7 @@ static int open_bell(struct doorbell *doorbell, int metrics_fd) {
   return 1;
 }
 
-/* The names that end in `text`; answers the bytes used: what is behind the last newline is still
+/* The names that end in `text`; answers the bytes used: what is after the last newline is still
  * being written. */
 static size_t spell_names(char *text, size_t len, void (*each)(void *ctx, const char *agent),
                           void *ctx) {

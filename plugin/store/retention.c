@@ -251,7 +251,7 @@ static int copy_up_to(struct successor *next, uint64_t end, struct error *error)
   return 0;
 }
 
-/* All that is committed but for a little, without the lock; then 0 with the lock held. */
+/* Nearly all that is committed, without the lock; then 0 with the lock held. */
 static int approach(struct prune *prune, struct successor *next, ino_t inode, struct error *error) {
   struct agent *agent = &prune->agent;
 
@@ -281,7 +281,7 @@ static int take_place(struct prune *prune, struct successor *next, struct error 
 
   if (copy_up_to(next, agent->anchor.end, error) != 0 || rewrite_finish(&next->rewrite, error) != 0)
     return -1;
-  /* without it the new log is folded again by whoever comes next */
+  /* without it the new log is folded again by the next process */
   (void)renameat(next->folder_fd, CHECKPOINT_FILE, agent->fd, CHECKPOINT_FILE);
   agent_follow_rewrite(agent);
   return 0;
