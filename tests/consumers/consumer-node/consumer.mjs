@@ -54,7 +54,9 @@ const consumer = await jetstream(connection).consumers.get(stream, durable);
 
 let left = (await consumer.info()).num_pending;
 while (left > 0 && !(stopAfter && counts.acknowledged >= stopAfter)) {
-  const batch = await consumer.fetch({ max_messages: stopAfter ? Math.min(100, stopAfter) : 500, expires: 2000 });
+  /* no more than there are, so that none is waited for; half of `expires` without a heartbeat is an error */
+  const wanted = Math.min(left, stopAfter ? Math.min(100, stopAfter) : 500);
+  const batch = await consumer.fetch({ max_messages: wanted, expires: 60000 });
   for await (const message of batch) {
     counts.received++;
     counts.redelivered += message.redelivered;
