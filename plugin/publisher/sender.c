@@ -153,6 +153,22 @@ void sender_fill(struct sender *sender, struct publisher_project *projects, int6
   } while (more && sender->window.in_use < TRANSPORT_WINDOW);
 }
 
+/* In the order of the log; one that was put off comes after those that were not, or each new
+ * connection would begin, and end, with an event that is never answered. */
+static struct window_entry *first_to_try(const struct publisher_agent *agent, int64_t now_ns) {
+  struct window_entry *put_off = NULL;
+
+  for (struct window_entry *entry = agent->first; entry; entry = entry->next) {
+    if (entry->state != WINDOW_QUEUED || now_ns < entry->not_before_ns)
+      continue;
+    if (entry->not_before_ns == 0)
+      return entry;
+    if (!put_off || entry->not_before_ns < put_off->not_before_ns)
+      put_off = entry;
+  }
+  return put_off;
+}
+
 /* The first that may be sent of the agent that was tried least. */
 static struct window_entry *choose_probe(struct publisher_project *projects, int64_t now_ns) {
   struct window_entry *chosen = NULL;
@@ -161,10 +177,8 @@ static struct window_entry *choose_probe(struct publisher_project *projects, int
     if (!publisher_project_serves(project))
       continue;
     for (struct publisher_agent *agent = project->agents.table.first; agent; agent = agent->next) {
-      struct window_entry *entry = agent->replace ? NULL : agent->first;
+      struct window_entry *entry = agent->replace ? NULL : first_to_try(agent, now_ns);
 
-      while (entry && (entry->state != WINDOW_QUEUED || now_ns < entry->not_before_ns))
-        entry = entry->next;
       if (entry && (!chosen || agent->probes < chosen->agent->probes))
         chosen = entry;
     }

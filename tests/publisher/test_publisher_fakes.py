@@ -4,10 +4,12 @@
 # SPDX-License-Identifier: Apache-2.0
 import shutil
 import subprocess
+import time
 import unittest
 
 from broker_support import BrokerTest, names_of, wait_for
 from fake_broker import FakeBroker
+from ports import free_ports
 
 
 class Lying(BrokerTest):
@@ -95,6 +97,27 @@ class Lying(BrokerTest):
         driver.ok("append coach 50")
         wait_for(lambda: len(set(broker.published)) == 53, "the others")
         self.assertEqual(driver.view("coach")["dead"], 0)
+
+    def test_an_event_that_is_never_answered_is_not_the_first_that_is_tried(self):
+        def answer(event_id, number):
+            silent = len(first.published) > 1 and event_id == first.published[1]
+            return None if silent else b'{"stream":"S","seq":%d}' % number
+
+        port = free_ports(1)[0]
+        first = FakeBroker(answer, port)
+        self.addCleanup(first.close)
+        driver = self.make_driver()
+        driver.ok("append coach 3")
+        driver.ok(f"attach 0 {first.url}")
+        wait_for(lambda: "does not answer" in driver.json("status 0")["reason"], "the first time-out")
+        first.close()
+        driver.ok("append coach 50")
+        time.sleep(3)  # the length of the fault: longer than that event is put off
+        second = FakeBroker(answer, port)
+        self.addCleanup(second.close)
+        wait_for(lambda: second.published, "an event")
+        self.assertNotEqual(second.published[0], first.published[1])
+        wait_for(lambda: len(set(first.published + second.published)) == 53, "the others")
 
     def test_another_stream_that_answers_is_no_loss(self):
         names = (b"HUB", b"LEAF")

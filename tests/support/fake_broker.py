@@ -1,6 +1,7 @@
 # fake_broker.py - a broker that speaks the protocol and answers each event as it is told.
 #
 # SPDX-License-Identifier: Apache-2.0
+import contextlib
 import json
 import socket
 import threading
@@ -12,12 +13,12 @@ INFO = {"server_id": "FAKE", "version": "2.9.10", "proto": 1, "headers": True, "
 class FakeBroker(threading.Thread):
     """Takes connections and answers each event as `answer` says, which gets its id and its number."""
 
-    def __init__(self, answer):
+    def __init__(self, answer, port=0):
         super().__init__(daemon=True)
         self.answer = answer
-        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.listener = socket.create_server(("127.0.0.1", port))
         self.url = f"nats://127.0.0.1:{self.listener.getsockname()[1]}"
-        self.published = []
+        self.published, self.connections = [], []
         self.start()
 
     def run(self):
@@ -26,6 +27,7 @@ class FakeBroker(threading.Thread):
                 connection, _ = self.listener.accept()
             except OSError:
                 return
+            self.connections.append(connection)
             threading.Thread(target=self.serve, args=(connection,), daemon=True).start()
 
     def serve(self, connection):
@@ -65,4 +67,9 @@ class FakeBroker(threading.Thread):
         connection.sendall(b"MSG %s %s %d\r\n%s\r\n" % (subject, number, len(text), text))
 
     def close(self):
+        with contextlib.suppress(OSError):  # closed before
+            self.listener.shutdown(socket.SHUT_RDWR)  # the thread that accepts would take one more
         self.listener.close()
+        for connection in self.connections:
+            with contextlib.suppress(OSError):  # it is closed
+                connection.shutdown(socket.SHUT_RDWR)
