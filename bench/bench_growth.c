@@ -51,7 +51,7 @@ static void by_first_after_boot(const char *root, size_t points, const unsigned 
       double begin;
 
       snprintf(agent, sizeof agent, "agent-%u", sizes[i]);
-      snprintf(path, sizeof path, "%s/.kaizen/metrics/%s/.index-1", root, agent);
+      snprintf(path, sizeof path, "%s/.kaizen/metrics/%s/.index-2", root, agent);
       if (unlink(path) != 0)
         bench_fail(path);
       execution = bench_execution(agent);

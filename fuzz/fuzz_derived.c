@@ -9,13 +9,14 @@
 #include <kaizen/plugin.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/hash.h"
 #include "common/json_reader.h"
 #include "record/agent_name.h"
 #include "scratch.h"
-#include "store/agent_log.h"
+#include "store/agent.h"
 #include "store/agent_state.h"
 #include "store/checkpoint.h"
 #include "store/dead_letter.h"
@@ -32,14 +33,19 @@ enum {
   WARM = 4,    /* under the feet of a process that has recorded already */
   MARKED = 8,
   REPAIRED = 16, /* verify --repair afterwards */
+  LATER = 32,    /* another process than the one that wrote the index: its slots count */
 };
 enum { SUMMARY, INDEX, STATE, LETTERS, ID, BELL, LOCK, TURNSTILE, FILES };
 
 #define OLD_KEY "key-7"
 #define BASE_RECORDS 12
-#define INDEX_MAGIC UINT64_C(0x31584449495a414b)
-#define INDEX_SUM_AT (80 + sizeof(struct fold))
-#define INDEX_PAGES_AT 4096
+#define INDEX_MAGIC UINT64_C(0x32584449495a414b)
+#define INDEX_BLOCK 4096 /* the head, then two slots */
+#define INDEX_LIFE_AT 24
+#define INDEX_DEVICE_AT 40
+#define INDEX_INODE_AT 48
+#define INDEX_SEED_AT 56
+#define INDEX_SUM_AT (104 + sizeof(struct fold))
 #define STATE_PAGE 4096
 #define STATE_SUM_AT (STATE_PAGE - 8)
 
@@ -63,12 +69,13 @@ static uint64_t number_at(const struct buffer *file, size_t at) {
 }
 
 static void sum_index(struct buffer *index) {
-  if (index->len < INDEX_SUM_AT + 8)
-    return;
-  put_number(index, INDEX_SUM_AT, hash_bytes(index->data, INDEX_SUM_AT, INDEX_MAGIC));
-  for (size_t number = 0, at = INDEX_PAGES_AT; at + 1024 <= index->len; number++, at += 1024) {
+  for (size_t at = 0; at < KEY_PAGES_AT && at + INDEX_SUM_AT + 8 <= index->len; at += INDEX_BLOCK)
+    if (number_at(index, at) == INDEX_MAGIC)
+      put_number(index, at + INDEX_SUM_AT, hash_bytes(index->data + at, INDEX_SUM_AT, INDEX_MAGIC));
+  for (size_t number = 0, at = KEY_PAGES_AT; at + 1024 <= index->len; number++, at += 1024) {
     uint64_t count = number_at(index, at);
-    uint64_t sum = number_at(index, 32) ^ (UINT64_C(0x9e3779b97f4a7c15) * (number + 1) + count);
+    uint64_t sum =
+        number_at(index, INDEX_SEED_AT) ^ (UINT64_C(0x9e3779b97f4a7c15) * (number + 1) + count);
 
     for (uint64_t i = 0; i < count && i < 63; i++)
       sum += number_at(index, at + 16 + 16 * i) * UINT64_C(0x9e3779b97f4a7c15) +
@@ -111,6 +118,19 @@ static int32_t record(struct recorder *recorder, const char *key, bool marked) {
   return scratch_record(recorder, &given);
 }
 
+static void fill_slot(void) {
+  struct agent agent;
+  struct checkpoint_point point;
+  struct error error;
+
+  agent_init(&agent, scratch_project(), SCRATCH_AGENT);
+  require(agent_acquire(&agent, INT64_MAX, &error) == 0);
+  checkpoint_point_take(&agent.checkpoint, agent.log.fd, &agent.anchor, &agent.fold, &point);
+  agent_release(&agent);
+  require(checkpoint_point_sync(&point) == 0);
+  agent_close(&agent);
+}
+
 static void make_real_files(void) {
   const unsigned char id[16] = {0x8d, 1};
   struct recorder *recorder;
@@ -122,6 +142,8 @@ static void make_real_files(void) {
   for (int i = 0; i < BASE_RECORDS; i++) {
     (void)snprintf(key, sizeof key, "key-%d", i);
     require(record(recorder, key, i % 3 == 0) == KAIZEN_RECORDED);
+    if (i % 4 == 3)
+      fill_slot();
   }
   recorder_free(recorder);
   dead_letter_write(id, SCRATCH_AGENT, "too large", SCRATCH_NOW_S, (struct span){"{}", 2}, &bytes);
@@ -137,12 +159,29 @@ static void make_real_files(void) {
   }
 }
 
-static void put_real_files(void) {
+/* The index says in which file, and by whom, it was written: by this process, or by another. */
+static void put_real_index(bool later) {
+  char path[sizeof ".kaizen/metrics//" CHECKPOINT_FILE + AGENT_NAME_MAX];
+  const struct project *project = scratch_project();
+  struct stat status;
+
+  (void)snprintf(path, sizeof path, ".kaizen/metrics/%s/" CHECKPOINT_FILE, SCRATCH_AGENT);
+  require(fstatat(project->root_fd, path, &status, 0) == 0);
+  memcpy(real[INDEX].data + INDEX_LIFE_AT, project->life, sizeof project->life);
+  real[INDEX].data[INDEX_LIFE_AT] ^= later;
+  put_number(&real[INDEX], INDEX_DEVICE_AT, status.st_dev);
+  put_number(&real[INDEX], INDEX_INODE_AT, status.st_ino);
+  sum_index(&real[INDEX]);
+  scratch_put(names[INDEX], buffer_span(&real[INDEX]));
+}
+
+static void put_real_files(bool later) {
   if (log_before.len == 0)
     make_real_files();
   scratch_put(AGENT_LOG_FILE, buffer_span(&log_before));
   for (unsigned i = 0; i < FILES; i++)
     scratch_put(names[i], buffer_span(&real[i]));
+  put_real_index(later);
 }
 
 static void patch(struct input *input, const struct buffer *file) {
@@ -227,7 +266,7 @@ static void require_verifiable(bool repair) {
 static void record_beside(struct recorder *recorder, unsigned file, unsigned how) {
   bool believed = file == INDEX && how & SUMMED;
   bool lies = believed &&
-              (bytes.len < INDEX_SUM_AT || memcmp(bytes.data, real[INDEX].data, INDEX_SUM_AT) != 0);
+              (bytes.len < KEY_PAGES_AT || memcmp(bytes.data, real[INDEX].data, KEY_PAGES_AT) != 0);
   int32_t code = record(recorder, "a new key", how & MARKED);
 
   require(code == KAIZEN_RECORDED || lies);
@@ -252,7 +291,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   unsigned file = input_byte(&input) % FILES, how = input_byte(&input);
   struct recorder *recorder;
 
-  put_real_files();
+  put_real_files(how & LATER);
   recorder = scratch_recorder(false, 10, 0);
   if (how & WARM)
     require(record(recorder, "before", how & MARKED) == KAIZEN_RECORDED);

@@ -131,7 +131,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     recorder = scratch_recorder(how & SYNCED, window, 180);
   }
   if (how & WITHOUT_INDEX) {
-    scratch_remove(".index-1");
+    scratch_remove(".index-2");
     scratch_remove("summary.json");
   }
   record_again(recorder, how);

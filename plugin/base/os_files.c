@@ -309,6 +309,31 @@ int os_files_try_network(int fd) {
 #endif
 }
 
+/* ---- who has a file open --------------------------------------------------------------------- */
+
+/* Locks of the open file, not of the process: another close() of the same file does not drop them.
+ */
+void os_files_hold(int fd) {
+#if KAIZEN_LINUX_CALLS
+  struct flock lock = {.l_type = F_RDLCK, .l_whence = SEEK_SET};
+
+  (void)fcntl(fd, F_OFD_SETLK, &lock);
+#else
+  (void)fd;
+#endif
+}
+
+bool os_files_is_held(int fd) {
+#if KAIZEN_LINUX_CALLS
+  struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+
+  return fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+#else
+  (void)fd;
+  return false;
+#endif
+}
+
 /* ---- room ------------------------------------------------------------------------------------ */
 
 static int write_zeros(int fd, off_t len) {

@@ -48,6 +48,12 @@ int os_files_mark(int fd, struct os_files_mark *mark);
 /* *name is "NFS", "FUSE" and the like, NULL for a local file system or where it cannot be told. */
 int os_files_network(int fd, const char **name);
 
+/* A mark on an open file that lasts until its last descriptor is closed, in whatever process: who
+ * asks learns whether the file has been open somewhere else, and so its file system mounted, all
+ * along.  It keeps nobody from anything.  False where the system has no such marks. */
+void os_files_hold(int fd);
+bool os_files_is_held(int fd);
+
 /* Room for `len` bytes in an empty file, so that a full disk shows here.  0 or the errno. */
 int os_files_reserve(int fd, off_t len);
 

@@ -274,7 +274,7 @@ static int write_lines(struct line_batch *batch, struct agent *agent, struct err
     return -1;
   if (agent_log_append(&agent->log, lines, size, &outcome, error) != 0)
     return -1;
-  if (batch->options->sync && agent_log_sync(&agent->log, size + lines.len, error) != 0)
+  if (batch->options->sync && agent_sync_log(agent, size + lines.len, error) != 0)
     return -1;
   if (outcome == AGENT_LOG_DISPLACED) {
     host_message_send(batch->options, agent->name, KAIZEN_LOG_WARNING, HOST_MESSAGE_FOREIGN_BYTES,
@@ -297,7 +297,7 @@ static int sync_for_duplicates(struct line_batch *batch, struct agent *agent, st
   if (!batch->durable_needed)
     return 0;
   agent->log.piece_count = 0;
-  if (agent_log_sync(&agent->log, agent->anchor.end, error) != 0)
+  if (agent_sync_log(agent, agent->anchor.end, error) != 0)
     return -1;
   return agent_sync_path(agent, error);
 }

@@ -160,6 +160,8 @@ static void close_idle_of(const struct open_agents *agents) {
     if (open)
       (void)take_out(open);
     unlock_tables();
+    if (open && agents) /* the recorder ends */
+      agent_settle(&open->agent);
     if (open)
       free_open_agent(open);
   } while (open);

@@ -148,6 +148,7 @@ void recorder_record(struct recorder *recorder, struct recorder_request *request
   const struct recorder_options *options = &recorder->options;
   const char *name = requests[0].execution->agent;
   struct queued_call call, *served[CALL_QUEUE_TAKEN_MAX];
+  struct checkpoint_point point;
   struct open_agent *open = NULL;
   enum call_queue_turn turn;
   size_t served_count;
@@ -194,16 +195,20 @@ void recorder_record(struct recorder *recorder, struct recorder_request *request
   } while (result != 0 && free_descriptors(error, &freed));
 
   /* 7. Derive, unlock, answer. */
-  if (result == 0)
+  checkpoint_point_none(&point);
+  if (result == 0) {
     derive(recorder, open);
-  else
+    agent_take_due_point(&open->agent, &point);
+  } else {
     error_prefix(error, "agent %s", name);
+  }
   answer_calls(recorder, open, served, served_count, error);
   agent_release(&open->agent);
   host_message_findings(options, &open->agent, &open->told);
   /* the next leader goes on before those that were served are woken: the log is not idle */
   call_queue_hand_over(&open->queue, NULL);
   call_queue_wake(served, served_count, &call);
+  (void)checkpoint_point_sync(&point);
   goto answered;
 
 refused:

@@ -19,7 +19,12 @@
 
 #define STORE_EVERY_LINES 64       /* a restart folds at most that many again */
 #define STORE_EVERY_LINES_FAR 1024 /* during a long catch-up: a killed rebuild goes on there */
-#define REOPEN_TRIES 8             /* at least, however little time there is */
+/* What a restart after a loss of power, or after kill -9 of the only process, folds again: */
+#define POINT_EVERY_BYTES (UINT64_C(2) << 20) /* while recording, */
+#define POINT_EVERY_NS INT64_C(1000000000)    /* and what is written meanwhile; */
+#define SETTLE_BYTES (UINT64_C(16) << 10)     /* after a stop: some milliseconds of folding */
+#define FIRST_POINT_NS INT64_C(16000000) /* of a long catch-up; the next each after twice that */
+#define REOPEN_TRIES 8                   /* at least, however little time there is */
 #define CATCH_UP_TRIES 64 /* with one who appends all the time: a needless newline is harmless */
 #define HOLD_NS INT64_C(20000000) /* while a log grows as fast as it is read */
 #define SECOND_LOOK_NS INT64_C(1000000000)
@@ -29,7 +34,7 @@ void agent_init(struct agent *agent, const struct project *project, const char *
   *agent = (struct agent){.project = project, .fd = -1};
   agent->lock = (struct agent_lock){.lock_fd = -1, .next_fd = -1};
   agent->log.fd = -1;
-  agent->checkpoint.fd = -1;
+  agent->checkpoint.pages.fd = -1;
   (void)snprintf(agent->name, sizeof agent->name, "%s", name);
 }
 
@@ -40,7 +45,7 @@ static void unload(struct agent *agent) {
 
 /* A damaged checkpoint: without it the next look at the log makes a new one. */
 static int discard(struct agent *agent, struct error *error) {
-  (void)unlinkat(agent->fd, CHECKPOINT_FILE, 0);
+  checkpoint_remove(agent->fd);
   unload(agent);
   return error_set(error, KAIZEN_E_IO, CHECKPOINT_FILE ": is damaged");
 }
@@ -63,16 +68,52 @@ static bool folded_log_is_in_place(const struct agent *agent) {
          agent_log_check_anchor(&agent->log, &agent->anchor, NULL) == 0;
 }
 
-void agent_close(struct agent *agent) {
-  if (agent->loaded && (agent->unstored > 0 || agent->look_again_ns > 0) &&
-      agent_lock_exclusive(&agent->lock, 0, NULL) == 0) {
-    /* the next to open it takes the second look */
-    if (agent->look_again_ns > 0)
-      (void)unlinkat(agent->fd, CHECKPOINT_FILE, 0);
-    else if (folded_log_is_in_place(agent))
-      agent_store_checkpoint(agent, true);
-    agent_lock_release(&agent->lock);
+static void take_point(struct agent *agent, uint64_t bytes, struct checkpoint_point *point) {
+  checkpoint_point_none(point);
+  if (!agent->loaded || agent->anchor.end < agent->checkpoint.durable_end + bytes)
+    return;
+  agent->point_ns = clock_monotonic_ns();
+  checkpoint_point_take(&agent->checkpoint, agent->log.fd, &agent->anchor, &agent->fold, point);
+}
+
+void agent_take_due_point(struct agent *agent, struct checkpoint_point *point) {
+  uint64_t durable_end = agent->checkpoint.durable_end;
+  bool much = agent->anchor.end >= durable_end + POINT_EVERY_BYTES;
+
+  /* a table that has grown has lost what was durable: not for a second */
+  if (much && (durable_end == 0 || clock_monotonic_ns() >= agent->point_ns + POINT_EVERY_NS))
+    take_point(agent, POINT_EVERY_BYTES, point);
+  else
+    checkpoint_point_none(point);
+}
+
+/* Leaves what is folded to the next to open it, when that needs no waiting; durable, when a loss
+ * of power would cost so many bytes. */
+static void leave_checkpoint(struct agent *agent, uint64_t bytes) {
+  struct checkpoint_point point;
+
+  if (!agent->loaded ||
+      (agent->unstored == 0 && agent->look_again_ns == 0 &&
+       agent->anchor.end < agent->checkpoint.durable_end + bytes) ||
+      agent_lock_exclusive(&agent->lock, 0, NULL) != 0)
+    return;
+  checkpoint_point_none(&point);
+  if (agent->look_again_ns > 0) { /* the next to open it takes the second look */
+    checkpoint_remove(agent->fd);
+  } else if (folded_log_is_in_place(agent)) {
+    agent_store_checkpoint(agent, true);
+    take_point(agent, bytes, &point);
   }
+  agent_lock_release(&agent->lock);
+  (void)checkpoint_point_sync(&point);
+}
+
+void agent_settle(struct agent *agent) {
+  leave_checkpoint(agent, SETTLE_BYTES);
+}
+
+void agent_close(struct agent *agent) {
+  leave_checkpoint(agent, POINT_EVERY_BYTES);
   close_files(agent);
 }
 
@@ -115,7 +156,7 @@ static int check_anchor(struct agent *agent, uint64_t size, struct error *error)
 
 static int begin_again(struct agent *agent, uint64_t size, struct error *error) {
   unload(agent);
-  if (checkpoint_reset(&agent->checkpoint, agent->fd, agent->project->boot_id, error) != 0)
+  if (checkpoint_reset(&agent->checkpoint, agent->fd, agent->project, error) != 0)
     return -1;
   agent->anchor = (struct log_anchor){0};
   agent_log_forget_syncs(&agent->log);
@@ -125,6 +166,17 @@ static int begin_again(struct agent *agent, uint64_t size, struct error *error) 
   agent->rebuilt += size > 0;
   agent->summary_stale = true;
   return 0;
+}
+
+/* Bytes that a loss of power took are zeros; a line after them is a part of a longer one then, and
+ * no record. */
+static int begins_a_line(const struct agent *agent, uint64_t offset, struct error *error) {
+  char before = '\n';
+  size_t got = 1;
+
+  if (offset > 0 && directory_read_at(agent->log.fd, &before, 1, offset - 1, &got, error) != 0)
+    return -1;
+  return got == 1 && before == '\n';
 }
 
 /* 1 when a record that carries `key` stands in the log at `offset`; *line is its text then. */
@@ -140,7 +192,7 @@ static int carries_key(const struct agent *agent, uint64_t offset, struct span k
     result = found.failed ? error_set(error, KAIZEN_E_NOMEM, "out of memory")
                           : span_equal(buffer_span(&found), key);
   buffer_fini(&found);
-  return result;
+  return result == 1 ? begins_a_line(agent, offset, error) : result;
 }
 
 int agent_find_key(struct agent *agent, struct span key, struct buffer *line, uint64_t *offset,
@@ -220,6 +272,34 @@ static int set_anchor(struct agent *agent, const struct line *line, struct error
   return 0;
 }
 
+/* When the next place of a long catch-up is made durable: rarely, and yet so early that one who is
+ * killed again and again comes to the end; and at once after the table has grown. */
+struct pace {
+  int64_t next_ns, step_ns;
+};
+
+static void keep_what_is_done(struct agent *agent, struct pace *pace) {
+  struct checkpoint_point point;
+  int64_t now_ns = clock_monotonic_ns();
+
+  agent_store_checkpoint(agent, true);
+  if (!agent->loaded || (now_ns < pace->next_ns && agent->checkpoint.durable_end > 0))
+    return;
+  take_point(agent, 1, &point);
+  (void)checkpoint_point_sync(&point);
+  if (now_ns < pace->next_ns)
+    return;
+  pace->step_ns *= 2;
+  pace->next_ns = now_ns + pace->step_ns;
+}
+
+/* Damage was met, and the way out is known: what follows succeeds or fails by itself. */
+static int forget_error(struct error *error) {
+  if (error)
+    *error = (struct error){0};
+  return 1;
+}
+
 /* However much stood there at the first look, it is folded in one go, because nobody else would do
  * it sooner; but where another program appends meanwhile there may be no end to it. */
 static bool is_to_let_go(struct agent *agent, uint64_t end) {
@@ -237,6 +317,7 @@ static bool is_to_let_go(struct agent *agent, uint64_t end) {
 /* Folds what stands after the anchor, up to `end`, or as much as may be done at a time.  1: the
  * checkpoint is gone, damaged or replaced under its name. */
 static int catch_up(struct agent *agent, uint64_t end, struct error *error) {
+  struct pace pace = {clock_monotonic_ns() + FIRST_POINT_NS, FIRST_POINT_NS};
   struct line_reader reader;
   struct buffer key = {0};
   struct line line;
@@ -245,11 +326,11 @@ static int catch_up(struct agent *agent, uint64_t end, struct error *error) {
   line_reader_init(&reader, agent->log.fd, agent->anchor.end, end);
   while ((result = line_reader_next(&reader, &line, error)) == 1) {
     if (fold_line(agent, &line, &key, error) != 0 || set_anchor(agent, &line, error) != 0) {
-      result = agent->loaded ? -1 : 1;
+      result = agent->loaded ? -1 : forget_error(error);
       break;
     }
     if (agent->unstored >= STORE_EVERY_LINES_FAR)
-      agent_store_checkpoint(agent, true);
+      keep_what_is_done(agent, &pace);
     if (!agent->loaded)
       break; /* 1: another process has put its own checkpoint there */
     if (is_to_let_go(agent, end)) {
@@ -361,7 +442,7 @@ static int take_up_fold(struct agent *agent, uint64_t size, struct error *error)
   int result;
 
   if (!agent->loaded) {
-    result = checkpoint_open(&agent->checkpoint, agent->fd, agent->project->boot_id, &agent->anchor,
+    result = checkpoint_open(&agent->checkpoint, agent->fd, agent->project, &agent->anchor,
                              &agent->fold, error);
     if (result < 0)
       return -1;
@@ -374,9 +455,9 @@ static int take_up_fold(struct agent *agent, uint64_t size, struct error *error)
       return -1;
     agent->loaded = result == 0;
   }
-  /* a process of ours that rewrites a log leaves a checkpoint of the new one; where nothing of it
-   * is folded yet, it was somebody else */
-  if (agent->replaced && size > 0 && !(agent->loaded && agent->anchor.end > 0))
+  /* a process of ours that rewrites a log leaves a checkpoint of the new one; where there is none, it was
+   * somebody else */
+  if (agent->replaced && size > 0 && !(agent->loaded && agent->anchor.inode == agent->log.inode))
     agent->rewritten = true;
   agent->replaced = false;
   return agent->loaded ? 0 : begin_again(agent, size, error);
@@ -492,6 +573,13 @@ void agent_store_checkpoint(struct agent *agent, bool now) {
       0; /* after a failure too: it is tried again when as many more have been folded */
   if (result == 1)
     unload(agent);
+}
+
+int agent_sync_log(struct agent *agent, uint64_t end, struct error *error) {
+  if (agent_log_sync(&agent->log, end, error) == 0)
+    return 0;
+  checkpoint_doubt_log(&agent->checkpoint);
+  return -1;
 }
 
 int agent_sync_path(struct agent *agent, struct error *error) {

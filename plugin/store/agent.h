@@ -24,6 +24,7 @@ struct agent {
   struct log_anchor anchor; /* fold covers the log up to anchor.end */
   struct fold fold;
   uint64_t unstored;  /* lines folded since the checkpoint was stored */
+  int64_t point_ns;   /* when it was last begun to be made durable */
   bool loaded;        /* checkpoint, anchor and fold can be used */
   bool path_synced;   /* the folders up to the project root are durable */
   bool state_claimed; /* .state belongs to this tree (agent_state_claim) */
@@ -41,9 +42,12 @@ struct agent {
 
 /* Nothing is opened yet. */
 void agent_init(struct agent *agent, const struct project *project, const char *name);
-/* Stores the checkpoint when that needs no waiting, closes everything; may be used again
- * afterwards. */
+/* Stores the checkpoint when that needs no waiting, makes it durable when that is worth it, closes
+ * everything; may be used again afterwards. */
 void agent_close(struct agent *agent);
+/* Before the last agent_close() of a process: what was recorded is not to be folded again by the
+ * next one, not even after a loss of power.  No lock held; not waited for. */
+void agent_settle(struct agent *agent);
 
 enum { AGENT_GROWS = 2 }; /* of agent_refresh(): a program without our lock appends all the time */
 
@@ -82,6 +86,11 @@ int agent_beside_fold(struct agent *beside, uint64_t end, struct error *error);
 void agent_beside_end(struct agent *beside);
 /* Stores the checkpoint when enough lines have been folded since, or `now`. */
 void agent_store_checkpoint(struct agent *agent, bool now);
+/* Now and then, when much has been folded that a loss of power would leave to be folded again: a
+ * point that checkpoint_point_sync() makes durable, without the lock.  Else none. */
+void agent_take_due_point(struct agent *agent, struct checkpoint_point *point);
+/* agent_log_sync(), whose failure is remembered by all who open the index. */
+int agent_sync_log(struct agent *agent, uint64_t end, struct error *error);
 /* Makes the folders from the agent's up to the project root durable, once. */
 int agent_sync_path(struct agent *agent, struct error *error);
 

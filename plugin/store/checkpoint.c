@@ -1,12 +1,14 @@
 /* checkpoint.c - where folding stopped, and where each idempotency key stands in the log.
  *
- * SPDX-License-Identifier: Apache-2.0 */
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * Three headers of one layout: the head, and two slots.  docs/design.md, "The index survives a
+ * boot", has the reasons. */
 #include "store/checkpoint.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -19,167 +21,255 @@
 #include "base/os_process.h"
 
 #define SPARE_FILE CHECKPOINT_FILE ".new"
-#define MAGIC UINT64_C(0x31584449495a414b) /* "KAZIIDX1" */
-#define VERSION 3
+#define FORMER_FILE ".index-1"             /* of earlier versions */
+#define MAGIC UINT64_C(0x32584449495a414b) /* "KAZIIDX2" */
+#define VERSION 1
 #define HEADER_BYTES 4096
-/* A key costs one page read, summed and written: small ones, as long as most of one is in use. */
-#define PAGE 1024
-#define PAGE_ENTRIES 63
-#define PAGE_BITS_MAX 34
-#define NOT_KEPT UINT32_MAX
-#define GROW_PAGES 16 /* at a time */
-#define SUM_HASH UINT64_C(0x9e3779b97f4a7c15)
-#define SUM_OFFSET UINT64_C(0xd6e8feb86659fd93)
+#define SLOTS 2
+#define DOUBT_AT 4088 /* in the head's block, after the head, and written apart from it */
+_Static_assert(KEY_PAGES_AT == (1 + SLOTS) * HEADER_BYTES, "the pages begin after the slots");
 
-struct entry {
-  uint64_t hash, offset;
-};
-
-struct page {
-  uint64_t count, sum; /* sum: of the entries, the page's number and the table's seed */
-  struct entry entries[PAGE_ENTRIES];
-};
-_Static_assert(sizeof(struct page) == PAGE, "a page of entries fills its page");
-
-struct header { /* the first HEADER_BYTES */
+struct header {
   uint64_t magic;
   uint32_t version, fold_size;
-  unsigned char boot_id[16];
+  uint64_t sequence; /* a slot's; the head has 0 */
+  /* the head's: what kept the file system mounted when it was stored, and in which file */
+  unsigned char life[16];
+  uint64_t device, inode;
   uint64_t seed;
   uint64_t page_bits;
   struct log_anchor anchor;
   struct fold fold;
   uint64_t checksum; /* of all before it */
 };
-_Static_assert(sizeof(struct header) <= HEADER_BYTES, "the header fits its place");
+_Static_assert(sizeof(struct header) <= DOUBT_AT, "the header fits its place");
 
-struct kept_page {
-  uint64_t number;
-  bool changed;
-  struct page page;
-};
+/* What a failed sync has made doubtful, with the boot in whose memory the bytes still look well. */
+enum { DOUBT_LOG = 1, DOUBT_KEYS = 2, DOUBT_KINDS = 3 };
 
-struct checkpoint_kept { /* open addressing by page number */
-  size_t mask, count, room;
-  struct kept_page *pages;
-  uint32_t places[]; /* in pages; NOT_KEPT */
-};
+/* ---- headers --------------------------------------------------------------------------------- */
 
 static uint64_t checksum_of(const struct header *header) {
   return hash_bytes(header, offsetof(struct header, checksum), MAGIC);
-}
-
-static bool is_zero(const unsigned char id[16]) {
-  static const unsigned char zero[16];
-
-  return memcmp(id, zero, 16) == 0;
 }
 
 static bool anchor_valid(const struct log_anchor *anchor) {
   return anchor->end <= INT64_MAX && (anchor->end == 0 || anchor->offset < anchor->end);
 }
 
-static bool header_valid(const struct header *header) {
+static bool header_valid(const struct header *header, uint64_t file_size) {
   return header->magic == MAGIC && header->version == VERSION &&
          header->fold_size == sizeof(struct fold) && header->checksum == checksum_of(header) &&
-         header->page_bits <= PAGE_BITS_MAX && anchor_valid(&header->anchor);
+         header->page_bits <= KEY_PAGES_BITS_MAX && anchor_valid(&header->anchor) &&
+         file_size >= key_pages_file_size((unsigned)header->page_bits);
 }
 
-/* What was written before this boot may have reached the disk in part. */
-static bool of_this_boot(const struct header *header, const unsigned char boot_id[16]) {
-  return !is_zero(boot_id) && memcmp(header->boot_id, boot_id, 16) == 0;
-}
-
-static uint64_t file_size_for(unsigned page_bits) {
-  return HEADER_BYTES + ((uint64_t)PAGE << page_bits);
-}
-
-/* 0 with *header valid and the file at least as long as it says, 1 not, -1. */
-static int read_header(int fd, struct header *header, struct error *error) {
-  struct stat status;
-  size_t got;
-
-  if (directory_read_at(fd, header, sizeof *header, 0, &got, error) != 0)
-    return -1;
-  if (got < sizeof *header || !header_valid(header))
-    return 1;
-  if (fstat(fd, &status) != 0)
-    return error_set_errno(error, KAIZEN_E_IO, errno, CHECKPOINT_FILE ": fstat");
-  return (uint64_t)status.st_size >= file_size_for((unsigned)header->page_bits) ? 0 : 1;
-}
-
-static int open_and_read(int agent_fd, int flags, const unsigned char boot_id[16], int *fd,
-                         struct header *header, struct error *error) {
-  int result = directory_open_file(agent_fd, CHECKPOINT_FILE, flags, fd, error);
-
-  if (result != 0)
-    return result;
-  result = read_header(*fd, header, error);
-  if (result == 0 && !of_this_boot(header, boot_id))
-    result = 1;
-  if (result != 0) {
-    (void)close(*fd);
-    *fd = -1;
-  }
-  return result;
-}
-
-int checkpoint_open(struct checkpoint *checkpoint, int agent_fd, const unsigned char boot_id[16],
-                    struct log_anchor *anchor, struct fold *fold, struct error *error) {
-  struct header header;
-  int result;
-
-  *checkpoint = (struct checkpoint){.agent_fd = agent_fd, .fd = -1};
-  memcpy(checkpoint->boot_id, boot_id, 16);
-  result = open_and_read(agent_fd, O_RDWR, boot_id, &checkpoint->fd, &header, error);
-  if (result != 0)
-    return result;
-  checkpoint->seed = header.seed;
-  checkpoint->page_bits = (unsigned)header.page_bits;
-  *anchor = header.anchor;
-  *fold = header.fold;
-  return 0;
-}
-
-int checkpoint_peek(int agent_fd, const unsigned char boot_id[16], struct log_anchor *anchor,
-                    struct fold *fold, struct error *error) {
-  struct header header;
-  int fd;
-  int result = open_and_read(agent_fd, O_RDONLY, boot_id, &fd, &header, error);
-
-  if (result != 0)
-    return result;
-  (void)close(fd);
-  *anchor = header.anchor;
-  *fold = header.fold;
-  return 0;
-}
-
-void checkpoint_close(struct checkpoint *checkpoint) {
-  free(checkpoint->kept);
-  checkpoint->kept = NULL;
-  if (checkpoint->fd >= 0)
-    (void)close(checkpoint->fd);
-  checkpoint->fd = -1;
-}
-
-static int write_header(const struct checkpoint *checkpoint, int fd,
-                        const struct log_anchor *anchor, const struct fold *fold,
-                        struct error *error) {
+static struct header make_header(uint64_t seed, unsigned page_bits, const struct log_anchor *anchor,
+                                 const struct fold *fold) {
   struct header header;
 
   memset(&header, 0, sizeof header);
   header.magic = MAGIC;
   header.version = VERSION;
   header.fold_size = sizeof(struct fold);
-  memcpy(header.boot_id, checkpoint->boot_id, 16);
-  header.seed = checkpoint->seed;
-  header.page_bits = checkpoint->page_bits;
+  header.seed = seed;
+  header.page_bits = page_bits;
   header.anchor = *anchor;
   header.fold = *fold;
-  header.checksum = checksum_of(&header);
-  return directory_write_at(fd, &header, sizeof header, 0, error);
+  return header;
 }
+
+static int write_header(int fd, struct header *header, uint64_t offset, struct error *error) {
+  header->checksum = checksum_of(header);
+  return directory_write_at(fd, header, sizeof *header, offset, error);
+}
+
+/* 0 with *header valid, 1 not, -1. */
+static int read_header(int fd, uint64_t file_size, uint64_t offset, struct header *header,
+                       struct error *error) {
+  size_t got;
+
+  if (directory_read_at(fd, header, sizeof *header, offset, &got, error) != 0)
+    return -1;
+  return got == sizeof *header && header_valid(header, file_size) ? 0 : 1;
+}
+
+static uint64_t slot_offset(uint64_t sequence) {
+  return HEADER_BYTES + (sequence % SLOTS) * HEADER_BYTES;
+}
+
+/* The newer slot: 0, 1 when none is valid, -1. */
+static int read_slot(int fd, uint64_t file_size, struct header *slot, struct error *error) {
+  struct header other;
+  int result = 1;
+
+  for (uint64_t i = 0; i < SLOTS; i++) {
+    int found = read_header(fd, file_size, slot_offset(i), &other, error);
+
+    if (found < 0)
+      return -1;
+    if (found == 0 && (result == 1 || other.sequence > slot->sequence)) {
+      *slot = other;
+      result = 0;
+    }
+  }
+  return result;
+}
+
+/* ---- what a failed sync leaves --------------------------------------------------------------- */
+
+static uint64_t this_boot(void) {
+  char text[64];
+
+  os_process_boot_text(text, sizeof text);
+  return hash_bytes(text, strlen(text), MAGIC) & ~(uint64_t)DOUBT_KINDS;
+}
+
+/* Of this boot: 0 or one of the kinds. */
+static unsigned read_doubt(int fd) {
+  uint64_t doubt;
+  size_t got;
+
+  if (directory_read_at(fd, &doubt, sizeof doubt, DOUBT_AT, &got, NULL) != 0 ||
+      got < sizeof doubt || doubt == 0 || (doubt & ~(uint64_t)DOUBT_KINDS) != this_boot())
+    return 0;
+  return (unsigned)(doubt & DOUBT_KINDS);
+}
+
+static void write_doubt(int fd, unsigned kind) {
+  uint64_t doubt = this_boot() | read_doubt(fd) | kind;
+
+  (void)directory_write_at(fd, &doubt, sizeof doubt, DOUBT_AT, NULL);
+}
+
+void checkpoint_doubt_log(const struct checkpoint *checkpoint) {
+  if (checkpoint->pages.fd >= 0)
+    write_doubt(checkpoint->pages.fd, DOUBT_LOG);
+}
+
+/* ---- what can be trusted --------------------------------------------------------------------- */
+
+/* Is what this process sees of the file what was written to it?  A head may be ahead of its keys
+ * when the file comes from a disk: after a loss of power, and in a snapshot of the disk that is
+ * mounted within the same boot.  It is not when the project has been held open since by the one who
+ * wrote it, or by anybody who has the index open now: what is open stays mounted. */
+static bool has_lived_on(const struct header *head, const struct stat *status, bool held,
+                         const struct project *project) {
+  static const unsigned char nobody[16];
+
+  if (head->device != status->st_dev || head->inode != status->st_ino)
+    return false;
+  if (held)
+    return true;
+  return status->st_dev == project->device && memcmp(project->life, nobody, 16) != 0 &&
+         memcmp(head->life, project->life, 16) == 0;
+}
+
+/* *header: the head, where it can be trusted, else the newer slot, else that nothing is folded (of
+ * the log with the head's inode number); in the last two cases *lives is false.  1: missing or
+ * damaged. */
+static int believe(int fd, const struct project *project, struct header *header,
+                   uint64_t *durable_end, bool *lives, struct error *error) {
+  struct header slot;
+  struct stat status;
+  bool held = os_files_is_held(fd); /* before the head is read: it was right when that began */
+  int has_head, has_slot;
+
+  if (fstat(fd, &status) != 0)
+    return error_set_errno(error, KAIZEN_E_IO, errno, CHECKPOINT_FILE ": fstat");
+  has_head = read_header(fd, (uint64_t)status.st_size, 0, header, error);
+  has_slot = has_head < 0 ? -1 : read_slot(fd, (uint64_t)status.st_size, &slot, error);
+  if (has_slot < 0)
+    return -1;
+  if (read_doubt(fd) & DOUBT_KEYS)
+    return 1;
+  *durable_end = has_slot == 0 ? slot.anchor.end : 0;
+  *lives = has_head == 0 && has_lived_on(header, &status, held, project);
+  if (*lives)
+    return 0;
+  if (has_slot == 0) {
+    *header = slot;
+    return 0;
+  }
+  header->anchor = (struct log_anchor){.inode = header->anchor.inode};
+  fold_init(&header->fold);
+  return has_head;
+}
+
+static int write_head(const struct checkpoint *checkpoint, int fd, unsigned page_bits,
+                      const struct log_anchor *anchor, const struct fold *fold,
+                      struct error *error) {
+  struct header head = make_header(checkpoint->pages.seed, page_bits, anchor, fold);
+  struct stat status;
+
+  if (fstat(fd, &status) != 0)
+    return error_set_errno(error, KAIZEN_E_IO, errno, CHECKPOINT_FILE ": fstat");
+  memcpy(head.life, checkpoint->project->life, sizeof head.life);
+  head.device = status.st_dev;
+  head.inode = status.st_ino;
+  return write_header(fd, &head, 0, error);
+}
+
+static struct checkpoint closed(int agent_fd, const struct project *project) {
+  return (struct checkpoint){.agent_fd = agent_fd, .project = project, .pages = {.fd = -1}};
+}
+
+int checkpoint_open(struct checkpoint *checkpoint, int agent_fd, const struct project *project,
+                    struct log_anchor *anchor, struct fold *fold, struct error *error) {
+  struct header header;
+  bool lives;
+  int fd, result;
+
+  *checkpoint = closed(agent_fd, project);
+  result = directory_open_file(agent_fd, CHECKPOINT_FILE, O_RDWR, &fd, error);
+  if (result != 0)
+    return result;
+  result = believe(fd, project, &header, &checkpoint->durable_end, &lives, error);
+  if (result == 0) {
+    checkpoint->pages.seed = header.seed;
+    checkpoint->pages.bits = (unsigned)header.page_bits;
+    /* before anybody can take it for one that lives on */
+    if (!lives)
+      result =
+          write_head(checkpoint, fd, checkpoint->pages.bits, &header.anchor, &header.fold, error);
+  }
+  if (result != 0) {
+    (void)close(fd);
+    return result;
+  }
+  os_files_hold(fd);
+  checkpoint->pages.fd = fd;
+  *anchor = header.anchor;
+  *fold = header.fold;
+  return 0;
+}
+
+int checkpoint_peek(int agent_fd, const struct project *project, struct log_anchor *anchor,
+                    struct fold *fold, struct error *error) {
+  struct header header;
+  uint64_t durable_end;
+  bool lives;
+  int fd, result = directory_open_file(agent_fd, CHECKPOINT_FILE, O_RDONLY, &fd, error);
+
+  if (result != 0)
+    return result;
+  result = believe(fd, project, &header, &durable_end, &lives, error);
+  (void)close(fd);
+  if (result != 0)
+    return result;
+  *anchor = header.anchor;
+  *fold = header.fold;
+  return 0;
+}
+
+void checkpoint_close(struct checkpoint *checkpoint) {
+  key_pages_forget_kept(&checkpoint->pages);
+  if (checkpoint->pages.fd >= 0)
+    (void)close(checkpoint->pages.fd);
+  checkpoint->pages.fd = -1;
+}
+
+/* ---- the file -------------------------------------------------------------------------------- */
 
 /* Makes the spare file, wholly allocated, so that a full disk shows here and not at an
  * insertion. */
@@ -190,7 +280,7 @@ static int open_spare(int agent_fd, unsigned page_bits, int *fd, struct error *e
     return error_set_errno(error, KAIZEN_E_IO, errno, SPARE_FILE ": cannot remove");
   if (directory_open_file(agent_fd, SPARE_FILE, O_RDWR | O_CREAT | O_EXCL, fd, error) != 0)
     return -1;
-  failed = os_files_reserve(*fd, (off_t)file_size_for(page_bits));
+  failed = os_files_reserve(*fd, (off_t)key_pages_file_size(page_bits));
   if (failed == 0)
     return 0;
   (void)close(*fd);
@@ -198,276 +288,229 @@ static int open_spare(int agent_fd, unsigned page_bits, int *fd, struct error *e
   return error_set_errno(error, KAIZEN_E_IO, failed, "%s: cannot make room", CHECKPOINT_FILE);
 }
 
+/* Without slots: it counts as durable only once it has been synced itself. */
 static int put_in_place(struct checkpoint *checkpoint, int fd, struct error *error) {
+  os_files_hold(fd);
   if (renameat(checkpoint->agent_fd, SPARE_FILE, checkpoint->agent_fd, CHECKPOINT_FILE) != 0)
     return error_set_errno(error, KAIZEN_E_IO, errno, CHECKPOINT_FILE ": cannot replace");
   checkpoint_close(checkpoint);
-  checkpoint->fd = fd;
+  checkpoint->pages.fd = fd;
+  checkpoint->durable_end = 0;
   return 0;
 }
 
-static uint64_t page_of(uint64_t hash, unsigned page_bits) {
-  return page_bits ? hash >> (64 - page_bits) : 0;
+static void drop_spare(const struct checkpoint *checkpoint, int fd) {
+  (void)close(fd);
+  (void)unlinkat(checkpoint->agent_fd, SPARE_FILE, 0);
 }
 
-static uint64_t page_offset(uint64_t page) {
-  return HEADER_BYTES + page * PAGE;
+void checkpoint_remove(int agent_fd) {
+  /* until the folder is on disk a loss of power brings the file back, with slots that may speak of a
+   * log that has been written anew in its place since */
+  if (unlinkat(agent_fd, CHECKPOINT_FILE, 0) == 0)
+    (void)fsync(agent_fd);
 }
 
-/* A sum, so that its terms need not wait for each other: it is taken at every look-up. */
-static uint64_t sum_of(const struct checkpoint *checkpoint, uint64_t number,
-                       const struct page *page) {
-  uint64_t sum = checkpoint->seed ^ (SUM_HASH * (number + 1) + page->count);
-  size_t i;
-
-  for (i = 0; i < page->count; i++)
-    sum += page->entries[i].hash * SUM_HASH + page->entries[i].offset * SUM_OFFSET;
-  return sum;
-}
-
-/* 1: damaged. */
-static int read_page(const struct checkpoint *checkpoint, uint64_t number, struct page *page,
-                     struct error *error) {
-  size_t got;
-
-  if (directory_read_at(checkpoint->fd, page, PAGE, page_offset(number), &got, error) != 0)
-    return -1;
-  return got < PAGE || page->count > PAGE_ENTRIES || page->sum != sum_of(checkpoint, number, page);
-}
-
-static int write_page(const struct checkpoint *checkpoint, int fd, uint64_t number,
-                      struct page *page, struct error *error) {
-  page->sum = sum_of(checkpoint, number, page);
-  return directory_write_at(fd, page, PAGE, page_offset(number), error);
-}
-
-/* ---- pages kept while the lock is held ------------------------------------------------------- */
-
-void checkpoint_keep(struct checkpoint *checkpoint, size_t keys) {
-  size_t places = 4, table;
-
-  free(checkpoint->kept);
-  checkpoint->kept = NULL;
-  while (places < 2 * keys)
-    places *= 2;
-  table = sizeof(struct checkpoint_kept) + places * sizeof(uint32_t);
-  if (checkpoint->fd < 0 || keys == 0 || keys >= NOT_KEPT)
-    return;
-  checkpoint->kept = malloc(table + keys * sizeof(struct kept_page));
-  if (!checkpoint->kept)
-    return;
-  *checkpoint->kept = (struct checkpoint_kept){.mask = places - 1, .room = keys};
-  /* places is an even number of 4 bytes after an even number of 8: aligned */
-  checkpoint->kept->pages = (struct kept_page *)(void *)((char *)checkpoint->kept + table);
-  memset(checkpoint->kept->places, 0xff, places * sizeof(uint32_t));
-}
-
-/* The page where it is kept; NULL where it is not, and *place then is the one for it. */
-static struct kept_page *kept_page(struct checkpoint_kept *kept, uint64_t number, size_t *place) {
-  for (*place = (size_t)number & kept->mask; kept->places[*place] != NOT_KEPT;
-       *place = (*place + 1) & kept->mask)
-    if (kept->pages[kept->places[*place]].number == number)
-      return &kept->pages[kept->places[*place]];
-  return NULL;
-}
-
-/* Points *page at the page: the one that is kept, or at `own`, read now.  *kept says which; it is
- * NULL for `own`.  1: damaged. */
-static int take_page(const struct checkpoint *checkpoint, uint64_t number, struct page *own,
-                     struct page **page, struct kept_page **kept, struct error *error) {
-  struct checkpoint_kept *all = checkpoint->kept;
-  size_t place = 0;
-  int result;
-
-  *kept = all ? kept_page(all, number, &place) : NULL;
-  if (*kept || !all || all->count == all->room) {
-    *page = *kept ? &(*kept)->page : own;
-    return *kept ? 0 : read_page(checkpoint, number, own, error);
-  }
-  *kept = &all->pages[all->count];
-  *page = &(*kept)->page;
-  result = read_page(checkpoint, number, *page, error);
-  if (result != 0)
-    return result;
-  (*kept)->number = number;
-  (*kept)->changed = false;
-  all->places[place] = (uint32_t)all->count++;
-  return 0;
-}
-
-/* Writes the pages that were changed; they stay. */
-static int write_kept(struct checkpoint *checkpoint, struct error *error) {
-  struct checkpoint_kept *kept = checkpoint->kept;
-  size_t i;
-
-  for (i = 0; kept && i < kept->count; i++) {
-    if (kept->pages[i].changed && write_page(checkpoint, checkpoint->fd, kept->pages[i].number,
-                                             &kept->pages[i].page, error) != 0)
-      return -1;
-    kept->pages[i].changed = false;
-  }
-  return 0;
-}
-
-int checkpoint_flush(struct checkpoint *checkpoint, struct error *error) {
-  int result = write_kept(checkpoint, error);
-
-  free(checkpoint->kept);
-  checkpoint->kept = NULL;
-  return result;
-}
-
-/* ---- the file -------------------------------------------------------------------------------- */
-
-int checkpoint_reset(struct checkpoint *checkpoint, int agent_fd, const unsigned char boot_id[16],
+int checkpoint_reset(struct checkpoint *checkpoint, int agent_fd, const struct project *project,
                      struct error *error) {
   struct log_anchor anchor = {0};
-  struct page page = {0};
   struct fold fold;
   int fd;
 
-  *checkpoint = (struct checkpoint){.agent_fd = agent_fd, .fd = -1};
-  memcpy(checkpoint->boot_id, boot_id, 16);
+  *checkpoint = closed(agent_fd, project);
+  checkpoint_remove(agent_fd);
+  (void)unlinkat(agent_fd, FORMER_FILE, 0);
   /* without entropy the table still works; only its resistance to made-up keys is gone */
-  if (os_process_random(&checkpoint->seed, sizeof checkpoint->seed) != 0)
-    checkpoint->seed = MAGIC;
+  if (os_process_random(&checkpoint->pages.seed, sizeof checkpoint->pages.seed) != 0)
+    checkpoint->pages.seed = MAGIC;
   fold_init(&fold);
-  if (open_spare(agent_fd, checkpoint->page_bits, &fd, error) != 0)
+  if (open_spare(agent_fd, 0, &fd, error) != 0)
     return -1;
-  if (write_header(checkpoint, fd, &anchor, &fold, error) == 0 &&
-      write_page(checkpoint, fd, 0, &page, error) == 0 && put_in_place(checkpoint, fd, error) == 0)
-    return 0;
-  (void)close(fd);
-  (void)unlinkat(agent_fd, SPARE_FILE, 0);
+  checkpoint->pages.fd = fd;
+  if (write_head(checkpoint, fd, 0, &anchor, &fold, error) == 0 &&
+      key_pages_begin(&checkpoint->pages, error) == 0) {
+    checkpoint->pages.fd = -1;
+    if (put_in_place(checkpoint, fd, error) == 0)
+      return 0;
+  }
+  checkpoint->pages.fd = -1;
+  drop_spare(checkpoint, fd);
   return -1;
 }
 
 int checkpoint_store(struct checkpoint *checkpoint, const struct log_anchor *anchor,
                      const struct fold *fold, struct error *error) {
+  int fd = checkpoint->pages.fd;
   struct stat held, named;
 
-  if (fstat(checkpoint->fd, &held) != 0 ||
+  if (fstat(fd, &held) != 0 ||
       fstatat(checkpoint->agent_fd, CHECKPOINT_FILE, &named, AT_SYMLINK_NOFOLLOW) != 0 ||
       held.st_ino != named.st_ino || held.st_dev != named.st_dev)
     return 1;
-  if (write_kept(checkpoint, error) != 0)
+  if (key_pages_write_kept(&checkpoint->pages, error) != 0)
     return -1;
-  return write_header(checkpoint, checkpoint->fd, anchor, fold, error);
+  return write_head(checkpoint, fd, checkpoint->pages.bits, anchor, fold, error);
+}
+
+/* ---- keys ------------------------------------------------------------------------------------ */
+
+void checkpoint_keep(struct checkpoint *checkpoint, size_t keys) {
+  key_pages_keep(&checkpoint->pages, keys);
+}
+
+int checkpoint_flush(struct checkpoint *checkpoint, struct error *error) {
+  int result = key_pages_write_kept(&checkpoint->pages, error);
+
+  key_pages_forget_kept(&checkpoint->pages);
+  return result;
+}
+
+static uint64_t hash_of(const struct checkpoint *checkpoint, struct span key) {
+  return hash_bytes(key.ptr, key.len, checkpoint->pages.seed);
 }
 
 int checkpoint_find(struct checkpoint *checkpoint, struct span key, uint64_t *offsets, size_t max,
                     size_t *count, struct error *error) {
-  struct page own, *page;
-  struct kept_page *kept;
-  uint64_t hash = hash_bytes(key.ptr, key.len, checkpoint->seed);
-  int result =
-      take_page(checkpoint, page_of(hash, checkpoint->page_bits), &own, &page, &kept, error);
-  size_t i;
-
-  *count = 0;
-  if (result != 0)
-    return result;
-  for (i = 0; i < page->count; i++)
-    if (page->entries[i].hash == hash && *count < max)
-      offsets[(*count)++] = page->entries[i].offset;
-  return 0;
+  return key_pages_find(&checkpoint->pages, hash_of(checkpoint, key), offsets, max, count, error);
 }
 
-/* Deals the entries of a page out to two of the new file. */
-static void deal_out(const struct page *from, unsigned bits, struct page to[2]) {
-  size_t i;
+/* The head of a file that is about to be replaced. */
+static int read_own_head(const struct checkpoint *checkpoint, struct header *head,
+                         struct error *error) {
+  struct stat status;
 
-  to[0].count = to[1].count = 0;
-  for (i = 0; i < from->count; i++) {
-    struct page *half = &to[page_of(from->entries[i].hash, bits) & 1];
-
-    half->entries[half->count++] = from->entries[i];
-  }
-}
-
-/* All pages, in one streaming pass.  1: damaged. */
-static int copy_doubled(const struct checkpoint *checkpoint, int fd, struct error *error) {
-  unsigned bits = checkpoint->page_bits + 1;
-  uint64_t number, pages = UINT64_C(1) << checkpoint->page_bits;
-  struct page from, to[2 * GROW_PAGES];
-  size_t filled = 0, i;
-
-  memset(to, 0, sizeof to);
-  for (number = 0; number < pages; number++) {
-    int result = read_page(checkpoint, number, &from, error);
-
-    if (result != 0)
-      return result;
-    deal_out(&from, bits, &to[filled]);
-    filled += 2;
-    if (filled < 2 * GROW_PAGES && number + 1 < pages)
-      continue;
-    for (i = 0; i < filled; i++)
-      to[i].sum = sum_of(checkpoint, 2 * (number + 1) - filled + i, &to[i]);
-    if (directory_write_at(fd, to, filled * PAGE, page_offset(2 * (number + 1) - filled), error) !=
-        0)
-      return -1;
-    filled = 0;
-  }
-  return 0;
+  if (fstat(checkpoint->pages.fd, &status) != 0)
+    return error_set_errno(error, KAIZEN_E_IO, errno, CHECKPOINT_FILE ": fstat");
+  return read_header(checkpoint->pages.fd, (uint64_t)status.st_size, 0, head, error);
 }
 
 /* 1: damaged. */
 static int grow(struct checkpoint *checkpoint, struct error *error) {
-  struct header header;
+  unsigned bits = checkpoint->pages.bits + 1, doubt = read_doubt(checkpoint->pages.fd);
+  struct header head;
   int fd, result;
 
-  if (checkpoint->page_bits == PAGE_BITS_MAX)
+  if (bits > KEY_PAGES_BITS_MAX)
     return error_set(error, KAIZEN_E_IO, CHECKPOINT_FILE ": is full");
   if (checkpoint_flush(checkpoint, error) != 0)
     return -1;
-  /* the new header says no more than the old one did: keys after it are only hints */
-  result = read_header(checkpoint->fd, &header, error);
+  /* the new head says no more than the old one did: keys after it are only hints */
+  result = read_own_head(checkpoint, &head, error);
   if (result != 0)
     return result;
-  if (open_spare(checkpoint->agent_fd, checkpoint->page_bits + 1, &fd, error) != 0)
+  if (open_spare(checkpoint->agent_fd, bits, &fd, error) != 0)
     return -1;
-  result = copy_doubled(checkpoint, fd, error);
-  if (result == 0) {
-    checkpoint->page_bits++;
-    result = write_header(checkpoint, fd, &header.anchor, &header.fold, error);
-    if (result == 0)
-      result = put_in_place(checkpoint, fd, error);
-    if (result != 0)
-      checkpoint->page_bits--;
-  }
+  result = key_pages_copy_doubled(&checkpoint->pages, fd, error);
   if (result == 0)
-    return 0;
-  (void)close(fd);
-  (void)unlinkat(checkpoint->agent_fd, SPARE_FILE, 0);
+    result = write_head(checkpoint, fd, bits, &head.anchor, &head.fold, error);
+  if (result == 0 && doubt != 0)
+    write_doubt(fd, doubt);
+  if (result == 0)
+    result = put_in_place(checkpoint, fd, error);
+  if (result == 0)
+    checkpoint->pages.bits = bits;
+  else
+    drop_spare(checkpoint, fd);
   return result;
 }
 
 int checkpoint_add(struct checkpoint *checkpoint, struct span key, uint64_t offset,
                    struct error *error) {
-  struct page own, *page;
-  struct kept_page *kept;
-  struct entry added = {.hash = hash_bytes(key.ptr, key.len, checkpoint->seed), .offset = offset};
-
   for (;;) {
-    uint64_t number = page_of(added.hash, checkpoint->page_bits);
-    int result = take_page(checkpoint, number, &own, &page, &kept, error);
-    size_t i;
+    int result = key_pages_add(&checkpoint->pages, hash_of(checkpoint, key), offset, error);
 
-    if (result != 0)
+    if (result != 2)
       return result;
-    for (i = 0; i < page->count; i++)
-      if (memcmp(&page->entries[i], &added, sizeof added) == 0)
-        return 0; /* folded once more after a restart */
-    if (page->count < PAGE_ENTRIES) {
-      page->entries[page->count++] = added;
-      if (!kept)
-        return write_page(checkpoint, checkpoint->fd, number, page, error);
-      kept->changed = true;
-      return 0;
-    }
     result = grow(checkpoint, error);
     if (result != 0)
       return result;
   }
+}
+
+/* ---- what survives a loss of power ----------------------------------------------------------- */
+
+/* Above the standard descriptors, which are the host's. */
+static int duplicate(int fd) {
+  return fcntl(fd, F_DUPFD_CLOEXEC, 3);
+}
+
+static void close_point(struct checkpoint_point *point) {
+  if (point->log_fd >= 0)
+    (void)close(point->log_fd);
+  if (point->index_fd >= 0)
+    (void)close(point->index_fd);
+  point->log_fd = point->index_fd = -1;
+}
+
+void checkpoint_point_none(struct checkpoint_point *point) {
+  *point = (struct checkpoint_point){.log_fd = -1, .index_fd = -1};
+}
+
+void checkpoint_point_take(struct checkpoint *checkpoint, int log_fd,
+                           const struct log_anchor *anchor, const struct fold *fold,
+                           struct checkpoint_point *point) {
+  *point = (struct checkpoint_point){.log_fd = duplicate(log_fd),
+                                     .index_fd = duplicate(checkpoint->pages.fd),
+                                     .seed = checkpoint->pages.seed,
+                                     .page_bits = checkpoint->pages.bits,
+                                     .anchor = *anchor,
+                                     .fold = *fold};
+  checkpoint->durable_end = anchor->end; /* after a failure too: tried again that much later */
+  if (point->log_fd < 0 || point->index_fd < 0)
+    close_point(point);
+}
+
+/* The keys of an index whose sync failed may be gone from the disk, and from memory when the kernel
+ * wants that back: nobody who opens it later believes it. */
+static int sync_index(const struct checkpoint_point *point) {
+  if (fdatasync(point->index_fd) == 0)
+    return 0;
+  write_doubt(point->index_fd, DOUBT_KEYS);
+  return -1;
+}
+
+static int sync_log(const struct checkpoint_point *point) {
+  if (fdatasync(point->log_fd) == 0)
+    return 0;
+  write_doubt(point->index_fd, DOUBT_LOG);
+  return -1;
+}
+
+/* The number of the slot to be written.  1: the newest says as much. */
+static int next_sequence(const struct checkpoint_point *point, uint64_t *sequence) {
+  struct header newest = {0};
+  struct stat status;
+  int result;
+
+  if (fstat(point->index_fd, &status) != 0)
+    return -1;
+  result = read_slot(point->index_fd, (uint64_t)status.st_size, &newest, NULL);
+  if (result < 0)
+    return -1;
+  *sequence = newest.sequence + 1;
+  return result == 0 && newest.anchor.end >= point->anchor.end;
+}
+
+/* Two processes may be here at once: either's slot is true, and the older one stays until a newer
+ * one has been written. */
+static int make_durable(const struct checkpoint_point *point) {
+  struct header slot = make_header(point->seed, point->page_bits, &point->anchor, &point->fold);
+  int result = read_doubt(point->index_fd) != 0 ? 1 : next_sequence(point, &slot.sequence);
+
+  if (result != 0)
+    return result;
+  if (sync_log(point) != 0 || sync_index(point) != 0)
+    return -1;
+  if (read_doubt(point->index_fd) != 0) /* another process met a failure meanwhile */
+    return 1;
+  if (write_header(point->index_fd, &slot, slot_offset(slot.sequence), NULL) != 0)
+    return -1;
+  return sync_index(point);
+}
+
+int checkpoint_point_sync(struct checkpoint_point *point) {
+  int result = point->index_fd >= 0 ? make_durable(point) : 1;
+
+  close_point(point);
+  return result;
 }

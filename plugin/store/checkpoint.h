@@ -1,24 +1,25 @@
-/* checkpoint.h - `.index-1`: where folding stopped, and where each idempotency key stands in the
+/* checkpoint.h - `.index-2`: where folding stopped, and where each idempotency key stands in the
  * log.
  *
  * SPDX-License-Identifier: Apache-2.0
  *
  * Derived: deleting it costs one scan of the log.  It is what makes a cold start independent of the
- * log's length.  A header of 4096 bytes (fold, anchor, checksum), then pages of 1024: 63 {hash,
- * offset} entries and their checksum; a key belongs to the page its hash's leading bits name, and a
- * full page doubles the number of pages.  An entry is only a hint: the line it points at decides,
- * so entries may be ahead of the header, and stale ones do no harm.  Read and written with pread
- * and pwrite, never mapped: a truncated mapping would raise SIGBUS in the host.  Nothing is synced:
- * a header of another boot is not believed. All calls are made under the agent's exclusive lock,
- * except for checkpoint_peek (shared). */
+ * log's length.  The head says how far the log is folded; it is stored often, synced never, and so
+ * believed only while the file system is known to have stayed mounted since.  Two slots, written in
+ * turn, say the same of a place up to which log and keys are on disk: a process that knows nothing more
+ * goes on from there.  Behind them the table of keys (key_pages.h).  Slots are true for as long as
+ * the table only gains entries and the log only grows: whatever else happens to either begins a new
+ * file, without slots. Calls are made under the agent's exclusive lock unless said otherwise. */
 #ifndef KAIZEN_CHECKPOINT_H
 #define KAIZEN_CHECKPOINT_H
 
 #include "base/error.h"
 #include "common/buffer.h"
 #include "record/fold.h"
+#include "store/key_pages.h"
+#include "store/project.h"
 
-#define CHECKPOINT_FILE ".index-1"
+#define CHECKPOINT_FILE ".index-2"
 
 /* The last folded line, by content: inode numbers are handed out again and sizes come back
  * (docs/design.md, "Same file by content").  A file with another number is folded again all the
@@ -33,27 +34,27 @@ struct log_anchor {
 
 struct checkpoint {
   int agent_fd; /* borrowed */
-  int fd;       /* -1: closed */
-  uint64_t seed;
-  unsigned page_bits; /* 2^page_bits pages */
-  unsigned char boot_id[16];
-  struct checkpoint_kept *kept; /* NULL: pages are read and written one by one */
+  const struct project *project;
+  struct key_pages pages;
+  uint64_t durable_end; /* of the log: how far a slot says, or was to say */
 };
 
-/* 0: loaded, *anchor and *fold filled; 1: none that can be trusted (missing, damaged, another boot
- * or layout); -1 with *error. */
-int checkpoint_open(struct checkpoint *checkpoint, int agent_fd, const unsigned char boot_id[16],
+/* 0: opened, *anchor and *fold filled as far as can be trusted, maybe empty; 1: there is none, or it
+ * is damaged; -1 with *error. */
+int checkpoint_open(struct checkpoint *checkpoint, int agent_fd, const struct project *project,
                     struct log_anchor *anchor, struct fold *fold, struct error *error);
 /* An empty one in place of whatever is there. */
-int checkpoint_reset(struct checkpoint *checkpoint, int agent_fd, const unsigned char boot_id[16],
+int checkpoint_reset(struct checkpoint *checkpoint, int agent_fd, const struct project *project,
                      struct error *error);
 void checkpoint_close(struct checkpoint *checkpoint);
-/* Only reads the header of an existing one: results as checkpoint_open(). */
-int checkpoint_peek(int agent_fd, const unsigned char boot_id[16], struct log_anchor *anchor,
+/* Removes the file, so that no loss of power brings it back. */
+void checkpoint_remove(int agent_fd);
+/* Only reads what an existing one says: results as checkpoint_open().  Any lock or none. */
+int checkpoint_peek(int agent_fd, const struct project *project, struct log_anchor *anchor,
                     struct fold *fold, struct error *error);
 
-/* Says that all keys before anchor->end have been added.  1: another process has put another file
- * in its place (nothing was stored; reopen to share its work). */
+/* Says in the head that all keys before anchor->end have been added.  1: another process has put
+ * another file in its place (nothing was stored; reopen to share its work). */
 int checkpoint_store(struct checkpoint *checkpoint, const struct log_anchor *anchor,
                      const struct fold *fold, struct error *error);
 
@@ -65,12 +66,36 @@ int checkpoint_find(struct checkpoint *checkpoint, struct span key, uint64_t *of
 int checkpoint_add(struct checkpoint *checkpoint, struct span key, uint64_t offset,
                    struct error *error);
 
-/* From here to checkpoint_flush() pages stay in memory, at most `keys` of them: a key that is
- * looked up and then added costs one read, and the keys of a page one write.  Only for as long as
- * the lock is held.  Without memory for it nothing is kept. */
+/* From here to checkpoint_flush() pages stay in memory (key_pages_keep), for so many keys. */
 void checkpoint_keep(struct checkpoint *checkpoint, size_t keys);
 /* Writes the pages that were changed and keeps none any longer.  0, -1 with *error: some of the
  * keys are not in the file. */
 int checkpoint_flush(struct checkpoint *checkpoint, struct error *error);
+
+/* ---- what survives a loss of power ----------------------------------------------------------- */
+
+/* A place up to which log and keys are to be made durable, with files of its own: taken under the
+ * lock, made durable without it, so that nobody waits for the disk. */
+struct checkpoint_point {
+  int log_fd, index_fd; /* -1: there is nothing to do */
+  uint64_t seed;
+  unsigned page_bits;
+  struct log_anchor anchor;
+  struct fold fold;
+};
+
+/* There is nothing to do. */
+void checkpoint_point_none(struct checkpoint_point *point);
+/* Takes one at anchor->end; no pages are kept.  Where descriptors are missing it stays empty. */
+void checkpoint_point_take(struct checkpoint *checkpoint, int log_fd,
+                           const struct log_anchor *anchor, const struct fold *fold,
+                           struct checkpoint_point *point);
+/* No lock needed.  Syncs the log, the keys, then writes a slot and syncs that; closes the files.
+ * 0; 1: another process was faster, or a sync failed since the boot; -1: now one failed. */
+int checkpoint_point_sync(struct checkpoint_point *point);
+
+/* After a failed sync of the log: a later one that succeeds says nothing about what was not durable
+ * then, so no slot is written any more before the next boot. */
+void checkpoint_doubt_log(const struct checkpoint *checkpoint);
 
 #endif

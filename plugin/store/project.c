@@ -94,6 +94,16 @@ static int check_root_owner(const struct project *project, const char *root,
                    root, (long)status->st_gid, (long)getegid());
 }
 
+static int begin_life(struct project *project, struct error *error) {
+  struct stat status;
+
+  if (fstat(project->root_fd, &status) != 0)
+    return error_set_errno(error, KAIZEN_E_CONFIG, errno, "project_root \"%s\"", project->root);
+  project->device = status.st_dev;
+  (void)os_process_random(project->life, sizeof project->life);
+  return 0;
+}
+
 static int check_root(const struct project *project, const char *root, bool allow_network_fs,
                       struct error *error) {
   struct stat status;
@@ -129,7 +139,10 @@ static int open_root(struct project *project, const char *root, struct error *er
     return -1;
   }
   read_boot_id(project->boot_id);
-  return 0;
+  if (begin_life(project, error) == 0)
+    return 0;
+  project_close(project);
+  return -1;
 }
 
 int project_open_to_read(struct project *project, const char *root, struct error *error) {

@@ -5,6 +5,7 @@
 #define KAIZEN_PROJECT_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include "base/error.h"
 
@@ -18,6 +19,10 @@ struct project { /* read-only after project_open(), except the lazily made ident
   bool only_reads;             /* and so may read what it could not record into */
   bool of_group;               /* the setting `owner` is "group": its users share it */
   unsigned char boot_id[16];   /* of this boot; all zero when it cannot be read */
+  /* random: the time for which root_fd keeps the file system `device` mounted; all zero without
+   * entropy */
+  unsigned char life[16];
+  dev_t device;
 };
 
 /* 0 or -1 with *error (KAIZEN_E_CONFIG: not there, no folder, foreign owner, not writable, network

@@ -122,7 +122,7 @@ static int acquire(struct agent *agent, int64_t lock_timeout_ms, struct error *e
 static int acquire_anew(struct agent *agent, int64_t lock_timeout_ms, struct error *error) {
   if (acquire(agent, lock_timeout_ms, error) != 0)
     return -1;
-  (void)unlinkat(agent->fd, CHECKPOINT_FILE, 0);
+  checkpoint_remove(agent->fd);
   agent_release(agent);
   agent_close(agent);
   return acquire(agent, lock_timeout_ms, error);
@@ -147,6 +147,7 @@ int salvage_agent(const struct project *project, const char *agent, unsigned tre
     agent_store_checkpoint(&repair.agent, true);
     agent_release(&repair.agent);
   }
+  agent_settle(&repair.agent);
   agent_close(&repair.agent);
   return result;
 }

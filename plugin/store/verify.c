@@ -212,7 +212,7 @@ static int gather(struct evidence *evidence, const struct project *project, int 
   if (result == 0) {
     evidence->size = (uint64_t)status.st_size;
     evidence->checkpoint_found =
-        checkpoint_peek(agent_fd, project->boot_id, &evidence->anchor, &evidence->fold, NULL);
+        checkpoint_peek(agent_fd, project, &evidence->anchor, &evidence->fold, NULL);
     evidence->state_found = agent_state_load(agent_fd, &evidence->state, &damaged, NULL);
     read_summary(evidence, agent_fd);
   }

@@ -37,9 +37,9 @@ SUMMARY = ["poll", "openat .summary.new",  # a standard descriptor that the host
 UNLOCK = ["flock .lock"]
 EVENT_ID = ["getrandom"]
 RING = ["newfstatat .doorbell", "write .doorbell"]
-FIND_KEY = ["pread64 .index-1"]
+FIND_KEY = ["pread64 .index-2"]
 READ_LINE = ["pread64 executions.jsonl", "pread64 executions.jsonl"]  # the second finds the log's end
-ADD_KEY = ["pwrite64 .index-1"]
+ADD_KEY = ["pwrite64 .index-2"]
 
 FIND_DOORBELL = ["poll", "openat2 .kaizen/metrics/.doorbell"]
 if not LINUX_CALLS:

@@ -39,7 +39,7 @@ static void use_fresh_instance(const char *more) {
 /* What stands in the way. */
 
 Test(plugin_trouble, links_pipes_and_folders_in_the_way_are_named_and_nothing_is_written_outside) {
-  static const char *const names[] = {"executions.jsonl", ".lock", ".next", ".index-1"};
+  static const char *const names[] = {"executions.jsonl", ".lock", ".next", ".index-2"};
   struct stat before, after;
 
   make_folders(in_sandbox("outside"));
@@ -76,7 +76,7 @@ Test(plugin_trouble, links_pipes_and_folders_in_the_way_are_named_and_nothing_is
 }
 
 Test(plugin_trouble, files_of_another_user_are_refused_with_both_users) {
-  static const char *const names[] = {"executions.jsonl", ".lock", ".index-1", ".state"};
+  static const char *const names[] = {"executions.jsonl", ".lock", ".index-2", ".state"};
 
   if (geteuid() != 0)
     cr_skip_test("only root can give a file away");
@@ -296,7 +296,7 @@ static void fill_with_garbage(const char *path) {
 
 Test(plugin_trouble, derived_files_may_be_removed_or_damaged_between_any_two_calls) {
   static void (*const harms[])(const char *) = {remove_file, empty_file, fill_with_garbage};
-  static const char *const names[] = {"summary.json", ".index-1", ".lock", ".next"};
+  static const char *const names[] = {"summary.json", ".index-2", ".lock", ".next"};
   unsigned lines = 0;
   char key[32], counted[64];
 

@@ -19,9 +19,11 @@ import re
 import subprocess
 
 SECTOR = 512
+SOME = 8  # samples of what may be there of an index
 CALLS = ("open,openat,openat2,creat,write,pwrite64,ftruncate,fallocate,rename,renameat,renameat2,unlink,"
-         "unlinkat,mkdir,mkdirat,fsync,fdatasync,close")
-DERIVED = (".index-1", ".index-1.new", "summary.json", ".summary.new")
+         "unlinkat,mkdir,mkdirat,fsync,fdatasync,close,fcntl")
+INDEX_SLOTS = (4096, 8192)  # where it says what of it is on disk
+DERIVED = (".index-2", ".index-2.new", "summary.json", ".summary.new")
 
 
 class File:
@@ -130,6 +132,11 @@ class Trace:
 
     def on_close(self, args, _strings, _result):
         self.descriptors.pop(int(args.split(",")[0]), None)
+
+    def on_fcntl(self, args, _strings, result):
+        held = self.descriptors.get(int(args.split(",")[0]))
+        if held and "F_DUPFD" in args:
+            self.descriptors[result] = held  # the open file, with its position, is the same
 
     def _resize(self, node, size):
         node.size = size
@@ -250,12 +257,21 @@ def _apply(content, op):
     return content[:offset] + data + content[offset + len(data):]
 
 
+def _apply_all(content, ops):
+    for op in ops:
+        content = _apply(content, op)
+    return content
+
+
 def _sector_choices(count):
     """Which of an operation's sectors are there."""
     if count <= 4:
         return [set(there) for size in range(count + 1)
                 for there in itertools.combinations(range(count), size)]
     whole = set(range(count))
+    if count > 8:
+        half = count // 2
+        return [set(), whole, set(range(half)), set(range(half, count)), whole - {half}]
     chosen = [set(range(cut)) for cut in range(count + 1)] + [set(range(cut, count)) for cut in range(1, count)]
     return chosen + [whole - {one} for one in whole] + [{one} for one in whole]
 
@@ -287,35 +303,53 @@ def _torn(content, op, derived):
             yield old[:offset] + data[:cut - offset]
 
 
-def file_candidates(node, point, derived):
+def _has_slots(node):
+    """Is it an index that may be believed after a loss of power?"""
+    return any(node.base[at:at + 8] == b"KAZIIDX2" for at in INDEX_SLOTS) or \
+        any(data is not None and offset in INDEX_SLOTS for _, offset, data in node.ops)
+
+
+def _any_of(start, pending, rng):
+    """Each write of an index for itself: missing while the others are there, there alone, and some."""
+    choices = [[op for op in pending if op is not one] for one in pending] + [[one] for one in pending]
+    choices += [[op for op in pending if rng.random() < 0.5] for _ in range(SOME)]
+    return [_apply_all(start, choice) for choice in choices]
+
+
+def _left_out(start, pending):
+    """Written back in another order: one is missing while later ones are there."""
+    return [_apply_all(start, pending[:left_out] + pending[left_out + 1:]) for left_out in range(len(pending) - 1)]
+
+
+def _sample(states, most, rng):
+    return states if len(states) <= most else rng.sample(states, most)
+
+
+def file_candidates(node, point, derived, cap):
     """Distinct contents, the one on disk for sure first, everything written last."""
     since = max((start for start, at in node.synced if at <= point), default=-1)
     pending = [op for op in node.ops if since < op[0] <= point]
     key = (since, len(pending), derived)
     if key in node.candidates_of:
         return node.candidates_of[key]
-    content = node.base
-    for op in node.ops:
-        if op[0] <= since:
-            content = _apply(content, op)
-    found = [content]
-    start = content
+    start = _apply_all(node.base, [op for op in node.ops if op[0] <= since])
+    rng = random.Random(point)
+    found, torn, content = [start], [], start
     for number, op in enumerate(pending):
         if not derived or number == len(pending) - 1:
-            found.extend(_torn(content, op, derived))
+            torn.extend(_torn(content, op, derived))
         content = _apply(content, op)
-        found.append(content)
-    if 1 < len(pending) <= 8:  # written back in another order
-        for left_out in range(len(pending) - 1):
-            other = start
-            for number, op in enumerate(pending):
-                if number != left_out:
-                    other = _apply(other, op)
-            found.append(other)
+        torn.append(content)
+    if derived and len(pending) > 1 and _has_slots(node):
+        torn.extend(_sample(_any_of(start, pending, rng), 2 * cap, rng))
+        found.extend(_apply_all(start, [op]) for op in pending if op[1] in INDEX_SLOTS)
+    if 1 < len(pending) <= 8:
+        found.extend(_left_out(start, pending))
+    found.extend(_sample(torn, 12 * cap, rng))
+    found.append(content)
     found = [state for number, state in enumerate(found) if state not in found[:number]]
-    if content in found:
-        found.remove(content)
-        found.append(content)
+    found.remove(content)
+    found.append(content)
     node.candidates_of[key] = found
     return found
 
@@ -414,7 +448,8 @@ def states(trace, cap, seed=1):
         for there in names:
             tree = _tree(trace.top, there)
             files = [(path, node) for path, node in tree if isinstance(node, File)]
-            contents = [file_candidates(node, point, path.rsplit("/", 1)[-1] in DERIVED)
+            contents = [file_candidates(node, point, path.rsplit("/", 1)[-1] in DERIVED,
+                                        cap)
                         for path, node in files]
             inodes = {path: node.inode for path, node in files if node.inode}
             base = {path: None for path, node in tree if isinstance(node, Folder)}

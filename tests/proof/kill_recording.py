@@ -62,7 +62,7 @@ def one_round(root, told, number, options, rng):
         kill(process)
     if rng.random() < 0.3:
         agent = root / ".kaizen" / "metrics" / f"agent-{rng.randrange(AGENTS)}"
-        (agent / rng.choice([".index-1", "summary.json", ".lock"])).unlink(missing_ok=True)
+        (agent / rng.choice([".index-2", "summary.json", ".lock"])).unlink(missing_ok=True)
 
 
 def read_told(told):

@@ -171,12 +171,34 @@ static void run_one(struct world *world) {
   (void)world_give(world, AGENT, "k1", false);
 }
 
+/* ---- the index, made durable --------------------------------------------------------------------
+ */
+
+/* Several pages of keys, durable since the stop. */
+static void setup_index(struct world *world) {
+  setup_grow(world);
+  in_the_world(world, run_one);
+}
+
+/* Records so long that the stop behind two of them makes them durable; then recording goes on. */
+static void run_index(struct world *world) {
+  static char session[9000];
+
+  memset(session, 's', sizeof session - 1);
+  world->session = session;
+  (void)world_give(world, AGENT, "i1", false);
+  (void)world_give(world, AGENT, "i2", false);
+  world_close(world);
+  if (world_open(world) == KAIZEN_OK)
+    (void)world_give(world, AGENT, "i3", false);
+}
+
 static void setup_rebuild(struct world *world) {
-  static const char garbage[8192] = "KAZIIDX1 and nothing that fits";
+  static const char garbage[8192] = "KAZIIDX2 and nothing that fits";
   static const char edited[] = "{\"execution_count\": 99}\n";
 
   setup_three(world);
-  (void)world_write_file(world, AGENT, ".index-1", garbage, sizeof garbage, false);
+  (void)world_write_file(world, AGENT, ".index-2", garbage, sizeof garbage, false);
   (void)world_write_file(world, AGENT, "summary.json", edited, sizeof edited - 1, false);
 }
 
@@ -266,6 +288,7 @@ static const struct scenario scenarios[] = {
     {"prune", setup_prune, run_append},
     {"rebuild", setup_rebuild, run_append},
     {"grow", setup_grow, run_one},
+    {"index", setup_index, run_index},
     {"cursor", setup_cursor, run_cursor},
     {"repair", setup_repair, run_repair},
     {"torn", setup_torn, run_append},

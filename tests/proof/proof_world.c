@@ -93,6 +93,8 @@ int32_t world_give(struct world *world, const char *agent, const char *key, bool
   struct kaizen_receipt receipt = {.struct_size = sizeof receipt};
   int32_t code;
 
+  if (world->session)
+    execution.session_id = (struct kaizen_str){world->session, KAIZEN_NTS};
   execution.flags |= marked ? KAIZEN_EXEC_EMIT : KAIZEN_EXEC_NO_EMIT;
   say("give %s %s", agent, key);
   code = world->plugin->on_execution_end(world->instance, &execution, &receipt, NULL);

@@ -18,7 +18,8 @@
 struct world {
   const struct kaizen_plugin_v1 *plugin;
   const char *root;
-  const char *fsync; /* "always" or "never" */
+  const char *fsync;   /* "always" or "never" */
+  const char *session; /* of every execution; NULL: none */
   struct kaizen_instance *instance;
 };
 

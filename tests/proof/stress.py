@@ -99,7 +99,7 @@ class Disturber(threading.Thread):
 
 def remove_file(folder, rng):
     try:
-        (folder / rng.choice([".lock", ".next", ".index-1", "summary.json"])).unlink()
+        (folder / rng.choice([".lock", ".next", ".index-2", "summary.json"])).unlink()
     except OSError:
         return 0
     return 1
