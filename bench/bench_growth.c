@@ -39,31 +39,6 @@ static double cost_us(struct kaizen_instance *instance, const char *agent, unsig
   return (bench_cpu_s() - begin) / count * 1e6;
 }
 
-/* The first record after a boot: the index of the boot before is not believed, and is rebuilt
- * from the log. */
-static void by_first_after_boot(const char *root, size_t points, const unsigned *sizes) {
-  char agent[32], path[BENCH_PATH + 64];
-
-  for (int slice = 0; slice < BENCH_PAIRS; slice++)
-    for (size_t i = 0; i < points; i++) {
-      struct kaizen_instance *instance;
-      struct kaizen_execution execution;
-      double begin;
-
-      snprintf(agent, sizeof agent, "agent-%u", sizes[i]);
-      snprintf(path, sizeof path, "%s/.kaizen/metrics/%s/.index-2", root, agent);
-      if (unlink(path) != 0)
-        bench_fail(path);
-      execution = bench_execution(agent);
-      instance = bench_start(root, NULL);
-      begin = bench_wall_s();
-      bench_record(instance, &execution);
-      slices[i][slice] = (bench_wall_s() - begin) * 1e3;
-      bench_stop(instance);
-    }
-  print("first_after_boot", points, sizes, "ms");
-}
-
 static void by_records(void) {
   static const unsigned sizes[] = {1000, 10000, 100000, 1000000};
   size_t points = bench_full() ? 4 : 3;
@@ -84,7 +59,6 @@ static void by_records(void) {
     }
   bench_stop(instance);
   print("records", points, sizes, "us_of_cpu");
-  by_first_after_boot(root, points, sizes);
 }
 
 static double count_descriptors(void) {

@@ -26,7 +26,9 @@
 #define FIRST_POINT_NS INT64_C(16000000) /* of a long catch-up; the next each after twice that */
 #define REOPEN_TRIES 8                   /* at least, however little time there is */
 #define CATCH_UP_TRIES 64 /* with one who appends all the time: a needless newline is harmless */
-#define HOLD_NS INT64_C(20000000) /* while a log grows as fast as it is read */
+#define HOLD_NS INT64_C(20000000) /* while there is much to fold */
+#define MUCH_BYTES (UINT64_C(1) << 20)
+#define KEPT_PAGES 16384 /* meanwhile, at most: 16 MiB, the keys of some 700,000 records */
 #define SECOND_LOOK_NS INT64_C(1000000000)
 #define KEY_CANDIDATES 8
 
@@ -272,25 +274,30 @@ static int set_anchor(struct agent *agent, const struct line *line, struct error
   return 0;
 }
 
-/* When the next place of a long catch-up is made durable: rarely, and yet so early that one who is
- * killed again and again comes to the end; and at once after the table has grown. */
-struct pace {
-  int64_t next_ns, step_ns;
-};
-
-static void keep_what_is_done(struct agent *agent, struct pace *pace) {
-  struct checkpoint_point point;
+/* A long catch-up is made durable now and then: rarely, and yet so early that one who is killed again
+ * and again comes to the end; and at once after the table has grown. */
+static void take_pace_point(struct agent *agent, struct checkpoint_point *point) {
   int64_t now_ns = clock_monotonic_ns();
+  bool due = now_ns >= agent->pace_ns;
+
+  checkpoint_point_none(point);
+  if (due || agent->checkpoint.durable_end == 0)
+    take_point(agent, 1, point);
+  if (!due)
+    return;
+  agent->pace_step_ns *= 2;
+  agent->pace_ns = now_ns + agent->pace_step_ns;
+}
+
+static void keep_what_is_done(struct agent *agent) {
+  struct checkpoint_point point;
 
   agent_store_checkpoint(agent, true);
-  if (!agent->loaded || (now_ns < pace->next_ns && agent->checkpoint.durable_end > 0))
+  agent->grew = agent->checkpoint.durable_end == 0;
+  if (agent->in_turns) /* at the end of this turn, without the lock */
     return;
-  take_point(agent, 1, &point);
+  take_pace_point(agent, &point);
   (void)checkpoint_point_sync(&point);
-  if (now_ns < pace->next_ns)
-    return;
-  pace->step_ns *= 2;
-  pace->next_ns = now_ns + pace->step_ns;
 }
 
 /* Damage was met, and the way out is known: what follows succeeds or fails by itself. */
@@ -300,24 +307,27 @@ static int forget_error(struct error *error) {
   return 1;
 }
 
-/* However much stood there at the first look, it is folded in one go, because nobody else would do
- * it sooner; but where another program appends meanwhile there may be no end to it. */
-static bool is_to_let_go(struct agent *agent, uint64_t end) {
+/* However much stood there at the first look is folded by this call, because nobody else would do it
+ * sooner; but nobody waits long for the lock meanwhile, and where another program appends all the
+ * time there may be no end to it.  0: go on; else how catch_up() ends. */
+static int let_go(struct agent *agent, uint64_t end) {
   int64_t now_ns = clock_monotonic_ns();
   struct stat status;
 
   if (agent->let_go_ns == 0)
     agent->let_go_ns = now_ns + HOLD_NS;
+  if (agent->in_turns && agent->grew && agent->anchor.end < end)
+    return AGENT_TURN; /* to be made durable */
   if (now_ns < agent->let_go_ns)
-    return false;
+    return 0;
   agent->let_go_ns = now_ns + HOLD_NS;
-  return fstat(agent->log.fd, &status) == 0 && (uint64_t)status.st_size > end;
+  if (fstat(agent->log.fd, &status) == 0 && (uint64_t)status.st_size > end)
+    return AGENT_GROWS;
+  return agent->in_turns && end > agent->anchor.end + MUCH_BYTES ? AGENT_TURN : 0;
 }
 
-/* Folds what stands after the anchor, up to `end`, or as much as may be done at a time.  1: the
- * checkpoint is gone, damaged or replaced under its name. */
-static int catch_up(struct agent *agent, uint64_t end, struct error *error) {
-  struct pace pace = {clock_monotonic_ns() + FIRST_POINT_NS, FIRST_POINT_NS};
+static int fold_lines(struct agent *agent, uint64_t end, struct error *error) {
+  bool much = end > agent->anchor.end + MUCH_BYTES;
   struct line_reader reader;
   struct buffer key = {0};
   struct line line;
@@ -325,21 +335,32 @@ static int catch_up(struct agent *agent, uint64_t end, struct error *error) {
 
   line_reader_init(&reader, agent->log.fd, agent->anchor.end, end);
   while ((result = line_reader_next(&reader, &line, error)) == 1) {
+    if (much && !agent->checkpoint.pages.kept)
+      checkpoint_keep(&agent->checkpoint, KEPT_PAGES);
     if (fold_line(agent, &line, &key, error) != 0 || set_anchor(agent, &line, error) != 0) {
       result = agent->loaded ? -1 : forget_error(error);
       break;
     }
     if (agent->unstored >= STORE_EVERY_LINES_FAR)
-      keep_what_is_done(agent, &pace);
+      keep_what_is_done(agent);
     if (!agent->loaded)
       break; /* 1: another process has put its own checkpoint there */
-    if (is_to_let_go(agent, end)) {
-      result = AGENT_GROWS;
+    result = let_go(agent, end);
+    if (result != 0)
       break;
-    }
   }
   line_reader_fini(&reader);
   buffer_fini(&key);
+  return result;
+}
+
+/* Folds what stands after the anchor, up to `end`, or as much as may be done at a time.  1: the
+ * checkpoint is gone, damaged or replaced under its name. */
+static int catch_up(struct agent *agent, uint64_t end, struct error *error) {
+  int result = fold_lines(agent, end, error);
+
+  if (agent->loaded && checkpoint_flush(&agent->checkpoint, result < 0 ? NULL : error) != 0)
+    result = -1;
   if (result < 0)
     unload(agent);
   return result;
@@ -382,6 +403,7 @@ static int ends_in_newline(const struct agent *agent, uint64_t size, struct erro
  * long as nobody waits too long for it. */
 static int fold_the_rest(struct agent *agent, uint64_t size, struct error *error) {
   agent->let_go_ns = 0;
+  agent->grew = false;
 
   for (int tries = 0;; tries++) {
     int result = catch_up(agent, size, error);
@@ -463,7 +485,12 @@ static int take_up_fold(struct agent *agent, uint64_t size, struct error *error)
   return agent->loaded ? 0 : begin_again(agent, size, error);
 }
 
-int agent_refresh(struct agent *agent, struct error *error) {
+static void begin_pace(struct agent *agent) {
+  agent->pace_step_ns = FIRST_POINT_NS;
+  agent->pace_ns = clock_monotonic_ns() + FIRST_POINT_NS;
+}
+
+static int refresh(struct agent *agent, struct error *error) {
   uint64_t size = 0;
   int result = find_files(agent, &size, error);
 
@@ -473,9 +500,16 @@ int agent_refresh(struct agent *agent, struct error *error) {
     result = fold_the_rest(agent, size, error);
   if (result == 0) {
     settle_rewrite(agent);
+    agent->in_turns = false;
     result = look_again(agent, size, error);
   }
   return result;
+}
+
+int agent_refresh(struct agent *agent, struct error *error) {
+  agent->in_turns = false;
+  begin_pace(agent);
+  return refresh(agent, error);
 }
 
 void agent_follow_rewrite(struct agent *agent) {
@@ -483,8 +517,11 @@ void agent_follow_rewrite(struct agent *agent) {
 
   unload(agent);
   agent_log_close(&agent->log);
-  result = agent_refresh(agent, NULL);
-  if (result == 0 || result == AGENT_GROWS)
+  /* what does not fit in one turn is folded by whoever comes next */
+  agent->in_turns = true;
+  begin_pace(agent);
+  result = refresh(agent, NULL);
+  if (result == 0 || result == AGENT_GROWS || result == AGENT_TURN)
     agent_store_checkpoint(agent, true);
 }
 
@@ -503,6 +540,7 @@ int agent_beside_begin(struct agent *beside, const struct agent *agent, int fold
   beside->log.fd = log_fd;
   beside->log.device = status.st_dev;
   beside->log.inode = status.st_ino;
+  begin_pace(beside);
   return begin_again(beside, 0, error);
 }
 
@@ -526,9 +564,27 @@ static int refuse_growing(const struct agent *agent, struct error *error) {
                    agent->name);
 }
 
+static int64_t later_by(int64_t now_ns, int64_t wait_ns) {
+  return wait_ns > INT64_MAX - now_ns ? INT64_MAX : now_ns + wait_ns;
+}
+
+/* Lets the others in for a moment.  The next process goes on from there. */
+static void end_turn(struct agent *agent) {
+  struct checkpoint_point point;
+
+  agent_store_checkpoint(agent, true);
+  take_pace_point(agent, &point);
+  agent_release(agent);
+  (void)checkpoint_point_sync(&point);
+}
+
 int agent_acquire(struct agent *agent, int64_t deadline_ns, struct error *error) {
+  int64_t patience_ns = deadline_ns == INT64_MAX ? INT64_MAX : deadline_ns - clock_monotonic_ns();
+  uint64_t furthest = 0;
   bool grew = false;
   int tries, result;
+
+  begin_pace(agent);
 
   for (tries = 0; tries < REOPEN_TRIES || clock_monotonic_ns() < deadline_ns; tries++) {
     if (grew && clock_monotonic_ns() >= deadline_ns)
@@ -538,19 +594,26 @@ int agent_acquire(struct agent *agent, int64_t deadline_ns, struct error *error)
     result = agent_lock_exclusive(&agent->lock, deadline_ns, error);
     if (result != 0)
       return result;
-    result = agent_refresh(agent, error);
-    grew = result == AGENT_GROWS;
+    agent->in_turns = true;
+    result = refresh(agent, error);
     if (result == 0)
       return 0;
-    if (result == AGENT_GROWS)
-      agent_store_checkpoint(agent, true); /* the next process goes on from there */
+    grew = result == AGENT_GROWS;
+    if (grew || result == AGENT_TURN) {
+      end_turn(agent);
+      if (!grew && agent->anchor.end > furthest) { /* work, and not waiting */
+        furthest = agent->anchor.end;
+        deadline_ns = later_by(clock_monotonic_ns(), patience_ns);
+        tries = 0;
+      }
+      continue;
+    }
     agent_release(agent);
     if (result < 0)
       return -1;
     /* someone removed or replaced the files under their names: what we hold is no longer the
      * agent's */
-    if (!grew)
-      close_files(agent);
+    close_files(agent);
   }
   if (grew)
     return refuse_growing(agent, error);

@@ -34,9 +34,12 @@ struct agent {
   uint64_t skipped;  /* lines met that are not records */
   uint64_t rewrites; /* times the log was found to be another than the one that was folded */
   uint64_t records_before, records_after, marked_before, marked_after; /* of the last rewrite */
-  bool replaced;         /* the log that was folded is no longer the one of that name */
-  bool rewritten;        /* the log is being folded again because of a rewrite */
-  int64_t let_go_ns;     /* while folding: when to look whether the log grows meanwhile */
+  bool replaced;                 /* the log that was folded is no longer the one of that name */
+  bool rewritten;                /* the log is being folded again because of a rewrite */
+  bool in_turns;                 /* while folding: the lock may be let go, and taken again */
+  bool grew;                     /* the table has, and nothing of it is durable */
+  int64_t let_go_ns;             /* while folding: when it has been held for long */
+  int64_t pace_ns, pace_step_ns; /* when what is folded is next made durable, and after that */
   int64_t look_again_ns; /* when to fold it once more after a rewrite in place; 0: it was not */
 };
 
@@ -49,13 +52,16 @@ void agent_close(struct agent *agent);
  * next one, not even after a loss of power.  No lock held; not waited for. */
 void agent_settle(struct agent *agent);
 
-enum { AGENT_GROWS = 2 }; /* of agent_refresh(): a program without our lock appends all the time */
+enum {
+  AGENT_GROWS = 2, /* of agent_refresh(): a program without our lock appends all the time */
+  AGENT_TURN       /* within agent_acquire(): there is more to fold than others shall wait for */
+};
 
 /* Opens what is not open, takes the lock, makes sure that it and the log are still the files of
  * those names, folds what others appended.  When it answers 0, agent->anchor.end is the size of the
  * log and its last byte a newline. 1: the lock was not free until the deadline; -1 with *error,
  * E_BUSY when the files were replaced, or the log grew, until then.  In both cases the lock is not
- * held. */
+ * held.  Where much is to be folded the lock is let go now and then; only waiting for it counts. */
 int agent_acquire(struct agent *agent, int64_t deadline_ns, struct error *error);
 void agent_release(struct agent *agent);
 

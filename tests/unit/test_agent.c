@@ -347,6 +347,73 @@ Test(agent, a_rebuild_that_was_killed_goes_on_where_it_was) {
   project_close(&later);
 }
 
+/* Is the lock to be had while another process, which has begun, has not come to the end? */
+static bool lock_is_let_go(int done) {
+  struct agent_lock lock;
+  bool between = false;
+  char byte;
+  int fd;
+
+  cr_assert_eq(project_agent_folder(&project, "coach", false, &fd, &error), 0, "%s", error.text);
+  cr_assert_eq(agent_lock_open(&lock, fd, &error), 0, "%s", error.text);
+  while (!between && read(done, &byte, 1) < 0) {
+    cr_assert_eq(errno, EAGAIN);
+    cr_assert_eq(agent_lock_exclusive(&lock, in_ms(60000), &error), 0, "%s", error.text);
+    between = is_there(agent_file("coach", CHECKPOINT_FILE)) && read(done, &byte, 1) < 0;
+    agent_lock_release(&lock);
+  }
+  agent_lock_close(&lock);
+  (void)close(fd);
+  return between;
+}
+
+Test(agent, the_lock_is_let_go_while_much_is_folded) {
+  int done[2], status;
+  pid_t child;
+
+  put_many_lines(130000);
+  cr_assert_eq(pipe2(done, O_CLOEXEC | O_NONBLOCK), 0);
+  child = fork();
+  if (child == 0) { /* says so before it lets go */
+    bool right = acquire() == 0 && agent.fold.execution_count == 130000 && find("k129999") == 1;
+
+    _exit(write(done[1], "", 1) == 1 && right ? 0 : 1);
+  }
+  (void)close(done[1]);
+  cr_assert(lock_is_let_go(done[0]));
+  cr_assert_eq(waitpid(child, &status, 0), child);
+  cr_assert_eq(status, 0);
+  (void)close(done[0]);
+}
+
+Test(agent, two_processes_that_fold_much_at_once_come_to_the_same_end) {
+  pid_t children[2];
+  int status;
+
+  put_many_lines(60000);
+  for (int i = 0; i < 2; i++) {
+    children[i] = fork();
+    if (children[i] == 0)
+      _exit(acquire() == 0 && agent.fold.execution_count == 60000 && find("k0") == 1 &&
+                    find("k30000") == 1 && find("k59999") == 1 && find("k60000") == 0
+                ? 0
+                : 1);
+  }
+  for (int i = 0; i < 2; i++) {
+    cr_assert_eq(waitpid(children[i], &status, 0), children[i]);
+    cr_assert_eq(status, 0, "process %d", i);
+  }
+  cr_assert_eq(acquire(), 0, "%s", error.text);
+  expect_fold("afterwards", 60000, 60000, 0);
+  for (unsigned i = 0; i < 60000; i += 997) {
+    char key[16];
+
+    (void)snprintf(key, sizeof key, "k%u", i);
+    cr_assert_eq(find(key), 1, "%s", key);
+  }
+  agent_release(&agent);
+}
+
 static void log_many_keys(unsigned from, unsigned to) {
   FILE *out = fopen(file(), "ae");
 
