@@ -78,8 +78,8 @@ void html_text_usd(double amount, char out[HTML_TEXT_NUMBER_MAX]) {
   char number[HTML_TEXT_NUMBER_MAX];
 
   html_text_number(amount, number);
-  if (amount < 1000)
-    snprintf(number, sizeof number, "%.2f", amount);
+  if (amount < 1000) /* a single run often costs less than a cent */
+    snprintf(number, sizeof number, amount < 0.1 && amount > 0 ? "%.4f" : "%.2f", amount);
   snprintf(out, HTML_TEXT_NUMBER_MAX, "$%.*s", HTML_TEXT_NUMBER_MAX - 2, number);
 }
 

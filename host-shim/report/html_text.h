@@ -18,7 +18,7 @@ void html_text_timestamp(FILE *out, const char *timestamp);
 /* "1,234", and "2.1 M" from a hundred thousand on. */
 enum { HTML_TEXT_NUMBER_MAX = 32 };
 void html_text_number(double number, char out[HTML_TEXT_NUMBER_MAX]);
-/* "$12.34", "$79,405". */
+/* "$0.0042", "$12.34", "$79,405". */
 void html_text_usd(double amount, char out[HTML_TEXT_NUMBER_MAX]);
 /* "85.8 %", or "–" of none. */
 void html_text_percent(struct share share, char out[HTML_TEXT_NUMBER_MAX]);

@@ -69,14 +69,15 @@ static void print_quality_tile(FILE *out, const struct figures_spread *quality) 
 }
 
 static void print_cost_tile(FILE *out, const struct figures_spread *cost, size_t runs) {
-  char value[HTML_TEXT_NUMBER_MAX], detail[96], of[40] = "";
+  char value[HTML_TEXT_NUMBER_MAX], mean[HTML_TEXT_NUMBER_MAX], detail[96], of[40] = "";
 
   if (cost->count == 0)
     return;
   if (cost->count < runs)
     snprintf(of, sizeof of, "; known for %zu", cost->count);
   html_text_usd(cost->sum, value);
-  snprintf(detail, sizeof detail, "$%.3g a run%s", cost->mean, of);
+  html_text_usd(cost->mean, mean);
+  snprintf(detail, sizeof detail, "%s a run%s", mean, of);
   html_text_tile(out, "cost", value, detail);
 }
 
@@ -143,7 +144,7 @@ static void print_rest(FILE *out, size_t count, int columns) {
 
 static void print_models(FILE *out, const struct figures_tallies *models,
                          const struct names *names) {
-  char percent[HTML_TEXT_NUMBER_MAX], cost[HTML_TEXT_NUMBER_MAX];
+  char percent[HTML_TEXT_NUMBER_MAX], cost[HTML_TEXT_NUMBER_MAX], a_run[HTML_TEXT_NUMBER_MAX];
 
   if (models->count == 0)
     return;
@@ -157,9 +158,9 @@ static void print_models(FILE *out, const struct figures_tallies *models,
     print_name_cell(out, names_text(names, tally->name), "?");
     fprintf(out, "<td>%zu</td><td>%s</td>", tally->count, percent);
     html_text_usd(tally->cost_usd, cost);
+    html_text_usd(tally->cost_usd / (double)(tally->cost_count + !tally->cost_count), a_run);
     if (tally->cost_count > 0)
-      fprintf(out, "<td>%s</td><td>$%.3g</td></tr>\n", cost,
-              tally->cost_usd / (double)tally->cost_count);
+      fprintf(out, "<td>%s</td><td>%s</td></tr>\n", cost, a_run);
     else
       fputs("<td></td><td></td></tr>\n", out);
   }
