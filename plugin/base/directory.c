@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/os_files.h"
 
 #define FILE_MODE 0600
@@ -103,10 +104,30 @@ static int share_file(int directory_fd, const char *path, const struct stat *sta
   return error_set_errno(error, ERROR_IO, errno, "%s: cannot be opened to its group", path);
 }
 
+/* Another user may have made the file in a shared folder a moment ago, and not yet opened it to the
+ * group: it is tried again as long as the file is that young. */
+static int open_patiently(int directory_fd, const char *path, int flags) {
+  enum { TRIES = 400, PAUSE_NS = 5000000, YOUNG_S = 2 };
+  struct stat status;
+  int fd, os_error;
+
+  for (int i = 0; (fd = os_files_open(directory_fd, path, flags, FILE_MODE)) < 0; i++) {
+    os_error = errno;
+    if (os_error != EACCES || i == TRIES || os_files_look(directory_fd, path, &status) != 0 ||
+        clock_wall_ns() / 1000000000 > status.st_ctim.tv_sec + YOUNG_S ||
+        !is_shared_file(directory_fd, path, &status)) {
+      errno = os_error;
+      break;
+    }
+    clock_pause_ns(PAUSE_NS);
+  }
+  return fd;
+}
+
 int directory_open_file(int directory_fd, const char *path, int open_flags, int *fd,
                         struct error *error) {
   struct stat status;
-  int opened = os_files_open(directory_fd, path, open_flags | O_NONBLOCK, FILE_MODE);
+  int opened = open_patiently(directory_fd, path, open_flags | O_NONBLOCK);
   bool writes = (open_flags & O_ACCMODE) != O_RDONLY || open_flags & O_CREAT;
   int result;
 

@@ -224,30 +224,27 @@ static int check_sharing(const struct project *project, const char *name, int fd
   return refuse_unshared(name, status.st_uid, error);
 }
 
-/* Another user's folder that is not shared: *fresh when it was made a moment ago, and may be yet. */
-static bool is_unshared(int parent_fd, const char *name, uid_t *owner, bool *fresh) {
-  struct stat status;
-
-  if (fstatat(parent_fd, name, &status, AT_SYMLINK_NOFOLLOW) != 0 || status.st_uid == geteuid() ||
-      directory_is_shared(&status))
-    return false;
-  *owner = status.st_uid;
-  *fresh = clock_wall_ns() / 1000000000 <= status.st_ctim.tv_sec + 1;
-  return true;
-}
-
+/* In a project of a group another user may have made the folder a moment ago, and not yet shared
+ * it: it is tried again as long as the folder is that young. */
 static int make_folder(const struct project *project, int parent_fd, const char *name, bool *made,
                        int *fd, struct error *error) {
-  enum { TRIES = 20, PAUSE_NS = 5000000 };
-  bool fresh = true;
-  uid_t owner;
+  enum { TRIES = 400, TRIES_OF_OTHERS = 20, PAUSE_NS = 5000000, YOUNG_S = 2 };
+  struct stat status;
+  int others = 0; /* refusals for another cause, or for one that was gone a moment later */
 
   for (int i = 0; directory_make_folder(parent_fd, name, made, fd, error) != 0; i++) {
-    if (!project->of_group || !is_unshared(parent_fd, name, &owner, &fresh))
+    bool is_unshared = project->of_group &&
+                       fstatat(parent_fd, name, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
+                       status.st_uid != geteuid() && !directory_is_shared(&status);
+
+    if (is_unshared &&
+        (i == TRIES || clock_wall_ns() / 1000000000 > status.st_ctim.tv_sec + YOUNG_S))
+      return refuse_unshared(name, status.st_uid, error);
+    if (!project->of_group || (!is_unshared && ++others > TRIES_OF_OTHERS))
       return -1;
-    if (!fresh || i == TRIES)
-      return refuse_unshared(name, owner, error);
     clock_pause_ns(PAUSE_NS);
+    if (error)
+      *error = (struct error){0}; /* of a try that is made again */
   }
   if (check_sharing(project, name, *fd, true, error) == 0)
     return 0;
