@@ -153,8 +153,7 @@ int roots_each(const struct host *host, visit_root visit, void *ctx, struct unre
     return result;
   }
   if (host->directory)
-    return problem_set(problem, EXIT_CODE_USAGE,
-                       "-C and --roots cannot be used together");
+    return problem_set(problem, EXIT_CODE_USAGE, "-C and --roots cannot be used together");
   if (roots_read(options_text(host->arguments, "roots", NULL), &roots, problem) < 0)
     return -1;
   if (roots.count == 0)

@@ -142,8 +142,8 @@ static const struct agent_column *find_column(const char *option, const char *na
       return &known[i];
     nearest_offer(&nearest, known[i].name);
   }
-  problem_set(problem, EXIT_CODE_USAGE, "--%s: no column '%.*s'%s%s%s; columns are %s",
-              option, (int)len, name, nearest.best ? ", did you mean '" : "",
+  problem_set(problem, EXIT_CODE_USAGE, "--%s: no column '%.*s'%s%s%s; columns are %s", option,
+              (int)len, name, nearest.best ? ", did you mean '" : "",
               nearest.best ? nearest.best : "", nearest.best ? "'?" : "", every_column);
   return NULL;
 }

@@ -175,11 +175,11 @@ static const struct {
     {"kaizen_tokens", "Tokens of the executions that have them.", tokens_of},
     {"kaizen_cost_usd", "Cost in US dollars of the executions that have one.", cost_of},
     {"kaizen_recent_success_ratio", "Share of the last 20 executions that succeeded.", last_20_of},
-    {"kaizen_week_success_ratio", "Share of the executions of the last 7 days that succeeded.", week_of},
+    {"kaizen_week_success_ratio", "Share of the executions of the last 7 days that succeeded.",
+     week_of},
     {"kaizen_failures_in_a_row", "Failures since the last success.", failures_of},
     {"kaizen_success_change",
-     "-1 worse, 1 better, 0 no significant change; absent with too few runs.",
-     change_of},
+     "-1 worse, 1 better, 0 no significant change; absent with too few runs.", change_of},
     {"kaizen_success_changed_timestamp_seconds", "When that change began.", changed_at},
 };
 
