@@ -274,6 +274,16 @@ static void check_agents(struct doctor_findings *findings, struct json_object *r
     doctor_findings_add(findings, FINDING_OK, "agents", NULL, "%zu, all readable", count);
 }
 
+static void check_publisher(struct doctor_findings *findings, struct json_object *report) {
+  struct json_object *publisher = report_text_member(report, "publisher");
+
+  if (json_object_get_boolean(report_text_member(publisher, "holder_stopped")))
+    doctor_findings_add(findings, FINDING_WARNING, "publisher",
+                        "let it go on ('kill -CONT'), or end it: another process then publishes",
+                        "process %.0f, which publishes, is stopped: no event is sent",
+                        report_text_number(publisher, "holder_pid", 0));
+}
+
 static void check_files(struct doctor_findings *findings, struct session *session) {
   struct json_object *report = NULL;
   struct problem problem;
@@ -286,6 +296,7 @@ static void check_files(struct doctor_findings *findings, struct session *sessio
   check_clock(findings, report);
   check_limits(findings, report);
   check_agents(findings, report);
+  check_publisher(findings, report);
   json_object_put(report);
 }
 

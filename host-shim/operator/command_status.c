@@ -151,7 +151,14 @@ static void print_agents(struct json_object *report) {
 static void print_publisher(struct json_object *report, struct json_object *broker) {
   double holder = report_text_number(report_text_member(report, "publisher"), "holder_pid", 0);
 
-  if (holder > 0)
+  bool is_stopped = json_object_get_boolean(
+      report_text_member(report_text_member(report, "publisher"), "holder_stopped"));
+
+  if (holder > 0 && is_stopped)
+    printf("\npublisher  process %.0f, which is stopped: nothing is sent until it goes on ('kill "
+           "-CONT %.0f')\n",
+           holder, holder);
+  else if (holder > 0)
     printf("\npublisher  process %.0f\n", holder);
   else if (holder < 0)
     puts("\npublisher  a process in another container");

@@ -40,7 +40,7 @@ struct kaizen_inspect_1 { /* reading without recording: configured, running or s
                     kaizen_sink, void *ctx);
   /* [shared] one JSON object in one sink call:
    * {"project","project_root","emit_event","publisher":{"state","reason","holder_pid",
-   * "hopeless","duplicates","duplicates_gone"},
+   * "hopeless","duplicates","duplicates_gone","holder_stopped"},
    *  "limits":[{"call","reason","effect"}...],
    *  "agents":[{"agent","execution_count","success_rate","avg_quality_score",
    *  "avg_execution_time_s","last_execution","trend":{"success_rate","quality_score"},"marked",

@@ -7,6 +7,7 @@
 
 #include "base/line_reader.h"
 #include "base/os_limits.h"
+#include "base/os_process.h"
 #include "common/json_writer.h"
 #include "common/timestamp.h"
 #include "config/config_report.h"
@@ -272,6 +273,9 @@ static void make_delivery(struct pipeline *pipeline, struct report *report) {
   buffer_append_text(out, status.hopeless ? ",\"hopeless\":true" : ",\"hopeless\":false");
   add_count(out, ",\"duplicates\":", status.duplicates);
   add_count(out, ",\"duplicates_gone\":", status.duplicates_gone);
+  buffer_append_text(out, status.holder_pid > 0 && os_process_is_stopped(status.holder_pid)
+                              ? ",\"holder_stopped\":true"
+                              : ",\"holder_stopped\":false");
   buffer_append_text(out, "}");
   add_limits(out, &pipeline->project);
   buffer_append_text(out, ",\"agents\":[");

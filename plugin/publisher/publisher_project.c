@@ -15,6 +15,7 @@
 #include "base/descriptors.h"
 #include "base/hash.h"
 #include "base/os_process.h"
+#include "publisher/site_identity.h"
 
 #define NS_PER_MS INT64_C(1000000)
 #define NS_PER_S INT64_C(1000000000)
@@ -223,9 +224,8 @@ static void stand(struct publisher_project *project, int64_t now_ns) {
                           : now_ns + STAND_INTERVAL_NS;
   if (!find_metrics(project))
     return;
-  if (!project->site.id_known)
-    project->site.id_known =
-        project_identity_look(&project->site.project, project->site.id, NULL) == 0;
+  if (site_identity_keep(&project->site, project->elected))
+    scan(project, now_ns);
   if (is_away(project, now_ns))
     return;
   result = election_stand(project->site.election, project->metrics_fd, &project->site,

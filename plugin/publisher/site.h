@@ -31,6 +31,8 @@ struct site {
   /* the thread's */
   bool lost; /* the election, as somebody noticed who relied on it */
   unsigned char id[PROJECT_ID_SIZE];
+  unsigned char former_id[PROJECT_ID_SIZE]; /* of states that are to be written under the new one */
+  bool has_former_id;
   bool id_known, durable;   /* durable: some instance syncs its logs */
   int64_t waiting_since_ns; /* events are pending and nothing was acknowledged since; 0: none are */
   uint64_t failures;

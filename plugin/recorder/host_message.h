@@ -14,7 +14,8 @@ enum host_message_id {
   HOST_MESSAGE_PRUNED = 104,
   HOST_MESSAGE_PRUNE_FAILED = 105,
   HOST_MESSAGE_FOREIGN_BYTES = 108,
-  HOST_MESSAGE_LOG_REWRITTEN = 110
+  HOST_MESSAGE_LOG_REWRITTEN = 110,
+  HOST_MESSAGE_ROOT_MOVED = 112
 };
 
 struct host_message_told { /* what of an agent's findings has been told; zeroed first */

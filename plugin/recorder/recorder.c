@@ -6,6 +6,8 @@
 #include "recorder/recorder.h"
 
 #include <errno.h>
+#include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,11 +17,14 @@
 #include "record/event_id.h"
 #include "recorder/open_agents.h"
 #include "recorder/pruning.h"
+#include "store/project_root.h"
 
 #define NS_PER_MS INT64_C(1000000)
+#define ROOT_LOOK_NS (10000 * NS_PER_MS)
 
 struct recorder {
   struct recorder_options options;
+  atomic_int_fast64_t root_look_ns; /* when to look again whether the root was moved */
   struct open_agents agents;
   struct pruning pruning;
 };
@@ -134,6 +139,24 @@ static void answer_calls(const struct recorder *recorder, const struct open_agen
   }
 }
 
+/* Told now and then for as long as it is so: what is recorded is not where its readers look. */
+static void look_at_root(struct recorder *recorder, const char *agent, int64_t now_ns) {
+  const struct project *project = recorder->options.project;
+  int64_t due_ns = atomic_load_explicit(&recorder->root_look_ns, memory_order_relaxed);
+  char text[256];
+
+  if (now_ns < due_ns ||
+      !atomic_compare_exchange_strong(&recorder->root_look_ns, &due_ns, now_ns + ROOT_LOOK_NS) ||
+      project_root_is_in_place(project->root_fd, project->root))
+    return;
+  (void)snprintf(
+      text, sizeof text,
+      "project_root \"%.100s\" was moved, or another folder was put in its place: records "
+      "go to the one that was opened; restart this program",
+      project->root);
+  host_message_send(&recorder->options, agent, KAIZEN_LOG_WARNING, HOST_MESSAGE_ROOT_MOVED, text);
+}
+
 static bool any_new_mark(const struct recorder_request *requests, size_t count) {
   size_t i;
 
@@ -219,6 +242,7 @@ answered:
                 call.deadline_ns);
     open_agents_give_back(open);
   }
+  look_at_root(recorder, name, call.deadline_ns - options->lock_timeout_ms * NS_PER_MS);
   if (any_new_mark(requests, count) && options->marked)
     options->marked(options->marked_ctx, name);
   if (summary)

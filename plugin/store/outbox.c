@@ -142,6 +142,22 @@ int outbox_lock_state(struct outbox *outbox, int64_t deadline_ns, struct agent_s
   return result;
 }
 
+int outbox_adopt(struct outbox *outbox, const unsigned char from[16], const unsigned char to[16],
+                 int64_t deadline_ns, bool sync, struct error *error) {
+  struct agent_state state;
+  bool same_log;
+  int result = outbox_lock_state(outbox, deadline_ns, &state, &same_log, error);
+
+  if (result != OUTBOX_SEEN)
+    return result;
+  if (memcmp(state.project_id, from, sizeof state.project_id) == 0) {
+    memcpy(state.project_id, to, sizeof state.project_id);
+    result = agent_state_store(outbox->agent_fd, &state, sync, error) == 0 ? OUTBOX_SEEN : -1;
+  }
+  agent_lock_release(&outbox->lock);
+  return result;
+}
+
 void outbox_read_from(const struct outbox *outbox, uint64_t offset, struct line_reader *reader) {
   line_reader_init(reader, outbox->log_fd, offset,
                    outbox->committed_end > offset ? outbox->committed_end : offset);

@@ -50,6 +50,10 @@ int outbox_look(struct outbox *outbox, int64_t deadline_ns, struct agent_state *
  * is open; *same_log says whether its name still means it. */
 int outbox_lock_state(struct outbox *outbox, int64_t deadline_ns, struct agent_state *state,
                       bool *same_log, struct error *error);
+/* Writes the state of the tree with id `from` under the id `to`; one of another tree is left.  As
+ * outbox_lock_state(), the lock being released. */
+int outbox_adopt(struct outbox *outbox, const unsigned char from[16], const unsigned char to[16],
+                 int64_t deadline_ns, bool sync, struct error *error);
 
 struct outbox_line {
   struct line line;     /* valid until the next call */

@@ -25,6 +25,7 @@
 #include "base/uuid.h"
 #include "common/lock_wait.h"
 #include "record/agent_name.h"
+#include "store/project_root.h"
 
 #define KAIZEN_FOLDER ".kaizen"
 #define METRICS_FOLDER "metrics"
@@ -280,7 +281,8 @@ static int open_folder(const struct project *project, const char *path, bool mak
     *fd = -1;
     result = -1;
   }
-  return result;
+  return result == 1 && project_root_check(project->root_fd, project->root, error) != 0 ? -1
+                                                                                        : result;
 }
 
 /* Keeps the new folder out of the user's repository.  Made together with the folder and never
@@ -316,7 +318,8 @@ int project_metrics_folder(const struct project *project, bool create, int *fd,
 
   if (!create)
     return open_folder(project, METRICS_PATH, false, fd, error);
-  if (enter_folder(project, project->root_fd, KAIZEN_FOLDER, NULL, &kaizen_fd, error) != 0)
+  if (project_root_check(project->root_fd, project->root, error) != 0 ||
+      enter_folder(project, project->root_fd, KAIZEN_FOLDER, NULL, &kaizen_fd, error) != 0)
     return -1;
   result = enter_folder(project, kaizen_fd, METRICS_FOLDER, &made, fd, error);
   if (result == 0 && made && ignore_in_git(project, kaizen_fd, *fd, error) != 0) {
@@ -449,13 +452,12 @@ static int read_identity(int fd, const struct os_files_mark *mark,
 }
 
 static int write_identity(const struct project *project, int metrics_fd, int fd,
-                          const struct os_files_mark *mark, unsigned char id[PROJECT_ID_SIZE],
+                          const struct os_files_mark *mark, const unsigned char id[PROJECT_ID_SIZE],
                           struct error *error) {
   char text[IDENTITY_TEXT_MAX], id_text[UUID_TEXT_SIZE];
   int len;
 
-  uuid_random(id_text);
-  uuid_pack(id_text, id);
+  uuid_unpack(id, id_text);
   len = snprintf(text, sizeof text, "%s inode %" PRIu64 " born %" PRId64 "\n", id_text, mark->inode,
                  mark->birth_ns);
   if (ftruncate(fd, 0) != 0)
@@ -479,8 +481,11 @@ static int lock_identity(int fd, struct error *error) {
   return result < 0 ? error_set_errno(error, KAIZEN_E_IO, errno, IDENTITY_FILE ": flock") : 0;
 }
 
-int project_identity(const struct project *project, unsigned char id[PROJECT_ID_SIZE],
-                     struct error *error) {
+/* With `known`, that is written where the file holds none; else a new one. */
+static int find_or_write_identity(const struct project *project,
+                                  const unsigned char known_id[PROJECT_ID_SIZE],
+                                  unsigned char id[PROJECT_ID_SIZE], struct error *error) {
+  char text[UUID_TEXT_SIZE];
   struct os_files_mark mark;
   int metrics_fd, fd = -1, known = -1;
   int result = project_metrics_folder(project, false, &metrics_fd, error);
@@ -496,13 +501,29 @@ int project_identity(const struct project *project, unsigned char id[PROJECT_ID_
     known = read_identity(fd, &mark, id, error);
   if (known == 0 && lock_identity(fd, error) == 0) {
     known = read_identity(fd, &mark, id, error);
-    if (known == 0 && write_identity(project, metrics_fd, fd, &mark, id, error) == 0)
-      known = 1;
+    if (known == 0) {
+      uuid_random(text);
+      uuid_pack(text, id);
+      if (known_id)
+        memcpy(id, known_id, PROJECT_ID_SIZE);
+      known = write_identity(project, metrics_fd, fd, &mark, id, error) == 0;
+    }
   }
   if (fd >= 0)
     (void)close(fd); /* and with it the lock */
   (void)close(metrics_fd);
   return known == 1 ? 0 : -1;
+}
+
+int project_identity(const struct project *project, unsigned char id[PROJECT_ID_SIZE],
+                     struct error *error) {
+  return find_or_write_identity(project, NULL, id, error);
+}
+
+int project_identity_restore(const struct project *project,
+                             const unsigned char known_id[PROJECT_ID_SIZE],
+                             unsigned char id[PROJECT_ID_SIZE], struct error *error) {
+  return find_or_write_identity(project, known_id, id, error);
 }
 
 int project_identity_look(const struct project *project, unsigned char id[PROJECT_ID_SIZE],

@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/directory.h"
 #include "base/line_reader.h"
+#include "base/uuid.h"
 #include "common/json_writer.h"
 #include "record/record.h"
 #include "store/agent_lock.h"
@@ -37,6 +38,7 @@ struct recount {
   uint64_t bad_line_count, line_number;
   bool torn_tail;
   bool checkpoint_met, checkpoint_right; /* its anchor; its fold as of there */
+  struct cursor_search search;           /* for the cursor's line, where there is a state */
 };
 
 static void note_bad_line(struct recount *recount, const struct line *line, const char *why) {
@@ -84,6 +86,17 @@ static void compare_checkpoint(struct recount *recount, const struct evidence *e
   recount->checkpoint_right = same_fold(&recount->fold, &evidence->fold);
 }
 
+/* Up to where the events of the log are done with. */
+static void follow_cursor(struct recount *recount, const struct evidence *evidence,
+                          const struct record *record, uint64_t end) {
+  unsigned char id[16];
+
+  if (evidence->state_found != 0 || !record->marked)
+    return;
+  uuid_pack(record->event_id, id);
+  cursor_search_line(&recount->search, id, end, record->timestamp_s);
+}
+
 static int recount_log(struct recount *recount, const struct evidence *evidence,
                        struct error *error) {
   struct line_reader reader;
@@ -94,6 +107,8 @@ static int recount_log(struct recount *recount, const struct evidence *evidence,
 
   fold_init(&recount->fold);
   compare_checkpoint(recount, evidence, 0);
+  cursor_search_begin(&recount->search, &evidence->state.cursor,
+                      agent_state_acknowledged_s(&evidence->state));
   line_reader_init(&reader, evidence->log.fd, 0, evidence->size);
   while ((result = line_reader_next(&reader, &line, error)) == 1) {
     enum record_kind kind = RECORD_GARBAGE;
@@ -102,8 +117,10 @@ static int recount_log(struct recount *recount, const struct evidence *evidence,
     why = "longer than any record";
     if (!line.too_long)
       kind = record_read(line.text, &record, &why);
-    if (kind == RECORD_OK)
+    if (kind == RECORD_OK) {
       fold_add(&recount->fold, &record, line.end);
+      follow_cursor(recount, evidence, &record, line.end);
+    }
     if (kind == RECORD_GARBAGE) {
       fold_skip(&recount->fold);
       note_bad_line(recount, &line, why);
@@ -130,7 +147,25 @@ static const char *judge_checkpoint(const struct evidence *evidence,
   return recount->checkpoint_right ? "ok" : "disagrees with the log";
 }
 
-static const char *judge_state(const struct evidence *evidence, const struct project *project) {
+/* A log that was rewritten is followed by its publisher, as long as it tells what was sent; in one
+ * that was not, the cursor's line stands where it did, after as many events as it counts. */
+static const char *judge_cursor(const struct evidence *evidence, const struct recount *recount) {
+  const struct cursor *cursor = &evidence->state.cursor;
+  const struct cursor_search *search = &recount->search;
+
+  if (cursor_check(cursor, NULL) != 0)
+    return "contradicts itself";
+  if (!cursor_search_decides(search))
+    return "is of another log: this one was rewritten and does not tell what was sent; its events "
+           "will be held";
+  return search->end == cursor->end && search->marked != cursor->marked
+             ? "counts other events up to its cursor than the log has"
+             : "ok";
+}
+
+static const char *judge_state(const struct evidence *evidence, const struct recount *recount,
+                               const struct project *project) {
+  const char *verdict;
   unsigned char id[PROJECT_ID_SIZE];
   int result;
 
@@ -141,8 +176,9 @@ static const char *judge_state(const struct evidence *evidence, const struct pro
     return "cannot be checked: the project's .id cannot be read";
   if (result == 1 || memcmp(evidence->state.project_id, id, sizeof id) != 0)
     return OTHER_TREE;
-  if (cursor_check(&evidence->state.cursor, NULL) != 0)
-    return "contradicts itself";
+  verdict = judge_cursor(evidence, recount);
+  if (strcmp(verdict, "ok") != 0)
+    return verdict;
   return evidence->state.lost_by_rewrite > 0
              ? "marked lines were removed from the log before they were acknowledged"
              : "ok";
@@ -230,7 +266,8 @@ static int judge(const struct evidence *evidence, const struct project *project,
   if (result == 0) {
     summary_of(&recount.fold, trend_window, &summary);
     write_report(agent, &recount, judge_summary(evidence, &summary),
-                 judge_checkpoint(evidence, &recount), judge_state(evidence, project), report);
+                 judge_checkpoint(evidence, &recount), judge_state(evidence, &recount, project),
+                 report);
     if (report->failed || recount.bad_lines.failed)
       result = error_set(error, KAIZEN_E_NOMEM, "out of memory");
   }

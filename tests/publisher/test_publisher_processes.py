@@ -478,6 +478,63 @@ class Rewritten(BrokerTest):
         self.assertEqual(driver.flush(), (0, 0))
         self.assertEqual(client.count(), 20)
 
+    def test_lines_that_are_appended_a_second_time_are_sent_again_under_their_ids(self):
+        server = self.make_server()
+        client = self.make_client(server)
+        client.make_stream()
+        driver = self.make_driver()
+        driver.ok(f"attach 0 {server.url}")
+        driver.ok("append coach 5")
+        self.assertEqual(driver.flush(), (0, 0))
+        log = self.folder("coach") / "executions.jsonl"
+        with log.open("ab") as appending:
+            appending.write(log.read_bytes())
+        driver.ok("append coach 1")
+        self.assertEqual(driver.flush(), (0, 0))
+        view = driver.view("coach")
+        self.assertEqual((view["marked"], view["acknowledged"], view["held"], view["lost"]), (11, 11, 0, 0))
+        self.assertEqual(client.count(), 6)
+
+    def test_an_id_that_is_removed_or_damaged_is_written_again(self):
+        server = self.make_server()
+        client = self.make_client(server)
+        client.make_stream()
+        driver = self.make_driver()
+        driver.ok(f"attach 0 {server.url}")
+        driver.ok("append coach 5")
+        self.assertEqual(driver.flush(), (0, 0))
+        file = self.root / ".kaizen" / "metrics" / ".id"
+        before = file.read_text()
+        for harm in (file.unlink, lambda: file.write_text("nonsense"), lambda: file.write_text("")):
+            harm()
+            wait_for(lambda: file.exists() and file.read_text() == before, "the id is written again")
+        self.assertIn(".id was removed, damaged or replaced: it is written again", driver.call("said"))
+        driver.ok("append other 3")
+        driver.ok("append coach 2")
+        self.assertEqual(driver.flush(), (0, 0))
+        self.assertEqual(client.count(), 10)
+
+    def test_an_id_that_was_made_anew_meanwhile_is_taken_and_events_go_on(self):
+        server = self.make_server()
+        client = self.make_client(server)
+        client.make_stream()
+        driver, writer = self.make_driver(), self.make_driver()
+        driver.ok(f"attach 0 {server.url}")
+        driver.ok("append coach 5")
+        self.assertEqual(driver.flush(), (0, 0))
+        file = self.root / ".kaizen" / "metrics" / ".id"
+        driver.process.send_signal(signal.SIGSTOP)
+        file.unlink()
+        writer.ok("append other 3")
+        driver.process.send_signal(signal.SIGCONT)
+        wait_for(lambda: "its new content is taken" in driver.call("said"), "the new id is told")
+        wait_for(lambda: client.count() == 8, "the events of the new agent")
+        driver.ok("append coach 2")
+        self.assertEqual(driver.flush(), (0, 0))
+        self.assertEqual(client.count(), 10)
+        view = writer.view("coach")
+        self.assertEqual((view["acknowledged"], view["held"]), (7, 0))
+
     def test_unacknowledged_events_survive_a_lost_state_page(self):
         server = self.make_server()
         client = self.make_client(server)

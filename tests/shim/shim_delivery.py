@@ -235,6 +235,16 @@ class Delivery(HostTest):
         status = self.document(0, "-C", roots[1], "status", "--no-broker")
         self.assertEqual(status["publisher"]["holder_pid"], service.pid)
         self.assertIn(f"publisher  process {service.pid}\n", self.expect(0, "-C", roots[1], "status", "--no-broker", env=self.env))
+        if LINUX_CALLS:  # else nobody can tell that a process is stopped
+            service.send_signal(signal.SIGSTOP)
+            try:
+                self.wait_until(lambda: self.document(0, "-C", roots[1], "status", "--no-broker")["publisher"]["holder_stopped"])
+                status = self.expect(0, "-C", roots[1], "status", "--no-broker")
+                doctor = self.run_host("-C", roots[1], "doctor", env=self.env).stdout.decode()
+            finally:
+                service.send_signal(signal.SIGCONT)
+            self.assertIn(f"process {service.pid}, which is stopped", status)
+            self.assertIn(f"process {service.pid}, which publishes, is stopped", doctor)
         if LINUX_CALLS:  # else no thread has a name, or a priority of its own
             priorities = nice_of_threads(service.pid)
             ours = os.getpriority(os.PRIO_PROCESS, 0)

@@ -179,8 +179,8 @@ Test(agent_lock, a_reader_that_may_not_write_locks_all_the_same) {
 
 /* ---- a lock that outlives who took it -------------------------------------------------------- */
 
-/* A process takes the lock of that file, forks, and is killed: the child keeps it and waits until it
- * is killed, too.  Answers the child. */
+/* A process takes the lock of that file, forks, and is killed: the child keeps it and waits until
+ * it is killed, too.  Answers the child. */
 static pid_t leave_locked(const char *name, int flags) {
   int told[2];
   pid_t taker, child;

@@ -10,9 +10,11 @@
 #include <sys/file.h>
 
 #include "base/clock.h"
+#include "base/uuid.h"
 #include "record/execution_from_json.h"
 #include "recorder/recorder.h"
 #include "store/agent.h"
+#include "store/agent_state.h"
 #include "store/salvage.h"
 #include "store/verify.h"
 
@@ -357,4 +359,73 @@ Test(verify, a_repair_without_the_lock_changes_nothing) {
   cr_assert_eq(error.code, KAIZEN_E_BUSY);
   cr_assert_eq(lines_of_file(file()), 2);
   (void)close(fd);
+}
+
+/* ---- the cursor against the log -------------------------------------------------------------- */
+
+#define MARKED(number)                                                                             \
+  "{\"timestamp\":\"2026-01-01T00:00:00Z\",\"agent\":\"coach\",\"success\":true,\"event_id\":"     \
+  "\"00000000-0000-4000-8000-00000000000" number "\",\"event\":{}}\n"
+
+/* The log of five events, and a state whose cursor passed those of `numbers`, the last of them the
+ * second line. */
+static void put_cursor(const char *numbers) {
+  unsigned char id[PROJECT_ID_SIZE], line_id[16];
+  struct cursor_progress progress;
+  struct agent_state state;
+  struct agent agent;
+  bool changed;
+
+  make_agent_folder("coach");
+  put_file(file(), MARKED("1") MARKED("2") MARKED("3") MARKED("4") MARKED("5"));
+  agent_init(&agent, &project, "coach");
+  cr_assert_eq(agent_acquire(&agent, clock_monotonic_ns() + INT64_C(2000000000), &error), 0);
+  cr_assert_eq(project_identity(&project, id, &error), 0, "%s", error.text);
+  cr_assert_eq(agent_state_claim(agent.fd, id, &agent.fold, false, &state, &changed, &error), 0);
+  cursor_begin(&state.cursor, clock_wall_ns());
+  cursor_progress_begin(&progress, state.cursor.epoch, cursor_line_id(&state.cursor), 0);
+  for (const char *at = numbers; *at; at++) {
+    char text[UUID_TEXT_SIZE];
+
+    (void)snprintf(text, sizeof text, "00000000-0000-4000-8000-00000000000%c", *at);
+    uuid_pack(text, line_id);
+    cursor_progress_pass(&progress, line_id, 2 * strlen(MARKED("1")), false);
+  }
+  cr_assert_eq(cursor_advance(&state.cursor, &progress, true), 0);
+  state.last_acknowledged_unix_ns = clock_wall_ns();
+  cr_assert_eq(agent_state_store(agent.fd, &state, false, &error), 0);
+  agent_release(&agent);
+  agent_close(&agent);
+}
+
+static const char *report_of_cursor(void) {
+  struct buffer out = {0};
+
+  cr_assert_eq(verify_agent(&project, "coach", 10, &out, &error), 0, "%s", error.text);
+  (void)snprintf(report, sizeof report, "%.*s", (int)out.len, out.data);
+  buffer_fini(&out);
+  return report;
+}
+
+Test(verify, a_cursor_that_counts_what_the_log_has_is_right) {
+  put_cursor("12");
+  cr_assert(strstr(report_of_cursor(), "\"state\":\"ok\""), "%s", report);
+}
+
+Test(verify, a_cursor_that_counts_events_the_log_never_had_is_told) {
+  put_cursor("8912");
+  cr_assert(strstr(report_of_cursor(), "\"state\":\"counts other events up to its cursor"), "%s",
+            report);
+}
+
+Test(verify, a_log_from_which_acknowledged_events_were_taken_is_no_finding) {
+  put_cursor("12");
+  put_file(file(), MARKED("2") MARKED("3") MARKED("4") MARKED("5"));
+  cr_assert(strstr(report_of_cursor(), "\"state\":\"ok\""), "%s", report);
+}
+
+Test(verify, a_log_in_another_order_does_not_tell_what_was_sent) {
+  put_cursor("12");
+  put_file(file(), MARKED("5") MARKED("4") MARKED("3") MARKED("2") MARKED("1"));
+  cr_assert(strstr(report_of_cursor(), "\"state\":\"is of another log"), "%s", report);
 }
