@@ -12,6 +12,7 @@
 #include "host/report_text.h"
 
 static const double SLICE_S = 0.02; /* how soon an acknowledgement or a Ctrl-C is noticed */
+static const double SLICE_MAX_S = 2;
 enum { HOPELESS_SLICES = 5 };
 
 /* A publisher that has just been woken still shows what it said in its sleep: only a reason that
@@ -44,15 +45,17 @@ enum delivery_end delivery_wait(struct session *session, const struct delivery_w
                                 struct kaizen_stats *stats, struct problem *problem) {
   const struct kaizen_plugin_v1 *plugin = session->plugin.table;
   unsigned hopeless_slices = 0;
-  double deadline_s = time_text_monotonic_s() + wait->timeout_s;
+  double deadline_s = time_text_monotonic_s() + wait->timeout_s, longest_s = SLICE_S;
   for (;;) {
-    double left_s = wait->timeout_s < 0 ? SLICE_S : deadline_s - time_text_monotonic_s();
-    double slice_s = left_s < 0 ? 0 : left_s < SLICE_S ? left_s : SLICE_S;
+    double left_s = wait->timeout_s < 0 ? longest_s : deadline_s - time_text_monotonic_s();
+    double slice_s = left_s < 0 ? 0 : left_s < longest_s ? left_s : longest_s;
     uint64_t pending = 0;
     int32_t result = plugin->flush(session->instance, (uint32_t)(slice_s * 1000 + 0.5), &pending);
 
     *stats = (struct kaizen_stats){.struct_size = sizeof *stats};
     bool unknown = result == KAIZEN_E_BUSY || result == KAIZEN_E_IO;
+    if (unknown && longest_s < SLICE_MAX_S)
+      longest_s *= 4; /* very many agents are not counted in a short time */
     if (result < 0 && !unknown) {
       session_failed(session, "waiting for the broker", result, problem);
       return DELIVERY_FAILED;

@@ -20,6 +20,9 @@
 /* For locks, whatever the deadline: a count that is asked for without waiting should not fail
  * because somebody is recording. */
 #define LOCK_PATIENCE_NS INT64_C(50000000)
+#define COUNT_PATIENCE_NS INT64_C(80000000) /* the same for counting */
+
+enum { TOO_MANY = 1 }; /* agents, to look at each of them in the time given */
 
 struct awaited { /* an agent with pending events, or whose events cannot be told yet */
   struct awaited *next;
@@ -85,6 +88,10 @@ static int add_agent(void *ctx, const char *name) {
   struct awaited *added = calloc(1, sizeof *added);
   uint64_t left;
 
+  if (clock_monotonic_ns() >= waiting->work_deadline_ns) {
+    free(added);
+    return TOO_MANY;
+  }
   if (!added)
     return error_set(&waiting->why_unreadable, KAIZEN_E_NOMEM, "out of memory");
   memcpy(added->name, name, strlen(name) + 1); /* the grammar bounds it */
@@ -164,7 +171,8 @@ int pending_wait(const struct project *project, const struct pending_wait_limits
   struct waiting waiting = {.project = project,
                             .deadline_ns = limits->wait_ns,
                             .lock_deadline_ns = later_of(limits->wait_ns, patience_ns),
-                            .work_deadline_ns = later_of(limits->work_ns, patience_ns)};
+                            .work_deadline_ns =
+                                later_of(limits->work_ns, hurried_ns + COUNT_PATIENCE_NS)};
   int result = project_each_agent(project, false, add_agent, &waiting, &waiting.why_unreadable);
 
   if (result == 0 && waiting.pending > 0 && hurry)
@@ -186,6 +194,11 @@ int pending_wait(const struct project *project, const struct pending_wait_limits
     *error = waiting.why_unreadable;
   else if (waiting.busy > 0)
     *error = waiting.why_busy;
+  else if (result == TOO_MANY)
+    (void)error_set(error, KAIZEN_E_BUSY,
+                    "the project has more agents than can be counted in the time given");
+  if (result == TOO_MANY)
+    result = -1;
   if (waiting.busy > 0 || waiting.unreadable > 0)
     result = -1;
   while (waiting.agents) {

@@ -28,6 +28,7 @@ struct publisher_attachment { /* guarded by the publisher's mutex */
   struct publisher *publisher;
   struct publisher_project *project;
   struct site_listener listener;
+  struct doorbell_button button;
 };
 
 /* One list a process.  Taken before a publisher's mutex. */
@@ -126,6 +127,7 @@ int publisher_attach(const struct transport_settings *settings, const struct pro
   if (publisher) {
     (void)pthread_mutex_lock(&publisher->mutex);
     attachment->publisher = publisher;
+    doorbell_button_init(&attachment->button);
     attachment->project = find_or_make_project(publisher, project);
     if (attachment->project) {
       attachment->listener = (struct site_listener){
@@ -152,6 +154,8 @@ void publisher_committed(struct publisher_attachment *attachment, const char *ag
 
   (void)pthread_mutex_lock(&publisher->mutex);
   publisher_project_note(project, agent);
+  if (!project->known_elected) /* this process may end before its thread gets to it */
+    doorbell_ring(&attachment->button, &project->site.project, agent);
   publisher_thread_rouse(publisher, false);
   (void)pthread_mutex_unlock(&publisher->mutex);
 }
@@ -200,6 +204,7 @@ void publisher_detach(struct publisher_attachment *attachment, int64_t deadline_
   while (*at != &attachment->listener)
     at = &(*at)->next;
   *at = attachment->listener.next;
+  doorbell_button_close(&attachment->button);
   free(attachment);
   if (project->site.listeners) {
     (void)pthread_mutex_unlock(&publisher->mutex);

@@ -37,6 +37,7 @@ struct publisher_project {
   bool all_dirty;
   bool rung; /* something was written into the metrics folder, which is watched */
   struct publisher_status status;
+  bool known_elected; /* of the thread's last round: who commits need not ring */
 
   /* constant */
   dev_t device;

@@ -201,6 +201,7 @@ static void sleep_until(struct publisher *publisher, int64_t now_ns, int64_t unt
   (void)pthread_mutex_lock(&publisher->mutex);
   for (struct publisher_project *project = publisher->projects; project; project = project->next) {
     describe(publisher, project, now_ns, &project->status);
+    project->known_elected = publisher_project_serves(project);
     if (project->dirty.len > 0 || project->all_dirty || project->rung)
       until_ns = now_ns;
   }

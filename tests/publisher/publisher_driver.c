@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: Apache-2.0
  *
  * Reads one command a line, answers one line each:
- *   open ROOT | append AGENT COUNT [PADDING] | raw AGENT TEXT | view AGENT | ring AGENT
+ *   open ROOT | append[_and_die] AGENT COUNT [PADDING] | raw AGENT TEXT | view AGENT | ring AGENT
  *   attach SLOT URL [core] [sync] [ca=FILE] [creds=FILE] [STREAM]
  *   status SLOT | flush SLOT MS | detach SLOT MS | said
  *   resend SINCE_NS | assume | retry | letters | host | fork | become_child
@@ -142,6 +142,8 @@ static void append(char *const words[WORDS]) {
   }
   if (append_text(agent, text, &error) == 0) {
     tell(agent);
+    if (strcmp(words[0], "append_and_die") == 0)
+      (void)raise(SIGKILL);
     printf("ok\n");
   } else {
     answer_error(&error);
@@ -362,7 +364,7 @@ static void obey(char *line) {
       printf("ok\n");
     else
       answer_error(&error);
-  } else if (strcmp(words[0], "append") == 0) {
+  } else if (strncmp(words[0], "append", 6) == 0) {
     append(words);
   } else if (strcmp(words[0], "raw") == 0) {
     raw(words[1], raw_text ? raw_text : "");

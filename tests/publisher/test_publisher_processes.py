@@ -98,6 +98,19 @@ class Elected(BrokerTest):
         self.assertIn("newcomer\n", self.folder(".doorbell").read_text())
         wait_for(lambda: client.count() == 5, "the new agent's events, before the next round of all agents")
 
+    def test_a_process_that_dies_right_after_a_record_has_rung(self):
+        """Its own thread would ring a moment later, and all agents are looked at twice a minute only."""
+        server = self.make_server()
+        client = self.make_client(server)
+        client.make_stream()
+        _, second = self.two(server)
+        with self.assertRaises(AssertionError):
+            second.call("append_and_die newcomer 4")
+        self.drivers.remove(second)
+        second.close()
+        self.assertIn("newcomer\n", self.folder(".doorbell").read_text())
+        wait_for(lambda: client.count() == 5, "its events")
+
     def test_a_publisher_with_a_wrong_url_gives_way_to_one_with_the_right(self):
         server = self.make_server()
         client = self.make_client(server)
