@@ -1,15 +1,17 @@
 # broker_cluster.py - a cluster of three, whose stream loses its leader again and again.
 #
 # SPDX-License-Identifier: Apache-2.0
+import contextlib
 import json
+import re
 import subprocess
 
 from broker_faults import run
 from broker_support import Client, wait_for
-from broker_world import SHORT_WINDOW_NS, World
+from broker_world import AGENTS, SHORT_WINDOW_NS, HostProcess, World
 from ports import free_ports
 
-LOSSES, CHANGES = 10, 40
+LOSSES, CHANGES, PROCESSES = 10, 40, 10
 PATIENCE_S = 180  # three servers and an election, on a machine that has other things to do
 NODES = ("n1", "n2", "n3")
 CONFIG = """
@@ -86,7 +88,25 @@ class Cluster:
             self.kill_node(name)
 
 
-def with_cluster(scratch, name, work):
+@contextlib.contextmanager
+def others_recording(world, count):
+    """So many more host processes, which record for the same agents."""
+    others = []
+    try:
+        for _ in range(count):
+            others.append(HostProcess(world.root, **world.config))
+            others[-1].ask("begin", agents=AGENTS, pause_s=0.01)
+        yield
+        for other in others:
+            ended = other.ask("end")
+            assert not ended["refused"], ended["refused"][:3]
+            world.told += ended["recorded"]
+    finally:
+        for other in others:
+            other.close()
+
+
+def with_cluster(scratch, name, work, processes=1):
     """A stream with three replicas, and `work` while events flow."""
     folder = scratch / "cluster"
     folder.mkdir()
@@ -94,7 +114,8 @@ def with_cluster(scratch, name, work):
 
     def record_meanwhile(world):
         world.begin(pause_s=0.001)
-        work(world, cluster)
+        with others_recording(world, processes - 1):
+            work(world, cluster)
         world.end()
         world.settle()
 
@@ -105,23 +126,37 @@ def with_cluster(scratch, name, work):
             "max_consumers": -1, "max_msgs": -1, "max_bytes": -1, "max_age": 0, "max_msg_size": -1,
             "num_replicas": 3, "discard": "old", "duplicate_window": SHORT_WINDOW_NS}), "the stream", PATIENCE_S)
         wait_for(cluster.whole, "its replicas", PATIENCE_S)
-        world = World(name, scratch, server=cluster, make_stream=False, url=cluster.every_url)
+        world = World(name, scratch, server=cluster, make_stream=False, url=cluster.every_url, lock_timeout_ms=60000)
         return run(world, record_meanwhile)
     finally:
         cluster.kill()
 
 
-def leaders_lost(scratch):
+def lose_leaders(world, cluster):
     """kill -9 of the stream's leader, ten times."""
-    def work(world, cluster):
-        for _ in range(LOSSES):
-            world.record_more(100)
-            leader = wait_for(cluster.leader, "a leader", PATIENCE_S)
-            cluster.kill_node(leader)
-            wait_for(lambda lost=leader: (cluster.leader() or lost) != lost, "another leader", PATIENCE_S)
-            cluster.start_node(leader)
-            wait_for(cluster.whole, "the replicas to be up to date", PATIENCE_S)
-    return with_cluster(scratch, f"{LOSSES} leaders lost", work)
+    for _ in range(LOSSES):
+        world.record_more(100)
+        leader = wait_for(cluster.leader, "a leader", PATIENCE_S)
+        cluster.kill_node(leader)
+        wait_for(lambda lost=leader: (cluster.leader() or lost) != lost, "another leader", PATIENCE_S)
+        cluster.start_node(leader)
+        wait_for(cluster.whole, "the replicas to be up to date", PATIENCE_S)
+
+
+def leaders_lost(scratch):
+    return with_cluster(scratch, f"{LOSSES} leaders lost", lose_leaders)
+
+
+def server_version():
+    said = subprocess.run(["nats-server", "--version"], check=True, stdout=subprocess.PIPE, text=True).stdout
+    return tuple(int(part) for part in re.search(r"(\d+)\.(\d+)", said).groups())
+
+
+def leaders_lost_by_a_crowd(scratch):
+    if server_version() < (2, 10):
+        print("SKIP: leaders lost by a crowd: nats-server 2.9.10 then loses events that it acknowledged")
+        return []
+    return with_cluster(scratch, f"{LOSSES} leaders, {PROCESSES} processes", lose_leaders, PROCESSES)
 
 
 def leaders_changed(scratch):
@@ -134,4 +169,4 @@ def leaders_changed(scratch):
     return with_cluster(scratch, f"{CHANGES} leaders step down", work)
 
 
-FAULTS = [leaders_changed, leaders_lost]
+FAULTS = [leaders_changed, leaders_lost, leaders_lost_by_a_crowd]
