@@ -300,7 +300,7 @@ static void keep_what_is_done(struct agent *agent) {
   (void)checkpoint_point_sync(&point);
 }
 
-/* Damage was met, and the way out is known: what follows succeeds or fails by itself. */
+/* Damage was met, and what to do is known: what follows succeeds or fails by itself. */
 static int forget_error(struct error *error) {
   if (error)
     *error = (struct error){0};
@@ -517,7 +517,7 @@ void agent_follow_rewrite(struct agent *agent) {
 
   unload(agent);
   agent_log_close(&agent->log);
-  /* what does not fit in one turn is folded by whoever comes next */
+  /* what does not fit in one turn is folded by the next caller */
   agent->in_turns = true;
   begin_pace(agent);
   result = refresh(agent, NULL);

@@ -7,7 +7,7 @@
  * log's length.  The head says how far the log is folded; it is stored often, synced never, and so
  * believed only while the file system is known to have stayed mounted since.  Two slots, written in
  * turn, say the same of a place up to which log and keys are on disk: a process that knows nothing more
- * goes on from there.  Behind them the table of keys (key_pages.h).  Slots are true for as long as
+ * goes on from there.  After them comes the table of keys (key_pages.h).  Slots are true for as long as
  * the table only gains entries and the log only grows: whatever else happens to either begins a new
  * file, without slots. Calls are made under the agent's exclusive lock unless said otherwise. */
 #ifndef KAIZEN_CHECKPOINT_H

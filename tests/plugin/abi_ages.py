@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # The same commands are given to each pair in a project of its own.  What a host prints as JSON, its exit status and
-# what is in the logs afterwards are the same with any plugin, but for members that docs/abi.md lets a later one add.
+# what is in the logs afterwards are the same with any plugin, except for members that docs/abi.md lets a later one add.
 # tests/plugin/abi-1.0 has the programs of that day, made by qa/freeze-abi; they run on x86-64 with glibc.
 import hashlib
 import json

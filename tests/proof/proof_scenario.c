@@ -180,7 +180,7 @@ static void setup_index(struct world *world) {
   in_the_world(world, run_one);
 }
 
-/* Records so long that the stop behind two of them makes them durable; then recording goes on. */
+/* Records so long that the stop after two of them makes them durable; then recording goes on. */
 static void run_index(struct world *world) {
   static char session[9000];
 

@@ -347,7 +347,7 @@ Test(agent, a_rebuild_that_was_killed_goes_on_where_it_was) {
   project_close(&later);
 }
 
-/* Is the lock to be had while another process, which has begun, has not come to the end? */
+/* Is the lock available while another process, which has begun, has not come to the end? */
 static bool lock_is_let_go(int done) {
   struct agent_lock lock;
   bool between = false;

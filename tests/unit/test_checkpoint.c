@@ -375,7 +375,7 @@ Test(checkpoint, the_head_is_believed_while_anybody_has_had_the_file_open_since)
   checkpoint_close(&checkpoint);
   expect_end("nobody has", &later_life, 0);
   checkpoint_close(&checkpoint);
-  expect_end("it was opened anew, by another", &this_life, 0);
+  expect_end("it was opened again, by another", &this_life, 0);
 }
 
 Test(checkpoint, a_head_that_was_written_to_another_file_is_not_believed) {
