@@ -5,16 +5,28 @@
 
 #include <string.h>
 
-/* Claude Code, and hosts that took its names over. */
+/* ---- the family of Claude Code: hosts that took over its names, each with what differs ------- */
+
+/* clang-format off */
+#define CLAUDE_EVENTS \
+  {"SessionStart", HOOK_SESSION_START}, {"UserPromptSubmit", HOOK_TURN_START}, \
+  {"Stop", HOOK_TURN_END}, {"SubagentStart", HOOK_AGENT_START}, \
+  {"SubagentStop", HOOK_AGENT_END}, {"SessionEnd", HOOK_SESSION_END}
+/* the same events, except the prompt's, as Cursor writes them */
+#define CURSOR_EVENTS \
+  {"sessionStart", HOOK_SESSION_START}, {"stop", HOOK_TURN_END}, \
+  {"subagentStart", HOOK_AGENT_START}, {"subagentStop", HOOK_AGENT_END}, \
+  {"sessionEnd", HOOK_SESSION_END}
+#define CLAUDE_FIELDS \
+  [HOOK_FIELD_EVENT] = {"hook_event_name"}, [HOOK_FIELD_SESSION] = {"session_id"}, \
+  [HOOK_FIELD_FOLDER] = {"cwd"}, [HOOK_FIELD_CONTINUED] = {"stop_hook_active"}, \
+  [HOOK_FIELD_SOURCE] = {"source"}, [HOOK_FIELD_ASKED] = {"prompt"}
+/* clang-format on */
+
 static const struct hook_event_name claude_events[] = {
-    {"SessionStart", HOOK_SESSION_START},
-    {"UserPromptSubmit", HOOK_TURN_START},
-    {"Stop", HOOK_TURN_END},
+    CLAUDE_EVENTS,
     {"StopFailure", HOOK_TURN_FAILURE},
     {"Interrupt", HOOK_TURN_ABORTED},
-    {"SubagentStart", HOOK_AGENT_START},
-    {"SubagentStop", HOOK_AGENT_END},
-    {"SessionEnd", HOOK_SESSION_END},
     {NULL, HOOK_IGNORED},
 };
 
@@ -27,17 +39,12 @@ static const struct hook_host claude_code = {
     .events = claude_events,
     .fields =
         {
-            [HOOK_FIELD_EVENT] = {"hook_event_name"},
-            [HOOK_FIELD_SESSION] = {"session_id"},
+            CLAUDE_FIELDS,
             [HOOK_FIELD_TURN] = {"prompt_id"},
             [HOOK_FIELD_AGENT_ID] = {"agent_id"},
             [HOOK_FIELD_AGENT_NAME] = {"agent_type"},
-            [HOOK_FIELD_FOLDER] = {"cwd"},
             [HOOK_FIELD_MODEL] = {"model"},
             [HOOK_FIELD_ERROR] = {"error"},
-            [HOOK_FIELD_CONTINUED] = {"stop_hook_active"},
-            [HOOK_FIELD_SOURCE] = {"source"},
-            [HOOK_FIELD_ASKED] = {"prompt"},
             [HOOK_FIELD_ANSWERED] = {"last_assistant_message", "error"},
         },
 };
@@ -50,20 +57,63 @@ static const struct hook_host codex = {
     .events = claude_events,
     .fields =
         {
-            [HOOK_FIELD_EVENT] = {"hook_event_name"},
-            [HOOK_FIELD_SESSION] = {"session_id"},
+            CLAUDE_FIELDS,
             [HOOK_FIELD_TURN] = {"turn_id"},
             [HOOK_FIELD_AGENT_ID] = {"agent_id"},
             [HOOK_FIELD_AGENT_NAME] = {"agent_type"},
-            [HOOK_FIELD_FOLDER] = {"cwd"},
             [HOOK_FIELD_MODEL] = {"model"},
             [HOOK_FIELD_ERROR] = {"error"},
-            [HOOK_FIELD_CONTINUED] = {"stop_hook_active"},
-            [HOOK_FIELD_SOURCE] = {"source"},
-            [HOOK_FIELD_ASKED] = {"prompt"},
             [HOOK_FIELD_ANSWERED] = {"last_assistant_message"},
         },
 };
+
+static const struct hook_host qwen = {
+    .name = "qwen",
+    .family = "qwen",
+    .folder_variable = "QWEN_PROJECT_DIR",
+    .events = claude_events,
+    .fields =
+        {
+            CLAUDE_FIELDS,
+            [HOOK_FIELD_TURN] = {"prompt_id"},
+            [HOOK_FIELD_AGENT_ID] = {"agent_id"},
+            [HOOK_FIELD_AGENT_NAME] = {"agent_type"},
+            [HOOK_FIELD_MODEL] = {"model"},
+            [HOOK_FIELD_ERROR] = {"error"},
+            [HOOK_FIELD_ANSWERED] = {"last_assistant_message", "error"},
+        },
+};
+
+static const struct hook_host droid = {
+    .name = "droid",
+    .family = "droid",
+    .folder_variable = "FACTORY_PROJECT_DIR",
+    .events = claude_events,
+    .fields =
+        {
+            CLAUDE_FIELDS,
+            [HOOK_FIELD_AGENT_ID] = {"agent_id"},
+            [HOOK_FIELD_AGENT_NAME] = {"agent_type", "agent_name"},
+            [HOOK_FIELD_MODEL] = {"model"},
+            [HOOK_FIELD_ANSWERED] = {"last_assistant_message"},
+        },
+};
+
+static const struct hook_host kimi = {
+    .name = "kimi",
+    .family = "kimi",
+    .says_outcome = true,
+    .events = claude_events,
+    .fields =
+        {
+            CLAUDE_FIELDS,
+            [HOOK_FIELD_AGENT_NAME] = {"agent_name"},
+            [HOOK_FIELD_ERROR] = {"error_type"},
+            [HOOK_FIELD_ANSWERED] = {"response", "error_type"},
+        },
+};
+
+/* ---- the others ----------------------------------------------------------------------------- */
 
 static const struct hook_event_name codex_notify_events[] = {
     {"agent-turn-complete", HOOK_TURN_END},
@@ -115,19 +165,9 @@ static const struct hook_host gemini = {
 };
 
 static const struct hook_event_name cursor_events[] = {
-    {"sessionStart", HOOK_SESSION_START},
+    CURSOR_EVENTS,
     {"beforeSubmitPrompt", HOOK_TURN_START},
-    {"stop", HOOK_TURN_END},
-    {"subagentStart", HOOK_AGENT_START},
-    {"subagentStop", HOOK_AGENT_END},
-    {"sessionEnd", HOOK_SESSION_END},
-    /* the names under which it runs the hooks of Claude Code's settings */
-    {"SessionStart", HOOK_SESSION_START},
-    {"UserPromptSubmit", HOOK_TURN_START},
-    {"Stop", HOOK_TURN_END},
-    {"SubagentStart", HOOK_AGENT_START},
-    {"SubagentStop", HOOK_AGENT_END},
-    {"SessionEnd", HOOK_SESSION_END},
+    CLAUDE_EVENTS, /* the names under which it runs the hooks of Claude Code's settings */
     {NULL, HOOK_IGNORED},
 };
 
@@ -162,15 +202,10 @@ static const struct hook_event_name copilot_events[] = {
     {"subagentStop", HOOK_AGENT_END},
     {"errorOccurred", HOOK_ERROR},
     {"sessionEnd", HOOK_SESSION_END},
-    {"SessionStart", HOOK_SESSION_START},
-    {"UserPromptSubmit", HOOK_TURN_START},
+    CLAUDE_EVENTS,
     {"UserPromptSubmitted", HOOK_TURN_START},
     {"AgentStop", HOOK_TURN_END},
-    {"Stop", HOOK_TURN_END},
-    {"SubagentStart", HOOK_AGENT_START},
-    {"SubagentStop", HOOK_AGENT_END},
     {"ErrorOccurred", HOOK_ERROR},
-    {"SessionEnd", HOOK_SESSION_END},
     {NULL, HOOK_IGNORED},
 };
 
@@ -290,67 +325,6 @@ static const struct hook_host openclaw = {
         },
 };
 
-static const struct hook_host qwen = {
-    .name = "qwen",
-    .family = "qwen",
-    .folder_variable = "QWEN_PROJECT_DIR",
-    .events = claude_events,
-    .fields =
-        {
-            [HOOK_FIELD_EVENT] = {"hook_event_name"},
-            [HOOK_FIELD_SESSION] = {"session_id"},
-            [HOOK_FIELD_TURN] = {"prompt_id"},
-            [HOOK_FIELD_AGENT_ID] = {"agent_id"},
-            [HOOK_FIELD_AGENT_NAME] = {"agent_type"},
-            [HOOK_FIELD_FOLDER] = {"cwd"},
-            [HOOK_FIELD_MODEL] = {"model"},
-            [HOOK_FIELD_ERROR] = {"error"},
-            [HOOK_FIELD_CONTINUED] = {"stop_hook_active"},
-            [HOOK_FIELD_SOURCE] = {"source"},
-            [HOOK_FIELD_ASKED] = {"prompt"},
-            [HOOK_FIELD_ANSWERED] = {"last_assistant_message", "error"},
-        },
-};
-
-static const struct hook_host droid = {
-    .name = "droid",
-    .family = "droid",
-    .folder_variable = "FACTORY_PROJECT_DIR",
-    .events = claude_events,
-    .fields =
-        {
-            [HOOK_FIELD_EVENT] = {"hook_event_name"},
-            [HOOK_FIELD_SESSION] = {"session_id"},
-            [HOOK_FIELD_AGENT_ID] = {"agent_id"},
-            [HOOK_FIELD_AGENT_NAME] = {"agent_type", "agent_name"},
-            [HOOK_FIELD_FOLDER] = {"cwd"},
-            [HOOK_FIELD_MODEL] = {"model"},
-            [HOOK_FIELD_CONTINUED] = {"stop_hook_active"},
-            [HOOK_FIELD_SOURCE] = {"source"},
-            [HOOK_FIELD_ASKED] = {"prompt"},
-            [HOOK_FIELD_ANSWERED] = {"last_assistant_message"},
-        },
-};
-
-static const struct hook_host kimi = {
-    .name = "kimi",
-    .family = "kimi",
-    .says_outcome = true,
-    .events = claude_events,
-    .fields =
-        {
-            [HOOK_FIELD_EVENT] = {"hook_event_name"},
-            [HOOK_FIELD_SESSION] = {"session_id"},
-            [HOOK_FIELD_AGENT_NAME] = {"agent_name"},
-            [HOOK_FIELD_FOLDER] = {"cwd"},
-            [HOOK_FIELD_ERROR] = {"error_type"},
-            [HOOK_FIELD_CONTINUED] = {"stop_hook_active"},
-            [HOOK_FIELD_SOURCE] = {"source"},
-            [HOOK_FIELD_ASKED] = {"prompt"},
-            [HOOK_FIELD_ANSWERED] = {"response", "error_type"},
-        },
-};
-
 /* By the name of the file that it runs, or by the payload. */
 static const struct hook_event_name cline_events[] = {
     {"agent_start", HOOK_TURN_START},
@@ -409,19 +383,8 @@ static const struct hook_host windsurf = {
 };
 
 static const struct hook_event_name unknown_events[] = {
-    {"SessionStart", HOOK_SESSION_START},
-    {"UserPromptSubmit", HOOK_TURN_START},
-    {"Stop", HOOK_TURN_END},
-    {"StopFailure", HOOK_TURN_FAILURE},
-    {"SubagentStart", HOOK_AGENT_START},
-    {"SubagentStop", HOOK_AGENT_END},
-    {"SessionEnd", HOOK_SESSION_END},
-    {"sessionStart", HOOK_SESSION_START},
-    {"userPromptSubmit", HOOK_TURN_START},
-    {"stop", HOOK_TURN_END},
-    {"subagentStart", HOOK_AGENT_START},
-    {"subagentStop", HOOK_AGENT_END},
-    {"sessionEnd", HOOK_SESSION_END},
+    CLAUDE_EVENTS,        {"StopFailure", HOOK_TURN_FAILURE},
+    CURSOR_EVENTS,        {"userPromptSubmit", HOOK_TURN_START},
     {NULL, HOOK_IGNORED},
 };
 

@@ -127,9 +127,7 @@ class Broker(BrokerTest):
         self.assertEqual((config["storage"], config["num_replicas"]), ("file", 1))
 
     def test_init_refuses_where_another_stream_is_in_the_way(self):
-        server = self.make_server()
-        client = self.make_client(server)
-        client.make_stream("OTHER", subjects=["activity.kaizen.metrics.*"])
+        server, client = self.make_broker("OTHER", subjects=["activity.kaizen.metrics.*"])
         report = self.report(f"init {server.url} ACTIVITY_EVENTS 1", -1)
         self.assertEqual(report["action"], "refused")
         self.assertIn("OTHER", report["reason"])

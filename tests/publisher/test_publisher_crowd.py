@@ -19,8 +19,7 @@ class Crowd(BrokerTest):
     def test_events_of_more_agents_than_descriptors_are_all_sent(self):
         server = self.make_server()
         client = self.make_client(server)
-        driver = self.make_driver(below=("prlimit", f"--nofile={LIMIT}:{LIMIT}"))
-        driver.ok(f"attach 0 {server.url}")
+        driver = self.make_publisher(server, below=("prlimit", f"--nofile={LIMIT}:{LIMIT}"))
         for i in range(AGENTS):  # every one of them waits in the window: there is no stream yet
             driver.ok(f"append agent-{i} 2")
         wait_for(lambda: "no stream" in driver.json("status 0")["reason"], "the first to be refused")
@@ -32,11 +31,8 @@ class Crowd(BrokerTest):
         self.assertNotIn("oo many open files", driver.call("said"))
 
     def test_locks_that_others_hold_delay_no_other_agent(self):
-        server = self.make_server()
-        client = self.make_client(server)
-        client.make_stream()
-        driver = self.make_driver()
-        driver.ok(f"attach 0 {server.url}")
+        server, client = self.make_broker()
+        driver = self.make_publisher(server)
         for i in range(60):
             driver.ok(f"append agent-{i} 1")
         self.assertEqual(driver.flush(), (0, 0))
@@ -60,11 +56,8 @@ class Crowd(BrokerTest):
         self.assertEqual(driver.flush(), (0, 0))
 
     def test_an_agent_that_was_at_rest_goes_on_under_the_same_token(self):
-        server = self.make_server()
-        client = self.make_client(server)
-        client.make_stream()
-        driver = self.make_driver()
-        driver.ok(f"attach 0 {server.url}")
+        server, client = self.make_broker()
+        driver = self.make_publisher(server)
         for i in range(40):  # more than are kept open: those before are put to rest at once
             driver.ok(f"append agent-{i} 1")
         self.assertEqual(driver.flush(), (0, 0))

@@ -15,11 +15,8 @@ class Delivery(BrokerTest):
         return [payload["id"] for _, payload in client.messages()]
 
     def test_events_arrive_once_and_in_the_order_of_their_log(self):
-        server = self.make_server()
-        client = self.make_client(server)
-        client.make_stream()
-        driver = self.make_driver()
-        driver.ok(f"attach 0 {server.url}")
+        server, client = self.make_broker()
+        driver = self.make_publisher(server)
         for _ in range(10):
             for agent in ("coach", "scribe", "judge"):
                 driver.ok(f"append {agent} 7")
@@ -33,12 +30,9 @@ class Delivery(BrokerTest):
             self.assertEqual(headers["Nats-Msg-Id"], payload["id"])
 
     def test_a_broker_that_starts_later_gets_everything_in_order(self):
-        server = self.make_server()
-        client = self.make_client(server)
-        client.make_stream()
+        server, client = self.make_broker()
         server.kill()
-        driver = self.make_driver()
-        driver.ok(f"attach 0 {server.url}")
+        driver = self.make_publisher(server)
         driver.ok("append coach 300")
         wait_for(lambda: "no broker answers" in driver.json("status 0")["reason"], "the reason in the status")
         self.assertFalse(driver.json("status 0")["hopeless"], "it may come back")
@@ -50,8 +44,7 @@ class Delivery(BrokerTest):
     def test_events_wait_for_a_stream_and_then_keep_their_order(self):
         server = self.make_server()
         client = self.make_client(server)
-        driver = self.make_driver()
-        driver.ok(f"attach 0 {server.url}")
+        driver = self.make_publisher(server)
         driver.ok("append coach 500")
         driver.ok("append scribe 500")
         wait_for(lambda: "no stream takes" in driver.json("status 0")["reason"], "the reason in the status")
@@ -85,8 +78,7 @@ class Delivery(BrokerTest):
     def test_a_broker_killed_again_and_again_gets_every_event_once(self):
         server = self.make_server()
         self.make_client(server).make_stream()
-        driver = self.make_driver()
-        driver.ok(f"attach 0 {server.url}")
+        driver = self.make_publisher(server)
         for _ in range(6):
             driver.ok("append coach 3000")
             server.kill()
@@ -98,26 +90,20 @@ class Delivery(BrokerTest):
         self.assertEqual((view["marked"], view["acknowledged"]), (19200, 19200))
 
     def test_a_restarted_process_goes_on_behind_what_was_acknowledged(self):
-        server = self.make_server()
-        client = self.make_client(server)
-        client.make_stream(duplicate_window=100_000_000)
+        server, client = self.make_broker(duplicate_window=100_000_000)
         for _ in range(3):
-            driver = self.make_driver()
-            driver.ok(f"attach 0 {server.url}")
+            driver = self.make_publisher(server)
             driver.ok("append coach 100")
             self.assertEqual(driver.flush(), (0, 0))
             driver.kill()
         self.assertEqual(self.ids_in_stream(client), self.marked_ids("coach"))
 
     def test_a_marked_line_without_the_doorbell_is_found_at_take_over(self):
-        server = self.make_server()
-        client = self.make_client(server)
-        client.make_stream()
+        server, client = self.make_broker()
         writer = self.make_driver()
         writer.ok("append coach 10")
         self.folder(".doorbell").unlink()
-        driver = self.make_driver()
-        driver.ok(f"attach 0 {server.url}")
+        driver = self.make_publisher(server)
         self.assertEqual(driver.flush(), (0, 0))
         self.assertEqual(client.count(), 10)
 
@@ -144,9 +130,7 @@ class Delivery(BrokerTest):
         self.assertEqual(driver.flush(), (0, 0))
 
     def test_a_durable_log_is_sent_all_the_same(self):
-        server = self.make_server()
-        client = self.make_client(server)
-        client.make_stream()
+        server, client = self.make_broker()
         driver = self.make_driver()
         driver.ok(f"attach 0 {server.url} sync")
         for _ in range(20):
@@ -156,9 +140,7 @@ class Delivery(BrokerTest):
 
     @unittest.skipUnless(may_trace(), "strace is missing or may not trace here")
     def test_what_a_killed_recorder_left_is_durable_before_it_is_sent(self):
-        server = self.make_server()
-        client = self.make_client(server)
-        client.make_stream()
+        server, client = self.make_broker()
         # every fdatasync of this process fails; it appends without one, as a recorder that was killed before it
         driver = self.make_driver(below=["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=fdatasync",
                                          "-e", "inject=fdatasync:error=EIO"])
@@ -175,11 +157,8 @@ class Delivery(BrokerTest):
         self.assertEqual(driver.view("coach")["pending"], 3)
 
     def test_bytes_that_are_not_committed_are_not_sent(self):
-        server = self.make_server()
-        client = self.make_client(server)
-        client.make_stream()
-        driver = self.make_driver()
-        driver.ok(f"attach 0 {server.url}")
+        server, client = self.make_broker()
+        driver = self.make_publisher(server)
         driver.ok("append coach 1")
         driver.ok("append scribe 1")
         self.assertEqual(driver.flush(), (0, 0))

@@ -54,9 +54,7 @@ class Faults(BrokerTest):
         return mine
 
     def test_a_call_that_fails_for_a_while_delays_events_and_loses_none(self):
-        server = self.make_server()
-        client = self.make_client(server)
-        client.make_stream()
+        server, client = self.make_broker()
         begun = self.begin(server, FOR_A_WHILE, "2..4")
         for case, root, writer, driver in begun:
             if not case.startswith("fdatasync"):
@@ -71,9 +69,7 @@ class Faults(BrokerTest):
                 self.assertEqual(len(mine), 8, case)
 
     def test_events_arrive_from_the_next_process_when_a_call_fails_for_ever(self):
-        server = self.make_server()
-        client = self.make_client(server)
-        client.make_stream()
+        server, client = self.make_broker()
         begun = self.begin(server, CASES, "2+")
         for case, root, writer, driver in begun:
             driver.flush(ms=500)
@@ -130,7 +126,7 @@ class Faults(BrokerTest):
         driver.ok("append coach 1")
         driver.ok("append other 2")
         driver.ok(f"attach 0 {server.url}")
-        wait_for(lambda: "16 MiB of dead letters are the limit" in driver.call("said"), "the limit is told")
+        wait_for(lambda: "have reached the limit of 16 MiB" in driver.call("said"), "the limit is told")
         wait_for(lambda: driver.view("other")["pending"] == 0, "the other agent's events")
         wait_for(lambda: driver.view("coach")["acknowledged"] == 1, "the event before the refused one")
         view = driver.view("coach")

@@ -25,9 +25,7 @@ class Elected(BrokerTest):
         return first, second
 
     def test_one_of_two_processes_publishes_what_both_record(self):
-        server = self.make_server()
-        client = self.make_client(server)
-        client.make_stream()
+        server, client = self.make_broker()
         first, second = self.two(server)
         for _ in range(20):
             first.ok("append coach 3")
@@ -55,9 +53,7 @@ class Elected(BrokerTest):
         self.assertNotIn("libnats", maps(second))
 
     def test_a_killed_publisher_is_replaced_also_when_its_children_live_on(self):
-        server = self.make_server()
-        client = self.make_client(server)
-        client.make_stream()
+        server, client = self.make_broker()
         first, second = self.two(server)
         child = int(first.call("fork"))
         try:
@@ -89,9 +85,7 @@ class Elected(BrokerTest):
         self.assertEqual([payload["id"] for _, payload in client.messages()], self.marked_ids("coach"))
 
     def test_an_unattached_process_is_heard_by_its_ring(self):
-        server = self.make_server()
-        client = self.make_client(server)
-        client.make_stream()
+        server, client = self.make_broker()
         first, _ = self.two(server)
         writer = self.make_driver()
         writer.ok("append newcomer 4")
@@ -112,9 +106,7 @@ class Elected(BrokerTest):
         wait_for(lambda: client.count() == 5, "its events")
 
     def test_a_publisher_with_a_wrong_url_gives_way_to_one_with_the_right(self):
-        server = self.make_server()
-        client = self.make_client(server)
-        client.make_stream()
+        server, client = self.make_broker()
         wrong, right = self.make_driver(), self.make_driver()
         wrong.ok("attach 0 nats://127.0.0.1:9")
         wrong.ok("append coach 5")
@@ -126,11 +118,8 @@ class Elected(BrokerTest):
         self.assertEqual([payload["id"] for _, payload in client.messages()], self.marked_ids("coach"))
 
     def test_two_configurations_in_one_process_elect_one_publisher(self):
-        server = self.make_server()
-        client = self.make_client(server)
-        client.make_stream()
-        driver = self.make_driver()
-        driver.ok(f"attach 0 {server.url}")
+        server, client = self.make_broker()
+        driver = self.make_publisher(server)
         driver.ok("append coach 1")
         self.assertEqual(driver.flush(0), (0, 0))
         driver.ok(f"attach 1 {server.url},nats://127.0.0.1:9")
@@ -144,9 +133,7 @@ class Elected(BrokerTest):
         self.assertEqual([payload["id"] for _, payload in client.messages()], self.marked_ids("coach"))
 
     def test_two_instances_on_one_project_share_thread_and_connection(self):
-        server = self.make_server()
-        client = self.make_client(server)
-        client.make_stream()
+        server, client = self.make_broker()
         driver = self.make_driver()
         for slot in range(4):
             driver.ok(f"attach {slot} {server.url}")
@@ -161,9 +148,7 @@ class Elected(BrokerTest):
             driver.call(f"detach {slot} 10000")
 
     def test_a_child_that_attaches_for_itself_publishes(self):
-        server = self.make_server()
-        client = self.make_client(server)
-        client.make_stream()
+        server, client = self.make_broker()
         first, second = self.two(server)
         second.call("become_child")
         second.ok(f"attach 0 {server.url}")
@@ -175,20 +160,16 @@ class Elected(BrokerTest):
 
 class Copied(BrokerTest):
     def copied(self, server):
-        driver = self.make_driver()
-        driver.ok(f"attach 0 {server.url}")
+        driver = self.make_publisher(server)
         driver.ok("append coach 30")
         self.assertEqual(driver.flush(), (0, 0))
         copy = self.scratch / "copy"
         subprocess.run(["cp", "-a", self.root, copy], check=True)
-        other = self.make_driver(copy)
-        other.ok(f"attach 0 {server.url}")
+        other = self.make_publisher(server, copy)
         return driver, other, copy
 
     def test_a_copied_tree_does_not_send_its_history_again(self):
-        server = self.make_server()
-        client = self.make_client(server)
-        client.make_stream(duplicate_window=100_000_000)
+        server, client = self.make_broker(duplicate_window=100_000_000)
         _, other, _ = self.copied(server)
         other.ok("append coach 3")
         self.assertEqual(other.flush(), (0, 0))
@@ -216,8 +197,7 @@ class Copied(BrokerTest):
         copy = self.scratch / "copy"
         subprocess.run(["cp", "-a", self.root, copy], check=True)
         client.make_stream()
-        other = self.make_driver(copy)
-        other.ok(f"attach 0 {server.url}")
+        other = self.make_publisher(server, copy)
         other.ok("append scribe 2")
         other.ok("ring coach")
         self.assertEqual(other.flush(), (0, 0))
@@ -227,9 +207,7 @@ class Copied(BrokerTest):
         self.assertEqual(other.view("coach")["held"], 5)
 
     def test_held_events_are_sent_when_somebody_says_so(self):
-        server = self.make_server()
-        client = self.make_client(server)
-        client.make_stream()
+        server, client = self.make_broker()
         _, other, copy = self.copied(server)
         client.subscribe()  # the stream keeps no id twice: the original sent the same
         self.assertEqual(other.call("resend 0"), "30")
@@ -239,9 +217,7 @@ class Copied(BrokerTest):
         self.assertEqual([client.next_event()["id"] for _ in range(30)], self.marked_ids("coach", copy))
 
     def test_held_events_are_taken_as_sent_when_somebody_says_so(self):
-        server = self.make_server()
-        client = self.make_client(server)
-        client.make_stream(duplicate_window=100_000_000)
+        server, client = self.make_broker(duplicate_window=100_000_000)
         _, other, _ = self.copied(server)
         self.assertEqual(other.call("assume"), "30")
         self.assertEqual(other.view("coach")["acknowledged"], 30)
@@ -250,9 +226,7 @@ class Copied(BrokerTest):
         self.assertEqual(client.count(), 31)
 
     def test_held_events_stay_held_when_newer_ones_are_sent_again(self):
-        server = self.make_server()
-        client = self.make_client(server)
-        client.make_stream(duplicate_window=100_000_000)
+        server, client = self.make_broker(duplicate_window=100_000_000)
         _, other, copy = self.copied(server)
         other.ok("append coach 5")
         self.assertEqual(other.flush(), (0, 0))
@@ -265,14 +239,11 @@ class Copied(BrokerTest):
         self.assertEqual(other.view("coach")["held"], 30)
 
     def test_marked_lines_without_a_state_are_not_sent(self):
-        server = self.make_server()
-        client = self.make_client(server)
-        client.make_stream()
+        server, client = self.make_broker()
         writer = self.make_driver()
         writer.ok("append coach 5")
         (self.folder("coach") / ".state").unlink()
-        driver = self.make_driver()
-        driver.ok(f"attach 0 {server.url}")
+        driver = self.make_publisher(server)
         driver.ok("append scribe 1")
         self.assertEqual(driver.flush(), (0, 0))
         self.assertEqual(client.count(), 1)
@@ -289,11 +260,8 @@ class Rewritten(BrokerTest):
         spare.rename(log)
 
     def test_after_a_prune_by_others_new_events_go_on_and_old_ones_stay_sent(self):
-        server = self.make_server()
-        client = self.make_client(server)
-        client.make_stream(duplicate_window=100_000_000)
-        driver = self.make_driver()
-        driver.ok(f"attach 0 {server.url}")
+        server, client = self.make_broker(duplicate_window=100_000_000)
+        driver = self.make_publisher(server)
         driver.ok("append coach 200")
         self.assertEqual(driver.flush(), (0, 0))
         before = self.marked_ids("coach")
@@ -353,11 +321,8 @@ class Rewritten(BrokerTest):
         self.assertEqual(sent, {event_id: written[event_id] for event_id in sent})
 
     def test_when_every_known_line_is_gone_the_rest_is_sent_from_the_beginning(self):
-        server = self.make_server()
-        client = self.make_client(server)
-        client.make_stream(duplicate_window=100_000_000)
-        driver = self.make_driver()
-        driver.ok(f"attach 0 {server.url}")
+        server, client = self.make_broker(duplicate_window=100_000_000)
+        driver = self.make_publisher(server)
         driver.ok("append coach 100")
         self.assertEqual(driver.flush(), (0, 0))
         driver.ok("append scratch 7")
@@ -389,12 +354,9 @@ class Rewritten(BrokerTest):
                 ("one that waits among those sent", lambda lines: lines[:5] + lines[12:13] + lines[5:12] + lines[13:])):
             with self.subTest(name):
                 agent = name.replace(" ", "-")
-                server = self.make_server()
-                client = self.make_client(server)
-                client.make_stream(duplicate_window=100_000_000)
+                server, client = self.make_broker(duplicate_window=100_000_000)
                 (self.scratch / agent).mkdir()
-                driver = self.make_driver(self.scratch / agent)
-                driver.ok(f"attach 0 {server.url}")
+                driver = self.make_publisher(server, self.scratch / agent)
                 driver.ok(f"append {agent} 80")
                 self.assertEqual(driver.flush(), (0, 0))
                 driver.call("detach 0 10000")
@@ -414,15 +376,12 @@ class Rewritten(BrokerTest):
                 driver.call("detach 0 10000")
 
     def test_dead_letters_and_held_events_are_counted_anew_after_a_rewrite(self):
-        server = self.make_server()
-        client = self.make_client(server)
-        client.make_stream()
+        server, client = self.make_broker()
         driver = self.make_driver()
         driver.ok("append coach 6")  # nobody has sent them
         copy = self.scratch / "copy"
         shutil.copytree(self.root, copy)
-        other = self.make_driver(copy)
-        other.ok(f"attach 0 {server.url}")
+        other = self.make_publisher(server, copy)
         other.ok('raw coach {"timestamp":"2025-01-02T03:04:05Z","agent":"coach","success":true,'
                  '"event_id":"3b241101-e2bb-4255-8caf-4136c566a962","event":{"project":7}}')
         other.ok("append coach 4")
@@ -444,8 +403,7 @@ class Rewritten(BrokerTest):
     def test_a_rewrite_that_takes_events_along_is_counted(self):
         server = self.make_server()
         client = self.make_client(server)
-        driver = self.make_driver()
-        driver.ok(f"attach 0 {server.url}")
+        driver = self.make_publisher(server)
         driver.ok("append coach 10")
         wait_for(lambda: driver.json("status 0")["failures"] > 1, "an event in the window")
         self.rewrite("coach", lambda number: number % 3 > 0)
@@ -459,11 +417,8 @@ class Rewritten(BrokerTest):
         self.assertEqual([payload["id"] for _, payload in client.messages()], self.marked_ids("coach"))
 
     def test_a_log_that_lost_its_tail_goes_on_with_the_next_record(self):
-        server = self.make_server()
-        client = self.make_client(server)
-        client.make_stream()
-        driver = self.make_driver()
-        driver.ok(f"attach 0 {server.url}")
+        server, client = self.make_broker()
+        driver = self.make_publisher(server)
         driver.ok("append coach 10")
         self.assertEqual(driver.flush(), (0, 0))
         driver.kill()
@@ -479,11 +434,8 @@ class Rewritten(BrokerTest):
         self.assertEqual((view["marked"], view["acknowledged"]), (10, 10))
 
     def test_a_removed_metrics_folder_is_begun_anew(self):
-        server = self.make_server()
-        client = self.make_client(server)
-        client.make_stream()
-        driver = self.make_driver()
-        driver.ok(f"attach 0 {server.url}")
+        server, client = self.make_broker()
+        driver = self.make_publisher(server)
         driver.ok("append coach 10")
         self.assertEqual(driver.flush(), (0, 0))
         shutil.rmtree(self.root / ".kaizen")
@@ -549,11 +501,8 @@ class Rewritten(BrokerTest):
         self.assertEqual((view["acknowledged"], view["held"]), (7, 0))
 
     def test_unacknowledged_events_survive_a_lost_state_page(self):
-        server = self.make_server()
-        client = self.make_client(server)
-        client.make_stream()
-        driver = self.make_driver()
-        driver.ok(f"attach 0 {server.url}")
+        server, client = self.make_broker()
+        driver = self.make_publisher(server)
         driver.ok("append coach 10")
         self.assertEqual(driver.flush(), (0, 0))
         driver.ok("append coach 10")
@@ -564,8 +513,7 @@ class Rewritten(BrokerTest):
         newest = pages.index(max(pages)) * 4096
         state[newest + 100] ^= 1
         (self.folder("coach") / ".state").write_bytes(state)
-        driver = self.make_driver()
-        driver.ok(f"attach 0 {server.url}")
+        driver = self.make_publisher(server)
         driver.ok("append coach 1")
         self.assertEqual(driver.flush(), (0, 0))
         view = driver.view("coach")

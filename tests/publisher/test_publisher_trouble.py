@@ -26,8 +26,7 @@ class Refused(BrokerTest):
         server = self.make_server(config="max_payload: 1024")
         client = self.make_client(server)
         client.make_stream()
-        driver = self.make_driver()
-        driver.ok(f"attach 0 {server.url}")
+        driver = self.make_publisher(server)
         driver.ok("append coach 5")
         driver.ok("append coach 2 1200")
         driver.ok("append coach 5")
@@ -43,11 +42,8 @@ class Refused(BrokerTest):
         self.assertEqual([payload["id"] for _, payload in client.messages()], ids[:5] + ids[7:])
 
     def test_dead_letters_that_are_retried_arrive_once_the_broker_takes_them(self):
-        server = self.make_server()
-        client = self.make_client(server)
-        client.make_stream(max_msg_size=600)
-        driver = self.make_driver()
-        driver.ok(f"attach 0 {server.url}")
+        server, client = self.make_broker(max_msg_size=600)
+        driver = self.make_publisher(server)
         driver.ok("append coach 50")
         driver.ok("append coach 1 900")
         driver.ok("append coach 50")
@@ -65,11 +61,8 @@ class Refused(BrokerTest):
         self.assertEqual(driver.call("letters"), "")
 
     def test_a_marked_line_of_which_no_event_can_be_made_becomes_a_dead_letter(self):
-        server = self.make_server()
-        client = self.make_client(server)
-        client.make_stream()
-        driver = self.make_driver()
-        driver.ok(f"attach 0 {server.url}")
+        server, client = self.make_broker()
+        driver = self.make_publisher(server)
         driver.ok('raw coach {"timestamp":"2025-01-02T03:04:05Z","agent":"coach","success":true,'
                   '"event_id":"3b241101-e2bb-4255-8caf-4136c566a962","event":{"project":7}}')
         driver.ok("append coach 1")
@@ -117,9 +110,7 @@ class Refused(BrokerTest):
         self.expect_still_pending(driver)
 
     def test_another_stream_than_the_configured_one_leaves_events_pending(self):
-        server = self.make_server()
-        client = self.make_client(server)
-        client.make_stream("OTHER")
+        server, client = self.make_broker("OTHER")
         self.expect_still_pending(self.expect_pending(server.url, "another stream", "EXPECTED"))
         self.assertEqual(client.count("OTHER"), 0)
 
@@ -150,11 +141,8 @@ class Refused(BrokerTest):
                 self.expect_pending(server.url, words)
 
     def test_a_stream_that_drops_what_nobody_wants_is_told_of_at_a_resend(self):
-        server = self.make_server()
-        client = self.make_client(server)
-        client.make_stream(retention="interest")
-        driver = self.make_driver()
-        driver.ok(f"attach 0 {server.url}")
+        server, client = self.make_broker(retention="interest")
+        driver = self.make_publisher(server)
         driver.ok("append coach 3")
         self.assertEqual(driver.flush(), (0, 0))
         self.assertEqual(driver.call("resend 0"), "3")
@@ -165,11 +153,8 @@ class Refused(BrokerTest):
         self.assertEqual(driver.view("coach")["dead"], 0)
 
     def test_a_full_stream_leaves_events_pending_until_there_is_room(self):
-        server = self.make_server()
-        client = self.make_client(server)
-        client.make_stream(max_msgs=10, discard="new")
-        driver = self.make_driver()
-        driver.ok(f"attach 0 {server.url}")
+        server, client = self.make_broker(max_msgs=10, discard="new")
+        driver = self.make_publisher(server)
         driver.ok("append coach 30")
         wait_for(lambda: "is full (max_msgs)" in driver.json("status 0")["reason"], "the reason")
         client.ask("$JS.API.STREAM.UPDATE.ACTIVITY_EVENTS",
@@ -180,11 +165,8 @@ class Refused(BrokerTest):
 
 class Unreliable(BrokerTest):
     def test_a_frozen_broker_does_not_hold_detach_and_a_new_attachment_works(self):
-        server = self.make_server()
-        client = self.make_client(server)
-        client.make_stream()
-        driver = self.make_driver()
-        driver.ok(f"attach 0 {server.url}")
+        server, client = self.make_broker()
+        driver = self.make_publisher(server)
         driver.ok("append coach 1")
         self.assertEqual(driver.flush(), (0, 0))
         server.freeze()
@@ -210,11 +192,8 @@ class Unreliable(BrokerTest):
             accepted.close()
 
     def test_a_broker_that_thaws_gets_what_it_did_not_answer(self):
-        server = self.make_server()
-        client = self.make_client(server)
-        client.make_stream()
-        driver = self.make_driver()
-        driver.ok(f"attach 0 {server.url}")
+        server, client = self.make_broker()
+        driver = self.make_publisher(server)
         driver.ok("append coach 10")
         self.assertEqual(driver.flush(), (0, 0))
         server.freeze()
@@ -227,8 +206,7 @@ class Unreliable(BrokerTest):
     def test_a_stream_that_begins_again_is_told(self):
         server = self.make_server()
         self.make_client(server).make_stream()
-        driver = self.make_driver()
-        driver.ok(f"attach 0 {server.url}")
+        driver = self.make_publisher(server)
         driver.ok("append coach 100")
         self.assertEqual(driver.flush(), (0, 0))
         server.kill()
@@ -245,11 +223,8 @@ class Unreliable(BrokerTest):
         self.assertEqual({payload["id"] for _, payload in client.messages()}, set(self.marked_ids("coach")))
 
     def test_others_that_publish_there_too_do_not_hide_that_a_stream_began_again(self):
-        server = self.make_server()
-        client = self.make_client(server)
-        client.make_stream()
-        driver = self.make_driver()
-        driver.ok(f"attach 0 {server.url}")
+        server, client = self.make_broker()
+        driver = self.make_publisher(server)
         driver.ok("append coach 20")
         self.assertEqual(driver.flush(), (0, 0))
         for _ in range(5):  # theirs among ours: no loss
@@ -295,8 +270,7 @@ class Unreliable(BrokerTest):
     def test_the_host_keeps_its_random_numbers_its_signals_and_its_dispositions(self):
         server = self.make_server()
         self.make_client(server).make_stream()
-        driver = self.make_driver()
-        driver.ok(f"attach 0 {server.url}")
+        driver = self.make_publisher(server)
         driver.ok("append coach 1")
         self.assertEqual(driver.flush(), (0, 0))
         self.assertEqual(driver.json("host"), {"rand": True, "sigpipe": True})
@@ -312,8 +286,7 @@ class Unreliable(BrokerTest):
     def test_a_program_that_the_host_starts_inherits_no_connection(self):
         server = self.make_server()
         self.make_client(server).make_stream()
-        driver = self.make_driver()
-        driver.ok(f"attach 0 {server.url}")
+        driver = self.make_publisher(server)
         driver.ok("append coach 1")
         self.assertEqual(driver.flush(), (0, 0))
         process = pathlib.Path("/proc") / str(driver.process.pid)

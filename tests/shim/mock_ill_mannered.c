@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <kaizen/plugin.h>
+#include "mock_calls.h"
 
 struct kaizen_instance {
   int unused;
@@ -19,10 +19,6 @@ static void hang(void) {
     pause();
 }
 
-static const char *code_name(int32_t code) {
-  return code == KAIZEN_OK ? "OK" : "OTHER";
-}
-
 static int32_t create(const struct kaizen_host_v1 *host, struct kaizen_instance **out) {
   static struct kaizen_instance instance;
   (void)host;
@@ -30,22 +26,10 @@ static int32_t create(const struct kaizen_host_v1 *host, struct kaizen_instance 
   return KAIZEN_OK;
 }
 
-static int32_t configure(struct kaizen_instance *instance, const char *json, size_t len) {
-  (void)instance;
-  (void)json;
-  (void)len;
-  return KAIZEN_OK;
-}
-
 static int32_t configure_key(struct kaizen_instance *instance, const char *key, const char *value,
                              size_t len) {
   (void)key;
-  return configure(instance, value, len);
-}
-
-static int32_t start(struct kaizen_instance *instance) {
-  (void)instance;
-  return KAIZEN_OK;
+  return mock_configure(instance, value, len);
 }
 
 static int32_t on_execution_end(struct kaizen_instance *instance,
@@ -118,22 +102,10 @@ static void destroy(struct kaizen_instance *instance) {
   (void)instance;
 }
 
-static const void *get_extension(const char *id) {
-  (void)id;
-  return NULL;
-}
-
 static const struct kaizen_plugin_v1 table = {
-    .struct_size = sizeof table,
-    .abi_version = KAIZEN_ABI_VERSION,
-    .id = "ill-mannered",
-    .version = "1",
-    .config_schema = "{}",
-    .code_name = code_name,
+    MOCK_TABLE("ill-mannered"),
     .create = create,
-    .configure = configure,
     .configure_key = configure_key,
-    .start = start,
     .on_execution_end = on_execution_end,
     .on_execution_end_json = on_execution_end_json,
     .flush = flush,
@@ -141,10 +113,9 @@ static const struct kaizen_plugin_v1 table = {
     .last_error = last_error,
     .stop = stop,
     .destroy = destroy,
-    .get_extension = get_extension,
 };
 
 /* hang() is used in every variant, so that none has a warning. */
 const struct kaizen_plugin_v1 *kaizen_plugin_v1(void) {
-  return code_name == NULL ? (hang(), NULL) : &table;
+  return table.id == NULL ? (hang(), NULL) : &table;
 }

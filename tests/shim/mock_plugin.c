@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <kaizen/plugin.h>
+#include "mock_calls.h"
 
 struct kaizen_instance {
   struct kaizen_host_v1 host;
@@ -17,25 +17,11 @@ struct kaizen_instance {
   char error[128];
 };
 
-static const char *code_name(int32_t code) {
-  return code == KAIZEN_RECORDED     ? "RECORDED"
-         : code == KAIZEN_E_REJECTED ? "REJECTED"
-         : code == KAIZEN_E_CONFIG   ? "CONFIG"
-                                     : "OTHER";
-}
-
 static int32_t create(const struct kaizen_host_v1 *host, struct kaizen_instance **out) {
   *out = calloc(1, sizeof **out);
   if (*out == NULL)
     return KAIZEN_E_NOMEM;
   (*out)->host = *host;
-  return KAIZEN_OK;
-}
-
-static int32_t configure(struct kaizen_instance *instance, const char *json, size_t len) {
-  (void)instance;
-  (void)json;
-  (void)len;
   return KAIZEN_OK;
 }
 
@@ -47,11 +33,6 @@ static int32_t configure_key(struct kaizen_instance *instance, const char *key, 
     return KAIZEN_OK;
   snprintf(instance->error, sizeof instance->error, "unknown key %.100s", key);
   return KAIZEN_E_CONFIG;
-}
-
-static int32_t start(struct kaizen_instance *instance) {
-  (void)instance;
-  return KAIZEN_OK;
 }
 
 static int32_t on_execution_end(struct kaizen_instance *instance,
@@ -112,22 +93,10 @@ static void destroy(struct kaizen_instance *instance) {
   free(instance);
 }
 
-static const void *get_extension(const char *id) {
-  (void)id;
-  return NULL;
-}
-
 static const struct kaizen_plugin_v1 table = {
-    .struct_size = sizeof table,
-    .abi_version = KAIZEN_ABI_VERSION,
-    .id = "mock",
-    .version = "1",
-    .config_schema = "{}",
-    .code_name = code_name,
+    MOCK_TABLE("mock"),
     .create = create,
-    .configure = configure,
     .configure_key = configure_key,
-    .start = start,
     .on_execution_end = on_execution_end,
     .on_execution_end_json = on_execution_end_json,
     .flush = flush,
@@ -135,7 +104,6 @@ static const struct kaizen_plugin_v1 table = {
     .last_error = last_error,
     .stop = stop,
     .destroy = destroy,
-    .get_extension = get_extension,
 };
 
 const struct kaizen_plugin_v1 *kaizen_plugin_v1(void) {

@@ -289,6 +289,19 @@ class BrokerTest(unittest.TestCase):
         self.clients.append(client)
         return client
 
+    def make_broker(self, *name, **stream):
+        """A server with a stream for the events, and a client of it."""
+        server = self.make_server()
+        client = self.make_client(server)
+        client.make_stream(*name, **stream)
+        return server, client
+
+    def make_publisher(self, server, *arguments, **options):
+        """A driver that publishes to the server."""
+        driver = self.make_driver(*arguments, **options)
+        driver.ok(f"attach 0 {server.url}")
+        return driver
+
     def make_driver(self, root=None, below=(), pass_fds=()):
         """below: a command it runs under; pass_fds: what it inherits."""
         driver = Driver(root or self.root, below, pass_fds)
