@@ -3,7 +3,9 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "plugin_under_test.h"
 
+#include <signal.h>
 #include <sys/file.h>
+#include <sys/wait.h>
 
 static const struct kaizen_inspect_1 *inspect;
 static const struct kaizen_delivery_1 *delivery;
@@ -151,4 +153,44 @@ Test(plugin_unknown, many_held_locks_are_waited_for_together) {
     (void)close(locks[i]);
   cr_assert_eq(stats_of(instance).flags, 0);
   cr_assert_eq(stats_of(instance).pending, 3 + AGENTS);
+}
+
+/* A process of its own that has the publisher's lock, as if it were elected. */
+static pid_t publish_elsewhere(void) {
+  int told[2];
+  pid_t child;
+  char byte;
+
+  cr_assert_eq(pipe(told), 0);
+  child = fork();
+  if (child == 0) {
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_len = 1};
+    int fd = open(in_sandbox(".kaizen/metrics/.publisher.lock"), O_RDWR | O_CREAT, 0600);
+
+    if (fcntl(fd, F_SETLK, &lock) == 0)
+      (void)!write(told[1], "", 1);
+    for (;;)
+      (void)pause();
+  }
+  (void)close(told[1]);
+  cr_assert_eq(read(told[0], &byte, 1), 1);
+  (void)close(told[0]);
+  return child;
+}
+
+Test(plugin_unknown, a_publisher_that_is_stopped_is_named_to_who_is_not_attached) {
+  char holder[64];
+  pid_t child = publish_elsewhere();
+
+  (void)snprintf(holder, sizeof holder, "\"holder_pid\":%ld,", (long)child);
+  report();
+  cr_assert(strstr(output, holder) && strstr(output, "\"holder_stopped\":false"), "%s", output);
+  cr_assert_eq(kill(child, SIGSTOP), 0);
+  cr_assert_eq(waitpid(child, NULL, WUNTRACED), child);
+  report();
+#if KAIZEN_LINUX_CALLS
+  cr_expect(strstr(output, holder) && strstr(output, "\"holder_stopped\":true"), "%s", output);
+#endif
+  cr_assert_eq(kill(child, SIGKILL), 0);
+  cr_assert_eq(waitpid(child, NULL, 0), child);
 }
