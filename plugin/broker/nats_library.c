@@ -38,7 +38,8 @@ static bool forked_amid_load;
 static void forget_library(void) {
   forked = true;
   forked_amid_load = forked_amid_load || loading;
-  loaded = loading = false;
+  loaded = false;
+  loading = false;
 }
 
 static int find_functions(void *image, struct error *error) {
