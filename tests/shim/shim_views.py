@@ -264,6 +264,23 @@ class Views(HostTest):
         self.assertGreater(len(commands), 15)
         return commands
 
+    def test_the_commands_stand_in_groups(self):
+        groups = re.findall(r"^(\w[\w ]*)\n  ([a-z-]+) {2,}", self.expect(0, "-h"), re.M)
+        self.assertEqual(groups, [("Record", "record"), ("Coding agents", "install-hooks"), ("Results", "show"),
+                                  ("Events", "status"), ("Maintenance", "doctor")])
+
+    def test_another_form_of_a_command_has_its_own_usage_line(self):
+        usage = self.expect(0, "record", "-h").split("\nUsage\n")[1].split("\n\n")[0].splitlines()
+        self.assertEqual([line.split()[:3] for line in usage], [["kaizen-host", "record", "AGENT"], ["kaizen-host", "record", "[AGENT]"]])
+
+    def test_doctor_skips_a_broker_that_nothing_needs(self):
+        project = self.scratch / "without-events"
+        (project / ".git").mkdir(parents=True)
+        report = self.document("doctor", "-C", project)
+        broker = [(entry["level"], entry["finding"]) for entry in report["findings"] if entry["subject"] == "broker"]
+        self.assertEqual([level for level, _ in broker], ["skip"])
+        self.assertIn("only needed for events", broker[0][1])
+
     def test_help_has_examples_before_usage_for_every_command(self):
         for line in self.expect(0, "-h").splitlines():
             self.assertLessEqual(len(line), 80, line)
