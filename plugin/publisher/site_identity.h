@@ -2,8 +2,9 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  *
- * Whoever finds no .id beside an agent's state takes the tree for a copy, and holds its events.
- * Who publishes knows better as long as the folder is the same one. */
+ * A process that finds no .id beside an agent's state takes the tree for a copy, and holds back its
+ * events.
+ * The publisher knows better as long as the folder is the same one. */
 #ifndef KAIZEN_SITE_IDENTITY_H
 #define KAIZEN_SITE_IDENTITY_H
 
