@@ -80,6 +80,7 @@ bites 'a version without a row' $header 's/KAIZEN_ABI_MINOR   0u/KAIZEN_ABI_MINO
 bites 'a limit of another number' plugin/record/execution.h 's/EXECUTION_KEY_MAX 512/EXECUTION_KEY_MAX 256/'
 
 # ---- words that must not come back ----
+if "$python" "$srcdir/qa/words" "$srcdir"; then ok 'the words'; else fail 'the words'; fi
 plain=$TMPDIR/plain
 mkdir -p "$plain/qa" "$plain/plugin" "$plain/docs/man" "$plain/tests" || exit 99
 cp "$srcdir/qa/words.list" "$plain/qa/"
