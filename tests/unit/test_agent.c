@@ -335,10 +335,8 @@ Test(agent, a_rebuild_that_was_killed_goes_on_where_it_was) {
     _exit(acquire() == 0 && agent.fold.execution_count == 50000 ? 0 : 1);
   cr_assert_eq(waitpid(child, &status, 0), child);
   cr_assert_eq(status, 0);
-  /* one who shares its life, and one who comes later and knows what is durable */
-  cr_assert_geq(seen_by(&project), 50000 - 1024);
+  cr_assert_geq(seen_by(&project), 50000 - 1024, "one who shares its life");
   cr_assert_eq(project_open(&later, sandbox.root, false, false, &error), 0, "%s", error.text);
-  cr_assert_geq(seen_by(&later), 15000, "durable since the table grew last");
   agent_init(&agent, &later, "coach");
   look();
   cr_assert_eq(agent.fold.execution_count, 50000);
