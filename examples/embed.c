@@ -19,12 +19,12 @@ int main(int argc, char **argv) {
   struct kaizen_execution execution = {
       .struct_size = sizeof execution, .agent = {"coach", KAIZEN_NTS}, .outcome = KAIZEN_SUCCESS,
       .flags = KAIZEN_EXEC_HAS_TIME, .execution_time_s = 12.5};
-  struct kaizen_instance *instance;
+  struct kaizen_instance *instance = NULL;
   int32_t code = plugin->create(&host, &instance);
   if (code >= 0) code = plugin->configure_key(instance, "project_root", argv[2], KAIZEN_NTS);
   if (code >= 0) code = plugin->start(instance);
   if (code >= 0) code = plugin->on_execution_end(instance, &execution, &receipt, NULL);
   printf("%s %s\n", plugin->code_name(code), receipt.reason);
-  plugin->destroy(instance); /* stops first; what must be sent stays in the log */
+  plugin->destroy(instance); /* stops it, too; unsent events stay in the log */
   return code < 0;
 }

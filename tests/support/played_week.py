@@ -1,4 +1,4 @@
-"""played_week.py - a made-up week: fixer does well for six days, then gets a cheaper model and more work.
+"""played_week.py - a made-up week: fixer does well for six days, then gets a preview model.
 
 SPDX-License-Identifier: Apache-2.0
 """
@@ -19,11 +19,11 @@ def run_of(agent, hours_ago, success, seconds, model, cost, reason):
 
 def runs():
     for i in range(200):
-        yield run_of("fixer", 165 - i * 0.695, i % 12 != 0, 40 + i % 7, "large", 0.2, "test_failed")
+        yield run_of("fixer", 165 - i * 0.695, i % 12 != 0, 40 + i % 7, "stable", 0.2, "test_failed")
         if i % 2 == 0:
-            yield run_of("coach", 165 - i * 0.695, i % 24 != 0 or i > 168, 90 + i % 5, "large", 0.1, "timeout")
+            yield run_of("coach", 165 - i * 0.695, i % 24 != 0 or i > 168, 90 + i % 5, "stable", 0.1, "timeout")
     for i in range(25):
-        yield run_of("fixer", 25 - i, i % 5 < 2, 120 + i % 9, "small", 0.3, "rate_limit")
+        yield run_of("fixer", 25 - i, i % 5 > 2, 120 + i % 9, "preview", 0.3, "rate_limit")
 
 
 def lines():
