@@ -9,7 +9,7 @@ import signal
 import subprocess
 import unittest
 
-from broker_support import BrokerTest, wait_for
+from broker_support import BrokerTest, stop, wait_for
 
 ELSEWHERE, CONNECTED = 1, 3
 
@@ -488,7 +488,7 @@ class Rewritten(BrokerTest):
         driver.ok("append coach 5")
         self.assertEqual(driver.flush(), (0, 0))
         file = self.root / ".kaizen" / "metrics" / ".id"
-        driver.process.send_signal(signal.SIGSTOP)
+        stop(driver.process)
         file.unlink()
         writer.ok("append other 3")
         driver.process.send_signal(signal.SIGCONT)

@@ -10,7 +10,7 @@ import subprocess
 import time
 import unittest
 
-from broker_support import Client
+from broker_support import Client, stop
 from shim_support import BROKER_INIT, HANGS_S, LINUX_CALLS, Broker, HostTest, clean_environment, slowed
 
 
@@ -150,7 +150,7 @@ class Delivery(HostTest):
     def test_what_a_frozen_broker_keeps_is_pending_everywhere(self):
         self.expect(0, *BROKER_INIT, env=self.env)
         self.emit()
-        self.broker.process.send_signal(signal.SIGSTOP)
+        stop(self.broker.process)
         try:
             recorded = self.document(5, "record", "coach", "--success", "-e", "-w", "0.2")
             self.assertEqual(recorded["event"], "pending")
@@ -236,7 +236,7 @@ class Delivery(HostTest):
         self.assertEqual(status["publisher"]["holder_pid"], service.pid)
         self.assertIn(f"publisher  process {service.pid}\n", self.expect(0, "-C", roots[1], "status", "--no-broker", env=self.env))
         if LINUX_CALLS:  # else nobody can tell that a process is stopped
-            service.send_signal(signal.SIGSTOP)
+            stop(service)
             try:
                 self.wait_until(lambda: self.document(0, "-C", roots[1], "status", "--no-broker")["publisher"]["holder_stopped"])
                 status = self.expect(0, "-C", roots[1], "status", "--no-broker")

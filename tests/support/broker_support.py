@@ -46,6 +46,12 @@ def may_trace():
                                                      stderr=subprocess.DEVNULL).returncode == 0
 
 
+def stop(process):
+    """Stops a child; none of its threads does anything more when this returns."""
+    process.send_signal(signal.SIGSTOP)
+    os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WNOWAIT)
+
+
 class Server:
     """One nats-server on a free port of the loopback, with a store of its own."""
 
@@ -84,7 +90,7 @@ class Server:
         return f"nats://127.0.0.1:{self.port}"
 
     def freeze(self):
-        self.process.send_signal(signal.SIGSTOP)
+        stop(self.process)
 
     def thaw(self):
         self.process.send_signal(signal.SIGCONT)
