@@ -60,6 +60,7 @@ BY_TIME = [
 LIBRARY = tuple(int(part) for part in os.confstr("CS_GNU_LIBC_VERSION").split()[1].split(".")[:2])
 if LIBRARY >= (2, 41):
     BY_TIME.append((EVENT_ID, []))  # the kernel's page of code gives the bytes, where it has one
+NOT_YET_ELECTED = "a marked record beside a publisher whose broker is away"
 CASES = {
     "a record, fsync never, no event": ({}, None, ENTER + ACQUIRE + APPEND + SUMMARY + UNLOCK),
     "a record, fsync always, no event":
@@ -71,7 +72,7 @@ CASES = {
     "a marked record for a relay":
         ({"emit_event": True, "delivery": "relay"}, None,
          ENTER + EVENT_ID + ACQUIRE + APPEND + SUMMARY + UNLOCK + RING),
-    "a marked record beside a publisher whose broker is away":
+    NOT_YET_ELECTED:
         ({"emit_event": True, "nats_url": "nats://127.0.0.1:9"}, None,
          ENTER + EVENT_ID + ACQUIRE + APPEND + SUMMARY + UNLOCK),
 }
@@ -171,6 +172,8 @@ def main():
             if GIVE_WAY not in calls:
                 break
         known = calls in variants(expected)
+        if case == NOT_YET_ELECTED:  # until the thread's first round another process may be the one that sends
+            known = known or calls in variants(expected + RING)
         failed += not known
         print(f"{'ok' if known else 'FAILED'}: {case}: {len(calls)} system calls")
         if not known:
