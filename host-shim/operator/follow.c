@@ -175,7 +175,7 @@ static int read_roots(struct follow *follow, struct problem *problem) {
   return result < 0 ? problem_no_memory(problem) : 0;
 }
 
-/* ---- more roots than descriptors --------------------------------------------------------------- */
+/* ---- more roots than descriptors ------------------------------------------------------------- */
 
 static struct bell look_at_bell(const char *root) {
   struct bell bell = {.inode = 0};
@@ -292,7 +292,7 @@ static size_t roots_at_a_time(void) {
              : ((size_t)limit.rlim_cur - DESCRIPTORS_OWN) / DESCRIPTORS_A_ROOT;
 }
 
-/* ---- the service ------------------------------------------------------------------------------- */
+/* ---- the service ----------------------------------------------------------------------------- */
 
 /* A plugin without spans has no lost runs. */
 static void sweep_sometimes(struct followed *followed) {

@@ -6,8 +6,8 @@
 
 #include "host/session.h"
 
-/* Prints each record that comes after the call, of one agent (NULL: all, also such as are new), until
- * `left` of them were shown, for timeout_s without one (0: forever), or a signal.  0, or -1. */
+/* Prints each record that comes after the call, of one agent (NULL: all, also such as are new),
+ * until `left` of them were shown, for timeout_s without one (0: forever), or a signal. 0 or -1. */
 int watch_log_follow(struct session *session, const char *agent, uint64_t left, double timeout_s,
                      struct problem *problem);
 

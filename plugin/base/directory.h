@@ -4,8 +4,8 @@
  *
  * Names are looked up through os_files.h.  What is opened is a regular file with one link, or a
  * folder, and belongs to the effective user, or to the group of a shared folder, or, only to be
- * read, to the owner of `directory_fd`; else it is refused.  Links, FIFOs, sockets and devices never
- * are opened for use.  Descriptors are close-on-exec.
+ * read, to the owner of `directory_fd`; else it is refused. Links, FIFOs, sockets and devices never
+ * are opened for use. Descriptors are close-on-exec.
  *
  * A folder is shared that is setgid and open to its group: what is made in it has its group, and
  * these functions open it to that group, too. */

@@ -15,8 +15,8 @@ enum os_lock_keeper {
   OS_LOCK_KEEPER_CHILD,   /* a fork of it that has outlived it */
 };
 
-/* Who keeps the lock on the file that `fd` is open on.  A descriptor that survives exec(2) was meant
- * to be handed on, as flock(1) does, and is nobody's legacy.  Looks through /proc until the
+/* Who keeps the lock on the file that `fd` is open on. A descriptor that survives exec(2) was meant
+ * to be handed on, as flock(1) does, and is nobody's legacy. Looks through /proc until the
  * CLOCK_MONOTONIC deadline; errno is kept. */
 enum os_lock_keeper os_lock_keeper_look(int fd, int64_t deadline_ns);
 

@@ -44,16 +44,19 @@ const struct config_key config_keys[CONFIG_KEY_COUNT] = {
   PATH(project_root,
        "The project's folder, an absolute path; its logs are in .kaizen/metrics/."),
   TEXT(project, CONFIG_TYPE_SLUG, 255,
-       "The project's slug in events, unique on its broker. Default: KAIZEN_PROJECT_SLUG from the environment, else the base name of project_root."),
+       "The project's slug in events, unique on its broker. Default: KAIZEN_PROJECT_SLUG from "
+       "the environment, else the base name of project_root."),
   SWITCH(emit_event, "false",
        "Whether to publish an event for an execution if the call does not say."),
   WORD(publish, "jetstream", "core", "jetstream",
        "jetstream: an event is sent until a stream acknowledges it. "
        "core: sent once, for brokers without JetStream."),
   WORD(delivery, "in-process", "relay", "in-process",
-       "in-process: a thread of the host's process publishes. relay: a separate process publishes, and the host's process never loads the NATS library."),
+       "in-process: a thread of the host's process publishes. relay: a separate process "
+       "publishes, and the host's process never loads the NATS library."),
   TEXT(nats_url, CONFIG_TYPE_URLS, 4096,
-       "The broker, or several separated by commas. Default: NATS_URL from the environment, else nats://localhost:4222."),
+       "The broker, or several separated by commas. Default: NATS_URL from the environment, else "
+       "nats://localhost:4222."),
   CREDENTIAL(nats_creds, "File with the user's JWT and seed, absolute."),
   PATH(nats_ca, "File with the certificates to trust, for TLS, absolute."),
   PATH(nats_cert, "File with the client's certificate, for TLS, absolute."),
@@ -65,7 +68,8 @@ const struct config_key config_keys[CONFIG_KEY_COUNT] = {
   NUMBER(retention_days, 0, 36500, "180",
        "Days that a record and its idempotency key stay in the log; 0: forever."),
   NUMBER(trend_window, 1, 64, "10",
-       "Records in each of the two windows that a trend compares; other readers of the log assume 10."),
+       "Records in each of the two windows that a trend compares; other readers of the log "
+       "assume 10."),
   NUMBER(lock_timeout_ms, 1, 600000, "2000",
        "The longest wait for an agent's log while others write to it, in milliseconds."),
   NUMBER(max_record_bytes, 1024, 1048576, "65536",

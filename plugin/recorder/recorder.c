@@ -76,8 +76,8 @@ static int fail_busy(const struct recorder *recorder, const char *agent, struct 
                    (long long)recorder->options.lock_timeout_ms);
 }
 
-/* When descriptors were what it failed for: closes the agents that nobody uses, of any recorder, and it is worth
- * trying again, once. */
+/* When descriptors were what it failed for: closes the agents that nobody uses, of any recorder,
+ * and it is worth trying again, once. */
 static bool free_descriptors(struct error *error, bool *freed) {
   if (*freed || error->code != KAIZEN_E_IO ||
       (error->os_error != EMFILE && error->os_error != ENFILE))

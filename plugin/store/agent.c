@@ -274,8 +274,8 @@ static int set_anchor(struct agent *agent, const struct line *line, struct error
   return 0;
 }
 
-/* A long catch-up is made durable now and then: rarely, and yet so early that one who is killed again
- * and again comes to the end; and at once after the table has grown. */
+/* A long catch-up is made durable now and then: rarely, and yet so early that one who is killed
+ * again and again comes to the end; and at once after the table has grown. */
 static void take_pace_point(struct agent *agent, struct checkpoint_point *point) {
   int64_t now_ns = clock_monotonic_ns();
   bool due = now_ns >= agent->pace_ns;
@@ -307,9 +307,9 @@ static int forget_error(struct error *error) {
   return 1;
 }
 
-/* However much stood there at the first look is folded by this call, because nobody else would do it
- * sooner; but nobody waits long for the lock meanwhile, and where another program appends all the
- * time there may be no end to it.  0: go on; else how catch_up() ends. */
+/* However much stood there at the first look is folded by this call, because nobody else would do
+ * it sooner; but nobody waits long for the lock meanwhile, and where another program appends all
+ * the time there may be no end to it. 0: go on; else how catch_up() ends. */
 static int let_go(struct agent *agent, uint64_t end) {
   int64_t now_ns = clock_monotonic_ns();
   struct stat status;
@@ -477,8 +477,8 @@ static int take_up_fold(struct agent *agent, uint64_t size, struct error *error)
       return -1;
     agent->loaded = result == 0;
   }
-  /* a process of ours that rewrites a log leaves a checkpoint of the new one; where there is none, it was
-   * somebody else */
+  /* a process of ours that rewrites a log leaves a checkpoint of the new one; where there is none,
+   * it was somebody else */
   if (agent->replaced && size > 0 && !(agent->loaded && agent->anchor.inode == agent->log.inode))
     agent->rewritten = true;
   agent->replaced = false;

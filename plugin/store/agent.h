@@ -80,11 +80,11 @@ int agent_refresh(struct agent *agent, struct error *error);
 /* After a rewrite of our own, lock still held: the next one who looks finds the new log folded, and
  * does not take it for somebody else's.  A failure costs that a scan. */
 void agent_follow_rewrite(struct agent *agent);
-/* What is known of its files is read again at the next look: of a log that others wrote much into, the
- * checkpoint tells sooner. */
+/* What is known of its files is read again at the next look: of a log that others wrote much into,
+ * the checkpoint tells sooner. */
 void agent_forget_fold(struct agent *agent);
-/* ---- a log that will take the place of the agent's, and an index for it, in a folder of their own:
- * both are made while others record.  The descriptors stay the caller's. */
+/* ---- a log that will take the place of the agent's, and an index for it, in a folder of their
+ * own: both are made while others record. The descriptors stay the caller's. */
 int agent_beside_begin(struct agent *beside, const struct agent *agent, int folder_fd, int log_fd,
                        struct error *error);
 /* Folds it up to `end`, its size, and stores the checkpoint. */

@@ -9,8 +9,8 @@
  * programs may adopt is in docs/format.md.  No other file opens `.lock` or `.next`.
  *
  * A child that was forked within a call keeps the locks of a parent that was killed.  Who waits
- * looks for that now and then (base/os_lock_keeper.h): a writer then puts a new file in the place of
- * the old one, a reader, who writes nothing, passes. */
+ * looks for that now and then (base/os_lock_keeper.h): a writer then puts a new file in the place
+ * of the old one, a reader, who writes nothing, passes. */
 #ifndef KAIZEN_AGENT_LOCK_H
 #define KAIZEN_AGENT_LOCK_H
 

@@ -305,8 +305,8 @@ static void drop_spare(const struct checkpoint *checkpoint, int fd) {
 }
 
 void checkpoint_remove(int agent_fd) {
-  /* until the folder is on disk a loss of power brings the file back, with slots that may speak of a
-   * log that has been rewritten in its place since */
+  /* until the folder is on disk a loss of power brings the file back, with slots that may speak of
+   * a log that has been rewritten in its place since */
   if (unlinkat(agent_fd, CHECKPOINT_FILE, 0) == 0)
     (void)fsync(agent_fd);
 }

@@ -6,10 +6,11 @@
  * Derived: deleting it costs one scan of the log.  It is what makes a cold start independent of the
  * log's length.  The head says how far the log is folded; it is stored often, synced never, and so
  * believed only while the file system is known to have stayed mounted since.  Two slots, written in
- * turn, say the same of a place up to which log and keys are on disk: a process that knows nothing more
- * goes on from there.  After them comes the table of keys (key_pages.h).  Slots are true for as long as
- * the table only gains entries and the log only grows: whatever else happens to either begins a new
- * file, without slots. Calls are made under the agent's exclusive lock unless said otherwise. */
+ * turn, say the same of a place up to which log and keys are on disk: a process that knows nothing
+ * more goes on from there. After them comes the table of keys (key_pages.h). Slots are true for as
+ * long as the table only gains entries and the log only grows: whatever else happens to either
+ * begins a new file, without slots. Calls are made under the agent's exclusive lock unless said
+ * otherwise. */
 #ifndef KAIZEN_CHECKPOINT_H
 #define KAIZEN_CHECKPOINT_H
 
@@ -39,8 +40,8 @@ struct checkpoint {
   uint64_t durable_end; /* of the log: how far a slot says, or was to say */
 };
 
-/* 0: opened, *anchor and *fold filled as far as can be trusted, maybe empty; 1: there is none, or it
- * is damaged; -1 with *error. */
+/* 0: opened, *anchor and *fold filled as far as can be trusted, maybe empty; 1: there is none, or
+ * it is damaged; -1 with *error. */
 int checkpoint_open(struct checkpoint *checkpoint, int agent_fd, const struct project *project,
                     struct log_anchor *anchor, struct fold *fold, struct error *error);
 /* An empty one in place of whatever is there. */

@@ -23,7 +23,8 @@ struct doorbell_button { /* the ringing end; one thread at a time */
 void doorbell_button_init(struct doorbell_button *button);
 void doorbell_button_close(struct doorbell_button *button);
 /* Never fails: what cannot be rung is found by the publisher's own round.  The file stays open for
- * the next ring, where the process has room for it, and is looked for by its name again each second: the folder may have been moved.
+ * the next ring, where the process has room for it, and is looked for by its name again each
+ * second: the folder may have been moved.
  */
 void doorbell_ring(struct doorbell_button *button, const struct project *project,
                    const char *agent);

@@ -3,10 +3,10 @@
  * SPDX-License-Identifier: Apache-2.0
  *
  * Pages of 1024 bytes: 63 {hash, offset} entries and their checksum; a key belongs to the page that
- * its hash's leading bits name, and a full page asks for a table of twice as many.  An entry is only
+ * its hash's leading bits name, and a full page asks for a table of twice as many. An entry is only
  * a hint: the line it points at decides, so entries may be ahead of what the index says of itself,
- * and stale ones do no harm.  Read and written with pread and pwrite, never mapped: a truncated
- * mapping would raise SIGBUS in the host.  Under the agent's exclusive lock. */
+ * and stale ones do no harm. Read and written with pread and pwrite, never mapped: a truncated
+ * mapping would raise SIGBUS in the host. Under the agent's exclusive lock. */
 #ifndef KAIZEN_KEY_PAGES_H
 #define KAIZEN_KEY_PAGES_H
 
@@ -38,9 +38,9 @@ int key_pages_find(struct key_pages *pages, uint64_t hash, uint64_t *offsets, si
                    size_t *count, struct error *error);
 int key_pages_add(struct key_pages *pages, uint64_t hash, uint64_t offset, struct error *error);
 
-/* From here on pages stay in memory, at most `count` of them: a key that is looked up and then added
- * costs one read, and the keys of a page one write.  Only for as long as the lock is held.  Without
- * memory for it nothing is kept. */
+/* From here on pages stay in memory, at most `count` of them: a key that is looked up and then
+ * added costs one read, and the keys of a page one write. Only for as long as the lock is held.
+ * Without memory for it nothing is kept. */
 void key_pages_keep(struct key_pages *pages, size_t count);
 /* Writes the pages that were changed; they stay. */
 int key_pages_write_kept(struct key_pages *pages, struct error *error);

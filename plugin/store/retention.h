@@ -18,8 +18,9 @@
  * agreed for days.  Kept whatever their age: marked lines that are not acknowledged, the cursor's
  * own line, lines whose timestamp cannot be read.
  * Must not be called with the agent's lock held, and waits for it at most *wait_ns, which it
- * lowers.  The work is done without the lock, on a copy; *give_up (may be NULL) ends it.  1 with *dropped lines when the log was rewritten, 0 when there was nothing to do, -1
- * with *error (the log is then as it was). */
+ * lowers. The work is done without the lock, on a copy; *give_up (may be NULL) ends it. 1 with
+ * *dropped lines when the log was rewritten, 0 when there was nothing to do, -1 with *error (the
+ * log is then as it was). */
 int retention_prune(const struct project *project, const char *agent, int64_t retention_days,
                     const struct retention_look *look, int64_t *wait_ns, bool sync,
                     const atomic_bool *give_up, uint64_t *dropped, struct error *error);

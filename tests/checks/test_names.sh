@@ -45,6 +45,7 @@ refuses 'a comment that cites a page that is not here' host-shim/cli/main.c '/* 
 refuses 'a comment that cites what no page says' host-shim/cli/main.c '/* docs/design.md, "Nowhere" */' 'does not say that'
 
 # ---- width: a line is seen whole beside another file ----
+sh "$srcdir/qa/format" --columns || failed=1
 mkdir -p "$TMPDIR/wide/qa" "$TMPDIR/wide/common" && cp "$srcdir/qa/format" "$TMPDIR/wide/qa/" || exit 99
 printf '%0101d\n' 0 >"$TMPDIR/wide/common/wide.c"
 if sh "$TMPDIR/wide/qa/format" --columns 2>"$TMPDIR/said"; then

@@ -11,9 +11,9 @@
  *   started    a program that the host starts; `inherited` is what it runs
  *   few_files, small_files    under RLIMIT_NOFILE 16, under an RLIMIT_FSIZE that the log reaches
  *   count N    N executions that have to arrive: for clocks that libfaketime sets
- *   extensions   runs, batches, JSON with flags and queries, on an instance that is stopped and started
- * Prints one line "NAME VALUE" a figure.  A plain program without a test framework, so that
- * ThreadSanitizer can run it.  tests/proof/race.py provides the broker and judges the files. */
+ *   extensions   runs, batches, JSON with flags and queries, on an instance that stops and starts
+ * Prints one line "NAME VALUE" a figure. A plain program without a test framework, so that
+ * ThreadSanitizer can run it. tests/proof/race.py provides the broker and judges the files. */
 #include "race.h"
 
 #include <dirent.h>
