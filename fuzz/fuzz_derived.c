@@ -17,6 +17,7 @@
 #include "record/agent_name.h"
 #include "scratch.h"
 #include "store/agent.h"
+#include "store/agent_fold.h"
 #include "store/agent_state.h"
 #include "store/checkpoint.h"
 #include "store/dead_letter.h"
@@ -124,7 +125,7 @@ static void fill_slot(void) {
   struct error error;
 
   agent_init(&agent, scratch_project(), SCRATCH_AGENT);
-  require(agent_acquire(&agent, INT64_MAX, &error) == 0);
+  require(agent_fold_acquire(&agent, INT64_MAX, &error) == 0);
   checkpoint_point_take(&agent.checkpoint, agent.log.fd, &agent.anchor, &agent.fold, &point);
   agent_release(&agent);
   require(checkpoint_point_sync(&point) == 0);

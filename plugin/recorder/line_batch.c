@@ -12,6 +12,7 @@
 #include "base/hash.h"
 #include "record/record.h"
 #include "recorder/host_message.h"
+#include "store/agent_fold.h"
 #include "store/agent_state.h"
 #include "store/summary.h"
 
@@ -220,7 +221,7 @@ static int plan_again(struct line_batch *batch, struct agent *agent, struct erro
   int result;
 
   *error = (struct error){0};
-  result = agent_refresh(agent, error);
+  result = agent_fold_refresh(agent, error);
   if (result > 0)
     return error_set(error, KAIZEN_E_BUSY, "its files were replaced, or grew, in the meantime");
   return result == 0 ? plan(batch, agent, error) : -1;
@@ -366,8 +367,8 @@ void line_batch_derive(struct line_batch *batch, struct agent *agent) {
     return;
   }
   if (batch->displaced) {
-    result = agent_refresh(agent, &error);
-    if (result == AGENT_GROWS)
+    result = agent_fold_refresh(agent, &error);
+    if (result == AGENT_FOLD_GROWS)
       result = 0; /* the next call goes on from there */
   } else {
     agent->fold = batch->next;

@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/os_process.h"
+#include "store/agent_fold.h"
 #include "store/retention.h"
 
 #define LOOK_EVERY_S 3600
@@ -67,7 +68,7 @@ static void show_what_is_left(const struct recorder_options *options, const char
 
   line_batch_init(&batch, options);
   agent_init(&agent, options->project, name);
-  if (agent_acquire(&agent, clock_monotonic_ns() + wait_ns, &error) == 0) {
+  if (agent_fold_acquire(&agent, clock_monotonic_ns() + wait_ns, &error) == 0) {
     agent.summary_stale = true;
     line_batch_refresh_summary(&batch, &agent);
     agent_release(&agent);

@@ -17,6 +17,7 @@
 #include "record/event_id.h"
 #include "recorder/open_agents.h"
 #include "recorder/pruning.h"
+#include "store/agent_fold.h"
 #include "store/project_root.h"
 
 #define NS_PER_MS INT64_C(1000000)
@@ -91,11 +92,11 @@ static bool free_descriptors(struct error *error, bool *freed) {
 static int acquire(struct recorder *recorder, struct open_agent *open, int64_t deadline_ns,
                    struct error *error) {
   bool freed = false;
-  int result = agent_acquire(&open->agent, deadline_ns, error);
+  int result = agent_fold_acquire(&open->agent, deadline_ns, error);
 
   if (result < 0 && free_descriptors(error, &freed)) {
     agent_close(&open->agent);
-    result = agent_acquire(&open->agent, deadline_ns, error);
+    result = agent_fold_acquire(&open->agent, deadline_ns, error);
   }
   if (result == 1)
     return fail_busy(recorder, open->agent.name, error);

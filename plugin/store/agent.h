@@ -52,49 +52,31 @@ void agent_close(struct agent *agent);
  * next one, not even after a loss of power.  No lock held; not waited for. */
 void agent_settle(struct agent *agent);
 
-enum {
-  AGENT_GROWS = 2, /* of agent_refresh(): a program without our lock appends all the time */
-  AGENT_TURN       /* within agent_acquire(): there is more to fold than others shall wait for */
-};
-
-/* Opens what is not open, takes the lock, makes sure that it and the log are still the files of
- * those names, folds what others appended.  When it answers 0, agent->anchor.end is the size of the
- * log and its last byte a newline. 1: the lock was not free until the deadline; -1 with *error,
- * E_BUSY when the files were replaced, or the log grew, until then.  In both cases the lock is not
- * held.  Where much is to be folded the lock is let go now and then; only waiting for it counts. */
-int agent_acquire(struct agent *agent, int64_t deadline_ns, struct error *error);
+/* The folder, made when missing, and the lock's file in it, as far as they are not open. */
+int agent_open_files(struct agent *agent, struct error *error);
+/* agent_close() that stores nothing: of files that may no longer be the agent's. */
+void agent_close_files(struct agent *agent);
+/* agent_fold_acquire() takes the lock. */
 void agent_release(struct agent *agent);
 
 /* The rest under the lock. */
 /* 1 with *line (the first record that carries `key`) and its offset, 0 when there is none, -1 with
- * *error; agent->loaded is false then when the checkpoint was damaged: agent_refresh() makes it
- * again. */
+ * *error; agent->loaded is false then when the checkpoint was damaged: agent_fold_refresh() makes
+ * it again. */
 int agent_find_key(struct agent *agent, struct span key, struct buffer *line, uint64_t *offset,
                    struct error *error);
 /* The key of a line that was appended and folded.  -1 as agent_find_key(). */
 int agent_add_key(struct agent *agent, struct span key, uint64_t offset, struct error *error);
-/* What agent_acquire() does once it has the lock: folds whatever came since.  1: the files were
- * replaced under their names, release and acquire again; AGENT_GROWS: the log has not been folded
- * to its end, acquire again to give others their turn; -1 with *error. */
-int agent_refresh(struct agent *agent, struct error *error);
-/* After a rewrite of our own, lock still held: the next one who looks finds the new log folded, and
- * does not take it for somebody else's.  A failure costs that a scan. */
-void agent_follow_rewrite(struct agent *agent);
 /* What is known of its files is read again at the next look: of a log that others wrote much into,
  * the checkpoint tells sooner. */
 void agent_forget_fold(struct agent *agent);
-/* ---- a log that will take the place of the agent's, and an index for it, in a folder of their
- * own: both are made while others record. The descriptors stay the caller's. */
-int agent_beside_begin(struct agent *beside, const struct agent *agent, int folder_fd, int log_fd,
-                       struct error *error);
-/* Folds it up to `end`, its size, and stores the checkpoint. */
-int agent_beside_fold(struct agent *beside, uint64_t end, struct error *error);
-void agent_beside_end(struct agent *beside);
 /* Stores the checkpoint when enough lines have been folded since, or `now`. */
 void agent_store_checkpoint(struct agent *agent, bool now);
 /* Now and then, when much has been folded that a loss of power would leave to be folded again: a
  * point that checkpoint_point_sync() makes durable, without the lock.  Else none. */
 void agent_take_due_point(struct agent *agent, struct checkpoint_point *point);
+/* The same when so many bytes have been folded since the last. */
+void agent_take_point(struct agent *agent, uint64_t bytes, struct checkpoint_point *point);
 /* agent_log_sync(), whose failure is remembered by all who open the index. */
 int agent_sync_log(struct agent *agent, uint64_t end, struct error *error);
 /* Makes the folders from the agent's up to the project root durable, once. */

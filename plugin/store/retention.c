@@ -19,6 +19,7 @@
 #include "base/line_reader.h"
 #include "base/os_files.h"
 #include "store/agent.h"
+#include "store/agent_fold.h"
 #include "store/agent_state.h"
 #include "store/dropped_names.h"
 #include "store/rewrite.h"
@@ -46,7 +47,7 @@ struct prune {
 
 static int acquire(struct prune *prune, struct error *error) {
   int64_t begin_ns = clock_monotonic_ns();
-  int result = agent_acquire(&prune->agent, begin_ns + *prune->wait_ns, error);
+  int result = agent_fold_acquire(&prune->agent, begin_ns + *prune->wait_ns, error);
 
   *prune->wait_ns -= clock_monotonic_ns() - begin_ns;
   return result == 1 ? error_set(error, KAIZEN_E_BUSY, "the lock was not free") : result;
@@ -228,12 +229,12 @@ static int open_folder(struct successor *next, struct error *error) {
   if (directory_make_folder(agent_fd, INDEX_FOLDER, &made, &next->folder_fd, error) != 0)
     return -1;
   (void)unlinkat(next->folder_fd, CHECKPOINT_FILE, 0);
-  return agent_beside_begin(&next->beside, next->rewrite.agent, next->folder_fd,
-                            next->rewrite.spare_fd, error);
+  return agent_fold_beside_begin(&next->beside, next->rewrite.agent, next->folder_fd,
+                                 next->rewrite.spare_fd, error);
 }
 
 static void end_successor(struct successor *next) {
-  agent_beside_end(&next->beside);
+  agent_fold_beside_end(&next->beside);
   if (next->folder_fd >= 0) {
     (void)unlinkat(next->folder_fd, CHECKPOINT_FILE, 0);
     (void)unlinkat(next->folder_fd, CHECKPOINT_FILE ".new", 0);
@@ -245,7 +246,7 @@ static void end_successor(struct successor *next) {
 
 static int copy_up_to(struct successor *next, uint64_t end, struct error *error) {
   if (rewrite_copy(&next->rewrite, next->copied, end, error) != 0 ||
-      agent_beside_fold(&next->beside, next->rewrite.new_size, error) != 0)
+      agent_fold_beside(&next->beside, next->rewrite.new_size, error) != 0)
     return -1;
   next->copied = end;
   return 0;
@@ -283,7 +284,7 @@ static int take_place(struct prune *prune, struct successor *next, struct error 
     return -1;
   /* without it the new log is folded again by the next process */
   (void)renameat(next->folder_fd, CHECKPOINT_FILE, agent->fd, CHECKPOINT_FILE);
-  agent_follow_rewrite(agent);
+  agent_fold_follow_rewrite(agent);
   return 0;
 }
 

@@ -15,6 +15,7 @@
 #include "base/directory.h"
 #include "common/timestamp.h"
 #include "store/agent.h"
+#include "store/agent_fold.h"
 #include "store/agent_state.h"
 #include "store/rewrite.h"
 #include "store/summary.h"
@@ -112,7 +113,7 @@ static int replace_summary(struct agent *agent, unsigned trend_window, struct er
 }
 
 static int acquire(struct agent *agent, int64_t lock_timeout_ms, struct error *error) {
-  int result = agent_acquire(agent, clock_monotonic_ns() + lock_timeout_ms * NS_PER_MS, error);
+  int result = agent_fold_acquire(agent, clock_monotonic_ns() + lock_timeout_ms * NS_PER_MS, error);
 
   return result == 1 ? error_set(error, KAIZEN_E_BUSY, "the agent's lock was not free") : result;
 }

@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "store/agent.h"
+#include "store/agent_fold.h"
 
 #define GOOD "{\"timestamp\":\"2026-01-01T00:00:00Z\",\"agent\":\"coach\",\"success\":true}\n"
 #define BAD "{\"timestamp\":\"2026-01-01T00:00:01Z\",\"agent\":\"coach\",\"success\":false}\n"
@@ -61,7 +62,7 @@ static int64_t in_ms(int64_t ms) {
 
 static int acquire(void) {
   error = (struct error){0};
-  return agent_acquire(&agent, in_ms(2000), &error);
+  return agent_fold_acquire(&agent, in_ms(2000), &error);
 }
 
 /* Takes the agent and lets it go: fold and anchor then are up to date. */
@@ -554,7 +555,7 @@ Test(agent, a_log_replaced_all_the_while_is_tried_until_the_deadline_and_then_bu
     exchange_logs(OTHERS);
   for (int i = 0; i < 5; i++) {
     error = (struct error){0};
-    result = agent_acquire(&agent, in_ms(300), &error);
+    result = agent_fold_acquire(&agent, in_ms(300), &error);
     if (result == 0)
       agent_release(&agent);
     else
@@ -603,9 +604,9 @@ Test(agent, a_removed_lock_is_not_trusted_any_more) {
   look();
   cr_assert_eq(unlink(agent_file("coach", ".lock")), 0);
   agent_init(&other, &project, "coach");
-  cr_assert_eq(agent_acquire(&other, in_ms(2000), &error), 0);
+  cr_assert_eq(agent_fold_acquire(&other, in_ms(2000), &error), 0);
   /* the other holds the new lock: with the old one both would write */
-  cr_assert_eq(agent_acquire(&agent, in_ms(20), &error), 1);
+  cr_assert_eq(agent_fold_acquire(&agent, in_ms(20), &error), 1);
   agent_release(&other);
   look();
   agent_close(&other);
@@ -649,7 +650,7 @@ Test(agent, damaged_keys_of_a_live_checkpoint_are_found_out_at_the_first_look) {
   cr_assert_eq(acquire(), 0);
   cr_assert_eq(find("a"), -1);
   cr_assert_not(agent.loaded);
-  cr_assert_eq(agent_refresh(&agent, &error), 0, "%s", error.text);
+  cr_assert_eq(agent_fold_refresh(&agent, &error), 0, "%s", error.text);
   cr_assert_eq(find("a"), 1);
   agent_release(&agent);
   expect_fold("rebuilt", 2, 2, 0);
@@ -695,12 +696,12 @@ Test(agent, a_lock_that_others_hold_is_waited_for_until_the_deadline) {
   look();
   fd = open(agent_file("coach", ".lock"), O_RDWR | O_CLOEXEC);
   cr_assert_eq(flock(fd, LOCK_EX), 0);
-  cr_assert_eq(agent_acquire(&agent, in_ms(30), &error), 1);
-  cr_assert_eq(agent_acquire(&agent, 0, &error), 1);
+  cr_assert_eq(agent_fold_acquire(&agent, in_ms(30), &error), 1);
+  cr_assert_eq(agent_fold_acquire(&agent, 0, &error), 1);
   cr_assert_eq(flock(fd, LOCK_SH), 0);
-  cr_assert_eq(agent_acquire(&agent, in_ms(30), &error), 1, "a reader holds it");
+  cr_assert_eq(agent_fold_acquire(&agent, in_ms(30), &error), 1, "a reader holds it");
   cr_assert_eq(flock(fd, LOCK_UN), 0);
-  cr_assert_eq(agent_acquire(&agent, 0, &error), 0, "%s", error.text);
+  cr_assert_eq(agent_fold_acquire(&agent, 0, &error), 0, "%s", error.text);
   agent_release(&agent);
   (void)close(fd);
 }
@@ -712,7 +713,7 @@ Test(agent, a_held_turnstile_keeps_writers_back_and_is_given_free_again) {
   fd = open(agent_file("coach", ".next"), O_RDWR | O_CLOEXEC);
   cr_assert_eq(flock(fd, LOCK_EX), 0);
   agent.lock.passed_ns = 0;
-  cr_assert_eq(agent_acquire(&agent, in_ms(30), &error), 1);
+  cr_assert_eq(agent_fold_acquire(&agent, in_ms(30), &error), 1);
   cr_assert_eq(flock(fd, LOCK_UN), 0);
   look();
   cr_assert_eq(flock(fd, LOCK_EX | LOCK_NB), 0, "the agent kept the turnstile");
@@ -727,10 +728,11 @@ Test(agent, who_just_passed_the_turnstile_takes_a_free_lock_beside_it) {
   lock_fd = open(agent_file("coach", ".lock"), O_RDWR | O_CLOEXEC);
   cr_assert_eq(flock(next_fd, LOCK_EX), 0);
   agent.lock.passed_ns = in_ms(1000); /* this very moment, however slow the machine is */
-  cr_assert_eq(agent_acquire(&agent, 0, &error), 0, "%s", error.text);
+  cr_assert_eq(agent_fold_acquire(&agent, 0, &error), 0, "%s", error.text);
   agent_release(&agent);
   cr_assert_eq(flock(lock_fd, LOCK_EX), 0);
-  cr_assert_eq(agent_acquire(&agent, 0, &error), 1, "a lock that is held is waited for in turn");
+  cr_assert_eq(agent_fold_acquire(&agent, 0, &error), 1,
+               "a lock that is held is waited for in turn");
   (void)close(next_fd);
   (void)close(lock_fd);
 }
@@ -852,13 +854,13 @@ Test(agent, one_who_appends_without_a_pause_holds_no_call) {
   child = begin_to_append();
   while (size_of_file(file()) < 1000000)
     ;
-  result = agent_acquire(&agent, in_ms(200), &error);
+  result = agent_fold_acquire(&agent, in_ms(200), &error);
   if (result == 0)
     agent_release(&agent);
   cr_assert_eq(waitpid(child, &status, WNOHANG), 0, "it went on until the other was done");
   cr_assert(result == 0 || (result == -1 && error.code == KAIZEN_E_BUSY), "%s", error.text);
   agent_init(&other, &project, "coach"); /* what was folded until then was not in vain */
-  result = agent_acquire(&other, in_ms(0), &why);
+  result = agent_fold_acquire(&other, in_ms(0), &why);
   cr_assert(result == 0 || result == -1, "the lock was kept");
   if (result == 0)
     agent_release(&other);

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/uuid.h"
 #include "store/agent.h"
+#include "store/agent_fold.h"
 #include "store/agent_state.h"
 #include "store/delivery.h"
 
@@ -40,7 +41,7 @@ static void acknowledge_at(const int64_t *wall_ns, unsigned count) {
   bool changed;
 
   agent_init(&agent, &project, "coach");
-  cr_assert_eq(agent_acquire(&agent, clock_monotonic_ns() + 2 * NS_PER_S, &error), 0);
+  cr_assert_eq(agent_fold_acquire(&agent, clock_monotonic_ns() + 2 * NS_PER_S, &error), 0);
   cr_assert_eq(project_identity(&project, id, &error), 0, "%s", error.text);
   cr_assert_eq(agent_state_claim(agent.fd, id, &agent.fold, false, &state, &changed, &error), 0);
   cursor_begin(&state.cursor, wall_ns[0]);

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/uuid.h"
 #include "store/agent.h"
+#include "store/agent_fold.h"
 #include "store/agent_state.h"
 #include "store/retention.h"
 
@@ -72,7 +73,7 @@ static void with_agent(void (*change)(struct agent *agent, struct agent_state *s
   bool changed;
 
   agent_init(&agent, &project, "coach");
-  cr_assert_eq(agent_acquire(&agent, clock_monotonic_ns() + INT64_C(2000000000), &error), 0);
+  cr_assert_eq(agent_fold_acquire(&agent, clock_monotonic_ns() + INT64_C(2000000000), &error), 0);
   cr_assert_eq(project_identity(&project, id, &error), 0, "%s", error.text);
   cr_assert_eq(agent_state_claim(agent.fd, id, &agent.fold, false, &state, &changed, &error), 0);
   change(&agent, &state);

@@ -14,6 +14,7 @@
 #include "record/execution_from_json.h"
 #include "recorder/recorder.h"
 #include "store/agent.h"
+#include "store/agent_fold.h"
 #include "store/agent_state.h"
 #include "store/salvage.h"
 #include "store/verify.h"
@@ -175,7 +176,7 @@ Test(verify, a_checkpoint_that_adds_up_to_something_else_is_told) {
   recorder_free(recorder); /* which stores it */
   recorder = NULL;
   agent_init(&agent, &project, "coach");
-  cr_assert_eq(agent_acquire(&agent, clock_monotonic_ns() + INT64_C(1000000000), &error), 0);
+  cr_assert_eq(agent_fold_acquire(&agent, clock_monotonic_ns() + INT64_C(1000000000), &error), 0);
   agent.fold.execution_count = 7;
   agent.unstored = 1;
   agent_store_checkpoint(&agent, true);
@@ -308,7 +309,7 @@ Test(verify, a_checkpoint_that_hides_bad_lines_does_not_hide_them_from_a_repair)
   record(1);
   append_to_file(file(), "garbage\n" GOOD);
   agent_init(&agent, &project, "coach");
-  cr_assert_eq(agent_acquire(&agent, clock_monotonic_ns() + INT64_C(1000000000), &error), 0);
+  cr_assert_eq(agent_fold_acquire(&agent, clock_monotonic_ns() + INT64_C(1000000000), &error), 0);
   agent.fold.skipped_lines = 0;
   agent_store_checkpoint(&agent, true);
   agent_release(&agent);
@@ -379,7 +380,7 @@ static void put_cursor(const char *numbers) {
   make_agent_folder("coach");
   put_file(file(), MARKED("1") MARKED("2") MARKED("3") MARKED("4") MARKED("5"));
   agent_init(&agent, &project, "coach");
-  cr_assert_eq(agent_acquire(&agent, clock_monotonic_ns() + INT64_C(2000000000), &error), 0);
+  cr_assert_eq(agent_fold_acquire(&agent, clock_monotonic_ns() + INT64_C(2000000000), &error), 0);
   cr_assert_eq(project_identity(&project, id, &error), 0, "%s", error.text);
   cr_assert_eq(agent_state_claim(agent.fd, id, &agent.fold, false, &state, &changed, &error), 0);
   cursor_begin(&state.cursor, clock_wall_ns());
