@@ -16,6 +16,7 @@
 #include "record/execution_from_struct.h"
 #include "store/agent_log.h"
 #include "store/agent_view.h"
+#include "store/project_identity.h"
 #include "store/summary.h"
 
 static char root[256];

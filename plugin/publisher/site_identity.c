@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "store/outbox.h"
+#include "store/project_identity.h"
 
 #define LOCK_WAIT_NS INT64_C(50000000)
 

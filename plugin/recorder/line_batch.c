@@ -14,6 +14,7 @@
 #include "recorder/host_message.h"
 #include "store/agent_fold.h"
 #include "store/agent_state.h"
+#include "store/project_identity.h"
 #include "store/summary.h"
 
 void line_batch_init(struct line_batch *batch, const struct recorder_options *options) {

@@ -21,6 +21,7 @@
 #include "store/checkpoint.h"
 #include "store/dead_letter.h"
 #include "store/outbox.h"
+#include "store/project_identity.h"
 
 #define NS_PER_S INT64_C(1000000000)
 #define NS_PER_MS INT64_C(1000000)

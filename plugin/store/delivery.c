@@ -17,6 +17,7 @@
 #include "store/dead_letter.h"
 #include "store/doorbell.h"
 #include "store/outbox.h"
+#include "store/project_identity.h"
 
 #define NS_PER_MS INT64_C(1000000)
 #define NS_PER_S INT64_C(1000000000)

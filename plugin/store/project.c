@@ -1,4 +1,4 @@
-/* project.c - one project root on disk: its metrics folder, its agents' folders, its identity.
+/* project.c - one project root on disk: its metrics folder, its agents' folders.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "store/project.h"
@@ -6,12 +6,10 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -23,17 +21,12 @@
 #include "base/os_files.h"
 #include "base/os_process.h"
 #include "base/uuid.h"
-#include "common/lock_wait.h"
 #include "record/agent_name.h"
 #include "store/project_root.h"
 
 #define KAIZEN_FOLDER ".kaizen"
 #define METRICS_FOLDER "metrics"
-#define METRICS_PATH KAIZEN_FOLDER "/" METRICS_FOLDER
 #define IGNORE_FILE ".gitignore"
-#define IDENTITY_FILE ".id"
-#define IDENTITY_TEXT_MAX 128
-#define IDENTITY_LOCK_NS INT64_C(2000000000)
 
 struct project_users {
   atomic_uint count;
@@ -295,14 +288,15 @@ static int ignore_in_git(const struct project *project, int kaizen_fd, int metri
       directory_open_file(metrics_fd, IGNORE_FILE, O_WRONLY | O_CREAT | O_EXCL, &fd, error);
 
   if (result == 1)
-    result = error_set(error, KAIZEN_E_IO, METRICS_PATH ": was removed while it was being created");
+    result = error_set(error, KAIZEN_E_IO,
+                       PROJECT_METRICS_PATH ": was removed while it was being created");
   if (fd >= 0) {
     result = directory_write_at(fd, "*\n", 2, 0, error);
     if (result == 0 && project->sync && fdatasync(fd) != 0)
       result = error_set_errno(error, KAIZEN_E_IO, errno, "cannot sync");
     (void)close(fd);
     if (result != 0) {
-      error_prefix(error, METRICS_PATH "/" IGNORE_FILE);
+      error_prefix(error, PROJECT_METRICS_PATH "/" IGNORE_FILE);
       (void)unlinkat(metrics_fd, IGNORE_FILE, 0);
     }
   }
@@ -317,7 +311,7 @@ int project_metrics_folder(const struct project *project, bool create, int *fd,
   int kaizen_fd, result;
 
   if (!create)
-    return open_folder(project, METRICS_PATH, false, fd, error);
+    return open_folder(project, PROJECT_METRICS_PATH, false, fd, error);
   if (project_root_check(project->root_fd, project->root, error) != 0 ||
       enter_folder(project, project->root_fd, KAIZEN_FOLDER, NULL, &kaizen_fd, error) != 0)
     return -1;
@@ -333,11 +327,11 @@ int project_metrics_folder(const struct project *project, bool create, int *fd,
 
 int project_agent_folder(const struct project *project, const char *agent, bool create, int *fd,
                          struct error *error) {
-  char path[sizeof METRICS_PATH + 1 + AGENT_NAME_MAX];
+  char path[sizeof PROJECT_METRICS_PATH + 1 + AGENT_NAME_MAX];
   int metrics_fd, result;
 
   if (!create || !(project->sync || project->of_group)) { /* else each folder is looked after */
-    (void)snprintf(path, sizeof path, METRICS_PATH "/%s", agent);
+    (void)snprintf(path, sizeof path, PROJECT_METRICS_PATH "/%s", agent);
     result = open_folder(project, path, create, fd, error);
     if (result != 1 || !create)
       return result;
@@ -396,7 +390,8 @@ static int collect_agents(DIR *folder, agent_name **names, size_t *count, struct
     memcpy((*names)[(*count)++], entry->d_name,
            strlen(entry->d_name) + 1); /* the grammar bounds it */
   }
-  return errno != 0 ? error_set_errno(error, KAIZEN_E_IO, errno, METRICS_PATH ": readdir") : 0;
+  return errno != 0 ? error_set_errno(error, KAIZEN_E_IO, errno, PROJECT_METRICS_PATH ": readdir")
+                    : 0;
 }
 
 int project_each_agent(const struct project *project, bool sorted,
@@ -411,8 +406,8 @@ int project_each_agent(const struct project *project, bool sorted,
     return result == 1 ? 0 : -1;
   folder = fdopendir(metrics_fd);
   if (!folder) {
-    result =
-        error_set_errno(error, errno == ENOMEM ? KAIZEN_E_NOMEM : KAIZEN_E_IO, errno, METRICS_PATH);
+    result = error_set_errno(error, errno == ENOMEM ? KAIZEN_E_NOMEM : KAIZEN_E_IO, errno,
+                             PROJECT_METRICS_PATH);
     (void)close(metrics_fd);
     return result;
   }
@@ -423,126 +418,5 @@ int project_each_agent(const struct project *project, bool sorted,
   for (i = 0; result == 0 && i < count; i++)
     result = each(ctx, names[i]);
   free(names);
-  return result;
-}
-
-/* 1 when the file holds the identity of this very folder, 0 when not, -1 with *error: what cannot
- * be read is not another folder's, and rebuilding it would hold every event. */
-static int read_identity(int fd, const struct os_files_mark *mark,
-                         unsigned char id[PROJECT_ID_SIZE], struct error *error) {
-  char text[IDENTITY_TEXT_MAX + 1], id_text[UUID_TEXT_SIZE];
-  struct os_files_mark found;
-  size_t got;
-
-  if (directory_read_at(fd, text, IDENTITY_TEXT_MAX, 0, &got, error) != 0)
-    return -1;
-  text[got] = '\0';
-  if (sscanf(text, "%36s inode %" SCNu64 " born %" SCNd64 "\n", id_text, &found.inode,
-             &found.birth_ns) != 3)
-    return 0;
-  if (!uuid_is_text((struct span){id_text, strlen(id_text)}))
-    return 0;
-  if (found.inode != mark->inode)
-    return 0;
-  /* a process that may not ask for the birth still knows the folder that another one marked */
-  if (found.birth_ns != mark->birth_ns && found.birth_ns != 0 && mark->birth_ns != 0)
-    return 0;
-  uuid_pack(id_text, id);
-  return 1;
-}
-
-static int write_identity(const struct project *project, int metrics_fd, int fd,
-                          const struct os_files_mark *mark, const unsigned char id[PROJECT_ID_SIZE],
-                          struct error *error) {
-  char text[IDENTITY_TEXT_MAX], id_text[UUID_TEXT_SIZE];
-  int len;
-
-  uuid_unpack(id, id_text);
-  len = snprintf(text, sizeof text, "%s inode %" PRIu64 " born %" PRId64 "\n", id_text, mark->inode,
-                 mark->birth_ns);
-  if (ftruncate(fd, 0) != 0)
-    return error_set_errno(error, KAIZEN_E_IO, errno, IDENTITY_FILE ": ftruncate");
-  if (directory_write_at(fd, text, (size_t)len, 0, error) != 0)
-    return -1;
-  if (project->sync && (fdatasync(fd) != 0 || fsync(metrics_fd) != 0)) {
-    (void)error_set_errno(error, KAIZEN_E_IO, errno, IDENTITY_FILE ": cannot sync");
-    /* a later call must not find it and take it for durable */
-    (void)!ftruncate(fd, 0);
-    return -1;
-  }
-  return 0;
-}
-
-static int lock_identity(int fd, struct error *error) {
-  int result = lock_wait_take(fd, LOCK_EX, clock_monotonic_ns() + IDENTITY_LOCK_NS);
-
-  if (result == 1)
-    return error_set(error, KAIZEN_E_BUSY, IDENTITY_FILE ": another process holds it");
-  return result < 0 ? error_set_errno(error, KAIZEN_E_IO, errno, IDENTITY_FILE ": flock") : 0;
-}
-
-/* With `known`, that is written where the file holds none; else a new one. */
-static int find_or_write_identity(const struct project *project,
-                                  const unsigned char known_id[PROJECT_ID_SIZE],
-                                  unsigned char id[PROJECT_ID_SIZE], struct error *error) {
-  char text[UUID_TEXT_SIZE];
-  struct os_files_mark mark;
-  int metrics_fd, fd = -1, known = -1;
-  int result = project_metrics_folder(project, false, &metrics_fd, error);
-
-  if (result != 0)
-    return result == 1 ? error_set(error, KAIZEN_E_IO, METRICS_PATH ": is gone") : -1;
-  result = os_files_mark(metrics_fd, &mark);
-  if (result != 0)
-    (void)error_set_errno(error, KAIZEN_E_IO, errno, METRICS_PATH ": statx");
-  else
-    result = directory_open_file(metrics_fd, IDENTITY_FILE, O_RDWR | O_CREAT, &fd, error);
-  if (result == 0)
-    known = read_identity(fd, &mark, id, error);
-  if (known == 0 && lock_identity(fd, error) == 0) {
-    known = read_identity(fd, &mark, id, error);
-    if (known == 0) {
-      uuid_random(text);
-      uuid_pack(text, id);
-      if (known_id)
-        memcpy(id, known_id, PROJECT_ID_SIZE);
-      known = write_identity(project, metrics_fd, fd, &mark, id, error) == 0;
-    }
-  }
-  if (fd >= 0)
-    (void)close(fd); /* and with it the lock */
-  (void)close(metrics_fd);
-  return known == 1 ? 0 : -1;
-}
-
-int project_identity(const struct project *project, unsigned char id[PROJECT_ID_SIZE],
-                     struct error *error) {
-  return find_or_write_identity(project, NULL, id, error);
-}
-
-int project_identity_restore(const struct project *project,
-                             const unsigned char known_id[PROJECT_ID_SIZE],
-                             unsigned char id[PROJECT_ID_SIZE], struct error *error) {
-  return find_or_write_identity(project, known_id, id, error);
-}
-
-int project_identity_look(const struct project *project, unsigned char id[PROJECT_ID_SIZE],
-                          struct error *error) {
-  struct os_files_mark mark;
-  int metrics_fd, fd, result = project_metrics_folder(project, false, &metrics_fd, error);
-
-  if (result != 0)
-    return result;
-  result = os_files_mark(metrics_fd, &mark);
-  if (result != 0)
-    (void)error_set_errno(error, KAIZEN_E_IO, errno, METRICS_PATH ": statx");
-  else
-    result = directory_open_file(metrics_fd, IDENTITY_FILE, O_RDONLY, &fd, error);
-  if (result == 0) {
-    result = read_identity(fd, &mark, id, error);
-    (void)close(fd);
-    result = result < 0 ? -1 : !result;
-  }
-  (void)close(metrics_fd);
   return result;
 }

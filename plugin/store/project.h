@@ -1,4 +1,4 @@
-/* project.h - one project root on disk: its metrics folder, its agents' folders, its identity.
+/* project.h - one project root on disk: its metrics folder, its agents' folders.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KAIZEN_PROJECT_H
@@ -9,7 +9,8 @@
 
 #include "base/error.h"
 
-#define PROJECT_ID_SIZE 16
+#define PROJECT_METRICS_PATH ".kaizen/metrics" /* below the root */
+#define PROJECT_ID_SIZE 16                     /* of its identity: project_identity.h */
 
 struct project { /* read-only after project_open(), except the lazily made identity */
   char *root;    /* real path */
@@ -53,19 +54,5 @@ void project_drop_agent_folder(const struct project *project, const char *agent)
  * folder is named, too: it is refused when it is opened, and so does not go unseen. */
 int project_each_agent(const struct project *project, bool sorted,
                        int (*each)(void *ctx, const char *agent), void *ctx, struct error *error);
-/* The identity of this tree (.kaizen/metrics/.id): a random id beside the folder's inode and birth
- * time.  Made when missing (the metrics folder must exist), and rebuilt when the folder is not
- * the one it was written for: the tree was copied, restored or cloned, and every agent's .state
- * that names another id belongs to the original.  -1 with *error. */
-int project_identity(const struct project *project, unsigned char id[PROJECT_ID_SIZE],
-                     struct error *error);
-/* The same, but where the file holds none, `known_id` is written: by who knows that the folder is
- * still the one that had it. */
-int project_identity_restore(const struct project *project,
-                             const unsigned char known_id[PROJECT_ID_SIZE],
-                             unsigned char id[PROJECT_ID_SIZE], struct error *error);
-/* The same without writing: 1 when it is missing or another folder's. */
-int project_identity_look(const struct project *project, unsigned char id[PROJECT_ID_SIZE],
-                          struct error *error);
 
 #endif

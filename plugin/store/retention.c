@@ -22,6 +22,7 @@
 #include "store/agent_fold.h"
 #include "store/agent_state.h"
 #include "store/dropped_names.h"
+#include "store/project_identity.h"
 #include "store/rewrite.h"
 
 #define NS_PER_S INT64_C(1000000000)

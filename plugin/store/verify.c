@@ -23,6 +23,7 @@
 #include "store/agent_log.h"
 #include "store/agent_state.h"
 #include "store/checkpoint.h"
+#include "store/project_identity.h"
 #include "store/summary.h"
 
 #define SUMMARY_READ_MAX 16384

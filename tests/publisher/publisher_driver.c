@@ -34,6 +34,7 @@
 #include "store/agent_view.h"
 #include "store/delivery.h"
 #include "store/doorbell.h"
+#include "store/project_identity.h"
 
 #define SLOTS 8
 #define WORDS 6

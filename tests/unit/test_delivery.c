@@ -9,6 +9,7 @@
 #include "store/agent_fold.h"
 #include "store/agent_state.h"
 #include "store/delivery.h"
+#include "store/project_identity.h"
 
 #define NS_PER_S INT64_C(1000000000)
 #define HOUR_NS (3600 * NS_PER_S)

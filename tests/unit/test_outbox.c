@@ -15,6 +15,7 @@
 #include "store/dead_letter.h"
 #include "store/doorbell.h"
 #include "store/outbox.h"
+#include "store/project_identity.h"
 
 static char root[] = "/tmp/kaizen-outbox-XXXXXX";
 static struct project project;

@@ -14,6 +14,7 @@
 
 #include "base/directory.h"
 #include "store/project.h"
+#include "store/project_identity.h"
 
 #define NOBODY 65534
 

@@ -11,6 +11,7 @@
 #include "publisher/project_agents.h"
 #include "store/agent_log.h"
 #include "store/outbox_glance.h"
+#include "store/project_identity.h"
 
 enum { MANY = 1000 };
 static const char first_id[] = "00000000-0000-4000-8000-000000000001";

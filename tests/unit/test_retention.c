@@ -12,6 +12,7 @@
 #include "store/agent.h"
 #include "store/agent_fold.h"
 #include "store/agent_state.h"
+#include "store/project_identity.h"
 #include "store/retention.h"
 
 #define DAY_S INT64_C(86400)

@@ -16,6 +16,7 @@
 #include "store/agent.h"
 #include "store/agent_fold.h"
 #include "store/agent_state.h"
+#include "store/project_identity.h"
 #include "store/salvage.h"
 #include "store/verify.h"
 
