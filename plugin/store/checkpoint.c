@@ -2,8 +2,7 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  *
- * Three headers of one layout: the head, and two slots.  docs/design.md, "The index survives a
- * boot", has the reasons. */
+ * docs/design.md, "The index survives a boot", has the reasons. */
 #include "store/checkpoint.h"
 
 #include <errno.h>
@@ -21,131 +20,7 @@
 #include "base/os_process.h"
 
 #define SPARE_FILE CHECKPOINT_FILE ".new"
-#define FORMER_FILE ".index-1"             /* of earlier versions */
-#define MAGIC UINT64_C(0x32584449495a414b) /* "KAZIIDX2" */
-#define VERSION 1
-#define HEADER_BYTES 4096
-#define SLOTS 2
-#define DOUBT_AT 4088 /* in the head's block, after the head, and written apart from it */
-_Static_assert(KEY_PAGES_AT == (1 + SLOTS) * HEADER_BYTES, "the pages begin after the slots");
-
-struct header {
-  uint64_t magic;
-  uint32_t version, fold_size;
-  uint64_t sequence; /* a slot's; the head has 0 */
-  /* the head's: what kept the file system mounted when it was stored, and in which file */
-  unsigned char life[16];
-  uint64_t device, inode;
-  uint64_t seed;
-  uint64_t page_bits;
-  struct log_anchor anchor;
-  struct fold fold;
-  uint64_t checksum; /* of all before it */
-};
-_Static_assert(sizeof(struct header) <= DOUBT_AT, "the header fits its place");
-
-/* What a failed sync has made doubtful, with the boot in whose memory the bytes still look well. */
-enum { DOUBT_LOG = 1, DOUBT_KEYS = 2, DOUBT_KINDS = 3 };
-
-/* ---- headers --------------------------------------------------------------------------------- */
-
-static uint64_t checksum_of(const struct header *header) {
-  return hash_bytes(header, offsetof(struct header, checksum), MAGIC);
-}
-
-static bool anchor_valid(const struct log_anchor *anchor) {
-  return anchor->end <= INT64_MAX && (anchor->end == 0 || anchor->offset < anchor->end);
-}
-
-static bool header_valid(const struct header *header, uint64_t file_size) {
-  return header->magic == MAGIC && header->version == VERSION &&
-         header->fold_size == sizeof(struct fold) && header->checksum == checksum_of(header) &&
-         header->page_bits <= KEY_PAGES_BITS_MAX && anchor_valid(&header->anchor) &&
-         file_size >= key_pages_file_size((unsigned)header->page_bits);
-}
-
-static struct header make_header(uint64_t seed, unsigned page_bits, const struct log_anchor *anchor,
-                                 const struct fold *fold) {
-  struct header header;
-
-  memset(&header, 0, sizeof header);
-  header.magic = MAGIC;
-  header.version = VERSION;
-  header.fold_size = sizeof(struct fold);
-  header.seed = seed;
-  header.page_bits = page_bits;
-  header.anchor = *anchor;
-  header.fold = *fold;
-  return header;
-}
-
-static int write_header(int fd, struct header *header, uint64_t offset, struct error *error) {
-  header->checksum = checksum_of(header);
-  return directory_write_at(fd, header, sizeof *header, offset, error);
-}
-
-/* 0 with *header valid, 1 not, -1. */
-static int read_header(int fd, uint64_t file_size, uint64_t offset, struct header *header,
-                       struct error *error) {
-  size_t got;
-
-  if (directory_read_at(fd, header, sizeof *header, offset, &got, error) != 0)
-    return -1;
-  return got == sizeof *header && header_valid(header, file_size) ? 0 : 1;
-}
-
-static uint64_t slot_offset(uint64_t sequence) {
-  return HEADER_BYTES + (sequence % SLOTS) * HEADER_BYTES;
-}
-
-/* The newer slot: 0, 1 when none is valid, -1. */
-static int read_slot(int fd, uint64_t file_size, struct header *slot, struct error *error) {
-  struct header other;
-  int result = 1;
-
-  for (uint64_t i = 0; i < SLOTS; i++) {
-    int found = read_header(fd, file_size, slot_offset(i), &other, error);
-
-    if (found < 0)
-      return -1;
-    if (found == 0 && (result == 1 || other.sequence > slot->sequence)) {
-      *slot = other;
-      result = 0;
-    }
-  }
-  return result;
-}
-
-/* ---- what a failed sync leaves --------------------------------------------------------------- */
-
-static uint64_t this_boot(void) {
-  char text[64];
-
-  os_process_boot_text(text, sizeof text);
-  return hash_bytes(text, strlen(text), MAGIC) & ~(uint64_t)DOUBT_KINDS;
-}
-
-/* Of this boot: 0 or one of the kinds. */
-static unsigned read_doubt(int fd) {
-  uint64_t doubt;
-  size_t got;
-
-  if (directory_read_at(fd, &doubt, sizeof doubt, DOUBT_AT, &got, NULL) != 0 ||
-      got < sizeof doubt || doubt == 0 || (doubt & ~(uint64_t)DOUBT_KINDS) != this_boot())
-    return 0;
-  return (unsigned)(doubt & DOUBT_KINDS);
-}
-
-static void write_doubt(int fd, unsigned kind) {
-  uint64_t doubt = this_boot() | read_doubt(fd) | kind;
-
-  (void)directory_write_at(fd, &doubt, sizeof doubt, DOUBT_AT, NULL);
-}
-
-void checkpoint_doubt_log(const struct checkpoint *checkpoint) {
-  if (checkpoint->pages.fd >= 0)
-    write_doubt(checkpoint->pages.fd, DOUBT_LOG);
-}
+#define FORMER_FILE ".index-1" /* of earlier versions */
 
 /* ---- what can be trusted --------------------------------------------------------------------- */
 
@@ -153,7 +28,7 @@ void checkpoint_doubt_log(const struct checkpoint *checkpoint) {
  * when the file comes from a disk: after a loss of power, and in a snapshot of the disk that is
  * mounted within the same boot.  It is not when the project has been held open since by the one who
  * wrote it, or by anybody who has the index open now: what is open stays mounted. */
-static bool has_lived_on(const struct header *head, const struct stat *status, bool held,
+static bool has_lived_on(const struct checkpoint_header *head, const struct stat *status, bool held,
                          const struct project *project) {
   static const unsigned char nobody[16];
 
@@ -168,20 +43,21 @@ static bool has_lived_on(const struct header *head, const struct stat *status, b
 /* *header: the head, where it can be trusted, else the newer slot, else that nothing is folded (of
  * the log with the head's inode number); in the last two cases *lives is false.  1: missing or
  * damaged. */
-static int believe(int fd, const struct project *project, struct header *header,
+static int believe(int fd, const struct project *project, struct checkpoint_header *header,
                    uint64_t *durable_end, bool *lives, struct error *error) {
-  struct header slot;
+  struct checkpoint_header slot;
   struct stat status;
   bool held = os_files_is_held(fd); /* before the head is read: it was right when that began */
   int has_head, has_slot;
 
   if (fstat(fd, &status) != 0)
     return error_set_errno(error, KAIZEN_E_IO, errno, CHECKPOINT_FILE ": fstat");
-  has_head = read_header(fd, (uint64_t)status.st_size, 0, header, error);
-  has_slot = has_head < 0 ? -1 : read_slot(fd, (uint64_t)status.st_size, &slot, error);
+  has_head = checkpoint_header_read(fd, (uint64_t)status.st_size, 0, header, error);
+  has_slot =
+      has_head < 0 ? -1 : checkpoint_header_read_slot(fd, (uint64_t)status.st_size, &slot, error);
   if (has_slot < 0)
     return -1;
-  if (read_doubt(fd) & DOUBT_KEYS)
+  if (checkpoint_header_doubt(fd) & CHECKPOINT_DOUBT_KEYS)
     return 1;
   *durable_end = has_slot == 0 ? slot.anchor.end : 0;
   *lives = has_head == 0 && has_lived_on(header, &status, held, project);
@@ -199,7 +75,8 @@ static int believe(int fd, const struct project *project, struct header *header,
 static int write_head(const struct checkpoint *checkpoint, int fd, unsigned page_bits,
                       const struct log_anchor *anchor, const struct fold *fold,
                       struct error *error) {
-  struct header head = make_header(checkpoint->pages.seed, page_bits, anchor, fold);
+  struct checkpoint_header head =
+      checkpoint_header_make(checkpoint->pages.seed, page_bits, anchor, fold);
   struct stat status;
 
   if (fstat(fd, &status) != 0)
@@ -207,7 +84,7 @@ static int write_head(const struct checkpoint *checkpoint, int fd, unsigned page
   memcpy(head.life, checkpoint->project->life, sizeof head.life);
   head.device = status.st_dev;
   head.inode = status.st_ino;
-  return write_header(fd, &head, 0, error);
+  return checkpoint_header_write(fd, &head, 0, error);
 }
 
 static struct checkpoint closed(int agent_fd, const struct project *project) {
@@ -216,7 +93,7 @@ static struct checkpoint closed(int agent_fd, const struct project *project) {
 
 int checkpoint_open(struct checkpoint *checkpoint, int agent_fd, const struct project *project,
                     struct log_anchor *anchor, struct fold *fold, struct error *error) {
-  struct header header;
+  struct checkpoint_header header;
   bool lives;
   int fd, result;
 
@@ -246,7 +123,7 @@ int checkpoint_open(struct checkpoint *checkpoint, int agent_fd, const struct pr
 
 int checkpoint_peek(int agent_fd, const struct project *project, struct log_anchor *anchor,
                     struct fold *fold, struct error *error) {
-  struct header header;
+  struct checkpoint_header header;
   uint64_t durable_end;
   bool lives;
   int fd, result = directory_open_file(agent_fd, CHECKPOINT_FILE, O_RDONLY, &fd, error);
@@ -322,7 +199,7 @@ int checkpoint_reset(struct checkpoint *checkpoint, int agent_fd, const struct p
   (void)unlinkat(agent_fd, FORMER_FILE, 0);
   /* without entropy the table still works; only its resistance to made-up keys is gone */
   if (os_process_random(&checkpoint->pages.seed, sizeof checkpoint->pages.seed) != 0)
-    checkpoint->pages.seed = MAGIC;
+    checkpoint->pages.seed = CHECKPOINT_HEADER_MAGIC;
   fold_init(&fold);
   if (open_spare(agent_fd, 0, &fd, error) != 0)
     return -1;
@@ -375,19 +252,19 @@ int checkpoint_find(struct checkpoint *checkpoint, struct span key, uint64_t *of
 }
 
 /* The head of a file that is about to be replaced. */
-static int read_own_head(const struct checkpoint *checkpoint, struct header *head,
+static int read_own_head(const struct checkpoint *checkpoint, struct checkpoint_header *head,
                          struct error *error) {
   struct stat status;
 
   if (fstat(checkpoint->pages.fd, &status) != 0)
     return error_set_errno(error, KAIZEN_E_IO, errno, CHECKPOINT_FILE ": fstat");
-  return read_header(checkpoint->pages.fd, (uint64_t)status.st_size, 0, head, error);
+  return checkpoint_header_read(checkpoint->pages.fd, (uint64_t)status.st_size, 0, head, error);
 }
 
 /* 1: damaged. */
 static int grow(struct checkpoint *checkpoint, struct error *error) {
-  unsigned bits = checkpoint->pages.bits + 1, doubt = read_doubt(checkpoint->pages.fd);
-  struct header head;
+  unsigned bits = checkpoint->pages.bits + 1, doubt = checkpoint_header_doubt(checkpoint->pages.fd);
+  struct checkpoint_header head;
   int fd, result;
 
   if (bits > KEY_PAGES_BITS_MAX)
@@ -404,7 +281,7 @@ static int grow(struct checkpoint *checkpoint, struct error *error) {
   if (result == 0)
     result = write_head(checkpoint, fd, bits, &head.anchor, &head.fold, error);
   if (result == 0 && doubt != 0)
-    write_doubt(fd, doubt);
+    checkpoint_header_add_doubt(fd, doubt);
   if (result == 0)
     result = put_in_place(checkpoint, fd, error);
   if (result == 0)
@@ -425,6 +302,11 @@ int checkpoint_add(struct checkpoint *checkpoint, struct span key, uint64_t offs
     if (result != 0)
       return result;
   }
+}
+
+void checkpoint_doubt_log(const struct checkpoint *checkpoint) {
+  if (checkpoint->pages.fd >= 0)
+    checkpoint_header_add_doubt(checkpoint->pages.fd, CHECKPOINT_DOUBT_LOG);
 }
 
 /* ---- what survives a loss of power ----------------------------------------------------------- */
@@ -465,26 +347,26 @@ void checkpoint_point_take(struct checkpoint *checkpoint, int log_fd,
 static int sync_index(const struct checkpoint_point *point) {
   if (fdatasync(point->index_fd) == 0)
     return 0;
-  write_doubt(point->index_fd, DOUBT_KEYS);
+  checkpoint_header_add_doubt(point->index_fd, CHECKPOINT_DOUBT_KEYS);
   return -1;
 }
 
 static int sync_log(const struct checkpoint_point *point) {
   if (fdatasync(point->log_fd) == 0)
     return 0;
-  write_doubt(point->index_fd, DOUBT_LOG);
+  checkpoint_header_add_doubt(point->index_fd, CHECKPOINT_DOUBT_LOG);
   return -1;
 }
 
 /* The number of the slot to be written.  1: the newest says as much. */
 static int next_sequence(const struct checkpoint_point *point, uint64_t *sequence) {
-  struct header newest = {0};
+  struct checkpoint_header newest = {0};
   struct stat status;
   int result;
 
   if (fstat(point->index_fd, &status) != 0)
     return -1;
-  result = read_slot(point->index_fd, (uint64_t)status.st_size, &newest, NULL);
+  result = checkpoint_header_read_slot(point->index_fd, (uint64_t)status.st_size, &newest, NULL);
   if (result < 0)
     return -1;
   *sequence = newest.sequence + 1;
@@ -494,16 +376,20 @@ static int next_sequence(const struct checkpoint_point *point, uint64_t *sequenc
 /* Two processes may be here at once: either's slot is true, and the older one stays until a newer
  * one has been written. */
 static int make_durable(const struct checkpoint_point *point) {
-  struct header slot = make_header(point->seed, point->page_bits, &point->anchor, &point->fold);
-  int result = read_doubt(point->index_fd) != 0 ? 1 : next_sequence(point, &slot.sequence);
+  struct checkpoint_header slot =
+      checkpoint_header_make(point->seed, point->page_bits, &point->anchor, &point->fold);
+  int result =
+      checkpoint_header_doubt(point->index_fd) != 0 ? 1 : next_sequence(point, &slot.sequence);
 
   if (result != 0)
     return result;
   if (sync_log(point) != 0 || sync_index(point) != 0)
     return -1;
-  if (read_doubt(point->index_fd) != 0) /* another process met a failure meanwhile */
+  /* another process met a failure meanwhile */
+  if (checkpoint_header_doubt(point->index_fd) != 0)
     return 1;
-  if (write_header(point->index_fd, &slot, slot_offset(slot.sequence), NULL) != 0)
+  if (checkpoint_header_write(point->index_fd, &slot, checkpoint_header_slot_offset(slot.sequence),
+                              NULL) != 0)
     return -1;
   return sync_index(point);
 }

@@ -17,21 +17,11 @@
 #include "base/error.h"
 #include "common/buffer.h"
 #include "record/fold.h"
+#include "store/checkpoint_header.h"
 #include "store/key_pages.h"
 #include "store/project.h"
 
 #define CHECKPOINT_FILE ".index-2"
-
-/* The last folded line, by content: inode numbers are handed out again and sizes come back
- * (docs/design.md, "Same file by content").  A file with another number is folded again all the
- * same: an editor may have changed a line before the last one and kept its length. */
-struct log_anchor {
-  uint64_t end;    /* offset after its newline; 0: nothing is folded */
-  uint64_t offset; /* where it begins */
-  uint64_t hash;   /* of its bytes with the newline; of the last ANCHOR_BYTES when it is longer */
-  uint64_t inode;  /* of the log */
-};
-#define ANCHOR_BYTES 4096
 
 struct checkpoint {
   int agent_fd; /* borrowed */
