@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdbool.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,6 +49,22 @@ static bool has_parent_here(const char *pid) {
   return sscanf(state, ") %*c %ld", &parent) == 1 && parent != 0;
 }
 
+/* proc(5), /proc/PID/stat: a process whose first thread has ended is a zombie with others. */
+static bool is_alive(long pid) {
+  char path[64], text[TEXT_MAX], state = 'Z';
+  const char *after_name;
+  long threads = 0;
+
+  (void)snprintf(path, sizeof path, "/proc/%ld/stat", pid);
+  if (read_text(path, text) != 0 || !(after_name = strrchr(text, ')')))
+    return kill((pid_t)pid, 0) == 0 || errno == EPERM;
+  if (sscanf(after_name,
+             ") %c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %ld",
+             &state, &threads) != 2)
+    return true;
+  return (state != 'Z' && state != 'X') || threads > 1;
+}
+
 /* proc(5), /proc/PID/fdinfo: "flags:\t02100002" and, for each lock of the open file,
  * "lock:\t1: FLOCK  ADVISORY  WRITE 11448 fe:00:10952857 0 EOF", the pid being the taker's, 0 when
  * it is gone or not to be seen. */
@@ -63,7 +80,7 @@ static void look_at_descriptor(struct search *search, const char *pid, const cha
   flags = strstr(text, "flags:");
   if (!lock || !flags || sscanf(lock, "FLOCK %*s %*s %ld", &taker) != 1)
     return;
-  if (taker == atol(pid))
+  if (taker > 0 && is_alive(taker)) /* it may have forked this one a moment ago */
     search->taker = true;
   else if (strtol(flags + strlen("flags:"), NULL, 8) & O_CLOEXEC && has_parent_here(pid))
     search->child = true;

@@ -38,6 +38,7 @@ struct agent {
   bool rewritten;                /* the log is being folded again because of a rewrite */
   bool in_turns;                 /* while folding: the lock may be let go, and taken again */
   bool grew;                     /* the table has, and nothing of it is durable */
+  bool sync_failed;              /* of the log or the index, while a log was folded */
   int64_t let_go_ns;             /* while folding: when it has been held for long */
   int64_t pace_ns, pace_step_ns; /* when what is folded is next made durable, and after that */
   int64_t look_again_ns; /* when to fold it once more after a rewrite in place; 0: it was not */

@@ -141,7 +141,8 @@ static void keep_what_is_done(struct agent *agent) {
   if (agent->in_turns) /* at the end of this turn, without the lock */
     return;
   take_pace_point(agent, &point);
-  (void)checkpoint_point_sync(&point);
+  if (checkpoint_point_sync(&point) < 0)
+    agent->sync_failed = true;
 }
 
 /* Damage was met, and what to do is known: what follows succeeds or fails by itself. */
@@ -389,6 +390,9 @@ int agent_fold_beside(struct agent *beside, uint64_t end, struct error *error) {
 
   if (result != 0)
     return result < 0 ? -1 : error_set(error, KAIZEN_E_IO, CHECKPOINT_FILE ": of the new log");
+  /* the kernel tells it once: a sync that succeeds after it proves nothing */
+  if (beside->sync_failed)
+    return error_set(error, KAIZEN_E_IO, "the new log: cannot sync");
   agent_store_checkpoint(beside, true);
   return 0;
 }

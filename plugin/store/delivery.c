@@ -81,7 +81,8 @@ static int claim(const struct operation *operation, const char *name, struct out
     result = agent_lock_exclusive(&outbox->lock, deadline_of(operation), error);
     if (result != 0)
       return result < 0 ? -1 : busy(error);
-    if (fstat(outbox->log_fd, &after) == 0 && before.st_size == after.st_size &&
+    if (agent_lock_in_place(&outbox->lock, outbox->agent_fd) &&
+        fstat(outbox->log_fd, &after) == 0 && before.st_size == after.st_size &&
         after.st_nlink > 0) {
       result = agent_state_claim(outbox->agent_fd, operation->id, &view.fold,
                                  operation->project->sync, &state, &changed, error);

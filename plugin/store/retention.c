@@ -189,15 +189,17 @@ static int is_worth_it(struct prune *prune, struct error *error) {
          (expired <= records / 2 || retention_clock_is_sure(&prune->state.retention));
 }
 
-/* Lock held again: is the log still the one that was copied, and what may go still what may go? */
-static int check_unchanged(struct prune *prune, ino_t inode, struct error *error) {
+/* Lock held again: is the log still the one that was copied, up to where it was, and what may go
+ * still what may go? */
+static int check_unchanged(struct prune *prune, ino_t inode, const struct log_anchor *copied,
+                           struct error *error) {
   struct agent *agent = &prune->agent;
   struct retention_clock *clock;
   struct agent_state state;
   bool damaged;
-  int same = agent->log.inode != inode || agent->anchor.end < prune->anchor.end
+  int same = agent->log.inode != inode || agent->anchor.end < copied->end
                  ? 1
-                 : agent_log_check_anchor(&agent->log, &prune->anchor, error);
+                 : agent_log_check_anchor(&agent->log, copied, error);
 
   if (same != 0)
     return same < 0 ? -1 : error_set(error, KAIZEN_E_BUSY, "another program rewrote the log");
@@ -223,15 +225,18 @@ struct successor {
 
 /* One that was left by a killed process is taken over. */
 static int open_folder(struct successor *next, struct error *error) {
-  int agent_fd = next->rewrite.agent->fd;
-
+  const struct agent *agent = next->rewrite.agent;
   bool made;
 
-  if (directory_make_folder(agent_fd, INDEX_FOLDER, &made, &next->folder_fd, error) != 0)
+  if (directory_make_folder(agent->fd, INDEX_FOLDER, &made, &next->folder_fd, error) != 0)
+    return -1;
+  /* the index that is moved out of it is for all who share the project */
+  if (agent->project->of_group &&
+      directory_share_folder(agent->fd, INDEX_FOLDER, next->folder_fd, error) != 0)
     return -1;
   (void)unlinkat(next->folder_fd, CHECKPOINT_FILE, 0);
-  return agent_fold_beside_begin(&next->beside, next->rewrite.agent, next->folder_fd,
-                                 next->rewrite.spare_fd, error);
+  return agent_fold_beside_begin(&next->beside, agent, next->folder_fd, next->rewrite.spare_fd,
+                                 error);
 }
 
 static void end_successor(struct successor *next) {
@@ -256,6 +261,7 @@ static int copy_up_to(struct successor *next, uint64_t end, struct error *error)
 /* Nearly all that is committed, without the lock; then 0 with the lock held. */
 static int approach(struct prune *prune, struct successor *next, ino_t inode, struct error *error) {
   struct agent *agent = &prune->agent;
+  struct log_anchor copied = prune->anchor, reached;
 
   for (int rounds = 0;; rounds++) {
     uint64_t end;
@@ -265,12 +271,14 @@ static int approach(struct prune *prune, struct successor *next, ino_t inode, st
     if (acquire(prune, error) != 0)
       return -1;
     end = agent->anchor.end;
-    result = check_unchanged(prune, inode, error);
+    result = check_unchanged(prune, inode, &copied, error);
+    reached = agent->anchor;
     if (result == 0 && (end <= next->copied + TAIL_BYTES || rounds == ROUNDS_MAX))
       return 0;
     agent_release(agent);
     if (result != 0 || copy_up_to(next, end, error) != 0)
       return -1;
+    copied = reached;
     /* most of it is on disk before anybody waits for the rest */
     if (fdatasync(next->rewrite.spare_fd) != 0)
       return error_set_errno(error, KAIZEN_E_IO, errno, "the new log: cannot sync");
