@@ -4,7 +4,9 @@
 #include "store/agent.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <kaizen/plugin.h>
@@ -58,12 +60,33 @@ static bool folded_log_is_in_place(const struct agent *agent) {
          agent_log_check_anchor(&agent->log, &agent->anchor, NULL) == 0;
 }
 
+/* The kernel tells a failed sync once to each open file description: with one of its own, a point
+ * takes no news from who syncs what was appended.  -1: the log has no name in the agent's folder. */
+static int open_log_again(const struct agent *agent) {
+  struct stat status;
+  int fd;
+
+  if (directory_open_file(agent->fd, AGENT_LOG_FILE, O_RDONLY, &fd, NULL) != 0)
+    return -1;
+  if (fstat(fd, &status) == 0 && status.st_ino == agent->log.inode &&
+      status.st_dev == agent->log.device)
+    return fd;
+  (void)close(fd);
+  return -1;
+}
+
 void agent_take_point(struct agent *agent, uint64_t bytes, struct checkpoint_point *point) {
+  int log_fd;
+
   checkpoint_point_none(point);
   if (!agent->loaded || agent->anchor.end < agent->checkpoint.durable_end + bytes)
     return;
   agent->point_ns = clock_monotonic_ns();
-  checkpoint_point_take(&agent->checkpoint, agent->log.fd, &agent->anchor, &agent->fold, point);
+  log_fd = open_log_again(agent);
+  checkpoint_point_take(&agent->checkpoint, log_fd >= 0 ? log_fd : agent->log.fd, &agent->anchor,
+                        &agent->fold, point);
+  if (log_fd >= 0)
+    (void)close(log_fd);
 }
 
 void agent_take_due_point(struct agent *agent, struct checkpoint_point *point) {

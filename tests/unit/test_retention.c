@@ -6,6 +6,7 @@
 #include <kaizen/plugin.h>
 #include <pthread.h>
 #include <sys/file.h>
+#include <sys/syscall.h>
 
 #include "base/clock.h"
 #include "base/uuid.h"
@@ -38,6 +39,17 @@ static void set_up(void) {
 static void tear_down(void) {
   project_close(&project);
   sandbox_leave();
+}
+
+/* In the place of libc's: the kernel tells a failed sync once, and the next one succeeds. */
+static int syncs_until_one_fails;
+
+int fdatasync(int fd) {
+  if (syncs_until_one_fails > 0 && --syncs_until_one_fails == 0) {
+    errno = EIO;
+    return -1;
+  }
+  return (int)syscall(SYS_fdatasync, fd);
 }
 
 TestSuite(retention, .init = set_up, .fini = tear_down);
@@ -448,5 +460,30 @@ Test(retention, events_made_pending_again_during_the_copy_are_not_dropped) {
   prune_until_in_time(resend_everything, &result);
   cr_assert_eq(result, -1);
   cr_assert_eq(error.code, KAIZEN_E_BUSY);
+  cr_assert_eq(lines_of_file(file()), 60000);
+}
+
+Test(retention, the_index_of_the_new_log_is_for_all_who_share_the_project) {
+  struct stat status;
+
+  project_close(&project);
+  put_log(TEN(OLD) NEW);
+  cr_assert_eq(chmod(in_sandbox(".kaizen"), 02770), 0);
+  cr_assert_eq(chmod(in_sandbox(".kaizen/metrics"), 02770), 0);
+  cr_assert_eq(chmod(in_sandbox(".kaizen/metrics/coach"), 02770), 0);
+  cr_assert_eq(project_open_for_group(&project, sandbox.root, false, false, &error), 0, "%s",
+               error.text);
+  cr_assert_eq(prune(), 1, "%s", error.text);
+  cr_assert_eq(stat(agent_file("coach", CHECKPOINT_FILE), &status), 0);
+  cr_assert_eq(status.st_mode & 07777, 0660, "%o", status.st_mode);
+}
+
+Test(retention, a_new_log_whose_sync_failed_once_takes_no_place) {
+  put_large_log();
+  cr_assert_eq(look_at(TODAY_S - DAY_S), 0, "%s", error.text);
+  syncs_until_one_fails = 1;
+  cr_assert_eq(look_at(TODAY_S), -1);
+  cr_assert_eq(syncs_until_one_fails, 0);
+  cr_assert_str_not_empty(error.text);
   cr_assert_eq(lines_of_file(file()), 60000);
 }
