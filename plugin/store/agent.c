@@ -61,7 +61,8 @@ static bool folded_log_is_in_place(const struct agent *agent) {
 }
 
 /* The kernel tells a failed sync once to each open file description: with one of its own, a point
- * takes no news from who syncs what was appended.  -1: the log has no name in the agent's folder. */
+ * takes no news from the thread that syncs what it appended.  -1: the log has no name in the
+ * agent's folder. */
 static int open_log_again(const struct agent *agent) {
   struct stat status;
   int fd;

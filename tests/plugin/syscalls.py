@@ -79,6 +79,7 @@ CASES = {
 # Nothing but the log's size is taken down under the lock: recorders wait for that, and no longer.
 READER = "a summary that is read while its agent is recorded for"
 GIVE_WAY = "clock_nanosleep"  # before the lock: the log was written within a tenth of a second
+MEET = "futex"  # the publisher's thread was at the same mutex
 READ_LOCKED = ["flock .next", "flock .lock", "flock .next", "newfstatat .lock",
                "newfstatat executions.jsonl", "newfstatat executions.jsonl", "flock .lock"]
 TRIES = 20  # a record may meet the publisher of its own process at the lock, and wait
@@ -169,7 +170,7 @@ def main():
     for case, (_, _, expected) in CASES.items():
         for _ in range(TRIES):
             calls = calls_of(case)
-            if GIVE_WAY not in calls:
+            if GIVE_WAY not in calls and MEET not in calls:
                 break
         known = calls in variants(expected)
         if case == NOT_YET_ELECTED:  # until the thread's first round another process may be the one that sends
