@@ -173,6 +173,19 @@ int os_files_openat(int directory_fd, const char *name, int flags, mode_t mode) 
   return fd;
 }
 
+int os_files_make(int directory_fd, const char *name, mode_t mode) {
+  int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW;
+  int fd = openat(directory_fd, name, flags | O_CLOEXEC, mode);
+
+  if (fd < 0 || fd > 2)
+    return fd;
+  /* what the host prints may be in this file already, so that another one is made */
+  (void)close(fd);
+  if (unlinkat(directory_fd, name, 0) != 0)
+    return -1;
+  return os_files_openat(directory_fd, name, flags, mode);
+}
+
 static int open_anywhere(int directory_fd, const char *path, int flags, mode_t mode) {
   int fd = call_openat2(directory_fd, path, flags, mode);
   int tries = 0;

@@ -26,6 +26,9 @@ void os_files_take_standard(struct os_files_taken *taken);
 void os_files_give_back(struct os_files_taken *taken);
 /* openat() for a file that is written: above 2, close-on-exec. */
 int os_files_openat(int directory_fd, const char *name, int flags, mode_t mode);
+/* Makes a file that is not there yet, to be written: above 2, close-on-exec.  The same without
+ * asking first which of the standard descriptors are free. */
+int os_files_make(int directory_fd, const char *name, mode_t mode);
 
 /* Opens `path` below the folder, above descriptor 2, close-on-exec, through no symbolic link and no
  * "..".  -1 with errno: ELOOP for a link, EXDEV for a path that leads outside.  A new file gets

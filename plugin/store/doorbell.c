@@ -19,6 +19,7 @@
   (64 << 10) /* nobody listens, or the listener is about to cut it: it will look at every agent */
 #define KEEP_PERCENT 75 /* the rest is for those who record */
 #define LOOK_AGAIN_NS INT64_C(1000000000)
+#define TRUST_LOOK_NS INT64_C(1000000) /* so that a burst pays for one look */
 
 void doorbell_button_init(struct doorbell_button *button) {
   *button = (struct doorbell_button){.fd = -1};
@@ -32,18 +33,25 @@ void doorbell_button_close(struct doorbell_button *button) {
   doorbell_button_init(button);
 }
 
-static bool find_bell(struct doorbell_button *button, const struct project *project,
-                      struct stat *status) {
+/* True when it can be rung: it is there, and not full. */
+static bool find_bell(struct doorbell_button *button, const struct project *project) {
   int64_t now_ns = clock_monotonic_ns();
+  bool named = button->fd >= 0 && now_ns < button->opened_ns + LOOK_AGAIN_NS;
+  struct stat status;
 
-  if (button->fd >= 0 && now_ns < button->opened_ns + LOOK_AGAIN_NS &&
-      fstat(button->fd, status) == 0 && status->st_nlink > 0)
+  if (named && now_ns < button->looked_ns + TRUST_LOOK_NS && button->size < FULL_BYTES)
     return true;
-  doorbell_button_close(button);
-  button->opened_ns = now_ns;
-  return directory_open_file(project->root_fd, ".kaizen/metrics/" DOORBELL_FILE,
-                             O_WRONLY | O_APPEND | O_CREAT, &button->fd, NULL) == 0 &&
-         fstat(button->fd, status) == 0;
+  if (!named || fstat(button->fd, &status) != 0 || status.st_nlink == 0) {
+    doorbell_button_close(button);
+    button->opened_ns = now_ns;
+    if (directory_open_file(project->root_fd, ".kaizen/metrics/" DOORBELL_FILE,
+                            O_WRONLY | O_APPEND | O_CREAT, &button->fd, NULL) != 0 ||
+        fstat(button->fd, &status) != 0)
+      return false;
+  }
+  button->looked_ns = now_ns;
+  button->size = (uint64_t)status.st_size;
+  return button->size < FULL_BYTES;
 }
 
 void doorbell_ring(struct doorbell_button *button, const struct project *project,
@@ -51,14 +59,14 @@ void doorbell_ring(struct doorbell_button *button, const struct project *project
   char text[AGENT_NAME_MAX + 2];
   size_t len = strlen(agent);
   int saved_errno = errno;
-  struct stat status;
 
   if (len > AGENT_NAME_MAX)
     return;
-  if (find_bell(button, project, &status) && status.st_size < FULL_BYTES) {
+  if (find_bell(button, project)) {
     memcpy(text, agent, len);
     text[len] = '\n';
     (void)!write(button->fd, text, len + 1);
+    button->size += len + 1;
   }
   if (button->fd >= 0 && !button->kept)
     button->kept = descriptors_keep(1, KEEP_PERCENT);
@@ -117,8 +125,8 @@ static size_t spell_names(char *text, size_t len, void (*each)(void *ctx, const 
   return begin;
 }
 
-bool doorbell_listen(struct doorbell *doorbell, int metrics_fd,
-                     void (*each)(void *ctx, const char *agent), void *ctx) {
+static bool listen_once(struct doorbell *doorbell, int metrics_fd,
+                        void (*each)(void *ctx, const char *agent), void *ctx) {
   char text[4096];
   struct stat status;
   size_t got, used;
@@ -131,6 +139,7 @@ bool doorbell_listen(struct doorbell *doorbell, int metrics_fd,
   }
   if (fstat(doorbell->fd, &status) != 0 || status.st_nlink == 0) {
     doorbell_close(doorbell); /* removed: another one rings */
+    doorbell->removed_ns = clock_monotonic_ns();
     return true;
   }
   if ((uint64_t)status.st_size < doorbell->heard) {
@@ -151,4 +160,19 @@ bool doorbell_listen(struct doorbell *doorbell, int metrics_fd,
   if (ftruncate(doorbell->fd, 0) == 0)
     doorbell->heard = 0;
   return true; /* what rang between the last read and the cut */
+}
+
+/* Who looked at a bell just before it was removed has rung that one until now. */
+static bool was_rung_unheard(struct doorbell *doorbell) {
+  if (doorbell->removed_ns == 0 || clock_monotonic_ns() < doorbell->removed_ns + TRUST_LOOK_NS)
+    return false;
+  doorbell->removed_ns = 0;
+  return true;
+}
+
+bool doorbell_listen(struct doorbell *doorbell, int metrics_fd,
+                     void (*each)(void *ctx, const char *agent), void *ctx) {
+  bool unheard = was_rung_unheard(doorbell);
+
+  return listen_once(doorbell, metrics_fd, each, ctx) || unheard;
 }

@@ -4,7 +4,6 @@
 #include "store/summary.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <float.h>
 #include <math.h>
 #include <string.h>
@@ -131,11 +130,10 @@ void summary_append_json(const struct summary *summary, struct buffer *out) {
 
 /* Always a new inode: a reader that holds the old document open must never see it change. */
 static int open_spare(int agent_fd, struct error *error) {
-  int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW;
-  int fd = os_files_openat(agent_fd, SPARE_FILE, flags, 0600);
+  int fd = os_files_make(agent_fd, SPARE_FILE, 0600);
 
   if (fd < 0 && errno == EEXIST && unlinkat(agent_fd, SPARE_FILE, 0) == 0)
-    fd = os_files_openat(agent_fd, SPARE_FILE, flags, 0600);
+    fd = os_files_make(agent_fd, SPARE_FILE, 0600);
   if (fd < 0)
     (void)error_set_errno(error, KAIZEN_E_IO, errno, SPARE_FILE ": cannot create");
   return fd;

@@ -31,7 +31,7 @@ SAME_FILES = ["openat2 .kaizen/metrics/coach/executions.jsonl",  # by name, and 
               "pread64 executions.jsonl"]                        # the last line is the one we folded
 APPEND = ["write executions.jsonl", "lseek executions.jsonl"]
 SYNC = ["fdatasync executions.jsonl"]
-SUMMARY = ["poll", "openat .summary.new",  # a standard descriptor that the host closed is not for us
+SUMMARY = ["openat .summary.new",
            "pwrite64 .summary.new", "close .summary.new",
            "renameat2 .summary.new", "unlinkat .summary.new"]
 UNLOCK = ["flock .lock"]
@@ -47,13 +47,14 @@ if not LINUX_CALLS:
     SAME_FILES = ["openat .kaizen", "openat metrics", "close .kaizen", "openat coach", "close metrics",
                   "newfstatat executions.jsonl", "close coach", "geteuid", "newfstatat .lock",
                   "pread64 executions.jsonl"]
-    SUMMARY[4:] = ["renameat .summary.new"]
+    SUMMARY[3:] = ["renameat .summary.new"]
     EVENT_ID = ["openat /dev/urandom", "read urandom", "close urandom"]
     FIND_DOORBELL = ["poll", "openat .kaizen", "openat metrics", "close .kaizen", "openat .doorbell", "close metrics"]
 
 ACQUIRE = LOCK + SAME_FILES
 BY_TIME = [
     (LOCK, ["flock .lock"]),  # within 200 us of the last time through the turnstile
+    (RING, ["write .doorbell"]),  # within a millisecond of the last look at it
     (RING, ["close .doorbell", *FIND_DOORBELL, "newfstatat .doorbell", "geteuid",
             *RING]),          # each second it is looked for by its name
 ]
