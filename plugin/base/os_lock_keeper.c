@@ -58,8 +58,7 @@ static bool is_alive(long pid) {
   (void)snprintf(path, sizeof path, "/proc/%ld/stat", pid);
   if (read_text(path, text) != 0 || !(after_name = strrchr(text, ')')))
     return kill((pid_t)pid, 0) == 0 || errno == EPERM;
-  if (sscanf(after_name,
-             ") %c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %ld",
+  if (sscanf(after_name, ") %c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %ld",
              &state, &threads) != 2)
     return true;
   return (state != 'Z' && state != 'X') || threads > 1;
