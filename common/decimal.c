@@ -4,7 +4,6 @@
  *
  * Three ways to the shortest digits, tried in this order:
  *   short     v = n / 10^k with n of at most 15 digits, found by trying; most scores and times
- *             people give
  *   exact     integer arithmetic in 128 bits, for 1e-10 <= v < 1e16; means and rates
  *   library   snprintf() and strtod() until a text reads back equal; the rest
  * Tables as in Ryu would make the third as fast as the second, for 10 KiB that no record needs. */
@@ -191,7 +190,7 @@ struct decimal decimal_shortest(double value) {
   return shortest_by_library(magnitude);
 }
 
-/* Back. */
+/* From decimal digits to a double. */
 
 static int bit_length(uint128 number) {
   uint64_t high = (uint64_t)(number >> 64), low = (uint64_t)number;

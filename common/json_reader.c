@@ -165,7 +165,7 @@ static bool pass_literal(struct json_reader *c, const char *text) {
   return true;
 }
 
-/* Not finite: numbers to Python, no JSON. */
+/* Not finite: Python reads them as numbers; they are not JSON. */
 static int pass_non_finite(struct json_reader *c) {
   const char *from = c->at;
 
@@ -206,7 +206,7 @@ static int pass_scalar(struct json_reader *c, enum json_value_type *type) {
 
 /* Objects and arrays. */
 
-/* Passes `"name" :` and the white space around it. */
+/* Skips `"name" :` and the white space around it. */
 static int pass_name(struct json_reader *c, struct span *name) {
   if (c->at == c->end || *c->at != '"')
     return fail(c, "a name in double quotes is expected here");
@@ -236,8 +236,8 @@ static int pass_new_name(struct json_reader *c, struct json_names *names, uint32
   return fail(c, result == JSON_NAMES_FULL ? too_many_names : "a name appears twice in one object");
 }
 
-/* c->at on { or [, itself inside `depth` others: passes it to its end. Iterative, so that depth
- * costs no stack. */
+/* c->at is on { or [, inside `depth` others: skips to its end. Iterative, so that depth costs no
+ * stack. */
 static int pass_container(struct json_reader *c, struct json_names *names, unsigned depth) {
   uint32_t open
       [JSON_DEPTH_LIMIT]; /* offsets of what is open: tells { from [, and one object from another */

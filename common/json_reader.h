@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: Apache-2.0
  *
  * Values are spans of the text they stand in, so key order and number texts survive, which no
- * tree-building parser at hand offers (docs/design.md, "Why records are not read with json-c").
+ * parser that builds a tree offers (docs/design.md, "Why records are not read with json-c").
  * Two dialects:
  *   strict   RFC 8259; valid UTF-8; no exponent beyond a double's range; no lone surrogates, also
  *            as \u escapes; no duplicate names in an object, compared decoded, at any depth; at
@@ -40,8 +40,8 @@ struct json_reader {
   unsigned max_depth;
   unsigned members; /* how many next() has answered */
 };
-/* 0; 1 when the text is one JSON value but no object; -1 with *fault, which
- * may be NULL everywhere here. */
+/* 0; 1 when the text is one JSON value but not an object; -1 with *fault, which may be NULL
+ * everywhere here. */
 int json_reader_open(struct json_reader *reader, struct span text, enum json_dialect dialect,
                      unsigned max_depth, struct json_fault *fault);
 int json_reader_next(struct json_reader *reader, struct json_member *member,

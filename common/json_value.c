@@ -29,7 +29,7 @@ static uint32_t hex4(const char *digits) {
   return value;
 }
 
-/* *at on the first of two \u escapes: passes one code point, both escapes of a pair. */
+/* *at on the first of two \u escapes: reads one code point, both escapes of a pair. */
 static uint32_t decode_u(const char **at, const char *end) {
   uint32_t high = hex4(*at + 2);
 
@@ -47,7 +47,7 @@ static uint32_t decode_u(const char **at, const char *end) {
   return 0xFFFD;
 }
 
-/* *at on a backslash: passes the escape, answers its bytes in out. */
+/* *at on a backslash: reads the escape, answers its bytes in out. */
 static size_t decode_escape(const char **at, const char *end, char out[4]) {
   static const char from[] = "bfnrt", to[] = "\b\f\n\r\t";
   char letter = (*at)[1];

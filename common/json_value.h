@@ -2,8 +2,8 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  *
- * Every value here was checked by json_reader.h: no escape is cut short, no quote is missing.
- * Nothing allocates but json_value_decode() and json_value_compact() in their *out. */
+ * Every value here was checked by json_reader.h: no escape is cut short, no quote is missing. Only
+ * json_value_decode() and json_value_compact() allocate, in their *out. */
 #ifndef KAIZEN_COMMON_JSON_VALUE_H
 #define KAIZEN_COMMON_JSON_VALUE_H
 
@@ -50,7 +50,7 @@ int json_value_integer(struct json_value value, int64_t *out);
  * was. */
 void json_value_compact(struct json_value value, struct buffer *out);
 
-/* Of raw string text without its quotes, taken decoded. */
+/* Both take raw string text without its quotes, and work on the decoded text. */
 uint64_t json_value_text_hash(struct span raw);
 bool json_value_text_equal(struct span a, struct span b);
 

@@ -15,8 +15,8 @@ void json_writer_string(struct buffer *out, struct span text);
 /* \uXXXX, of a code point up to U+FFFF. */
 void json_writer_escape(struct buffer *out, unsigned code_point);
 /* Shortest text that reads back equal, ".0" when integral, exponent below 1e-4 and from 1e16: as
- * Python's repr(). So that no line is ever unreadable, an infinity is written as the largest
- * double and NaN as 0.0: callers that may have them check before. */
+ * Python's repr(). So that no line is ever unreadable, an infinity is written as the largest double
+ * and NaN as 0.0: callers that may have one check first. */
 void json_writer_double(struct buffer *out, double value);
 /* The same as text; answers its length. */
 size_t json_writer_format_double(double value, char out[JSON_WRITER_DOUBLE_SIZE]);

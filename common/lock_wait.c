@@ -8,8 +8,8 @@
 #include <time.h>
 
 #define NS_PER_S INT64_C(1000000000)
-/* Between two tries: a sixteenth of what has been waited so far, so that a crowd of waiters does
- * not spend the processor on asking, and nobody waits a tenth longer for it. */
+/* Between two tries: a sixteenth of the time waited so far.  So many waiters do not load the
+ * processor with tries, and none waits more than a tenth longer. */
 #define POLL_NS INT64_C(20000)
 #define POLL_SHARE 16
 #define POLL_MAX_NS INT64_C(10000000)
@@ -21,7 +21,7 @@ static int64_t now_ns(void) {
   return (int64_t)now.tv_sec * NS_PER_S + now.tv_nsec;
 }
 
-/* Never beyond the deadline: a caller's promise of time ends there. */
+/* Never beyond the deadline, which the caller has promised to keep. */
 static int64_t pause_after(int64_t waited_ns, int64_t left_ns) {
   int64_t pause_ns = waited_ns / POLL_SHARE;
 

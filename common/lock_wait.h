@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: Apache-2.0
  *
  * A blocking flock has no deadline, so the lock is tried again and again.  This is the one place
- * that does it: all that wait for a lock wait the same way. */
+ * that does so: every wait for a lock works the same way. */
 #ifndef KAIZEN_COMMON_LOCK_WAIT_H
 #define KAIZEN_COMMON_LOCK_WAIT_H
 

@@ -25,7 +25,7 @@ struct server_url {
 };
 
 /* Takes the first item off *list.  1 with *server; 0: the list is at its end; -1 with *why, a text
- * that repeats nothing of the item, which may hold a password. */
+ * that quotes nothing of the item, which may hold a password. */
 int server_url_next(struct span *list, struct server_url *server, const char **why);
 
 #endif

@@ -19,7 +19,7 @@ size_t utf8_sequence(const char *at, const char *end) {
     return 0;
   if (first < 0xE0)
     return continues(at + 1) ? 2 : 0;
-  /* The second byte alone tells overlong forms, surrogates and what lies above U+10FFFF. */
+  /* The second byte is enough to find overlong forms, surrogates and anything above U+10FFFF. */
   unsigned char second = (unsigned char)at[1];
   unsigned char low = first == 0xE0 ? 0xA0 : first == 0xF0 ? 0x90 : 0x80;
   unsigned char high = first == 0xED ? 0x9F : first == 0xF4 ? 0x8F : 0xBF;

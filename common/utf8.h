@@ -19,8 +19,8 @@ size_t utf8_cut(struct span text, size_t max);
 /* Bytes of the well-formed character at `at` (1-4), 0 when there is none before `end`. */
 size_t utf8_sequence(const char *at, const char *end);
 
-/* Any bytes as they may stand in a message: control characters, line separators and what is not
- * UTF-8 as \xNN, cut to UTF8_SHOWN_MAX bytes with "..." at the end. Answers `out`. */
+/* Any bytes, made fit for a message: control characters, line separators and what is not UTF-8
+ * become \xNN, and the text is cut to UTF8_SHOWN_MAX bytes with "..." at the end. Answers `out`. */
 enum { UTF8_SHOWN_MAX = 60, UTF8_SHOWN_SIZE = UTF8_SHOWN_MAX + 4 };
 const char *utf8_show(struct span text, char out[UTF8_SHOWN_SIZE]);
 

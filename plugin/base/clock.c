@@ -13,7 +13,7 @@ static int64_t read_clock(clockid_t id) {
 
   if (clock_gettime(id, &now) != 0)
     return 0;
-  if (now.tv_sec >= INT64_MAX / NS_PER_S) /* a clock that stands after the year 2262 */
+  if (now.tv_sec >= INT64_MAX / NS_PER_S) /* a clock that is set after the year 2262 */
     return INT64_MAX;
   return (int64_t)now.tv_sec * NS_PER_S + now.tv_nsec;
 }

@@ -9,9 +9,8 @@
 
 int64_t clock_monotonic_ns(void); /* CLOCK_MONOTONIC: every deadline */
 int64_t clock_wall_ns(void);      /* CLOCK_REALTIME: what is written */
-/* Since this boot, the time that the machine slept included; to be compared within one boot
- * only. */
+/* Since this boot, including the time that the machine slept; comparable within one boot only. */
 int64_t clock_boot_ns(void);
-void clock_pause_ns(int64_t ns); /* sleeps; signals do not cut it short by returning an error */
+void clock_pause_ns(int64_t ns); /* sleeps all of it; signals do not cut it short */
 
 #endif

@@ -7,19 +7,19 @@
 
 #include "base/process.h"
 
-#define SHARE(limit) ((limit) / 16 * 7) /* a little is opened for a moment besides */
-#define KEPT_MAX (1u << 16)             /* where the limit is none, or a million */
-#define LIMIT_UNKNOWN_MAX 256           /* POSIX promises little */
+#define SHARE(limit) ((limit) / 16 * 7) /* the rest is for files open for a moment */
+#define KEPT_MAX (1u << 16)             /* where there is no limit, or a huge one */
+#define LIMIT_UNKNOWN_MAX 256           /* POSIX promises only a few */
 
 static struct process_state held_state = PROCESS_STATE_INITIALIZER;
 static unsigned held;
 
-/* What a child inherits is its parent's, and stays as long as the child does. */
+/* What a child inherits is its parent's, and stays open as long as the child lives. */
 static void forget_held(void) {
   held = 0;
 }
 
-/* Asked each time: a host may change it while it runs. */
+/* Read each time: a host may change the limit while it runs. */
 static unsigned cap(void) {
   struct rlimit limit;
 
@@ -46,7 +46,7 @@ bool descriptors_keep(unsigned count, unsigned percent) {
   return fits;
 }
 
-/* A child may let go of what its parent had counted. */
+/* A child may release what only its parent had counted. */
 void descriptors_release(unsigned count) {
   process_state_lock(&held_state, forget_held);
   held -= count < held ? count : held;

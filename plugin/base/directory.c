@@ -58,7 +58,7 @@ static int look_at_parent(int directory_fd, const char *path, struct stat *statu
   return os_files_look(directory_fd, parent, status);
 }
 
-/* A file of the shared folder's group, which is in it because the folder is that group's. */
+/* A file with the group of the shared folder it is in. */
 static bool is_shared_file(int directory_fd, const char *path, const struct stat *status) {
   struct stat folder;
 
@@ -66,8 +66,8 @@ static bool is_shared_file(int directory_fd, const char *path, const struct stat
          folder.st_gid == status->st_gid;
 }
 
-/* A reader of another user's project takes what belongs to the owner of the folder it starts
- * from, and nothing of a third one's; in a shared folder everybody of its group is an owner. */
+/* A reader of another user's project accepts files of the owner of the folder it starts from, and
+ * of no third user; in a shared folder every member of its group counts as an owner. */
 static int check_owner(int directory_fd, const char *path, const struct stat *status, bool writes,
                        struct error *error) {
   struct stat folder;
@@ -105,7 +105,7 @@ static int share_file(int directory_fd, const char *path, const struct stat *sta
 }
 
 /* Another user may have made the file in a shared folder a moment ago, and not yet opened it to the
- * group: it is tried again as long as the file is that young. */
+ * group: try again while the file is that new. */
 static int open_patiently(int directory_fd, const char *path, int flags) {
   enum { TRIES = 400, PAUSE_NS = 5000000, YOUNG_S = 2 };
   struct stat status;
@@ -239,7 +239,7 @@ int directory_replace_file(int directory_fd, const char *from, const char *to,
     /* `from` is the old file now; one that stays is overwritten by the next replacement */
     if (unlinkat(directory_fd, from, 0) == 0 || errno != EISDIR)
       return 0;
-    /* a folder was there, and would be in the way of every later replacement: it goes back */
+    /* a folder was there, and would prevent every later replacement: it goes back */
     (void)os_files_exchange(directory_fd, from, to);
     errno = EISDIR;
   } else if (renameat(directory_fd, from, directory_fd, to) == 0) {

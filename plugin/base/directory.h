@@ -4,11 +4,11 @@
  *
  * Names are looked up through os_files.h.  What is opened is a regular file with one link, or a
  * folder, and belongs to the effective user, or to the group of a shared folder, or, only to be
- * read, to the owner of `directory_fd`; else it is refused. Links, FIFOs, sockets and devices never
- * are opened for use. Descriptors are close-on-exec.
+ * read, to the owner of `directory_fd`; else it is refused. Links, FIFOs, sockets and devices are
+ * never opened for use. Descriptors are close-on-exec.
  *
- * A folder is shared that is setgid and open to its group: what is made in it has its group, and
- * these functions open it to that group, too. */
+ * A folder is shared when it is setgid and open to its group: what is made in it gets its group,
+ * and these functions open it to that group, too. */
 #ifndef KAIZEN_BASE_DIRECTORY_H
 #define KAIZEN_BASE_DIRECTORY_H
 
@@ -31,15 +31,15 @@ int directory_open_folder(int directory_fd, const char *path, int *fd, struct er
 int directory_make_folder(int directory_fd, const char *name, bool *made, int *fd,
                           struct error *error);
 bool directory_is_shared(const struct stat *folder);
-/* Makes a folder of ours, and our files in it, shared ones of its parent's group; another's is left
- * as it is. */
+/* Shares a folder of ours, and our files in it, with the group of its parent; a folder of another
+ * user is left as it is. */
 int directory_share_folder(int parent_fd, const char *name, int fd, struct error *error);
 /* Moves `from` over `to` in one step: RENAME_EXCHANGE and unlink of the old file where the file
  * system can, which spares the flush a plain rename costs (docs/performance.md), else rename. */
 int directory_replace_file(int directory_fd, const char *from, const char *to, struct error *error);
 
-/* Reads or writes all of `len` at `offset`, whatever the kernel cuts; EINTR is retried.  read: *got
- * < len only at the end of the file. */
+/* Reads or writes all of `len` at `offset`, also when the kernel does it in pieces; EINTR is
+ * retried.  read: *got < len only at the end of the file. */
 int directory_read_at(int fd, void *bytes, size_t len, uint64_t offset, size_t *got,
                       struct error *error);
 int directory_write_at(int fd, const void *bytes, size_t len, uint64_t offset, struct error *error);

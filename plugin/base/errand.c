@@ -14,9 +14,9 @@
 
 #define STACK_BYTES (256u << 10)
 #define NS_PER_S INT64_C(1000000000)
-#define HURRY_NS INT64_C(50000000) /* what a call needs that finds its connection shut */
+#define HURRY_NS INT64_C(50000000) /* enough for a call to end once its connection is shut */
 
-struct errand_thread { /* freed by the last of two: the thread or its caller */
+struct errand_thread { /* freed by the thread or its caller, whichever ends last */
   struct errand errand;
   void *ctx;
   pthread_mutex_t mutex;

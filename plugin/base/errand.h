@@ -1,4 +1,4 @@
-/* errand.h - work with a deadline: a thread that is left behind when it does not keep it.
+/* errand.h - work with a deadline: on a thread that is left behind when it misses it.
  *
  * SPDX-License-Identifier: Apache-2.0
  *
@@ -11,13 +11,15 @@
 
 struct errand {
   void (*work)(void *ctx);
-  void (*hurry)(void *ctx); /* by the caller, at the deadline: may make the work end; NULL: none */
-  void (*drop)(void *ctx);  /* by the thread, when it ends after it was left behind; NULL: none */
+  void (*hurry)(void *ctx); /* called by the caller at the deadline: may make the work end; NULL:
+                             * none */
+  void (*drop)(void *ctx);  /* called by the thread when it ends after it was left behind; NULL:
+                             * none */
 };
 
-/* Runs the work; waits to the CLOCK_MONOTONIC deadline, and a moment for what `hurry` did.  0: it
- * has ended, `ctx` is the caller's again.  1: it is left behind, and `ctx` with it.  -1: there is
- * no thread or no memory for it, nothing ran.  The thread blocks every signal. */
+/* Runs the work; waits until the CLOCK_MONOTONIC deadline, then a moment for `hurry` to take
+ * effect.  0: the work has ended, `ctx` is the caller's again.  1: the thread is left behind, and
+ * owns `ctx`.  -1: no thread or no memory for it; nothing ran.  The thread blocks every signal. */
 int errand_run(const struct errand *errand, void *ctx, int64_t deadline_ns);
 
 #endif

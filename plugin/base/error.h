@@ -4,8 +4,8 @@
  *
  * Convention: functions answer 0, -1 with *error filled, or > 0 for a documented condition. The
  * first failure writes the text; each boundary it crosses may prefix its own context once. The
- * caller owns the struct. `code` is a number of the layer that made the error; those that this
- * layer makes stand below, and the layers above may add their own. */
+ * caller owns the struct. `code` is a number of the layer that made the error; those of this layer
+ * are below, and the layers above may add their own. */
 #ifndef KAIZEN_BASE_ERROR_H
 #define KAIZEN_BASE_ERROR_H
 
@@ -15,7 +15,7 @@
 #define ERROR_TEXT_MAX 256
 
 /* The same numbers as the plugin's result codes, so that the edge only has to return them;
- * edge/plugin.c holds the two to each other. */
+ * edge/plugin.c checks that they are equal. */
 enum error_code { ERROR_BUSY = -64, ERROR_NO_MEMORY = -65, ERROR_IO = -66 };
 
 struct error {

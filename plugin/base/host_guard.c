@@ -33,7 +33,7 @@ void host_guard_leave(const struct host_guard *guard) {
   sigset_t own;
 
   if (guard->signal_blocked) {
-    /* raised by our own write on this thread: taken away before any mask lets it through */
+    /* raised by our own write on this thread: removed before any mask lets it through */
     only_file_size_signal(&own);
     while (!guard->signal_pending && sigtimedwait(&own, NULL, &at_once) < 0 && errno == EINTR)
       continue;

@@ -14,7 +14,7 @@
 struct host_guard {
   int saved_errno, cancel_state;
   bool signal_blocked; /* SIGXFSZ; only where a limit is set */
-  bool signal_pending; /* one that was there before belongs to the host */
+  bool signal_pending; /* it was pending before: it belongs to the host */
   sigset_t saved_mask;
 };
 

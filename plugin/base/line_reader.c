@@ -23,7 +23,7 @@ static uint64_t window_end(const struct line_reader *reader) {
   return reader->window_offset + reader->window.len;
 }
 
-/* Takes more of the file into the window.  1 when it grew, 0 at the end, -1 with *error. */
+/* Reads more of the file into the window.  1 when it grew, 0 at the end, -1 with *error. */
 static int take_more(struct line_reader *reader, struct error *error) {
   uint64_t from = window_end(reader), want = from < reader->end ? reader->end - from : 0;
   size_t got, used = (size_t)(reader->offset - reader->window_offset);
@@ -51,8 +51,8 @@ static int take_more(struct line_reader *reader, struct error *error) {
   return got > 0;
 }
 
-/* The line that begins at reader->offset is longer than is kept: its newline is looked for window
- * by window. */
+/* The line that begins at reader->offset is too long to be kept: looks for its newline, window by
+ * window. */
 static int skip_long_line(struct line_reader *reader, struct line *line, struct error *error) {
   uint64_t begin = reader->offset;
   int more;

@@ -20,12 +20,13 @@
 #include <sys/vfs.h>
 #endif
 
-/* Another program's lease on a file is broken while we try; it may take that program a minute. */
+/* Opening breaks another program's lease on the file; that program may take a minute to give it
+ * up. */
 #define OPEN_TRIES 16
 #define NS_PER_S INT64_C(1000000000)
 
 #if KAIZEN_LINUX_CALLS
-/* A folder on the way needs no permission to be read. */
+/* A folder along the path needs no read permission. */
 #define PASS_FLAGS (O_PATH | O_DIRECTORY | O_CLOEXEC)
 #else
 #define PASS_FLAGS (O_RDONLY | O_DIRECTORY | O_CLOEXEC)
@@ -33,7 +34,7 @@
 
 /* ---- opening --------------------------------------------------------------------------------- */
 
-/* One component; of a link errno is ELOOP, also where a folder was asked for. */
+/* One component; for a link errno is ELOOP, also where a folder was asked for. */
 static int open_component(int at, const char *name, int flags, mode_t mode) {
   struct stat status;
   int fd = openat(at, name, flags | O_NOFOLLOW, mode);
@@ -47,8 +48,8 @@ static int open_component(int at, const char *name, int flags, mode_t mode) {
   return -1;
 }
 
-/* Every folder of the path by itself, none of them a link: *at is the last one, to be closed unless
- * it is the caller's own; `name` takes the last component. */
+/* Opens each folder of the path in turn, none of them a link: *at is the last one, to be closed
+ * unless it is the caller's own; `name` gets the last component. */
 static int walk(int directory_fd, const char *path, int *at, char name[NAME_MAX + 1]) {
   *at = directory_fd;
   for (;;) {
@@ -111,7 +112,7 @@ static int look_by_component(int directory_fd, const char *path, struct stat *st
   return result;
 }
 
-/* The call itself; ENOSYS where the build does without. */
+/* The call itself; ENOSYS where the build does not use it. */
 static int call_openat2(int directory_fd, const char *path, int flags, mode_t mode) {
 #if KAIZEN_LINUX_CALLS
   struct open_how how = {
@@ -133,8 +134,8 @@ static int call_openat2(int directory_fd, const char *path, int flags, mode_t mo
 #endif
 }
 
-/* A sandbox refuses a call with one of these.  EACCES and EPERM may as well be the file's own
- * answer; the POSIX way then gets it again. */
+/* A sandbox refuses a call with one of these.  EACCES and EPERM may also be about the file itself;
+ * the POSIX way then fails in the same way. */
 static bool is_refused(int os_error) {
   return os_error == ENOSYS || os_error == EPERM || os_error == EACCES;
 }
@@ -144,7 +145,7 @@ void os_files_take_standard(struct os_files_taken *taken) {
   int saved_errno = errno, fd = -1;
 
   taken->count = 0;
-  if (poll(standard, 3, 0) == 0) { /* a closed one would be told as POLLNVAL */
+  if (poll(standard, 3, 0) == 0) { /* poll() reports a closed one as POLLNVAL */
     errno = saved_errno;
     return;
   }
@@ -280,7 +281,8 @@ int os_files_try_mark(int directory_fd) {
 
   if (call_statx(directory_fd, &mark) != 0)
     return errno;
-  return mark.birth_ns != 0 ? 0 : EOPNOTSUPP; /* by the file system, or the C library stood in */
+  return mark.birth_ns != 0 ? 0 : EOPNOTSUPP; /* by the file system, or by the C library in its
+                                               * place */
 }
 
 int os_files_network(int fd, const char **name) {

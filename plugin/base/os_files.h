@@ -14,9 +14,9 @@
 #include <sys/stat.h>
 #include <sys/types.h>
 
-/* Descriptors 0, 1 and 2 are the host's, also where it has closed them: what it prints, or is
- * given to read, must never be a file of ours.  Fills those that are free with descriptors that can
- * neither be read nor written, so that what is opened before os_files_give_back() is above them. */
+/* Descriptors 0, 1 and 2 are the host's, also where it has closed them: what it prints to or reads
+ * from must never be a file of ours.  Fills the free ones with descriptors that can be neither read
+ * nor written, so that what is opened before os_files_give_back() is above them. */
 struct os_files_taken {
   int fds[3];
   unsigned count;
@@ -24,7 +24,7 @@ struct os_files_taken {
 void os_files_take_standard(struct os_files_taken *taken);
 /* errno is kept. */
 void os_files_give_back(struct os_files_taken *taken);
-/* openat() for a file that is written: above 2, close-on-exec. */
+/* openat() for a file to be written: above 2, close-on-exec. */
 int os_files_openat(int directory_fd, const char *name, int flags, mode_t mode);
 /* Makes a file that is not there yet, to be written: above 2, close-on-exec.  The same without
  * asking first which of the standard descriptors are free. */
@@ -34,34 +34,34 @@ int os_files_make(int directory_fd, const char *name, mode_t mode);
  * "..".  -1 with errno: ELOOP for a link, EXDEV for a path that leads outside.  A new file gets
  * `mode`.  A lease of another program is waited for only when it is broken within a few tries. */
 int os_files_open(int directory_fd, const char *path, int flags, mode_t mode);
-/* *status of the same, of whatever kind it is, without opening it for reading or writing. */
+/* *status of such a path, of any kind, without opening it for reading or writing. */
 int os_files_look(int directory_fd, const char *path, struct stat *status);
 
-/* Exchanges two names of one folder in one step.  -1 with errno where that cannot be done, and
- * nothing is changed then. */
+/* Exchanges two names of one folder in one step.  -1 with errno where that is impossible; nothing
+ * is changed then. */
 int os_files_exchange(int directory_fd, const char *one, const char *other);
 
-/* What tells a folder from a copy of it. */
+/* What distinguishes a folder from a copy of it. */
 struct os_files_mark {
   uint64_t inode;
   int64_t birth_ns; /* 0: unknown to the file system, or to this process */
 };
 int os_files_mark(int fd, struct os_files_mark *mark);
 
-/* *name is "NFS", "FUSE" and the like, NULL for a local file system or where it cannot be told. */
+/* *name is "NFS", "FUSE" and the like, NULL for a local file system or where that is unknown. */
 int os_files_network(int fd, const char **name);
 
-/* A mark on an open file that lasts until its last descriptor is closed, in whatever process: who
- * asks learns whether the file has been open somewhere else, and so its file system mounted, all
- * along.  It keeps nobody from anything.  False where the system has no such marks. */
+/* A mark on an open file that lasts until its last descriptor is closed, in any process.  It shows
+ * whether the file has been open somewhere else all the time, so that its file system has stayed
+ * mounted.  It blocks nobody.  False where the system has no such marks. */
 void os_files_hold(int fd);
 bool os_files_is_held(int fd);
 
-/* Room for `len` bytes in an empty file, so that a full disk shows here.  0 or the errno. */
+/* Allocates `len` bytes in an empty file, so that a full disk is noticed here.  0 or the errno. */
 int os_files_reserve(int fd, off_t len);
 
 /* Whether the Linux call works in this process now: 0, else the errno of a harmless try, ENOSYS
- * when the build does without. */
+ * when the build does not use it. */
 int os_files_try_open(int directory_fd);
 int os_files_try_mark(int directory_fd);
 int os_files_try_network(int fd);

@@ -14,7 +14,8 @@ struct os_limit {
   const char *effect; /* one clause, for the operator */
 };
 
-/* Tries the calls of os_files.h on the folder; changes nothing.  Answers how many are limits. */
+/* Tries the calls of os_files.h on the folder; changes nothing.  Answers how many limits there
+ * are. */
 size_t os_limits_find(int directory_fd, struct os_limit limits[OS_LIMITS_MAX]);
 
 #endif

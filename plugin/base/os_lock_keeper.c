@@ -37,7 +37,8 @@ static int read_text(const char *path, char text[TEXT_MAX]) {
   return got > 0 ? 0 : -1;
 }
 
-/* The taker of a child whose parent is outside this pid namespace may be there, too, and live. */
+/* Where a child's parent is outside this pid namespace, the process that took the lock may be
+ * there, too, and alive. */
 static bool has_parent_here(const char *pid) {
   char path[64], text[TEXT_MAX];
   const char *state;
@@ -64,9 +65,9 @@ static bool is_alive(long pid) {
   return (state != 'Z' && state != 'X') || threads > 1;
 }
 
-/* proc(5), /proc/PID/fdinfo: "flags:\t02100002" and, for each lock of the open file,
- * "lock:\t1: FLOCK  ADVISORY  WRITE 11448 fe:00:10952857 0 EOF", the pid being the taker's, 0 when
- * it is gone or not to be seen. */
+/* proc(5), /proc/PID/fdinfo: "flags:\t02100002" and, for each lock of the open file, "lock:\t1:
+ * FLOCK  ADVISORY  WRITE 11448 fe:00:10952857 0 EOF", where the pid is that of the process that
+ * took the lock, 0 when it is gone or cannot be seen. */
 static void look_at_descriptor(struct search *search, const char *pid, const char *number) {
   char path[sizeof "/proc//fdinfo/" + 2 * sizeof((struct dirent *)0)->d_name], text[TEXT_MAX];
   const char *flags, *lock;
@@ -85,8 +86,8 @@ static void look_at_descriptor(struct search *search, const char *pid, const cha
     search->child = true;
 }
 
-/* The last part of what a descriptor's link says, without the note that the name is gone. Nothing
- * is asked of the file itself: the file system of another one may not answer. */
+/* The last part of what a descriptor's link says, without the note that the name is gone. The file
+ * itself is not looked at: its file system may hang. */
 static void read_name(int folder_fd, const char *number, char name[NAME_MAX + 1]) {
   char link[PATH_MAX];
   ssize_t len = readlinkat(folder_fd, number, link, sizeof link - 1);

@@ -20,7 +20,8 @@
 #include <sys/random.h>
 #endif
 
-/* A process without a folder that lists its descriptors may have a limit of a thousand million. */
+/* Where no folder lists the descriptors, each number is tried; the limit may be a thousand
+ * million. */
 #define DESCRIPTORS_ASKED_MAX 65536
 
 static int call_getrandom(void *bytes, size_t len) {
@@ -105,7 +106,7 @@ static int read_start(pid_t pid, uint64_t *ticks) {
   if (result != 0)
     return result;
   if (*at == 'Z' || *at == 'X')
-    return 1; /* it has ended, and its parent has not asked yet */
+    return 1; /* a zombie: it has ended, and its parent has not waited for it */
   for (int field = 3; at && field < 22; field++)
     at = strchr(at + 1, ' ');
   if (!at)
@@ -184,7 +185,7 @@ void os_process_free_page(void *page) {
 }
 
 #if KAIZEN_LINUX_CALLS
-/* 0 when all of it came across. */
+/* 0 when everything was copied. */
 static int copy_bytes(int from, int to) {
   char bytes[16384];
   ssize_t got;

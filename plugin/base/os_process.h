@@ -21,29 +21,29 @@ int os_process_random(void *bytes, size_t len);
 void os_process_boot_text(char *text, size_t room);
 
 /* When a process began, in clock ticks since the boot: with its pid it names one process of a boot.
- * 0; 1: there is no such process; -1: it cannot be told.  errno is kept. */
+ * 0; 1: there is no such process; -1: unknown.  errno is kept. */
 int os_process_start(pid_t pid, uint64_t *ticks);
-/* Is that process stopped by a signal?  False also where it cannot be told.  errno is kept. */
+/* Is that process stopped by a signal?  False also where that is unknown.  errno is kept. */
 bool os_process_is_stopped(pid_t pid);
-/* The number of this process's pid namespace: pids of another one say nothing here.  0 where it
- * cannot be told.  errno is kept. */
+/* The number of this process's pid namespace: pids of another one mean nothing here.  0 where it is
+ * unknown.  errno is kept. */
 uint64_t os_process_namespace(void);
 
-/* A page of zeros that a forked child finds zeroed again, whatever was written to it; NULL where
- * the system has no such pages.  errno is kept. */
+/* A page of zeros that is zeroed again in a forked child; NULL where the system has no such pages.
+ * errno is kept. */
 void *os_process_wiped_page(void);
 void os_process_free_page(void *page);
 
-/* Copies a file into memory of this process, so that dlopen() of `name` maps another image than any
- * that is mapped already.  The descriptor, which the caller closes afterwards, or -1 where the
- * system cannot.  errno is kept. */
+/* Copies a file into memory of this process, so that dlopen() of `name` maps a new image, separate
+ * from any that is mapped already.  The descriptor, which the caller closes afterwards, or -1 where
+ * the system cannot.  errno is kept. */
 int os_process_copy_image(const char *path, char name[32]);
 
-/* Calls `each` with every open descriptor of the process, one of its own for the look included. */
+/* Calls `each` with every open descriptor of the process, including one that it opens for this. */
 void os_process_each_descriptor(void (*each)(void *ctx, int fd), void *ctx);
 
-/* Names the calling thread for those who look at it from outside; where that cannot be done it
- * stays unnamed.  At most 15 bytes. */
+/* Names the calling thread for ps(1) and the like; does nothing where that is impossible.  At most
+ * 15 bytes. */
 void os_process_name_thread(const char *name);
 
 #endif

@@ -49,7 +49,7 @@ int os_watch_add(struct os_watch *watch, int directory_fd) {
 }
 
 void os_watch_remove(struct os_watch *watch, int number) {
-  (void)inotify_rm_watch(watch->fd, number); /* fails when the folder went before */
+  (void)inotify_rm_watch(watch->fd, number); /* fails when the folder was removed before */
 }
 
 void os_watch_end(struct os_watch *watch) {

@@ -1,4 +1,4 @@
-/* process.c - which process this is, and the door to state that is one a process.
+/* process.c - which process this is, and access to state that exists once per process.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "base/process.h"
@@ -12,13 +12,12 @@
 /* In `owner`: that process is about to take the state over. */
 #define TAKING (UINT64_C(1) << 63)
 
-/* The greatest number given in this line of processes.  A child inherits it, so that its own number
- * is greater than that of any process it was forked from. */
+/* The greatest number given so far to this process or an ancestor.  A child inherits it, so that
+ * its own number is greater than that of any process it was forked from. */
 static _Atomic uint64_t numbers;
-/* This process's number, on a page that is zero again in a forked child; NULL: not asked for
- * yet. */
+/* This process's number, on a page that is zero again in a forked child; NULL: not needed yet. */
 static _Atomic uint64_t *_Atomic mark;
-/* Stands for `mark` where no page can be wiped. */
+/* Used in place of `mark` where no page is wiped at a fork. */
 static _Atomic uint64_t unwiped;
 
 /* Without a wiped page: pid and pid namespace, which no two living processes share. */
@@ -65,7 +64,7 @@ void process_state_lock(struct process_state *state, void (*forget)(void)) {
 
   while (owner != own) {
     if (owner == (own | TAKING)) {
-      (void)sched_yield(); /* another thread of this process is about to be done */
+      (void)sched_yield(); /* another thread of this process has nearly finished it */
       owner = atomic_load(&state->owner);
     } else if (atomic_compare_exchange_strong(&state->owner, &owner, own | TAKING)) {
       if (owner != 0) {

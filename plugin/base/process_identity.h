@@ -2,8 +2,8 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  *
- * A pid alone is handed out again, means another process in another pid namespace, and nothing
- * after a boot: the identity holds what tells these apart. */
+ * A pid alone is not enough: it is reused, it means another process in another pid namespace, and
+ * it means nothing after a boot.  The identity also holds what distinguishes these. */
 #ifndef KAIZEN_BASE_PROCESS_IDENTITY_H
 #define KAIZEN_BASE_PROCESS_IDENTITY_H
 
@@ -22,11 +22,11 @@ struct process_identity {
 enum process_fate {
   PROCESS_RUNS,
   PROCESS_GONE,
-  PROCESS_UNKNOWN /* of another pid namespace, or of a system that does not tell */
+  PROCESS_UNKNOWN /* it is in another pid namespace, or the system does not say */
 };
 
 void process_identity_own(struct process_identity *own);
-/* What became of a process, seen from this one, which is `own`. */
+/* Whether a process still runs, seen from this one, which is `own`. */
 enum process_fate process_identity_fate(const struct process_identity *of,
                                         const struct process_identity *own);
 
