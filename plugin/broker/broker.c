@@ -2,8 +2,9 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  *
- * A look lives on a thread that is left behind at the caller's deadline, so that no library and no
- * broker makes the call late: each step of it keeps that deadline, and closing has its own. */
+ * The check runs on a thread that is left behind at the caller's deadline, so that neither the
+ * library nor the broker can make the call late.  Each step keeps that deadline; closing has its
+ * own. */
 #include "broker/broker.h"
 
 #include <stdatomic.h>
@@ -26,20 +27,20 @@
 #define SUBJECTS_OVERLAP 10065 /* JSStreamSubjectOverlapErr */
 #define NS_PER_MS INT64_C(1000000)
 #define NS_PER_S INT64_C(1000000000)
-#define SPARE_NS (50 * NS_PER_MS) /* of the caller's time, to tell what was found out */
+#define SPARE_NS (50 * NS_PER_MS) /* of the caller's time, for the report */
 #define VERSION_NS (500 * NS_PER_MS)
 #define CLOSE_NS (100 * NS_PER_MS)
 #define WATCH_CONNECT_NS (10 * NS_PER_S)
 #define LOOK_MS 100
 
-/* What was found out, and says so. */
+/* What is asked, and what was found out. */
 struct broker {
   const struct nats_library *nats;
-  struct transport_settings settings; /* strings of its own */
+  struct transport_settings settings; /* owns its strings */
   int64_t deadline_ns;
   natsConnection *connection;
   char connected_url[TRANSPORT_CONNECT_URL_SIZE];
-  char version[BROKER_VERSION_MAX]; /* "" when it does not tell */
+  char version[BROKER_VERSION_MAX]; /* "" when unknown */
   struct broker_stream stream;
   _Atomic(const char *) waits_for; /* what it waits for now */
   const char **waited_for;         /* the caller's: what it waited for when it was left behind */
@@ -99,7 +100,8 @@ static void close_broker(void *ctx) {
   free(broker);
 }
 
-/* What cannot be asked for may be there all the same: behind an import, a mapping, a leaf node. */
+/* A stream that cannot be queried may exist all the same: behind an import, a mapping, a leaf
+ * node. */
 static void find_stream(struct broker *broker) {
   struct broker_stream *stream = &broker->stream;
   int64_t now_ns = clock_monotonic_ns();
@@ -170,7 +172,7 @@ static void decide(struct broker *broker) {
   struct broker_stream *stream = &broker->stream;
 
   if (stream->name[0] && strcmp(stream->name, broker->name) == 0) {
-    broker->action = "exists"; /* the verdict says whether it will do */
+    broker->action = "exists"; /* the verdict says whether it is suitable */
     return;
   }
   if (stream->name[0]) {
@@ -178,7 +180,7 @@ static void decide(struct broker *broker) {
     return;
   }
   if (stream->state != BROKER_STREAM_NONE)
-    return; /* and that has been said */
+    return; /* the trouble already says so */
   atomic_store(&broker->waits_for, "the stream");
   broker_stream_read(broker->nats, broker->connection, broker->name, broker->deadline_ns, &named);
   if (named.state == BROKER_STREAM_KNOWN) {
@@ -264,7 +266,7 @@ static void look(void *ctx) {
   broker->nats->nats_ReleaseThreadMemory();
 }
 
-/* By the caller, while the thread is at it. */
+/* Called by the caller, while the thread works. */
 static void note_wait(void *ctx) {
   struct broker *broker = ctx;
   const char *waits_for = atomic_load(&broker->waits_for);
@@ -272,7 +274,7 @@ static void note_wait(void *ctx) {
   *broker->waited_for = waits_for ? waits_for : "the NATS library";
 }
 
-/* The report of a look that was left behind. */
+/* The report of a check that was left behind. */
 static void report_late(const struct transport_settings *given, const char *waited_for,
                         const char *action, struct buffer *report, struct error *error) {
   struct broker late = {
@@ -285,7 +287,7 @@ static void report_late(const struct transport_settings *given, const char *wait
   (void)error_set(error, KAIZEN_E_IO, "%s", late.trouble.text);
 }
 
-/* Asks within the deadline.  The caller's again, or NULL with *report and *error. */
+/* Runs the check within the deadline.  Returns `broker`, or NULL with *report and *error. */
 static struct broker *visit(struct broker *broker, const struct transport_settings *given,
                             struct buffer *report, struct error *error) {
   static const struct errand errand = {.work = look, .hurry = note_wait, .drop = close_broker};
@@ -358,7 +360,7 @@ int broker_init(const struct transport_settings *settings, const char *name, uin
 
 /* ---- watching -------------------------------------------------------------------------------- */
 
-/* The host's signal handlers run between the looks. */
+/* The host's signal handlers run between two polls. */
 static natsStatus next_message(const struct broker *broker, natsSubscription *subscription,
                                natsMsg **message) {
   struct nats_library_guard guard;

@@ -16,7 +16,7 @@
 #define FIND_STREAM API "STREAM.NAMES"
 #define READ_STREAM API "STREAM.INFO."
 #define EXPECTED_STREAM_HEADER "Nats-Expected-Stream"
-#define NO_STREAM "kaizen-plugin-asks-whether-a-stream-listens" /* a name that nobody gives one */
+#define NO_STREAM "kaizen-plugin-asks-whether-a-stream-listens" /* a name that no stream has */
 #define NS_PER_MS INT64_C(1000000)
 #define HEADERS_MAX 1024
 #define NO_MESSAGE_FOUND 10037 /* JSNoMessageFoundErr */
@@ -231,7 +231,7 @@ void broker_stream_place_set(struct broker_stream_place *place, const char *doma
   (void)snprintf(place->name, sizeof place->name, "%s", name);
 }
 
-/* Where a question about the stream goes. */
+/* The subject for questions about the stream. */
 static void api_subject(const struct broker_stream_place *place, const char *what, char *subject,
                         size_t size) {
   if (place->domain[0])

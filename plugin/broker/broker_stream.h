@@ -1,8 +1,9 @@
-/* broker_stream.h - the stream that takes our subject: which it is, and what stands in its way.
+/* broker_stream.h - the stream that takes our subject: which one it is, and what prevents
+ * publishing to it.
  *
  * SPDX-License-Identifier: Apache-2.0
  *
- * Asked over $JS.API in raw JSON: the library's structs lack what newer servers tell. */
+ * Asked over $JS.API in raw JSON: the library's structs lack fields that newer servers send. */
 #ifndef KAIZEN_BROKER_STREAM_H
 #define KAIZEN_BROKER_STREAM_H
 
@@ -13,41 +14,41 @@
 #define BROKER_STREAM_NAME_MAX 255
 
 enum broker_stream_state {
-  BROKER_STREAM_UNKNOWN, /* nobody answered, or they may not be asked */
+  BROKER_STREAM_UNKNOWN, /* nobody answered, or asking is not permitted */
   BROKER_STREAM_NO_JETSTREAM,
   BROKER_STREAM_NONE,
-  BROKER_STREAM_NAMED,   /* it is there and tells nothing of itself: it has no leader, perhaps */
+  BROKER_STREAM_NAMED,   /* it exists but says nothing about itself: perhaps it has no leader */
   BROKER_STREAM_KNOWN,   /* its configuration was read */
-  BROKER_STREAM_BEYOND,  /* it answered for the subject and cannot be asked: it is another
-                            account's, another server's, or the subject is mapped */
+  BROKER_STREAM_BEYOND,  /* it answered for the subject but cannot be queried: it belongs to another
+                          * account or server, or the subject is mapped */
   BROKER_STREAM_LISTENED /* somebody listens on the subject, and nobody answers for a stream */
 };
 
 struct broker_stream {
   enum broker_stream_state state;
   natsStatus status;                     /* UNKNOWN: why */
-  bool electing;                         /* the cluster says that it cannot tell right now */
-  char name[BROKER_STREAM_NAME_MAX + 1]; /* "": none, or not told */
-  struct buffer subjects;                /* a JSON array; empty when it was not told */
+  bool electing;                         /* the cluster says that it cannot answer right now */
+  char name[BROKER_STREAM_NAME_MAX + 1]; /* "": none, or not reported */
+  struct buffer subjects;                /* a JSON array; empty when it was not reported */
   int64_t replicas, duplicates_ns;
   int64_t max_messages, max_bytes, max_message_bytes; /* -1: no limit */
   int64_t messages, bytes, consumers;
   bool no_ack, sealed, discards_new, wants_interest;
 };
 
-/* Which stream takes our subject, and what it is like. */
+/* Which stream takes our subject, and its configuration. */
 void broker_stream_find(const struct nats_library *nats, natsConnection *connection,
                         int64_t deadline_ns, struct broker_stream *stream);
-/* What the stream of that name is like: KNOWN, NAMED, NONE or UNKNOWN. */
+/* The configuration of the stream of that name: KNOWN, NAMED, NONE or UNKNOWN. */
 void broker_stream_read(const struct nats_library *nats, natsConnection *connection,
                         const char *name, int64_t deadline_ns, struct broker_stream *stream);
-/* Where nothing was found by asking: sends a message that every stream must refuse, as it names a
- * stream that cannot be.  BEYOND, LISTENED, NONE, or UNKNOWN. */
+/* Where nothing was found by asking: sends a message that every stream must refuse, because it
+ * expects a stream that cannot exist.  BEYOND, LISTENED, NONE, or UNKNOWN. */
 void broker_stream_try(const struct nats_library *nats, natsConnection *connection,
                        int64_t deadline_ns, struct broker_stream *stream);
 void broker_stream_fini(struct broker_stream *stream);
 
-/* Which stream it is to somebody who asks from here. */
+/* How a stream is named from here. */
 struct broker_stream_place {
   char domain[64]; /* "": the connection's own */
   char name[BROKER_STREAM_NAME_MAX + 1];
@@ -57,13 +58,13 @@ bool broker_stream_place_is(const struct broker_stream_place *place, const char 
 void broker_stream_place_set(struct broker_stream_place *place, const char *domain,
                              const char *name);
 /* 1: it holds the message with this id under that sequence; 0: it holds another one there, or ends
- * before; 2: it went further, and that message is gone; -1: it does not tell. */
+ * before; 2: it has later ones, and that message is gone; -1: unknown. */
 int broker_stream_holds(const struct nats_library *nats, natsConnection *connection,
                         const struct broker_stream_place *place, uint64_t sequence, const char *id,
                         int64_t deadline_ns);
 
-/* 0: events can be published to it, as far as it tells; 1: they cannot; -1: that cannot be told.
- * *trouble says why. */
+/* 0: events can be published to it, as far as is known; 1: they cannot; -1: unknown. *trouble says
+ * why. */
 int broker_stream_judge(const struct broker_stream *stream,
                         const struct transport_settings *settings,
                         struct transport_trouble *trouble);

@@ -1,4 +1,4 @@
-/* broker_version.h - which version a NATS broker is, which libnats 3.4 does not tell.
+/* broker_version.h - which version a NATS broker is, which libnats 3.4 does not report.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KAIZEN_BROKER_VERSION_H

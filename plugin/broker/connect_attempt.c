@@ -20,7 +20,7 @@
 #define WRITE_DEADLINE_MS                                                                          \
   1000 /* without one a frozen broker blocks publish, status and close forever */
 #define PING_INTERVAL_MS                                                                           \
-  30000 /* of an idle connection: while events are on their way, answers tell */
+  30000 /* of an idle connection: answers to events show as well that it is alive */
 #define PINGS_OUT 2
 #define SAID_MAX 120
 #define NS_PER_MS INT64_C(1000000)
@@ -28,15 +28,15 @@
 
 struct attempt {
   const struct nats_library *nats;
-  struct transport_settings settings; /* strings of its own: may be left behind */
+  struct transport_settings settings; /* owns its strings: may be left behind */
   struct server_url server;
   bool secure;
   natsErrHandler on_error;
   natsConnectionHandler on_closed;
   void *closure;
   int64_t timeout_ms, deadline_ns;
-  bool relayed;        /* through a relay of ours, which bears a slow login */
-  uint16_t relay_port; /* of it, once it runs; 0: none */
+  bool relayed;        /* through a relay of ours, which allows a slow login */
+  uint16_t relay_port; /* the relay's, once it runs; 0: none */
   bool pinged;         /* the login failed because the server pinged meanwhile */
 
   pthread_mutex_t mutex;
@@ -47,7 +47,7 @@ struct attempt {
   char said[SAID_MAX]; /* by the library or the broker about the failure */
 };
 
-/* How many calls of natsConnection_Connect() this process is in: none of its parent's. */
+/* How many calls of natsConnection_Connect() are running in this process, without its parent's. */
 static struct process_state connecting_state = PROCESS_STATE_INITIALIZER;
 static unsigned connecting;
 static bool logins_are_slow;
@@ -169,12 +169,12 @@ static void start_relay(struct attempt *attempt) {
   struct addrinfo *found = resolve(attempt->server.host, attempt->server.port);
 
   if (found && login_relay_start(found, attempt->deadline_ns, &attempt->relay_port) != 0)
-    attempt->relay_port = 0; /* then the library tells why */
+    attempt->relay_port = 0; /* then the library reports why */
   if (found)
     freeaddrinfo(found);
 }
 
-/* The addresses that the library will find for the name, too. */
+/* The same addresses that the library will find for the name. */
 static struct peer_sockets *note_sockets(const struct attempt *attempt) {
   bool relayed = attempt->relay_port != 0;
   struct addrinfo *found = resolve(relayed ? "127.0.0.1" : attempt->server.host,
@@ -197,7 +197,7 @@ static void connect_noted(struct attempt *attempt, natsOptions *options) {
   (void)pthread_mutex_unlock(&attempt->mutex);
   (void)count_connecting(1);
   os_files_take_standard(
-      &taken); /* the library's socket is none of the host's standard descriptors */
+      &taken); /* the library's socket must not become one of the host's standard descriptors */
   attempt->status = attempt->nats->natsConnection_Connect(&attempt->connection, options);
   os_files_give_back(&taken);
   if (attempt->status == NATS_OK)
@@ -209,7 +209,7 @@ static void connect_noted(struct attempt *attempt, natsOptions *options) {
   peer_sockets_free(sockets);
 }
 
-/* What was said may repeat what was sent. */
+/* The text may quote what was sent, which may be a password. */
 static void keep_said(struct attempt *attempt, const char *text) {
   const struct server_url *server = &attempt->server;
 
@@ -298,7 +298,8 @@ static struct attempt *new_attempt(const struct connect_attempt_order *order, in
   return NULL;
 }
 
-/* One try.  NULL with *trouble; *pinged: the server was slow, and the library impatient. */
+/* One try.  NULL with *trouble; *pinged: the server pinged during a slow login, and the library
+ * gave up. */
 static natsConnection *try_login(const struct connect_attempt_order *order, int64_t deadline_ns,
                                  bool *pinged, struct transport_trouble *trouble) {
   static const struct errand errand = {.work = work, .hurry = hurry, .drop = drop};

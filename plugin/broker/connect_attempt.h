@@ -17,10 +17,11 @@ struct connect_attempt_order {
   const struct transport_settings *settings;
   const struct server_url *server;
   bool secure;
-  bool slow_login;                 /* it may take all the time there is; without TLS */
+  bool slow_login;                 /* the login may last until the deadline; without TLS */
   natsErrHandler on_error;         /* NULL: errors are ignored */
-  natsConnectionHandler on_closed; /* NULL: nobody is told */
-  void *closure;                   /* of both; may be used after a failure: must not be freed */
+  natsConnectionHandler on_closed; /* NULL: not reported */
+  void *closure;                   /* of both handlers; may be used after a failure, so it must not
+                                    * be freed */
 };
 
 /* The connection, which never reconnects.  NULL with *trouble by the CLOCK_MONOTONIC deadline. */

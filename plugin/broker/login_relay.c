@@ -22,11 +22,11 @@
 #define STACK_BYTES (256u << 10)
 #define LINE_MAX_BYTES 65536 /* an INFO of a large cluster is some thousand bytes */
 #define ACCEPT_MS 1000
-#define STUCK_MS 10000 /* a side that takes nothing for so long is given up */
+#define STUCK_MS 10000 /* a side that accepts nothing for so long is given up */
 struct relay {
   int listener, server, client;
-  bool logged_in;    /* everything is passed on as it comes */
-  size_t line_bytes; /* of the server's, until then */
+  bool logged_in;    /* from here on everything is passed on as it comes */
+  size_t line_bytes; /* in `line`, from the server, before that */
   char line[LINE_MAX_BYTES];
   char chunk[CHUNK_BYTES];
 };
@@ -57,7 +57,7 @@ static bool send_all(int fd, const char *bytes, size_t len) {
   return true;
 }
 
-/* A whole line of the server's.  False: the connection is done with. */
+/* Reads a whole line from the server.  False: the connection is over. */
 static bool take_line(struct relay *relay) {
   bool is_ping = relay->line_bytes >= 4 && memcmp(relay->line, "PING", 4) == 0;
   bool passed;

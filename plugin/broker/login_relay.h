@@ -2,8 +2,8 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  *
- * A server pings its clients two seconds after they came, also one whose login it has not finished:
- * a slow password hash, a callout, a far resolver.  libnats takes that PING for a refusal, in every
+ * A server pings a client two seconds after it connects, even when it has not finished its login: a
+ * slow password hash, a callout, a far resolver.  libnats takes that PING for a refusal, in every
  * version so far.  So a login that may be slow goes through a relay of ours on the loopback, which
  * answers such a PING itself and passes on everything else; without TLS only. */
 #ifndef KAIZEN_LOGIN_RELAY_H

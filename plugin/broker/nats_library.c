@@ -30,11 +30,11 @@ static struct process_state load_state = PROCESS_STATE_INITIALIZER;
 static struct nats_library table;
 static bool loaded;
 static atomic_bool loading;
-static bool forked; /* the parent of this process had been here */
+static bool forked; /* the parent of this process had loaded it */
 static bool forked_amid_load;
 
-/* What the library and those below it, OpenSSL above all, had locked for the moment of their start
- * stays locked in a child that was forked then: no image of its own would help it. */
+/* While the library and those below it (OpenSSL above all) start, they hold locks.  In a child that
+ * is forked at that moment these stay locked, and an image of its own would not help. */
 static void forget_library(void) {
   forked = true;
   forked_amid_load = forked_amid_load || loading;
@@ -64,9 +64,9 @@ static int check_version(struct error *error) {
 }
 
 /* nats_Open() sets SIGPIPE to ignored and calls srand(), both for the whole process.  The
- * disposition is put back.  srand() is led to a state of ours, so that the host's rand() and
- * random() go on where they were; a host thread that draws in these microseconds gets numbers of
- * that other state. */
+ * disposition is put back.  srand() is directed to a state of ours, so that the host's rand() and
+ * random() continue where they were; a host thread that draws in these microseconds gets numbers of
+ * our state. */
 static natsStatus open_quietly(void) {
   static char scratch[RANDOM_STATE_BYTES]; /* left behind by setstate(), never used again */
   struct sigaction sigpipe;
@@ -83,7 +83,7 @@ static natsStatus open_quietly(void) {
 
 /* What the parent has mapped is of no use in a forked child: its threads are not here, and its
  * mutexes may be held forever.  The child maps an image of its own.  NULL when the parent had none,
- * or that cannot be done. */
+ * or when that is impossible. */
 static void *open_own_image(void) {
   void *parents = dlopen(KAIZEN_NATS_SONAME, RTLD_NOW | RTLD_NOLOAD), *image = NULL;
   struct link_map *map = NULL;
@@ -110,7 +110,7 @@ static int load(struct error *error) {
                      "restart it (exec), or let another process publish",
                      KAIZEN_NATS_SONAME);
   image = forked ? open_own_image() : NULL;
-  /* Never dlclose()d, also not after a failure: what an image left behind cannot be known. */
+  /* Never dlclose()d, not even after a failure: it is unknown what the image left behind. */
   if (!image)
     image = dlopen(KAIZEN_NATS_SONAME, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
   if (!image)

@@ -2,10 +2,10 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  *
- * A host that never publishes never maps it.  Only the soname that was compiled against is taken:
- * the layouts of its structs change with every minor version.  It is never closed: its global
- * threads outlive every connection, and nats_Close() would end the library for a host that uses it
- * itself. */
+ * A host that never publishes never maps it.  Only the soname that was compiled against is
+ * accepted: the layouts of its structs change with every minor version.  It is never closed: its
+ * global threads outlive every connection, and nats_Close() would end the library for a host that
+ * uses it itself. */
 #ifndef KAIZEN_NATS_LIBRARY_H
 #define KAIZEN_NATS_LIBRARY_H
 
@@ -49,7 +49,7 @@ struct nats_library {
  * mask, and then never run the host's handlers. */
 const struct nats_library *nats_library_get(struct error *error);
 
-/* For a caller's own thread: blocks every signal meanwhile, and takes back a SIGPIPE that the
+/* For a caller's own thread: blocks every signal meanwhile, and removes a SIGPIPE that the
  * library's writes left pending. */
 struct nats_library_guard {
   sigset_t mask;

@@ -87,7 +87,7 @@ struct fresh {
   unsigned count;
 };
 
-/* What has been handed over to somebody is closed on exec by then; the library's is not. */
+/* A socket that somebody else uses is close-on-exec by then; the library's new one is not. */
 static void note_fresh(void *ctx, int fd) {
   struct fresh *fresh = ctx;
   struct stat status;

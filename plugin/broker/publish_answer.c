@@ -13,7 +13,7 @@
 #define HEADER_TOO_LARGE 10097
 #define STORE_FAILED 10077 /* the stream is full and discards new messages, or its disk is */
 
-/* Why an event will never be taken, NULL when it may be. */
+/* Why an event will never be accepted; NULL when it may be. */
 static const char *refusal_of(int code) {
   switch (code) {
   case JSStreamMessageExceedsMaximumErr:
@@ -28,7 +28,7 @@ static const char *refusal_of(int code) {
 /* Codes that say nothing about one event: all others would get the same answer. */
 static bool is_general(int code) {
   switch (code) {
-  case 0: /* no JetStream error: no responders, time, the connection */
+  case 0: /* no JetStream error: no responders, a time-out, the connection */
   case JSStreamNotMatchErr:
   case JSStreamSealedErr:
   case JSNotEnabledErr:
@@ -46,7 +46,8 @@ static bool is_general(int code) {
   }
 }
 
-/* The answer's error, 0: none.  Another stream than the configured one has no say about it. */
+/* The answer's error, 0: none.  An answer from another stream than the configured one does not
+ * count. */
 static int error_of(const struct transport_settings *settings, const jsPubAck *ack,
                     const jsPubAckErr *failure) {
   const char *stream = settings->stream;
@@ -58,7 +59,7 @@ static int error_of(const struct transport_settings *settings, const jsPubAck *a
              : 0;
 }
 
-/* Tells one stream from another: a leaf node and its hub may both answer. */
+/* Distinguishes one stream from another: a leaf node and its hub may both answer. */
 static uint64_t place_of(const jsPubAck *ack) {
   uint64_t hash = 1;
 
@@ -69,7 +70,7 @@ static uint64_t place_of(const jsPubAck *ack) {
   return hash;
 }
 
-/* The library reads "-5" as a number that no stream reaches. */
+/* The library reads "-5" as a huge number, which no stream reaches. */
 static uint64_t sequence_of(const jsPubAck *ack) {
   return ack->Sequence <= INT64_MAX ? ack->Sequence : 0;
 }

@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 /* A connected socket, not blocking and closed on exec, to the first address that answers; -1 when
- * none does by the CLOCK_MONOTONIC deadline. */
+ * none answers by the CLOCK_MONOTONIC deadline. */
 int tcp_connect(const struct addrinfo *addresses, int64_t deadline_ns);
 /* Waits for poll()'s events; false at the deadline. */
 bool tcp_connect_wait(int fd, short events, int64_t deadline_ns);

@@ -15,20 +15,21 @@
 #include "broker/transport_settings.h"
 #include "common/buffer.h"
 
-#define TRANSPORT_WINDOW 4096 /* sends without an answer at a time */
+#define TRANSPORT_WINDOW 4096 /* unanswered events at a time */
 
 /* Why something did not work; text is printable and free of credentials. */
 struct transport_trouble {
   char text[160];
-  bool hopeless;    /* will not pass within a second or two */
+  bool hopeless;    /* will not go away within a second or two */
   bool unreachable; /* nobody listens at the address */
 };
 
 enum transport_outcome {
   TRANSPORT_ACKNOWLEDGED,
-  TRANSPORT_FAILED,   /* to be sent again: the broker, the stream or the network, not this event */
-  TRANSPORT_DECLINED, /* to be sent again: perhaps because of this event */
-  TRANSPORT_REFUSED,  /* permanently, because of this event */
+  TRANSPORT_FAILED,   /* send it again: the cause is the broker, the stream or the network, not this
+                       * event */
+  TRANSPORT_DECLINED, /* send it again: the cause may be this event */
+  TRANSPORT_REFUSED,  /* permanently: the cause is this event */
 };
 struct transport_answer {
   uint64_t ticket;
@@ -63,11 +64,11 @@ struct transport_kind {
   /* Everything sent is on its way; without a stream: has arrived, and is answered. */
   void (*flush)(struct transport *transport);
   /* Asks the broker, for half a second, why nothing is acknowledged; *trouble stays as it is when
-   * it does not tell. */
+   * the broker does not say. */
   void (*why)(struct transport *transport, struct transport_trouble *trouble);
   /* Asks, for a fifth of a second, whether the stream that acknowledged last holds the message `id`
    * under that sequence: 1 it does, 0 it holds another one there or ends before, 2 that message is
-   * gone, -1 it does not tell. */
+   * gone, -1 unknown. */
   int (*holds)(struct transport *transport, uint64_t sequence, const char *id);
   /* Takes up to `max` answers.  *trouble is filled when one of them failed or was declined. */
   size_t (*answers)(struct transport *transport, struct transport_answer *answers, size_t max,

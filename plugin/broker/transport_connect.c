@@ -5,8 +5,8 @@
  * The library's own reconnect loop is off.  It ends forever after two refused logins in a row or a
  * first connection that is dropped before the broker spoke (3.4.1), so a loop around it is needed
  * in any case; with one loop instead of two every connection is new, and what was in flight on a
- * broken one has one meaning: not acknowledged.  It gets one server at a time, so that one that is
- * silent takes its share of the time and no more. */
+ * broken one has one meaning: not acknowledged.  It gets one server at a time, so that a silent one
+ * uses its share of the time and no more. */
 #include "broker/transport_connect.h"
 
 #include <errno.h>
@@ -26,7 +26,7 @@
 struct servers {
   struct server_url list[SERVERS_MAX];
   int count;
-  bool secure; /* one is tls://: then none is spoken to in plain text */
+  bool secure; /* one is tls://: then none is used in plain text */
 };
 
 static int read_servers(const char *urls, struct servers *servers,
@@ -88,7 +88,7 @@ static natsConnection *try_each(const struct servers *servers, struct connect_at
       break;
     order->server = &servers->list[turns[i]];
     connection = connect_attempt_run(order, until_ns, &its);
-    /* that nobody listens says least */
+    /* "nobody listens" is the least useful reason */
     if (!connection && (i == 0 || trouble->unreachable || !its.unreachable))
       *trouble = its;
   }

@@ -11,8 +11,8 @@
 
 struct transport_patience {
   int64_t deadline_ns; /* CLOCK_MONOTONIC, for all servers together */
-  int64_t server_ns;   /* at most so long for one of them; 0: an even share */
-  bool slow_login;     /* expect a slow login at once, and not only after one was met */
+  int64_t server_ns;   /* at most this long for one of them; 0: an even share */
+  bool slow_login;     /* expect a slow login at once, not only after one was seen */
 };
 
 #define TRANSPORT_CONNECT_URL_SIZE 300

@@ -1,4 +1,4 @@
-/* transport_explain.h - words for what fails between us and the broker.
+/* transport_explain.h - explains what fails between us and the broker.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KAIZEN_TRANSPORT_EXPLAIN_H
@@ -7,8 +7,8 @@
 #include "broker/nats_library.h"
 #include "broker/transport.h"
 
-/* What a status, or a JetStream error code (0: none), means for somebody who has to put it right;
- * `said` is what library or broker said about it, without credentials, or NULL. */
+/* What a status, or a JetStream error code (0: none), means for the person who must fix it; `said`
+ * is what library or broker said about it, without credentials, or NULL. */
 void transport_explain(const struct nats_library *nats, const struct transport_settings *settings,
                        natsStatus status, int code, const char *said,
                        struct transport_trouble *trouble);

@@ -26,8 +26,7 @@
 #include "record/event.h"
 
 #define WAKE_AT                                                                                    \
-  (TRANSPORT_WINDOW /                                                                              \
-   8) /* answers that are worth waking the publisher for; it looks by itself, too */
+  (TRANSPORT_WINDOW / 8) /* so many answers are worth waking the publisher for; it also polls */
 #define CORE_FLUSH_MS 1000
 #define CONNECT_NS INT64_C(15000000000)
 #define CONNECT_SERVER_NS                                                                          \
@@ -52,7 +51,7 @@ struct mailbox { /* everything under the mutex */
   void *wake_ctx;
   const struct transport_settings *settings;
   const struct nats_library *nats;
-  natsConnection *connection; /* tells a late handler of an earlier connection */
+  natsConnection *connection; /* to recognise a late handler of an earlier connection */
   bool closed;
   natsStatus error;                  /* what the broker said without being asked */
   bool api_barred;                   /* this user may not ask about streams */
@@ -204,7 +203,8 @@ static void on_answer(jsCtx *context, natsMsg *message, jsPubAck *ack, jsPubAckE
   }
   (void)pthread_mutex_unlock(&mailbox->mutex);
   if (message && nats)
-    nats->natsMsg_Destroy(message); /* without the mutex, which the publisher needs for each send */
+    nats->natsMsg_Destroy(message); /* done without the mutex, which the publisher needs for each
+                                     * send */
 }
 
 static void on_error(natsConnection *connection, natsSubscription *subscription, natsStatus status,
@@ -258,7 +258,8 @@ static natsStatus open_stream_context(struct transport *transport) {
   if (status != NATS_OK)
     return status;
   options.PublishAsync.MaxPending =
-      2 * TRANSPORT_WINDOW; /* the window is the publisher's, this must never stall it */
+      2 * TRANSPORT_WINDOW; /* the publisher limits its window itself; the library must never block
+                             * it */
   options.PublishAsync.AckHandler = on_answer;
   options.PublishAsync.AckHandlerClosure = transport->mailbox;
   return transport->nats->natsConnection_JetStream(&transport->stream_context,
@@ -279,7 +280,7 @@ static int start(struct transport *transport, struct transport_trouble *trouble)
   transport->mailbox->connection = transport->connection;
   (void)pthread_mutex_unlock(&transport->mailbox->mutex);
   if (transport->nats->natsConnection_Status(transport->connection) == NATS_CONN_STATUS_CLOSED)
-    mailbox_break(transport->mailbox); /* before its handler knew the mailbox as its own */
+    mailbox_break(transport->mailbox); /* its handler ran before the mailbox knew the connection */
   transport->max_payload = transport->nats->natsConnection_GetMaxPayload(transport->connection);
   transport->header_bytes = HEADER_FRAME_BYTES + HEADER_BYTES(MESSAGE_ID_HEADER, 36);
   if (settings->core)
@@ -396,7 +397,7 @@ static enum transport_sent nats_send(struct transport *transport, uint64_t ticke
 }
 
 /* Core: a publish that "succeeds" lies in the library's buffer.  It has arrived when the broker has
- * answered a ping after it; what it refused it has said before that answer. */
+ * answered a ping after it; anything that the broker refused was reported before that answer. */
 static void nats_flush(struct transport *transport) {
   struct mailbox *mailbox = transport->mailbox;
   natsStatus status;

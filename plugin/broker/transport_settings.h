@@ -17,7 +17,8 @@ struct transport_settings {
 /* The same with "" for each that is NULL, and words for the url that is not shown: what the rest of
  * this folder, and the functions below, expect. */
 struct transport_settings transport_settings_complete(const struct transport_settings *settings);
-/* With strings of its own, to be freed by _fini, also after a failure.  False: out of memory. */
+/* A copy that owns its strings, to be freed by _fini, also after a failure.  False: out of
+ * memory. */
 bool transport_settings_copy(struct transport_settings *to, const struct transport_settings *from);
 void transport_settings_fini(struct transport_settings *settings);
 /* The same broker, reached in the same way? */

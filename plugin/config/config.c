@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: Apache-2.0
  *
  * Every value goes through set_value() as plain text, so that a key has one set of rules wherever
- * it was given.  JSON is read with base/json_reader.h: json-c 0.16 answers success with a member
- * missing or a text emptied when a single allocation fails on its way, and a project_root nobody
+ * it was given.  JSON is read with common/json_reader.h: when an allocation fails, json-c 0.16 may
+ * report success although a member is missing or a text is empty, and a project_root that nobody
  * wrote is worse than no configuration. */
 #include "config/config.h"
 
@@ -74,7 +74,7 @@ static int set_value(struct config *config, const struct config_key *key, struct
   return 0;
 }
 
-/* An empty text is the way to take a value back. */
+/* An empty text unsets a value. */
 static void note_origin(struct config_origins *origins, int index, struct span value) {
   bool taken_back = config_keys_is_text(&config_keys[index]) && value.len == 0;
   origins->of[index] = taken_back ? CONFIG_DEFAULT : CONFIG_CONFIGURED;
@@ -99,7 +99,7 @@ void config_fini(struct config *config) {
 }
 
 int config_copy(struct config *copy, const struct config *config, struct error *error) {
-  struct config source = *config; /* its texts stay the caller's */
+  struct config source = *config; /* the caller keeps its texts */
 
   *copy = source;
   for (int i = 0; i < CONFIG_KEY_COUNT; i++)
@@ -153,7 +153,7 @@ static struct span as_whole_number(struct json_value value, char text[32]) {
   return span_of(text);
 }
 
-/* `decoded` is room that is used again from member to member. */
+/* `decoded` is a buffer that each member uses again. */
 static int merge_member(struct config *config, struct config_origins *origins,
                         const struct json_member *member, struct buffer *decoded,
                         struct error *error) {
@@ -254,15 +254,14 @@ static int finish_nats_url(struct config *config, struct config_origins *origins
   origins->of[index] = value.len > 0 ? CONFIG_ENVIRONMENT : CONFIG_DEFAULT;
   if (value.len == 0)
     value = span_of("nats://localhost:4222");
-  /* The variable is shared with other programs: a scheme only they understand keeps events pending,
-   * visibly, and must not keep executions from being recorded. */
+  /* The variable is shared with other programs: a scheme that only they understand leaves events
+   * pending, visibly, and must not stop recording. */
   if (!config_keys_is_plain(value, (size_t)key->max))
     return config_keys_refuse(key, "NATS_URL of the environment", value, "\"", error);
   return set_text(&config->nats_url, value, error);
 }
 
-/* The last component of the real path: the same project has one slug, whichever way it was
- * reached. */
+/* The last component of the real path: a project has one slug, whatever path it is reached by. */
 static int slug_from_root(struct config *config, const struct config_key *key,
                           struct error *error) {
   char *real = realpath(config->project_root, NULL);

@@ -26,9 +26,9 @@ struct config_key {
   size_t offset;            /* of the field in struct config */
   int64_t min, max;         /* of a number; of a text, max is its characters */
   const char *words[2];     /* in the order of the field's enum */
-  const char *default_text; /* "": none, or found by config_finish() */
+  const char *default_text; /* "": none, or config_finish() finds it */
   const char *doc;
-  bool credential; /* the value appears in no message: someone will paste the secret itself */
+  bool credential; /* the value appears in no message: somebody may paste the secret itself */
 };
 
 extern const struct config_key config_keys[CONFIG_KEY_COUNT];

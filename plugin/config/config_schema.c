@@ -37,7 +37,7 @@ static void append_number_rule(struct buffer *out, const struct config_key *key)
 
 #define CONTROL "\\\\u0000-\\\\u001f\\\\u007f-\\\\u009f"
 
-/* Of a list of servers the form is not said: it may let pass what the parser then refuses, never
+/* The form of a server list is not described: the schema may allow what the parser refuses, never
  * the other way round. */
 static void append_text_rule(struct buffer *out, const struct config_key *key) {
   buffer_append_text(out, "\"type\":\"string\",\"maxLength\":");
@@ -72,7 +72,7 @@ static void append_property(struct buffer *out, const struct config_key *key) {
 
 static struct buffer schema; /* written once, kept for the life of the process */
 
-/* Whole before it is shown: a child that was forked meanwhile makes it again. */
+/* Complete before it is published: a child that was forked meanwhile makes it again. */
 static void make_schema(void) {
   struct buffer made = {0};
 
@@ -93,5 +93,5 @@ const char *config_schema(void) {
   static pthread_once_t once = PTHREAD_ONCE_INIT;
 
   pthread_once(&once, make_schema);
-  return schema.failed ? "{}" : schema.data; /* without memory: the schema that allows everything */
+  return schema.failed ? "{}" : schema.data; /* out of memory: the schema that allows everything */
 }

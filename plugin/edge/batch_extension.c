@@ -3,10 +3,10 @@
  * SPDX-License-Identifier: Apache-2.0
  *
  * A run spans agents only while every line in it carries a key: when one agent's commit fails,
- * `consumed` stays before the run, and what the others had committed is then recognised when it is
+ * `consumed` stays before the run, and what the others had committed is recognised when it is
  * given again.  Lines without keys are committed agent by agent in their order, so that `consumed`
- * tells exactly what has been dealt with.  With KAIZEN_BATCH_ANY_ORDER a run spans agents always:
- * the lines of an agent whose commit fails are told one by one. */
+ * says exactly what has been handled.  With KAIZEN_BATCH_ANY_ORDER a run always spans agents: the
+ * lines of an agent whose commit fails are reported one by one. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,7 +18,7 @@
 #include "record/execution_from_json.h"
 
 #define RUN_MAX 1024
-#define RUN_ANY_ORDER_MAX 16384 /* the more, the fewer commits of each agent */
+#define RUN_ANY_ORDER_MAX 16384 /* the more lines, the fewer commits per agent */
 #define BATCH_FLAGS (uint32_t)(KAIZEN_BATCH_DERIVE_KEYS | KAIZEN_BATCH_ANY_ORDER)
 #define EXEC_FLAGS                                                                                 \
   (uint32_t)(KAIZEN_EXEC_EMIT | KAIZEN_EXEC_NO_EMIT | KAIZEN_EXEC_MAP_AGENT |                      \
@@ -57,7 +57,7 @@ static bool any_order(const struct batch *batch) {
   return (batch->batch_flags & KAIZEN_BATCH_ANY_ORDER) != 0;
 }
 
-/* Counts and tells what became of a line.  0, or its code when that is transient or unknown. */
+/* Counts and reports the result of a line.  0, or its code when that is transient or unknown. */
 static int32_t answer(struct batch *batch, const struct recorder_request *request, int32_t code,
                       const char *reason) {
   uint64_t line = batch->line_numbers[request->execution - batch->executions];
@@ -112,8 +112,8 @@ static int32_t commit_agent(struct batch *batch, struct recorder_request *reques
   return failure;
 }
 
-/* 0, or the code of the first failure: none of the run's lines then counts as dealt with, or, in
- * any order, all but those that were told. */
+/* 0, or the code of the first failure: then none of the run's lines counts as handled, or, in any
+ * order, all except those that were reported. */
 static int32_t commit_run(struct batch *batch) {
   struct recorder_request *requests = batch->requests;
   int32_t failure = 0;
@@ -140,7 +140,7 @@ static int32_t commit_run(struct batch *batch) {
   return failure;
 }
 
-/* The same; what lies before `upto` is done then, except for a run that is to be given again. */
+/* The same; everything before `upto` is then done, except for a run that is to be given again. */
 static int32_t commit_upto(struct batch *batch, uint64_t upto) {
   int32_t code = commit_run(batch);
 
@@ -175,7 +175,7 @@ static int32_t take_line(struct batch *batch, struct span line, uint64_t number,
   struct error error = {0};
   int32_t code;
 
-  execution->timestamp_s = -1; /* what an earlier line left there is not this line's */
+  execution->timestamp_s = -1; /* removes what an earlier line left there */
   if (parse(batch, execution, line, &error) != 0) {
     if (error.code <= -64) {
       batch->call.error = error;

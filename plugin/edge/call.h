@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: Apache-2.0
  *
  * Between call_begin() and its end errno, cancellation and signals are guarded and the pipeline
- * stays.  A call reads:
+ * stays alive.  A call reads:
  *
  *   if (!count)
  *     return call_refuse(instance, KAIZEN_E_ARGUMENT, "resend: count is NULL");
@@ -34,7 +34,7 @@ struct call {
 #define CALL_IN(state) (1u << (state))
 #define CALL_IN_ANY_STATE (CALL_NOT_NOW - 1u)
 /* A [shared] call: another thread may be stopping and starting the instance meanwhile, so that
- * E_STATE, which is final, would be wrong.  It is told E_STOPPED: the same call works a moment
+ * E_STATE, which is final, would be wrong.  It gets E_STOPPED: the same call may work a moment
  * later. */
 #define CALL_NOT_NOW (1u << 31)
 #define CALL_WHILE_RUNNING (CALL_IN(INSTANCE_RUNNING) | CALL_NOT_NOW)
@@ -52,7 +52,7 @@ int32_t call_end(struct call *call, int32_t result);
 /* Ends it without touching last_error. */
 void call_leave(struct call *call);
 
-/* For a call that has not begun: keeps the text for last_error, answers the code. */
+/* For a call that has not begun: stores the text for last_error, answers the code. */
 int32_t call_refuse(struct kaizen_instance *instance, int32_t code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

@@ -1,4 +1,4 @@
-/* delivery_extension.c - kaizen.delivery/1: what operators decide about events.
+/* delivery_extension.c - kaizen.delivery/1: an operator's decisions about events.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "store/delivery.h"

@@ -24,7 +24,7 @@ void host_log_fini(struct host_log *log) {
 }
 
 /* False when a message of this id went out a moment ago, or there is no room for it; else *left_out
- * is how many were kept back since. */
+ * is how many were left out since. */
 static bool may_send(struct host_log *log, int32_t id, uint64_t *left_out) {
   bool has_room = log->count < HOST_LOG_QUEUED_MAX;
   int64_t now_ns = clock_monotonic_ns();

@@ -170,7 +170,7 @@ struct report {
   bool first;
 };
 
-/* `agent` NULL: there may be agents that are not even known by name. */
+/* `agent` NULL: there may be agents whose names are unknown. */
 static void add_unreadable(struct report *report, const char *agent, const char *why) {
   struct buffer *out = &report->unreadable;
 
@@ -240,7 +240,7 @@ static const char *publisher_state_name(int32_t state) {
   return names[state];
 }
 
-/* What the system this process runs on does not let the plugin do. */
+/* What this system does not allow the plugin to do. */
 static void add_limits(struct buffer *out, const struct project *project) {
   struct os_limit limits[OS_LIMITS_MAX];
   size_t count = os_limits_find(project->root_fd, limits);

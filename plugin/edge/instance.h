@@ -36,18 +36,18 @@ struct kaizen_instance {
 struct kaizen_instance *instance_new(const struct kaizen_host_v1 *host);
 void instance_free(struct kaizen_instance *instance); /* no call in progress */
 
-/* Another pipeline in place of the one there is, which is freed once nothing records in it. */
+/* Replaces the pipeline; the old one is freed once nothing records in it. */
 void instance_replace_pipeline(struct kaizen_instance *instance, struct pipeline *pipeline,
                                enum instance_state state);
 void instance_set_state(struct kaizen_instance *instance, enum instance_state state);
-/* Keeps the text for last_error; answers the code. */
+/* Stores the text for last_error; answers the code. */
 int32_t instance_fail(struct kaizen_instance *instance, const struct error *error);
 
 int64_t instance_now_ns(const struct kaizen_instance *instance);
-/* What an execution may be that is recorded in `pipeline` at `now_ns`. */
+/* The limits for an execution that is recorded in `pipeline` at `now_ns`. */
 void instance_limits(const struct pipeline *pipeline, int64_t now_ns,
                      struct execution_limits *limits);
-/* Counts one execution by what became of it. */
+/* Counts one execution by its result. */
 void instance_count(struct kaizen_instance *instance, int32_t code);
 
 #endif

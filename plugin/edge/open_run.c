@@ -14,7 +14,7 @@
 
 #define NS_PER_S INT64_C(1000000000)
 #define SWEEP_INTERVAL_NS (INT64_C(60) * NS_PER_S)
-/* Spans that one look takes in: many may be open, and a recording waits for it. */
+/* Spans that are looked at in one go: many may be open, and a recording waits for this. */
 #define SWEEP_LOOKS_MAX 64
 
 static struct kaizen_str as_given(const struct buffer *text) {

@@ -20,13 +20,13 @@ struct open_run {
  * is due in both cases. */
 int open_run_take(struct open_run *run, struct call *call, const char *token,
                   const struct kaizen_execution *in);
-/* `recorded`: its end stands in the log, so that it is not open any more. */
+/* `recorded`: its end is in the log, so that it is not open any more. */
 void open_run_close(struct open_run *run, bool recorded);
 
-/* Records every lost run of an agent; *count (may be NULL) is raised by the records that made.
- * -1 with call->error when some could not be recorded or looked at: they stay for the next. */
+/* Records every lost run of an agent; *count (may be NULL) is raised by the number of records.  -1
+ * with call->error when some could not be recorded or read: the next call tries again. */
 int open_run_sweep(struct call *call, const char *agent, uint64_t *count);
-/* The same, but only now and then for each agent, and without a word about a failure. */
+/* The same, but only now and then for each agent, and without reporting a failure. */
 void open_run_sweep_sometimes(struct call *call, const char *agent);
 
 #endif

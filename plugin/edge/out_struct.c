@@ -1,4 +1,4 @@
-/* out_struct.c - answers into structs of the caller's.
+/* out_struct.c - writes answers into the caller's structs.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "edge/out_struct.h"

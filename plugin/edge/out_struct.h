@@ -1,4 +1,4 @@
-/* out_struct.h - answers into structs of the caller's, of whatever size they are.
+/* out_struct.h - writes answers into the caller's structs, of any size.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KAIZEN_OUT_STRUCT_H

@@ -1,4 +1,4 @@
-/* pipeline.c - what one configuration has put together: project, recorder, publisher.
+/* pipeline.c - what one configuration sets up: project, recorder, publisher.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "edge/pipeline.h"
@@ -13,9 +13,10 @@
 
 /* Memory, or a thread, may be available again by then; a library that is missing stays missing. */
 #define ATTACH_AGAIN_NS INT64_C(1000000000)
-/* A flush lets go of the attachment that often, so that a stop need not wait for it. */
+/* A flush gives the attachment back this often, so that a stop need not wait for it. */
 #define FLUSH_SLICE_NS INT64_C(20000000)
-/* A host asks for statistics while it works: what it cannot have at once is told as unknown. */
+/* A host asks for statistics while it works: what is not available at once is reported as
+ * unknown. */
 #define STATS_PATIENCE_MS 100
 #define NS_PER_S INT64_C(1000000000)
 
@@ -61,7 +62,7 @@ static bool is_running(struct pipeline *pipeline) {
   return running;
 }
 
-/* The attachment for a moment's use, NULL when there is none; pipeline_stop() takes it away only
+/* The attachment for a moment's use, NULL when there is none; pipeline_stop() removes it only
  * between uses. */
 static struct publisher_attachment *borrow_attachment(struct pipeline *pipeline, bool wanted) {
   struct publisher_attachment *attachment = NULL;
@@ -202,7 +203,8 @@ static bool may_change(int result, uint64_t pending, const struct error *error) 
 
 int pipeline_flush(struct pipeline *pipeline, int64_t deadline_ns, uint64_t *pending,
                    struct error *error) {
-  /* emission is off and done here: nobody will publish, so there is nothing to wait for */
+  /* events would be sent from here, but are off: nobody will publish, so there is nothing to wait
+   * for */
   bool only_counts =
       pipeline->config.delivery == CONFIG_DELIVERY_IN_PROCESS && !pipeline->config.emit_event;
 
@@ -234,7 +236,7 @@ struct gauges {
   uint64_t marked, acknowledged, pending, dead_lettered;
   int64_t last_acknowledged_unix_ns;
   int64_t oldest_pending_s; /* INT64_MAX: none */
-  uint64_t unknown_agents;  /* whose numbers cannot be told */
+  uint64_t unknown_agents;  /* whose numbers are unknown */
   struct error why;         /* of the first of them */
 };
 
@@ -308,7 +310,7 @@ void pipeline_stats(struct pipeline *pipeline, struct kaizen_stats *stats) {
   struct publisher_status status;
   struct error error = {0};
 
-  /* one that cannot be read hides no other, and is not nothing either */
+  /* an agent that cannot be read hides no other, and does not count as zero */
   if (project_each_agent(&pipeline->project, false, add_agent, &gauges, &error) != 0)
     note_unknown(&gauges, &error);
   pipeline_publisher_status(pipeline, &status);

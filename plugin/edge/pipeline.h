@@ -1,9 +1,9 @@
-/* pipeline.h - what one configuration has put together: project, recorder, publisher.
+/* pipeline.h - what one configuration sets up: project, recorder, publisher.
  *
  * SPDX-License-Identifier: Apache-2.0
  *
- * Counted, so that a control call never waits for a recording in progress: the last user frees
- * it. */
+ * Counted by its users, so that a control call never waits for a recording in progress: the last
+ * user frees it. */
 #ifndef KAIZEN_PIPELINE_H
 #define KAIZEN_PIPELINE_H
 
@@ -38,21 +38,22 @@ struct pipeline {
   unsigned attachment_users;
   struct doorbell_button button; /* for records that another process publishes */
   bool running;
-  int64_t attach_after_ns; /* after a failure, whose reason has been told; 0: none since start */
+  int64_t attach_after_ns; /* after a failure, whose reason has been reported; 0: none since
+                            * start */
 };
 
-/* Takes the configuration over (its strings too), opens the project; touches nothing in it.  NULL
- * with *error. */
+/* Takes over the configuration, with its strings, and opens the project; changes nothing in it.
+ * NULL with *error. */
 struct pipeline *pipeline_new(const struct config *config, const struct config_origins *origins,
                               bool only_reads, struct host_log *log, struct error *error);
 void pipeline_free(struct pipeline *pipeline);
 /* From here on records may come; publishing begins when emission is on and done in this process. */
 void pipeline_start(struct pipeline *pipeline);
 /* 0, or 1 when events are pending at the deadline (CLOCK_MONOTONIC); -1 with *error: stopped as
- * well, and how many are left cannot be told. */
+ * well, and it is unknown how many are left. */
 int pipeline_stop(struct pipeline *pipeline, int64_t deadline_ns, struct error *error);
-/* 0, or 1 when *pending events are left at the deadline; -1 with *error: it cannot be told for
- * every agent, and *pending is what is known. */
+/* 0, or 1 when *pending events are left at the deadline; -1 with *error: some agents could not be
+ * read, and *pending counts the others. */
 int pipeline_flush(struct pipeline *pipeline, int64_t deadline_ns, uint64_t *pending,
                    struct error *error);
 /* The gauges of the project's logs, and the publisher's state, into *stats. */

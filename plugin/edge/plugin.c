@@ -75,8 +75,8 @@ static int32_t create(const struct kaizen_host_v1 *host, struct kaizen_instance 
 
 /* ---- configuring ----------------------------------------------------------------------------- */
 
-/* Takes instance->config into force.  Without a project root nothing is: start() then asks for
- * it. */
+/* Applies instance->config.  Without a project root nothing is applied: start() then reports
+ * that. */
 static int apply_config(struct kaizen_instance *instance, struct error *error) {
   struct config config;
   struct config_origins origins = instance->origins;
@@ -125,7 +125,7 @@ static int32_t configure(struct kaizen_instance *instance, const char *json, siz
   return call_end(&call, result);
 }
 
-/* One key over what is there; a value that cannot be applied leaves everything as it was. */
+/* Sets one key; a value that cannot be applied leaves everything as it was. */
 static int set_key(struct kaizen_instance *instance, const char *key, struct span value,
                    struct error *error) {
   struct config kept;
@@ -242,7 +242,7 @@ static int32_t stop(struct kaizen_instance *instance, uint32_t timeout_ms) {
     return code;
   instance_set_state(instance, INSTANCE_STOPPED);
   result = pipeline_stop(call.pipeline, deadline_ns, &call.error);
-  if (result < 0) /* it is stopped all the same, and what is left is not known to be nothing */
+  if (result < 0) /* it is stopped all the same, but events may be left */
     (void)instance_fail(instance, &call.error);
   return call_end(&call, result != 0 ? KAIZEN_PENDING : KAIZEN_OK);
 }

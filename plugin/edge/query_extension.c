@@ -24,7 +24,7 @@
 /* One query, from the snapshot of its log to the counts it answers. */
 struct reading {
   const struct kaizen_query *query;
-  int64_t since_s, until_s; /* timestamps t with since_s <= t < until_s fit */
+  int64_t since_s, until_s; /* timestamps t with since_s <= t < until_s match */
   bool ranged;
   struct agent_log log;
   uint64_t size;            /* of the log at the moment of the snapshot */
@@ -55,7 +55,7 @@ static int take_snapshot(struct reading *reading, const struct pipeline *pipelin
 _Static_assert(sizeof(struct log_anchor) <= sizeof(struct kaizen_query_place), "a place holds one");
 
 /* *from after the place that the caller gives back, or 0 when it is no longer there: the bytes of
- * its line are compared, and a place that no reading answered is nowhere. */
+ * its line are compared, so a place that no query returned is not found. */
 static int find_place(struct reading *reading, uint64_t *from, struct error *error) {
   static const struct kaizen_query_place beginning;
   const struct kaizen_query_place *after = &reading->query->after;
@@ -88,8 +88,8 @@ static bool fits(struct reading *reading, const struct record *record) {
   return record->timestamp_s >= reading->since_s && record->timestamp_s < reading->until_s;
 }
 
-/* Reads all lines from `from` on.  Of the records that fit, the first `skip` are left out; the sink
- * gets the others, and with NULL for it they are only counted. */
+/* Reads all lines from `from` on.  Of the records that match, the first `skip` are left out.  The
+ * sink gets the others; when it is NULL they are only counted. */
 static int read_from(struct reading *reading, uint64_t from, uint64_t skip, kaizen_sink sink,
                      void *ctx, struct error *error) {
   struct kaizen_query_result *counts = &reading->result;
@@ -139,8 +139,8 @@ static int find_line(const struct reading *reading, uint64_t offset, uint64_t *b
   return result < 0 ? -1 : 0;
 }
 
-/* Where to begin so that the newest `last` records that fit are all ahead, and how many to leave
- * out there: counted in a window at the log's end that grows until it holds enough. */
+/* Where to begin so that the newest `last` records that match all follow, and how many to skip
+ * there: counted in a window at the log's end that grows until it holds enough. */
 static int find_last(struct reading *reading, uint64_t *from, uint64_t *skip, struct error *error) {
   uint64_t first = *from, last = reading->query->last, window = FIRST_WINDOW;
 
@@ -162,7 +162,7 @@ static int find_last(struct reading *reading, uint64_t *from, uint64_t *skip, st
 
 /* ---- what the caller is told ----------------------------------------------------------------- */
 
-/* The place after the last line read, by which it is known again. */
+/* The place after the last line read, with what is needed to find it again. */
 static int keep_place(struct reading *reading, struct error *error) {
   struct log_anchor *anchor = &reading->anchor;
   char bytes[ANCHOR_BYTES];
@@ -207,7 +207,7 @@ static int read_records(struct reading *reading, struct call *call, kaizen_sink 
   return result;
 }
 
-/* Answers the code that the call has come to, and why. */
+/* Writes the result and, after a failure, the reason; answers the code. */
 static int32_t answer(struct reading *reading, int32_t code, const char *reason,
                       struct kaizen_query_result *out) {
   if (code < 0)
@@ -216,7 +216,7 @@ static int32_t answer(struct reading *reading, int32_t code, const char *reason,
   return code;
 }
 
-/* What can be said of a query by itself. */
+/* Checks what can be checked without the log. */
 static int check_query(const struct kaizen_query *query, kaizen_sink sink, struct error *error) {
   uint32_t unknown;
 
@@ -265,7 +265,7 @@ struct naming {
   struct error *error;
 };
 
-/* A log that cannot be read is one all the same: reading its records says why. */
+/* A log that cannot be read is listed all the same: reading its records says why. */
 static int name_agent(void *ctx, const char *agent) {
   struct naming *naming = ctx;
   char path[sizeof ".kaizen/metrics//" AGENT_LOG_FILE + AGENT_NAME_MAX];

@@ -13,7 +13,7 @@
 #include "record/execution_from_json.h"
 #include "record/execution_from_struct.h"
 
-/* Counted and told whatever the cause, so that no record is lost without a word. */
+/* Counted and reported whatever the cause, so that no record is lost silently. */
 static void note_refusal(struct kaizen_instance *instance, int32_t code, const char *reason) {
   bool may_pass = code <= -64;
 
@@ -22,7 +22,7 @@ static void note_refusal(struct kaizen_instance *instance, int32_t code, const c
                 may_pass ? HOST_LOG_RECORD_FAILED : HOST_LOG_REJECTED, reason);
 }
 
-/* The out-structs as after any call that recorded nothing. */
+/* Fills the out-structs as after any call that recorded nothing. */
 static int32_t answer_refusal(int32_t code, const char *reason, struct kaizen_receipt *receipt,
                               struct kaizen_summary *summary) {
   struct kaizen_receipt ours = {0};
@@ -48,7 +48,7 @@ static void answer_recorded(const struct recorder_request *request, const struct
     out_struct_write_summary(out_summary, summary);
 }
 
-/* For a call that does not come so far as to begin. */
+/* For a call that fails before it begins. */
 static int32_t refuse(struct kaizen_instance *instance, int32_t code, const char *reason,
                       struct kaizen_receipt *receipt, struct kaizen_summary *summary) {
   struct host_guard guard;
@@ -62,7 +62,7 @@ static int32_t refuse(struct kaizen_instance *instance, int32_t code, const char
   return answer_refusal(code, reason, receipt, summary);
 }
 
-/* What a host gives: one of `in` and `json`; a token beside `in` when it ends a span. */
+/* What a host gives: either `in` or `json`; with `in` a token when it ends a span. */
 struct given {
   const struct kaizen_execution *in;
   struct span json;
@@ -115,7 +115,7 @@ static int32_t record(struct kaizen_instance *instance, const struct given *give
   return code;
 }
 
-/* Of two out-structs the one that is too small cannot be written; the other says so. */
+/* Of the two out-structs, one that is too small cannot be written; the other reports it. */
 static bool outs_fit(struct kaizen_instance *instance, struct kaizen_receipt *receipt,
                      struct kaizen_summary *summary) {
   bool receipt_fits = !receipt || receipt->struct_size >= LAYOUT_1_0_RECEIPT;

@@ -10,7 +10,8 @@
 #include "store/salvage.h"
 #include "store/verify.h"
 
-/* verify_agent()'s report; when bytes were taken out, with the name of the file that has them. */
+/* verify_agent()'s report; when bytes were removed, with the name of the file they were saved
+ * to. */
 static int make_report(struct call *call, const char *name, const char *saved_to,
                        struct buffer *report) {
   int result = verify_agent(&call->pipeline->project, name,
@@ -65,7 +66,7 @@ static int32_t repair_repair(struct kaizen_instance *instance, const char *agent
     return code;
   config = &call.pipeline->config;
   result = call_take_agent(&call, agent, agent_len, name);
-  /* looked at first, because a repair would make the folder of an agent that has none */
+  /* checked first, because a repair would make the folder of an agent that has none */
   if (result == 0)
     result = make_report(&call, name, "", &report);
   if (result == 0)

@@ -19,15 +19,15 @@
 #define SESSION_ID_MAX 1024u
 #define SPAN_FLAGS ((uint32_t)(KAIZEN_EXEC_EMIT | KAIZEN_EXEC_NO_EMIT))
 #define OPEN_MAX 1000
-/* The folder is counted once in so many beginnings of an agent's: reading it costs more than
- * one. */
+/* The spans in an agent's folder are counted once in so many begins: reading it costs more than a
+ * begin. */
 #define BEGINS_A_COUNT 64u
 
 _Static_assert(KAIZEN_SPAN_TOKEN_SIZE >= UUID_TEXT_SIZE, "a token is a UUID's text");
 
 /* ---- begin ----------------------------------------------------------------------------------- */
 
-/* By the rules that the record of a lost run has to meet. */
+/* Checks the rules that the record of a lost run has to meet. */
 static int check(const struct call *call, const struct kaizen_span *in, struct error *error) {
   struct kaizen_execution lost = {.struct_size = sizeof lost,
                                   .flags = in->flags,
@@ -209,7 +209,7 @@ static int list_span(void *ctx, const char *token) {
   struct open_span span;
   int result = open_span_read(listing->agent_fd, token, &span, error);
 
-  if (result != 0) /* ended meanwhile, or a file that says nothing: no run */
+  if (result != 0) /* ended meanwhile, or a file that cannot be understood: not a run */
     return result < 0 && error->code != KAIZEN_E_REJECTED ? -1 : 0;
   describe(listing, token, &span, &text);
   open_span_fini(&span);
