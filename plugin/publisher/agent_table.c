@@ -29,7 +29,7 @@ static void enter_bucket(struct agent_table *table, struct publisher_agent *agen
   *bucket = agent;
 }
 
-/* Without memory for more the chains grow longer. */
+/* Without memory for more buckets the chains grow longer. */
 static int make_room(struct agent_table *table) {
   size_t wanted = table->buckets ? table->bucket_count * 2 : FIRST_BUCKETS;
   struct publisher_agent **buckets;

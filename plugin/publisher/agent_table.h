@@ -3,8 +3,8 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  *
- * Of a hundred thousand agents few have events on their way.  The others are at rest
- * (rest_table.h): a walk over the table meets these few alone.  The publisher's thread only. */
+ * Of a hundred thousand agents few have events in flight.  The others are at rest (rest_table.h),
+ * so that a walk over the table visits only these few.  The publisher's thread only. */
 #ifndef KAIZEN_AGENT_TABLE_H
 #define KAIZEN_AGENT_TABLE_H
 

@@ -43,7 +43,7 @@ static struct election *elections;
 static char own_name[NAME_SIZE];
 static size_t own_process_len; /* of its first part */
 
-/* A child has no lock of its parent's, and the descriptors that are left open in it hold none. */
+/* A child has none of its parent's locks, and the descriptors it inherits hold none. */
 static void forget_elections(void) {
   elections = NULL;
   own_name[0] = '\0';
@@ -91,7 +91,7 @@ static int set_lock(int fd, short type, off_t byte) {
   return result;
 }
 
-/* The process that keeps us from such a lock, 0: none does. */
+/* The process whose lock prevents ours; 0: none does. */
 static pid_t blocked_by(int fd, short type, off_t byte) {
   struct flock lock = {.l_type = type, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1};
 
@@ -115,7 +115,7 @@ static void make_own_name(void) {
                  (unsigned long long)number);
 }
 
-/* Whose name stands in the file. */
+/* Whose name is in the file. */
 enum named { NAMED_SELF, NAMED_OTHER_COPY, NAMED_SOMEBODY };
 
 static enum named read_name(int fd) {
@@ -130,7 +130,7 @@ static enum named read_name(int fd) {
   return strncmp(name, own_name, own_process_len) == 0 ? NAMED_OTHER_COPY : NAMED_SOMEBODY;
 }
 
-/* Only by who has the lock: another that is named is gone, or has lost it. */
+/* Called with the lock: any other process that is named there is gone, or has lost it. */
 static void write_name(int fd) {
   (void)ftruncate(fd, 0);
   (void)directory_write_at(fd, own_name, strlen(own_name), 0, NULL);
@@ -210,7 +210,7 @@ void election_leave(struct election *election, const void *who) {
   unlock_elections();
 }
 
-/* The lock file of that name; a lock on one that was removed keeps nobody out. */
+/* Opens the lock file by its name; a lock on a removed file keeps nobody out. */
 static int open_lock_file(struct election *election, int metrics_fd, struct error *error) {
   struct stat named, held;
   int result;

@@ -3,15 +3,15 @@
  * SPDX-License-Identifier: Apache-2.0
  *
  * An fcntl record lock on byte 0 of .kaizen/metrics/.publisher.lock: it belongs to the process, so
- * it dies with it and no child inherits it.  Who would take over holds a shared lock on byte 1, so
- * that a holder without success knows whether giving up helps anybody.
+ * it ends with it, and no child inherits it.  A process that is ready to take over holds a shared
+ * lock on byte 1, so that a holder that cannot publish knows whether giving up would help.
  *
- * Two things that such a lock does not do are made up for.  Closing any descriptor of that file
- * drops the locks of the whole process, also when the host does it, as it copies its project: the
- * lock is asserted again before it is relied on.  And it does not keep out another copy of this
- * library in the same process: the file names its holder, and who finds another copy there stands
- * by.  In between two may send, the same events under the same ids; that only one of them stores
- * what it did is the cursor's part (store/cursor.h).  Any thread. */
+ * Such a lock has two gaps, which are closed here.  First, closing any descriptor of that file
+ * drops the locks of the whole process, also when the host does it while it copies its project: so
+ * the lock is asserted again before it is relied on.  Second, it does not keep out another copy of
+ * this library in the same process: so the file names its holder, and a copy that finds another one
+ * there stands by.  In between two may send the same events under the same ids; the cursor
+ * (store/cursor.h) lets only one of them store its progress.  Any thread. */
 #ifndef KAIZEN_ELECTION_H
 #define KAIZEN_ELECTION_H
 
@@ -31,17 +31,17 @@ void election_leave(struct election *election, const void *who); /* gives up wha
  * somebody else is, *holder which process; -1 with *error. */
 int election_stand(struct election *election, int metrics_fd, const void *who, pid_t *holder,
                    struct error *error);
-/* Does `who` still have the lock?  It is taken again when it was dropped and is free.  False: it
+/* Does `who` still have the lock?  If it was dropped and is free, it is taken again.  False: `who`
  * has lost the election; what was acknowledged since must not be stored. */
 bool election_assert(struct election *election, const void *who);
 void election_resign(struct election *election, const void *who);
-/* Says that `who` would take over, or not any more. */
+/* States that `who` is ready to take over, or not any more. */
 void election_want(struct election *election, const void *who, bool want);
-/* Would anybody else take over? */
+/* Is anybody else ready to take over? */
 bool election_wanted(struct election *election, const void *who);
 /* Who holds the lock now, 0: nobody. */
 pid_t election_holder(struct election *election);
-/* The same for who takes no part in the election: 0 nobody, -1 a process of another pid
+/* The same for a caller that takes no part in the election: 0 nobody, -1 a process of another pid
  * namespace.  Writes nothing. */
 pid_t election_ask(const struct project *project);
 

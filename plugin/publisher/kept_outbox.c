@@ -1,4 +1,4 @@
-/* kept_outbox.c - an agent's log that is open while it is worth the descriptors.
+/* kept_outbox.c - an agent's log, kept open while there are descriptors for it.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "publisher/kept_outbox.h"
@@ -6,7 +6,7 @@
 #include "base/descriptors.h"
 
 #define OUTBOX_DESCRIPTORS 4
-#define KEEP_PERCENT 75 /* the rest is for those who record */
+#define KEEP_PERCENT 75 /* the rest is for recorders */
 
 void kept_outbox_init(struct kept_outbox *kept) {
   *kept = (struct kept_outbox){.outbox.agent_fd = -1};

@@ -1,4 +1,4 @@
-/* kept_outbox.h - an agent's log that is open while it is worth the descriptors.
+/* kept_outbox.h - an agent's log, kept open while there are descriptors for it.
  *
  * SPDX-License-Identifier: Apache-2.0
  *

@@ -22,14 +22,14 @@
 #define LOCK_PATIENCE_NS INT64_C(50000000)
 #define COUNT_PATIENCE_NS INT64_C(80000000) /* the same for counting */
 
-enum { TOO_MANY = 1 }; /* agents, to look at each of them in the time given */
+enum { TOO_MANY = 1 }; /* agents: there is no time to look at each of them */
 
-struct awaited { /* an agent with pending events, or whose events cannot be told yet */
+struct awaited { /* an agent with pending events, or whose events are not known yet */
   struct awaited *next;
-  uint64_t target; /* the cursor's count when they are all through */
+  uint64_t target; /* the cursor's count when all of them are done */
   uint64_t seen;   /* the cursor's count at the last look */
-  uint64_t epoch;  /* of .state: another means that somebody moved the cursor */
-  bool counts;     /* .state goes by the log as it is, so its count can be compared */
+  uint64_t epoch;  /* of .state: a different one means that somebody moved the cursor */
+  bool counts;     /* .state describes the log as it is, so its count can be compared */
   int32_t unknown; /* 0, or the code of the error that kept its log from being counted */
   char name[AGENT_NAME_MAX + 1];
 };
@@ -39,7 +39,7 @@ struct waiting {
   struct awaited *agents;
   int64_t deadline_ns, lock_deadline_ns, work_deadline_ns;
   uint64_t pending;
-  unsigned busy, unreadable; /* agents: to be tried again; that nothing can be done about */
+  unsigned busy, unreadable; /* agents: to be tried again; that cannot be read at all */
   struct error why_busy, why_unreadable;
 };
 
@@ -54,7 +54,7 @@ static int load_state(const struct project *project, const char *name, struct ag
   return result;
 }
 
-/* How many events of the agent are pending; the held ones are nobody's to wait for. */
+/* How many events of the agent are pending; events held back are not waited for. */
 static uint64_t measure(struct waiting *waiting, int64_t lock_deadline_ns,
                         struct awaited *awaited) {
   const struct agent_view_limits limits = {.lock_ns = lock_deadline_ns,
@@ -76,7 +76,7 @@ static uint64_t measure(struct waiting *waiting, int64_t lock_deadline_ns,
   awaited->seen = view.state.cursor.marked;
   awaited->target = view.state.cursor.marked + (view.pending - view.held);
   awaited->epoch = view.state.cursor.epoch;
-  /* after a rewrite by others the view tells what the publisher has yet to find out */
+  /* after a rewrite by others the view shows what the publisher has not found yet */
   awaited->counts = load_state(waiting->project, awaited->name, &stored) == 0 &&
                     stored.cursor.epoch == awaited->epoch &&
                     stored.cursor.marked >= awaited->seen && stored.cursor.marked < awaited->target;
@@ -108,7 +108,7 @@ static int add_agent(void *ctx, const char *name) {
   return 0;
 }
 
-/* A share of the time that is left for locks, so that one that is held hides no other. */
+/* A share of the time left for locks, so that one busy lock does not hide other agents. */
 static int64_t lock_share(const struct waiting *waiting) {
   int64_t now_ns = clock_monotonic_ns(), left_ns = waiting->lock_deadline_ns - now_ns;
 

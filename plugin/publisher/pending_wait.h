@@ -17,8 +17,8 @@ struct pending_wait_limits { /* CLOCK_MONOTONIC */
 /* Waits until no marked line that the project's logs hold now is pending (held ones excepted),
  * whichever process publishes, or until its limits.  `hurry`, unless NULL, is called once when
  * there is something to wait for.  *pending: what is left, as far as it is known.  0 done, 1 not,
- * -1 with *error when the events of some agent cannot be told: KAIZEN_E_BUSY its lock was not free
- * or its log too long for the time, KAIZEN_E_IO it cannot be read. */
+ * -1 with *error when the events of some agent are unknown: KAIZEN_E_BUSY its lock was not free or
+ * its log too long for the time, KAIZEN_E_IO it cannot be read. */
 int pending_wait(const struct project *project, const struct pending_wait_limits *limits,
                  void (*hurry)(void *ctx), void *ctx, uint64_t *pending, struct error *error);
 

@@ -12,9 +12,9 @@
 #define NS_PER_MS INT64_C(1000000)
 #define STORE_AFTER_NS (50 * NS_PER_MS)
 #define CLOSE_AFTER_NS (2000 * NS_PER_MS)
-#define LOCK_WAIT_NS (20 * NS_PER_MS)    /* a round, for the locks of all agents together */
+#define LOCK_WAIT_NS (20 * NS_PER_MS)    /* per round, for the locks of all agents together */
 #define FORGET_WAIT_NS (200 * NS_PER_MS) /* the same, at the end */
-#define OPEN_AGENTS_MAX 32               /* each costs four descriptors of the host */
+#define OPEN_AGENTS_MAX 32               /* each uses four of the host's descriptors */
 #define SCAN_SLICE_NS (2 * NS_PER_MS)
 #define NAMES_AT_A_TIME 16 /* between two looks at the clock */
 #define UNREAD_MAX 512     /* a scan waits for these to be read */
@@ -65,7 +65,7 @@ static bool has_nothing(const struct project_agents *agents, const char *name,
   if (!glance->has_log || !glance->has_state)
     return true;
   result = outbox_glance_state(&agents->site->project, name, &state);
-  if (result != 0) /* where there is none that can be trusted, the publisher has looked already */
+  if (result != 0) /* where there is none to trust, the publisher has already looked */
     return result == 1 && agent && !agent->place.known;
   if (memcmp(state.project_id, agents->site->id, PROJECT_ID_SIZE) != 0)
     return true;
@@ -75,7 +75,7 @@ static bool has_nothing(const struct project_agents *agents, const char *name,
   return outbox_glance_is_through(&agents->site->project, name, glance, &state);
 }
 
-/* What came without a ring is read now, and not with the next look at all agents. */
+/* Lines that came without a ring are read now, not with the next look at all agents. */
 static void put_to_rest(struct project_agents *agents, struct publisher_agent *agent,
                         int metrics_fd, int64_t now_ns) {
   struct outbox_glance glance;
@@ -159,7 +159,7 @@ bool project_agents_scan_on(struct project_agents *agents, int metrics_fd, int64
 
 /* ---- those in the table ---------------------------------------------------------------------- */
 
-/* Nothing of it is on its way, and nothing is known of it that its files do not tell. */
+/* Nothing of it is in flight, and nothing is known of it that is not in its files. */
 static bool is_idle(const struct publisher_agent *agent) {
   return !agent->first && !agent->look && !agent->replace && !agent->progress && !agent->failed &&
          !agent->unsynced && agent->unacknowledged == 0 && agent->stores_lost == 0;

@@ -1,10 +1,10 @@
-/* project_agents.h - a project's agents as its publisher sees them: found, tended, put to rest.
+/* project_agents.h - a project's agents as its publisher sees them: found, served, put to rest.
  *
  * SPDX-License-Identifier: Apache-2.0
  *
  * An agent with something to send stands in the table, with all that is known of it; one without is
- * at rest, and costs a few bytes.  What is done for all agents is done in slices, so that one of a
- * hundred thousand that rings does not wait for the others.  The publisher's thread only. */
+ * at rest, and costs a few bytes.  What is done for all agents is done in slices, so that one agent
+ * that rings does not wait for a hundred thousand others.  The publisher's thread only. */
 #ifndef KAIZEN_PROJECT_AGENTS_H
 #define KAIZEN_PROJECT_AGENTS_H
 
@@ -18,7 +18,7 @@ struct project_agents {
   struct buffer scan_names; /* of a look at all agents: names, each with its NUL, */
   size_t scan_next;         /* and how far it got */
   bool scan_again;          /* somebody asked for one meanwhile */
-  int64_t scan_spent_ns;    /* what the last one, or this one, took */
+  int64_t scan_spent_ns;    /* how long the last one, or this one, took */
   unsigned unread;          /* agents that wait for the window, or the broker, to be read */
 };
 
@@ -26,11 +26,11 @@ void project_agents_init(struct project_agents *agents, struct site *site);
 /* Something was committed for the agent, or its cursor moved (`state`): read what there is. */
 void project_agents_look_at(struct project_agents *agents, const char *name, bool state);
 
-/* Begins a look at all agents; one that is on its way goes on. */
+/* Begins a look at all agents; one that has begun continues. */
 void project_agents_scan(struct project_agents *agents);
 /* A slice of it.  True: it came to its end with that. */
 bool project_agents_scan_on(struct project_agents *agents, int metrics_fd, int64_t now_ns);
-/* Does it want to go on at once? */
+/* Is there more to do at once? */
 bool project_agents_scans(const struct project_agents *agents);
 
 /* Stores progress, closes what is idle, puts to rest what has nothing to send. */

@@ -1,4 +1,4 @@
-/* publisher.c - the publishers of this process: who shares one, attaching, waiting, letting go.
+/* publisher.c - the publishers of this process: sharing one, attaching, waiting, detaching.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "publisher/publisher.h"

@@ -1,4 +1,4 @@
-/* publisher.h - tails the logs of projects and brings their marked lines to the broker.
+/* publisher.h - follows the logs of projects and sends their marked lines to the broker.
  *
  * SPDX-License-Identifier: Apache-2.0
  *
@@ -40,9 +40,8 @@ void publisher_status(struct publisher_attachment *attachment, struct publisher_
 int publisher_flush(struct publisher_attachment *attachment,
                     const struct pending_wait_limits *limits, uint64_t *pending,
                     struct error *error);
-/* Takes the project away; the last one ends the thread.  Waits at most to the deadline, then
- * disowns a thread that hangs in the network (it frees itself).  No log callback after it
- * returns. */
+/* Detaches the project; the last one ends the thread.  Waits at most to the deadline, then disowns
+ * a thread that hangs in the network (it frees itself).  No log callback after it returns. */
 void publisher_detach(struct publisher_attachment *attachment, int64_t deadline_ns);
 
 #endif

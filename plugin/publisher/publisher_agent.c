@@ -1,4 +1,4 @@
-/* publisher_agent.c - one agent's events on their way: where reading stands, and reading.
+/* publisher_agent.c - one agent's events in flight: how far its log was read, and reading it.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "publisher/publisher_agent.h"
@@ -65,7 +65,7 @@ void publisher_agent_free(struct publisher_agent *agent, struct window *window) 
   free(agent);
 }
 
-/* Something about its files does not work: told once, tried again. */
+/* Something is wrong with its files: reported once, tried again. */
 static enum publisher_seen fail(struct publisher_agent *agent, const struct error *error,
                                 int64_t now_ns) {
   if (!agent->failed)
@@ -124,7 +124,7 @@ static int make_durable(struct publisher_agent *agent, int64_t now_ns, struct er
   return 0;
 }
 
-/* Nothing that is known here counts any more: begin again from .state. */
+/* What is known here is no longer valid: begin again from .state. */
 static void forget_place(struct publisher_agent *agent, bool rewritten) {
   drop_progress(agent);
   replace_later(agent, rewritten);
@@ -144,7 +144,7 @@ static int find_place(struct publisher_agent *agent, const struct agent_state *s
         "%s: another program rewrote the log and removed %llu events that were not acknowledged",
         agent->name, (unsigned long long)finding.lost);
   if (finding.held)
-    agent->unacknowledged = 0; /* they are among those held */
+    agent->unacknowledged = 0; /* they are among those held back */
   if (result != 0)
     return result;
   if (held > 0)
@@ -168,8 +168,8 @@ static bool is_ours(const struct publisher_agent *agent, const struct agent_stat
          (!agent->place.known || state->cursor.epoch == agent->place.epoch);
 }
 
-/* PUBLISHER_READY when the place holds.  `state` is NULL when nobody asked for it; with a place
- * that is known. */
+/* PUBLISHER_READY when the place is still valid.  `state` may be NULL (not read) only when the
+ * place is known. */
 static enum publisher_seen check_place(struct publisher_agent *agent,
                                        const struct agent_state *state, bool has_state,
                                        int64_t now_ns, struct error *error) {
@@ -316,7 +316,7 @@ int publisher_agent_reread(struct publisher_agent *agent, const struct window_en
 
 /* ---- what is done with --------------------------------------------------------------------- */
 
-/* The event as it would have been sent; what the line says where no event can be made of it.  -1:
+/* The event as it would have been sent; where no event can be made of the line, what it says.  -1:
  * out of memory. */
 static int write_letter(struct publisher_agent *agent, const struct window_entry *entry,
                         int64_t now_unix_ns) {
@@ -341,8 +341,8 @@ static int write_letter(struct publisher_agent *agent, const struct window_entry
   return -1;
 }
 
-/* May one more event become a dead letter?  Where not, no letter is dropped: the agent's events
- * wait, from that one on, and the other agents' go on. */
+/* May one more event become a dead letter?  If not, no letter is dropped: the agent's events wait,
+ * from that one on, and the other agents' continue. */
 static bool can_write_letter(struct publisher_agent *agent, int64_t now_ns) {
   size_t len = agent->progress ? agent->progress->letters.len : 0;
   struct error error = {0};
@@ -401,8 +401,8 @@ void publisher_agent_advance(struct publisher_agent *agent, struct window *windo
   }
 }
 
-/* The letters and the cursor that counts them, or neither: what is tried again and again must not
- * write the same letters each time. */
+/* Stores the letters and the cursor that counts them, or neither: repeated tries must not write the
+ * same letters each time. */
 static int store_with_letters(struct publisher_agent *agent, struct agent_state *state,
                               struct error *error) {
   struct buffer *letters = &agent->progress->letters;
@@ -414,7 +414,7 @@ static int store_with_letters(struct publisher_agent *agent, struct agent_state 
   if (agent_state_store(agent_fd, state, false, error) == 0)
     return 0;
   if (letters->len > 0 && dead_letter_take_back(agent_fd, letters->len) != 0)
-    buffer_clear(letters); /* they stand there already */
+    buffer_clear(letters); /* they are in the file already */
   return -1;
 }
 

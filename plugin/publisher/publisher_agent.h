@@ -1,5 +1,5 @@
-/* publisher_agent.h - one agent's events on their way: read after the cursor, in flight,
- * acknowledged, stored.
+/* publisher_agent.h - one agent's events in flight: read after the cursor, sent, acknowledged,
+ * stored.
  *
  * SPDX-License-Identifier: Apache-2.0
  *
@@ -35,8 +35,8 @@ struct publisher_agent {
   bool look_at_state; /* somebody may have moved the cursor */
   bool replace;       /* not valid: begin again from .state once nothing is in flight */
   bool rewritten;     /* ... because the log is not what it was */
-  uint64_t token;     /* the epoch that .state has since we stored it, 0: we did not yet */
-  bool failed;        /* its trouble has been told */
+  uint64_t token;     /* the epoch that we stored in .state; 0: not stored yet */
+  bool failed;        /* its trouble has been reported */
   bool unsynced;      /* the log could not be made durable: what may vanish is not sent */
   int64_t not_before_ns, synced_ns, used_ns;
   int64_t store_after_ns; /* what could not be stored is tried again then, */
@@ -66,19 +66,19 @@ enum publisher_seen {
   PUBLISHER_LATER,   /* agent->look stays */
   PUBLISHER_NOTHING, /* until somebody rings */
 };
-/* Finds out what is committed and where to go on. */
+/* Finds out what is committed and where to continue. */
 enum publisher_seen publisher_agent_look(struct publisher_agent *agent, struct window *window,
                                          int64_t now_ns);
-/* Takes up to `max` marked lines into the window, offering each while its line is at hand; until
- * `offer` answers false. Answers how many. */
+/* Takes up to `max` marked lines into the window, and calls `offer` for each while its line is in
+ * memory, until that answers false. Answers how many. */
 typedef bool (*publisher_offer)(void *ctx, struct window_entry *entry, const struct record *record);
 size_t publisher_agent_read(struct publisher_agent *agent, struct window *window, size_t max,
                             publisher_offer offer, void *ctx);
-/* The entry's line again, into *text; 1: it is not there any more, the agent will be placed
- * again. */
+/* Reads the entry's line again, into *text; 1: it is no longer there, the agent's place will be
+ * found again. */
 int publisher_agent_reread(struct publisher_agent *agent, const struct window_entry *entry,
                            struct buffer *text, struct record *record);
-/* Takes what is done from the front of the window into the progress. */
+/* Moves what is done from the front of the window into the progress. */
 void publisher_agent_advance(struct publisher_agent *agent, struct window *window, int64_t now_ns);
 /* Writes the progress into .state, waiting for the lock until then.  0 also when there is none; 1
  * to be tried again at store_after_ns; -1 the place is not valid any more. */

@@ -2,9 +2,9 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  *
- * On the first answer that is not an acknowledgement sending stops, what is in flight ends, and the
- * lowest unacknowledged event is tried alone: flooding a stream that is electing its leader
- * stretches the election, and would reorder an agent's events. */
+ * On the first answer that is not an acknowledgement sending stops.  Once everything in flight is
+ * answered, the first unacknowledged event is tried alone: flooding a stream that is electing its
+ * leader prolongs the election, and would reorder an agent's events. */
 #include "publisher/publisher_flow.h"
 
 #include <stdio.h>
@@ -23,7 +23,7 @@
 #define OVERDUE_CHECK_NS (100 * NS_PER_MS)
 #define BACK_OFF_NS (100 * NS_PER_MS)
 #define BACK_OFF_DOUBLINGS 5 /* 3.2 s */
-/* Machines whose broker was away for minutes come back over half a minute, not at once. */
+/* Machines whose broker was away for minutes reconnect within half a minute, not all at once. */
 #define CONNECT_DOUBLINGS 9 /* 51.2 s, a quarter less or more */
 #define WHY_INTERVAL_NS (3000 * NS_PER_MS)
 #define STORE_CHECKS 3 /* a connection */
@@ -49,7 +49,7 @@ static int64_t back_off_ns(unsigned failures, unsigned most_doublings) {
   return wait_ns * 3 / 4 + (int64_t)(random % 1024u) * (wait_ns / 2048);
 }
 
-/* Tells a new trouble once. */
+/* Reports a new trouble once. */
 static void set_trouble(struct publisher_flow *flow, struct publisher_project *projects,
                         const struct transport_trouble *trouble) {
   bool is_new = strcmp(flow->trouble.text, trouble->text) != 0;
@@ -79,7 +79,7 @@ static void queue_again(struct publisher_flow *flow, struct window_entry *entry)
   flow->sender.in_flight--;
 }
 
-/* Does the window fill with what was acknowledged after this one? */
+/* Is the window filling up with later events that are acknowledged? */
 static bool is_in_the_way(const struct publisher_flow *flow, const struct window_entry *entry) {
   unsigned done = 0;
 
@@ -90,15 +90,15 @@ static bool is_in_the_way(const struct publisher_flow *flow, const struct window
   return done == DONE_BEHIND;
 }
 
-/* Others need not wait for one that is declined again and again, but to keep the order of an
- * agent's events it has the first try as long as the cause may be another.  When later ones were
- * acknowledged and there is no room for more, it is this event, and it becomes a dead letter. */
+/* Other events do not wait for one that is declined again and again.  To keep the agent's order it
+ * is still tried first while the cause may be something else.  When later events were acknowledged
+ * and the window has no room for more, the cause is this event, and it becomes a dead letter. */
 static void decline(struct publisher_flow *flow, struct window_entry *entry, const char *why,
                     int64_t now_ns) {
   struct publisher_agent *agent = entry->agent;
   char reason[200];
 
-  if (why[0] != '\0') { /* a later try may end without an answer, which tells less */
+  if (why[0] != '\0') { /* a later try may end without an answer, which says less */
     agent->declined = entry;
     (void)snprintf(agent->declined_why, sizeof agent->declined_why, "%s", why);
   } else if (agent->declined == entry) {
@@ -114,7 +114,7 @@ static void decline(struct publisher_flow *flow, struct window_entry *entry, con
   (void)snprintf(reason, sizeof reason,
                  "not acknowledged in %u tries, while later events of the agent were: %.120s",
                  entry->declined, why[0] ? why : "the broker does not answer it");
-  (void)window_refuse(entry, reason); /* without memory for it: at the next try */
+  (void)window_refuse(entry, reason); /* out of memory: the next try does it */
 }
 
 void publisher_flow_disconnect(struct publisher_flow *flow, struct publisher_project *projects) {
@@ -161,8 +161,8 @@ static void keep_place(struct stream_place *place, const struct window_entry *en
   memcpy(place->id, entry->id, sizeof place->id);
 }
 
-/* On a new connection, and where others publish into the same stream: they hide that it began
- * again. */
+/* On a new connection, and where others publish into the same stream, because their messages hide
+ * that it began again. */
 static bool is_time_to_ask(const struct publisher_flow *flow, const struct transport_answer *answer,
                            int64_t now_ns) {
   return flow->store_checks > 0 ||
@@ -171,9 +171,9 @@ static bool is_time_to_ask(const struct publisher_flow *flow, const struct trans
 }
 
 /* A message stored after the acknowledgement of sequence n has a greater one, unless the stream
- * began again.  Where others publish there too that shows nothing, so the stream is also asked
- * whether it still holds under n what it acknowledged.  Another stream that answers, as
- * behind a leaf node, is not a loss. */
+ * began again.  Where others publish there too this proves nothing, so the stream is also asked
+ * whether it still holds the acknowledged message under n.  Another stream that answers, as behind
+ * a leaf node, is not a loss. */
 static void check_store(struct publisher_flow *flow, const struct window_entry *entry,
                         const struct transport_answer *answer, int64_t now_ns) {
   struct publisher_agent *agent = entry->agent;
@@ -201,8 +201,8 @@ static void check_store(struct publisher_flow *flow, const struct window_entry *
   keep_place(&agent->stored, entry, answer);
 }
 
-/* A stream remembers ids for a while after their messages went: what is sent again within that time
- * is acknowledged and not stored. */
+/* A stream remembers an id for a while after its message was removed: an event that is sent again
+ * within that time is acknowledged and not stored. */
 static void look_for_duplicate(struct publisher_flow *flow, const struct window_entry *entry,
                                const struct transport_answer *answer, int64_t now_ns) {
   struct site *site = entry->agent->site;
@@ -273,7 +273,7 @@ static void take_answer(struct publisher_flow *flow, const struct transport_answ
   publisher_agent_advance(entry->agent, &flow->sender.window, now_ns);
 }
 
-/* The library's words say what failed; the broker may know why, and whether waiting helps. */
+/* The library says what failed; the broker may know why, and whether waiting helps. */
 static void ask_why(struct publisher_flow *flow, struct transport_trouble *trouble,
                     int64_t now_ns) {
   if (now_ns < flow->why_ns && strcmp(trouble->text, flow->asked_about) == 0) {
@@ -316,8 +316,8 @@ static bool is_overdue(const struct publisher_flow *flow, int64_t now_ns) {
   return false;
 }
 
-/* What was sent before something that was acknowledged, and is not answered, is not answered
- * because of itself. */
+/* When an event was sent before one that was acknowledged, and has no answer, the cause is that
+ * event itself. */
 static void decline_passed_over(struct publisher_flow *flow, int64_t now_ns) {
   for (size_t i = 0; flow->sender.window.entries && i < TRANSPORT_WINDOW; i++) {
     struct window_entry *entry = &flow->sender.window.entries[i];

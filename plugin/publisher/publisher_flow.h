@@ -14,7 +14,7 @@
 
 enum publisher_mode {
   PUBLISHER_FLOWING,  /* as many as the window takes */
-  PUBLISHER_SETTLING, /* an answer was not an acknowledgement: everything in flight is let end */
+  PUBLISHER_SETTLING, /* an answer was not an acknowledgement: wait until nothing is in flight */
   PUBLISHER_PROBING,  /* one event at a time, until one is acknowledged */
 };
 
@@ -27,11 +27,11 @@ struct publisher_flow {
   int64_t retry_ns, connect_ns;        /* CLOCK_MONOTONIC: not before */
   int64_t overdue_check_ns, settle_by_ns;
   int64_t answered_ns; /* when the newest event that was acknowledged had been sent */
-  int64_t why_ns;      /* the broker is not asked why before */
-  /* whether the stream still holds what it had: how often to ask on this connection, and when at
-   * the earliest otherwise */
+  int64_t why_ns;      /* the broker is not asked for a reason before this time */
+  /* asking whether the stream still holds what it had: how many more times on this connection, and
+   * otherwise not before */
   unsigned store_checks;
-  int64_t duplicate_check_ns; /* not before is it looked for a duplicate in the stream */
+  int64_t duplicate_check_ns; /* no duplicate is looked up in the stream before this time */
   bool told_gone;             /* on this connection */
   int64_t store_check_ns;
   char asked_about[160];            /* the trouble's text before the broker was asked why */

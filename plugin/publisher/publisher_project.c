@@ -21,9 +21,9 @@
 #define NS_PER_S INT64_C(1000000000)
 #define STAND_INTERVAL_NS NS_PER_S
 #define STAND_WATCHED_NS (10 * NS_PER_S) /* idle, and one of many */
-#define GRID_NS (250 * NS_PER_MS)        /* many projects that wake the thread wake it together */
+#define GRID_NS (250 * NS_PER_MS)        /* many projects wake the thread together */
 #define SCAN_INTERVAL_NS (30 * NS_PER_S)
-#define SCAN_PAUSE 50 /* times as long as a look at all agents takes */
+#define SCAN_PAUSE 50 /* times the duration of a look at all agents */
 #define DIRTY_BYTES_MAX (64u << 10)
 #define WITHOUT_SUCCESS_NS (10 * NS_PER_S)
 #define AWAY_NS (15 * NS_PER_S)
@@ -31,11 +31,11 @@
 #define AWAY_JITTER_NS (5 * NS_PER_S)
 #define LISTEN_BUSY_NS (2 * NS_PER_MS)
 #define LISTEN_IDLE_NS (50 * NS_PER_MS)
-#define LISTEN_WATCHED_NS (10 * NS_PER_S) /* if the watch should miss something */
+#define LISTEN_WATCHED_NS (10 * NS_PER_S) /* in case the watch misses something */
 #define BUSY_FOR_NS NS_PER_S
 #define LIVELY_FOR_NS (20 * NS_PER_MS)
 #define KEPT_DESCRIPTORS 2 /* of the metrics folder and the doorbell */
-#define KEEP_PERCENT 75    /* the rest is for those who record */
+#define KEEP_PERCENT 75    /* the rest is for recorders */
 #define ASSERT_INTERVAL_NS (5 * NS_PER_MS)
 
 struct publisher_project *publisher_project_new(const struct project *project,
@@ -108,7 +108,7 @@ static void look_at(void *ctx, const char *name) {
   project_agents_look_at(&project->agents, name, true);
 }
 
-/* Of many agents not so often that it would be felt. */
+/* With many agents less often, so that it costs little. */
 static void plan_scan(struct publisher_project *project, int64_t now_ns) {
   int64_t pause_ns = project->agents.scan_spent_ns * SCAN_PAUSE;
 
@@ -152,8 +152,8 @@ void publisher_project_resign(struct publisher_project *project, struct window *
   project->site.waiting_since_ns = 0;
 }
 
-/* 1 when the folder can be opened and is the one that was seen, 0 when not, -1 when that cannot be
- * told for want of descriptors. */
+/* 1 when the folder can be opened and is the one that was seen, 0 when not, -1 when that is unknown
+ * for lack of descriptors. */
 static int open_metrics(struct publisher_project *project, int *fd) {
   struct os_files_mark mark;
   struct error error = {0};
@@ -172,8 +172,8 @@ static int open_metrics(struct publisher_project *project, int *fd) {
   return 0;
 }
 
-/* True when the folder is open and the one of that name.  It may come to be late, and be replaced:
- * restored, or removed and made again. */
+/* True when the folder is open and still the one of that name.  It may be made late, or be
+ * replaced: restored, or removed and made again. */
 static bool find_metrics(struct publisher_project *project) {
   int fd, result = open_metrics(project, &fd);
 
@@ -205,8 +205,8 @@ static void settle(struct publisher_project *project, int64_t now_ns) {
   doorbell_pause(&project->doorbell);
 }
 
-/* Away after no success: for the whole time while somebody else publishes, for a few seconds when
- * nobody does. */
+/* Does the project stay out of the election, after it had no success?  For the whole time while
+ * somebody else publishes, for a few seconds when nobody does. */
 static bool is_away(struct publisher_project *project, int64_t now_ns) {
   if (now_ns >= project->away_until_ns)
     return false;
@@ -311,7 +311,7 @@ static void take_dirty(struct publisher_project *project, int64_t now_ns) {
     (void)project_each_agent(&project->site.project, false, ring_for, project, NULL);
 }
 
-/* From then on a ring is heard at once, and nothing needs to be done by the clock to hear it. */
+/* From then on a ring is noticed at once, without polling. */
 static void watch_doorbell(struct publisher_project *project, int64_t now_ns) {
   int number = os_watch_add(project->watch, project->metrics_fd);
 
@@ -331,7 +331,7 @@ static void listen(struct publisher_project *project, int64_t now_ns) {
         now_ns + (now_ns < project->busy_until_ns ? LISTEN_BUSY_NS : LISTEN_IDLE_NS);
 }
 
-/* What is to be done in the folder of an elected one. */
+/* What an elected project has to do in its folder. */
 static void serve(struct publisher_project *project, int64_t now_ns) {
   if (project->watch && project->watch_number == -1)
     watch_doorbell(project, now_ns);

@@ -1,5 +1,5 @@
-/* publisher_project.h - one project as a publisher sees it: elected or not, its agents, who is
- * told.
+/* publisher_project.h - one project as a publisher sees it: elected or not, its agents, its
+ * listeners.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KAIZEN_PUBLISHER_PROJECT_H
@@ -28,8 +28,8 @@ struct publisher_project {
   /* guarded by the mutex, which is the publisher's */
   unsigned users; /* attachments, callers that wait for it to end, and the thread */
   bool leaving;   /* the last attachment went */
-  bool released;  /* the thread has let go of it */
-  bool sync;      /* logs are durable: some instance wants it so */
+  bool released;  /* the thread has released it */
+  bool sync;      /* logs are made durable: some instance asks for it */
   int64_t leave_by_ns;
   struct buffer dirty;                           /* names of agents, each with its NUL */
   uint64_t dirty_recent[PUBLISHER_DIRTY_RECENT]; /* hashes of the last ones */
@@ -37,7 +37,7 @@ struct publisher_project {
   bool all_dirty;
   bool rung; /* something was written into the metrics folder, which is watched */
   struct publisher_status status;
-  bool known_elected; /* of the thread's last round: who commits need not ring */
+  bool known_elected; /* when the thread's last round was: a commit soon after it need not ring */
 
   /* constant */
   dev_t device;
@@ -49,9 +49,9 @@ struct publisher_project {
   bool ending;                       /* nothing new is sent */
   int metrics_fd;                    /* -1: not open just now, or there is no folder yet */
   bool metrics_known, metrics_kept;  /* it was seen; its descriptors may stay open */
-  struct os_files_mark metrics_mark; /* not the inode alone: its number is given again */
-  struct os_watch *watch; /* the publisher's; NULL: the doorbell is looked at by the clock */
-  int watch_number;       /* of the metrics folder in it; -1: not yet, -2: it cannot be watched */
+  struct os_files_mark metrics_mark; /* the inode alone is not enough: its number is reused */
+  struct os_watch *watch;            /* the publisher's; NULL: the doorbell is polled */
+  int watch_number; /* of the metrics folder in it; -1: not yet, -2: it cannot be watched */
   struct doorbell doorbell;
   struct doorbell_button button; /* of the process that publishes, when it is not us */
   struct project_agents agents;

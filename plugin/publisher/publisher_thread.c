@@ -2,7 +2,7 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  *
- * The thread owns its connection, elections and cursors, and lets go of them itself: a caller that
+ * The thread owns its connection, elections and cursors, and releases them itself.  A caller that
  * wants it to end asks, and waits as long as it likes: a frozen broker may hold the thread for
  * seconds (docs/reliability.md, schedule 17). */
 #include "publisher/publisher_thread.h"
@@ -21,7 +21,7 @@
 #include "base/os_process.h"
 
 #define STACK_BYTES (256u << 10)
-#define NICE 10 /* a tenth of a processor that somebody else wants too */
+#define NICE 10 /* a tenth of a processor that somebody else also wants */
 #define NS_PER_S INT64_C(1000000000)
 #define NAP_NS INT64_C(1000000)
 #define WATCH_FROM 4 /* projects */
@@ -232,7 +232,7 @@ static int64_t next_ns(const struct publisher *publisher, const struct publisher
   return earliest_ns;
 }
 
-/* While something goes on it looks by itself every millisecond, and a commit costs its caller no
+/* While something happens it polls every millisecond, so that a commit costs its caller no
  * wake-up. */
 static bool is_lively(const struct publisher *publisher, const struct publisher_project *projects,
                       int64_t now_ns) {
@@ -282,8 +282,8 @@ static void end_watch(struct publisher *publisher) {
   publisher->watch = NULL;
 }
 
-/* Looking at a few doorbells by the clock costs less than a thread; at a thousand it costs a fifth
- * of a processor. */
+/* Polling a few doorbells costs less than a thread; polling a thousand costs a fifth of a
+ * processor. */
 static void watch_many(struct publisher *publisher, struct publisher_project *projects) {
   unsigned count = 0;
 

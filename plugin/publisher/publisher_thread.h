@@ -28,7 +28,7 @@ struct publisher {
   enum publisher_sleep sleep;
   bool roused; /* while it was awake: it does not go to sleep then */
   bool hurry;  /* somebody waits for events to be acknowledged */
-  bool gone;   /* the thread has let go of everything */
+  bool gone;   /* the thread has released everything */
   bool joined;
   unsigned waiters; /* callers in publisher_detach() */
   unsigned users;   /* waiters and the thread: the last one frees */
@@ -38,7 +38,8 @@ struct publisher {
 
   /* the thread's */
   struct publisher_flow flow;
-  struct os_watch *watch; /* of many projects' folders; NULL: they are few, or it is unavailable */
+  struct os_watch *watch; /* of the folders of many projects; NULL: there are few, or watching is
+                           * unavailable */
   bool watch_tried;
   pthread_t watcher;
 };
@@ -52,7 +53,7 @@ void publisher_thread_free(struct publisher *publisher);
 int publisher_thread_start(struct publisher *publisher);
 /* The mutex is held.  Ends a sleep, `nap` too. */
 void publisher_thread_rouse(struct publisher *publisher, bool nap);
-/* Lets go of one use; frees with the last.  The mutex is held, and released by it. */
+/* Ends one use; the last one frees it.  The mutex is held, and released by it. */
 void publisher_thread_put(struct publisher *publisher);
 
 #endif

@@ -1,4 +1,4 @@
-/* read_place.c - from the cursor in .state to a place in the log, and whether that still holds.
+/* read_place.c - from the cursor in .state to a place in the log, and whether that is still valid.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "publisher/read_place.h"
@@ -46,7 +46,7 @@ int read_place_holds(const struct read_place *place, const struct outbox *outbox
                               : outbox_line_ends_at(outbox, place->last_end, place->last_id, error);
 }
 
-/* How many of the lines up to the cursor, without the held ones, are dead letters. */
+/* How many of the lines up to the cursor, except those held back, are dead letters. */
 static int count_dead(const struct outbox *outbox, const struct cursor *cursor, uint64_t *count,
                       struct error *error) {
   struct dead_letter_ids ids = {0};
@@ -135,7 +135,7 @@ int read_place_find(struct read_place *place, struct outbox *outbox,
                         finding->unacknowledged > found.total - found.marked))
       result = store_recount(outbox, state, &found, finding, error);
     if (result == 0 && !cursor_search_decides(&found))
-      result = 1; /* what may have been sent is held now: begin again from there */
+      result = 1; /* what may have been sent is held back now: begin again from there */
     if (result != 0)
       return result;
     if (found.index < cursor->recent_count)

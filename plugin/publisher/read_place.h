@@ -10,8 +10,8 @@
 #include "store/agent_state.h"
 #include "store/outbox.h"
 
-/* Where reading stopped, and how to tell that it is the same file still: by content, as inode
- * numbers are handed out again. */
+/* Where reading stopped, and how to recognise the same file: by content, because inode numbers are
+ * reused. */
 struct read_place {
   bool known;
   uint64_t epoch;              /* of the cursor it was taken from */
@@ -24,7 +24,7 @@ struct read_place {
   unsigned char last_id[16];
 };
 
-/* Takes down the bytes before place->read_end. */
+/* Notes the bytes before place->read_end. */
 int read_place_mark(struct read_place *place, const struct outbox *outbox, struct error *error);
 /* 0 when the log before the place is what it was when it was read, 1 when not, -1 with *error. */
 int read_place_holds(const struct read_place *place, const struct outbox *outbox,
@@ -34,7 +34,8 @@ struct read_place_finding {
   uint64_t unacknowledged; /* given: events that waited when the log was found rewritten */
   bool sync;               /* given: what is stored is made durable */
   uint64_t lost;           /* how many of them are not in the log any more */
-  bool held;               /* the log does not tell what was sent: what may have been is held */
+  bool held;               /* the log does not show what was sent: what may have been is held
+                            * back */
 };
 /* After the newest line of `state` that the log holds; where that is not where .state says, stores
  * what the log says instead.  1: the lock was not free, or something changed meanwhile; -1 with

@@ -1,4 +1,4 @@
-/* rest_table.c - agents that nothing is to be done for until their files change.
+/* rest_table.c - agents with nothing to do until their files change.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "publisher/rest_table.h"
@@ -16,7 +16,7 @@ static uint64_t hash_of(const char *name) {
   return hash ? hash : 1;
 }
 
-/* Where the name stands, or the free place for it. */
+/* Where the name is, or the free place for it. */
 static struct rest_place *find(struct rest_place *places, size_t room, uint64_t name) {
   size_t at = (size_t)name & (room - 1);
 

@@ -1,8 +1,8 @@
-/* rest_table.h - agents that nothing is to be done for until their files change.
+/* rest_table.h - agents with nothing to do until their files change.
  *
  * SPDX-License-Identifier: Apache-2.0
  *
- * Of each it is kept what its files looked like (outbox_glance.h) when it had nothing to send.
+ * For each it holds what its files looked like (outbox_glance.h) when it had nothing to send.
  * A look at all agents costs two fstatat() for each of these.  The publisher's thread only. */
 #ifndef KAIZEN_REST_TABLE_H
 #define KAIZEN_REST_TABLE_H
@@ -23,7 +23,7 @@ struct rest_table { /* zeroed: empty */
 
 /* Is the agent at rest, and do its files look as they did? */
 bool rest_table_has(const struct rest_table *table, const char *name, uint64_t stamp);
-/* Without memory it is not known, and looked at again. */
+/* Without memory it stays unknown, and is looked at again. */
 void rest_table_put(struct rest_table *table, const char *name, uint64_t stamp, uint64_t token);
 uint64_t rest_table_token(const struct rest_table *table, const char *name); /* 0: not known */
 void rest_table_fini(struct rest_table *table);                              /* empty again */

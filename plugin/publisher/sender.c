@@ -89,8 +89,8 @@ static bool read_agent(struct sender *sender, struct publisher_agent *agent, siz
   return seen == PUBLISHER_READY && count == max && agent->look;
 }
 
-/* So that it is known whether something waits: up to `max` events an agent.  Those that are done
- * after one that is declined again and again do not wait. */
+/* Finds out whether something waits: up to `max` events per agent.  Events that are done after one
+ * that is declined again and again do not wait. */
 void sender_read_ahead(struct sender *sender, struct publisher_project *projects, size_t max,
                        int64_t now_ns) {
   for (struct publisher_project *project = projects; project; project = project->next) {
@@ -112,7 +112,7 @@ static bool send_queued(struct sender *sender, struct publisher_agent *agent, in
   bool sent = true;
 
   if (sender->window.in_use == sender->in_flight)
-    return true; /* as ever while all goes well: nothing waits to be sent again */
+    return true; /* the usual case: nothing waits to be sent again */
   for (struct window_entry *entry = agent->first; sent && entry && !agent->replace;
        entry = entry->next)
     if (entry->state == WINDOW_QUEUED && now_ns >= entry->not_before_ns)
@@ -136,7 +136,7 @@ static bool fill_from(struct sender *sender, struct publisher_project *project, 
     if (read_agent(sender, agent, READ_AT_A_TIME, offer_to_broker, now_ns))
       more = true;
   }
-  agent_table_rotate(&project->agents.table); /* a long log does not keep the others waiting */
+  agent_table_rotate(&project->agents.table); /* a long log must not keep the others waiting */
   return more;
 }
 

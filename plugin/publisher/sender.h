@@ -21,11 +21,12 @@ struct sender {
   struct buffer line, envelope;
 };
 
-/* Sends what waits and what is new, as much as the window takes, every agent in its log's order. */
+/* Sends what waits and what is new, as much as the window holds, every agent's events in the order
+ * of its log. */
 void sender_fill(struct sender *sender, struct publisher_project *projects, int64_t now_ns);
 /* Sends one event, once nothing is in flight. */
 void sender_probe(struct sender *sender, struct publisher_project *projects, int64_t now_ns);
-/* Sends nothing: reads up to `max` events an agent, so that it is known whether something waits. */
+/* Sends nothing: reads up to `max` events per agent, to find out whether something waits. */
 void sender_read_ahead(struct sender *sender, struct publisher_project *projects, size_t max,
                        int64_t now_ns);
 

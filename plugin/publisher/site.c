@@ -1,4 +1,4 @@
-/* site.c - a project as its agents' events need it.
+/* site.c - what sending the events of a project's agents needs.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "publisher/site.h"

@@ -1,5 +1,5 @@
-/* site.h - a project as its agents' events need it: its files, who is told of what happens to them,
- * and how it went.
+/* site.h - what sending the events of a project's agents needs: its files, its listeners, and the
+ * counts.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KAIZEN_SITE_H
@@ -14,14 +14,14 @@
 
 struct site_listener { /* of one instance */
   struct site_listener *next;
-  publisher_log log; /* NULL: not told */
+  publisher_log log; /* NULL: wants no messages */
   void *log_ctx;
 };
 
 struct election;
 
 struct site {
-  struct project project; /* our own: outlives the instance's when the thread is slow to let go */
+  struct project project; /* our own: outlives the instance's when the thread is slow to end */
 
   pthread_mutex_t *mutex;
   struct site_listener *listeners; /* guarded by it */
@@ -29,7 +29,7 @@ struct site {
   struct election *election; /* constant */
 
   /* the thread's */
-  bool lost; /* the election, as somebody noticed who relied on it */
+  bool lost; /* the election, as was noticed when it was relied on */
   unsigned char id[PROJECT_ID_SIZE];
   unsigned char former_id[PROJECT_ID_SIZE]; /* of states that are to be written under the new one */
   bool has_former_id;
@@ -37,7 +37,7 @@ struct site {
   int64_t waiting_since_ns; /* events are pending and nothing was acknowledged since; 0: none are */
   uint64_t failures;
   uint64_t duplicates,
-      duplicates_gone; /* acknowledged by their id; of those looked for: not there */
+      duplicates_gone; /* acknowledged as duplicates; of those looked up: not there */
   int64_t last_acknowledged_unix_ns;
 };
 

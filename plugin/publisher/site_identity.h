@@ -13,7 +13,7 @@
 #include "publisher/site.h"
 
 /* Reads .id, and `elected` writes it again when it was removed or damaged; when somebody has made
- * another by then, that is taken, and written into the states that were of the former one.  True
+ * another by then, that one is used, and written into the states that had the former one.  True
  * when agents are to be looked at again.  The publisher's thread only. */
 bool site_identity_keep(struct site *site, bool elected);
 

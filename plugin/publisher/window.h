@@ -28,7 +28,7 @@ struct window_entry {
   int64_t sent_ns, not_before_ns;
   uint64_t floor;        /* an acknowledgement must have a greater sequence ... */
   uint64_t floor_stream; /* ... when it is of this stream (a hash; 0: not known) */
-  uint32_t era;          /* ... and the store was not lost since: then eras differ */
+  uint32_t era;          /* ... and the store was not lost since: the eras differ then */
   uint32_t declined;     /* times it was declined, perhaps by itself */
   enum window_state state;
   char *refusal; /* why it became a dead letter; NULL: it did not */
@@ -46,7 +46,7 @@ void window_give_back(struct window *window, struct window_entry *entry);
 uint64_t window_ticket(const struct window *window, const struct window_entry *entry);
 struct window_entry *window_entry_of(struct window *window,
                                      uint64_t ticket); /* NULL: none of ours */
-/* Takes the entry out of the way as a dead letter.  -1: out of memory. */
+/* Makes the entry a dead letter, so that it blocks no other.  -1: out of memory. */
 int window_refuse(struct window_entry *entry, const char *reason);
 void window_fini(struct window *window);
 

@@ -67,7 +67,7 @@ int agent_name_check(struct span agent, struct error *error) {
   return 0;
 }
 
-/* FNV-1a, folded.  Part of the mapping everybody shares: it never changes. */
+/* FNV-1a, folded.  Part of the mapping that everybody shares: it never changes. */
 static uint32_t name_hash(struct span name) {
   uint64_t hash = UINT64_C(0xCBF29CE484222325);
   for (size_t i = 0; i < name.len; i++)
@@ -75,7 +75,7 @@ static uint32_t name_hash(struct span name) {
   return (uint32_t)(hash ^ hash >> 24 ^ hash >> 48) & 0xFFFFFF;
 }
 
-/* The legal characters in lower case, one - for each run of others; at most `max`, nothing but
+/* The legal characters in lower case, one - for each run of others; at most `max` of them, with
  * legal ends. */
 static size_t legal_part(struct span name, size_t max, char *out) {
   size_t len = 0;

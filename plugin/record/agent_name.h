@@ -1,4 +1,4 @@
-/* agent_name.h - the grammar of agent names, and the one mapping into it.  Pure.
+/* agent_name.h - the grammar of agent names, and the mapping of any name into it.  Pure.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KAIZEN_AGENT_NAME_H

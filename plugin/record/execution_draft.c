@@ -82,7 +82,7 @@ static int check_number(const char *field, double value, double min, double max,
   return error_set(error, KAIZEN_E_REJECTED, "%s is %s; %s is needed", field, shown, needed);
 }
 
-/* What is kept as a log has it may have any finite value. */
+/* A value that is kept as a log has it may be any finite number. */
 static int check_ranges(const struct execution_draft *draft, struct error *error) {
   bool any = draft->flags & KAIZEN_EXEC_KEEP_UNKNOWN;
 
@@ -129,7 +129,7 @@ static int check_texts(const struct execution_draft *draft, struct error *error)
              : 0;
 }
 
-/* `now` may lie before the retention's own clock: that is the clock's fault, not the record's. */
+/* `now` may lie before the retention's own clock: then the clock is wrong, not the record. */
 static int choose_timestamp(struct execution *execution, const struct execution_draft *draft,
                             const struct execution_limits *limits, struct error *error) {
   char given[TIMESTAMP_TEXT_SIZE], oldest[TIMESTAMP_TEXT_SIZE];

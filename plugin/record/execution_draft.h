@@ -16,15 +16,15 @@ struct execution_draft {
   int64_t timestamp_s, tokens;
   bool has_timestamp, has_time, has_quality, has_primary, has_target, has_tokens, has_share;
   bool success;
-  bool timestamp_kept; /* it cannot be read, and stands in execution->others as it was given */
+  bool timestamp_kept; /* it cannot be read, and is in execution->others as it was given */
 };
 
 /* Takes over the call's flags; `known`: the bits this form of input has. */
 int execution_draft_read_flags(struct execution *execution, struct execution_draft *draft,
                                uint32_t flags, uint32_t known,
                                const struct execution_limits *limits, struct error *error);
-/* Refuses a text that no record could come from, before time is spent on it: too long, or with a
- * byte order mark. */
+/* Refuses a text that cannot be a record, before time is spent on it: too long, or with a byte
+ * order mark. */
 int execution_draft_check_text(const char *field, struct span text, size_t max,
                                struct error *error);
 /* One JSON object to check, of what may stand inside `depth` others in the record. */

@@ -4,9 +4,9 @@
  *
  * null for a field that may be absent means absent: that is how other languages write it.
  *
- * With KAIZEN_EXEC_KEEP_UNKNOWN a line of a log is taken as any reader of logs takes it
- * (docs/format.md, "Lines that others wrote"): what this version does not know, or would refuse
- * from a new run, is kept as it was given. */
+ * With KAIZEN_EXEC_KEEP_UNKNOWN a line of a log is read as every reader of logs reads it
+ * (docs/format.md, "Lines that others wrote"): what this version does not know, or would refuse for
+ * a new run, is kept as it was given. */
 #include "record/execution_from_json.h"
 
 #include <math.h>
@@ -84,10 +84,11 @@ struct reading {
   struct execution *execution;
   struct execution_draft *draft;
   bool keep;    /* KAIZEN_EXEC_KEEP_UNKNOWN */
-  bool lenient; /* the text is one that only lenient readers take */
+  bool lenient; /* the text is one that only lenient readers accept */
 };
 
-/* A member that is none of ours: anybody's when it begins with x_, and kept when that is wanted. */
+/* A member that is not ours: free for any use when it begins with x_, and kept when that is
+ * wanted. */
 static int take_unknown(struct reading *reading, const struct names *known,
                         const struct json_member *member, struct error *error) {
   char shown[UTF8_SHOWN_SIZE];
@@ -106,7 +107,7 @@ static int take_unknown(struct reading *reading, const struct names *known,
   return 0;
 }
 
-/* Of a text that only lenient readers take: a value that Python's json could not read back, or a
+/* Of a text that only lenient readers accept, a value that Python's json could not read back, or a
  * name that comes again, is left out. */
 static bool is_usable(const struct reading *reading, struct json_reader rest,
                       const struct json_member *member) {
@@ -132,7 +133,8 @@ static int collect(struct reading *reading, const struct names *known, struct sp
   int found = json_reader_open(&reader, text, JSON_LENIENT, JSON_DEPTH_MAX, NULL);
 
   while (found == 0 && (found = json_reader_next(&reader, &member, NULL)) > 0) {
-    size_t tried = 0; /* mostly in the table's order: go on where the last search ended */
+    size_t tried = 0; /* members mostly come in the table's order: continue where the last search
+                       * ended */
 
     found = 0;
     if (!is_usable(reading, reader, &member))
@@ -318,7 +320,7 @@ static int take_field(struct reading *reading, enum field field, struct json_val
     return take_number("infra_overhead_share", value, "a number", &draft->infra_overhead_share,
                        &draft->has_share, error);
   default:
-    return 0; /* the two that are always needed, and the event's, which is not taken over */
+    return 0; /* the two that are required, and the event's, which are ignored */
   }
 }
 
@@ -360,7 +362,7 @@ int execution_from_json_extra(struct execution *execution, struct execution_draf
   return take_fields(&reading, values, first, error);
 }
 
-/* One object; with `keep` also one that only lenient readers take. */
+/* One object; with `keep` also one that only lenient readers accept. */
 static int check_record(struct reading *reading, struct span text, struct json_value *value,
                         struct error *error) {
   if (execution_draft_check_json("the record", text, 0, value, error) == 0)

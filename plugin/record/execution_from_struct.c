@@ -37,8 +37,8 @@ static int read_strings(const struct kaizen_execution *in, struct execution_draf
   return 0;
 }
 
-/* 0.0 is a real value, so presence is a flag; a number that came without it was meant to be
- * there. */
+/* 0.0 is a real value, so a flag says whether it is given; a number without its flag was meant to
+ * be given. */
 static int read_number(const char *field, double value, uint32_t flags, uint32_t flag,
                        const char *flag_name, double *out, bool *has, struct error *error) {
   *has = flags & flag;

@@ -17,7 +17,7 @@ struct record {
   char event_id[37];        /* "" unless marked */
   struct span agent;        /* raw text between the quotes */
   struct json_value event;  /* the object, unless !marked */
-  struct json_value amends; /* of an amendment: which line it is about; a JSON string */
+  struct json_value amends; /* of an amendment: the line it amends; a JSON string */
   struct json_value key;    /* a JSON string; raw.ptr NULL: none.  Top level wins over metadata */
 };
 

@@ -9,7 +9,7 @@
 #include "base/clock.h"
 
 #define NS_PER_S INT64_C(1000000000)
-/* What a leader waits for others at most, before it syncs for all of them. */
+/* How long a leader waits for others at most, before it syncs for all of them. */
 #define COMPANY_NS INT64_C(60000)
 
 enum { TURN_WAITS, TURN_LEADS, TURN_SERVED };

@@ -16,7 +16,7 @@
 #include "recorder/request.h"
 #include "store/summary.h"
 
-/* Calls one leader commits for. */
+/* How many calls one leader commits for. */
 #define CALL_QUEUE_TAKEN_MAX 256
 
 struct queued_call { /* one call of recorder_record(), on its stack; in the queue until taken */
@@ -49,16 +49,16 @@ void call_queue_call_fini(struct queued_call *call);
 void call_queue_call_fail(struct queued_call *call, const struct error *error);
 
 enum call_queue_turn {
-  CALL_QUEUE_LEADS,   /* this call: it is the first in the queue until it takes itself */
+  CALL_QUEUE_LEADS,   /* this call leads: it is the first in the queue until it takes itself */
   CALL_QUEUE_SERVED,  /* a leader answered */
-  CALL_QUEUE_TOO_LATE /* nobody took it until its deadline; it is out of the queue */
+  CALL_QUEUE_TOO_LATE /* nobody took it before its deadline; it is out of the queue */
 };
 enum call_queue_turn call_queue_join(struct call_queue *queue, struct queued_call *call);
 
-/* The leader's.  Gives as many calls as the last leader served a moment to come. */
+/* The leader's.  Waits a moment for as many calls as the last leader served. */
 void call_queue_wait_for_company(struct call_queue *queue);
-/* Takes from the head of the queue at least one call, as many as carry `max_bytes`; answers how
- * many. */
+/* Takes calls from the head of the queue, at least one, of together at most `max_bytes`; answers
+ * how many. */
 size_t call_queue_take(struct call_queue *queue, uint64_t max_bytes,
                        struct queued_call *taken[CALL_QUEUE_TAKEN_MAX]);
 /* The next in the queue leads.  `untaken`: the leader itself, when it leaves without having taken

@@ -1,4 +1,4 @@
-/* host_message.c - what the recorder tells the host's log about one agent.
+/* host_message.c - the recorder's messages to the host's log about one agent.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "recorder/host_message.h"

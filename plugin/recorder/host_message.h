@@ -1,4 +1,4 @@
-/* host_message.h - what the recorder tells the host's log about one agent.
+/* host_message.h - the recorder's messages to the host's log about one agent.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KAIZEN_HOST_MESSAGE_H
@@ -18,14 +18,14 @@ enum host_message_id {
   HOST_MESSAGE_ROOT_MOVED = 112
 };
 
-struct host_message_told { /* what of an agent's findings has been told; zeroed first */
+struct host_message_told { /* which findings about an agent have been reported; zeroed first */
   uint64_t rebuilt, skipped, rewrites;
 };
 
 /* "<agent>: <text>".  level: KAIZEN_LOG_*. */
 void host_message_send(const struct recorder_options *options, const char *agent, int32_t level,
                        enum host_message_id id, const char *text);
-/* What was found wrong with the agent's files since it was last told. */
+/* Reports what was found wrong with the agent's files since the last report. */
 void host_message_findings(const struct recorder_options *options, const struct agent *agent,
                            struct host_message_told *told);
 

@@ -66,8 +66,8 @@ void line_batch_add(struct line_batch *batch, struct recorder_request *requests,
 
 /* ---- the keys and the lines ------------------------------------------------------------------ */
 
-/* The request of this batch that brings the same key; NULL when there is none, and `i` then stands
- * for it. */
+/* The request of this batch with the same key; NULL when there is none, and `i` is then the one
+ * with it. */
 static struct recorder_request *seen_in_batch(struct line_batch *batch, size_t i) {
   struct span key = buffer_span(&batch->requests[i]->execution->key);
   size_t slots = slots_for(batch->count);
@@ -133,7 +133,8 @@ static void fold_execution(struct fold *fold, const struct execution *execution,
   fold_add(fold, &record, end);
 }
 
-/* The line is made here, under the lock, because a marked one carries the summary after itself. */
+/* The line is made here, under the lock, because a marked line carries the summary that includes
+ * it. */
 static void add_line(struct line_batch *batch, const struct agent *agent, size_t i) {
   struct recorder_request *request = batch->requests[i];
   const char *event_id = request->marked ? request->event_id : NULL;
@@ -152,7 +153,7 @@ static void add_line(struct line_batch *batch, const struct agent *agent, size_t
   }
 }
 
-/* DUPLICATE vouches for a line that a killed process may have left unsynced (docs/format.md). */
+/* DUPLICATE promises a line that a killed process may have left unsynced (docs/format.md). */
 static int vouch_for(struct line_batch *batch, struct agent *agent, uint64_t offset,
                      struct error *error) {
   struct span line = buffer_span(&batch->scratch);
@@ -217,7 +218,7 @@ static int plan(struct line_batch *batch, struct agent *agent, struct error *err
   return result;
 }
 
-/* That the checkpoint is damaged shows at a look-up: it is rebuilt from the log. */
+/* A damaged checkpoint is noticed at a look-up: it is rebuilt from the log. */
 static int plan_again(struct line_batch *batch, struct agent *agent, struct error *error) {
   int result;
 
@@ -248,7 +249,7 @@ int line_batch_plan(struct line_batch *batch, struct agent *agent, struct error 
 /* ---- the log --------------------------------------------------------------------------------- */
 
 /* The .state must exist, and belong to this tree, before the first marked line does: without it the
- * line would be taken for one of a copied tree, and held. */
+ * line would be taken for one of a copied tree, and held back. */
 static int claim_state(const struct line_batch *batch, struct agent *agent, struct error *error) {
   unsigned char id[PROJECT_ID_SIZE];
   struct agent_state state;
@@ -270,7 +271,7 @@ static int write_lines(struct line_batch *batch, struct agent *agent, struct err
   struct span lines = buffer_span(&batch->lines);
   size_t last = batch->lines.len - 1;
 
-  /* what can fail without leaving a line behind comes first */
+  /* steps that can fail without leaving a line behind come first */
   if (claim_state(batch, agent, error) != 0 ||
       (batch->options->sync && agent_sync_path(agent, error) != 0))
     return -1;
@@ -319,7 +320,7 @@ int line_batch_append(struct line_batch *batch, struct agent *agent, struct erro
 /* ---- what follows from the log --------------------------------------------------------------- */
 
 /* The new keys, once their lines are committed.  A failure costs the checkpoint, not a record: it
- * is taken up again from its last stored state. */
+ * continues from its last stored state. */
 static int add_keys(struct line_batch *batch, struct agent *agent, uint64_t start,
                     struct error *error) {
   size_t i;

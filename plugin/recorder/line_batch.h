@@ -27,31 +27,31 @@ struct line_batch {
   size_t *seen;        /* keys of this batch: hash table of request numbers + 1 */
   size_t room;         /* requests that the three arrays are large enough for */
   bool marks;          /* something in `lines` is marked */
-  bool displaced;      /* another program appended meanwhile; where the lines stand is not known */
-  bool starved;        /* summary.json is not up to date for want of a descriptor */
+  bool displaced;      /* another program appended meanwhile; it is unknown where the lines are */
+  bool starved;        /* summary.json is not up to date for lack of a descriptor */
   bool durable_needed; /* a duplicate is answered from a line that may not be synced yet */
 };
 
 void line_batch_init(struct line_batch *batch, const struct recorder_options *options);
 void line_batch_fini(struct line_batch *batch);
 
-/* Begins a batch of `count` requests, which are then added.  That memory is missing is said by
- * line_batch_plan(). */
+/* Begins a batch of `count` requests, which are then added.  line_batch_plan() reports that memory
+ * ran out. */
 void line_batch_begin(struct line_batch *batch, size_t count);
 void line_batch_add(struct line_batch *batch, struct recorder_request *requests, size_t count);
 
-/* What each request comes to, and the lines of the new ones; nothing is written.  -1 with
+/* Finds each request's answer, and makes the lines of the new ones; nothing is written.  -1 with
  * *error. */
 int line_batch_plan(struct line_batch *batch, struct agent *agent, struct error *error);
 /* One write, and one sync when configured.  -1 with *error: nothing was left behind, or
  * KAIZEN_E_INDETERMINATE. */
 int line_batch_append(struct line_batch *batch, struct agent *agent, struct error *error);
 /* Fold, index, summary.json, checkpoint, all of which follow from the log.  What cannot be written
- * now is told, and made good later. */
+ * now is reported, and written later. */
 void line_batch_derive(struct line_batch *batch, struct agent *agent);
 
-/* summary.json as the fold says, when it may say something else.  That it cannot be written is
- * told, except for batch->starved, which the caller handles. */
+/* Writes summary.json from the fold, when it may be out of date.  A failure is reported, except for
+ * batch->starved, which the caller handles. */
 void line_batch_refresh_summary(struct line_batch *batch, struct agent *agent);
 
 #endif

@@ -21,7 +21,7 @@ static struct open_agent *newest, *oldest;
 static unsigned idle_count;
 static pthread_cond_t closed = PTHREAD_COND_INITIALIZER; /* some table's `closing` fell to 0 */
 
-/* The parent's recorders are of no use here. */
+/* The parent's recorders cannot be used here. */
 static void forget_idle(void) {
   newest = oldest = NULL;
   idle_count = 0;
@@ -71,7 +71,7 @@ static void enter_idle_list(struct open_agent *open) {
   idle_count++;
 }
 
-/* Takes an idle agent out of its table, for the caller to free without the mutex. */
+/* Removes an idle agent from its table, for the caller to free without the mutex. */
 static struct open_agent *take_out(struct open_agent *open) {
   struct open_agent **at = bucket_of(open->table, open->agent.name);
 
@@ -118,9 +118,9 @@ struct open_agent *open_agents_take(struct open_agents *agents, const char *name
   return open;
 }
 
-/* Which idle agent has to go, NULL: none.  Where all were used a moment ago, more are recorded for
- * in turn than can be kept: then it is the newest, because closing the oldest each time would close
- * every one just before its turn. */
+/* Which idle agent to close; NULL: none.  When all were used a moment ago, there are more agents in
+ * turn than can be kept open: then it is the newest, because closing the oldest each time would
+ * close every one just before its turn. */
 static struct open_agent *choose_surplus(struct open_agent *open, int64_t now_ns) {
   if (!open->kept && idle_count <= KEPT_MAX)
     open->kept = descriptors_keep(AGENT_DESCRIPTORS, 100);
@@ -139,7 +139,7 @@ void open_agents_give_back(struct open_agent *open) {
     surplus = choose_surplus(open, open->used_ns);
     if (surplus)
       (void)take_out(surplus);
-    if (surplus && surplus != open && !open->kept) { /* takes its place */
+    if (surplus && surplus != open && !open->kept) { /* the other one may stay open in its place */
       open->kept = surplus->kept;
       surplus->kept = false;
     }

@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: Apache-2.0
  *
  * Those that nobody records for stay open for as long as the process has descriptors for them
- * (base/descriptors.h); all recorders of the process share the room, and any of them closes
- * another's when descriptors run out. */
+ * (base/descriptors.h); all recorders of the process share them, and any recorder closes another's
+ * agents when descriptors run out. */
 #ifndef KAIZEN_OPEN_AGENTS_H
 #define KAIZEN_OPEN_AGENTS_H
 

@@ -1,4 +1,4 @@
-/* options.h - what every part of the recorder is told: the project and its settings.
+/* options.h - what every part of the recorder gets: the project and its settings.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KAIZEN_RECORDER_OPTIONS_H

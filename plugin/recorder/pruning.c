@@ -59,7 +59,7 @@ static struct retention_look look_at_clocks(const struct project *project, int64
   return look;
 }
 
-/* summary.json is about the records that are left, not only from the next record on. */
+/* summary.json describes the records that are left, now and not only from the next record on. */
 static void show_what_is_left(const struct recorder_options *options, const char *name,
                               int64_t wait_ns) {
   struct line_batch batch;
@@ -129,7 +129,7 @@ static void *work(void *ctx) {
   struct pruning *pruning = ctx;
 
   os_process_name_thread("kaizen-prune");
-  (void)!nice(NICE); /* of this thread alone (nice(2), NOTES) */
+  (void)!nice(NICE); /* for this thread alone (nice(2), NOTES) */
   prune(pruning, pruning->agent, pruning->now_s, pruning->options->lock_timeout_ms * NS_PER_MS);
   (void)pthread_mutex_lock(&pruning->mutex);
   pruning->running = false;

@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: Apache-2.0
  *
  * A short log is pruned on the thread of the call.  A long one takes seconds, which no call should:
- * it has a thread of its own while it lasts, one a recorder. */
+ * it has a thread of its own while it lasts, one per recorder. */
 #ifndef KAIZEN_PRUNING_H
 #define KAIZEN_PRUNING_H
 
@@ -29,8 +29,8 @@ enum pruning_due { PRUNING_NOT_DUE, PRUNING_SHORT, PRUNING_LONG };
 /* Whether it is this call's turn to look: one call's in an hour at most, and only while nobody
  * records for the agent. */
 enum pruning_due pruning_is_due(struct pruning *pruning, struct open_agent *open, int64_t now_s);
-/* Takes expired lines out of the log, and shows in summary.json what is left.  The lock is waited
- * for until deadline_ns (CLOCK_MONOTONIC).  What comes of it is told to the host's log. */
+/* Removes expired lines from the log, and updates summary.json.  Waits for the lock until
+ * deadline_ns (CLOCK_MONOTONIC).  The result is reported to the host's log. */
 void pruning_run(struct pruning *pruning, enum pruning_due due, const char *agent, int64_t now_s,
                  int64_t deadline_ns);
 

@@ -77,8 +77,8 @@ static int fail_busy(const struct recorder *recorder, const char *agent, struct 
                    (long long)recorder->options.lock_timeout_ms);
 }
 
-/* When descriptors were what it failed for: closes the agents that nobody uses, of any recorder,
- * and it is worth trying again, once. */
+/* When it failed for lack of descriptors: closes the agents that nobody uses, of any recorder; then
+ * one more try makes sense. */
 static bool free_descriptors(struct error *error, bool *freed) {
   if (*freed || error->code != KAIZEN_E_IO ||
       (error->os_error != EMFILE && error->os_error != ENFILE))
@@ -140,7 +140,7 @@ static void answer_calls(const struct recorder *recorder, const struct open_agen
   }
 }
 
-/* Told now and then for as long as it is so: what is recorded is not where its readers look. */
+/* Reported now and then while it lasts: the records are not where their readers look. */
 static void look_at_root(struct recorder *recorder, const char *agent, int64_t now_ns) {
   const struct project *project = recorder->options.project;
   int64_t due_ns = atomic_load_explicit(&recorder->root_look_ns, memory_order_relaxed);
@@ -186,7 +186,7 @@ void recorder_record(struct recorder *recorder, struct recorder_request *request
   if (make_event_ids(recorder, requests, count, error) != 0)
     goto refused;
 
-  /* 2. Take the agent: one call leads, for all that have come by then; the others are served. */
+  /* 2. Take the agent: one call leads, for all that have arrived by then; the others are served. */
   open = open_agents_take(&recorder->agents, name);
   if (!open) {
     (void)error_set(error, KAIZEN_E_NOMEM, "out of memory");

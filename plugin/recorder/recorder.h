@@ -12,7 +12,7 @@
 #include "recorder/request.h"
 #include "store/summary.h"
 
-/* Bytes of lines one call may carry; a longer single record is bounded by execution_limits. */
+/* How many bytes of lines one call may bring; execution_limits bound a single longer record. */
 #define RECORDER_BATCH_BYTES (UINT64_C(256) << 10)
 
 struct recorder *recorder_new(const struct recorder_options *options); /* NULL: out of memory */

@@ -14,7 +14,7 @@ struct recorder_request {
   const struct execution *execution;
   /* the answer */
   int32_t code;      /* KAIZEN_RECORDED, _DUPLICATE, _E_BUSY, _E_NOMEM, _E_IO or _E_INDETERMINATE */
-  bool marked;       /* event_id stands in the log and will be sent */
+  bool marked;       /* event_id is in the log and will be sent */
   bool key_conflict; /* DUPLICATE, and the first record says something else */
   char event_id[UUID_TEXT_SIZE];
 };

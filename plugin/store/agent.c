@@ -61,8 +61,8 @@ static bool folded_log_is_in_place(const struct agent *agent) {
 }
 
 /* The kernel tells a failed sync once to each open file description: with one of its own, a point
- * takes no news from the thread that syncs what it appended.  -1: the log has no name in the
- * agent's folder. */
+ * does not take that report from the thread that syncs what it appended.  -1: the log is not in the
+ * agent's folder any more. */
 static int open_log_again(const struct agent *agent) {
   struct stat status;
   int fd;
@@ -101,8 +101,8 @@ void agent_take_due_point(struct agent *agent, struct checkpoint_point *point) {
     checkpoint_point_none(point);
 }
 
-/* Leaves what is folded to the next to open it, when that needs no waiting; durable, when a loss
- * of power would cost so many bytes. */
+/* Stores what is folded for the next process to open it, when that needs no waiting; durably, when
+ * a loss of power would cost so many bytes. */
 static void leave_checkpoint(struct agent *agent, uint64_t bytes) {
   struct checkpoint_point point;
 
@@ -112,7 +112,7 @@ static void leave_checkpoint(struct agent *agent, uint64_t bytes) {
       agent_lock_exclusive(&agent->lock, 0, NULL) != 0)
     return;
   checkpoint_point_none(&point);
-  if (agent->look_again_ns > 0) { /* the next to open it takes the second look */
+  if (agent->look_again_ns > 0) { /* the next process to open it takes the second look */
     checkpoint_remove(agent->fd);
   } else if (folded_log_is_in_place(agent)) {
     agent_store_checkpoint(agent, true);
@@ -141,8 +141,8 @@ int agent_open_files(struct agent *agent, struct error *error) {
   return -1;
 }
 
-/* Bytes that a loss of power took are zeros; a line after them is a part of a longer one then, and
- * no record. */
+/* Bytes that a loss of power took are zeros; a line after them is then part of a longer one, and
+ * not a record. */
 static int begins_a_line(const struct agent *agent, uint64_t offset, struct error *error) {
   char before = '\n';
   size_t got = 1;
@@ -152,7 +152,7 @@ static int begins_a_line(const struct agent *agent, uint64_t offset, struct erro
   return got == 1 && before == '\n';
 }
 
-/* 1 when a record that carries `key` stands in the log at `offset`; *line is its text then. */
+/* 1 when a record that carries `key` is in the log at `offset`; *line is its text then. */
 static int carries_key(const struct agent *agent, uint64_t offset, struct span key,
                        struct buffer *line, struct error *error) {
   struct buffer found = {0};

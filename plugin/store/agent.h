@@ -1,5 +1,4 @@
-/* agent.h - one agent's folder, held open for recording: lock, log, checkpoint and what they add up
- * to.
+/* agent.h - one agent's folder, held open for recording: lock, log, checkpoint, and the fold.
  *
  * SPDX-License-Identifier: Apache-2.0
  *
@@ -32,15 +31,16 @@ struct agent {
   /* counted since agent_init() */
   uint64_t rebuilt;  /* times the checkpoint had to be rebuilt from a log that was not empty */
   uint64_t skipped;  /* lines met that are not records */
-  uint64_t rewrites; /* times the log was found to be another than the one that was folded */
+  uint64_t rewrites; /* times the log was found to differ from the one that was folded */
   uint64_t records_before, records_after, marked_before, marked_after; /* of the last rewrite */
   bool replaced;                 /* the log that was folded is no longer the one of that name */
   bool rewritten;                /* the log is being folded again because of a rewrite */
-  bool in_turns;                 /* while folding: the lock may be let go, and taken again */
-  bool grew;                     /* the table has, and nothing of it is durable */
+  bool in_turns;                 /* while folding: the lock may be released, and taken again */
+  bool grew;                     /* the table has grown, and nothing of it is durable */
   bool sync_failed;              /* of the log or the index, while a log was folded */
-  int64_t let_go_ns;             /* while folding: when it has been held for long */
-  int64_t pace_ns, pace_step_ns; /* when what is folded is next made durable, and after that */
+  int64_t let_go_ns;             /* while folding: when to release the lock */
+  int64_t pace_ns, pace_step_ns; /* while folding: when to make it durable next, and the step to the
+                                  * time after */
   int64_t look_again_ns; /* when to fold it once more after a rewrite in place; 0: it was not */
 };
 
@@ -49,8 +49,8 @@ void agent_init(struct agent *agent, const struct project *project, const char *
 /* Stores the checkpoint when that needs no waiting, makes it durable when that is worth it, closes
  * everything; may be used again afterwards. */
 void agent_close(struct agent *agent);
-/* Before the last agent_close() of a process: what was recorded is not to be folded again by the
- * next one, not even after a loss of power.  No lock held; not waited for. */
+/* Before the last agent_close() of a process: saves the next process folding again what was
+ * recorded, even after a loss of power.  No lock held; does not wait for one. */
 void agent_settle(struct agent *agent);
 
 /* The folder, made when missing, and the lock's file in it, as far as they are not open. */
@@ -62,23 +62,23 @@ void agent_release(struct agent *agent);
 
 /* The rest under the lock. */
 /* 1 with *line (the first record that carries `key`) and its offset, 0 when there is none, -1 with
- * *error; agent->loaded is false then when the checkpoint was damaged: agent_fold_refresh() makes
- * it again. */
+ * *error.  When the checkpoint was damaged, agent->loaded is then false: agent_fold_refresh()
+ * rebuilds it. */
 int agent_find_key(struct agent *agent, struct span key, struct buffer *line, uint64_t *offset,
                    struct error *error);
 /* The key of a line that was appended and folded.  -1 as agent_find_key(). */
 int agent_add_key(struct agent *agent, struct span key, uint64_t offset, struct error *error);
-/* What is known of its files is read again at the next look: of a log that others wrote much into,
- * the checkpoint tells sooner. */
+/* Drops what is known of its files, so that the next look reads them again: after others wrote
+ * much, the checkpoint is the faster source. */
 void agent_forget_fold(struct agent *agent);
 /* Stores the checkpoint when enough lines have been folded since, or `now`. */
 void agent_store_checkpoint(struct agent *agent, bool now);
-/* Now and then, when much has been folded that a loss of power would leave to be folded again: a
- * point that checkpoint_point_sync() makes durable, without the lock.  Else none. */
+/* Now and then, when a loss of power would leave much to be folded again: a point that
+ * checkpoint_point_sync() makes durable, without the lock.  Else none. */
 void agent_take_due_point(struct agent *agent, struct checkpoint_point *point);
 /* The same when so many bytes have been folded since the last. */
 void agent_take_point(struct agent *agent, uint64_t bytes, struct checkpoint_point *point);
-/* agent_log_sync(), whose failure is remembered by all who open the index. */
+/* agent_log_sync(); a failure is remembered in the index. */
 int agent_sync_log(struct agent *agent, uint64_t end, struct error *error);
 /* Makes the folders from the agent's up to the project root durable, once. */
 int agent_sync_path(struct agent *agent, struct error *error);

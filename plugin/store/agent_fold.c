@@ -14,10 +14,12 @@
 #include "base/line_reader.h"
 #include "record/record.h"
 
-#define STORE_EVERY_LINES_FAR 1024 /* during a long catch-up: a killed rebuild goes on there */
+#define STORE_EVERY_LINES_FAR 1024 /* during a long catch-up: a killed rebuild continues there */
 #define FIRST_POINT_NS INT64_C(16000000) /* of a long catch-up; the next each after twice that */
 #define REOPEN_TRIES 8                   /* at least, however little time there is */
-#define CATCH_UP_TRIES 64 /* with one who appends all the time: a needless newline is harmless */
+#define CATCH_UP_TRIES                                                                             \
+  64                              /* with a program that appends all the time: a needless newline is
+                           * harmless */
 #define HOLD_NS INT64_C(20000000) /* while there is much to fold */
 #define MUCH_BYTES (UINT64_C(1) << 20)
 #define KEPT_PAGES 16384 /* meanwhile, at most: 16 MiB, the keys of some 700,000 records */
@@ -28,14 +30,13 @@ static void remember_before(struct agent *agent) {
   agent->marked_before = agent->fold.marked;
 }
 
-/* A program that rewrites a log in place may go on over lines that were appended meanwhile, and
- * stop before the last of them: that one stands where it did, and what was folded is wrong all the
- * same. */
+/* A program that rewrites a log in place may overwrite lines that were appended meanwhile, and stop
+ * before the last of them: that one stays where it was, and yet what was folded is wrong. */
 static void want_second_look(struct agent *agent) {
   agent->look_again_ns = clock_monotonic_ns() + SECOND_LOOK_NS;
 }
 
-/* 0 when the last folded line stands where it did, 1 when not: somebody rewrote the log.  -1. */
+/* 0 when the last folded line is where it was, 1 when not: somebody rewrote the log.  -1. */
 static int check_anchor(struct agent *agent, uint64_t size, struct error *error) {
   int result =
       size < agent->anchor.end ? 1 : agent_log_check_anchor(&agent->log, &agent->anchor, error);
@@ -118,8 +119,8 @@ static int set_anchor(struct agent *agent, const struct line *line, struct error
   return 0;
 }
 
-/* A long catch-up is made durable now and then: rarely, and yet so early that one who is killed
- * again and again comes to the end; and at once after the table has grown. */
+/* A long catch-up is made durable now and then: rarely, but early enough that a process that is
+ * killed again and again reaches the end; and at once after the table has grown. */
 static void take_pace_point(struct agent *agent, struct checkpoint_point *point) {
   int64_t now_ns = clock_monotonic_ns();
   bool due = now_ns >= agent->pace_ns;
@@ -145,16 +146,16 @@ static void keep_what_is_done(struct agent *agent) {
     agent->sync_failed = true;
 }
 
-/* Damage was met, and what to do is known: what follows succeeds or fails by itself. */
+/* Damage was found, and it is known what to do: the next step succeeds or fails by itself. */
 static int forget_error(struct error *error) {
   if (error)
     *error = (struct error){0};
   return 1;
 }
 
-/* However much stood there at the first look is folded by this call, because nobody else would do
- * it sooner; but nobody waits long for the lock meanwhile, and where another program appends all
- * the time there may be no end to it. 0: go on; else how catch_up() ends. */
+/* This call folds all that was there at the first look, because nobody else would do it sooner.
+ * But nobody should wait long for the lock meanwhile, and when another program appends all the time
+ * there may be no end.  0: continue; else how catch_up() ends. */
 static int let_go(struct agent *agent, uint64_t end) {
   int64_t now_ns = clock_monotonic_ns();
   struct stat status;
@@ -199,7 +200,7 @@ static int fold_lines(struct agent *agent, uint64_t end, struct error *error) {
   return result;
 }
 
-/* Folds what stands after the anchor, up to `end`, or as much as may be done at a time.  1: the
+/* Folds what follows the anchor, up to `end`, or as much as may be done at a time.  1: the
  * checkpoint is gone, damaged or replaced under its name. */
 static int catch_up(struct agent *agent, uint64_t end, struct error *error) {
   int result = fold_lines(agent, end, error);
@@ -224,7 +225,7 @@ static int end_torn_tail(struct agent *agent, struct error *error) {
   return result == 0 ? catch_up(agent, size, error) : result;
 }
 
-/* The log is folded to its end: one more rewrite that was seen through. */
+/* The log is folded to its end: one more rewrite is dealt with. */
 static void settle_rewrite(struct agent *agent) {
   if (agent->rewritten) {
     agent->rewrites++;
@@ -243,9 +244,9 @@ static int ends_in_newline(const struct agent *agent, uint64_t size, struct erro
   return got == 1 && last == '\n';
 }
 
-/* Folds what stands after the anchor and ends a torn last line; results as agent_fold_refresh().  A
- * line that a program without our lock appends meanwhile is whole, and folded with the rest, for as
- * long as nobody waits too long for it. */
+/* Folds what follows the anchor and ends a torn last line; results as agent_fold_refresh().  A line
+ * that a program without our lock appends meanwhile is whole, and folded with the rest, for as long
+ * as nobody waits too long for it. */
 static int fold_the_rest(struct agent *agent, uint64_t size, struct error *error) {
   agent->let_go_ns = 0;
   agent->grew = false;
@@ -303,8 +304,8 @@ static int find_files(struct agent *agent, uint64_t *size, struct error *error) 
   return result != 0 ? result : !agent_lock_in_place(&agent->lock, agent->fd);
 }
 
-/* Makes the fold one of the log that stands there: the one in memory, the checkpoint's, or, where
- * neither is of this log, an empty one. */
+/* Chooses a fold of this log: the one in memory, the checkpoint's, or, where neither is of this
+ * log, an empty one. */
 static int take_up_fold(struct agent *agent, uint64_t size, struct error *error) {
   int result;
 
@@ -390,7 +391,7 @@ int agent_fold_beside(struct agent *beside, uint64_t end, struct error *error) {
 
   if (result != 0)
     return result < 0 ? -1 : error_set(error, KAIZEN_E_IO, CHECKPOINT_FILE ": of the new log");
-  /* the kernel tells it once: a sync that succeeds after it proves nothing */
+  /* the kernel reports it once: a sync that succeeds after it proves nothing */
   if (beside->sync_failed)
     return error_set(error, KAIZEN_E_IO, "the new log: cannot sync");
   agent_store_checkpoint(beside, true);
@@ -412,7 +413,7 @@ static int64_t later_by(int64_t now_ns, int64_t wait_ns) {
   return wait_ns > INT64_MAX - now_ns ? INT64_MAX : now_ns + wait_ns;
 }
 
-/* Lets the others in for a moment.  The next process goes on from there. */
+/* Lets the others in for a moment.  The next process continues from there. */
 static void end_turn(struct agent *agent) {
   struct checkpoint_point point;
 
@@ -445,7 +446,7 @@ int agent_fold_acquire(struct agent *agent, int64_t deadline_ns, struct error *e
     grew = result == AGENT_FOLD_GROWS;
     if (grew || result == AGENT_FOLD_TURN) {
       end_turn(agent);
-      if (!grew && agent->anchor.end > furthest) { /* work, and not waiting */
+      if (!grew && agent->anchor.end > furthest) { /* this is work, and does not count as waiting */
         furthest = agent->anchor.end;
         deadline_ns = later_by(clock_monotonic_ns(), patience_ns);
         tries = 0;
@@ -455,8 +456,7 @@ int agent_fold_acquire(struct agent *agent, int64_t deadline_ns, struct error *e
     agent_release(agent);
     if (result < 0)
       return -1;
-    /* someone removed or replaced the files under their names: what we hold is no longer the
-     * agent's */
+    /* somebody removed or replaced the files: what we have open is no longer the agent's */
     agent_close_files(agent);
   }
   if (grew)

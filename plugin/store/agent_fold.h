@@ -12,7 +12,7 @@
 enum {
   /* of agent_fold_refresh(): a program without our lock appends all the time */
   AGENT_FOLD_GROWS = 2,
-  /* within agent_fold_acquire(): there is more to fold than others shall wait for */
+  /* within agent_fold_acquire(): there is more to fold than others should wait for */
   AGENT_FOLD_TURN
 };
 
@@ -20,7 +20,7 @@ enum {
  * those names, folds what others appended.  When it answers 0, agent->anchor.end is the size of the
  * log and its last byte a newline. 1: the lock was not free until the deadline; -1 with *error,
  * E_BUSY when the files were replaced, or the log grew, until then.  In both cases the lock is not
- * held.  Where much is to be folded the lock is let go now and then; only waiting for it counts. */
+ * held.  A long fold releases the lock now and then; only the time spent waiting for it counts. */
 int agent_fold_acquire(struct agent *agent, int64_t deadline_ns, struct error *error);
 
 /* The rest under the lock. */
@@ -28,8 +28,8 @@ int agent_fold_acquire(struct agent *agent, int64_t deadline_ns, struct error *e
  * were replaced under their names, release and acquire again; AGENT_FOLD_GROWS: the log has not
  * been folded to its end, acquire again to give others their turn; -1 with *error. */
 int agent_fold_refresh(struct agent *agent, struct error *error);
-/* After a rewrite of our own, lock still held: the next one who looks finds the new log folded, and
- * does not take it for somebody else's.  A failure costs that a scan. */
+/* After a rewrite of our own, lock still held: the next process finds the new log folded, and does
+ * not take it for somebody else's.  After a failure it folds the log again. */
 void agent_fold_follow_rewrite(struct agent *agent);
 /* ---- a log that will take the place of the agent's, and an index for it, in a folder of their
  * own: both are made while others record. The descriptors stay the caller's. */

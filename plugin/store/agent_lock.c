@@ -18,15 +18,16 @@
 
 #define LOCK_FILE ".lock"
 #define TURNSTILE_FILE ".next"
-/* Who went through the turnstile may take a free lock past it for that long: a burst of records
- * pays for it once, and who waits there waits that much longer at most. */
+/* For this long after it passed the turnstile, a process may take a free lock without it: a burst
+ * of records pays for the turnstile once, and those who wait there wait at most that much
+ * longer. */
 #define PAST_TURNSTILE_NS INT64_C(200000)
-/* Who waits so long asks who keeps the lock, and again after so long; beyond the deadline of the
- * wait a look takes at most so long. */
+/* A process that waits this long looks up who keeps the lock, and does so again after this
+ * interval; a look may go this far beyond the deadline of the wait. */
 #define LOOK_AFTER_NS INT64_C(100000000)
 #define LOOK_INTERVAL_NS INT64_C(500000000)
 #define LOOK_NS INT64_C(50000000)
-#define REOPEN_TRIES 8 /* of a reader, with one who removes the file again and again */
+#define REOPEN_TRIES 8 /* of a reader, while somebody removes the file again and again */
 
 static const struct agent_lock closed = {.agent_fd = -1, .lock_fd = -1, .next_fd = -1};
 
@@ -103,10 +104,10 @@ static bool is_in_place(const struct agent_lock *lock, int fd, const char *name)
          named.st_ino == held.st_ino && named.st_dev == held.st_dev;
 }
 
-/* Puts a new file in the place of one whose lock nobody works under.  One process at a time does,
- * so that none removes what another has just made.  Until the old name is gone the child may end
- * and somebody take the lock who has seen the file in its place: that one is waited for.
- * 0, 1 at the deadline, -1 with *error. */
+/* Replaces a file whose lock is held without a user.  One process at a time does so, so that none
+ * removes what another has just made.  Until the old name is gone the child may end, and a process
+ * that has seen the file in its place may take the lock: that process is waited for. 0, 1 at the
+ * deadline, -1 with *error. */
 static int replace(struct agent_lock *lock, int *fd, const char *name, int64_t deadline_ns,
                    struct error *error) {
   int result = lock_wait_take(lock->agent_fd, LOCK_EX, deadline_ns), new_fd = -1;
@@ -132,7 +133,7 @@ static int replace(struct agent_lock *lock, int *fd, const char *name, int64_t d
 
 /* ---- taking it ------------------------------------------------------------------------------- */
 
-/* As take(), but with a new file where the old one's lock is orphaned. */
+/* As take(), but replaces the file when its lock is orphaned. */
 static int take_or_replace(struct agent_lock *lock, int *fd, const char *name, int64_t deadline_ns,
                            struct error *error) {
   int result = take(lock, *fd, LOCK_EX, name, deadline_ns, error);
@@ -145,8 +146,8 @@ static int take_or_replace(struct agent_lock *lock, int *fd, const char *name, i
   return result == ORPHANED ? 1 : result;
 }
 
-/* Everybody who waits does so at the turnstile, readers too: at .lock itself stands only the next
- * one.  Readers that passed by would share the lock without end, and no writer would ever find it
+/* Everybody waits at the turnstile, readers too; only the next one waits at .lock itself.  If
+ * readers could pass by, they would share the lock without end, and no writer would ever find it
  * free. */
 int agent_lock_exclusive(struct agent_lock *lock, int64_t deadline_ns, struct error *error) {
   int result;
@@ -164,7 +165,7 @@ int agent_lock_exclusive(struct agent_lock *lock, int64_t deadline_ns, struct er
   return result;
 }
 
-/* A reader meets a folder without a turnstile where somebody removed it. */
+/* A reader finds no turnstile where somebody removed it. */
 int agent_lock_shared(struct agent_lock *lock, int64_t deadline_ns, struct error *error) {
   int result = 0;
 
@@ -190,8 +191,8 @@ bool agent_lock_in_place(const struct agent_lock *lock, int agent_fd) {
          named.st_ino == lock->inode && named.st_dev == lock->device;
 }
 
-/* As it stands there, nothing is made; writable where that is allowed, because network file systems
- * lock nothing else exclusively.  1: there is none. */
+/* Opens what is there and makes nothing; writable where that is allowed, because network file
+ * systems lock nothing else exclusively.  1: there is none. */
 static int open_as_it_is(int agent_fd, const char *name, int *fd, struct error *error) {
   int result = directory_open_file(agent_fd, name, O_RDWR, fd, NULL);
 

@@ -105,8 +105,8 @@ int agent_log_read_line(int log_fd, uint64_t offset, struct buffer *out, struct 
 }
 
 /* Blanks our own bytes through a descriptor without O_APPEND (pwrite on one with it appends), then
- * takes them away where nobody appended after them: a plain ftruncate to the old size would cut
- * the line of a writer without our lock. */
+ * cuts them off where nobody appended after them: a plain ftruncate to the old size would cut the
+ * line of a writer without our lock. */
 static int blank_piece(int fd, const struct agent_log_piece *piece, struct error *error) {
   char blank[4096];
   uint64_t at = piece->start, end = piece->start + piece->len;
@@ -127,7 +127,7 @@ static int blank_piece(int fd, const struct agent_log_piece *piece, struct error
   return 0;
 }
 
-/* The same file by another descriptor, which can write in any place. */
+/* The same file with another descriptor, which can write at any offset. */
 static int open_to_overwrite(const struct agent_log *log, int *fd, struct error *error) {
   struct stat status;
   int result = directory_open_file(log->agent_fd, AGENT_LOG_FILE, O_WRONLY, fd, error);
@@ -156,7 +156,7 @@ static int take_back(struct agent_log *log) {
   return result;
 }
 
-/* Remembers where bytes of ours stand, so that they can be taken back.  False: no room for it. */
+/* Remembers where bytes of ours are, so that they can be removed.  False: no room for it. */
 static bool note_piece(struct agent_log *log, uint64_t start, uint64_t len) {
   struct agent_log_piece *last = log->piece_count > 0 ? &log->pieces[log->piece_count - 1] : NULL;
 
@@ -170,7 +170,7 @@ static bool note_piece(struct agent_log *log, uint64_t start, uint64_t len) {
   return true;
 }
 
-/* Ends a failed append: the code depends on whether our bytes could be taken back. */
+/* Ends a failed append: the code depends on whether our bytes could be removed. */
 static int fail_append(struct agent_log *log, int os_error, struct error *error) {
   if (take_back(log) == 0)
     return error_set_errno(error, KAIZEN_E_IO, os_error, AGENT_LOG_FILE ": nothing was recorded");
@@ -178,7 +178,7 @@ static int fail_append(struct agent_log *log, int os_error, struct error *error)
                          AGENT_LOG_FILE ": part of a record may have been left behind");
 }
 
-/* All of `text` at the end of the file; *start is where it landed.  Each write is remembered as a
+/* All of `text` at the end of the file; *start is where it landed.  Each write is remembered as one
  * piece. */
 static int write_all(struct agent_log *log, struct span text, uint64_t *start,
                      struct error *error) {
@@ -214,7 +214,8 @@ static int first_line_fused(struct agent_log *log, struct span text, uint64_t si
                             struct error *error) {
   struct buffer line = {0};
   struct record record;
-  uint64_t begin = start, floor = start > size ? size : 0; /* below: the file was cut meanwhile */
+  uint64_t begin = start, floor = start > size ? size : 0; /* below: the file was truncated
+                                                            * meanwhile */
   char byte;
   size_t got;
   int result;

@@ -25,25 +25,25 @@ struct agent_log {
   int fd;       /* -1: closed; O_APPEND */
   dev_t device;
   ino_t inode;
-  uint64_t synced_end;                 /* what lies before it is known to be durable, except for */
-  uint64_t doubted_begin, doubted_end; /* what was not yet when a sync failed; empty: 0, 0 */
+  uint64_t synced_end;                 /* what is before it is known to be durable, except for */
+  uint64_t doubted_begin, doubted_end; /* this range, which was not yet when a sync failed; empty:
+                                        * 0, 0 */
   /* where the last append put its bytes: what a roll-back blanks */
   struct agent_log_piece pieces[AGENT_LOG_PIECES];
   unsigned piece_count;
 };
 
-/* Writable: made when missing, and opened to append.  Else only to be read: 1 when there is
- * none. */
+/* Writable: made when missing, and opened to append.  Else opened to read: 1 when there is none. */
 int agent_log_open(struct agent_log *log, int agent_fd, bool writable, struct error *error);
 void agent_log_close(struct agent_log *log);
-/* Is the file of that name, reached from the project root without following a link, the one we
- * hold? *size of it then.  0 yes, 1 no, -1 with *error when it is one that may not be used. */
+/* Is the file of that name, reached from the project root without following a link, the one we have
+ * open? *size of it then.  0 yes, 1 no, -1 with *error when it is one that may not be used. */
 int agent_log_in_place(const struct agent_log *log, int root_fd, const char *agent, uint64_t *size,
                        struct error *error);
 
-/* Hash of the last line, by which it is known again. */
+/* Hash of the last line, to recognise it later. */
 uint64_t agent_log_anchor_hash(struct span line_with_newline);
-/* 0 the anchor's line stands where it did, 1 not, -1 with *error. */
+/* 0 the anchor's line is where it was, 1 it is not, -1 with *error. */
 int agent_log_check_anchor(const struct agent_log *log, const struct log_anchor *anchor,
                            struct error *error);
 /* The line that begins at `offset`, without its newline, put into *out; 1: there is no whole line.
@@ -61,13 +61,13 @@ enum agent_log_outcome {
 int agent_log_append(struct agent_log *log, struct span text, uint64_t size,
                      enum agent_log_outcome *outcome, struct error *error);
 /* Makes the log durable up to `end`, its size after the last append. -1: KAIZEN_E_INDETERMINATE;
- * what the last append wrote has been blanked again, and what else was not durable is doubted from
- * then on, because a later sync that succeeds says nothing about it (docs/design.md, "A failed sync
- * is never tried again"). */
+ * what the last append wrote has been blanked, and whatever else was not durable counts as doubtful
+ * from then on, because a later sync that succeeds says nothing about it (docs/design.md, "A failed
+ * sync is never tried again"). */
 int agent_log_sync(struct agent_log *log, uint64_t end, struct error *error);
 /* Are the bytes of a line known to be durable? */
 bool agent_log_is_synced(const struct agent_log *log, uint64_t offset, uint64_t len);
-/* Before a sync that is to vouch for a line written earlier: a doubted one is written again in its
+/* Before a sync that must make an earlier line durable: a doubtful line is written again in its
  * place, so that the kernel has something to sync.  -1 with *error. */
 int agent_log_prepare_sync(struct agent_log *log, uint64_t offset, struct span line,
                            struct error *error);

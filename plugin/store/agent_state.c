@@ -194,8 +194,8 @@ static int make_durable(int agent_fd, int fd, bool made, struct error *error) {
   return 0;
 }
 
-/* What a sync failed for can still be read: a later call must not find it and take it for durable.
- * The page before it then counts again. */
+/* After a failed sync the page can still be read: a later call must not find it and believe that it
+ * is durable.  The page before it then counts again. */
 static void take_back(int fd, uint64_t offset) {
   static const unsigned char nothing[PAGE_BYTES];
 
@@ -241,9 +241,9 @@ int agent_state_sync(int agent_fd, struct error *error) {
   return result;
 }
 
-/* What survives in a tree that is not the one the state was written for: the sequence, so that the
- * page order holds, the token, and the retention clock, which belongs to the lines and not to who
- * sends them.  What the original sent is not known here. */
+/* What survives in a tree that is not the one the state was written for: the sequence, to keep the
+ * order of the pages, the epoch, and the retention clock, which belongs to the lines and not to
+ * their sender.  It is unknown here what the original sent. */
 static void begin_anew(struct agent_state *state, const unsigned char project_id[16],
                        const struct fold *fold) {
   struct agent_state begun = {

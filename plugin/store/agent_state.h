@@ -23,10 +23,11 @@ struct agent_state {
   unsigned char project_id[16]; /* project_identity() of the tree this belongs to */
   struct cursor cursor;
   struct retention_clock retention;
-  uint64_t lost_by_rewrite;  /* marked lines a foreign rewrite took before they were acknowledged */
-  uint64_t store_lost;       /* acknowledgements that show that the stream lost its store */
-  uint64_t last_stream_seq;  /* the newest event that a stream acknowledged, */
-  uint64_t last_stream_hash; /* which stream that was, 0: not known, */
+  uint64_t lost_by_rewrite;         /* marked lines that a foreign rewrite removed before they were
+                              * acknowledged */
+  uint64_t store_lost;              /* acknowledgements that show that the stream lost its store */
+  uint64_t last_stream_seq;         /* the newest event that a stream acknowledged, */
+  uint64_t last_stream_hash;        /* which stream that was, 0: not known, */
   unsigned char last_stream_id[16]; /* and the event's id */
   int64_t last_acknowledged_unix_ns;
 };
@@ -36,13 +37,14 @@ struct agent_state {
 int agent_state_load(int agent_fd, struct agent_state *state, bool *damaged, struct error *error);
 /* Writes the older page; sync: fdatasync, and the folder when the file is new. */
 int agent_state_store(int agent_fd, struct agent_state *state, bool sync, struct error *error);
-/* fdatasync of what was stored without: the one call that needs no lock, so that nobody waits for
- * the disk under it. */
+/* fdatasync of what was stored without one: the one call that needs no lock, so that nobody waits
+ * for the disk while it is held. */
 int agent_state_sync(int agent_fd, struct error *error);
 
-/* The state to go on with, under the exclusive lock, `fold` covering the whole log: loaded when it
- * belongs to `project_id`; else made, with every marked line the log holds now held (a copied,
- * restored or cloned tree must not send its history again), and stored.  *changed when it was. */
+/* The state to continue with, under the exclusive lock, with a `fold` of the whole log.  Loaded
+ * when it belongs to `project_id`; else made and stored, with every marked line of the log held
+ * back: a copied, restored or cloned tree must not send its history again.  *changed when it
+ * was. */
 int agent_state_claim(int agent_fd, const unsigned char project_id[16], const struct fold *fold,
                       bool sync, struct agent_state *state, bool *changed, struct error *error);
 

@@ -25,12 +25,12 @@
 
 #define NS_PER_S INT64_C(1000000000)
 #define NS_PER_MS INT64_C(1000000)
-/* A log that was written within the first is left alone for the second before it is read. */
+/* When a log was written less than the first ago, a reader waits the second before it reads. */
 #define WRITTEN_NOW_NS INT64_C(100000000)
 #define GIVE_WAY_NS INT64_C(2000000)
 #define SNAPSHOT_TRIES 8
 
-/* One look, from the snapshot to the counts. */
+/* One read, from the snapshot to the counts. */
 struct reading {
   struct agent_view *view;
   const struct project *project;
@@ -49,9 +49,9 @@ struct agent_view_limits agent_view_patience(int64_t lock_timeout_ms) {
 
 /* ---- the log as it stood at one moment ------------------------------------------------------- */
 
-/* A reader of a log that is being written leaves the processor to the writer for a moment.  A
- * crowd of readers without a pause keeps every processor busy; then one of them is off it in the
- * middle of the lock most of the time, and the writer waits for that one. */
+/* A reader of a log that is being written leaves the processor to the writer for a moment.  Many
+ * readers without a pause keep every processor busy; then most of the time one of them is off its
+ * processor while it holds the lock, and the writer waits for it. */
 static void give_way(const struct agent_log *log) {
   struct stat status;
   int64_t age_ns;
@@ -64,7 +64,7 @@ static void give_way(const struct agent_log *log) {
 }
 
 /* The log's size at a moment when nobody was writing: nothing else is done under the lock.  1: the
- * log of that name is another by now. */
+ * log of that name is a different one by now. */
 static int take_size(const struct agent_log *log, int agent_fd, int64_t lock_deadline_ns,
                      uint64_t *size, struct error *error) {
   struct agent_lock lock;
@@ -200,7 +200,7 @@ static bool line_carries(int log_fd, uint64_t end, const unsigned char id[16]) {
   return memmem(begin, (size_t)(bytes + len - begin), text, UUID_TEXT_SIZE - 1) != NULL;
 }
 
-/* How many of the lines up to the cursor, without the held ones, are dead letters. */
+/* How many of the lines up to the cursor, except those held back, are dead letters. */
 static int count_dead(const struct reading *reading, uint64_t *count, struct error *error) {
   const struct cursor *cursor = &reading->view->state.cursor;
   struct dead_letter_ids letters = {0};
@@ -224,8 +224,8 @@ static int count_dead(const struct reading *reading, uint64_t *count, struct err
   return result;
 }
 
-/* Of a log that another program rewrote, as the publisher will find it: from the whole log.  0,
- * CURSOR_IMPOSSIBLE or -1. */
+/* For a log that another program rewrote, the counts as the publisher will find them: from the
+ * whole log.  0, CURSOR_IMPOSSIBLE or -1. */
 static int find_cursor(struct reading *reading, struct error *error) {
   struct cursor *cursor = &reading->view->state.cursor, stored = *cursor;
   struct cursor_search search;
@@ -286,8 +286,8 @@ static int count_delivery(struct reading *reading, struct error *error) {
   if (result < 0)
     return -1;
   if (result == 0) {
-    /* what a copied tree brought along is held as soon as somebody writes here
-     * (agent_state_claim): to a reader it already is */
+    /* the events of a copied tree are held back as soon as somebody writes here
+     * (agent_state_claim): for a reader they already are */
     cursor_begin(cursor, 0);
     cursor_hold(cursor, &view->fold);
   } else {

@@ -27,7 +27,7 @@ struct agent_view {
   ".state and the log contradict each other, so what was acknowledged is not known; 'kaizen-host " \
   "verify' compares them"
 
-/* How long a reader may take, by CLOCK_MONOTONIC: to get the lock, and altogether. */
+/* How long a reader may take, by CLOCK_MONOTONIC: to get the lock, and in total. */
 struct agent_view_limits {
   int64_t lock_ns, work_ns;
 };
@@ -39,8 +39,8 @@ struct agent_view_limits agent_view_patience(int64_t lock_timeout_ms);
  * *error. */
 int agent_view_open_log(int agent_fd, int64_t lock_deadline_ns, struct agent_log *log,
                         uint64_t *size, struct error *error);
-/* 0; 1 when the agent has no log; -1 with *error when it cannot be told, KAIZEN_E_BUSY when the
- * lock or the time was lacking. */
+/* 0; 1 when the agent has no log; -1 with *error when it is unknown, KAIZEN_E_BUSY when the lock
+ * was not free or the time too short. */
 int agent_view_read(const struct project *project, const char *agent,
                     const struct agent_view_limits *limits, struct agent_view *view,
                     struct error *error);

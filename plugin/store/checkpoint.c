@@ -24,10 +24,10 @@
 
 /* ---- what can be trusted --------------------------------------------------------------------- */
 
-/* Is what this process sees of the file what was written to it?  A head may be ahead of its keys
- * when the file comes from a disk: after a loss of power, and in a snapshot of the disk that is
- * mounted within the same boot.  It is not when the project has been held open since by the one who
- * wrote it, or by anybody who has the index open now: what is open stays mounted. */
+/* Does this process see the file as it was written?  When the file comes from a disk, the head may
+ * be ahead of its keys: after a loss of power, and in a snapshot of the disk that is mounted within
+ * the same boot.  It is not ahead when the process that wrote it has held the project open since,
+ * or when anybody has had the index open: what is open stays mounted. */
 static bool has_lived_on(const struct checkpoint_header *head, const struct stat *status, bool held,
                          const struct project *project) {
   static const unsigned char nobody[16];
@@ -47,7 +47,8 @@ static int believe(int fd, const struct project *project, struct checkpoint_head
                    uint64_t *durable_end, bool *lives, struct error *error) {
   struct checkpoint_header slot;
   struct stat status;
-  bool held = os_files_is_held(fd); /* before the head is read: it was right when that began */
+  bool held = os_files_is_held(fd); /* asked before the head is read: then the head was right at
+                                     * that moment */
   int has_head, has_slot;
 
   if (fstat(fd, &status) != 0)
@@ -105,7 +106,7 @@ int checkpoint_open(struct checkpoint *checkpoint, int agent_fd, const struct pr
   if (result == 0) {
     checkpoint->pages.seed = header.seed;
     checkpoint->pages.bits = (unsigned)header.page_bits;
-    /* before anybody can take it for one that lives on */
+    /* before anybody can believe that it has stayed mounted */
     if (!lives)
       result =
           write_head(checkpoint, fd, checkpoint->pages.bits, &header.anchor, &header.fold, error);
@@ -148,8 +149,8 @@ void checkpoint_close(struct checkpoint *checkpoint) {
 
 /* ---- the file -------------------------------------------------------------------------------- */
 
-/* Makes the spare file, wholly allocated, so that a full disk shows here and not at an
- * insertion. */
+/* Makes the spare file, wholly allocated, so that a full disk is noticed here and not when a key is
+ * added. */
 static int open_spare(int agent_fd, unsigned page_bits, int *fd, struct error *error) {
   int failed;
 
@@ -271,7 +272,7 @@ static int grow(struct checkpoint *checkpoint, struct error *error) {
     return error_set(error, KAIZEN_E_IO, CHECKPOINT_FILE ": is full");
   if (checkpoint_flush(checkpoint, error) != 0)
     return -1;
-  /* the new head says no more than the old one did: keys after it are only hints */
+  /* the new head says the same as the old one: keys after it are only hints */
   result = read_own_head(checkpoint, &head, error);
   if (result != 0)
     return result;
@@ -337,13 +338,14 @@ void checkpoint_point_take(struct checkpoint *checkpoint, int log_fd,
                                      .page_bits = checkpoint->pages.bits,
                                      .anchor = *anchor,
                                      .fold = *fold};
-  checkpoint->durable_end = anchor->end; /* after a failure too: tried again that much later */
+  checkpoint->durable_end = anchor->end; /* after a failure too: the next try comes that much
+                                          * later */
   if (point->log_fd < 0 || point->index_fd < 0)
     close_point(point);
 }
 
-/* The keys of an index whose sync failed may be gone from the disk, and from memory when the kernel
- * wants that back: nobody who opens it later believes it. */
+/* The keys of an index whose sync failed may be missing on disk, and later in memory, when the
+ * kernel frees the pages: nobody who opens it later believes it. */
 static int sync_index(const struct checkpoint_point *point) {
   if (fdatasync(point->index_fd) == 0)
     return 0;
@@ -358,7 +360,7 @@ static int sync_log(const struct checkpoint_point *point) {
   return -1;
 }
 
-/* The number of the slot to be written.  1: the newest says as much. */
+/* The number of the slot to write.  1: the newest one already says as much. */
 static int next_sequence(const struct checkpoint_point *point, uint64_t *sequence) {
   struct checkpoint_header newest = {0};
   struct stat status;
@@ -385,7 +387,7 @@ static int make_durable(const struct checkpoint_point *point) {
     return result;
   if (sync_log(point) != 0 || sync_index(point) != 0)
     return -1;
-  /* another process met a failure meanwhile */
+  /* another process had a failure meanwhile */
   if (checkpoint_header_doubt(point->index_fd) != 0)
     return 1;
   if (checkpoint_header_write(point->index_fd, &slot, checkpoint_header_slot_offset(slot.sequence),

@@ -1,14 +1,13 @@
-/* checkpoint.h - `.index-2`: where folding stopped, and where each idempotency key stands in the
- * log.
+/* checkpoint.h - `.index-2`: where folding stopped, and where each idempotency key is in the log.
  *
  * SPDX-License-Identifier: Apache-2.0
  *
- * Derived: deleting it costs one scan of the log.  It is what makes a cold start independent of the
- * log's length.  The head says how far the log is folded; it is stored often, synced never, and so
- * believed only while the file system is known to have stayed mounted since.  Two slots, written in
- * turn, say the same of a place up to which log and keys are on disk: a process that knows nothing
- * more goes on from there. After them comes the table of keys (key_pages.h). Slots are true for as
- * long as the table only gains entries and the log only grows: whatever else happens to either
+ * Derived: deleting it costs one scan of the log.  Because of it a cold start does not depend on
+ * the log's length.  The head says how far the log is folded; it is stored often, synced never, and
+ * so believed only while the file system is known to have stayed mounted since.  Two slots, written
+ * in turn, say the same of a place up to which log and keys are on disk: a process that knows
+ * nothing more continues from there. After them comes the table of keys (key_pages.h). Slots are
+ * true as long as the table only gains entries and the log only grows: any other change of either
  * begins a new file, without slots. Calls are made under the agent's exclusive lock unless said
  * otherwise. */
 #ifndef KAIZEN_CHECKPOINT_H
@@ -27,7 +26,8 @@ struct checkpoint {
   int agent_fd; /* borrowed */
   const struct project *project;
   struct key_pages pages;
-  uint64_t durable_end; /* of the log: how far a slot says, or was to say */
+  uint64_t durable_end; /* of the log: how far a slot says that it is durable, or was meant to
+                         * say */
 };
 
 /* 0: opened, *anchor and *fold filled as far as can be trusted, maybe empty; 1: there is none, or
@@ -40,12 +40,12 @@ int checkpoint_reset(struct checkpoint *checkpoint, int agent_fd, const struct p
 void checkpoint_close(struct checkpoint *checkpoint);
 /* Removes the file, so that no loss of power brings it back. */
 void checkpoint_remove(int agent_fd);
-/* Only reads what an existing one says: results as checkpoint_open().  Any lock or none. */
+/* Only reads what is there: results as checkpoint_open().  Any lock or none. */
 int checkpoint_peek(int agent_fd, const struct project *project, struct log_anchor *anchor,
                     struct fold *fold, struct error *error);
 
-/* Says in the head that all keys before anchor->end have been added.  1: another process has put
- * another file in its place (nothing was stored; reopen to share its work). */
+/* Writes into the head that all keys before anchor->end have been added.  1: another process has
+ * put another file in its place (nothing was stored; reopen to share its work). */
 int checkpoint_store(struct checkpoint *checkpoint, const struct log_anchor *anchor,
                      const struct fold *fold, struct error *error);
 
@@ -57,7 +57,7 @@ int checkpoint_find(struct checkpoint *checkpoint, struct span key, uint64_t *of
 int checkpoint_add(struct checkpoint *checkpoint, struct span key, uint64_t offset,
                    struct error *error);
 
-/* From here to checkpoint_flush() pages stay in memory (key_pages_keep), for so many keys. */
+/* From here to checkpoint_flush() at most so many pages stay in memory (key_pages_keep). */
 void checkpoint_keep(struct checkpoint *checkpoint, size_t keys);
 /* Writes the pages that were changed and keeps none any longer.  0, -1 with *error: some of the
  * keys are not in the file. */
@@ -77,7 +77,8 @@ struct checkpoint_point {
 
 /* There is nothing to do. */
 void checkpoint_point_none(struct checkpoint_point *point);
-/* Takes one at anchor->end; no pages are kept.  Where descriptors are missing it stays empty. */
+/* Takes one at anchor->end; no pages are kept.  Without descriptors for it the point stays
+ * empty. */
 void checkpoint_point_take(struct checkpoint *checkpoint, int log_fd,
                            const struct log_anchor *anchor, const struct fold *fold,
                            struct checkpoint_point *point);
@@ -86,7 +87,7 @@ void checkpoint_point_take(struct checkpoint *checkpoint, int log_fd,
 int checkpoint_point_sync(struct checkpoint_point *point);
 
 /* After a failed sync of the log: a later one that succeeds says nothing about what was not durable
- * then, so no slot is written any more before the next boot. */
+ * then, so no slot is written before the next boot. */
 void checkpoint_doubt_log(const struct checkpoint *checkpoint);
 
 #endif

@@ -181,8 +181,8 @@ void cursor_search_begin(struct cursor_search *search, const struct cursor *curs
       .cursor = cursor, .index = cursor->recent_count, .acknowledged_s = acknowledged_s};
 }
 
-/* Are the lines before the one with recent id `index` those that stood before it, some of them
- * perhaps taken out?  As far back as both are known. */
+/* Are the lines before the one with recent id `index` the lines that were before it, perhaps
+ * without some of them?  As far back as both are known. */
 static bool has_strangers(const struct cursor_search *search, uint32_t index) {
   const struct cursor *cursor = search->cursor;
   uint64_t before = search->total - 1;
@@ -216,7 +216,7 @@ void cursor_search_line(struct cursor_search *search, const unsigned char id[16]
     search->found_s = timestamp_s;
     search->late = 0;
   } else if (i < search->cursor->recent_count) {
-    search->strangers = true; /* it came before, or stands twice */
+    search->strangers = true; /* it came before, or is there twice */
   }
   if (search->total > search->marked && search->marked > 0 && timestamp_s >= 0)
     search->late += timestamp_s < search->found_s;
@@ -238,7 +238,7 @@ bool cursor_search_decides(const struct cursor_search *search) {
          !(lost && search->unsure_marked > 0);
 }
 
-/* What may have been sent is held: neither sent again nor taken as sent. */
+/* What may have been sent is held back: neither sent again nor counted as sent. */
 static void hold_unsure(struct cursor *cursor, const struct cursor_search *search) {
   (void)cursor_release(cursor);
   cursor->held_count = cursor->marked = search->unsure_marked;
@@ -320,7 +320,7 @@ int cursor_follow_trail(struct cursor *cursor, const struct cursor_trail *trail)
     moved.end = trail->end;
     moved.marked = trail->marked;
   } else {
-    moved.end = 0; /* it went on meanwhile, or its line is gone: found by its ids */
+    moved.end = 0; /* it moved on meanwhile, or its line is gone: found by its ids */
     moved.marked -= trail->dropped;
   }
   if (moved.held_count > 0) {

@@ -119,15 +119,15 @@ int dead_letter_take_back(int agent_fd, size_t len) {
   return result;
 }
 
-/* Only of a whole letter: a line that a killed process or a full disk left is none, and must not be
- * handed out as JSON. */
+/* Only of a whole letter: a line that a killed process or a full disk left is not one, and must not
+ * be passed on as JSON. */
 static bool read_id(struct span line, unsigned char id[16]) {
   struct json_reader cursor;
   struct json_member member;
   bool found = false;
   int more;
 
-  /* what the event of a foreign line says stands in it, as deep as it was in the log */
+  /* what a foreign line's event says is in it, as deep as it was in the log */
   if (json_reader_open(&cursor, line, JSON_LENIENT, JSON_DEPTH_LIMIT, NULL) != 0)
     return false;
   while ((more = json_reader_next(&cursor, &member, NULL)) == 1) {

@@ -2,9 +2,9 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  *
- * A line each: {"event_id","agent","reason","time","event"}.  An id may stand there twice (a
- * process killed between this file and the cursor); readers count distinct ids.  Every call that
- * writes is made under the agent's exclusive lock. */
+ * A line each: {"event_id","agent","reason","time","event"}.  An id may be there twice (a process
+ * was killed between this file and the cursor); readers count distinct ids.  Every call that writes
+ * is made under the agent's exclusive lock. */
 #ifndef KAIZEN_DEAD_LETTER_H
 #define KAIZEN_DEAD_LETTER_H
 
@@ -16,19 +16,20 @@
 #include "common/buffer.h"
 
 #define DEAD_LETTER_REASON_MAX 160
-/* An agent's letters, more than twenty thousand.  Then its events wait: somebody has to look. */
+/* Enough for more than twenty thousand letters of an agent.  Beyond it the agent's events wait:
+ * somebody has to look. */
 #define DEAD_LETTER_BYTES_MAX (16u << 20)
 
 /* Appends one letter's line to *out; event.ptr NULL: null.  `agent` and `reason` are UTF-8. */
 void dead_letter_write(const unsigned char id[16], const char *agent, const char *reason,
                        int64_t time_s, struct span event, struct buffer *out);
-/* Is there room for `more` bytes?  Where that cannot be told, appending tells. */
+/* Is there room for `more` bytes?  Where that is unknown, appending will show it. */
 bool dead_letter_has_room(int agent_fd, size_t more);
-/* Appends whole lines, on a line of their own; sync: durable when it answers 0.  Nothing of them
- * stands there otherwise. */
+/* Appends whole lines, on a line of their own; sync: durable when it answers 0.  Otherwise nothing
+ * of them is in the file. */
 int dead_letter_append(int agent_fd, struct span lines, bool sync, struct error *error);
-/* When the cursor that counts them could not be stored, still under the same lock: takes the last
- * `len` bytes away again, which are what was appended.  -1: they stay. */
+/* When the cursor that counts them could not be stored, still under the same lock: removes the last
+ * `len` bytes again, which are what was appended.  -1: they stay. */
 int dead_letter_take_back(int agent_fd, size_t len);
 
 /* The distinct ids, sorted.  Zero it first. */
@@ -49,7 +50,7 @@ void dead_letter_ids_fini(struct dead_letter_ids *ids);
 int dead_letter_each(int agent_fd,
                      int (*each)(void *ctx, const unsigned char id[16], struct span line),
                      void *ctx, struct error *error);
-/* Takes the letters of these ids away; the file goes with the last of them. */
+/* Removes the letters of these ids; the file goes with the last of them. */
 int dead_letter_remove(int agent_fd, const struct dead_letter_ids *ids, bool sync,
                        struct error *error);
 

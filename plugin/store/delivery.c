@@ -1,4 +1,4 @@
-/* delivery.c - what an operator decides about events.
+/* delivery.c - an operator's decisions about events.
  *
  * SPDX-License-Identifier: Apache-2.0
  *
@@ -30,14 +30,14 @@ struct operation {
   bool dead_only; /* send again for the sake of the dead letters */
   uint64_t count;
   struct error *error;
-  struct error first_error; /* of the agents that could not be dealt with */
+  struct error first_error; /* of the agents that could not be handled */
   bool failed, ended;       /* one of them; the host ended the output */
   int (*deal_with)(struct operation *operation, const char *name);
   kaizen_sink sink;
   void *sink_ctx;
 };
 
-/* Where the cursor is to go, and what is known of the lines around it. */
+/* Where the cursor moves to, and what is known of the lines around it. */
 struct aim {
   uint64_t marked; /* this many marked lines stay before it */
   struct cursor_target target;
@@ -60,8 +60,8 @@ static int busy(struct error *error) {
   return error_set(error, KAIZEN_E_BUSY, "the agent's log is busy; try again");
 }
 
-/* Makes .state this tree's own, with what it brought along held.  A tree may have been copied since
- * anybody wrote here. */
+/* Makes .state this tree's own, with the events it was copied with held back.  The tree may have
+ * been copied since anybody wrote here. */
 static int claim(const struct operation *operation, const char *name, struct outbox *outbox) {
   struct error *error = operation->error;
   struct agent_view_limits limits;
@@ -116,9 +116,9 @@ static int open_agent(const struct operation *operation, const char *name, struc
   return result == OUTBOX_BUSY || result == OUTBOX_GONE ? busy(operation->error) : -1;
 }
 
-/* The marks whose time may reach to `since` are the first `*count`: up to the one before the oldest
- * that is later, because a clock that was wrong in between may have set any of them.  False: the
- * ring does not go back that far. */
+/* The marks whose time may reach back to `since` are the first `*count`: up to the one before the
+ * oldest later mark, because a wrong clock may have set any of them.  False: the ring does not go
+ * back that far. */
 static bool relevant_marks(const struct cursor *cursor, int64_t since_unix_ns, uint32_t *count) {
   uint32_t k = 0;
 
@@ -163,7 +163,7 @@ static int find_since(const struct operation *operation, const struct outbox *ou
   return count > 0 && result < 0 ? -1 : 0;
 }
 
-/* Held events stay so, unless it was said that all are to be sent. */
+/* Events held back stay so, unless all are to be sent. */
 static void keep_held(const struct cursor *cursor, struct aim *aim) {
   uint64_t held_until = cursor->held_from_marked + cursor->held_count;
 
@@ -171,7 +171,7 @@ static void keep_held(const struct cursor *cursor, struct aim *aim) {
     aim->marked = held_until;
 }
 
-/* After how many marked lines the first dead letter stands. */
+/* How many marked lines are before the first dead letter. */
 static int find_first_dead(const struct outbox *outbox, const struct dead_letter_ids *dead,
                            struct aim *aim, struct error *error) {
   struct line_reader reader;
@@ -188,7 +188,7 @@ static int find_first_dead(const struct outbox *outbox, const struct dead_letter
   return result < 0 ? -1 : 0;
 }
 
-/* Collects what the cursor says when it has moved, of the lines up to it as it is. */
+/* Collects what the cursor will say after the move, from the lines up to where it is now. */
 static int survey(const struct outbox *outbox, const struct cursor *cursor,
                   const struct dead_letter_ids *dead, struct aim *aim, struct error *error) {
   struct line_reader reader;
@@ -307,7 +307,7 @@ static int assume_agent(struct operation *operation, const char *name) {
   return result;
 }
 
-/* An agent that cannot be dealt with hides no other: what can be done is done, and then told. */
+/* An agent that cannot be handled hides no other: the rest is done, and then it is reported. */
 static int visit_agent(void *ctx, const char *name) {
   struct operation *operation = ctx;
 

@@ -1,4 +1,4 @@
-/* delivery.h - what an operator decides about events: send again, take as sent, retry dead letters.
+/* delivery.h - an operator's decisions about events: send again, count as sent, retry dead letters.
  *
  * SPDX-License-Identifier: Apache-2.0
  *
@@ -12,8 +12,8 @@
 #include "base/error.h"
 #include "store/project.h"
 
-/* As kaizen.delivery/1.  0 or -1 with *error, the first one: the other agents have been dealt with
- * then, and *count is right as far as it goes. */
+/* As kaizen.delivery/1.  0 or -1 with the first *error: the other agents have been handled then,
+ * and *count counts them. */
 int delivery_resend(const struct project *project, int64_t since_unix_ns, int64_t lock_timeout_ms,
                     uint64_t *count, struct error *error);
 int delivery_assume_sent(const struct project *project, int64_t lock_timeout_ms, uint64_t *count,

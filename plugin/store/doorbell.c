@@ -1,4 +1,4 @@
-/* doorbell.c - how the process that publishes hears of what others committed.
+/* doorbell.c - how the process that publishes learns what others committed.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "store/doorbell.h"
@@ -17,7 +17,7 @@
 #define DOORBELL_FILE ".doorbell"
 #define FULL_BYTES                                                                                 \
   (64 << 10) /* nobody listens, or the listener is about to cut it: it will look at every agent */
-#define KEEP_PERCENT 75 /* the rest is for those who record */
+#define KEEP_PERCENT 75 /* the rest is for recorders */
 #define LOOK_AGAIN_NS INT64_C(1000000000)
 #define TRUST_LOOK_NS INT64_C(1000000) /* so that a burst pays for one look */
 

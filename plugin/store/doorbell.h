@@ -1,11 +1,11 @@
-/* doorbell.h - `.kaizen/metrics/.doorbell`: how the process that publishes hears of what others
+/* doorbell.h - `.kaizen/metrics/.doorbell`: how the process that publishes learns what others
  * committed.
  *
  * SPDX-License-Identifier: Apache-2.0
  *
  * Agents' names, a line each, appended by each that commits or moves a cursor and read by the one
  * publisher.  A hint: the publisher also looks at every agent now and then, so a ring may be lost,
- * but not spell anything that is not there. */
+ * but two rings must never mix into a name that nobody rang. */
 #ifndef KAIZEN_DOORBELL_H
 #define KAIZEN_DOORBELL_H
 
@@ -40,7 +40,7 @@ struct doorbell {     /* the listener's end */
 };
 void doorbell_init(struct doorbell *doorbell);
 void doorbell_close(struct doorbell *doorbell);
-/* Closes it until the next call, and knows then what it has heard. */
+/* Closes it until the next call, and remembers how far it has read. */
 void doorbell_pause(struct doorbell *doorbell);
 /* Calls `each` with the names rung since the last call, legal ones only.  True when some may be
  * missing: look at every agent. */

@@ -1,4 +1,5 @@
-/* dropped_names.c - how the records that a rewrite leaves out may be called by their amendments.
+/* dropped_names.c - the names by which amendments may refer to the records that a rewrite leaves
+ * out.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "store/dropped_names.h"

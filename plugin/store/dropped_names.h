@@ -1,8 +1,9 @@
-/* dropped_names.h - how the records that a rewrite leaves out may be called by their amendments.
+/* dropped_names.h - the names by which amendments may refer to the records that a rewrite leaves
+ * out.
  *
  * SPDX-License-Identifier: Apache-2.0
  *
- * Hashes only: two names out of 2^64 that are taken for one cost an amendment its place. */
+ * Only hashes are kept: if two names had the same 64-bit hash, an amendment would be lost. */
 #ifndef KAIZEN_DROPPED_NAMES_H
 #define KAIZEN_DROPPED_NAMES_H
 

@@ -1,4 +1,4 @@
-/* key_pages.c - the table of an index: where each idempotency key stands in the log, by pages.
+/* key_pages.c - the table of an index: where each idempotency key is in the log, in pages.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "store/key_pages.h"
@@ -51,7 +51,7 @@ static uint64_t page_offset(uint64_t page) {
   return KEY_PAGES_AT + page * PAGE;
 }
 
-/* A sum, so that its terms need not wait for each other: it is taken at every look-up. */
+/* A sum, because its terms can be computed in parallel: it is needed at every look-up. */
 static uint64_t sum_of(const struct key_pages *pages, uint64_t number, const struct page *page) {
   uint64_t sum = pages->seed ^ (SUM_HASH * (number + 1) + page->count);
   size_t i;
@@ -108,7 +108,7 @@ void key_pages_forget_kept(struct key_pages *pages) {
   pages->kept = NULL;
 }
 
-/* The page where it is kept; NULL where it is not, and *place then is the one for it. */
+/* The page when it is kept; NULL when it is not, and *place is then the one for it. */
 static struct kept_page *kept_page(struct key_pages_kept *kept, uint64_t number, size_t *place) {
   for (*place = (size_t)number & kept->mask; kept->places[*place] != NOT_KEPT;
        *place = (*place + 1) & kept->mask)
@@ -196,7 +196,7 @@ int key_pages_add(struct key_pages *pages, uint64_t hash, uint64_t offset, struc
 
 /* ---- a larger table -------------------------------------------------------------------------- */
 
-/* Deals the entries of a page out to two of the new file. */
+/* Distributes the entries of a page to two pages of the new file. */
 static void deal_out(const struct page *from, unsigned bits, struct page to[2]) {
   size_t i;
 

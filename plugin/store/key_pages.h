@@ -1,12 +1,12 @@
-/* key_pages.h - the table of an index: where each idempotency key stands in the log, by pages.
+/* key_pages.h - the table of an index: where each idempotency key is in the log, in pages.
  *
  * SPDX-License-Identifier: Apache-2.0
  *
  * Pages of 1024 bytes: 63 {hash, offset} entries and their checksum; a key belongs to the page that
- * its hash's leading bits name, and a full page asks for a table of twice as many. An entry is only
- * a hint: the line it points at decides, so entries may be ahead of what the index says of itself,
- * and stale ones do no harm. Read and written with pread and pwrite, never mapped: a truncated
- * mapping would raise SIGBUS in the host. Under the agent's exclusive lock. */
+ * its hash's leading bits name, and when a page is full the table doubles. An entry is only a hint:
+ * the line it points at decides, so entries may be ahead of what the index says of itself, and
+ * stale ones do no harm. Read and written with pread and pwrite, never mapped: a truncated mapping
+ * would raise SIGBUS in the host. Under the agent's exclusive lock. */
 #ifndef KAIZEN_KEY_PAGES_H
 #define KAIZEN_KEY_PAGES_H
 

@@ -43,13 +43,13 @@ int open_span_each(int agent_fd, int (*each)(void *ctx, const char *token), void
                    struct error *error);
 
 /* Whether its process is gone, so that nobody will record its end any more; `own` is the asking
- * process.  Where that cannot be told (another pid namespace), after a day. */
+ * process.  Where that is unknown (another pid namespace): whether a day has passed. */
 bool open_span_is_lost(const struct open_span *span, const struct process_identity *own);
-/* Nanoseconds since it began, -1 when that cannot be told: it began before this boot. */
+/* Nanoseconds since it began, -1 when that is unknown: it began before this boot. */
 int64_t open_span_elapsed_ns(const struct open_span *span, const struct process_identity *own);
 
-/* Of a file that cannot be understood: is it older than a day?  A process that died while it made
- * the file left it; its run never began. */
+/* Of a file that cannot be understood: is it older than a day?  Then a process died while it made
+ * the file; its run never began. */
 bool open_span_is_scrap(int agent_fd, const char token[UUID_TEXT_SIZE]);
 
 #endif

@@ -163,8 +163,8 @@ void outbox_read_from(const struct outbox *outbox, uint64_t offset, struct line_
                    outbox->committed_end > offset ? outbox->committed_end : offset);
 }
 
-/* Most lines of most logs are not marked: found out without reading them as JSON.  A name may be
- * spelt with escapes. */
+/* Most lines of most logs are not marked: this finds out without reading them as JSON.  A name may
+ * be spelt with escapes. */
 static bool may_be_marked(struct span text) {
   return memmem(text.ptr, text.len, "event_id", 8) != NULL ||
          memmem(text.ptr, text.len, "\\u", 2) != NULL;

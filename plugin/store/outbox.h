@@ -1,5 +1,5 @@
-/* outbox.h - one agent's log as the outbox: its committed bytes, its marked lines, where the cursor
- * stands.
+/* outbox.h - one agent's log as the outbox: its committed bytes, its marked lines, and where the
+ * cursor is.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KAIZEN_OUTBOX_H
@@ -36,18 +36,18 @@ void outbox_close(struct outbox *outbox); /* also of one that is zeroed or close
 
 enum outbox_looked {
   OUTBOX_SEEN = 0,
-  OUTBOX_BUSY = 1,  /* the lock was not had by the deadline */
+  OUTBOX_BUSY = 1,  /* the lock was not free by the deadline */
   OUTBOX_EMPTY = 2, /* no log */
   OUTBOX_GONE = 3,  /* the folder or its lock was removed: close and open */
 };
 /* What is committed at this moment: takes the shared lock, finds the log by its name, reads its
- * size; `state`, unless NULL, as it then is, *has_state false when there is none that can be
- * trusted.  enum outbox_looked, or -1 with *error. */
+ * size; `state`, unless NULL, is what it is at that moment; *has_state is false when there is none
+ * that can be trusted.  enum outbox_looked, or -1 with *error. */
 int outbox_look(struct outbox *outbox, int64_t deadline_ns, struct agent_state *state,
                 bool *has_state, struct error *error);
 /* Takes the exclusive lock, to be released by agent_lock_release(&outbox->lock), and loads the
- * state.  As outbox_look(), but also OUTBOX_EMPTY without a state, and the log stays the one that
- * is open; *same_log says whether its name still means it. */
+ * state.  As outbox_look(), but also OUTBOX_EMPTY without a state, and the open log stays open;
+ * *same_log says whether it is still the one of that name. */
 int outbox_lock_state(struct outbox *outbox, int64_t deadline_ns, struct agent_state *state,
                       bool *same_log, struct error *error);
 /* Writes the state of the tree with id `from` under the id `to`; one of another tree is left.  As
@@ -71,7 +71,7 @@ int outbox_read_line(const struct outbox *outbox, uint64_t begin, const unsigned
 int outbox_line_ends_at(const struct outbox *outbox, uint64_t end, const unsigned char id[16],
                         struct error *error);
 
-/* Where the newest of the cursor's ids that the log still holds stands; *search says. */
+/* Finds the newest of the cursor's ids that the log still holds, into *search. */
 int outbox_find(const struct outbox *outbox, const struct agent_state *state,
                 struct cursor_search *search, struct error *error);
 

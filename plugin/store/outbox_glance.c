@@ -1,4 +1,4 @@
-/* outbox_glance.c - what can be told of an agent's events without its lock.
+/* outbox_glance.c - what can be seen of an agent's events without its lock.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "store/outbox_glance.h"
@@ -16,7 +16,7 @@
 #include "store/agent_log.h"
 #include "store/outbox.h"
 
-/* What of a file changes when it is written, replaced or removed; zeroed: there is none. */
+/* What changes about a file when it is written, replaced or removed; zeroed: there is none. */
 struct face {
   uint64_t device, inode, size;
   int64_t modified_s, modified_ns;
@@ -79,7 +79,7 @@ bool outbox_glance_is_through(const struct project *project, const char *agent,
     return cursor->marked == 0;
   if (project_agent_folder(project, agent, false, &outbox.agent_fd, NULL) != 0)
     return false;
-  /* lines taken out by another program may leave a log that is as long as the cursor says */
+  /* another program may remove lines and leave a log that is as long as the cursor says */
   if (directory_open_file(outbox.agent_fd, AGENT_LOG_FILE, O_RDONLY, &outbox.log_fd, NULL) == 0) {
     through = outbox_line_ends_at(&outbox, cursor->end, cursor_line_id(cursor), NULL) == 0;
     (void)close(outbox.log_fd);

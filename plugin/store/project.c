@@ -195,8 +195,8 @@ static int refuse_unshared(const char *name, uid_t owner, struct error *error) {
                    name, (long)owner);
 }
 
-/* A folder below the root is shared by the group, or it is not: as the setting `owner` says.  With
- * `makes` one of ours is opened to the group. */
+/* Checks that a folder below the root is shared by the group exactly when the setting `owner` says
+ * so.  With `makes` a folder of ours is opened to the group. */
 static int check_sharing(const struct project *project, const char *name, int fd, bool makes,
                          struct error *error) {
   struct stat status;
@@ -219,12 +219,12 @@ static int check_sharing(const struct project *project, const char *name, int fd
 }
 
 /* In a project of a group another user may have made the folder a moment ago, and not yet shared
- * it: it is tried again as long as the folder is that young. */
+ * it: try again while the folder is that new. */
 static int make_folder(const struct project *project, int parent_fd, const char *name, bool *made,
                        int *fd, struct error *error) {
   enum { TRIES = 400, TRIES_OF_OTHERS = 20, PAUSE_NS = 5000000, YOUNG_S = 2 };
   struct stat status;
-  int others = 0; /* refusals for another cause, or for one that was gone a moment later */
+  int others = 0; /* refusals with another cause, or with one that was gone a moment later */
 
   for (int i = 0; directory_make_folder(parent_fd, name, made, fd, error) != 0; i++) {
     bool is_unshared = project->of_group &&
@@ -279,8 +279,8 @@ static int open_folder(const struct project *project, const char *path, bool mak
 }
 
 /* Keeps the new folder out of the user's repository.  Made together with the folder and never
- * again: who deletes it wants the metrics in git.  Where it cannot be made the folder goes, too,
- * so that the next call makes both. */
+ * again: a user who deletes it wants the metrics in git.  When it cannot be made the folder is
+ * removed, too, so that the next call makes both. */
 static int ignore_in_git(const struct project *project, int kaizen_fd, int metrics_fd,
                          struct error *error) {
   int fd;
@@ -358,7 +358,7 @@ static int compare_names(const void *a, const void *b) {
 
 typedef char agent_name[AGENT_NAME_MAX + 1];
 
-/* What cannot be looked at counts: opening it tells why. */
+/* What cannot be looked at counts: opening it will say why. */
 static bool is_agent_entry(int metrics_fd, const struct dirent *entry) {
   struct stat status;
 

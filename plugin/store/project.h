@@ -36,8 +36,8 @@ int project_open_for_group(struct project *project, const char *root, bool allow
 /* The same for a process that only reads: of any owner, writable or not. */
 int project_open_to_read(struct project *project, const char *root, struct error *error);
 void project_close(struct project *project);
-/* Another one of the same folder, by the same descriptor, which the last one closes.  -1: out of
- * memory. */
+/* Another object of the same folder, with the same descriptor, which the last one closes.  -1: out
+ * of memory. */
 int project_share(const struct project *project, struct project *copy);
 
 /* .kaizen/metrics: 0 with *fd to be closed by the caller, 1 when it is not there (create false),
@@ -50,8 +50,8 @@ int project_agent_folder(const struct project *project, const char *agent, bool 
 /* Removes it again where nothing is in it. */
 void project_drop_agent_folder(const struct project *project, const char *agent);
 /* Calls `each` with every legal agent name that has a folder, until it answers non-zero (returned).
- * -1 with *error: not all of them could be found out.  Sorted when `sorted`.  A symbolic link to a
- * folder is named, too: it is refused when it is opened, and so does not go unseen. */
+ * -1 with *error: not all of them could be found.  Sorted when `sorted`.  A symbolic link to a
+ * folder is named, too, and refused when it is opened, so that it does not go unnoticed. */
 int project_each_agent(const struct project *project, bool sorted,
                        int (*each)(void *ctx, const char *agent), void *ctx, struct error *error);
 

@@ -23,8 +23,8 @@
 #define IDENTITY_TEXT_MAX 128
 #define IDENTITY_LOCK_NS INT64_C(2000000000)
 
-/* 1 when the file holds the identity of this very folder, 0 when not, -1 with *error: what cannot
- * be read is not another folder's, and rebuilding it would hold every event. */
+/* 1 when the file holds the identity of this very folder, 0 when not, -1 with *error: a file that
+ * cannot be read need not be another folder's, and rebuilding it would hold back every event. */
 static int read_identity(int fd, const struct os_files_mark *mark,
                          unsigned char id[PROJECT_ID_SIZE], struct error *error) {
   char text[IDENTITY_TEXT_MAX + 1], id_text[UUID_TEXT_SIZE];
@@ -41,7 +41,7 @@ static int read_identity(int fd, const struct os_files_mark *mark,
     return 0;
   if (found.inode != mark->inode)
     return 0;
-  /* a process that may not ask for the birth still knows the folder that another one marked */
+  /* a process that may not read the birth time still recognises a folder that another one marked */
   if (found.birth_ns != mark->birth_ns && found.birth_ns != 0 && mark->birth_ns != 0)
     return 0;
   uuid_pack(id_text, id);
@@ -78,7 +78,7 @@ static int lock_identity(int fd, struct error *error) {
   return result < 0 ? error_set_errno(error, KAIZEN_E_IO, errno, IDENTITY_FILE ": flock") : 0;
 }
 
-/* With `known`, that is written where the file holds none; else a new one. */
+/* Where the file holds no valid identity, writes `known` when that is given, else a new one. */
 static int find_or_write_identity(const struct project *project,
                                   const unsigned char known_id[PROJECT_ID_SIZE],
                                   unsigned char id[PROJECT_ID_SIZE], struct error *error) {

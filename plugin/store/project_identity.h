@@ -12,8 +12,8 @@
  * that names another id belongs to the original.  -1 with *error. */
 int project_identity(const struct project *project, unsigned char id[PROJECT_ID_SIZE],
                      struct error *error);
-/* The same, but where the file holds none, `known_id` is written: by who knows that the folder is
- * still the one that had it. */
+/* The same, but where the file holds none, `known_id` is written: for a caller that knows that the
+ * folder is still the one that had it. */
 int project_identity_restore(const struct project *project,
                              const unsigned char known_id[PROJECT_ID_SIZE],
                              unsigned char id[PROJECT_ID_SIZE], struct error *error);

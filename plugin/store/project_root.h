@@ -8,10 +8,12 @@
 
 #include "base/error.h"
 
-/* -1 with *error when it was removed: what is not found there is unknown then, and not none. */
+/* -1 with *error when it was removed: then what is not found there counts as unknown, not as
+ * none. */
 int project_root_check(int root_fd, const char *root, struct error *error);
 /* Is the open root still the folder of that name?  When it was moved, and perhaps another made
- * there, records go to where it is now.  True also when it was removed: every call then says so. */
+ * there, records go to where it is now.  True also when it was removed: every call then reports
+ * that. */
 bool project_root_is_in_place(int root_fd, const char *root);
 
 #endif

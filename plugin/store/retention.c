@@ -1,4 +1,4 @@
-/* retention.c - takes expired lines out of an agent's log.
+/* retention.c - removes expired lines from an agent's log.
  *
  * SPDX-License-Identifier: Apache-2.0
  *
@@ -29,7 +29,7 @@
 #define WORTH_IT 16 /* at least one part in so many must have expired */
 #define INDEX_FOLDER ".index.new"
 #define TAIL_BYTES (64u << 10) /* copied under the lock */
-#define ROUNDS_MAX 8           /* with those who record faster than it is copied */
+#define ROUNDS_MAX 8           /* while others record faster than it is copied */
 
 struct prune {
   struct agent agent;
@@ -54,8 +54,8 @@ static int acquire(struct prune *prune, struct error *error) {
   return result == 1 ? error_set(error, KAIZEN_E_BUSY, "the lock was not free") : result;
 }
 
-/* What the retention clock begins with: the log's first record, or its file's birth when that is
- * later and the wall clock has reached it. */
+/* The retention clock's first value: the time of the log's first record, or the birth of its file
+ * when that is later and the wall clock has reached it. */
 static int64_t log_begin_s(const struct agent *agent, int64_t wall_s) {
   struct os_files_mark mark = {0};
   int64_t born_s;
@@ -66,7 +66,7 @@ static int64_t log_begin_s(const struct agent *agent, int64_t wall_s) {
   return born_s > agent->fold.oldest_s ? born_s : agent->fold.oldest_s;
 }
 
-/* Lock held.  1 when it is time; the day then is taken, so that no other process prunes too. */
+/* Lock held.  1 when it is time; then this process claims the day, so that no other prunes too. */
 static int take_the_day(struct prune *prune, struct error *error) {
   const struct retention_look *look = prune->look;
   struct agent *agent = &prune->agent;
@@ -84,7 +84,7 @@ static int take_the_day(struct prune *prune, struct error *error) {
   return due && agent->fold.oldest_s < look->wall_s - prune->retention_days * RETENTION_CLOCK_DAY_S;
 }
 
-/* 0, or -1 with *error when nobody waits for it any more. */
+/* 0, or -1 with *error when it was told to give up. */
 static int go_on(const struct prune *prune, struct error *error) {
   if (prune->give_up && atomic_load(prune->give_up))
     return error_set(error, KAIZEN_E_BUSY, "the instance is ending; it is tried again in a day");
@@ -100,7 +100,7 @@ static bool amends_a_dropped_one(const struct prune *prune, const struct line *l
          dropped_names_has(&prune->dropped, amendment.amends);
 }
 
-/* The cursor's own line stays: it is how the cursor is found again. */
+/* The cursor's own line stays: it is needed to find the cursor again. */
 static bool is_expired(const struct prune *prune, const struct line *line,
                        const struct record *record) {
   if (record->timestamp_s < 0 || record->timestamp_s >= prune->cutoff_s ||
@@ -127,8 +127,8 @@ static int leave_out(void *ctx, const struct line *line, const struct record *re
   return 1;
 }
 
-/* One pass: how far the log's own days take the clock, and where the protected lines begin, by the
- * ids in .state (its offsets are hints only). */
+/* One pass: how far the log's own days move the clock, and where the protected lines begin, by the
+ * ids in .state (its offsets are only hints). */
 static int survey(struct prune *prune, struct error *error) {
   static const unsigned char zero[16];
   const struct cursor *cursor = &prune->state.cursor;
@@ -189,8 +189,8 @@ static int is_worth_it(struct prune *prune, struct error *error) {
          (expired <= records / 2 || retention_clock_is_sure(&prune->state.retention));
 }
 
-/* Lock held again: is the log still the one that was copied, up to where it was, and what may go
- * still what may go? */
+/* Lock held again: is the log up to that place still the one that was copied, and may the same
+ * lines still be removed? */
 static int check_unchanged(struct prune *prune, ino_t inode, const struct log_anchor *copied,
                            struct error *error) {
   struct agent *agent = &prune->agent;
@@ -206,7 +206,7 @@ static int check_unchanged(struct prune *prune, ino_t inode, const struct log_an
   if (agent_state_load(agent->fd, &state, &damaged, error) != 0 ||
       state.cursor.epoch != prune->state.cursor.epoch)
     return error_set(error, KAIZEN_E_BUSY, "events were made pending again in the meantime");
-  /* the days that moved the clock go with their lines */
+  /* the days that moved the clock are removed with their lines */
   clock = &state.retention;
   if (clock->clock_s >= prune->state.retention.clock_s)
     return 0;
@@ -223,7 +223,7 @@ struct successor {
   uint64_t copied;
 };
 
-/* One that was left by a killed process is taken over. */
+/* A folder that a killed process left is used again. */
 static int open_folder(struct successor *next, struct error *error) {
   const struct agent *agent = next->rewrite.agent;
   bool made;
@@ -279,13 +279,13 @@ static int approach(struct prune *prune, struct successor *next, ino_t inode, st
     if (result != 0 || copy_up_to(next, end, error) != 0)
       return -1;
     copied = reached;
-    /* most of it is on disk before anybody waits for the rest */
+    /* puts most of it on disk before anybody waits for the rest */
     if (fdatasync(next->rewrite.spare_fd) != 0)
       return error_set_errno(error, KAIZEN_E_IO, errno, "the new log: cannot sync");
   }
 }
 
-/* Lock held: what came meanwhile, and the change of names. */
+/* Lock held: copies what came meanwhile, and exchanges the names. */
 static int take_place(struct prune *prune, struct successor *next, struct error *error) {
   struct agent *agent = &prune->agent;
 

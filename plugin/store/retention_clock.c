@@ -7,7 +7,7 @@
 
 #define DAY_S RETENTION_CLOCK_DAY_S
 #define APART_S INT64_C(3600) /* of two clocks that agree on how much time has passed */
-#define AWAY_S (30 * DAY_S)   /* longer than that nobody believes to have been switched off */
+#define AWAY_S (30 * DAY_S)   /* a machine is not believed to have been off for longer */
 #define DAYS_PER_DAY 2
 #define GAP_DAYS 14
 #define DAYS_SEEN ((int64_t)sizeof((struct retention_clock_days *)0)->seen * 8)
@@ -44,13 +44,13 @@ bool retention_clock_look(struct retention_clock *clock, const struct retention_
   same_boot = look->boot != 0 && look->boot == clock->boot && look->boot_s >= clock->boot_s;
   believed = !first && agrees(clock, look, same_boot);
   clock->looks = believed ? clock->looks + (clock->looks < RETENTION_CLOCK_SURE) : 1;
-  /* what the looks before this one said, so that it takes another look to believe this one */
+  /* what the looks before this one suggest: so one more look is needed to believe this one */
   if (retention_clock_is_sure(clock) && clock->clock_s < clock->read_s)
     clock->clock_s = clock->read_s;
   if (same_boot && passed_s > 0)
     clock->clock_s += smaller(passed_s, look->boot_s - clock->boot_s);
   if (clock->clock_s == 0 || clock->clock_s > look->wall_s + DAY_S)
-    clock->clock_s = begin_s; /* one of the two is wrong: the log tells how far time has come */
+    clock->clock_s = begin_s; /* one of the two is wrong: the log shows how far time has come */
   clock->read_s = look->wall_s;
   clock->boot_s = look->boot_s;
   clock->boot = look->boot;

@@ -33,10 +33,9 @@ static int refuse_busy(struct error *error) {
   return error_set(error, KAIZEN_E_BUSY, "another process is rewriting the log");
 }
 
-/* The file is locked as long as it is written: of two processes that rewrite at the same time,
- * which may be since the copying is done without the agent's lock, one would put the other's
- * half-written file in place.  1: it was renamed before it was locked; what stands under its name
- * is another. */
+/* The file is locked as long as it is written: the copying is done without the agent's lock, so two
+ * processes may rewrite at the same time, and one would put the other's half-written file in place.
+ * 1: it was renamed before it was locked; the file of that name is another. */
 static int open_spare(int agent_fd, int *fd, struct error *error) {
   struct stat held, named;
   int result = directory_open_file(agent_fd, SPARE_FILE, O_RDWR | O_CREAT, fd, error);
@@ -162,8 +161,8 @@ int rewrite_copy(struct rewrite *rewrite, uint64_t from, uint64_t to, struct err
   return result < 0 ? -1 : write_out(rewrite, 0, error);
 }
 
-/* Where the cursor cannot follow it stays as it is: its ids find it in any case, and the numbers
- * are then taken from the log. */
+/* When the cursor cannot follow it stays as it is: its ids find it in any case, and the counts then
+ * come from the log. */
 static void store_state(const struct rewrite *rewrite) {
   int agent_fd = rewrite->agent->fd;
   struct agent_state current;

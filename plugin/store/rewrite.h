@@ -30,14 +30,15 @@ struct rewrite {
   int spare_fd;
   struct buffer out;
   uint64_t new_size;
-  struct cursor_trail trail; /* where the cursor comes to stand */
+  struct cursor_trail trail; /* where the cursor will be */
   struct dead_letter_ids letters;
 };
 
 /* The caller has filled agent, state, has_state, sync, leave_out and ctx.  0 or -1 with *error. */
 int rewrite_begin(struct rewrite *rewrite, struct error *error);
 int rewrite_copy(struct rewrite *rewrite, uint64_t from, uint64_t to, struct error *error);
-/* Lock held, everything copied: durable, renamed, and .state told where its lines went. */
+/* Lock held, everything copied: makes it durable, renames it, and writes the new offsets into
+ * .state. */
 int rewrite_finish(struct rewrite *rewrite, struct error *error);
 /* In any case at the end: frees, and removes a file that was not finished. */
 void rewrite_end(struct rewrite *rewrite);

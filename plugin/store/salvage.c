@@ -1,4 +1,4 @@
-/* salvage.c - lines that are not records taken out of an agent's log, saved first.
+/* salvage.c - removes lines that are not records from an agent's log, and saves them first.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "store/salvage.h"
@@ -118,7 +118,8 @@ static int acquire(struct agent *agent, int64_t lock_timeout_ms, struct error *e
   return result == 1 ? error_set(error, KAIZEN_E_BUSY, "the agent's lock was not free") : result;
 }
 
-/* Folds the whole log again: the checkpoint is derived, and may be wrong in a way no checksum sees.
+/* Folds the whole log again: the checkpoint is derived, and may be wrong in a way that no checksum
+ * shows.
  */
 static int acquire_anew(struct agent *agent, int64_t lock_timeout_ms, struct error *error) {
   if (acquire(agent, lock_timeout_ms, error) != 0)

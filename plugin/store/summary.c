@@ -1,4 +1,4 @@
-/* summary.c - summary.json: what the fold says, as its readers expect it.
+/* summary.c - summary.json: the fold, in the form that readers expect.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "store/summary.h"
@@ -22,7 +22,7 @@
 #define MEMBERS 6
 #define TREND_THRESHOLD 0.05
 
-/* A foreign log may hold numbers whose sum overflows; JSON has no infinity to say so with. */
+/* A foreign log may hold numbers whose sum overflows; JSON cannot express infinity. */
 static double finite_or_bound(double value) {
   if (isnan(value))
     return 0.0;

@@ -1,4 +1,4 @@
-/* summary.h - summary.json: what the fold says, as its readers expect it.
+/* summary.h - summary.json: the fold, in the form that readers expect.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KAIZEN_SUMMARY_H
@@ -27,11 +27,11 @@ double summary_average_quality(const struct fold *fold);
 /* The document: two spaces of indent, a newline at its end. */
 void summary_append_json(const struct summary *summary, struct buffer *out);
 const char *summary_trend_name(int32_t trend);
-/* Puts `text` in the place of summary.json in one step: a reader sees the whole old or the whole
- * new document.  `shared`: the agent's folder is shared by a group, and so is the document. */
+/* Replaces summary.json with `text` in one step: a reader sees the whole old or the whole new
+ * document.  `shared`: the agent's folder is shared by a group, and so is the document. */
 int summary_replace(int agent_fd, bool shared, struct span text, struct error *error);
-/* "ok", or what is wrong with a document; by value, so that one another program wrote in its own
- * layout passes. */
+/* "ok", or what is wrong with a document; compared by value, so that a document in another
+ * program's layout passes. */
 const char *summary_compare(struct span text, const struct summary *summary);
 
 #endif

@@ -1,4 +1,4 @@
-/* verify.c - an agent's log against everything derived from it.
+/* verify.c - compares an agent's log with everything derived from it.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "store/verify.h"
@@ -38,7 +38,7 @@ struct recount {
   struct buffer bad_lines; /* JSON objects, comma between them */
   uint64_t bad_line_count, line_number;
   bool torn_tail;
-  bool checkpoint_met, checkpoint_right; /* its anchor; its fold as of there */
+  bool checkpoint_met, checkpoint_right; /* its anchor was found; its fold was right there */
   struct cursor_search search;           /* for the cursor's line, where there is a state */
 };
 
@@ -55,12 +55,12 @@ static void note_bad_line(struct recount *recount, const struct line *line, cons
   buffer_append_text(&recount->bad_lines, "}");
 }
 
-/* What the agent's folder held at a moment when nobody was writing: the log is read afterwards, and
- * holds nobody up. */
+/* What the agent's folder held at a moment when nobody was writing.  The log is read afterwards, so
+ * that nobody waits. */
 struct evidence {
   struct agent_log log;
   uint64_t size;
-  /* 0 read, 1 there is none, -1 there is one that cannot be read */
+  /* 0 read, 1 there is none, -1 it cannot be read */
   int checkpoint_found, state_found;
   struct log_anchor anchor;
   struct fold fold; /* the checkpoint's */
@@ -87,7 +87,7 @@ static void compare_checkpoint(struct recount *recount, const struct evidence *e
   recount->checkpoint_right = same_fold(&recount->fold, &evidence->fold);
 }
 
-/* Up to where the events of the log are done with. */
+/* Finds up to where the events of the log are done. */
 static void follow_cursor(struct recount *recount, const struct evidence *evidence,
                           const struct record *record, uint64_t end) {
   unsigned char id[16];
@@ -148,8 +148,9 @@ static const char *judge_checkpoint(const struct evidence *evidence,
   return recount->checkpoint_right ? "ok" : "disagrees with the log";
 }
 
-/* A log that was rewritten is followed by its publisher, as long as it tells what was sent; in one
- * that was not, the cursor's line stands where it did, after as many events as it counts. */
+/* In a rewritten log the publisher finds its place again, as long as the log shows what was sent.
+ * In one that was not rewritten, the cursor's line is where it was, after as many events as the
+ * cursor counts. */
 static const char *judge_cursor(const struct evidence *evidence, const struct recount *recount) {
   const struct cursor *cursor = &evidence->state.cursor;
   const struct cursor_search *search = &recount->search;

@@ -1,4 +1,4 @@
-/* verify.h - an agent's log against everything derived from it.
+/* verify.h - compares an agent's log with everything derived from it.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KAIZEN_VERIFY_H

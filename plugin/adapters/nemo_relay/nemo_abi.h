@@ -2,10 +2,10 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  *
- * Relay offers its newest host table first and, on NEMO_RELAY_INVALID_ARG, the next older one:
- * 5 (608 bytes in relay 0.9.2), 4, 3, 2 (320 bytes).  All of these begin with the members below.
- * Table 1 lacks the codecs, so that register_subscriber stands elsewhere in it.  Texts are handles
- * of the host's with a length; they may hold NUL bytes. */
+ * Relay offers its newest host table first and, on NEMO_RELAY_INVALID_ARG, the next older one: 5
+ * (608 bytes in relay 0.9.2), 4, 3, 2 (320 bytes).  All of these begin with the members below.
+ * Table 1 lacks the codecs, so that register_subscriber is elsewhere in it.  Texts are handles of
+ * the host's with a length; they may hold NUL bytes. */
 #ifndef KAIZEN_NEMO_ABI_H
 #define KAIZEN_NEMO_ABI_H
 

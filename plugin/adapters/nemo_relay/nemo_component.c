@@ -57,7 +57,7 @@ static void record(struct nemo_component *component, struct nemo_run *run) {
   }
   int32_t code =
       nemo_run_record(run, component->plugin, component->instance, &component->host, &receipt);
-  /* The instance tells of transient failures itself, unless it was never called. */
+  /* The instance reports transient failures itself, unless it was never called. */
   if (code < 0 && (code > KAIZEN_E_BUSY || receipt.reason[0] == '\0'))
     nemo_log_warn(&component->log, NEMO_LOG_REFUSED, "a run of agent %s is not recorded: %s: %s",
                   run->agent, component->plugin->code_name(code), receipt.reason);
@@ -68,7 +68,7 @@ static bool counts_as_run(const struct nemo_component *component, const struct n
          (event->category == NEMO_TURN && component->settings.turns);
 }
 
-/* NULL: no memory, which is told with what it leads to. */
+/* NULL: out of memory, which is reported with its consequence. */
 static struct nemo_run *new_run(struct nemo_component *component, const struct nemo_event *event,
                                 const char *consequence) {
   struct nemo_run *run = calloc(1, sizeof *run);
@@ -110,7 +110,7 @@ static void begin_scope(struct nemo_component *component, const struct nemo_even
     nemo_log_warn(&component->log, NEMO_LOG_NO_MEMORY, "no memory: " FORGOTTEN);
 }
 
-/* What a model or a tool did belongs to the run around it. */
+/* What a model or a tool did belongs to the run that encloses it. */
 static void add_to_owner(struct nemo_run *owner, const struct nemo_event *event) {
   char ignored[NEMO_WORD_SIZE];
 
@@ -120,7 +120,7 @@ static void add_to_owner(struct nemo_run *owner, const struct nemo_event *event)
     owner->tool_errors++;
 }
 
-/* The run that ends with the event, taken out of the table; NULL: it is not one. */
+/* The run that ends with the event, removed from the table; NULL: the event ends no run. */
 static struct nemo_run *take_ended(struct nemo_component *component,
                                    const struct nemo_event *event) {
   struct nemo_scope *scope = nemo_scopes_find(&component->scopes, event->uuid);
@@ -152,7 +152,7 @@ static void end_scope(struct nemo_component *component, const struct nemo_event 
   nemo_scopes_free_run(run);
 }
 
-/* What is still open when the host lets go has no end of its own. */
+/* Runs that are still open when the host closes the component have no end of their own. */
 static void end_open_runs(struct nemo_component *component) {
   struct nemo_run *run;
   uint64_t count = 0;

@@ -16,8 +16,8 @@ struct nemo_component;
  * *reason. */
 int nemo_component_open(const struct nemo_host *host, struct span config, bool starts,
                         struct nemo_component **out, struct nemo_reason *reason);
-/* Hands the component to the host as a subscriber.  Whatever the answer, it is the caller's no
- * longer. */
+/* Hands the component to the host as a subscriber.  Whatever the answer, the caller no longer owns
+ * it. */
 int32_t nemo_component_subscribe(struct nemo_component *component,
                                  struct nemo_relay_context *context);
 /* Ends what nemo_component_open() made, when it was not handed over. */

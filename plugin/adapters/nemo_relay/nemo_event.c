@@ -97,7 +97,7 @@ int nemo_event_read(struct nemo_event *event, struct span text) {
 /* ---- how it ended ---------------------------------------------------------------------------- */
 
 /* What hosts and applications write into `status`.  The last ones are the gateway's: it closed a
- * turn whose end it was not told of. */
+ * turn whose end nobody reported. */
 static const struct {
   const char *word;
   enum nemo_outcome outcome;
@@ -129,7 +129,7 @@ static enum nemo_outcome state_of(struct json_value object) {
   return NEMO_NOT_TOLD;
 }
 
-/* One of the fields is there, and neither null, false, 0 nor an empty text. */
+/* One of the fields is present, and neither null, false, 0 nor an empty text. */
 static bool says_error(struct json_value object) {
   static const char *const names[] = {"error.type", "error_type", "exception.type", "error",
                                       "is_error"};

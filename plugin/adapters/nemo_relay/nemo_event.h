@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: Apache-2.0
  *
  * Events are JSON objects (ATOF 0.1): a scope starts and ends with the same uuid; marks and
- * whatever else comes are not looked at. */
+ * everything else are ignored. */
 #ifndef KAIZEN_NEMO_EVENT_H
 #define KAIZEN_NEMO_EVENT_H
 
@@ -18,7 +18,7 @@ struct nemo_event {
   enum nemo_phase phase; /* NEMO_NO_SCOPE: nothing below is filled */
   enum nemo_category category;
   char uuid[NEMO_ID_SIZE], parent[NEMO_ID_SIZE]; /* the parent's may be "" */
-  int64_t time_ns;                               /* since 1970; 0: not told, or unreadable */
+  int64_t time_ns;                               /* since 1970; 0: not given, or unreadable */
   /* Spans of the event's text; JSON_NULL when it has none.  `data` holds prompts and answers:
    * numbers may be taken from it, texts never. */
   struct json_value name, metadata, profile, data;

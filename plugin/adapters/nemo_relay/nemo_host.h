@@ -1,4 +1,4 @@
-/* nemo_host.h - what the host offered, copied: its functions outlive no assumption of ours.
+/* nemo_host.h - what the host offered, copied: nothing is assumed about how long its table lives.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KAIZEN_NEMO_HOST_H
@@ -11,7 +11,7 @@ enum { NEMO_HOST_VERSION_MAX = 63 };
 
 struct nemo_host {
   struct nemo_relay_table table;           /* the prefix; relay_version is not to be read */
-  char version[NEMO_HOST_VERSION_MAX + 1]; /* "" when the host tells none */
+  char version[NEMO_HOST_VERSION_MAX + 1]; /* "" when the host gives none */
 };
 
 /* Copies the table when it is one of those we know.  -1: refused; the host's last error says why

@@ -47,7 +47,8 @@ static void write_line(const char *line, size_t len) {
   if (sigpending(&pending) != 0 || pthread_sigmask(SIG_BLOCK, &raised, &before) != 0)
     return;
   ssize_t written = write(STDERR_FILENO, line, len);
-  /* What the write raised on this thread is taken away; what was pending before is the host's. */
+  /* A signal that the write raised on this thread is removed; one that was pending before is the
+   * host's. */
   if (written < 0 && (errno == EPIPE || errno == EFBIG) && sigismember(&pending, SIGPIPE) == 0 &&
       sigismember(&pending, SIGXFSZ) == 0)
     while (sigtimedwait(&raised, NULL, &at_once) < 0 && errno == EINTR)

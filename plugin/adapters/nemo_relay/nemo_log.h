@@ -2,7 +2,7 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  *
- * A message never waits: what the descriptor does not take at once is left out. */
+ * A message never waits: what the descriptor does not accept at once is left out. */
 #ifndef KAIZEN_NEMO_LOG_H
 #define KAIZEN_NEMO_LOG_H
 

@@ -15,7 +15,7 @@ int nemo_reason_set(struct nemo_reason *reason, const char *format, ...) {
   va_start(arguments, format);
   (void)vsnprintf(reason->text, sizeof reason->text, format, arguments);
   va_end(arguments);
-  /* A full text may end within a character, which a host in Rust does not take. */
+  /* A full text may end within a character, which a host in Rust does not accept. */
   size_t len = strlen(reason->text);
   while (len > 0 && !utf8_valid((struct span){reason->text, len}))
     len--;

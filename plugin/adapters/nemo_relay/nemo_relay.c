@@ -1,8 +1,9 @@
-/* nemo_relay.c - the plugin as NeMo Relay sees it: the entry point, and what its descriptor names.
+/* nemo_relay.c - the plugin for NeMo Relay: the entry point, and the functions of its descriptor.
  *
  * SPDX-License-Identifier: Apache-2.0
  *
- * Nothing here knows the plugin's inside: this is a host of kaizen_plugin_v1() like any other. */
+ * Nothing here knows the inside of the plugin: this is a host of kaizen_plugin_v1() like any
+ * other. */
 #include "adapters/nemo_relay/nemo_relay.h"
 
 #include <errno.h>

@@ -1,4 +1,4 @@
-/* nemo_run.c - one execution of an agent as the host tells it, and its record.
+/* nemo_run.c - one execution of an agent as the host reports it, and its record.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "adapters/nemo_relay/nemo_run.h"

@@ -1,4 +1,4 @@
-/* nemo_run.h - one execution of an agent as the host tells it, and its record.
+/* nemo_run.h - one execution of an agent as the host reports it, and its record.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KAIZEN_NEMO_RUN_H
@@ -23,7 +23,7 @@ struct nemo_run {
   char traceparent[NEMO_TRACEPARENT_SIZE];
   struct buffer raw_name;   /* as the host gave it, when it was mapped; else empty */
   int64_t start_ns, end_ns; /* the host's times; 0: not known */
-  int64_t seen_ns;          /* when its start came, by a clock that nobody sets */
+  int64_t seen_ns;          /* when its start came, by the monotonic clock */
   int64_t elapsed_ns;       /* < 0: not known */
   struct nemo_usage usage;
   int64_t tool_errors;
@@ -31,8 +31,7 @@ struct nemo_run {
   char error_type[NEMO_WORD_SIZE];
 };
 
-/* Name, session and trace as the event has them; what the run knows already stays.  -1: no
- * memory. */
+/* Takes name, session and trace from the event; what the run already has stays.  -1: no memory. */
 int nemo_run_identify(struct nemo_run *run, const struct nemo_event *event,
                       const struct kaizen_names_1 *names);
 void nemo_run_fini(struct nemo_run *run);

@@ -2,8 +2,8 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  *
- * Not for several threads at once.  When it is full, the oldest scope that is not a run of an agent
- * is forgotten, else the oldest of all: scopes that never end must not keep others out forever. */
+ * One thread at a time.  When it is full, the oldest scope that is not a run of an agent is
+ * dropped, else the oldest of all: scopes that never end must not keep others out forever. */
 #ifndef KAIZEN_NEMO_SCOPES_H
 #define KAIZEN_NEMO_SCOPES_H
 
@@ -30,13 +30,13 @@ struct nemo_scopes {
 struct nemo_scope *nemo_scopes_find(const struct nemo_scopes *scopes, const char *uuid);
 /* The open run that `uuid` is or belongs to, or NULL. */
 struct nemo_run *nemo_scopes_owner(const struct nemo_scopes *scopes, const char *uuid);
-/* Takes `run` (may be NULL) over, also on failure.  0; 1: an older scope was forgotten for it; 2:
+/* Takes `run` (may be NULL) over, also on failure.  0; 1: an older scope was dropped for it; 2:
  * this uuid is open already and stays as it is; -1: no memory. */
 int nemo_scopes_open(struct nemo_scopes *scopes, const struct nemo_event *start,
                      struct nemo_run *run);
-/* Takes the scope out: its run, to be freed by nemo_scopes_free_run(), or NULL. */
+/* Removes the scope; answers its run, to be freed by nemo_scopes_free_run(), or NULL. */
 struct nemo_run *nemo_scopes_close(struct nemo_scopes *scopes, struct nemo_scope *scope);
-/* The oldest open run, taken out as by nemo_scopes_close(); NULL: there is none. */
+/* Removes the oldest open run, as nemo_scopes_close(); NULL: there is none. */
 struct nemo_run *nemo_scopes_close_oldest(struct nemo_scopes *scopes);
 void nemo_scopes_free_run(struct nemo_run *run);
 void nemo_scopes_fini(struct nemo_scopes *scopes);

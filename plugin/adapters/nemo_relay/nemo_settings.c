@@ -27,8 +27,8 @@ static bool is_text(struct json_value value, const char *text) {
          memcmp(value.raw.ptr + 1, text, value.raw.len - 2) == 0;
 }
 
-/* One element of a checked array of texts after the other; false at its end.  Anything else than
- * a text comes out as JSON_NULL. */
+/* Walks the elements of a checked array of texts; false at its end.  Any element that is not a text
+ * comes out as JSON_NULL. */
 static bool next_text(struct span *rest, struct json_value *element) {
   static const char between[] = " \t\r\n,";
   const char *at = rest->ptr, *end = rest->ptr + rest->len, *stop;

@@ -24,7 +24,7 @@ static int64_t add_counts(int64_t a, int64_t b) {
   return a > INT64_MAX - b ? INT64_MAX : a + b;
 }
 
-/* `usage` is the annotation's or the answer's; what is known already stays. */
+/* `usage` is the annotation's or the answer's; what is already known stays. */
 static void read_counts(struct call *call, struct json_value usage) {
   static const struct {
     enum nemo_count which;
@@ -101,7 +101,8 @@ static double read_cost(struct json_value annotated_usage, bool *is_known) {
   return *is_known ? value : 0.0;
 }
 
-/* The annotation names the model that answered, the profile at least the one that was asked. */
+/* The annotation names the model that answered; the profile names at least the one that was
+ * asked. */
 static void add_model(struct nemo_usage *usage, const struct nemo_event *llm_end,
                       struct json_value annotation, int64_t tokens, double cost_usd) {
   char name[NEMO_MODEL_SIZE];

@@ -27,7 +27,7 @@ struct nemo_usage {
   struct {
     char name[NEMO_MODEL_SIZE];
     int64_t tokens;
-    double cost_usd;         /* 0.0 when the host tells none */
+    double cost_usd;         /* 0.0 when the host gives none */
   } models[NEMO_MODELS_MAX]; /* the first few different ones */
   unsigned model_count;
 };
