@@ -23,6 +23,7 @@
   30000 /* of an idle connection: answers to events show as well that it is alive */
 #define PINGS_OUT 2
 #define SAID_MAX 120
+#define LOGIN_ESCAPED_SIZE (6 * SERVER_URL_LOGIN_MAX + 1)
 #define NS_PER_MS INT64_C(1000000)
 #define SPARE_NS (20 * NS_PER_MS) /* the library's own time-out comes first */
 
@@ -77,6 +78,35 @@ static unsigned count_connecting(int more) {
   return count;
 }
 
+/* The library puts a login between the quotes of its JSON as it is, in every version so far. */
+static void escape_login(const char *login, char out[LOGIN_ESCAPED_SIZE]) {
+  for (; *login; login++) {
+    if (*login == '"' || *login == '\\') {
+      *out++ = '\\';
+      *out++ = *login;
+    } else if ((unsigned char)*login < ' ') {
+      out += sprintf(out, "\\u%04x", (unsigned)*login);
+    } else {
+      *out++ = *login;
+    }
+  }
+  *out = '\0';
+}
+
+static natsStatus set_login(const struct attempt *attempt, natsOptions *options) {
+  char user[LOGIN_ESCAPED_SIZE], password[LOGIN_ESCAPED_SIZE];
+  natsStatus status;
+
+  escape_login(attempt->server.user, user);
+  escape_login(attempt->server.password, password);
+  status = attempt->server.has_password
+               ? attempt->nats->natsOptions_SetUserInfo(options, user, password)
+               : attempt->nats->natsOptions_SetToken(options, user);
+  explicit_bzero(user, sizeof user);
+  explicit_bzero(password, sizeof password);
+  return status;
+}
+
 static natsStatus set_server(const struct attempt *attempt, natsOptions *options) {
   const struct nats_library *nats = attempt->nats;
   const struct server_url *server = &attempt->server;
@@ -92,10 +122,8 @@ static natsStatus set_server(const struct attempt *attempt, natsOptions *options
   status = nats->natsOptions_SetServers(options, list, 1);
   if (status == NATS_OK)
     status = nats->natsOptions_SetNoRandomize(options, true);
-  if (status == NATS_OK && server->has_password)
-    status = nats->natsOptions_SetUserInfo(options, server->user, server->password);
-  else if (status == NATS_OK && server->has_user)
-    status = nats->natsOptions_SetToken(options, server->user);
+  if (status == NATS_OK && server->has_user)
+    status = set_login(attempt, options);
   return status;
 }
 
