@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -95,12 +96,16 @@ static natsConnection *try_each(const struct servers *servers, struct connect_at
   return connection;
 }
 
+/* The library would wait for the writer of a FIFO, on a thread that nothing ends. */
 static bool readable(const char *key, const char *path, struct transport_trouble *trouble) {
-  if (!path[0] || access(path, R_OK) == 0)
+  struct stat status;
+  bool found = !path[0] || (access(path, R_OK) == 0 && stat(path, &status) == 0);
+
+  if (!path[0] || (found && S_ISREG(status.st_mode)))
     return true;
   trouble->hopeless = true;
-  (void)snprintf(trouble->text, sizeof trouble->text, "%s: cannot read %.100s: %s", key, path,
-                 strerrordesc_np(errno));
+  (void)snprintf(trouble->text, sizeof trouble->text, "%s: cannot read %.90s: %s", key, path,
+                 found ? "it is not a regular file" : strerrordesc_np(errno));
   return false;
 }
 
