@@ -100,6 +100,9 @@ void publish_answer_judge(const struct nats_library *nats,
     *trouble = (struct transport_trouble){.text = ""};
     (void)snprintf(trouble->text, sizeof trouble->text, "%s",
                    answer->duplicate ? no_place : "an acknowledgement without a sequence");
+  } else if (failure && code == 0 && failure->Err == NATS_ERR) {
+    answer->outcome = TRANSPORT_FAILED;
+    *trouble = (struct transport_trouble){.text = "the answer to an event is not a stream's"};
   } else {
     answer->outcome = is_general(code) ? TRANSPORT_FAILED : TRANSPORT_DECLINED;
     transport_explain(nats, settings, failure ? failure->Err : NATS_OK, code,

@@ -15,16 +15,35 @@ static void say(struct transport_trouble *trouble, bool hopeless, const char *te
   (void)snprintf(trouble->text, sizeof trouble->text, "%s%s", text, what);
 }
 
-/* Adds what library or broker said, printable. */
+#define SAID_MAX 120
+
+/* What library or broker said, printable, without the places in the library's own source:
+ * "(conn.c:587): ". */
+static const char *show_said(const char *said, char shown[UTF8_SHOWN_SIZE]) {
+  char text[SAID_MAX];
+  size_t len = 0;
+
+  while (said && *said && len < sizeof text) {
+    size_t file_len = *said == '(' ? strcspn(said, ") ") : 0;
+
+    if (file_len > 0 && strncmp(said + file_len, "): ", 3) == 0 && memmem(said, file_len, ".c:", 3))
+      said += file_len + 3;
+    else
+      text[len++] = *said++;
+  }
+  return utf8_show((struct span){text, len}, shown);
+}
+
+/* Adds it, where it is news. */
 static void quote(struct transport_trouble *trouble, const char *said) {
   char shown[UTF8_SHOWN_SIZE];
   size_t used = strlen(trouble->text);
 
-  if (!said || !said[0] || strstr(trouble->text, said))
-    return;
-  (void)snprintf(trouble->text + used, sizeof trouble->text - used, " (%s)",
-                 utf8_show((struct span){said, strlen(said)}, shown));
+  if (*show_said(said, shown) && !strstr(trouble->text, shown))
+    (void)snprintf(trouble->text + used, sizeof trouble->text - used, " (%s)", shown);
 }
+
+#define STORE_FAILED 10077 /* 3.4.1 has no name for it */
 
 static void explain_code(const struct transport_settings *settings, int code,
                          struct transport_trouble *trouble) {
@@ -34,7 +53,19 @@ static void explain_code(const struct transport_settings *settings, int code,
         settings->stream);
     break;
   case JSStreamSealedErr:
-    say(trouble, true, "the stream is sealed", "");
+    say(trouble, true, "the stream is sealed; create another stream for the subject", "");
+    break;
+  case STORE_FAILED:
+    say(trouble, false,
+        "the stream stored nothing, as it is full or its disk is; raise its limits or purge it",
+        "");
+    break;
+  case JSInsufficientResourcesErr:
+  case JSStorageResourcesExceededErr:
+  case JSMemoryResourcesExceededErr:
+  case JSAccountResourcesExceededErr:
+    say(trouble, false,
+        "the server or the account has no room for the stream; raise its JetStream limits", "");
     break;
   case JSNotEnabledErr:
   case JSNotEnabledForAccountErr:
@@ -44,6 +75,23 @@ static void explain_code(const struct transport_settings *settings, int code,
     trouble->hopeless = false;
     (void)snprintf(trouble->text, sizeof trouble->text,
                    "the stream refused the event (JetStream error %d)", code);
+  }
+}
+
+static const char *words_of(const struct nats_library *nats, natsStatus status, const char *said) {
+  if (status == NATS_PROTOCOL_ERROR && said && strstr(said, "got ''"))
+    return "the connection broke off during the login";
+  switch (status) {
+  case NATS_CONNECTION_CLOSED:
+  case NATS_IO_ERROR:
+    return "the connection broke off";
+  case NATS_PROTOCOL_ERROR:
+  case NATS_LINE_TOO_LONG:
+    return "no answer that a NATS server would give";
+  case NATS_ERR:
+    return "failed";
+  default:
+    return nats->natsStatus_GetText(status);
   }
 }
 
@@ -86,7 +134,10 @@ void transport_explain(const struct nats_library *nats, const struct transport_s
     say(trouble, false, "no answer in time from ", settings->shown_url);
     break;
   default:
-    say(trouble, false, "broker connection: ", nats->natsStatus_GetText(status));
-    quote(trouble, said);
+    trouble->hopeless = false;
+    (void)snprintf(trouble->text, sizeof trouble->text, "%.60s: %s", settings->shown_url,
+                   words_of(nats, status, said));
+    if (said && strcmp(said, nats->natsStatus_GetText(status)) != 0)
+      quote(trouble, said);
   }
 }

@@ -13,13 +13,13 @@ from ports import free_ports
 
 
 class Lying(BrokerTest):
-    def make_fake(self, answer):
-        broker = FakeBroker(answer)
+    def make_fake(self, answer, question=None):
+        broker = FakeBroker(answer, question=question)
         self.addCleanup(broker.close)
         return broker
 
-    def expect_pending(self, text):
-        broker = self.make_fake(lambda event_id, number: text)
+    def expect_pending(self, text, question=None):
+        broker = self.make_fake(lambda event_id, number: text, question)
         driver = self.make_driver()
         driver.ok(f"attach 0 {broker.url}")
         driver.ok("append coach 3")
@@ -27,7 +27,16 @@ class Lying(BrokerTest):
         wait_for(lambda: driver.json("status 0")["failures"] > 2, "as many refused answers")
         view = driver.view("coach")
         self.assertEqual((view["acknowledged"], view["dead"], view["pending"]), (0, 0, 3))
-        self.assertNotEqual(driver.json("status 0")["reason"], "")
+        reason = driver.json("status 0")["reason"]
+        self.assertNotEqual(reason, "")
+        return reason
+
+    def test_answers_that_mean_nothing_do_not_say_that_there_is_no_stream(self):
+        reason = self.expect_pending(b"{}", question=b"{}")
+        self.assertIn("without a sequence", reason)
+
+    def test_an_answer_that_is_no_object_is_called_that(self):
+        self.assertIn("not a stream's", self.expect_pending(b"[]", question=b"[]"))
 
     def test_a_duplicate_without_a_sequence_is_no_acknowledgement(self):
         self.expect_pending(b'{"stream":"S","seq":0,"duplicate":true}')

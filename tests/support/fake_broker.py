@@ -11,11 +11,12 @@ INFO = {"server_id": "FAKE", "version": "2.9.10", "proto": 1, "headers": True, "
 
 
 class FakeBroker(threading.Thread):
-    """Takes connections and answers each event as `answer` says, which gets its id and its number."""
+    """Takes connections and answers each event as `answer` says, which gets its id and its number; and each
+    question about streams by `question`, None: not at all."""
 
-    def __init__(self, answer, port=0):
+    def __init__(self, answer, port=0, question=None):
         super().__init__(daemon=True)
-        self.answer = answer
+        self.answer, self.question = answer, question
         self.listener = socket.create_server(("127.0.0.1", port))
         self.url = f"nats://127.0.0.1:{self.listener.getsockname()[1]}"
         self.published, self.connections = [], []
@@ -50,21 +51,37 @@ class FakeBroker(threading.Thread):
                 connection.sendall(b"PONG\r\n")
             elif words[0] == b"SUB":
                 subscriptions[words[1]] = words[-1]
+            elif words[0] == b"PUB":
+                reader.read(int(words[-1]) + 2)
+                self.tell(connection, subscriptions, words)
             elif words[0] == b"HPUB":
                 body = reader.read(int(words[-1]) + 2)[int(words[-2]):-2]
                 if not body:  # somebody asks whether a stream listens
+                    self.tell(connection, subscriptions, words)
                     continue
                 self.published.append(json.loads(body)["id"])
-                for subject, number in subscriptions.items():
-                    if words[2].startswith(subject.rstrip(b"*")):
-                        self.respond(connection, words[2], number, body)
+                for number in self.matching(subscriptions, words):
+                    self.respond(connection, words[2], number, body)
+
+    def tell(self, connection, subscriptions, words):
+        for number in self.matching(subscriptions, words) if self.question is not None else ():
+            self.send(connection, words[2], number, self.question)
+
+    @staticmethod
+    def matching(subscriptions, words):
+        """The numbers of the subscriptions to where the answer goes."""
+        return [number for subject, number in subscriptions.items() if words[2].startswith(subject.rstrip(b"*"))]
+
+    @staticmethod
+    def send(connection, subject, number, text):
+        connection.sendall(b"MSG %s %s %d\r\n%s\r\n" % (subject, number, len(text), text))
 
     def respond(self, connection, subject, number, body):
         """To the event `body`, on the subject of its answers, which has this subscription number."""
         text = self.answer(json.loads(body)["id"], len(self.published))
         if text is None:  # no answer at all
             return
-        connection.sendall(b"MSG %s %s %d\r\n%s\r\n" % (subject, number, len(text), text))
+        self.send(connection, subject, number, text)
 
     def close(self):
         with contextlib.suppress(OSError):  # closed before
