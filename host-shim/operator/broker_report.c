@@ -56,8 +56,7 @@ int broker_report_init(struct session *session, const struct broker_report_init 
 
 static void print_stream(struct json_object *report, const char *stream) {
   struct json_object *subjects = report_text_member(report, "subjects");
-  char window[TIME_TEXT_MAX];
-  time_text_duration(report_text_number(report, "duplicate_window_s", 0), window);
+  double window_s = report_text_number(report, "duplicate_window_s", -1);
 
   printf("stream     %s", stream);
   for (size_t i = 0;
@@ -65,9 +64,21 @@ static void print_stream(struct json_object *report, const char *stream) {
        i++)
     printf("%s%s", i > 0 ? ", " : ": ",
            json_object_get_string(json_object_array_get_idx(subjects, i)));
-  printf("; %" PRIu64 " replica%s, duplicates recognised for %s\n",
-         report_text_count(report, "replicas"),
-         output_plural(report_text_count(report, "replicas")), window);
+  if (report_text_member(report, "replicas"))
+    printf("; %" PRIu64 " replica%s", report_text_count(report, "replicas"),
+           output_plural(report_text_count(report, "replicas")));
+  if (window_s >= 0) {
+    char window[TIME_TEXT_MAX];
+
+    time_text_duration(window_s, window);
+    printf(", duplicates recognised for %s", window);
+  }
+  putchar('\n');
+}
+
+/* NULL: it could not be asked. */
+static const char *jetstream_text(struct json_object *jetstream) {
+  return !jetstream ? "not known" : json_object_get_boolean(jetstream) ? "on" : "off";
 }
 
 void broker_report_print(struct json_object *report) {
@@ -85,8 +96,7 @@ void broker_report_print(struct json_object *report) {
   if (connected && *version != '\0')
     printf(", nats-server %s", version);
   if (connected)
-    printf(", JetStream %s",
-           json_object_get_boolean(report_text_member(report, "jetstream")) ? "on" : "off");
+    printf(", JetStream %s", jetstream_text(report_text_member(report, "jetstream")));
   putchar('\n');
   if (*stream != '\0')
     print_stream(report, stream);

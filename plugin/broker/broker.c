@@ -206,27 +206,45 @@ static void write_text(struct buffer *out, const char *name, const char *value) 
   json_writer_string(out, (struct span){value, strlen(value)});
 }
 
+static void write_known(struct buffer *out, const char *name, int64_t value, int64_t unit) {
+  buffer_append_text(out, name);
+  if (value < 0)
+    buffer_append_text(out, "null");
+  else if (value % unit == 0)
+    json_writer_integer(out, value / unit);
+  else
+    json_writer_double(out, (double)value / (double)unit);
+}
+
+static const char *jetstream_of(const struct broker *broker) {
+  switch (broker->stream.state) {
+  case BROKER_STREAM_UNKNOWN:
+  case BROKER_STREAM_LISTENED:
+    return "null";
+  case BROKER_STREAM_NO_JETSTREAM:
+    return "false";
+  default:
+    return "true";
+  }
+}
+
 static void write_report(const struct broker *broker, struct buffer *out) {
   const struct broker_stream *stream = &broker->stream;
-  bool jetstream = stream->state != BROKER_STREAM_UNKNOWN &&
-                   stream->state != BROKER_STREAM_LISTENED &&
-                   stream->state != BROKER_STREAM_NO_JETSTREAM;
+  bool known = stream->state == BROKER_STREAM_KNOWN;
 
   write_text(out, "{\"url\":", broker->settings.shown_url);
   buffer_append_text(out, broker->connection ? ",\"connected\":true" : ",\"connected\":false");
   write_text(out, ",\"server_version\":", broker->version);
-  buffer_append_text(out, broker->connection && jetstream ? ",\"jetstream\":true"
-                                                          : ",\"jetstream\":false");
+  buffer_append_text(out, ",\"jetstream\":");
+  buffer_append_text(out, jetstream_of(broker));
   write_text(out, ",\"stream\":", stream->name);
   buffer_append_text(out, ",\"subjects\":");
   if (stream->subjects.len > 0)
     buffer_append(out, stream->subjects.data, stream->subjects.len);
   else
     buffer_append_text(out, "[]");
-  buffer_append_text(out, ",\"replicas\":");
-  json_writer_integer(out, stream->replicas);
-  buffer_append_text(out, ",\"duplicate_window_s\":");
-  json_writer_integer(out, stream->duplicates_ns / NS_PER_S);
+  write_known(out, ",\"replicas\":", known ? stream->replicas : -1, 1);
+  write_known(out, ",\"duplicate_window_s\":", known ? stream->duplicates_ns : -1, NS_PER_S);
   buffer_append_text(out, broker->verdict == 0 ? ",\"ok\":true" : ",\"ok\":false");
   write_text(out, ",\"reason\":", broker->verdict == 0 ? "" : broker->trouble.text);
   if (broker->action)

@@ -20,7 +20,9 @@
 #define NS_PER_MS INT64_C(1000000)
 #define HEADERS_MAX 1024
 #define NO_MESSAGE_FOUND 10037 /* JSNoMessageFoundErr */
-#define EVENT_BYTES_LEAST 320  /* headers, envelope, and names of one letter */
+/* headers and envelope, with names of one letter and with the longest */
+#define EVENT_BYTES_LEAST 320
+#define EVENT_BYTES_MOST 768
 
 static int64_t left_ms(int64_t deadline_ns) {
   int64_t left_ns = deadline_ns - clock_monotonic_ns();
@@ -66,17 +68,29 @@ static bool is_word(struct span object, const char *name, const char *word) {
          memcmp(value.raw.ptr + 1, word, strlen(word)) == 0;
 }
 
-/* Names of streams hold no quotes. */
-static void take_name(struct span text, struct broker_stream *stream) {
+/* Becomes a part of the subjects that ask about the stream.  Names of streams hold no quotes. */
+static bool is_name(struct span name) {
+  for (size_t i = 0; i < name.len; i++)
+    if ((unsigned char)name.ptr[i] <= ' ' || strchr(".*>\\/", name.ptr[i]))
+      return false;
+  return name.len > 0 && name.len <= BROKER_STREAM_NAME_MAX && utf8_valid(name);
+}
+
+/* The first name in the text; false when there is one that cannot be. */
+static bool take_name(struct span text, struct broker_stream *stream) {
   const char *begin = text.ptr ? memchr(text.ptr, '"', text.len) : NULL;
   const char *end =
       begin ? memchr(begin + 1, '"', (size_t)(text.ptr + text.len - begin - 1)) : NULL;
+  struct span name;
 
-  if (!end || (size_t)(end - begin - 1) > BROKER_STREAM_NAME_MAX ||
-      !utf8_valid((struct span){begin + 1, (size_t)(end - begin - 1)}))
-    return;
-  memcpy(stream->name, begin + 1, (size_t)(end - begin - 1));
-  stream->name[end - begin - 1] = '\0';
+  if (!end)
+    return true;
+  name = (struct span){begin + 1, (size_t)(end - begin - 1)};
+  if (!is_name(name))
+    return false;
+  memcpy(stream->name, name.ptr, name.len);
+  stream->name[name.len] = '\0';
+  return true;
 }
 
 /* True when the answer is an error: the state says which. */
@@ -106,11 +120,14 @@ static bool take_error(struct span answer, struct broker_stream *stream) {
 static void take_config(struct span config, struct broker_stream *stream) {
   struct json_value subjects = member_of(config, "subjects"), checked;
 
-  stream->replicas = number_of(config, "num_replicas", 0);
-  stream->duplicates_ns = number_of(config, "duplicate_window", 0);
+  stream->replicas = number_of(config, "num_replicas", -1);
+  stream->duplicates_ns = number_of(config, "duplicate_window", -1);
   stream->max_messages = number_of(config, "max_msgs", -1);
   stream->max_bytes = number_of(config, "max_bytes", -1);
   stream->max_message_bytes = number_of(config, "max_msg_size", -1);
+  stream->max_of_subject = is_true(config, "discard_new_per_subject")
+                               ? number_of(config, "max_msgs_per_subject", -1)
+                               : -1;
   stream->no_ack = is_true(config, "no_ack");
   stream->sealed = is_true(config, "sealed");
   stream->discards_new = is_word(config, "discard", "new");
@@ -152,6 +169,7 @@ static natsMsg *ask(const struct nats_library *nats, natsConnection *connection,
 void broker_stream_read(const struct nats_library *nats, natsConnection *connection,
                         const char *name, int64_t deadline_ns, struct broker_stream *stream) {
   char subject[sizeof READ_STREAM + BROKER_STREAM_NAME_MAX];
+  static const char of_subject[] = "{\"subjects_filter\":\"" EVENT_SUBJECT "\"}";
   struct span answer = {NULL, 0};
   natsMsg *message;
 
@@ -162,6 +180,16 @@ void broker_stream_read(const struct nats_library *nats, natsConnection *connect
   if (!take_error(answer, stream))
     take_info(answer, stream);
   nats->natsMsg_Destroy(message);
+  if (stream->state != BROKER_STREAM_KNOWN || stream->max_of_subject < 0)
+    return;
+  message = ask(nats, connection, subject, of_subject, deadline_ns, &answer, &stream->status);
+  if (message) {
+    struct json_value state = member_of(answer, "state");
+
+    stream->of_subject =
+        number_of(member_of(state.raw, "subjects").raw, EVENT_SUBJECT, stream->of_subject);
+    nats->natsMsg_Destroy(message);
+  }
 }
 
 void broker_stream_find(const struct nats_library *nats, natsConnection *connection,
@@ -170,6 +198,7 @@ void broker_stream_find(const struct nats_library *nats, natsConnection *connect
   struct span answer = {NULL, 0};
   natsMsg *message =
       ask(nats, connection, FIND_STREAM, question, deadline_ns, &answer, &stream->status);
+  struct json_value streams;
 
   stream->state = BROKER_STREAM_UNKNOWN;
   if (!message) {
@@ -177,10 +206,10 @@ void broker_stream_find(const struct nats_library *nats, natsConnection *connect
       stream->state = BROKER_STREAM_NO_JETSTREAM;
     return;
   }
-  if (!take_error(answer, stream)) {
+  streams = member_of(answer, "streams");
+  if (!take_error(answer, stream) && streams.raw.ptr &&
+      (streams.type == JSON_ARRAY || streams.type == JSON_NULL) && take_name(streams.raw, stream))
     stream->state = BROKER_STREAM_NONE;
-    take_name(member_of(answer, "streams").raw, stream);
-  }
   nats->natsMsg_Destroy(message);
   if (!stream->name[0])
     return;
@@ -211,7 +240,7 @@ void broker_stream_try(const struct nats_library *nats, natsConnection *connecti
     stream->state = number_of(member_of(answer, "error").raw, "err_code", 0) == JSStreamNotMatchErr
                         ? BROKER_STREAM_BEYOND
                         : BROKER_STREAM_LISTENED;
-    take_name(member_of(answer, "stream").raw, stream);
+    (void)take_name(member_of(answer, "stream").raw, stream);
     nats->natsMsg_Destroy(message);
   } else {
     stream->state = BROKER_STREAM_UNKNOWN;
@@ -335,6 +364,13 @@ static int judge_config(const struct broker_stream *stream, struct transport_tro
   if (stream->max_message_bytes >= 0 && stream->max_message_bytes < EVENT_BYTES_LEAST)
     return say(trouble, true, "stream ", name,
                " does not take a message as large as an event; raise its max_msg_size");
+  if (!stream->discards_new && stream->max_bytes >= 0 && stream->max_bytes < EVENT_BYTES_LEAST)
+    return say(trouble, true, "stream ", name,
+               " has no room for a single event (max_bytes); raise its max_bytes");
+  if (stream->discards_new && stream->max_of_subject > 0 &&
+      stream->of_subject >= stream->max_of_subject)
+    return say(trouble, true, "stream ", name,
+               " is full (max_msgs_per_subject) and discards new messages; raise the limit");
   if (stream->discards_new && stream->max_messages >= 0 && stream->messages >= stream->max_messages)
     return say(trouble, true, "stream ", name,
                " is full (max_msgs) and discards new messages; raise the limit or purge it");
@@ -346,7 +382,17 @@ static int judge_config(const struct broker_stream *stream, struct transport_tro
     return say(
         trouble, true, "stream ", name,
         " keeps only messages for its consumers and has no consumer: events would be dropped");
+  if (stream->max_message_bytes >= 0 && stream->max_message_bytes < EVENT_BYTES_MOST) {
+    (void)say(trouble, false, "stream ", name,
+              " refuses events with long names; raise its max_msg_size to 768 or more");
+    return -1;
+  }
   return 0;
+}
+
+static bool is_broken(natsStatus status) {
+  return status == NATS_CONNECTION_CLOSED || status == NATS_CONNECTION_DISCONNECTED ||
+         status == NATS_IO_ERROR;
 }
 
 int broker_stream_judge(const struct broker_stream *stream,
@@ -380,7 +426,10 @@ int broker_stream_judge(const struct broker_stream *stream,
     break;
   }
   (void)say(trouble, false, "cannot ask any stream: ", "",
-            stream->electing ? "the cluster is electing a leader"
-                             : "no answer on $JS.API, which this user may not be permitted to use");
+            stream->electing            ? "the cluster is electing a leader"
+            : stream->status == NATS_OK ? "the answers on $JS.API are not those of a NATS server"
+            : is_broken(stream->status) ? "the broker closed the connection"
+                                        : "no answer on $JS.API, which this user may not be "
+                                          "permitted to use");
   return -1;
 }

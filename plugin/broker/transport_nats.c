@@ -425,6 +425,7 @@ static void nats_flush(struct transport *transport) {
 static void nats_why(struct transport *transport, struct transport_trouble *trouble) {
   struct broker_stream stream = {.state = BROKER_STREAM_UNKNOWN};
   struct transport_trouble its = {0};
+  int verdict = 0;
   bool barred;
 
   (void)pthread_mutex_lock(&transport->mailbox->mutex);
@@ -434,9 +435,10 @@ static void nats_why(struct transport *transport, struct transport_trouble *trou
     return;
   broker_stream_find(transport->nats, transport->connection, clock_monotonic_ns() + WHY_NS,
                      &stream);
-  if ((stream.state != BROKER_STREAM_UNKNOWN || stream.electing) &&
-      broker_stream_judge(&stream, transport->settings, &its) != 0)
-    *trouble = its;
+  if (stream.state != BROKER_STREAM_UNKNOWN || stream.electing)
+    verdict = broker_stream_judge(&stream, transport->settings, &its);
+  if (verdict > 0 || (verdict < 0 && stream.state != BROKER_STREAM_KNOWN))
+    *trouble = its; /* a doubt about a known stream explains nothing */
   broker_stream_fini(&stream);
 }
 

@@ -7,7 +7,7 @@
  *   attach SLOT URL [core] [sync] [ca=FILE] [creds=FILE] [STREAM]
  *   status SLOT | flush SLOT MS | detach SLOT MS | said
  *   resend SINCE_NS | assume | retry | letters | host | fork | become_child
- *   check URL [STREAM] | init URL NAME REPLICAS [dry] | watch URL COUNT FIFO
+ *   check URL [STREAM [CREDS]] | init URL NAME REPLICAS [dry] | watch URL COUNT FIFO
  * `append` does what a recorder does for its log: claims .state, writes marked lines under the
  * lock. */
 #include <errno.h>
@@ -238,7 +238,7 @@ static int32_t print(void *ctx, const char *data, size_t len) {
   return 0;
 }
 
-/* check URL [STREAM] | init URL NAME REPLICAS [dry]: the report, with the result in front. */
+/* check URL [STREAM [CREDS]] | init URL NAME REPLICAS [dry]: the report, with the result in front. */
 static void set_up(char *const words[WORDS]) {
   struct transport_settings settings = {.url = words[1], .shown_url = "nats://broker"};
   struct buffer report = {0};
@@ -246,7 +246,8 @@ static void set_up(char *const words[WORDS]) {
   int result;
 
   if (strcmp(words[0], "check") == 0) {
-    settings.stream = words[2];
+    settings.stream = words[2] && strcmp(words[2], "-") != 0 ? words[2] : NULL;
+    settings.creds = words[2] ? words[3] : NULL;
     result = broker_check(&settings, 2000, &report, &error);
   } else {
     result = broker_init(&settings, words[2], (uint32_t)atoi(words[3]), words[4] != NULL, 2000,

@@ -2,15 +2,29 @@
 # test_broker.py - looking at a broker, making its stream, watching its events.
 #
 # SPDX-License-Identifier: Apache-2.0
+import json
 import os
 import subprocess
 import threading
 import unittest
 
-from broker_support import BrokerTest
+from broker_support import SUBJECT, BrokerTest
+from fake_broker import FakeBroker
 
 REPORT = ["url", "connected", "server_version", "jetstream", "stream", "subjects", "replicas",
           "duplicate_window_s", "ok", "reason", "verdict"]
+
+
+class Greeter(FakeBroker):
+    """Says these words to everybody who comes, and closes."""
+
+    def __init__(self, greeting):
+        self.greeting = greeting
+        super().__init__(None)
+
+    def greet(self, connection):
+        connection.sendall(self.greeting)
+        raise OSError("that is all")
 
 
 class Broker(BrokerTest):
@@ -53,6 +67,9 @@ class Broker(BrokerTest):
             "full (max_msgs)": {"max_msgs": 1, "discard": "new"},
             "full (max_bytes)": {"max_bytes": 300, "discard": "new"},
             "no consumer": {"retention": "interest"},
+            "no room for a single event": {"max_bytes": 100},
+            "full (max_msgs_per_subject)": {"max_msgs_per_subject": 1, "discard_new_per_subject": True,
+                                            "discard": "new"},
         }
         server = self.make_server()
         client = self.make_client(server)
@@ -61,6 +78,10 @@ class Broker(BrokerTest):
                 client.make_stream(**config)
                 if "max_msgs" in config:
                     client.ask("activity.other", {"any": "message"})
+                if "max_msgs_per_subject" in config:
+                    client.ask("activity.other", {"any": "message"})
+                    self.report(f"check {server.url}", 0)
+                    client.ask(SUBJECT, {"any": "message"})
                 report = self.report(f"check {server.url}", -1)
                 self.assertIn(words, report["reason"])
                 self.assertEqual((report["verdict"], report["stream"]), ("no", "ACTIVITY_EVENTS"))
@@ -68,6 +89,56 @@ class Broker(BrokerTest):
         client.make_stream(max_msgs=1, discard="old")
         client.ask("activity.other", {"any": "message"})
         self.report(f"check {server.url}", 0)
+
+    def test_a_stream_that_takes_some_events_only_is_not_called_usable(self):
+        server, client = self.make_broker(max_msg_size=330)
+        report = self.report(f"check {server.url}", -1)
+        self.assertEqual(report["verdict"], "unknown")
+        self.assertIn("max_msg_size to 768", report["reason"])
+        client.delete_stream()
+        client.make_stream(max_msg_size=768)
+        self.report(f"check {server.url}", 0)
+
+    def test_what_a_stream_does_not_tell_is_not_told_as_none(self):
+        gone, silent = self.make_server(), FakeBroker(lambda event_id, number: None)
+        self.addCleanup(silent.close)
+        gone.kill()
+        mapped = self.make_server(config='mappings = { "activity.>": "eu.activity.>" }')
+        self.make_client(mapped).make_stream(subjects=["eu.activity.>"])
+        for url, result, jetstream in ((gone.url, -1, None), (silent.url, -1, None), (mapped.url, 0, True)):
+            with self.subTest(url):
+                report = self.report(f"check {url}", result)
+                self.assertEqual((report["replicas"], report["duplicate_window_s"]), (None, None))
+                self.assertEqual(report["jetstream"], jetstream)
+        server, _client = self.make_broker(duplicate_window=1_500_000_000)
+        self.assertEqual(self.report(f"check {server.url}", 0)["duplicate_window_s"], 1.5)
+
+    def test_an_answer_that_means_nothing_is_not_taken_for_no_stream(self):
+        for answer in (b"{}", b"[]", b"", b"\xff{", b'{"streams":7}', b'{"streams":["A.B"]}', b'{"streams":["A B"]}',
+                       b'{"streams":["%s"]}' % (b"A" * 300)):
+            with self.subTest(answer):
+                broker = FakeBroker(lambda event_id, number: None, question=answer)
+                self.addCleanup(broker.close)
+                report = self.report(f"check {broker.url}", -1)
+                self.assertEqual((report["verdict"], report["jetstream"], report["stream"]), ("unknown", None, ""))
+                self.assertNotIn("no stream takes", report["reason"])
+
+    def test_a_connection_that_fails_names_its_address_and_no_source_file(self):
+        for words, greeting in (("no answer that a NATS server would give", b"HTTP/1.1 400 Bad Request\r\n\r\n"),
+                                ("the connection broke off", b"")):
+            with self.subTest(words):
+                broker = Greeter(greeting)
+                self.addCleanup(broker.close)
+                reason = self.report(f"check {broker.url}", -1)["reason"]
+                self.assertIn(f"nats://broker: {words}", reason)
+                self.assertNotIn(".c:", reason)
+
+    def test_credentials_are_a_regular_file(self):
+        server = self.make_server()
+        os.mkfifo(self.scratch / "fifo")
+        for path in (self.scratch / "fifo", self.scratch):
+            self.assertIn(f"nats_creds: cannot read {path}: it is not a regular file",
+                          self.report(f"check {server.url} - {path}", -1)["reason"])
 
     def test_a_sealed_stream_is_no_place_for_events(self):
         server = self.make_server()
@@ -110,6 +181,10 @@ class Broker(BrokerTest):
         server = self.make_server(config='authorization { user: "u", password: "p@s,s %41/" }')
         self.make_client(server, user="u", password="p@s,s %41/").make_stream()
         self.report(f"check nats://u:p%40s%2Cs%20%2541%2F@127.0.0.1:{server.port}/", 0)
+        user, password = 'a"b', 'q"\\ \t{}'
+        odd = self.make_server(config=f"authorization {{ user: {json.dumps(user)}, password: {json.dumps(password)} }}")
+        self.make_client(odd, user=user, password=password).make_stream()
+        self.report(f"check nats://a%22b:q%22%5C%20%09%7B%7D@127.0.0.1:{odd.port}", 0)
         report = self.report(f"check nats://u:p%41@127.0.0.1:{server.port}", -1)
         self.assertIn("refused the login", report["reason"])
         self.assertIn("write % as %25", self.report(f"check nats://u:p%@127.0.0.1:{server.port}", -1)["reason"])
