@@ -24,6 +24,7 @@ struct search {
   char name[NAME_MAX + 1]; /* of the file, without its folder */
   int64_t deadline_ns;
   bool taker, child, cut_short;
+  bool heir; /* a process that it was passed on to, or whose parent is outside this namespace */
 };
 
 /* 0 with the beginning of a file of /proc, NUL-terminated. */
@@ -37,39 +38,44 @@ static int read_text(const char *path, char text[TEXT_MAX]) {
   return got > 0 ? 0 : -1;
 }
 
-/* Where a child's parent is outside this pid namespace, the process that took the lock may be
- * there, too, and alive. */
-static bool has_parent_here(const char *pid) {
+struct process_status {
+  char state;
+  long parent, threads; /* parent 0: it is outside this pid namespace */
+};
+
+/* proc(5), /proc/PID/stat.  -1: there is none. */
+static int read_status(const char *pid, struct process_status *status) {
   char path[64], text[TEXT_MAX];
-  const char *state;
-  long parent = 0;
+  const char *after_name;
 
   (void)snprintf(path, sizeof path, "/proc/%.20s/stat", pid);
-  if (read_text(path, text) != 0 || !(state = strrchr(text, ')')))
-    return false;
-  return sscanf(state, ") %*c %ld", &parent) == 1 && parent != 0;
+  if (read_text(path, text) != 0 || !(after_name = strrchr(text, ')')))
+    return -1;
+  return sscanf(after_name,
+                ") %c %ld %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %ld",
+                &status->state, &status->parent, &status->threads) == 3
+             ? 0
+             : -1;
 }
 
-/* proc(5), /proc/PID/stat: a process whose first thread has ended is a zombie with others. */
+/* A process whose first thread has ended is a zombie with others. */
 static bool is_alive(long pid) {
-  char path[64], text[TEXT_MAX], state = 'Z';
-  const char *after_name;
-  long threads = 0;
+  struct process_status status;
+  char text[32];
 
-  (void)snprintf(path, sizeof path, "/proc/%ld/stat", pid);
-  if (read_text(path, text) != 0 || !(after_name = strrchr(text, ')')))
+  (void)snprintf(text, sizeof text, "%ld", pid);
+  if (read_status(text, &status) != 0)
     return kill((pid_t)pid, 0) == 0 || errno == EPERM;
-  if (sscanf(after_name, ") %c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %ld",
-             &state, &threads) != 2)
-    return true;
-  return (state != 'Z' && state != 'X') || threads > 1;
+  return (status.state != 'Z' && status.state != 'X') || status.threads > 1;
 }
 
 /* proc(5), /proc/PID/fdinfo: "flags:\t02100002" and, for each lock of the open file, "lock:\t1:
  * FLOCK  ADVISORY  WRITE 11448 fe:00:10952857 0 EOF", where the pid is that of the process that
- * took the lock, 0 when it is gone or cannot be seen. */
+ * took the lock, 0 when it is gone or cannot be seen.  The latter may be alive outside this pid
+ * namespace, if the first process of the namespace, whose parent is outside, has the lock too. */
 static void look_at_descriptor(struct search *search, const char *pid, const char *number) {
   char path[sizeof "/proc//fdinfo/" + 2 * sizeof((struct dirent *)0)->d_name], text[TEXT_MAX];
+  struct process_status status;
   const char *flags, *lock;
   long taker;
 
@@ -82,7 +88,13 @@ static void look_at_descriptor(struct search *search, const char *pid, const cha
     return;
   if (taker > 0 && is_alive(taker)) /* it may have forked this one a moment ago */
     search->taker = true;
-  else if (strtol(flags + strlen("flags:"), NULL, 8) & O_CLOEXEC && has_parent_here(pid))
+  else if (!(strtol(flags + strlen("flags:"), NULL, 8) & O_CLOEXEC))
+    search->heir = true;
+  else if (read_status(pid, &status) != 0)
+    return;
+  else if (status.parent == 0)
+    search->heir = true;
+  else
     search->child = true;
 }
 
@@ -138,5 +150,6 @@ enum os_lock_keeper os_lock_keeper_look(int fd, int64_t deadline_ns) {
   errno = saved_errno;
   if (search.taker)
     return OS_LOCK_KEEPER_TAKER;
-  return search.child && !search.cut_short ? OS_LOCK_KEEPER_CHILD : OS_LOCK_KEEPER_UNKNOWN;
+  return search.child && !search.heir && !search.cut_short ? OS_LOCK_KEEPER_CHILD
+                                                           : OS_LOCK_KEEPER_UNKNOWN;
 }
