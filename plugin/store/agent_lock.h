@@ -27,6 +27,7 @@ struct agent_lock {
   ino_t inode;
   int64_t passed_ns; /* CLOCK_MONOTONIC: when it last passed the turnstile */
   int64_t looked_ns; /* when it last looked up who keeps it */
+  bool unsettled;    /* it replaced a file whose lock somebody may still hold */
 };
 
 /* Opens (makes when missing) both files in the agent's folder, which stays open as long as they do.
