@@ -16,12 +16,14 @@
 #include "base/clock.h"
 #include "base/directory.h"
 #include "base/os_files.h"
+#include "base/os_lock_keeper.h"
 #include "base/uuid.h"
 #include "common/lock_wait.h"
 
 #define IDENTITY_FILE ".id"
 #define IDENTITY_TEXT_MAX 128
 #define IDENTITY_LOCK_NS INT64_C(2000000000)
+#define LOOK_AFTER_NS INT64_C(100000000)
 
 /* 1 when the file holds the identity of this very folder, 0 when not, -1 with *error: a file that
  * cannot be read need not be another folder's, and rebuilding it would hold back every event. */
@@ -70,9 +72,17 @@ static int write_identity(const struct project *project, int metrics_fd, int fd,
   return 0;
 }
 
-static int lock_identity(int fd, struct error *error) {
-  int result = lock_wait_take(fd, LOCK_EX, clock_monotonic_ns() + IDENTITY_LOCK_NS);
+/* *locked_fd is to be unlocked.  A child of a process that was killed here keeps the file's lock:
+ * then that of the folder serves. */
+static int lock_identity(int metrics_fd, int fd, int *locked_fd, struct error *error) {
+  int64_t begin_ns = clock_monotonic_ns(), deadline_ns = begin_ns + IDENTITY_LOCK_NS;
+  int result = lock_wait_take(fd, LOCK_EX, begin_ns + LOOK_AFTER_NS);
 
+  *locked_fd = fd;
+  if (result == 1 && os_lock_keeper_look(fd, deadline_ns) == OS_LOCK_KEEPER_CHILD)
+    *locked_fd = metrics_fd;
+  if (result == 1)
+    result = lock_wait_take(*locked_fd, LOCK_EX, deadline_ns);
   if (result == 1)
     return error_set(error, KAIZEN_E_BUSY, IDENTITY_FILE ": another process holds it");
   return result < 0 ? error_set_errno(error, KAIZEN_E_IO, errno, IDENTITY_FILE ": flock") : 0;
@@ -84,7 +94,7 @@ static int find_or_write_identity(const struct project *project,
                                   unsigned char id[PROJECT_ID_SIZE], struct error *error) {
   char text[UUID_TEXT_SIZE];
   struct os_files_mark mark;
-  int metrics_fd, fd = -1, known = -1;
+  int metrics_fd, fd = -1, locked_fd, known = -1;
   int result = project_metrics_folder(project, false, &metrics_fd, error);
 
   if (result != 0)
@@ -96,7 +106,7 @@ static int find_or_write_identity(const struct project *project,
     result = directory_open_file(metrics_fd, IDENTITY_FILE, O_RDWR | O_CREAT, &fd, error);
   if (result == 0)
     known = read_identity(fd, &mark, id, error);
-  if (known == 0 && lock_identity(fd, error) == 0) {
+  if (known == 0 && lock_identity(metrics_fd, fd, &locked_fd, error) == 0) {
     known = read_identity(fd, &mark, id, error);
     if (known == 0) {
       uuid_random(text);
@@ -105,9 +115,10 @@ static int find_or_write_identity(const struct project *project,
         memcpy(id, known_id, PROJECT_ID_SIZE);
       known = write_identity(project, metrics_fd, fd, &mark, id, error) == 0;
     }
+    (void)flock(locked_fd, LOCK_UN); /* a child that was forked meanwhile has it open too */
   }
   if (fd >= 0)
-    (void)close(fd); /* and with it the lock */
+    (void)close(fd);
   (void)close(metrics_fd);
   return known == 1 ? 0 : -1;
 }

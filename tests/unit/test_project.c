@@ -1,16 +1,14 @@
 /* test_project.c - a project's folders and identity, and everything in their place that is refused.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#include "sandbox.h"
+#include "legacy_lock.h"
 
 #include <kaizen/plugin.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
-#include <signal.h>
 #include <stddef.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 
 #include "base/directory.h"
 #include "store/project.h"
@@ -409,6 +407,45 @@ Test(project, processes_that_begin_together_agree_on_one_identity) {
   }
   (void)close(ends[0]);
   (void)close(ends[1]);
+}
+
+Test(project, an_identity_that_a_child_of_a_killed_process_keeps_locked_is_made_all_the_same) {
+  unsigned char first[PROJECT_ID_SIZE], second[PROJECT_ID_SIZE];
+  pid_t child;
+
+  open_project(false);
+  cr_assert_eq(open_agent(true), 0);
+  put_file(in_sandbox(".kaizen/metrics/.id"), "");
+  child = legacy_lock_leave(in_sandbox(".kaizen/metrics/.id"), O_CLOEXEC);
+  identify(first);
+  identify(second);
+  cr_assert_arr_eq(first, second, PROJECT_ID_SIZE);
+  (void)kill(child, SIGKILL);
+}
+
+/* In the place of libc's: a fork while the identity is written. */
+static pid_t forked;
+
+int ftruncate(int fd, off_t size) {
+  if (forked == -1 && (forked = fork()) == 0)
+    for (;;)
+      (void)pause();
+  return (int)syscall(SYS_ftruncate, fd, size);
+}
+
+Test(project, a_child_that_was_forked_meanwhile_keeps_no_lock_on_the_identity) {
+  unsigned char id[PROJECT_ID_SIZE];
+  int fd;
+
+  open_project(false);
+  cr_assert_eq(open_agent(true), 0);
+  forked = -1;
+  identify(id);
+  cr_assert_gt(forked, 0);
+  fd = open(in_sandbox(".kaizen/metrics/.id"), O_RDWR | O_CLOEXEC);
+  cr_assert_eq(flock(fd, LOCK_EX | LOCK_NB), 0);
+  (void)close(fd);
+  (void)kill(forked, SIGKILL);
 }
 
 /* Files below a folder. */
