@@ -223,7 +223,9 @@ struct successor {
   uint64_t copied;
 };
 
-/* A folder that a killed process left is used again. */
+/* The spare file and this folder are made, put in place and removed while the agent's lock is held
+ * or the spare file is ours: no other process begins a new log then.  A folder that a killed
+ * process left is used again. */
 static int open_folder(struct successor *next, struct error *error) {
   const struct agent *agent = next->rewrite.agent;
   bool made;
@@ -241,12 +243,13 @@ static int open_folder(struct successor *next, struct error *error) {
 
 static void end_successor(struct successor *next) {
   agent_fold_beside_end(&next->beside);
-  if (next->folder_fd >= 0) {
+  if (next->folder_fd >= 0 && rewrite_is_ours(&next->rewrite)) {
     (void)unlinkat(next->folder_fd, CHECKPOINT_FILE, 0);
     (void)unlinkat(next->folder_fd, CHECKPOINT_FILE ".new", 0);
-    (void)close(next->folder_fd);
     (void)unlinkat(next->rewrite.agent->fd, INDEX_FOLDER, AT_REMOVEDIR);
   }
+  if (next->folder_fd >= 0)
+    (void)close(next->folder_fd);
   rewrite_end(&next->rewrite);
 }
 
@@ -297,6 +300,21 @@ static int take_place(struct prune *prune, struct successor *next, struct error 
   return 0;
 }
 
+static int begin_successor(struct prune *prune, struct successor *next, ino_t inode,
+                           struct error *error) {
+  int result;
+
+  if (acquire(prune, error) != 0)
+    return -1;
+  result = prune->agent.log.inode != inode
+               ? error_set(error, KAIZEN_E_BUSY, "another program rewrote the log")
+               : rewrite_begin(&next->rewrite, error);
+  if (result == 0)
+    result = open_folder(next, error);
+  agent_release(&prune->agent);
+  return result;
+}
+
 static int rewrite_log(struct prune *prune, uint64_t *dropped, struct error *error) {
   struct agent *agent = &prune->agent;
   struct successor next = {.rewrite = {.agent = agent,
@@ -304,14 +322,14 @@ static int rewrite_log(struct prune *prune, uint64_t *dropped, struct error *err
                                        .has_state = true,
                                        .sync = prune->sync,
                                        .leave_out = leave_out,
-                                       .ctx = prune},
+                                       .ctx = prune,
+                                       .spare_fd = -1},
                            .folder_fd = -1};
   ino_t inode = agent->log.inode;
-  int result = rewrite_begin(&next.rewrite, error);
+  int result;
 
   agent_init(&next.beside, agent->project, agent->name);
-  if (result == 0)
-    result = open_folder(&next, error);
+  result = begin_successor(prune, &next, inode, error);
   if (result == 0)
     result = copy_up_to(&next, prune->anchor.end, error);
   if (result == 0 && fdatasync(next.rewrite.spare_fd) != 0)
@@ -320,9 +338,11 @@ static int rewrite_log(struct prune *prune, uint64_t *dropped, struct error *err
     result = approach(prune, &next, inode, error);
   if (result == 0) {
     result = take_place(prune, &next, error);
+    end_successor(&next);
     agent_release(agent);
+  } else {
+    end_successor(&next);
   }
-  end_successor(&next);
   *dropped = next.rewrite.dropped;
   return result == 0 ? 0 : -1;
 }

@@ -13,11 +13,13 @@
 
 #include <kaizen/plugin.h>
 
+#include "base/clock.h"
 #include "base/directory.h"
+#include "base/os_lock_keeper.h"
 #include "base/uuid.h"
 
 #define SPARE_FILE ".executions.new"
-#define SPARE_TRIES 8
+#define LOOK_NS INT64_C(50000000)
 #define WRITE_CHUNK (UINT64_C(128) << 10)
 
 bool rewrite_carries_id(const struct record *record, const unsigned char id[16]) {
@@ -33,28 +35,37 @@ static int refuse_busy(struct error *error) {
   return error_set(error, KAIZEN_E_BUSY, "another process is rewriting the log");
 }
 
+/* The spare file of a killed process, which a child of it that was forked keeps locked. */
+static bool is_legacy(int fd) {
+  return os_lock_keeper_look(fd, clock_monotonic_ns() + LOOK_NS) == OS_LOCK_KEEPER_CHILD;
+}
+
+static int remove_spare(int agent_fd, struct error *error) {
+  if (unlinkat(agent_fd, SPARE_FILE, 0) == 0 || errno == ENOENT)
+    return 0;
+  return error_set_errno(error, KAIZEN_E_IO, errno, SPARE_FILE ": cannot remove");
+}
+
 /* The file is locked as long as it is written: the copying is done without the agent's lock, so two
  * processes may rewrite at the same time, and one would put the other's half-written file in place.
- * 1: it was renamed before it was locked; the file of that name is another. */
+ */
 static int open_spare(int agent_fd, int *fd, struct error *error) {
-  struct stat held, named;
   int result = directory_open_file(agent_fd, SPARE_FILE, O_RDWR | O_CREAT, fd, error);
 
-  if (result != 0)
-    return result;
-  if (flock(*fd, LOCK_EX | LOCK_NB) != 0)
-    result = refuse_busy(error);
-  else if (fstat(*fd, &held) != 0 ||
-           fstatat(agent_fd, SPARE_FILE, &named, AT_SYMLINK_NOFOLLOW) != 0 ||
-           held.st_ino != named.st_ino || held.st_dev != named.st_dev)
-    result = 1;
-  else if (ftruncate(*fd, 0) != 0)
+  if (result == 0 && flock(*fd, LOCK_EX | LOCK_NB) != 0) {
+    result = is_legacy(*fd) ? remove_spare(agent_fd, error) : refuse_busy(error);
+    (void)close(*fd);
+    *fd = -1;
+    if (result != 0)
+      return -1;
+    result = directory_open_file(agent_fd, SPARE_FILE, O_RDWR | O_CREAT | O_EXCL, fd, error);
+    if (result == 0 && flock(*fd, LOCK_EX | LOCK_NB) != 0)
+      result = refuse_busy(error);
+  }
+  if (result == 0 && ftruncate(*fd, 0) != 0)
     result = error_set_errno(error, KAIZEN_E_IO, errno, SPARE_FILE ": cannot empty");
-  if (result == 0)
-    return 0;
-  (void)close(*fd);
-  *fd = -1;
-  return result;
+  return result == 1 ? error_set(error, KAIZEN_E_IO, SPARE_FILE ": the agent's folder is gone")
+                     : result;
 }
 
 static void close_spare(struct rewrite *rewrite) {
@@ -65,16 +76,17 @@ static void close_spare(struct rewrite *rewrite) {
 
 int rewrite_begin(struct rewrite *rewrite, struct error *error) {
   int agent_fd = rewrite->agent->fd;
-  int tries, result = 1;
 
   rewrite->spare_fd = -1;
   cursor_trail_begin(&rewrite->trail, &rewrite->state.cursor);
   if (rewrite->state.cursor.dead_lettered > 0 &&
       dead_letter_load_ids(agent_fd, &rewrite->letters, error) != 0)
     return -1;
-  for (tries = 0; result == 1 && tries < SPARE_TRIES; tries++)
-    result = open_spare(agent_fd, &rewrite->spare_fd, error);
-  return result == 1 ? refuse_busy(error) : result;
+  if (open_spare(agent_fd, &rewrite->spare_fd, error) == 0)
+    return 0;
+  if (rewrite->spare_fd >= 0)
+    close_spare(rewrite);
+  return -1;
 }
 
 static int write_out(struct rewrite *rewrite, uint64_t least, struct error *error) {
@@ -174,9 +186,20 @@ static void store_state(const struct rewrite *rewrite) {
     (void)agent_state_store(agent_fd, &current, rewrite->sync, NULL);
 }
 
+bool rewrite_is_ours(const struct rewrite *rewrite) {
+  struct stat held, named;
+
+  return rewrite->spare_fd < 0 ||
+         (fstat(rewrite->spare_fd, &held) == 0 &&
+          fstatat(rewrite->agent->fd, SPARE_FILE, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+          held.st_ino == named.st_ino && held.st_dev == named.st_dev);
+}
+
 int rewrite_finish(struct rewrite *rewrite, struct error *error) {
   int agent_fd = rewrite->agent->fd;
 
+  if (!rewrite_is_ours(rewrite))
+    return error_set(error, KAIZEN_E_BUSY, SPARE_FILE ": another program removed or replaced it");
   if (fsync(rewrite->spare_fd) != 0)
     return error_set_errno(error, KAIZEN_E_IO, errno, SPARE_FILE ": cannot sync");
   if (renameat(agent_fd, SPARE_FILE, agent_fd, AGENT_LOG_FILE) != 0)
@@ -190,7 +213,8 @@ int rewrite_finish(struct rewrite *rewrite, struct error *error) {
 
 void rewrite_end(struct rewrite *rewrite) {
   if (rewrite->spare_fd >= 0) {
-    (void)unlinkat(rewrite->agent->fd, SPARE_FILE, 0);
+    if (rewrite_is_ours(rewrite))
+      (void)unlinkat(rewrite->agent->fd, SPARE_FILE, 0);
     close_spare(rewrite);
   }
   dead_letter_ids_fini(&rewrite->letters);

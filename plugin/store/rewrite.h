@@ -4,7 +4,7 @@
  * SPDX-License-Identifier: Apache-2.0
  *
  * Pruning and repair share it.  Copying a prefix needs no lock, since what is committed does not
- * change; finishing does. */
+ * change; beginning and finishing do: nobody else looks for a spare file meanwhile. */
 #ifndef KAIZEN_REWRITE_H
 #define KAIZEN_REWRITE_H
 
@@ -34,12 +34,16 @@ struct rewrite {
   struct dead_letter_ids letters;
 };
 
-/* The caller has filled agent, state, has_state, sync, leave_out and ctx.  0 or -1 with *error. */
+/* Lock held.  The caller has filled agent, state, has_state, sync, leave_out and ctx.  0 or -1 with
+ * *error. */
 int rewrite_begin(struct rewrite *rewrite, struct error *error);
 int rewrite_copy(struct rewrite *rewrite, uint64_t from, uint64_t to, struct error *error);
 /* Lock held, everything copied: makes it durable, renames it, and writes the new offsets into
  * .state. */
 int rewrite_finish(struct rewrite *rewrite, struct error *error);
+/* False: another program removed or replaced the file that is being written, and a process may have
+ * begun its own. */
+bool rewrite_is_ours(const struct rewrite *rewrite);
 /* In any case at the end: frees, and removes a file that was not finished. */
 void rewrite_end(struct rewrite *rewrite);
 

@@ -1,23 +1,19 @@
 /* test_retention.c - which lines leave a log, when, and what nobody may lose by it.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#include "sandbox.h"
+#include "legacy_lock.h"
+#include "retention_world.h"
 
 #include <kaizen/plugin.h>
 #include <pthread.h>
-#include <sys/file.h>
 #include <sys/syscall.h>
 
 #include "base/clock.h"
 #include "base/uuid.h"
-#include "store/agent.h"
 #include "store/agent_fold.h"
 #include "store/agent_state.h"
 #include "store/project_identity.h"
-#include "store/retention.h"
 
-#define DAY_S INT64_C(86400)
-#define TODAY_S INT64_C(1767225600) /* 2026-01-01 */
 #define OLD "{\"timestamp\":\"2025-01-01T00:00:00Z\",\"agent\":\"coach\",\"success\":false}\n"
 #define NEW "{\"timestamp\":\"2025-12-31T00:00:00Z\",\"agent\":\"coach\",\"success\":true}\n"
 #define MARKED(number)                                                                             \
@@ -26,20 +22,6 @@
 #define LETTER(number)                                                                             \
   "{\"event_id\":\"00000000-0000-4000-8000-00000000000" number "\",\"reason\":\"too large\"}\n"
 #define TEN(line) line line line line line line line line line line
-
-static struct project project;
-static struct error error;
-static uint64_t dropped;
-
-static void set_up(void) {
-  sandbox_enter();
-  cr_assert_eq(project_open(&project, sandbox.root, false, false, &error), 0, "%s", error.text);
-}
-
-static void tear_down(void) {
-  project_close(&project);
-  sandbox_leave();
-}
 
 /* In the place of libc's: the kernel tells a failed sync once, and the next one succeeds. */
 static int syncs_until_one_fails;
@@ -52,25 +34,27 @@ int fdatasync(int fd) {
   return (int)syscall(SYS_fdatasync, fd);
 }
 
+/* The same: what is removed while another process could have begun to write the same files. */
+static unsigned removed, removed_unlocked;
+
+static bool is_locked(const char *name) {
+  int fd = open(agent_file("coach", name), O_RDWR | O_CLOEXEC);
+  bool locked = fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) != 0;
+
+  if (fd >= 0)
+    (void)close(fd);
+  return locked;
+}
+
+int unlinkat(int folder_fd, const char *name, int flags) {
+  if (strcmp(name, ".index.new") == 0 || strcmp(name, ".executions.new") == 0) {
+    removed++;
+    removed_unlocked += !is_locked(".lock") && !is_locked(".executions.new");
+  }
+  return (int)syscall(SYS_unlinkat, folder_fd, name, flags);
+}
+
 TestSuite(retention, .init = set_up, .fini = tear_down);
-
-static const char *file(void) {
-  return agent_file("coach", AGENT_LOG_FILE);
-}
-
-static void put_log(const char *text) {
-  make_agent_folder("coach");
-  put_file(file(), text);
-}
-
-/* The time since the boot goes on as the wall clock does. */
-static int look_at(int64_t now_s) {
-  const struct retention_look look = {.wall_s = now_s, .boot_s = now_s, .boot = 1};
-  int64_t wait_ns = INT64_C(2000000000);
-
-  error = (struct error){0};
-  return retention_prune(&project, "coach", 180, &look, &wait_ns, false, NULL, &dropped, &error);
-}
 
 /* The looks of the days before agree with what is said today. */
 static int prune(void) {
@@ -303,6 +287,24 @@ Test(retention, of_two_prunes_at_once_one_gives_way) {
   (void)close(fd);
 }
 
+Test(retention, one_that_was_killed_after_a_fork_is_in_nobodys_way) {
+  pid_t child;
+
+  put_log(TEN(OLD) NEW);
+  put_file(agent_file("coach", ".executions.new"), "half of it");
+  child = legacy_lock_leave(agent_file("coach", ".executions.new"), O_CLOEXEC);
+  cr_assert_eq(prune(), 1, "%s", error.text);
+  cr_assert_str_eq(text_of_file(file()), NEW);
+  (void)kill(child, SIGKILL);
+}
+
+Test(retention, what_was_made_for_a_new_log_is_removed_before_others_may_make_theirs) {
+  put_log(TEN(OLD) NEW);
+  cr_assert_eq(prune(), 1, "%s", error.text);
+  cr_assert_gt(removed, 0);
+  cr_assert_eq(removed_unlocked, 0, "%u of %u", removed_unlocked, removed);
+}
+
 Test(retention, a_link_in_the_way_is_refused_and_the_log_stays) {
   put_log(TEN(OLD) NEW);
   put_file(in_sandbox("outside"), "outside\n");
@@ -413,6 +415,24 @@ Test(retention, a_log_replaced_during_the_copy_is_left_alone) {
   cr_assert_eq(result, -1);
   cr_assert_str_eq(text_of_file(file()), NEW);
   cr_assert_not(is_there(agent_file("coach", ".executions.new")));
+  cr_assert_eq(removed_unlocked, 0, "%u of %u", removed_unlocked, removed);
+}
+
+/* A program removed the spare file, and another process has begun its own. */
+static void begin_another(void) {
+  cr_assert_eq(unlink(agent_file("coach", ".executions.new")), 0);
+  put_file(agent_file("coach", ".executions.new"), "the other's");
+}
+
+Test(retention, a_new_log_that_lost_its_name_takes_no_place_and_nothing_of_anothers) {
+  int result;
+
+  prune_until_in_time(begin_another, &result);
+  cr_assert_eq(result, -1);
+  cr_assert_eq(error.code, KAIZEN_E_BUSY, "%s", error.text);
+  cr_assert_eq(lines_of_file(file()), 60000);
+  cr_assert_str_eq(text_of_file(agent_file("coach", ".executions.new")), "the other's");
+  cr_assert(is_there(agent_file("coach", ".index.new/.index-2")), "it may be the other's");
 }
 
 static void rewrite_the_log(void) {

@@ -1,16 +1,10 @@
 /* test_retention_clock.c - when the wall clock is believed, and what it costs when it is wrong.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#include "sandbox.h"
+#include "retention_world.h"
 
 #include <time.h>
 
-#include "store/agent.h"
-#include "store/retention.h"
-#include "store/retention_clock.h"
-
-#define DAY_S RETENTION_CLOCK_DAY_S
-#define TODAY_S INT64_C(1767225600) /* 2026-01-01 */
 #define BEGIN_S (TODAY_S - 50 * DAY_S)
 
 /* ---- the clock alone ------------------------------------------------------------------------- */
@@ -116,42 +110,7 @@ Test(retention_clock, follows_the_days_of_a_log_up_to_a_gap) {
 
 /* ---- what it spares -------------------------------------------------------------------------- */
 
-static struct project project;
-static struct error error;
-static uint64_t dropped;
-
-static void set_up(void) {
-  sandbox_enter();
-  cr_assert_eq(project_open(&project, sandbox.root, false, false, &error), 0, "%s", error.text);
-}
-
-static void tear_down(void) {
-  project_close(&project);
-  sandbox_leave();
-}
-
 TestSuite(retention_clock, .init = set_up, .fini = tear_down);
-
-static const char *file(void) {
-  return agent_file("coach", AGENT_LOG_FILE);
-}
-
-static void put_log(const char *text) {
-  make_agent_folder("coach");
-  put_file(file(), text);
-}
-
-static int look(int64_t wall_s, int64_t boot_s) {
-  const struct retention_look look = {.wall_s = wall_s, .boot_s = boot_s, .boot = 1};
-  int64_t wait_ns = INT64_C(2000000000);
-
-  error = (struct error){0};
-  return retention_prune(&project, "coach", 180, &look, &wait_ns, false, NULL, &dropped, &error);
-}
-
-static int look_at(int64_t now_s) {
-  return look(now_s, now_s);
-}
 
 /* One record a day, from `from_day` days before today to `to_day`. */
 static void append_days(int64_t from_day, int64_t to_day) {
