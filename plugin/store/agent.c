@@ -112,7 +112,9 @@ static void leave_checkpoint(struct agent *agent, uint64_t bytes) {
       agent_lock_exclusive(&agent->lock, 0, NULL) != 0)
     return;
   checkpoint_point_none(&point);
-  if (agent->look_again_ns > 0) { /* the next process to open it takes the second look */
+  if (!agent_lock_in_place(&agent->lock, agent->fd)) {
+    /* the file was removed or replaced: the lock protects nothing */
+  } else if (agent->look_again_ns > 0) { /* the next process to open it takes the second look */
     checkpoint_remove(agent->fd);
   } else if (folded_log_is_in_place(agent)) {
     agent_store_checkpoint(agent, true);
