@@ -137,7 +137,7 @@ static int pass_number(struct json_reader *c) {
   if (c->at < c->end && *c->at == '.') {
     c->at++;
     if (!pass_digits(c))
-      return fail(c, "a number needs a digit after its point");
+      return fail(c, "a number needs a digit after its decimal point");
   }
   if (c->at < c->end && (*c->at == 'e' || *c->at == 'E')) {
     c->at++;

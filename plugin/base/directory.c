@@ -101,7 +101,8 @@ static int share_file(int directory_fd, const char *path, const struct stat *sta
   if (status->st_uid != geteuid() || (status->st_mode & SHARED_FILE_MODE) == SHARED_FILE_MODE ||
       !is_shared_file(directory_fd, path, status) || fchmod(fd, SHARED_FILE_MODE) == 0)
     return 0;
-  return error_set_errno(error, ERROR_IO, errno, "%s: cannot be opened to its group", path);
+  return error_set_errno(error, ERROR_IO, errno, "%s: cannot be made accessible to its group",
+                         path);
 }
 
 /* Another user may have made the file in a shared folder a moment ago, and not yet opened it to the
@@ -230,7 +231,8 @@ int directory_share_folder(int parent_fd, const char *name, int fd, struct error
                            (long)parent.st_gid);
   if (share_entries(fd, parent.st_gid) == 0 && fchmod(fd, SHARED_FOLDER_MODE) == 0)
     return 0;
-  return error_set_errno(error, ERROR_IO, errno, "%s: cannot be opened to its group", name);
+  return error_set_errno(error, ERROR_IO, errno, "%s: cannot be made accessible to its group",
+                         name);
 }
 
 int directory_replace_file(int directory_fd, const char *from, const char *to,

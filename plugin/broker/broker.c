@@ -364,8 +364,9 @@ int broker_init(const struct transport_settings *settings, const char *name, uin
   if (replicas < 1 || replicas > 5)
     return error_set(error, KAIZEN_E_ARGUMENT, "replicas %u: must be 1 to 5", (unsigned)replicas);
   if (name && strlen(name) > BROKER_STREAM_NAME_MAX)
-    return error_set(error, KAIZEN_E_ARGUMENT, "stream name: longer than %d bytes",
-                     BROKER_STREAM_NAME_MAX);
+    return error_set(error, KAIZEN_E_ARGUMENT,
+                     "stream name \"%.40s...\" has %zu bytes; at most %d are allowed", name,
+                     strlen(name), BROKER_STREAM_NAME_MAX);
   broker = new_broker(settings, deadline_of(timeout_ms));
   if (broker) {
     broker->action = "refused";

@@ -360,7 +360,7 @@ static int judge_config(const struct broker_stream *stream, struct transport_tro
                " acknowledges nothing (no_ack); set its no_ack to false");
   if (stream->sealed)
     return say(trouble, true, "stream ", name,
-               " is sealed and takes nothing; create another stream for the subject");
+               " is sealed and accepts no messages; create another stream for the subject");
   if (stream->max_message_bytes >= 0 && stream->max_message_bytes < EVENT_BYTES_LEAST)
     return say(trouble, true, "stream ", name,
                " does not take a message as large as an event; raise its max_msg_size");

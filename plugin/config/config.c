@@ -42,7 +42,7 @@ static int set_text(char **field, struct span value, struct error *error) {
   if (value.len > 0) {
     copy = malloc(value.len + 1);
     if (!copy)
-      return error_set(error, KAIZEN_E_NOMEM, "no memory for the configuration");
+      return error_set(error, KAIZEN_E_NOMEM, "out of memory for the configuration");
     memcpy(copy, value.ptr, value.len);
     copy[value.len] = '\0';
   }
@@ -160,7 +160,7 @@ static int merge_member(struct config *config, struct config_origins *origins,
   buffer_clear(decoded);
   json_value_decode((struct json_value){JSON_STRING, member->name}, decoded);
   if (decoded->failed)
-    return error_set(error, KAIZEN_E_NOMEM, "no memory for the configuration");
+    return error_set(error, KAIZEN_E_NOMEM, "out of memory for the configuration");
   int index = config_keys_find(buffer_span(decoded), error);
   if (index < 0)
     return -1;
@@ -176,7 +176,7 @@ static int merge_member(struct config *config, struct config_origins *origins,
     buffer_clear(decoded);
     json_value_decode(member->value, decoded);
     if (decoded->failed)
-      return error_set(error, KAIZEN_E_NOMEM, "no memory for the configuration");
+      return error_set(error, KAIZEN_E_NOMEM, "out of memory for the configuration");
     value = buffer_span(decoded);
   }
   if (set_value(config, key, value, error) != 0)

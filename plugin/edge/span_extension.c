@@ -108,8 +108,8 @@ static int begin_span(struct call *call, const struct kaizen_span *in, char *tok
     for (int i = 0; i < TRIES && result == 1; i++)
       result = make_span(call, agent, made, &span);
     if (result == 1)
-      result = error_set(&call->error, KAIZEN_E_IO, "the folder of %s is removed again and again",
-                         agent);
+      result = error_set(&call->error, KAIZEN_E_IO,
+                         "another program keeps removing the folder of %s", agent);
   }
   if (result == 0)
     memcpy(token, made, sizeof made);

@@ -196,7 +196,7 @@ int pending_wait(const struct project *project, const struct pending_wait_limits
     *error = waiting.why_busy;
   else if (result == TOO_MANY)
     (void)error_set(error, KAIZEN_E_BUSY,
-                    "the project has more agents than can be counted in the time given");
+                    "the project has more agents than can be counted in the given time");
   if (result == TOO_MANY)
     result = -1;
   if (waiting.busy > 0 || waiting.unreadable > 0)

@@ -141,7 +141,7 @@ static int find_place(struct publisher_agent *agent, const struct agent_state *s
   if (finding.lost > 0)
     site_say(
         agent->site, KAIZEN_LOG_ERROR, PUBLISHER_MESSAGE_LOST_BY_REWRITE,
-        "%s: another program rewrote the log and removed %llu events that were not acknowledged",
+        "%s: another program rewrote the log and removed events that were not acknowledged: %llu",
         agent->name, (unsigned long long)finding.lost);
   if (finding.held)
     agent->unacknowledged = 0; /* they are among those held back */
@@ -149,7 +149,7 @@ static int find_place(struct publisher_agent *agent, const struct agent_state *s
     return result;
   if (held > 0)
     site_say(agent->site, KAIZEN_LOG_WARNING, PUBLISHER_MESSAGE_HELD,
-             "%s: %llu events are held back: the tree was copied or restored, or its log "
+             "%s: events held back: %llu; the tree was copied or restored, or its log "
              "rewritten, and they may have been sent before; send them with kaizen-host drain "
              "--resend-all, or count them as sent with --assume-sent",
              agent->name, (unsigned long long)held);

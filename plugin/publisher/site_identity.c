@@ -15,8 +15,8 @@
 
 static void tell(struct site *site, const char *what) {
   site_say(site, KAIZEN_LOG_WARNING, PUBLISHER_MESSAGE_AGENT_FAILED,
-           ".kaizen/metrics/.id was removed, damaged or replaced: %s, and events go on; find the "
-           "program that did it, because where nobody publishes they would be held",
+           ".kaizen/metrics/.id was removed, damaged or replaced: %s, and sending continues; "
+           "find the program that did it: when nobody publishes, the events would be held back",
            what);
 }
 
@@ -53,10 +53,10 @@ bool site_identity_keep(struct site *site, bool elected) {
     return false;
   }
   if (result == 1 && project_identity_restore(&site->project, site->id, id, NULL) == 0) {
-    tell(site, "it is written again");
+    tell(site, "it was written again");
     result = 0;
   } else if (result == 0 && memcmp(id, site->id, sizeof id) != 0) {
-    tell(site, "its new content is taken");
+    tell(site, "its new content is used");
   }
   if (result == 0 && memcmp(id, site->id, sizeof id) != 0) {
     memcpy(site->former_id, site->id, sizeof site->id);

@@ -24,14 +24,14 @@ void host_message_findings(const struct recorder_options *options, const struct 
                       CHECKPOINT_FILE
                       " was missing, damaged or of another log, and was rebuilt from the log");
   if (agent->skipped != told->skipped) {
-    (void)snprintf(text, sizeof text, "%llu lines that are not records were skipped",
+    (void)snprintf(text, sizeof text, "lines skipped because they are not records: %llu",
                    (unsigned long long)(agent->skipped - told->skipped));
     host_message_send(options, agent->name, KAIZEN_LOG_WARNING, HOST_MESSAGE_LINES_SKIPPED, text);
   }
   if (agent->rewrites != told->rewrites) {
     (void)snprintf(
         text, sizeof text,
-        "the log was rewritten by another program: %llu records before, %llu after; "
+        "another program rewrote the log: records: %llu before, %llu after; "
         "marked for events: %llu before, %llu after",
         (unsigned long long)agent->records_before, (unsigned long long)agent->records_after,
         (unsigned long long)agent->marked_before, (unsigned long long)agent->marked_after);

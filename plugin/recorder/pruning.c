@@ -91,7 +91,7 @@ static void prune(struct pruning *pruning, const char *agent, int64_t now_s, int
   if (result != 1)
     return;
   show_what_is_left(options, agent, wait_ns);
-  (void)snprintf(text, sizeof text, "%llu expired lines removed from the log",
+  (void)snprintf(text, sizeof text, "expired lines removed from the log: %llu",
                  (unsigned long long)dropped);
   host_message_send(options, agent, KAIZEN_LOG_NOTICE, HOST_MESSAGE_PRUNED, text);
 }

@@ -462,6 +462,5 @@ int agent_fold_acquire(struct agent *agent, int64_t deadline_ns, struct error *e
   if (grew)
     return refuse_growing(agent, error);
   return error_set(error, KAIZEN_E_BUSY,
-                   ".kaizen/metrics/%s: its files are replaced again and again by another program",
-                   agent->name);
+                   ".kaizen/metrics/%s: another program keeps replacing its files", agent->name);
 }

@@ -387,6 +387,6 @@ int agent_lock_read(struct agent_lock *lock, int agent_fd, int64_t deadline_ns,
       agent_lock_close(lock);
   }
   if (result == 1)
-    return error_set(error, KAIZEN_E_BUSY, LOCK_FILE ": is replaced again and again");
+    return error_set(error, KAIZEN_E_BUSY, LOCK_FILE ": another program keeps replacing it");
   return result;
 }

@@ -85,7 +85,7 @@ static int take_size(const struct agent_log *log, int agent_fd, int64_t lock_dea
 }
 
 static int refuse_replaced(struct error *error) {
-  return error_set(error, KAIZEN_E_BUSY, AGENT_LOG_FILE ": is replaced again and again");
+  return error_set(error, KAIZEN_E_BUSY, AGENT_LOG_FILE ": another program keeps replacing it");
 }
 
 int agent_view_open_log(int agent_fd, int64_t lock_deadline_ns, struct agent_log *log,

@@ -163,7 +163,7 @@ static int open_spare(int agent_fd, unsigned page_bits, int *fd, struct error *e
     return 0;
   (void)close(*fd);
   (void)unlinkat(agent_fd, SPARE_FILE, 0);
-  return error_set_errno(error, KAIZEN_E_IO, failed, "%s: cannot make room", CHECKPOINT_FILE);
+  return error_set_errno(error, KAIZEN_E_IO, failed, "%s: cannot allocate space", CHECKPOINT_FILE);
 }
 
 /* Without slots: it counts as durable only once it has been synced itself. */

@@ -27,8 +27,8 @@ int cursor_check(const struct cursor *cursor, struct error *error) {
     return 0;
   (void)error_set(
       error, KAIZEN_E_IO,
-      ".state contradicts itself: of %llu events up to the cursor, %llu are held back from number "
-      "%llu on and %llu are dead letters; kaizen-host drain --resend-all starts again",
+      ".state contradicts itself: events up to the cursor: %llu; held back: %llu, from number "
+      "%llu on; dead letters: %llu; kaizen-host drain --resend-all starts again",
       (unsigned long long)marked, (unsigned long long)cursor->held_count,
       (unsigned long long)cursor->held_from_marked, (unsigned long long)cursor->dead_lettered);
   return CURSOR_IMPOSSIBLE;

@@ -84,7 +84,7 @@ static int lock_identity(int metrics_fd, int fd, int *locked_fd, struct error *e
   if (result == 1)
     result = lock_wait_take(*locked_fd, LOCK_EX, deadline_ns);
   if (result == 1)
-    return error_set(error, KAIZEN_E_BUSY, IDENTITY_FILE ": another process holds it");
+    return error_set(error, KAIZEN_E_BUSY, IDENTITY_FILE ": another process has it locked");
   return result < 0 ? error_set_errno(error, KAIZEN_E_IO, errno, IDENTITY_FILE ": flock") : 0;
 }
 

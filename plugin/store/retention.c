@@ -87,7 +87,7 @@ static int take_the_day(struct prune *prune, struct error *error) {
 /* 0, or -1 with *error when it was told to give up. */
 static int go_on(const struct prune *prune, struct error *error) {
   if (prune->give_up && atomic_load(prune->give_up))
-    return error_set(error, KAIZEN_E_BUSY, "the instance is ending; it is tried again in a day");
+    return error_set(error, KAIZEN_E_BUSY, "the instance is ending; the next try is in a day");
   return 0;
 }
 

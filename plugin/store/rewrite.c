@@ -47,8 +47,7 @@ static int remove_spare(int agent_fd, struct error *error) {
 }
 
 /* The file is locked as long as it is written: the copying is done without the agent's lock, so two
- * processes may rewrite at the same time, and one would put the other's half-written file in place.
- */
+ * processes may rewrite at the same time, and one would put the other's half-written file in place. */
 static int open_spare(int agent_fd, int *fd, struct error *error) {
   int result = directory_open_file(agent_fd, SPARE_FILE, O_RDWR | O_CREAT, fd, error);
 
@@ -63,7 +62,7 @@ static int open_spare(int agent_fd, int *fd, struct error *error) {
       result = refuse_busy(error);
   }
   if (result == 0 && ftruncate(*fd, 0) != 0)
-    result = error_set_errno(error, KAIZEN_E_IO, errno, SPARE_FILE ": cannot empty");
+    result = error_set_errno(error, KAIZEN_E_IO, errno, SPARE_FILE ": cannot truncate");
   return result == 1 ? error_set(error, KAIZEN_E_IO, SPARE_FILE ": the agent's folder is gone")
                      : result;
 }
@@ -116,7 +115,7 @@ static int copy_long_line(struct rewrite *rewrite, const struct line *line, stru
     if (directory_read_at(rewrite->agent->log.fd, room, len, at, &got, error) != 0)
       return -1;
     if (got < len)
-      return error_set(error, KAIZEN_E_IO, AGENT_LOG_FILE ": was cut short");
+      return error_set(error, KAIZEN_E_IO, AGENT_LOG_FILE ": was truncated");
     rewrite->out.len += len;
     rewrite->new_size += len;
     at += len;
@@ -168,7 +167,7 @@ int rewrite_copy(struct rewrite *rewrite, uint64_t from, uint64_t to, struct err
       break;
     }
   if (result == 0 && reader.offset != to) /* a program without our lock rewrites it in its place */
-    result = error_set(error, KAIZEN_E_BUSY, AGENT_LOG_FILE ": was cut short in the meantime");
+    result = error_set(error, KAIZEN_E_BUSY, AGENT_LOG_FILE ": was truncated in the meantime");
   line_reader_fini(&reader);
   return result < 0 ? -1 : write_out(rewrite, 0, error);
 }

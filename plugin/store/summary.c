@@ -146,7 +146,7 @@ int summary_replace(int agent_fd, bool shared, struct span text, struct error *e
   if (fd < 0)
     return -1;
   if (shared && fchmod(fd, 0660) != 0)
-    result = error_set_errno(error, KAIZEN_E_IO, errno, "cannot be opened to its group");
+    result = error_set_errno(error, KAIZEN_E_IO, errno, "cannot be made accessible to its group");
   if (result == 0)
     result = directory_write_at(fd, text.ptr, text.len, 0, error);
   if (result != 0)

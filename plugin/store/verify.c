@@ -158,10 +158,10 @@ static const char *judge_cursor(const struct evidence *evidence, const struct re
   if (cursor_check(cursor, NULL) != 0)
     return "contradicts itself";
   if (!cursor_search_decides(search))
-    return "is of another log: this one was rewritten and does not tell what was sent; its events "
-           "will be held";
+    return "is of another log: this one was rewritten and does not show what was sent; its events "
+           "will be held back";
   return search->end == cursor->end && search->marked != cursor->marked
-             ? "counts other events up to its cursor than the log has"
+             ? "counts different events up to its cursor than the log has"
              : "ok";
 }
 

@@ -47,7 +47,7 @@ class MarkedLines(unittest.TestCase):
             self.rewrite(lambda i: i % 2 or i == 0)  # four of ten go
             kaizen.record("coach", success=True, idempotency_key="run-10")
             [text] = self.messages(kaizen, LOG_REWRITTEN)
-            self.assertIn("10 records before, 6 after; marked for events: 10 before, 6 after", text)
+            self.assertIn("records: 10 before, 6 after; marked for events: 10 before, 6 after", text)
             self.run_.server.start()
             self.assertEqual(kaizen.flush(30000), 0)
             self.check_conservation(kaizen)

@@ -473,7 +473,7 @@ class Rewritten(BrokerTest):
         for harm in (file.unlink, lambda: file.write_text("nonsense"), lambda: file.write_text("")):
             harm()
             wait_for(lambda: file.exists() and file.read_text() == before, "the id is written again")
-        self.assertIn(".id was removed, damaged or replaced: it is written again", driver.call("said"))
+        self.assertIn(".id was removed, damaged or replaced: it was written again", driver.call("said"))
         driver.ok("append other 3")
         driver.ok("append coach 2")
         self.assertEqual(driver.flush(), (0, 0))
@@ -492,7 +492,7 @@ class Rewritten(BrokerTest):
         file.unlink()
         writer.ok("append other 3")
         driver.process.send_signal(signal.SIGCONT)
-        wait_for(lambda: "its new content is taken" in driver.call("said"), "the new id is told")
+        wait_for(lambda: "its new content is used" in driver.call("said"), "the new id is told")
         wait_for(lambda: client.count() == 8, "the events of the new agent")
         driver.ok("append coach 2")
         self.assertEqual(driver.flush(), (0, 0))

@@ -138,7 +138,7 @@ class Relay(HostTest):
         self.scene("open_at_close")
         self.assertEqual([record["agent"] for record in self.records()], ["started-before"])
         self.assertNotIn("execution_time_s", self.records()[0])
-        self.assertIn("1 runs had not ended at close", self.errors)
+        self.assertIn("runs that had not ended at close: 1;", self.errors)
         self.install('aborted = "failure"\n')
         self.scene("open_at_close")
         left = self.by_agent()["left-open"]

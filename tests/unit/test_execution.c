@@ -526,7 +526,7 @@ Test(execution, json_texts_of_the_struct_are_checked) {
       {"", NULL,
        "metadata_json is not valid JSON: byte 0: the text ends where a value is expected"},
       {"{\"a\":1.}", NULL,
-       "metadata_json is not valid JSON: byte 7: a number needs a digit after its point"},
+       "metadata_json is not valid JSON: byte 7: a number needs a digit after its decimal point"},
       {"{\"a\":1,\"a\":2}", NULL,
        "metadata_json is not valid JSON: byte 7: a name appears twice in one object"},
       {"{\"a\":Infinity}", NULL,

@@ -186,7 +186,7 @@ Test(json_reader, says_where_and_what) {
     const char *json;
     size_t offset;
     const char *why;
-  } cases[] = {{"{\"a\": 1.}", 8, "a number needs a digit after its point"},
+  } cases[] = {{"{\"a\": 1.}", 8, "a number needs a digit after its decimal point"},
                {"[1 2]", 3, "',' or ']' is expected here"},
                {"{\"a\":1;}", 6, "',' or '}' is expected here"},
                {"{'a':1}", 1, "a name in double quotes is expected here"},

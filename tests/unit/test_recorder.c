@@ -435,7 +435,7 @@ Test(recorder, lines_passed_over_are_told) {
   cr_assert_eq(record("coach", "", true).code, KAIZEN_RECORDED);
   cr_assert(message_with(HOST_MESSAGE_LINES_SKIPPED));
   cr_assert_str_eq(message_with(HOST_MESSAGE_LINES_SKIPPED),
-                   "4 103 coach: 2 lines that are not records were skipped");
+                   "4 103 coach: lines skipped because they are not records: 2");
 }
 
 /* Trouble. */

@@ -78,7 +78,7 @@ static struct nemo_run *new_run(struct nemo_component *component, const struct n
     return run;
   }
   nemo_scopes_free_run(run);
-  nemo_log_warn(&component->log, NEMO_LOG_NO_MEMORY, "no memory: %s", consequence);
+  nemo_log_warn(&component->log, NEMO_LOG_NO_MEMORY, "out of memory: %s", consequence);
   return NULL;
 }
 
@@ -107,7 +107,7 @@ static void begin_scope(struct nemo_component *component, const struct nemo_even
     nemo_log_warn(&component->log, NEMO_LOG_FORGOTTEN, "more than %d scopes are open: " FORGOTTEN,
                   NEMO_SCOPES_MAX);
   if (opened < 0)
-    nemo_log_warn(&component->log, NEMO_LOG_NO_MEMORY, "no memory: " FORGOTTEN);
+    nemo_log_warn(&component->log, NEMO_LOG_NO_MEMORY, "out of memory: " FORGOTTEN);
 }
 
 /* What a model or a tool did belongs to the run that encloses it. */
@@ -164,9 +164,10 @@ static void end_open_runs(struct nemo_component *component) {
     nemo_scopes_free_run(run);
   }
   if (count > 0 && !component->settings.keeps_aborted)
-    nemo_log_warn(&component->log, NEMO_LOG_ABORTED,
-                  "%llu runs had not ended at close; not recorded, because aborted = \"skip\"",
-                  (unsigned long long)count);
+    nemo_log_warn(
+        &component->log, NEMO_LOG_ABORTED,
+        "runs that had not ended at close: %llu; not recorded, because aborted = \"skip\"",
+        (unsigned long long)count);
 }
 
 /* ---- life ------------------------------------------------------------------------------------ */

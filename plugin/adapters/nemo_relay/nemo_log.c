@@ -99,7 +99,7 @@ void nemo_log_warn(struct nemo_log *log, enum nemo_log_id id, const char *format
   if (len < 0)
     return;
   if (left_out > 0 && (size_t)len < sizeof text)
-    (void)snprintf(text + len, sizeof text - (size_t)len, " (and %" PRIu64 " more like this)",
+    (void)snprintf(text + len, sizeof text - (size_t)len, " (and %" PRIu64 " more like it)",
                    left_out);
   nemo_log_message(NULL, KAIZEN_LOG_WARNING, (int32_t)id, text, strlen(text));
 }

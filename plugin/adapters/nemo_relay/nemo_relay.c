@@ -92,7 +92,7 @@ int32_t nemo_relay_register_plugin(const struct nemo_relay_table *table,
               : NULL;
   if (!kind) {
     free(host);
-    nemo_host_set_error(&offered, NEMO_RELAY_KIND ": no memory");
+    nemo_host_set_error(&offered, NEMO_RELAY_KIND ": out of memory");
     return NEMO_RELAY_INTERNAL;
   }
   *host = offered;
