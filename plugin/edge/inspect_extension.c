@@ -1,6 +1,7 @@
 /* inspect_extension.c - kaizen.inspect/1: reports made without recording and without writing.
  *
  * SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -16,7 +17,7 @@
 #include "edge/layout.h"
 #include "edge/out_struct.h"
 #include "store/agent_log.h"
-#include "store/agent_view.h"
+#include "store/agent_survey.h"
 
 static int32_t inspect_summary(struct kaizen_instance *instance, const char *agent,
                                size_t agent_len, struct kaizen_summary *out) {
@@ -36,11 +37,13 @@ static int32_t inspect_summary(struct kaizen_instance *instance, const char *age
   if (code != KAIZEN_OK)
     return code;
   result = call_take_agent(&call, agent, agent_len, name);
-  limits = agent_view_patience(call.pipeline->config.lock_timeout_ms);
+  limits = pipeline_patience(call.pipeline);
   if (result == 0) {
     result = agent_view_read(&call.pipeline->project, name, &limits, &view, &call.error);
-    if (result < 0)
+    if (result < 0) {
+      pipeline_note_failed(call.pipeline, &call.error);
       error_prefix(&call.error, "%s", name);
+    }
   }
   if (result == 1)
     result = call_no_such_agent(&call, name);
@@ -93,9 +96,9 @@ static int send_lines(int fd, uint64_t from, uint64_t end, kaizen_sink sink, voi
   return result;
 }
 
-static int read_recent(const struct pipeline *pipeline, const char *name, uint64_t max,
-                       kaizen_sink sink, void *ctx, struct error *error) {
-  struct agent_view_limits limits = agent_view_patience(pipeline->config.lock_timeout_ms);
+static int read_recent(struct pipeline *pipeline, const char *name, uint64_t max, kaizen_sink sink,
+                       void *ctx, struct error *error) {
+  struct agent_view_limits limits = pipeline_patience(pipeline);
   struct agent_log log = {.fd = -1};
   uint64_t from = 0, size;
   int agent_fd = -1;
@@ -104,6 +107,8 @@ static int read_recent(const struct pipeline *pipeline, const char *name, uint64
   if (result != 0)
     return result;
   result = agent_view_open_log(agent_fd, limits.lock_ns, &log, &size, error);
+  if (result < 0)
+    pipeline_note_failed(pipeline, error);
   if (result == 0 && max > 0 && max < size / SHORTEST_RECORD)
     result = find_recent(log.fd, size, max, &from, error);
   if (result == 0)
@@ -162,50 +167,74 @@ static void add_time(struct buffer *out, const char *name, int64_t seconds) {
 
 /* For the locks of all agents together: many may be held. */
 #define REPORT_PATIENCE_MS 500
+#define NS_PER_MS INT64_C(1000000)
 
-struct report {
-  struct buffer out, unreadable; /* the whole; {"agent","why"} each, comma between them */
-  const struct pipeline *pipeline;
-  struct agent_view_limits limits;
-  bool first;
+struct part { /* what is said of one agent */
+  char agent[AGENT_NAME_MAX + 1];
+  size_t begin, len;
 };
 
-/* `agent` NULL: there may be agents whose names are unknown. */
-static void add_unreadable(struct report *report, const char *agent, const char *why) {
-  struct buffer *out = &report->unreadable;
+struct parts { /* in no order until they are joined */
+  struct buffer text, list;
+};
 
-  add_text(out, out->len > 0 ? ",{\"agent\":" : "{\"agent\":", agent ? agent : "");
-  add_text(out, ",\"why\":", why);
-  buffer_append_text(out, "}");
+struct report {
+  struct parts agents, unreadable;
+  unsigned trend_window;
+};
+
+static void end_part(struct parts *parts, const char *agent, size_t begin) {
+  struct part part = {.begin = begin, .len = parts->text.len - begin};
+
+  (void)snprintf(part.agent, sizeof part.agent, "%s", agent);
+  buffer_append(&parts->list, (const char *)&part, sizeof part);
 }
 
-static void add_contradiction(struct report *report, const char *agent) {
-  struct error error;
-
-  (void)error_set(&error, KAIZEN_E_IO, "%s: " AGENT_VIEW_IMPOSSIBLE, agent);
-  add_unreadable(report, agent, error.text);
+static int compare_parts(const void *a, const void *b) {
+  return strcmp(((const struct part *)a)->agent, ((const struct part *)b)->agent);
 }
 
-static int add_agent(void *ctx, const char *agent) {
+/* By name, with a comma between them. */
+static void join_parts(struct buffer *out, struct parts *parts) {
+  size_t count = parts->list.len / sizeof(struct part);
+  struct part part;
+
+  out->failed |= parts->text.failed || parts->list.failed;
+  if (!out->failed && count > 0)
+    qsort(parts->list.data, count, sizeof part, compare_parts);
+  for (size_t i = 0; i < count && !out->failed; i++) {
+    memcpy(&part, parts->list.data + i * sizeof part, sizeof part);
+    buffer_append_text(out, i > 0 ? "," : "");
+    buffer_append(out, parts->text.data + part.begin, part.len);
+  }
+  buffer_fini(&parts->text);
+  buffer_fini(&parts->list);
+}
+
+/* "" for an agent: there may be some that are not even known by name. */
+static void add_unreadable(void *ctx, const char *agent, const struct error *why) {
+  struct parts *parts = &((struct report *)ctx)->unreadable;
+  size_t begin = parts->text.len;
+
+  add_text(&parts->text, "{\"agent\":", agent);
+  add_text(&parts->text, ",\"why\":", why->text);
+  buffer_append_text(&parts->text, "}");
+  end_part(parts, agent, begin);
+}
+
+static void add_agent(void *ctx, const char *agent, const struct agent_view *view) {
   struct report *report = ctx;
-  struct buffer *out = &report->out;
-  struct agent_view view;
+  struct buffer *out = &report->agents.text;
+  size_t begin = out->len;
   struct summary summary;
   struct error error = {0};
-  int result = agent_view_read(&report->pipeline->project, agent, &report->limits, &view, &error);
 
-  if (result < 0) {
-    error_prefix(&error, "%s", agent);
-    add_unreadable(report, agent, error.text);
+  if (view->impossible) {
+    (void)error_set(&error, KAIZEN_E_IO, "%s: " AGENT_VIEW_IMPOSSIBLE, agent);
+    add_unreadable(report, agent, &error);
   }
-  if (result != 0)
-    return 0;
-  if (view.impossible)
-    add_contradiction(report, agent);
-  buffer_append_text(out, report->first ? "" : ",");
-  report->first = false;
   add_text(out, "{\"agent\":", agent);
-  summary_of(&view.fold, (unsigned)report->pipeline->config.trend_window, &summary);
+  summary_of(&view->fold, report->trend_window, &summary);
   add_count(out, ",\"execution_count\":", summary.execution_count);
   add_double(out, ",\"success_rate\":", summary.success_rate);
   add_double(out, ",\"avg_quality_score\":", summary.avg_quality_score);
@@ -213,20 +242,20 @@ static int add_agent(void *ctx, const char *agent) {
   add_time(out, ",\"last_execution\":", summary.last_execution_s);
   add_text(out, ",\"trend\":{\"success_rate\":", summary_trend_name(summary.trend_success_rate));
   add_text(out, ",\"quality_score\":", summary_trend_name(summary.trend_quality_score));
-  add_count(out, "},\"marked\":", view.fold.marked);
-  if (view.impossible) {
+  add_count(out, "},\"marked\":", view->fold.marked);
+  if (view->impossible) {
     buffer_append_text(out, ",\"acknowledged\":null,\"pending\":null,\"held\":null"
                             ",\"dead_lettered\":null,\"oldest_pending\":null");
   } else {
-    add_count(out, ",\"acknowledged\":", view.acknowledged);
-    add_count(out, ",\"pending\":", view.pending);
-    add_count(out, ",\"held\":", view.held);
-    add_count(out, ",\"dead_lettered\":", view.dead_lettered);
-    add_time(out, ",\"oldest_pending\":", view.oldest_pending_s);
+    add_count(out, ",\"acknowledged\":", view->acknowledged);
+    add_count(out, ",\"pending\":", view->pending);
+    add_count(out, ",\"held\":", view->held);
+    add_count(out, ",\"dead_lettered\":", view->dead_lettered);
+    add_time(out, ",\"oldest_pending\":", view->oldest_pending_s);
   }
-  add_count(out, ",\"skipped_lines\":", view.fold.skipped_lines);
+  add_count(out, ",\"skipped_lines\":", view->fold.skipped_lines);
   buffer_append_text(out, "}");
-  return 0;
+  end_part(&report->agents, agent, begin);
 }
 
 static const char *publisher_state_name(int32_t state) {
@@ -255,10 +284,21 @@ static void add_limits(struct buffer *out, const struct project *project) {
   buffer_append_text(out, "]");
 }
 
-static void make_delivery(struct pipeline *pipeline, struct report *report) {
-  struct buffer *out = &report->out;
+static void make_delivery(struct pipeline *pipeline, struct buffer *out) {
+  struct report report = {.trend_window = (unsigned)pipeline->config.trend_window};
+  const struct agent_survey survey = {
+      .project = &pipeline->project,
+      .memory = &pipeline->memory,
+      .lock_ns = survey_memory_patience(&pipeline->memory, REPORT_PATIENCE_MS * NS_PER_MS),
+      .begin_ns = INT64_MAX,
+      .read_ns = INT64_MAX,
+      .ctx = &report,
+      .known = add_agent,
+      .unknown = add_unreadable,
+  };
   struct publisher_status status;
   struct error error = {0};
+  bool complete;
 
   pipeline_publisher_status(pipeline, &status);
   if (status.holder_pid == 0)
@@ -279,18 +319,18 @@ static void make_delivery(struct pipeline *pipeline, struct report *report) {
   buffer_append_text(out, "}");
   add_limits(out, &pipeline->project);
   buffer_append_text(out, ",\"agents\":[");
-  if (project_each_agent(&pipeline->project, true, add_agent, report, &error) != 0)
-    add_unreadable(report, NULL, error.text);
-  buffer_append_text(out, report->unreadable.len > 0 ? "],\"complete\":false,\"unreadable\":["
-                                                     : "],\"complete\":true,\"unreadable\":[");
-  if (report->unreadable.len > 0)
-    buffer_append(out, report->unreadable.data, report->unreadable.len);
+  if (agent_survey_run(&survey, &error) != 0)
+    add_unreadable(&report, "", &error);
+  complete = report.unreadable.list.len == 0;
+  join_parts(out, &report.agents);
+  buffer_append_text(out, complete ? "],\"complete\":true,\"unreadable\":["
+                                   : "],\"complete\":false,\"unreadable\":[");
+  join_parts(out, &report.unreadable);
   buffer_append_text(out, "]}");
-  out->failed |= report->unreadable.failed;
 }
 
 static int32_t inspect_delivery(struct kaizen_instance *instance, kaizen_sink sink, void *ctx) {
-  struct report report = {.first = true};
+  struct buffer out = {0};
   struct call call;
   int32_t code;
 
@@ -299,11 +339,8 @@ static int32_t inspect_delivery(struct kaizen_instance *instance, kaizen_sink si
   code = call_begin(&call, instance, "delivery", CALL_CONFIGURED);
   if (code != KAIZEN_OK)
     return code;
-  report.pipeline = call.pipeline;
-  report.limits = agent_view_patience(REPORT_PATIENCE_MS);
-  make_delivery(call.pipeline, &report);
-  buffer_fini(&report.unreadable);
-  return call_end(&call, call_send_report(&call, &report.out, sink, ctx));
+  make_delivery(call.pipeline, &out);
+  return call_end(&call, call_send_report(&call, &out, sink, ctx));
 }
 
 static int32_t inspect_config(struct kaizen_instance *instance, kaizen_sink sink, void *ctx) {

@@ -9,15 +9,18 @@
 
 #include "base/clock.h"
 #include "edge/out_struct.h"
-#include "store/agent_view.h"
+#include "store/agent_survey.h"
 
 /* Memory, or a thread, may be available again by then; a library that is missing stays missing. */
 #define ATTACH_AGAIN_NS INT64_C(1000000000)
 /* A flush gives the attachment back this often, so that a stop need not wait for it. */
 #define FLUSH_SLICE_NS INT64_C(20000000)
-/* A host asks for statistics while it works: what is not available at once is reported as
- * unknown. */
-#define STATS_PATIENCE_MS 100
+/* A host asks for statistics while it works: what is not available by then is reported as unknown.
+ * For the locks of all agents; to begin with another agent; to read a log from its beginning. */
+#define STATS_LOCKS_MS 100
+#define STATS_BEGIN_MS 200
+#define STATS_READ_MS 1000
+#define NS_PER_MS INT64_C(1000000)
 #define NS_PER_S INT64_C(1000000000)
 
 void pipeline_transport_settings(const struct pipeline *pipeline,
@@ -142,6 +145,7 @@ struct pipeline *pipeline_new(const struct config *config, const struct config_o
   doorbell_button_init(&pipeline->button);
   (void)pthread_mutex_init(&pipeline->mutex, NULL);
   (void)pthread_cond_init(&pipeline->returned, NULL);
+  survey_memory_init(&pipeline->memory);
   pipeline->log = log;
   pipeline->config = *config;
   pipeline->origins = *origins;
@@ -158,6 +162,7 @@ void pipeline_free(struct pipeline *pipeline) {
   if (!pipeline)
     return;
   recorder_free(pipeline->recorder);
+  survey_memory_fini(&pipeline->memory);
   doorbell_button_close(&pipeline->button);
   project_close(&pipeline->project);
   config_fini(&pipeline->config);
@@ -177,10 +182,10 @@ void pipeline_start(struct pipeline *pipeline) {
 }
 
 int pipeline_stop(struct pipeline *pipeline, int64_t deadline_ns, struct error *error) {
-  const struct pending_wait_limits limits = {.wait_ns = deadline_ns, .work_ns = deadline_ns};
   struct publisher_attachment *attachment;
+  struct pending_wait wait;
   uint64_t pending;
-  int result = 0;
+  int result;
 
   (void)pthread_mutex_lock(&pipeline->mutex);
   pipeline->running = false;
@@ -191,14 +196,16 @@ int pipeline_stop(struct pipeline *pipeline, int64_t deadline_ns, struct error *
   (void)pthread_mutex_unlock(&pipeline->mutex);
   if (!attachment)
     return 0;
-  result = publisher_flush(attachment, &limits, &pending, error);
+  pending_wait_begin(&wait, &pipeline->project, &pipeline->memory, deadline_ns);
+  result = publisher_flush(attachment, &wait, deadline_ns, &pending, error);
+  pending_wait_end(&wait);
   publisher_detach(attachment, deadline_ns);
   return result;
 }
 
 /* What is left is worth waiting for: events, or a lock that others hold. */
-static bool may_change(int result, uint64_t pending, const struct error *error) {
-  return result == 1 || (result < 0 && (pending > 0 || error->code == KAIZEN_E_BUSY));
+static bool may_change(const struct pending_wait *wait) {
+  return !wait->failed && !wait->cut_short && (wait->pending > 0 || wait->busy > 0);
 }
 
 int pipeline_flush(struct pipeline *pipeline, int64_t deadline_ns, uint64_t *pending,
@@ -207,32 +214,42 @@ int pipeline_flush(struct pipeline *pipeline, int64_t deadline_ns, uint64_t *pen
    * for */
   bool only_counts =
       pipeline->config.delivery == CONFIG_DELIVERY_IN_PROCESS && !pipeline->config.emit_event;
+  struct pending_wait wait;
+  int result;
 
-  for (;;) {
+  pending_wait_begin(&wait, &pipeline->project, &pipeline->memory, deadline_ns);
+  do {
     struct publisher_attachment *attachment = borrow_attachment(pipeline, false);
     int64_t slice_ns = clock_monotonic_ns() + FLUSH_SLICE_NS;
-    struct pending_wait_limits limits = {.wait_ns = slice_ns < deadline_ns ? slice_ns : deadline_ns,
-                                         .work_ns = deadline_ns};
-    int result;
 
+    if (slice_ns > deadline_ns)
+      slice_ns = deadline_ns;
     if (attachment) {
-      result = publisher_flush(attachment, &limits, pending, error);
+      result = publisher_flush(attachment, &wait, slice_ns, pending, error);
       return_attachment(pipeline);
     } else {
-      limits.wait_ns = only_counts ? 0 : limits.wait_ns;
-      result = pending_wait(&pipeline->project, &limits, NULL, NULL, pending, error);
-      if (only_counts)
-        return result < 0 ? -1 : 0;
+      result = pending_wait_on(&wait, only_counts ? 0 : slice_ns, NULL, NULL, pending, error);
     }
-    if (!may_change(result, *pending, error) || !is_running(pipeline) ||
-        clock_monotonic_ns() >= deadline_ns)
-      return result;
-  }
+  } while (!only_counts && may_change(&wait) && is_running(pipeline) &&
+           clock_monotonic_ns() < deadline_ns);
+  pending_wait_end(&wait);
+  return only_counts && result > 0 ? 0 : result;
+}
+
+struct agent_view_limits pipeline_patience(struct pipeline *pipeline) {
+  return (struct agent_view_limits){
+      .lock_ns =
+          survey_memory_patience(&pipeline->memory, pipeline->config.lock_timeout_ms * NS_PER_MS),
+      .work_ns = INT64_MAX,
+  };
+}
+
+void pipeline_note_failed(struct pipeline *pipeline, const struct error *error) {
+  if (error->code == KAIZEN_E_BUSY)
+    survey_memory_waited_in_vain(&pipeline->memory);
 }
 
 struct gauges {
-  const struct project *project;
-  struct agent_view_limits limits;
   uint64_t marked, acknowledged, pending, dead_lettered;
   int64_t last_acknowledged_unix_ns;
   int64_t oldest_pending_s; /* INT64_MAX: none */
@@ -240,36 +257,40 @@ struct gauges {
   struct error why;         /* of the first of them */
 };
 
-static void note_unknown(struct gauges *gauges, const struct error *why) {
+static void note_unknown(void *ctx, const char *agent, const struct error *why) {
+  struct gauges *gauges = ctx;
+
+  (void)agent;
   if (gauges->unknown_agents++ == 0)
     gauges->why = *why;
 }
 
-static int add_agent(void *ctx, const char *agent) {
+static void add_settled(void *ctx, const char *agent, const struct settled_agent *found) {
+  struct gauges *gauges = ctx;
+
+  (void)agent;
+  gauges->marked += found->acknowledged;
+  gauges->acknowledged += found->acknowledged;
+  if (found->last_acknowledged_unix_ns > gauges->last_acknowledged_unix_ns)
+    gauges->last_acknowledged_unix_ns = found->last_acknowledged_unix_ns;
+}
+
+static void add_agent(void *ctx, const char *agent, const struct agent_view *view) {
   struct gauges *gauges = ctx;
   struct error error = {0};
-  struct agent_view view;
-  int result = agent_view_read(gauges->project, agent, &gauges->limits, &view, &error);
 
-  if (result < 0) {
-    error_prefix(&error, "%s", agent);
-    note_unknown(gauges, &error);
-  }
-  if (result != 0)
-    return 0;
-  if (view.impossible) {
+  if (view->impossible) {
     (void)error_set(&error, KAIZEN_E_IO, "%s: " AGENT_VIEW_IMPOSSIBLE, agent);
-    note_unknown(gauges, &error);
+    note_unknown(gauges, agent, &error);
   }
-  gauges->marked += view.fold.marked;
-  gauges->acknowledged += view.acknowledged;
-  gauges->pending += view.pending;
-  gauges->dead_lettered += view.dead_lettered;
-  if (view.oldest_pending_s > 0 && view.oldest_pending_s < gauges->oldest_pending_s)
-    gauges->oldest_pending_s = view.oldest_pending_s;
-  if (view.state.last_acknowledged_unix_ns > gauges->last_acknowledged_unix_ns)
-    gauges->last_acknowledged_unix_ns = view.state.last_acknowledged_unix_ns;
-  return 0;
+  gauges->marked += view->fold.marked;
+  gauges->acknowledged += view->acknowledged;
+  gauges->pending += view->pending;
+  gauges->dead_lettered += view->dead_lettered;
+  if (view->oldest_pending_s > 0 && view->oldest_pending_s < gauges->oldest_pending_s)
+    gauges->oldest_pending_s = view->oldest_pending_s;
+  if (view->state.last_acknowledged_unix_ns > gauges->last_acknowledged_unix_ns)
+    gauges->last_acknowledged_unix_ns = view->state.last_acknowledged_unix_ns;
 }
 
 const struct process_identity *pipeline_process(struct pipeline *pipeline) {
@@ -304,15 +325,25 @@ pid_t pipeline_publisher_holder(const struct pipeline *pipeline) {
 }
 
 void pipeline_stats(struct pipeline *pipeline, struct kaizen_stats *stats) {
-  struct gauges gauges = {.project = &pipeline->project,
-                          .limits = agent_view_patience(STATS_PATIENCE_MS),
-                          .oldest_pending_s = INT64_MAX};
+  int64_t now_ns = clock_monotonic_ns();
+  struct gauges gauges = {.oldest_pending_s = INT64_MAX};
+  const struct agent_survey survey = {
+      .project = &pipeline->project,
+      .memory = &pipeline->memory,
+      .lock_ns = survey_memory_patience(&pipeline->memory, STATS_LOCKS_MS * NS_PER_MS),
+      .begin_ns = now_ns + STATS_BEGIN_MS * NS_PER_MS,
+      .read_ns = now_ns + STATS_READ_MS * NS_PER_MS,
+      .ctx = &gauges,
+      .known = add_agent,
+      .settled = add_settled,
+      .unknown = note_unknown,
+  };
   struct publisher_status status;
   struct error error = {0};
 
   /* an agent that cannot be read hides no other, and does not count as zero */
-  if (project_each_agent(&pipeline->project, false, add_agent, &gauges, &error) != 0)
-    note_unknown(&gauges, &error);
+  if (agent_survey_run(&survey, &error) != 0)
+    note_unknown(&gauges, "", &error);
   pipeline_publisher_status(pipeline, &status);
   stats->marked = gauges.marked;
   stats->acknowledged = gauges.acknowledged;

@@ -17,6 +17,7 @@
 #include "recorder/recorder.h"
 #include "store/doorbell.h"
 #include "store/project.h"
+#include "store/survey_memory.h"
 
 enum { PIPELINE_SWEEP_SLOTS = 1024 };
 
@@ -27,6 +28,7 @@ struct pipeline {
   struct buffer shown_url; /* nats_url without credentials, NUL-terminated */
   struct project project;
   struct recorder *recorder;
+  struct survey_memory memory; /* of its agents, for who counts or reads them */
   atomic_uint_fast64_t spans_begun;
   /* when an agent's lost runs are looked for next; agents share slots by a hash of their names */
   atomic_int_fast64_t sweep_due_ns[PIPELINE_SWEEP_SLOTS];
@@ -56,6 +58,10 @@ int pipeline_stop(struct pipeline *pipeline, int64_t deadline_ns, struct error *
  * read, and *pending counts the others. */
 int pipeline_flush(struct pipeline *pipeline, int64_t deadline_ns, uint64_t *pending,
                    struct error *error);
+/* For reading one agent: `lock_timeout_ms` at most to get its lock, and hardly any time for that
+ * when another was waited for in vain a moment ago: who reads all agents, one by one, waits once. */
+struct agent_view_limits pipeline_patience(struct pipeline *pipeline);
+void pipeline_note_failed(struct pipeline *pipeline, const struct error *error);
 /* The gauges of the project's logs, and the publisher's state, into *stats. */
 void pipeline_stats(struct pipeline *pipeline, struct kaizen_stats *stats);
 void pipeline_transport_settings(const struct pipeline *pipeline,

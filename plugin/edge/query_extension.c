@@ -35,9 +35,9 @@ struct reading {
 /* ---- the log as it stood at one moment ------------------------------------------------------- */
 
 /* 1: there is no log. */
-static int take_snapshot(struct reading *reading, const struct pipeline *pipeline,
-                         const char *agent, struct error *error) {
-  struct agent_view_limits limits = agent_view_patience(pipeline->config.lock_timeout_ms);
+static int take_snapshot(struct reading *reading, struct pipeline *pipeline, const char *agent,
+                         struct error *error) {
+  struct agent_view_limits limits = pipeline_patience(pipeline);
   int agent_fd = -1,
       result = project_agent_folder(&pipeline->project, agent, false, &agent_fd, error);
 
@@ -45,8 +45,10 @@ static int take_snapshot(struct reading *reading, const struct pipeline *pipelin
     return result;
   result = agent_view_open_log(agent_fd, limits.lock_ns, &reading->log, &reading->size, error);
   (void)close(agent_fd);
-  if (result < 0)
+  if (result < 0) {
+    pipeline_note_failed(pipeline, error);
     error_prefix(error, "%s", agent);
+  }
   return result;
 }
 

@@ -22,8 +22,6 @@
 #define LOCK_PATIENCE_NS INT64_C(50000000)
 #define COUNT_PATIENCE_NS INT64_C(80000000) /* the same for counting */
 
-enum { TOO_MANY = 1 }; /* agents: there is no time to look at each of them */
-
 struct awaited { /* an agent with pending events, or whose events are not known yet */
   struct awaited *next;
   uint64_t target; /* the cursor's count when all of them are done */
@@ -32,15 +30,6 @@ struct awaited { /* an agent with pending events, or whose events are not known 
   bool counts;     /* .state describes the log as it is, so its count can be compared */
   int32_t unknown; /* 0, or the code of the error that kept its log from being counted */
   char name[AGENT_NAME_MAX + 1];
-};
-
-struct waiting {
-  const struct project *project;
-  struct awaited *agents;
-  int64_t deadline_ns, lock_deadline_ns, work_deadline_ns;
-  uint64_t pending;
-  unsigned busy, unreadable; /* agents: to be tried again; that cannot be read at all */
-  struct error why_busy, why_unreadable;
 };
 
 static int load_state(const struct project *project, const char *name, struct agent_state *state) {
@@ -54,91 +43,136 @@ static int load_state(const struct project *project, const char *name, struct ag
   return result;
 }
 
+/* ---- the first look at all of them ----------------------------------------------------------- */
+
+static void note_unknown(struct pending_wait *wait, struct awaited *awaited, struct error *why) {
+  awaited->unknown = why->code;
+  error_prefix(why, "%s", awaited->name);
+  *(why->code == KAIZEN_E_BUSY ? &wait->why_busy : &wait->why_unreadable) = *why;
+}
+
 /* How many events of the agent are pending; events held back are not waited for. */
-static uint64_t measure(struct waiting *waiting, int64_t lock_deadline_ns,
-                        struct awaited *awaited) {
-  const struct agent_view_limits limits = {.lock_ns = lock_deadline_ns,
-                                           .work_ns = waiting->work_deadline_ns};
-  struct agent_view view;
+static uint64_t measure(struct pending_wait *wait, int64_t lock_ns, struct awaited *awaited,
+                        struct agent_view *view) {
+  const struct agent_view_limits limits = {
+      .lock_ns = lock_ns, .work_ns = wait->work_ns, .at_once = true};
   struct agent_state stored;
   struct error error = {0};
-  int result = agent_view_read(waiting->project, awaited->name, &limits, &view, &error);
+  int result = agent_view_read(wait->project, awaited->name, &limits, view, &error);
 
   awaited->seen = awaited->target = 0;
   awaited->counts = false;
-  awaited->unknown = result < 0 ? error.code : 0;
-  if (result < 0) {
-    error_prefix(&error, "%s", awaited->name);
-    *(error.code == KAIZEN_E_BUSY ? &waiting->why_busy : &waiting->why_unreadable) = error;
-  }
-  if (result != 0 || view.pending <= view.held)
+  awaited->unknown = 0;
+  if (result < 0)
+    note_unknown(wait, awaited, &error);
+  if (result != 0 || view->pending <= view->held)
     return 0;
-  awaited->seen = view.state.cursor.marked;
-  awaited->target = view.state.cursor.marked + (view.pending - view.held);
-  awaited->epoch = view.state.cursor.epoch;
+  awaited->seen = view->state.cursor.marked;
+  awaited->target = view->state.cursor.marked + (view->pending - view->held);
+  awaited->epoch = view->state.cursor.epoch;
   /* after a rewrite by others the view shows what the publisher has not found yet */
-  awaited->counts = load_state(waiting->project, awaited->name, &stored) == 0 &&
+  awaited->counts = load_state(wait->project, awaited->name, &stored) == 0 &&
                     stored.cursor.epoch == awaited->epoch &&
                     stored.cursor.marked >= awaited->seen && stored.cursor.marked < awaited->target;
-  return view.pending - view.held;
+  return view->pending - view->held;
 }
 
-static int add_agent(void *ctx, const char *name) {
-  struct waiting *waiting = ctx;
-  struct awaited *added = calloc(1, sizeof *added);
+static void keep(struct pending_wait *wait, struct awaited *awaited, uint64_t left) {
+  wait->pending += left;
+  wait->busy += awaited->unknown == KAIZEN_E_BUSY;
+  wait->unreadable += awaited->unknown != 0 && awaited->unknown != KAIZEN_E_BUSY;
+}
+
+struct first_look {
+  struct pending_wait *wait;
+  struct survey_walk settled;
+};
+
+static int look_at(void *ctx, const char *name) {
+  struct first_look *look = ctx;
+  struct pending_wait *wait = look->wait;
+  struct settled_agent settled;
+  struct agent_view view;
+  struct awaited *added;
   uint64_t left;
 
-  if (clock_monotonic_ns() >= waiting->work_deadline_ns) {
-    free(added);
-    return TOO_MANY;
+  if (survey_memory_next(&look->settled, name, &settled))
+    return 0;
+  if (clock_monotonic_ns() >= wait->work_ns) {
+    wait->cut_short = true;
+    return 1;
   }
+  added = calloc(1, sizeof *added);
   if (!added)
-    return error_set(&waiting->why_unreadable, KAIZEN_E_NOMEM, "out of memory");
+    return error_set(&wait->why_unreadable, KAIZEN_E_NOMEM, "out of memory");
   memcpy(added->name, name, strlen(name) + 1); /* the grammar bounds it */
-  left = measure(waiting, 0, added);
+  left = measure(wait, 0, added, &view);
   if (left == 0 && added->unknown == 0) {
+    survey_memory_keep(&look->settled, name, &view);
     free(added);
     return 0;
   }
-  waiting->pending += left;
-  waiting->busy += added->unknown == KAIZEN_E_BUSY;
-  waiting->unreadable += added->unknown != 0 && added->unknown != KAIZEN_E_BUSY;
-  added->next = waiting->agents;
-  waiting->agents = added;
+  keep(wait, added, left);
+  added->next = wait->agents;
+  wait->agents = added;
   return 0;
 }
 
-/* A share of the time left for locks, so that one busy lock does not hide other agents. */
-static int64_t lock_share(const struct waiting *waiting) {
-  int64_t now_ns = clock_monotonic_ns(), left_ns = waiting->lock_deadline_ns - now_ns;
+static int64_t later_of(int64_t a, int64_t b) {
+  return a > b ? a : b;
+}
 
-  return left_ns <= 0 ? now_ns : now_ns + left_ns / (waiting->busy > 0 ? waiting->busy : 1);
+void pending_wait_begin(struct pending_wait *wait, const struct project *project,
+                        struct survey_memory *memory, int64_t work_ns) {
+  int64_t now_ns = clock_monotonic_ns();
+  struct first_look look = {.wait = wait};
+
+  *wait = (struct pending_wait){.project = project,
+                                .memory = memory,
+                                .work_ns = later_of(work_ns, now_ns + COUNT_PATIENCE_NS),
+                                .pause_ns = FIRST_PAUSE_NS,
+                                .hurried_ns = now_ns - HURRY_NS};
+  wait->patience_ns =
+      memory ? survey_memory_patience(memory, LOCK_PATIENCE_NS) : now_ns + LOCK_PATIENCE_NS;
+  survey_memory_begin(&look.settled, memory, project);
+  wait->failed = project_each_agent(project, false, look_at, &look, &wait->why_unreadable) < 0;
+  survey_memory_end(&look.settled);
+}
+
+/* ---- and again ------------------------------------------------------------------------------- */
+
+/* A share of the time left for locks, so that one busy lock does not hide other agents. */
+static int64_t lock_share(const struct pending_wait *wait, int64_t lock_ns) {
+  int64_t now_ns = clock_monotonic_ns(), left_ns = lock_ns - now_ns;
+
+  return left_ns <= 0 ? now_ns : now_ns + left_ns / (wait->busy > 0 ? wait->busy : 1);
 }
 
 /* How many are left.  Only .state is read, unless somebody moved the cursor or took lines out of
  * the log. */
-static uint64_t left_of(struct waiting *waiting, struct awaited *awaited) {
+static uint64_t left_of(struct pending_wait *wait, int64_t lock_ns, struct awaited *awaited) {
   struct agent_state state;
+  struct agent_view view;
 
   if (awaited->unknown != 0 && awaited->unknown != KAIZEN_E_BUSY)
     return 0;
-  if (!awaited->counts || load_state(waiting->project, awaited->name, &state) != 0 ||
+  if (!awaited->counts || load_state(wait->project, awaited->name, &state) != 0 ||
       state.cursor.epoch != awaited->epoch || state.cursor.marked < awaited->seen)
-    return measure(waiting, lock_share(waiting), awaited);
+    return measure(wait, lock_share(wait, lock_ns), awaited, &view);
   awaited->seen = state.cursor.marked;
   return awaited->target > state.cursor.marked ? awaited->target - state.cursor.marked : 0;
 }
 
-static void look_again(struct waiting *waiting) {
-  struct awaited **at = &waiting->agents;
+static void look_again(struct pending_wait *wait, int64_t lock_ns) {
+  struct awaited **at = &wait->agents;
+  uint64_t pending = 0;
   unsigned busy = 0, unreadable = 0;
 
-  waiting->pending = 0;
   while (*at) {
     struct awaited *awaited = *at;
-    uint64_t left = left_of(waiting, awaited);
+    uint64_t left = left_of(wait, lock_ns, awaited);
 
-    waiting->pending += left;
+    pending += left;
     if (left > 0 || awaited->unknown != 0) {
       busy += awaited->unknown == KAIZEN_E_BUSY;
       unreadable += awaited->unknown != 0 && awaited->unknown != KAIZEN_E_BUSY;
@@ -148,64 +182,53 @@ static void look_again(struct waiting *waiting) {
     *at = awaited->next;
     free(awaited);
   }
-  waiting->busy = busy;
-  waiting->unreadable = unreadable;
+  wait->pending = pending;
+  wait->busy = busy;
+  wait->unreadable = unreadable;
 }
 
-/* Something is left that waiting can change. */
-static bool may_change(const struct waiting *waiting) {
-  int64_t now_ns = clock_monotonic_ns();
-
-  return (waiting->pending > 0 && now_ns < waiting->deadline_ns) ||
-         (waiting->busy > 0 && now_ns < waiting->lock_deadline_ns);
+static int answer(const struct pending_wait *wait, struct error *error) {
+  if (wait->failed || wait->unreadable > 0)
+    *error = wait->why_unreadable;
+  else if (wait->busy > 0)
+    *error = wait->why_busy;
+  else if (wait->cut_short)
+    return error_set(error, KAIZEN_E_BUSY,
+                     "the project has more agents than can be counted in the given time");
+  else
+    return wait->pending > 0;
+  return -1;
 }
 
-static int64_t later_of(int64_t a, int64_t b) {
-  return a > b ? a : b;
-}
+int pending_wait_on(struct pending_wait *wait, int64_t until_ns, void (*hurry)(void *ctx),
+                    void *ctx, uint64_t *pending, struct error *error) {
+  int64_t lock_ns = later_of(until_ns, wait->patience_ns);
 
-int pending_wait(const struct project *project, const struct pending_wait_limits *limits,
-                 void (*hurry)(void *ctx), void *ctx, uint64_t *pending, struct error *error) {
-  int64_t hurried_ns = clock_monotonic_ns(), patience_ns = hurried_ns + LOCK_PATIENCE_NS;
-  int64_t pause_ns = FIRST_PAUSE_NS;
-  struct waiting waiting = {.project = project,
-                            .deadline_ns = limits->wait_ns,
-                            .lock_deadline_ns = later_of(limits->wait_ns, patience_ns),
-                            .work_deadline_ns =
-                                later_of(limits->work_ns, hurried_ns + COUNT_PATIENCE_NS)};
-  int result = project_each_agent(project, false, add_agent, &waiting, &waiting.why_unreadable);
+  while (!wait->failed && !wait->cut_short && (wait->pending > 0 || wait->busy > 0)) {
+    int64_t now_ns = clock_monotonic_ns(), left_ns = (wait->busy > 0 ? lock_ns : until_ns) - now_ns;
 
-  if (result == 0 && waiting.pending > 0 && hurry)
-    hurry(ctx);
-  while (result == 0 && may_change(&waiting)) {
-    int64_t left_ns = waiting.lock_deadline_ns - clock_monotonic_ns();
-
-    clock_pause_ns(pause_ns < left_ns ? pause_ns : left_ns);
-    if (pause_ns < LONGEST_PAUSE_NS)
-      pause_ns *= 2;
-    look_again(&waiting);
-    if (hurry && waiting.pending > 0 && clock_monotonic_ns() >= hurried_ns + HURRY_NS) {
-      hurried_ns = clock_monotonic_ns(); /* back-offs grow meanwhile */
+    if (left_ns <= 0)
+      break;
+    if (hurry && wait->pending > 0 && now_ns >= wait->hurried_ns + HURRY_NS) {
+      wait->hurried_ns = now_ns; /* back-offs grow meanwhile */
       hurry(ctx);
     }
+    clock_pause_ns(wait->pause_ns < left_ns ? wait->pause_ns : left_ns);
+    if (wait->pause_ns < LONGEST_PAUSE_NS)
+      wait->pause_ns *= 2;
+    look_again(wait, lock_ns);
   }
-  *pending = waiting.pending;
-  if (result < 0 || waiting.unreadable > 0)
-    *error = waiting.why_unreadable;
-  else if (waiting.busy > 0)
-    *error = waiting.why_busy;
-  else if (result == TOO_MANY)
-    (void)error_set(error, KAIZEN_E_BUSY,
-                    "the project has more agents than can be counted in the given time");
-  if (result == TOO_MANY)
-    result = -1;
-  if (waiting.busy > 0 || waiting.unreadable > 0)
-    result = -1;
-  while (waiting.agents) {
-    struct awaited *next = waiting.agents->next;
+  if (wait->busy > 0 && wait->memory)
+    survey_memory_waited_in_vain(wait->memory);
+  *pending = wait->pending;
+  return answer(wait, error);
+}
 
-    free(waiting.agents);
-    waiting.agents = next;
+void pending_wait_end(struct pending_wait *wait) {
+  while (wait->agents) {
+    struct awaited *next = wait->agents->next;
+
+    free(wait->agents);
+    wait->agents = next;
   }
-  return result < 0 ? -1 : *pending > 0;
 }

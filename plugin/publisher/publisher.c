@@ -187,11 +187,9 @@ static void hurry(void *ctx) {
   (void)pthread_mutex_unlock(&publisher->mutex);
 }
 
-int publisher_flush(struct publisher_attachment *attachment,
-                    const struct pending_wait_limits *limits, uint64_t *pending,
-                    struct error *error) {
-  return pending_wait(&attachment->project->site.project, limits, hurry, attachment->publisher,
-                      pending, error);
+int publisher_flush(struct publisher_attachment *attachment, struct pending_wait *wait,
+                    int64_t until_ns, uint64_t *pending, struct error *error) {
+  return pending_wait_on(wait, until_ns, hurry, attachment->publisher, pending, error);
 }
 
 void publisher_detach(struct publisher_attachment *attachment, int64_t deadline_ns) {

@@ -131,7 +131,8 @@ static int take_snapshot(struct reading *reading, struct error *error) {
 
   if (result != 0)
     return result;
-  give_way(&reading->log);
+  if (!reading->limits->at_once)
+    give_way(&reading->log);
   result = checkpoint_peek(reading->agent_fd, reading->project, &reading->anchor,
                            &reading->view->fold, error);
   if (result < 0)

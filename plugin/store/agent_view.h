@@ -30,6 +30,7 @@ struct agent_view {
 /* How long a reader may take, by CLOCK_MONOTONIC: to get the lock, and in total. */
 struct agent_view_limits {
   int64_t lock_ns, work_ns;
+  bool at_once; /* without leaving the processor to somebody who writes the log right now */
 };
 /* `lock_timeout_ms` from now, then as long as the log takes. */
 struct agent_view_limits agent_view_patience(int64_t lock_timeout_ms);

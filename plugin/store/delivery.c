@@ -22,6 +22,7 @@
 #define NS_PER_MS INT64_C(1000000)
 #define NS_PER_S INT64_C(1000000000)
 #define TRIES 5
+#define BRIEF_MS 20 /* for a lock, after another was waited for in vain */
 
 struct operation {
   const struct project *project;
@@ -307,11 +308,16 @@ static int assume_agent(struct operation *operation, const char *name) {
   return result;
 }
 
-/* An agent that cannot be handled hides no other: the rest is done, and then it is reported. */
+/* An agent that cannot be handled hides no other: the rest is done, and then it is reported.  After
+ * one lock that stayed busy, the other agents' locks are hardly waited for. */
 static int visit_agent(void *ctx, const char *name) {
   struct operation *operation = ctx;
+  int result = operation->deal_with(operation, name);
 
-  if (operation->deal_with(operation, name) != 0 && !operation->failed) {
+  if (result != 0 && operation->error->code == KAIZEN_E_BUSY &&
+      operation->lock_timeout_ms > BRIEF_MS)
+    operation->lock_timeout_ms = BRIEF_MS;
+  if (result != 0 && !operation->failed) {
     error_prefix(operation->error, "%s", name);
     operation->failed = true;
     operation->first_error = *operation->error;

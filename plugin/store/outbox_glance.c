@@ -16,6 +16,8 @@
 #include "store/agent_log.h"
 #include "store/outbox.h"
 
+#define NS_PER_S INT64_C(1000000000)
+
 /* What changes about a file when it is written, replaced or removed; zeroed: there is none. */
 struct face {
   uint64_t device, inode, size;
@@ -39,6 +41,12 @@ static int look_at(int metrics_fd, const char *agent, const char *file, struct f
   return 1;
 }
 
+static int64_t modified_ns(const struct face *face) {
+  if (face->modified_s >= INT64_MAX / NS_PER_S)
+    return INT64_MAX;
+  return face->modified_s * NS_PER_S + face->modified_ns;
+}
+
 int outbox_glance_take(int metrics_fd, const char *agent, struct outbox_glance *glance) {
   struct face faces[2]; /* log and .state */
   int has_log = look_at(metrics_fd, agent, AGENT_LOG_FILE, &faces[0]);
@@ -51,7 +59,10 @@ int outbox_glance_take(int metrics_fd, const char *agent, struct outbox_glance *
                                    .size = faces[0].size,
                                    .device = (dev_t)faces[0].device,
                                    .inode = (ino_t)faces[0].inode,
-                                   .stamp = hash_bytes(faces, sizeof faces, 0)};
+                                   .stamp = hash_bytes(faces, sizeof faces, 0),
+                                   .modified_unix_ns = modified_ns(&faces[0])};
+  if (modified_ns(&faces[1]) > glance->modified_unix_ns)
+    glance->modified_unix_ns = modified_ns(&faces[1]);
   return 0;
 }
 

@@ -19,7 +19,8 @@ struct outbox_glance {
   uint64_t size; /* of the log */
   dev_t device;
   ino_t inode;
-  uint64_t stamp; /* differs when log or .state were written, replaced or removed since */
+  uint64_t stamp;           /* differs when log or .state were written, replaced or removed since */
+  int64_t modified_unix_ns; /* when the newer of them was written */
 };
 
 /* -1: unknown. */

@@ -216,11 +216,16 @@ static void status(const char *slot) {
 }
 
 static void flush(const char *slot, const char *ms) {
-  const struct pending_wait_limits limits = {.wait_ns = after_ms(ms), .work_ns = after_ms(ms)};
+  struct publisher_attachment *attachment = slots[atoi(slot)];
+  int64_t until_ns = after_ms(ms);
   struct error error = {0};
+  struct pending_wait wait;
   uint64_t pending;
-  int result = publisher_flush(slots[atoi(slot)], &limits, &pending, &error);
+  int result;
 
+  pending_wait_begin(&wait, &project, NULL, until_ns);
+  result = publisher_flush(attachment, &wait, until_ns, &pending, &error);
+  pending_wait_end(&wait);
   printf("%d %" PRIu64 "\n", result, pending);
 }
 

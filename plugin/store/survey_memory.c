@@ -1,0 +1,157 @@
+/* survey_memory.c - what is kept from one look at all agents of a project to the next.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "store/survey_memory.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/hash.h"
+#include "store/project_identity.h"
+
+#define FRESH_AGENTS 256 /* so many are read in a walk, whatever is known of them */
+#define FIRST_ROOM 512
+/* A file that was written within that time may be written again without looking different: file
+ * systems count time in steps of some milliseconds. */
+#define SETTLED_AFTER_NS INT64_C(100000000)
+#define VAIN_FOR_NS INT64_C(1000000000)
+#define BRIEF_NS INT64_C(20000000)
+
+struct settled_place {
+  uint64_t name, stamp; /* hashes; name 0: free */
+  struct settled_agent agent;
+};
+
+void survey_memory_init(struct survey_memory *memory) {
+  *memory = (struct survey_memory){.places = NULL};
+  atomic_init(&memory->waited_in_vain_ns, -VAIN_FOR_NS);
+  (void)pthread_mutex_init(&memory->mutex, NULL);
+}
+
+void survey_memory_fini(struct survey_memory *memory) {
+  free(memory->places);
+  (void)pthread_mutex_destroy(&memory->mutex);
+}
+
+/* ---- locks ----------------------------------------------------------------------------------- */
+
+int64_t survey_memory_patience(struct survey_memory *memory, int64_t patience_ns) {
+  int64_t now_ns = clock_monotonic_ns();
+  bool brief = now_ns < atomic_load(&memory->waited_in_vain_ns) + VAIN_FOR_NS;
+
+  return now_ns + (brief && patience_ns > BRIEF_NS ? BRIEF_NS : patience_ns);
+}
+
+void survey_memory_waited_in_vain(struct survey_memory *memory) {
+  atomic_store(&memory->waited_in_vain_ns, clock_monotonic_ns());
+}
+
+/* ---- agents with nothing pending ------------------------------------------------------------- */
+
+static uint64_t hash_of(const char *name) {
+  uint64_t hash = hash_bytes(name, strlen(name), 0);
+
+  return hash ? hash : 1;
+}
+
+/* Where the name stands, or the free place for it. */
+static struct settled_place *find(struct settled_place *places, size_t room, uint64_t name) {
+  size_t at = (size_t)name & (room - 1);
+
+  while (places[at].name != 0 && places[at].name != name)
+    at = (at + 1) & (room - 1);
+  return &places[at];
+}
+
+static bool make_room(struct survey_memory *memory) {
+  size_t room = memory->places ? memory->room * 2 : FIRST_ROOM;
+  struct settled_place *places;
+
+  if (memory->places && memory->count < memory->room / 2)
+    return true;
+  places = calloc(room, sizeof *places);
+  if (!places)
+    return false;
+  for (size_t i = 0; i < memory->room; i++)
+    if (memory->places[i].name != 0)
+      *find(places, room, memory->places[i].name) = memory->places[i];
+  free(memory->places);
+  memory->places = places;
+  memory->room = room;
+  return true;
+}
+
+static void forget_all(struct survey_memory *memory) {
+  free(memory->places);
+  memory->places = NULL;
+  memory->room = memory->count = 0;
+}
+
+/* Of a tree with another id all events are held: what was settled is not. */
+void survey_memory_begin(struct survey_walk *walk, struct survey_memory *memory,
+                         const struct project *project) {
+  unsigned char id[PROJECT_ID_SIZE] = {0};
+
+  *walk = (struct survey_walk){.memory = memory, .metrics_fd = -1};
+  if (!memory)
+    return;
+  if (project_identity_look(project, id, NULL) != 0 ||
+      project_metrics_folder(project, false, &walk->metrics_fd, NULL) != 0) {
+    walk->memory = NULL;
+    return;
+  }
+  (void)pthread_mutex_lock(&memory->mutex);
+  if (memcmp(memory->project_id, id, sizeof id) != 0)
+    forget_all(memory);
+  memcpy(memory->project_id, id, sizeof id);
+  (void)pthread_mutex_unlock(&memory->mutex);
+}
+
+bool survey_memory_next(struct survey_walk *walk, const char *agent, struct settled_agent *found) {
+  struct survey_memory *memory = walk->memory;
+  const struct settled_place *place;
+  bool known = false;
+
+  walk->has_glance = memory && walk->seen++ >= FRESH_AGENTS &&
+                     outbox_glance_take(walk->metrics_fd, agent, &walk->glance) == 0;
+  if (!walk->has_glance)
+    return false;
+  (void)pthread_mutex_lock(&memory->mutex);
+  if (memory->places) {
+    place = find(memory->places, memory->room, hash_of(agent));
+    known = place->name != 0 && place->stamp == walk->glance.stamp;
+    if (known)
+      *found = place->agent;
+  }
+  (void)pthread_mutex_unlock(&memory->mutex);
+  return known;
+}
+
+void survey_memory_keep(struct survey_walk *walk, const char *agent,
+                        const struct agent_view *view) {
+  struct survey_memory *memory = walk->memory;
+  struct settled_place *place;
+  uint64_t name = hash_of(agent);
+
+  if (!walk->has_glance || view->impossible || view->acknowledged != view->fold.marked ||
+      clock_wall_ns() - SETTLED_AFTER_NS < walk->glance.modified_unix_ns)
+    return;
+  (void)pthread_mutex_lock(&memory->mutex);
+  if (make_room(memory)) {
+    place = find(memory->places, memory->room, name);
+    memory->count += place->name == 0;
+    *place = (struct settled_place){
+        .name = name,
+        .stamp = walk->glance.stamp,
+        .agent = {.acknowledged = view->acknowledged,
+                  .last_acknowledged_unix_ns = view->state.last_acknowledged_unix_ns}};
+  }
+  (void)pthread_mutex_unlock(&memory->mutex);
+}
+
+void survey_memory_end(struct survey_walk *walk) {
+  if (walk->metrics_fd >= 0)
+    (void)close(walk->metrics_fd);
+}

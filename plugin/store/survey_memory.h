@@ -1,0 +1,60 @@
+/* survey_memory.h - what is kept from one look at all agents of a project to the next.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * Which agents of many had nothing pending, and what their files looked like then: two fstatat()
+ * tell that it is still so, and the count that ran out of time comes further the next time.  And
+ * whether a lock was waited for in vain a moment ago: who asks again then only tries.  Any
+ * thread. */
+#ifndef KAIZEN_SURVEY_MEMORY_H
+#define KAIZEN_SURVEY_MEMORY_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "store/agent_view.h"
+#include "store/outbox_glance.h"
+
+struct settled_agent { /* each of its marked lines is acknowledged */
+  uint64_t acknowledged;
+  int64_t last_acknowledged_unix_ns;
+};
+
+struct settled_place;
+
+struct survey_memory {
+  pthread_mutex_t mutex; /* of what follows, but for the last */
+  struct settled_place *places;
+  size_t room, count;
+  unsigned char project_id[16]; /* of the tree that they were settled in */
+  atomic_int_fast64_t waited_in_vain_ns;
+};
+
+void survey_memory_init(struct survey_memory *memory);
+void survey_memory_fini(struct survey_memory *memory);
+
+/* Until when to wait for locks that others hold, `patience_ns` long or, after a wait that was in
+ * vain, hardly at all. */
+int64_t survey_memory_patience(struct survey_memory *memory, int64_t patience_ns);
+void survey_memory_waited_in_vain(struct survey_memory *memory);
+
+/* One walk over all agents.  The first of them are always read: that is quick enough. */
+struct survey_walk {
+  struct survey_memory *memory; /* NULL: all are read */
+  int metrics_fd;
+  unsigned seen;
+  bool has_glance;
+  struct outbox_glance glance; /* of the agent at hand, from before it is read */
+};
+void survey_memory_begin(struct survey_walk *walk, struct survey_memory *memory,
+                         const struct project *project);
+/* Steps to the next agent.  True when it is known without reading it: *found. */
+bool survey_memory_next(struct survey_walk *walk, const char *agent, struct settled_agent *found);
+/* What reading it came to. */
+void survey_memory_keep(struct survey_walk *walk, const char *agent, const struct agent_view *view);
+void survey_memory_end(struct survey_walk *walk);
+
+#endif
