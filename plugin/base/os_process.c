@@ -74,14 +74,16 @@ void os_process_boot_text(char *text, size_t room) {
 }
 
 #if KAIZEN_LINUX_CALLS
-/* What follows the name in proc(5)'s /proc/PID/stat, which may hold anything: its state first.  0,
- * 1 when there is no such process, -1. */
+/* What follows the name in proc(5)'s stat of a process, which may hold anything: its state first.
+ * Below task/ it says the same of the process, and an emulator does not put in what the process
+ * should think of itself: others see that one, and the two are compared.  0, 1 when there is no such
+ * process, -1. */
 static int read_stat(pid_t pid, char *text, size_t room, const char **state) {
-  char path[32];
+  char path[64];
   ssize_t got;
   int fd;
 
-  (void)snprintf(path, sizeof path, "/proc/%ld/stat", (long)pid);
+  (void)snprintf(path, sizeof path, "/proc/%ld/task/%ld/stat", (long)pid, (long)pid);
   fd = open(path, O_RDONLY | O_CLOEXEC);
   if (fd < 0)
     return errno == ENOENT && access("/proc/self/stat", R_OK) == 0 ? 1 : -1;
@@ -157,6 +159,13 @@ uint64_t os_process_namespace(void) {
   return number;
 }
 
+#if KAIZEN_LINUX_CALLS
+/* An emulator may say yes to any advice, and follow none: qemu-user does. */
+static bool wipes_on_fork(void *page, size_t size) {
+  return madvise(page, size, -1) != 0 && madvise(page, size, MADV_WIPEONFORK) == 0;
+}
+#endif
+
 void *os_process_wiped_page(void) {
 #if KAIZEN_LINUX_CALLS
   size_t size = (size_t)sysconf(_SC_PAGESIZE);
@@ -165,7 +174,7 @@ void *os_process_wiped_page(void) {
 
   if (page == MAP_FAILED)
     page = NULL;
-  if (page && madvise(page, size, MADV_WIPEONFORK) != 0) {
+  if (page && !wipes_on_fork(page, size)) {
     (void)munmap(page, size);
     page = NULL;
   }

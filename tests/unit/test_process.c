@@ -3,7 +3,12 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include <criterion/criterion.h>
 
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <semaphore.h>
+#include <stddef.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -44,13 +49,37 @@ static int has_other_numbers_down_the_line(void) {
   return wrong || process_number() == parents || status_of_child(has_another_number) != 0;
 }
 
-Test(process, has_a_number_that_no_child_has) {
+static void check_numbers(void) {
   number_before = process_number();
   cr_assert_neq(number_before, 0);
   cr_assert_eq(process_number(), number_before);
   cr_assert_eq(status_of_child(has_another_number), 0);
   cr_assert_eq(status_of_child(has_other_numbers_down_the_line), 0);
   cr_assert_eq(process_number(), number_before);
+}
+
+Test(process, has_a_number_that_no_child_has) {
+  check_numbers();
+}
+
+/* As qemu-user does it. */
+static void let_madvise_only_say_yes(void) {
+  struct sock_filter filter[] = {
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_madvise, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | 0),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  };
+  struct sock_fprog program = {sizeof filter / sizeof *filter, filter};
+
+  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+      prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0)
+    cr_skip_test("no system call can be answered here");
+}
+
+Test(process, has_another_number_in_a_child_where_madvise_only_says_yes) {
+  let_madvise_only_say_yes();
+  check_numbers();
 }
 
 static void *hold(void *ctx) {
