@@ -12,7 +12,7 @@
 enum finding_level { FINDING_OK, FINDING_SKIPPED, FINDING_WARNING, FINDING_PROBLEM };
 
 struct doctor_findings {
-  struct json_object *list; /* for -o json; NULL: printed as they come */
+  struct json_object *list; /* for -o json; NULL: each is printed at once */
   unsigned warnings, problems;
   enum exit_code status; /* of the first problem */
 };

@@ -63,7 +63,7 @@ static void make_folders(const char *file) {
   snprintf(path, sizeof path, "%s", file);
   for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
     *slash = '\0';
-    mkdir(path, 0700); /* what is missing in the end shows when the file is made */
+    mkdir(path, 0700); /* a folder that is still missing is noticed when the file is made */
     *slash = '/';
   }
 }

@@ -13,7 +13,7 @@
  * allocated. -1: cannot be read, or has more than `max` bytes (EXIT_CODE_FAILED). */
 int file_text_read(const char *file, size_t max, char **text, size_t *len, struct problem *problem);
 /* Replaces a regular file of ours as a whole: a reader sees the old or the new one.  Missing
- * folders on the way are made (0700).  For a file that the user names: output_file.h. */
+ * folders of the path are made (0700).  For a file that the user names: output_file.h. */
 int file_text_replace(const char *file, mode_t mode, const char *text, size_t len,
                       struct problem *problem);
 

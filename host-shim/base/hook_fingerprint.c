@@ -1,4 +1,4 @@
-/* hook_fingerprint.c - a keyed 64-bit mark of a text, for comparing texts that are never stored.
+/* hook_fingerprint.c - a keyed 64-bit hash of a text, for comparing texts that are never stored.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "base/hook_fingerprint.h"

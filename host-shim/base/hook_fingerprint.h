@@ -1,4 +1,4 @@
-/* hook_fingerprint.h - a keyed 64-bit mark of a text, for comparing texts that are never stored.
+/* hook_fingerprint.h - a keyed 64-bit hash of a text, for comparing texts that are never stored.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KAIZEN_HOST_HOOK_FINGERPRINT_H

@@ -1,5 +1,5 @@
-/* hook_redact.c - what of a payload may be stored: words and short texts, never a secret or an
- * address.
+/* hook_redact.c - which parts of a payload may be stored: words and short texts, never a secret or
+ * an address.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "base/hook_redact.h"
@@ -12,7 +12,7 @@
 #include "base/utf8_text.h"
 
 enum {
-  RANDOM_RUN_MIN = 32, /* shorter ids of hosts mix cases and digits, too */
+  RANDOM_RUN_MIN = 32, /* hosts have shorter ids that also mix cases and digits */
   PREFIX_TAIL_MIN = 12 /* what follows a credential's prefix */
 };
 
@@ -111,7 +111,7 @@ static bool has_address(const char *text) {
   return false;
 }
 
-/* A long run that mixes upper case, lower case and digits: keys look so; UUIDs, hashes and
+/* A long run that mixes upper case, lower case and digits: keys look like that; UUIDs, hashes and
  * sentences do not. */
 static bool has_random_run(const char *text) {
   for (const char *at = text; *at != '\0';) {

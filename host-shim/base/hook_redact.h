@@ -1,11 +1,11 @@
-/* hook_redact.h - what of a payload may be stored: words and short texts, never a secret or an
- * address.
+/* hook_redact.h - which parts of a payload may be stored: words and short texts, never a secret or
+ * an address.
  *
  * SPDX-License-Identifier: Apache-2.0
  *
  * Payloads of coding agents carry prompts, answers, paths and addresses next to the few words that
- * describe an execution. What is stored is taken field by field; these functions judge the values
- * of those fields. */
+ * describe an execution. Values are taken field by field; these functions decide whether a value
+ * may be stored. */
 #ifndef KAIZEN_HOST_HOOK_REDACT_H
 #define KAIZEN_HOST_HOOK_REDACT_H
 

@@ -42,7 +42,7 @@ static bool skip_string(struct scan *scan) {
   return false;
 }
 
-/* To the comma or brace that ends a value; the value's own grammar is not looked at. */
+/* Skips to the comma or brace that ends a value; the value's own grammar is not checked. */
 static bool skip_value(struct scan *scan) {
   size_t depth = 0;
   size_t start = scan->at;
@@ -76,7 +76,7 @@ static bool scan_open(struct scan *scan) {
   return scan->at < scan->len && scan->text[scan->at++] == '{';
 }
 
-/* 1: *member is the next one; 0: the object ended and nothing but white space follows; -1: no
+/* 1: *member is the next one; 0: the object ended and only white space follows; -1: not an
  * object. */
 static int scan_member(struct scan *scan, bool first, struct scanned *member) {
   skip_space(scan);
@@ -237,7 +237,7 @@ static int make_room(struct json_text_members *members) {
   return 0;
 }
 
-/* Takes `value` over; NULL is a failure handed on. */
+/* Takes over `value`; NULL: it failed before. */
 static int members_add(struct json_text_members *members, const char *name, char *value) {
   struct json_text_member *same = json_text_members_find(members, name);
 
@@ -344,7 +344,7 @@ static size_t escape_character(const char *text, size_t rest, char escape[16]) {
 }
 
 /* Writes `text` in ASCII to `out` (3 * len + 1 bytes) until `limit` bytes are written; answers how
- * many bytes of the text that is, less than `len` where no UTF-8 stands. */
+ * many bytes of the text that is, less than `len` where it is not UTF-8. */
 static size_t escape_text(const char *text, size_t len, size_t limit, char *out, size_t *written) {
   size_t at = 0;
 
@@ -360,7 +360,7 @@ static size_t escape_text(const char *text, size_t len, size_t limit, char *out,
     *written += text[at] == '\0' ? 1 : strlen(escape);
     at += character;
     if (escape[0] == '\\' && escape[1] == '\0' && at < len && *written < limit) {
-      /* what it escapes stays as it is; no character but some of ASCII may be escaped */
+      /* an escape stays as it is; only some ASCII characters may be escaped */
       out[(*written)++] = (unsigned char)text[at] < 0x80 ? text[at] : ' ';
       for (at++; at < len && ((unsigned char)text[at] & 0xC0) == 0x80;)
         at++;
@@ -369,8 +369,8 @@ static size_t escape_text(const char *text, size_t len, size_t limit, char *out,
   return at;
 }
 
-/* json-c 0.18 refuses every character that is not ASCII when it is told to be strict: it gets the
- * text with such characters as escapes, and its place in that is looked up in ours. */
+/* json-c 0.18 in its strict mode refuses every character that is not ASCII: so it gets the text
+ * with such characters as escapes, and the place of an error is translated back. */
 struct json_object *json_text_parse(const char *text, size_t len, size_t *problem_at,
                                     const char **description) {
   struct json_tokener *tokener = json_tokener_new();
@@ -391,7 +391,8 @@ struct json_object *json_text_parse(const char *text, size_t len, size_t *proble
   json_tokener_set_flags(tokener, JSON_TOKENER_STRICT);
   value = json_tokener_parse_ex(tokener, ascii, (int)ascii_len);
   if (!value && json_tokener_get_error(tokener) == json_tokener_continue)
-    value = json_tokener_parse_ex(tokener, "", 1); /* the end is what ends a bare number */
+    value = json_tokener_parse_ex(tokener, "", 1); /* a bare number ends only at the end of the
+                                                    * text */
   if (value)
     goto out;
   error = json_tokener_get_error(tokener);

@@ -2,9 +2,9 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  *
- * A record on standard input reaches the plugin byte for byte except for the members that
- * options replace: number texts, their precision and even its mistakes are the plugin's to
- * judge, not a parser's on the way. */
+ * A record on standard input reaches the plugin byte for byte except for the members that options
+ * replace: the plugin judges number texts, their precision and all mistakes, not a parser in
+ * between. */
 #ifndef KAIZEN_HOST_JSON_TEXT_H
 #define KAIZEN_HOST_JSON_TEXT_H
 
@@ -16,7 +16,7 @@
 struct json_text_member {
   char *name;  /* plain text, no quotes */
   char *value; /* JSON text */
-  bool weak;   /* only when the object does not have one of that name */
+  bool weak;   /* only if the object has no member of that name */
 };
 struct json_text_members {
   struct json_text_member *list;
@@ -24,8 +24,8 @@ struct json_text_members {
 };
 
 void json_text_members_free(struct json_text_members *members);
-/* Each answers 0, or -1 when there is no memory.  Everything is copied; a name that is there
- * gets the new value. */
+/* Each answers 0, or -1 when there is no memory.  Everything is copied; a name that exists gets the
+ * new value. */
 int json_text_members_add_json(struct json_text_members *members, const char *name,
                                const char *json);
 int json_text_members_add_text(struct json_text_members *members, const char *name,
@@ -36,9 +36,9 @@ int json_text_members_add_number(struct json_text_members *members, const char *
 struct json_text_member *json_text_members_find(const struct json_text_members *members,
                                                 const char *name);
 
-/* `object` (JSON text) with the members in place of its own of the same names, or after
- * them.  Newly allocated, NUL-terminated.  NULL when `object` is not one JSON object as far as
- * brackets and strings go; errno is then EINVAL, or ENOMEM. */
+/* `object` (JSON text) with the members in place of its own of the same names, or after them.
+ * Newly allocated, NUL-terminated.  NULL when `object` is not one JSON object, judged by brackets
+ * and strings (errno EINVAL), or without memory (ENOMEM). */
 char *json_text_splice(const char *object, size_t len, const struct json_text_members *members);
 /* The value of a top-level member as text inside `object`; NULL when there is none. */
 const char *json_text_value(const char *object, size_t len, const char *name, size_t *value_len);
@@ -46,7 +46,7 @@ const char *json_text_value(const char *object, size_t len, const char *name, si
 /* `text` as a JSON string with its quotes, control characters escaped; newly allocated, NULL
  * without memory. */
 char *json_text_quote(const char *text);
-/* True for the text of a JSON number (json-c also takes "1." and "NaN"). */
+/* True for the text of a JSON number (json-c also accepts "1." and "NaN"). */
 bool json_text_is_number(const char *text);
 /* The double as an object for a document to be printed; a number that is not finite becomes
  * null. */

@@ -7,8 +7,8 @@
 
 #include "common/distance.h"
 
-/* Longer words are nobody's typing error; common/distance.h counts 2 for a letter too few, too many
- * or swapped, 3 for a wrong one. */
+/* Longer words are not typing errors; common/distance.h counts 2 for a letter too few, too
+ * many or swapped, 3 for a wrong one. */
 enum { WORD_MAX = 48, ERROR_COST = 3, NEAR_COST = 2 };
 
 static struct span span_of(const char *text) {

@@ -15,7 +15,7 @@
 #include "base/json_text.h"
 #include "base/utf8_text.h"
 
-/* A process has one standard output: the only state of the program that is not passed on. */
+/* A process has one standard output: this is the only global state of the program. */
 static struct {
   enum output_verbosity verbosity;
   bool json, utf8, colour, animated, progress_shown;
@@ -34,7 +34,7 @@ void output_init(void) {
 
   setvbuf(stderr, NULL, _IOLBF,
           BUFSIZ);         /* a message is one write, whatever else is written there */
-  setlocale(LC_CTYPE, ""); /* and nothing else: numbers are printed the same everywhere */
+  setlocale(LC_CTYPE, ""); /* only that category: numbers are printed the same everywhere */
   output.utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
   output.colour =
       isatty(STDOUT_FILENO) && terminal_is_capable() && (!no_color || *no_color == '\0');

@@ -44,9 +44,9 @@ void output_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void output_progress(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void output_progress_end(void);
 
-/* True when the last message on standard error contains `text`: it need not be said again. */
+/* True when the last message on standard error contains `text`, so that it need not be repeated. */
 bool output_has_said(const char *text);
-/* What a noun counted ends with: "" for one, "s" for any other count. */
+/* The ending of a counted noun: "" for one, "s" for any other count. */
 const char *output_plural(uint64_t count);
 
 /* Prints the problem, with -o json also {"error":{"code","message"}} on standard output; answers

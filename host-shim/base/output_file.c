@@ -14,8 +14,8 @@
 
 enum { LINKS_MAX = 40, TEMPORARIES_MAX = 100 };
 
-/* The descriptor that a name such as /dev/stdout or /dev/fd/5 stands for, or -1.  Opened by its
- * name, a regular file that it leads to would be written from its beginning, over what is there. */
+/* The descriptor that a name such as /dev/stdout or /dev/fd/5 stands for, or -1.  A regular file
+ * that was opened by such a name would be overwritten from its beginning. */
 static int descriptor_of(const char *file) {
   static const char *const folders[] = {"/dev/fd/", "/proc/self/fd/"};
 
@@ -34,8 +34,8 @@ static int descriptor_of(const char *file) {
   return -1;
 }
 
-/* Follows links until a name is none; that file need not exist.  realpath() wants it to, and goes
- * through a descriptor's name to its file. */
+/* Follows links until a name is not a link; that file need not exist.  realpath() requires it, and
+ * resolves a descriptor's name to its file. */
 static int follow_links(const char *file, char target[PATH_MAX]) {
   char text[PATH_MAX], next[2 * PATH_MAX];
 
@@ -78,8 +78,8 @@ static int write_all(int fd, const char *text, size_t len) {
   return 0;
 }
 
-/* A new file beside the target.  Its name does not end as the target's does: a collector that
- * takes *.prom must not see it.  open() applies the umask, which mkstemp() does not know. */
+/* A new file beside the target.  Its name has another ending than the target's: a collector that
+ * reads *.prom must not see it.  open() applies the umask, mkstemp() does not. */
 static int open_temporary(const char *target, mode_t mode, char temporary[PATH_MAX]) {
   for (int i = 0; i < TEMPORARIES_MAX; i++) {
     if (snprintf(temporary, PATH_MAX, "%s.%ld-%d.new", target, (long)getpid(), i) >= PATH_MAX)
@@ -102,7 +102,7 @@ static int take_after(int fd, const struct stat *old) {
   return fchmod(fd, old->st_mode & 07777);
 }
 
-/* 1: it cannot be replaced here, but perhaps written; nothing has changed. */
+/* 1: it cannot be replaced, but perhaps written in place; nothing has changed. */
 static int replace(const char *target, const struct stat *old, const char *text, size_t len) {
   char temporary[PATH_MAX];
   int fd = open_temporary(target, old ? 0600 : 0666, temporary);
@@ -127,7 +127,7 @@ static int replace(const char *target, const struct stat *old, const char *text,
   return !failed && old ? 1 : -1;
 }
 
-/* Opening it first shows what the user may not write, which a replacement would pass over. */
+/* Opening it first shows whether the user may write it; a replacement would ignore that. */
 static int write_existing(const char *target, const char *text, size_t len) {
   struct stat entry;
   int result = 1;
@@ -168,7 +168,7 @@ int output_file_write(const char *file, const char *text, size_t len, struct pro
   int result = follow_links(file, target);
   int fd = result == 0 ? descriptor_of(target) : -1;
 
-  if (fd == STDOUT_FILENO) /* main() says what became of it */
+  if (fd == STDOUT_FILENO) /* main() reports a failure */
     return fwrite(text, 1, len, stdout) == len ? 0 : refuse(file, target, problem);
   if (fd >= 0)
     result = write_all(fd, text, len);

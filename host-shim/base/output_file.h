@@ -14,8 +14,8 @@ bool output_file_is_stdout(const char *file);
 /* Writes the text to the file as the shell's > would: through links, into devices and pipes, a new
  * file with the mode the umask leaves, an existing one with its own mode.  A regular file is
  * replaced as a whole where that is possible, so that a reader sees the old or the new text; it is
- * written in place when it has other hard links, or when its folder or owner forbids a
- * replacement.  A folder on the way is never made.  -1: EXIT_CODE_FAILED. */
+ * written in place when it has other hard links, or when its folder or owner forbids a replacement.
+ * A missing folder is never made.  -1: EXIT_CODE_FAILED. */
 int output_file_write(const char *file, const char *text, size_t len, struct problem *problem);
 
 #endif

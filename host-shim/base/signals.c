@@ -1,4 +1,4 @@
-/* signals.c - Ctrl-C and SIGTERM as a question a loop can ask.
+/* signals.c - Ctrl-C and SIGTERM, for loops that ask.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "base/signals.h"

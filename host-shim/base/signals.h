@@ -1,4 +1,4 @@
-/* signals.h - Ctrl-C and SIGTERM as a question a loop can ask.
+/* signals.h - Ctrl-C and SIGTERM, for loops that ask.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KAIZEN_HOST_SIGNALS_H

@@ -83,7 +83,7 @@ static void print_cell(const struct table *table, size_t column, const char *tex
   fputs(last ? "\n" : "  ", stdout);
 }
 
-/* Empty cells at the end of a row leave no blanks. */
+/* Empty cells at the end of a row print no blanks. */
 static void print_row(const struct table *table, size_t row, const size_t *widths) {
   size_t count = table->column_count;
 

@@ -14,7 +14,7 @@ char *utf8_text_valid(const char *text);
 /* Prints with '?' for control characters and invalid bytes: a name from a file must not drive
  * the terminal. */
 void utf8_text_print(FILE *out, const char *text);
-/* Columns the text takes as printed (one a character). */
+/* Columns of the printed text (one per character). */
 size_t utf8_text_columns(const char *text);
 
 #endif

@@ -3,12 +3,12 @@
  * SPDX-License-Identifier: Apache-2.0
  *
  * Everything comes from the tables of commands and options.  What is printed is for the scripts
- * in completions/: one candidate a line, a tab before its description, and lines that begin with
+ * in completions/: one candidate per line, a tab before its description, and lines that begin with
  * a colon, which leave the rest to the shell:
  *   :files, :folders   names of files, of folders; after "--name=" when the word begins so
  *   :command           a command line of its own begins after "--"
- * A candidate that ends with "=" wants a value after it.  Nothing is left out for not beginning
- * with what has been typed: that is the shell's to judge. */
+ * A candidate that ends with "=" needs a value after it.  Candidates are not filtered by what has
+ * been typed: the shell does that. */
 #ifndef KAIZEN_HOST_COMPLETE_H
 #define KAIZEN_HOST_COMPLETE_H
 

@@ -1,4 +1,4 @@
-/* complete_words.c - candidates that have to be asked for: a project's agents, a plugin's settings.
+/* complete_words.c - candidates that are not in a table: a project's agents, a plugin's settings.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "cli/complete_words.h"

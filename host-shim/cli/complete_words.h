@@ -1,8 +1,8 @@
-/* complete_words.h - candidates that have to be asked for: a project's agents, a plugin's settings.
+/* complete_words.h - candidates that are not in a table: a project's agents, a plugin's settings.
  *
  * SPDX-License-Identifier: Apache-2.0
  *
- * A project or a plugin that cannot be used has none; nothing is said about it. */
+ * A project or a plugin that cannot be used has none, and no message is printed. */
 #ifndef KAIZEN_HOST_COMPLETE_WORDS_H
 #define KAIZEN_HOST_COMPLETE_WORDS_H
 
@@ -11,8 +11,8 @@
 #include "host/command.h"
 
 void complete_words_agents(const struct host *host);
-/* The settings' names, `prefix` before each.  With `of` (a key, or "KEY=..."), the values of that
- * one, when only certain ones are allowed.  `as_pairs`: as KEY=VALUE. */
+/* The settings' names, `prefix` before each.  With `of` (a key, or "KEY=..."): the values of that
+ * key, when only certain values are allowed.  `as_pairs`: as KEY=VALUE. */
 void complete_words_settings(const struct host *host, const char *prefix, const char *of,
                              bool as_pairs);
 

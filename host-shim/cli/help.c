@@ -11,8 +11,8 @@
 
 enum { OPTION_COLUMNS = 32, LINE_COLUMNS = 80 };
 
-/* Words from column `column` on; further lines begin with `indent` spaces and a `mark`.  An empty
- * line of the text stays one. */
+/* Prints words from column `column` on; further lines begin with `indent` spaces and `mark`.  Empty
+ * lines of the text are kept. */
 static void print_words(FILE *out, const char *text, int column, int indent, const char *mark) {
   bool begins = true;
 

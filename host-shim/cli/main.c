@@ -126,7 +126,7 @@ static int run(int argc, char **argv, struct arguments *arguments) {
     suggest_command(argv[parser.next - 1], &problem);
   if (result == 0 && parser.next < argc && !arguments->help &&
       strcmp(argv[parser.next], "metrics") == 0) {
-    parser.next++; /* as other programs of the family spell it */
+    parser.next++; /* as the other Kaizen programs spell it */
     result = options_parse(&parser, true, &problem);
   }
   if (result == 0 &&

@@ -59,7 +59,7 @@ static void end_turn(struct call *call) {
 
   hook_identity_end(call->usable, event, &identity);
   take_usage(call, &identity, &usage);
-  /* Hosts run subagents of their own, for a title or a summary: they are not run of anybody. */
+  /* Hosts run internal subagents, for a title or a summary: they are not the user's runs. */
   if (event->is_agents && event->agent_name[0] == '\0')
     hook_log("%s: subagent without a name; not recorded", event->name);
   else if (event->outcome == HOOK_ABORTED && skips)
@@ -69,7 +69,7 @@ static void end_turn(struct call *call) {
   usage_free(&usage);
 }
 
-/* Turns that began and of whose end nobody told. */
+/* Turns that began and whose end was never reported. */
 static void record_losses(struct call *call, const struct hook_turn_losses *losses) {
   for (size_t i = 0; i < losses->count; i++) {
     struct hook_event event;
@@ -146,7 +146,7 @@ static void take_input(struct call *call) {
   const struct arguments *arguments = call->host->arguments;
 
   if (arguments->word_count >
-      1) { /* as Codex' notify calls it: nobody writes to standard input then */
+      1) { /* called by Codex's notify: then nobody writes to standard input */
     const char *last = arguments->words[arguments->word_count - 1];
     take_payload(call, last, strlen(last));
     return;
@@ -169,7 +169,8 @@ static const char *absolute(const char *file, char path[PATH_MAX]) {
   return file && strchr(file, '/') && realpath(file, path) ? path : file;
 }
 
-/* The project is looked for from another folder than the one the command line was written in. */
+/* The search for the project begins in another folder than the one the command line was written
+ * in. */
 static void take_host(const struct host *host, struct host *out) {
   static char directory[PATH_MAX], config_file[PATH_MAX], plugin_name[PATH_MAX];
 
@@ -205,7 +206,7 @@ static void work(struct call *call) {
     hook_state_clean(call->usable);
 }
 
-/* Most of the time there is nothing to say, and no file to be opened for it. */
+/* Usually there is no message, so no file needs to be opened. */
 static void say_end(struct call *call, enum hook_guard_side side) {
   if (side != HOOK_GUARD_LATE && side != HOOK_GUARD_CRASHED)
     return;
@@ -228,7 +229,7 @@ static int run(const struct host *given) {
   return EXIT_CODE_OK;
 }
 
-/* A wrong command line must not become a decision about the agent either. */
+/* Even a wrong command line must not influence the agent. */
 static int refuse(const struct problem *problem) {
   output_error("hook: %s; not recorded", problem->text);
   return EXIT_CODE_OK;

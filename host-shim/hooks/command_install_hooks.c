@@ -31,7 +31,7 @@ static bool is_same_file(const char *a, const char *b) {
          one.st_ino == other.st_ino;
 }
 
-/* Where the shell would find it is this very program. */
+/* The program that the shell would find is this one. */
 static bool is_found_by_name(const char *program) {
   const char *path = getenv("PATH");
   char file[PATH_MAX];
@@ -44,8 +44,8 @@ static bool is_found_by_name(const char *program) {
   return false;
 }
 
-/* Hosts clean the environment of their hooks, so the full name is the safe one; a project's
- * settings go to other machines, where only the bare one means something. */
+/* Hosts clean the environment of their hooks, so the full name is the safe one.  A project's
+ * settings go to other machines, where only the bare name works. */
 static int take_program(const struct hook_plan *plan, char program[PATH_MAX],
                         struct hook_command *command, struct problem *problem) {
   ssize_t len = readlink("/proc/self/exe", program, PATH_MAX - 1);
@@ -119,7 +119,7 @@ static int install(const struct host *host, struct hook_plan *plan, const struct
   return options_given(host->arguments, "dry-run") ? 0 : hook_plan_apply(plan, state, problem);
 }
 
-/* Others edit the file, too: when it changed under our hands, what is to be done is found again. */
+/* Others edit the file, too: when it changed meanwhile, the plan is made again. */
 static int plan_and_apply(const struct host *host, struct hook_plan *plan,
                           const struct hook_state *state, struct problem *problem) {
   for (int tries = 0; tries < HOOK_INSTALL_TRIES_MAX; tries++) {

@@ -18,8 +18,8 @@
 
 static const size_t FILE_BYTES_MAX = 4 * 1024 * 1024;
 
-/* One pair of files for each settings file: NUMBER-name (the original) and NUMBER.json (what is
- * known). */
+/* Two files for each settings file: NUMBER-name (the original) and NUMBER.json (what is known about
+ * it). */
 static void names_of(const struct hook_state *state, const char *file, char known[PATH_MAX],
                      char original[PATH_MAX]) {
   unsigned long long number = hook_state_mark(state, file, strlen(file));
@@ -61,7 +61,7 @@ int hook_backup_keep(const struct hook_state *state, const char *file,
   const char *text = json_object_to_json_string_ext(document, JSON_C_TO_STRING_PLAIN);
   int result = file_text_replace(known, 0600, text, strlen(text), problem);
   snprintf(folder, sizeof folder, "%.*s", (int)(strrchr(known, '/') - known), known);
-  hook_file_adopt(folder); /* it may be new */
+  hook_file_adopt(folder); /* the entry may be new */
   hook_file_adopt(original);
   hook_file_adopt(known);
   json_object_put(document);

@@ -10,7 +10,7 @@
 
 #include "base/json_text.h"
 
-/* 'it'\''s' when there is anything a shell would take apart. */
+/* Quotes as 'it'\''s' when the text has anything that a shell would interpret. */
 static int print_quoted(FILE *out, const char *word) {
   static const char plain[] =
       "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./:=+,@%";

@@ -15,15 +15,15 @@ struct sign {
   int points;
 };
 
-/* What Claude Code sends today, and those who took its events over send, too. */
+/* What Claude Code sends today, and also the hosts that adopted its events. */
 #define CLAUDE_SHAPE                                                                               \
   {"transcript_path", NULL, 2}, {"permission_mode", NULL, 2}, {"stop_hook_active", NULL, 1},       \
       {"last_assistant_message", NULL, 1}, {                                                       \
     "agent_transcript_path", NULL, 1                                                               \
   }
 
-/* Of hosts with the same points the earlier one is taken. Adding a field to a host's payload
- * elsewhere must not move it: what a host alone has weighs more than what it shares. */
+/* Of hosts with equal points the earlier one wins. A field that another host adds must not change
+ * the result: what only one host has weighs more than what it shares. */
 static const struct {
   const char *host;
   struct sign signs[SIGNS_MAX];
@@ -121,8 +121,8 @@ static int count_points(struct json_object *payload, const struct sign signs[SIG
   return points;
 }
 
-/* True for a transcript in the folder of a program that is not in the table: whatever its fields
- * look like, it is none of those that are. */
+/* True for a transcript in the folder of a program that is not in the table: then the payload is
+ * not from a host of the table, whatever its fields look like. */
 static bool is_foreign(struct json_object *payload) {
   static const char *const known[] = {"/.claude", "/.codex",  "/.copilot", "/.gemini",  "/.qwen",
                                       "/.cursor", "/.config", "/.local",   "/.factory", "/.vscode"};

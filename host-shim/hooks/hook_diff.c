@@ -52,8 +52,8 @@ static void add(struct edits *edits, char kind, const struct lines *lines, size_
       (struct edit){.kind = kind, .start = lines->starts[i], .end = lines->starts[i + 1]};
 }
 
-/* The longest common subsequence of what lies between the equal beginnings and ends; NULL: too
- * much, replace it all. */
+/* The longest common subsequence of the part between the equal beginnings and ends; NULL: the part
+ * is too long, replace it all. */
 static unsigned *common_lengths(const struct lines *a, size_t a_from, size_t a_to,
                                 const struct lines *b, size_t b_from, size_t b_to) {
   size_t rows = a_to - a_from, columns = b_to - b_from;
@@ -98,7 +98,7 @@ static void compare(const struct lines *a, const struct lines *b, struct edits *
   free(table);
 }
 
-/* As it is, except for what would drive a terminal. */
+/* Prints it unchanged, except for what would control a terminal. */
 static void print_text(FILE *out, const char *text, size_t len) {
   for (; len > 0; text++, len--)
     putc((unsigned char)*text >= 0x20 || *text == '\t' || *text == '\r' ? *text : '?', out);

@@ -6,8 +6,8 @@
 
 #include <stdio.h>
 
-/* A unified diff with three lines around each change. A text that is NULL is a file that is not
- * there; nothing is printed for equal texts. */
+/* A unified diff with three lines around each change. A text that is NULL is a missing file;
+ * nothing is printed for equal texts. */
 void hook_diff_print(FILE *out, const char *file, const char *before, const char *after);
 
 #endif

@@ -48,7 +48,8 @@ static bool check_host(struct doctor_findings *findings, const char *host, const
   return true;
 }
 
-/* Payloads came that no host of the table sends: their runs stand under a name that says so. */
+/* Payloads came that no host of the table sends: their runs are recorded under a name that says
+ * so. */
 static bool check_unknown(struct doctor_findings *findings, const struct hook_state *state) {
   char fired[128];
 

@@ -13,7 +13,7 @@
 
 enum { EVENT_NAME_MAX = 40, COMMAND_LINE_MAX = 4096 };
 
-struct place { /* where the entries of one event stand */
+struct place { /* where the entries of one event are */
   const char *path[HOOK_JSON_PATH_MAX];
   char name[EVENT_NAME_MAX];
 };
@@ -54,8 +54,8 @@ static struct place *find_place(const struct hook_json *json, const struct hook_
   return place;
 }
 
-/* The next command in the span that calls the hook, as ours (its string is *command) or as part of
- * a line of somebody else's. */
+/* The next command in the span that calls the hook: one of ours (its string is *command) or a line
+ * of the user's that contains the call. */
 static enum hook_line_owner find_call(const struct hook_json *json,
                                       const struct hook_target *target,
                                       const struct hook_json_span *span,
@@ -126,7 +126,7 @@ static int put_entry(struct hook_json *json, const struct hook_target *target,
                                    ? find_call(json, target, &entries, &command)
                                    : HOOK_LINE_FOREIGN;
   if (owner == HOOK_LINE_MIXED)
-    return 0; /* it is called already, by a line that is not ours */
+    return 0; /* a line that is not ours calls it already */
   if (owner == HOOK_LINE_OURS) {
     bool is_same = command.end - command.start == strlen(quoted) &&
                    memcmp(json->text + command.start, quoted, strlen(quoted)) == 0;
@@ -181,7 +181,7 @@ static bool is_empty(const struct hook_json *json, const struct hook_json_span *
   return !hook_json_element(json, container, 0, &child);
 }
 
-/* From one entry of an event: the whole of it, or our part when others share it. */
+/* Removes from one entry of an event: the whole entry, or our part when others share it. */
 static int remove_from(struct hook_json *json, const struct hook_target *target,
                        const struct hook_json_span *entries, size_t i, struct problem *problem) {
   struct hook_json_span entry, group, hook;
@@ -242,7 +242,7 @@ static int remove_entry(struct hook_json *json, const struct hook_target *target
   return unset_empty(json, outer, outer[0], NULL, made, problem);
 }
 
-/* The version was made for the hooks; hooks that somebody added since need it as well. */
+/* The version was added for the hooks; hooks that somebody added since need it, too. */
 static int remove_version(struct hook_json *json, const char *const *hooks,
                           struct json_object *made, struct problem *problem) {
   const char *const version[HOOK_JSON_PATH_MAX] = {"version"};

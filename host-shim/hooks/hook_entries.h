@@ -9,20 +9,20 @@
 #include "hooks/hook_json.h"
 #include "hooks/hook_target.h"
 
-/* Adds what is missing, and puts the command in place of another one of ours.  An event that a line
- * of the user's serves is left to it. The names of the
- * members that had to be made for it ("hooks", "hooks Stop") are added to the array `made`. */
+/* Adds what is missing, and replaces another command of ours by this one.  An event that a line of
+ * the user's already covers is left alone. The names of the members that had to be made for it
+ * ("hooks", "hooks Stop") are added to the array `made`. */
 int hook_entries_add(struct hook_json *json, const struct hook_target *target,
                      const struct hook_command *command, struct json_object *made,
                      struct problem *problem);
-/* Takes our entries out, and what is empty after that if it stands in `made`; NULL: whatever it
- * is. */
+/* Removes our entries, and what is then empty if it is in `made`; with NULL anything that is
+ * empty. */
 int hook_entries_remove(struct hook_json *json, const struct hook_target *target,
                         struct json_object *made, struct problem *problem);
 struct hook_entries_found { /* of the target's events */
   size_t wanted;            /* how many there are */
-  size_t ours;              /* for which an entry of ours is there */
-  size_t mixed;             /* which a line of the user's serves, too (hook_line.h) */
+  size_t ours;              /* those with an entry of ours */
+  size_t mixed;             /* those that a line of the user's covers, too (hook_line.h) */
 };
 struct hook_entries_found hook_entries_count(const struct hook_json *json,
                                              const struct hook_target *target);

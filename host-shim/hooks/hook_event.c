@@ -45,7 +45,7 @@ double hook_event_number(const struct hook_event *event, enum hook_field field) 
   return isfinite(number) && number > 0 ? number : 0;
 }
 
-/* Only words are taken over: where a host puts prose into such a field, nothing of it is kept. */
+/* Only words are accepted: when a host puts prose into such a field, nothing of it is kept. */
 static void take_word(const struct hook_event *event, enum hook_field field, char *out,
                       size_t max) {
   const char *text = field_text(event, field);
@@ -60,7 +60,7 @@ static void take_model(struct hook_event *event) {
   snprintf(event->model, sizeof event->model, "%s", fits ? text : "");
 }
 
-/* One moment is one text, however the host's events write it. */
+/* One moment becomes one text, however the host's events write it. */
 static void take_stamp(struct hook_event *event) {
   int64_t unix_ns = 0;
 
@@ -168,8 +168,8 @@ static int read_name(struct hook_event *event, const char *given, struct problem
   return 0;
 }
 
-/* An error that the host may work around ends nothing by itself: how the turn ends shows it. One
- * of a tool is the agent's to deal with. */
+/* An error that the host may recover from ends nothing by itself: the end of the turn decides. The
+ * agent deals with an error of a tool. */
 static void settle_error(struct hook_event *event) {
   const char *place = field_text(event, HOOK_FIELD_ERROR_PLACE);
 
@@ -196,7 +196,7 @@ static void settle_agent(struct hook_event *event) {
     event->kind = event->kind == HOOK_TURN_START ? HOOK_AGENT_START : HOOK_AGENT_END;
 }
 
-/* What is asked: nothing, by the host going on by itself, or by its own needs. */
+/* What is asked: nothing when the host continues by itself, or for its own needs. */
 static void settle_prompt(struct hook_event *event) {
   const char *const *names = event->host->fields[HOOK_FIELD_ASKED];
   const char *asked = field_text(event, HOOK_FIELD_ASKED);

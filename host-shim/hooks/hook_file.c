@@ -39,8 +39,8 @@ int hook_file_resolve(char file[PATH_MAX], struct problem *problem) {
   return problem_set(problem, EXIT_CODE_REFUSED, "%s: too many levels of links", file);
 }
 
-/* Only what is root's and has one name: a user who may write in the folder could have put a second
- * name of somebody else's file there. */
+/* Only a file of root's with one name: a user who may write to the folder could have linked
+ * somebody else's file there. */
 void hook_file_adopt(const char *path) {
   char folder[PATH_MAX];
   struct stat above, entry;
@@ -54,11 +54,11 @@ void hook_file_adopt(const char *path) {
     return;
   if (stat(folder, &above) == 0 && above.st_uid != 0 && fstat(fd, &entry) == 0 &&
       entry.st_uid == 0 && (S_ISDIR(entry.st_mode) || entry.st_nlink == 1))
-    (void)!fchownat(fd, "", above.st_uid, above.st_gid, AT_EMPTY_PATH); /* else it stays root's */
+    (void)!fchownat(fd, "", above.st_uid, above.st_gid, AT_EMPTY_PATH); /* else root keeps it */
   close(fd);
 }
 
-/* The file's text; NULL: it is not there, or cannot be read. */
+/* The file's text; NULL: it is missing, or cannot be read. */
 static char *read_text(const char *file) {
   struct problem ignored;
   char *text = NULL;
@@ -75,7 +75,7 @@ static bool holds(const char *file, const char *wanted) {
   return is_same;
 }
 
-/* Access lists, labels and whatever else hangs on the file: as far as they may be copied. */
+/* Copies access lists, labels and other extended attributes, as far as that is permitted. */
 static void copy_attributes(const char *from, int to) {
   static char names[ATTRIBUTES_MAX], value[ATTRIBUTES_MAX];
   ssize_t len = listxattr(from, names, sizeof names);
@@ -101,7 +101,7 @@ static int write_all(int fd, const char *text) {
   return ftruncate(fd, (off_t)len);
 }
 
-/* A file with other names, or one whose owner could not be given back, is written where it is. */
+/* A file with other names, or one whose owner could not be set again, is written in place. */
 static int write_in_place(const char *file, const char *before, const char *after,
                           struct problem *problem) {
   int fd = open(file, O_WRONLY | O_CLOEXEC);
@@ -123,8 +123,8 @@ static int write_in_place(const char *file, const char *before, const char *afte
   return result;
 }
 
-/* A new file beside it with all of `after` in it and everything that hangs on the old one. 0, 1:
- * the owner cannot be given to it; -1. */
+/* Makes a new file beside it with the text `after` and all attributes of the old one.  0; 1: its
+ * owner cannot be set; -1. */
 static int prepare(const char *file, const struct stat *old, const char *after,
                    char temporary[PATH_MAX], struct problem *problem) {
   mode_t mask = umask(0);
@@ -152,15 +152,15 @@ static int prepare(const char *file, const struct stat *old, const char *after,
   return result;
 }
 
-/* Exchanges the two files until what comes out is what was to be replaced: an edit that somebody
- * made in between comes out instead, and goes back in. */
+/* Exchanges the two files until the file that comes out is the one that was to be replaced: when
+ * somebody edited it in between, the edit comes out and goes back in. */
 static int swap(const char *file, const char *temporary, const char *before,
                 struct problem *problem) {
   char *expected = strdup(before), *placed = read_text(temporary);
   bool is_ours = true;
   int result = -1;
 
-  if (expected && placed && !holds(file, before)) { /* nobody is to see ours for a moment, either */
+  if (expected && placed && !holds(file, before)) { /* nobody should see ours even for a moment */
     free(expected);
     free(placed);
     unlink(temporary);
@@ -180,7 +180,8 @@ static int swap(const char *file, const char *temporary, const char *before,
     placed = displaced;
     is_ours = false;
   }
-  if (result < 0 && is_ours && (errno == EINVAL || errno == ENOSYS)) /* no exchange here */
+  if (result < 0 && is_ours && (errno == EINVAL || errno == ENOSYS)) /* the system cannot exchange
+                                                                      * files */
     result = !holds(file, before) ? 1 : rename(temporary, file) == 0 ? 0 : -1;
   if (result < 0)
     fail(file, "written", problem);
@@ -190,7 +191,7 @@ static int swap(const char *file, const char *temporary, const char *before,
   return result;
 }
 
-/* 1: it is there by now. */
+/* 1: the file exists by now. */
 static int put_new(const char *file, const char *temporary, struct problem *problem) {
   int result = link(temporary, file) == 0 ? 0
                : errno == EEXIST          ? 1
@@ -220,7 +221,8 @@ int hook_file_write(const char *file, const char *before, const char *after,
   return is_there ? swap(file, temporary, before, problem) : put_new(file, temporary, problem);
 }
 
-/* It is moved away, looked at, and moved back when it is not what was to be removed. */
+/* Moves the file away, reads it, and moves it back when it is not the one that was to be
+ * removed. */
 int hook_file_remove(const char *file, const char *before, struct problem *problem) {
   char aside[PATH_MAX];
 
@@ -234,7 +236,7 @@ int hook_file_remove(const char *file, const char *before, struct problem *probl
     unlink(aside);
     return 0;
   }
-  if (link(aside, file) < 0 && errno != EEXIST) /* a newer one stands there: it counts */
+  if (link(aside, file) < 0 && errno != EEXIST) /* a newer file is there: it stays */
     return problem_set(problem, EXIT_CODE_FAILED,
                        "%s: changed in the meantime; its new version is %s", file, aside);
   unlink(aside);

@@ -11,15 +11,15 @@
 
 #include "base/problem.h"
 
-/* The file that a link leads to, also when that is not there yet: people keep their settings
+/* The file that a link leads to, even if it does not exist yet: people keep their settings
  * elsewhere.  -1: the links lead in a circle, or the name is too long. */
 int hook_file_resolve(char file[PATH_MAX], struct problem *problem);
-/* Both: 1, the file does not hold `before` (NULL: it is not there) any more, and nothing is
- * changed; -1, EXIT_CODE_FAILED. */
+/* Both answer 1 when the file no longer holds `before` (NULL: it is missing), and nothing is
+ * changed; -1: EXIT_CODE_FAILED. */
 int hook_file_write(const char *file, const char *before, const char *after,
                     struct problem *problem);
 int hook_file_remove(const char *file, const char *before, struct problem *problem);
-/* What root makes in a user's folder belongs to that user. */
+/* A file that root makes in a user's folder gets that user as its owner. */
 void hook_file_adopt(const char *path);
 
 #endif

@@ -1,4 +1,4 @@
-/* hook_guard.c - keeps a hook within its limits: in time, status 0, nothing on standard output.
+/* hook_guard.c - keeps a hook within its limits: on time, status 0, nothing on standard output.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "hooks/hook_guard.h"
@@ -50,15 +50,15 @@ static void dispose(int number, void (*disposition)(int)) {
   sigaction(number, &action, NULL);
 }
 
-/* A host that ends kills the group of its hooks, also with SIGKILL. The worker has its own end in
- * sight: it leaves. From a terminal it would then not be let read. */
+/* A host that ends kills the process group of its hooks, also with SIGKILL. The worker ends soon in
+ * any case, so it leaves the group. Not when it reads from a terminal, which it then could not. */
 static void leave_group(void) {
   if (!isatty(STDIN_FILENO))
     setpgid(0, 0);
 }
 
-/* Alone it would go on for as long as it likes: its own clock ends it, too. What ends the guard, a
- * Ctrl-C that was meant for the agent for one, must not cost the record. */
+/* Without the guard nothing would end it: so a timer of its own does. A signal that ends the guard,
+ * such as a Ctrl-C meant for the agent, must not cost the record. */
 static void become_worker(const sigset_t *watched) {
   const struct itimerval limit = {.it_value = {.tv_usec = (suseconds_t)(ALONE_S * 1e6)}};
   sigset_t needed = *watched;
@@ -107,13 +107,13 @@ enum hook_guard_side hook_guard_begin(void) {
   sigaddset(&watched, SIGTERM);
   sigaddset(&watched, SIGINT);
   sigaddset(&watched, SIGHUP);
-  sigprocmask(SIG_BLOCK, &watched, NULL); /* before anything else: a host may be ending already */
+  sigprocmask(SIG_BLOCK, &watched, NULL); /* first of all: the host may be ending already */
   begun_s = time_text_monotonic_s();
-  dispose(SIGCHLD, SIG_DFL); /* inherited as ignored, it would never come */
+  dispose(SIGCHLD, SIG_DFL); /* if it were inherited as ignored, it would never come */
   provide_descriptors();
   pid_t worker = fork();
   if (worker > 0) {
-    close(STDIN_FILENO); /* the worker's alone: a host sees when nobody reads any more */
+    close(STDIN_FILENO); /* only the worker keeps it: the host notices when nobody reads any more */
     return wait_for_worker(worker, &watched);
   }
   become_worker(&watched);

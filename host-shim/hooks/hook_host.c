@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-/* ---- the family of Claude Code: hosts that took over its names, each with what differs ------- */
+/* ---- the family of Claude Code: hosts that adopted its names, each with what differs ------- */
 
 /* clang-format off */
 #define CLAUDE_EVENTS \
@@ -263,7 +263,7 @@ static const struct hook_host openhands = {
         },
 };
 
-/* What our plugin for it hands over, which keeps the names of its event bus. */
+/* What our plugin for it sends, which keeps the names of its event bus. */
 static const struct hook_event_name opencode_events[] = {
     {"session.created", HOOK_SESSION_START}, {"chat.message", HOOK_TURN_START},
     {"session.idle", HOOK_TURN_END},         {"session.error", HOOK_TURN_FAILURE},
@@ -325,7 +325,7 @@ static const struct hook_host openclaw = {
         },
 };
 
-/* By the name of the file that it runs, or by the payload. */
+/* Known by the name of the file that it runs, or by the payload. */
 static const struct hook_event_name cline_events[] = {
     {"agent_start", HOOK_TURN_START},
     {"agent_resume", HOOK_TURN_START},

@@ -17,7 +17,7 @@ static bool has_id(const struct hook_event *event) {
   return event->turn[0] != '\0' && (!event->is_agents || event->agent_id[0] != '\0');
 }
 
-/* Subagents without an id are told apart by their name and their session's turn. */
+/* Subagents without an id are identified by their name and their session's turn. */
 static void fill_lane(const struct hook_event *event, bool by_name, char agent[LANE_AGENT_MAX],
                       struct hook_turn_lane *lane) {
   bool by_id = event->agent_id[0] != '\0' && !by_name;
@@ -37,7 +37,7 @@ static const char *text_or_null(const char *text) {
   return text[0] != '\0' ? text : NULL;
 }
 
-/* One mark of all the fields' values that are there; 0 when none is. */
+/* One fingerprint of all the fields' values that are present; 0 when none is. */
 static uint64_t mark_fields(const struct hook_state *state, const struct hook_event *event,
                             enum hook_field field) {
   uint64_t both[2] = {0, 0};
@@ -54,8 +54,8 @@ static uint64_t mark_fields(const struct hook_state *state, const struct hook_ev
   return both[0];
 }
 
-/* What a turn without an end means when the next one begins; a subagent's is its own affair, and a
- * transcript has the new turn in it already. */
+/* What a turn without an end means when the next one begins; not for a subagent's, and not by a
+ * transcript, which has the new turn in it already. */
 static enum hook_unheard unheard_by(const struct hook_event *event) {
   bool is_open = event->is_agents || event->host->unheard == HOOK_UNHEARD_WRITTEN;
 
@@ -115,7 +115,7 @@ void hook_identity_close(const struct hook_state *state, const struct hook_event
     return;
   if (unheard == HOOK_UNHEARD_WRITTEN) {
     if (!hook_transcript_failed(event, deadline_s, error))
-      return; /* interrupted, or its end is still to be told */
+      return; /* interrupted, or its end will still be reported */
     hook_turn_note_error(state, &lane, error, NULL);
     unheard = HOOK_UNHEARD_FAILURE;
   }
@@ -135,7 +135,7 @@ static void join(char *key, size_t room, const char *part) {
     snprintf(key + len, room - len, "%s%s", len > 0 ? ":" : "", part);
 }
 
-/* Nothing can be looked up: what the event says by itself has to do. */
+/* Nothing can be looked up: only what the event itself says is known. */
 static void end_without_state(const struct hook_event *event, const struct hook_turn_lane *lane,
                               struct hook_identity *identity) {
   if (event->session[0] == '\0' || (event->stamp[0] == '\0' && !lane->runs_once))
@@ -168,7 +168,7 @@ static void end_by_name(const struct hook_state *state, struct hook_event *event
     snprintf(event->agent_name, sizeof event->agent_name, "%s", end.agent_name);
 }
 
-/* Where a start tells a subagent's name and only its end the id. */
+/* For hosts where the start has a subagent's name and only its end the id. */
 static void take_start_by_name(const struct hook_state *state, const struct hook_event *event,
                                struct hook_identity *identity) {
   struct hook_turn_lane lane;

@@ -25,7 +25,7 @@ static int wait_for_input(int fd, double deadline_s) {
     if (ready == 0 && left_s <= 0)
       return 0;
     if (ready < 0 && errno != EINTR)
-      return 1; /* read() says what is wrong */
+      return 1; /* read() will report what is wrong */
   }
 }
 
@@ -47,7 +47,8 @@ int hook_input_read(int fd, double deadline_s, double drop_deadline_s, struct ho
   size_t room = 0;
 
   *input = (struct hook_input){.text = NULL};
-  fcntl(fd, F_SETPIPE_SZ, PIPE_BYTES); /* fewer turns for the writer; refused, it works as well */
+  fcntl(fd, F_SETPIPE_SZ, PIPE_BYTES); /* a larger pipe saves the writer waiting; it also works when
+                                        * this is refused */
   for (;;) {
     if (make_room(input, &room) < 0)
       return -1;

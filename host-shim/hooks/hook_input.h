@@ -10,12 +10,13 @@
 struct hook_input {
   char *text; /* NUL-terminated; the caller's to free */
   size_t len;
-  bool is_cut;  /* too much came; the rest was read and dropped: the host is never blocked */
-  bool is_open; /* no end came in time; what is there may be whole all the same */
+  bool is_cut;  /* the payload is too long; the rest was read and dropped, so that the host is never
+                 * blocked */
+  bool is_open; /* no end came in time; what is there may still be complete */
 };
 
 /* Reads the descriptor until its end or the deadline (time_text_monotonic_s()), the later one for
- * what is only dropped.  -1: no memory. */
+ * the part that is only dropped.  -1: no memory. */
 int hook_input_read(int fd, double deadline_s, double drop_deadline_s, struct hook_input *input);
 
 #endif

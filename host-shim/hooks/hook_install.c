@@ -106,7 +106,7 @@ static void say_switch(void *ctx, const char *file, const char *reason) {
   output_warning("%s: %s", file, reason);
 }
 
-/* What the user has to know although all went well. */
+/* What the user must know even when all went well. */
 static void warn(const struct hook_plan *plan) {
   for (size_t i = 0; i < plan->count; i++)
     if (plan->changes[i].has_mixed)

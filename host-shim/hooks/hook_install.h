@@ -13,13 +13,13 @@ extern const struct option_spec hook_install_options[];
 /* Host, scope and project root from the command line; root is the caller's. -1: EXIT_CODE_USAGE. */
 int hook_install_begin(const struct host *host, struct hook_plan *plan, char root[PATH_MAX],
                        struct problem *problem);
-/* How often a plan is made again because somebody else changed the file. */
+/* How many times a plan is made again because somebody else changed the file. */
 enum { HOOK_INSTALL_TRIES_MAX = 100 };
 /* Answers -1: it changed each time. */
 int hook_install_give_up(const char *host, struct problem *problem);
 /* The plan as diffs on standard output, or as one document with -o json:
- * {"host","scope","dry_run","files":[{"file","action", "diff","backup"}],"note"}; then what was
- * done, as notes, and `note` (NULL: nothing): what is left for the user to do. Answers the exit
+ * {"host","scope","dry_run","files":[{"file","action", "diff","backup"}],"note"}; then, as notes,
+ * what was done, and `note` (NULL: none), which is what the user still has to do. Answers the exit
  * status. */
 int hook_install_report(const struct host *host, const struct hook_plan *plan, const char *note);
 

@@ -75,7 +75,7 @@ static bool find_nth(const struct hook_json *json, size_t open, size_t i,
 }
 
 /* How many members have that name; *child is the last of them, which is the one that readers
- * take. */
+ * use. */
 static size_t find_named(const struct hook_json *json, size_t open, const char *name,
                          struct hook_json_child *child) {
   struct hook_json_scan scan = scan_of(json);
@@ -181,7 +181,7 @@ static const char *line_end(const struct hook_json *json) {
   return newline && newline > json->text && newline[-1] == '\r' ? "\r\n" : "\n";
 }
 
-/* The white space a line begins with. */
+/* The white space at the beginning of a line. */
 static size_t indent_at(const struct hook_json *json, size_t at, const char **indent) {
   size_t line = at;
 
@@ -205,14 +205,14 @@ static void indent_unit(const struct hook_json *json, char unit[16]) {
            len > 0 && len < 16 ? indent : "  ");
 }
 
-/* Where the last thing in front of `at` that is not white space ends. */
+/* The end of the last thing before `at` that is not white space. */
 static size_t end_before(const struct hook_json *json, size_t at) {
   while (at > 0 && strchr(" \t\r\n", json->text[at - 1]))
     at--;
   return at;
 }
 
-/* What stands in a container, and how. */
+/* What is in a container, and its layout. */
 struct layout {
   struct hook_json_child first, last; /* when it is not empty */
   size_t close;
@@ -250,7 +250,7 @@ static int splice_printed(struct hook_json *json, size_t at, size_t len, struct 
   return result;
 }
 
-/* The first child stands on a line of its own, one level deeper than the bracket's. */
+/* The first child goes on a line of its own, one level deeper than the bracket's. */
 static int add_first(struct hook_json *json, size_t open, size_t close, const char *member,
                      struct problem *problem) {
   const char *indent = NULL, *newline = line_end(json);
@@ -263,7 +263,8 @@ static int add_first(struct hook_json *json, size_t open, size_t close, const ch
                         unit, member, newline, outer, indent);
 }
 
-/* A further child on a line of its own, in line with the first one where that has its own, too. */
+/* A further child goes on a line of its own, indented like the first one when that has its own
+ * line. */
 static int add_line(struct hook_json *json, size_t open, const struct layout *layout,
                     const char *member, struct problem *problem) {
   bool own_line = memchr(json->text + open, '\n', layout->first.start - open) != NULL;
@@ -280,8 +281,8 @@ static int add_line(struct hook_json *json, size_t open, const struct layout *la
   return has_comma ? 0 : splice(json, layout->last.end, 0, ",", problem);
 }
 
-/* Adds `member` after the others the way they stand; where the last one has a comma after it, the
- * new one gets one. */
+/* Adds `member` after the others, in their layout; when the last one has a comma after it, so does
+ * the new one. */
 static int add_child(struct hook_json *json, size_t open, const char *member,
                      struct problem *problem) {
   const struct layout layout = layout_of(json, open);
@@ -300,7 +301,7 @@ static int wrong_type(const char *name, const char *wanted, struct problem *prob
                      name, wanted);
 }
 
-/* Makes the objects that the first `count` names of the path stand for. */
+/* Makes the objects of the first `count` names of the path. */
 static int make_objects(struct hook_json *json, hook_json_path path, size_t count,
                         struct problem *problem) {
   const char *part[HOOK_JSON_PATH_MAX] = {NULL};

@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: Apache-2.0
  *
  * The text is edited, not parsed and printed again: comments, order, number texts, indentation and
- * line ends stay. Read are JSON and what settings files add to it: // and slash-star comments,
+ * line ends stay. It reads JSON and what settings files add to it: // and slash-star comments,
  * commas after the last member, names and texts in single quotes, names without quotes. */
 #ifndef KAIZEN_HOST_HOOK_JSON_H
 #define KAIZEN_HOST_HOOK_JSON_H
@@ -30,8 +30,8 @@ typedef const char *const hook_json_path[HOOK_JSON_PATH_MAX];
 int hook_json_open(struct hook_json *json, const char *text, size_t len, struct problem *problem);
 void hook_json_close(struct hook_json *json);
 
-/* The value at the path; false: it is not there.  Of members with one name the last one counts, as
- * for those who read the file. */
+/* The value at the path; false: there is none.  Of members with the same name the last one counts,
+ * as for the programs that read the file. */
 bool hook_json_find(const struct hook_json *json, hook_json_path path,
                     struct hook_json_span *value);
 /* The i-th element, or member's value, of a container; false: there are fewer, or it is not a
@@ -51,18 +51,18 @@ bool hook_json_next_string(const struct hook_json *json, const struct hook_json_
 
 /* Each keeps the document whole; -1 without memory, or EXIT_CODE_REFUSED when something on the path
  * is of another type. */
-/* Adds an element after the array's others; arrays and objects on the way are made. */
+/* Adds an element at the end of the array; missing arrays and objects of the path are made. */
 int hook_json_append(struct hook_json *json, hook_json_path path, const char *value,
                      struct problem *problem);
-/* Adds the member when it is not there. */
+/* Adds the member when it is missing. */
 int hook_json_set(struct hook_json *json, hook_json_path path, const char *value,
                   struct problem *problem);
 int hook_json_replace(struct hook_json *json, const struct hook_json_span *value, const char *text,
                       struct problem *problem);
-/* Takes out the i-th element or member of the container, with its comma. */
+/* Removes the i-th element or member of the container, with its comma. */
 int hook_json_remove(struct hook_json *json, const struct hook_json_span *container, size_t i,
                      struct problem *problem);
-/* Takes out the member at the path. */
+/* Removes the member at the path. */
 int hook_json_unset(struct hook_json *json, hook_json_path path, struct problem *problem);
 
 #endif

@@ -20,7 +20,8 @@ static char at(const struct hook_json_scan *scan, size_t i) {
   return i < scan->len ? scan->text[i] : '\0';
 }
 
-/* After the comment; where it begins, when it has no end: no value begins so. */
+/* The place after the comment; a comment without an end is not skipped, and no value begins like
+ * one. */
 static size_t skip_comment(const struct hook_json_scan *scan, size_t i) {
   bool is_line = at(scan, i + 1) == '/';
   const char *end = is_line ? memchr(scan->text + i, '\n', scan->len - i)
@@ -91,7 +92,7 @@ static int next_child(struct hook_json_scan *scan, struct hook_json_children *ch
     return 0;
   }
   if (children->at > children->open && at(scan, children->at - 1) != ',')
-    return fail(scan, i), -1; /* the one before had no comma, and yet there is more */
+    return fail(scan, i), -1; /* the member before had no comma, but there is another one */
   child->start = child->name_end = child->value = i;
   if (is_object) {
     if (!scan_scalar(scan, i, &child->name_end))

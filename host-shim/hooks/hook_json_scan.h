@@ -13,9 +13,10 @@ struct hook_json_scan {
   size_t failed_at; /* of the last function that answered false */
 };
 
-/* After white space and comments from `at` on; a comment without an end is not passed. */
+/* The place after white space and comments from `at` on; a comment without an end is not
+ * skipped. */
 size_t hook_json_scan_blank(const struct hook_json_scan *scan, size_t at);
-/* The end of the value that begins at `at`; everything inside it is looked at. */
+/* The end of the value that begins at `at`; everything inside it is checked. */
 bool hook_json_scan_value(struct hook_json_scan *scan, size_t at, size_t *end);
 
 struct hook_json_child { /* of an object or array */

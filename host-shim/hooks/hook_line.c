@@ -11,7 +11,7 @@
 
 enum { WORD_MAX = 4096 };
 
-/* Takes one word after another: is it still a call of ours? */
+/* Is given one word after another: is it still a call of ours? */
 struct call {
   const char *host;
   enum { PROGRAM, OPTION, VALUE, HOST, REST, NOT_OURS } next;
@@ -43,8 +43,8 @@ static void take_word(struct call *call, const char *word) {
   }
 }
 
-/* After the quoted part that begins at `at`, its text added to `word`; NULL: it does not end, or a
- * shell would replace something in it. */
+/* The place after the quoted part that begins at `at`; adds its text to `word`.  NULL: it does not
+ * end, or a shell would expand something in it. */
 static const char *take_quoted(const char *at, char *word, size_t *len) {
   char quote = *at++;
 
@@ -56,7 +56,8 @@ static const char *take_quoted(const char *at, char *word, size_t *len) {
   return at + 1;
 }
 
-/* After the word that begins at `at`; NULL: there is something in it that a shell acts on. */
+/* The place after the word that begins at `at`; NULL: it contains something that a shell acts
+ * on. */
 static const char *take_shell_word(const char *at, char word[WORD_MAX]) {
   size_t len = 0;
 
@@ -80,8 +81,7 @@ static const char *take_shell_word(const char *at, char word[WORD_MAX]) {
   return at;
 }
 
-/* The hook of this host is called somewhere in the text, as far as can be told without running
- * it. */
+/* Does the text call the hook of this host somewhere, as far as that shows without running it? */
 static bool mentions(const char *text, const char *host) {
   size_t len = strlen(host);
 
@@ -152,7 +152,7 @@ enum hook_line_owner hook_line_judge_array(const char *text, size_t len, const c
   char *copy = strndup(text, len);
 
   if (!copy)
-    return HOOK_LINE_MIXED; /* it cannot be told: it is not touched */
+    return HOOK_LINE_MIXED; /* unknown: it is not touched */
   if (!take_array(copy, &call))
     call.next = NOT_OURS;
   enum hook_line_owner owner = owner_of(&call, copy);

@@ -3,16 +3,16 @@
  * SPDX-License-Identifier: Apache-2.0
  *
  * Only a line that calls kaizen-host's hook for this host, with options and nothing else, is ours
- * to change and to take out.  Where the call is a part of a line of the user's (a redirection, a
- * second command, a shell around it), the line is his. */
+ * to change and to remove.  Where the call is part of a larger line (a redirection, a second
+ * command, a shell around it), the line is the user's. */
 #ifndef KAIZEN_HOST_HOOK_LINE_H
 #define KAIZEN_HOST_HOOK_LINE_H
 
 #include <stddef.h>
 
 enum hook_line_owner {
-  HOOK_LINE_FOREIGN, /* it has nothing to do with us */
-  HOOK_LINE_MIXED,   /* it calls the hook, too */
+  HOOK_LINE_FOREIGN, /* it does not call the hook */
+  HOOK_LINE_MIXED,   /* the user's line, which calls the hook */
   HOOK_LINE_OURS
 };
 

@@ -15,7 +15,7 @@
 
 enum { FILE_BYTES_MAX = 128 * 1024, LINE_BYTES_MAX = 1024 };
 
-/* One log a process: what is said anywhere goes there. */
+/* One log per process: every message goes there. */
 static struct {
   int fd; /* 0: none; standard input is never the log */
   char host[32];
@@ -28,8 +28,8 @@ static int open_file(const struct hook_state *state) {
 
   if (fd < 0 || fstat(fd, &entry) < 0 || entry.st_size < FILE_BYTES_MAX)
     return fd;
-  /* Of two processes that see the same full file one moves it, and the other's lines go to the
-   * moved one. */
+  /* When two processes see the same full file, one moves it, and the other's lines go to the moved
+   * file. */
   renameat(state->folder, "hook.log", state->folder, "hook.log.1");
   close(fd);
   return hook_state_file(state, "hook.log", O_WRONLY | O_APPEND | O_CREAT);
@@ -49,7 +49,7 @@ void hook_log_open(const struct hook_state *state, const char *host) {
 /* Lines come from several processes: each is one write. */
 static void write_line(const char *line, size_t len) {
   if (hook_log_file.fd > 0 && write(hook_log_file.fd, line, len) < 0)
-    return; /* there is nobody left to tell */
+    return; /* there is nowhere left to report it */
 }
 
 void hook_log(const char *format, ...) {
@@ -80,7 +80,7 @@ void hook_log_fired(const struct hook_state *state, const char *host, const char
   snprintf(name, sizeof name, "fired/%s", host);
   time_text_format(time_text_now_ns(), now);
   int len = snprintf(text, sizeof text, "%s %-64.64s\n", now,
-                     event); /* always the same length: no torn line */
+                     event); /* always the same length, so no line is ever torn */
   int fd = hook_state_file(state, name, O_WRONLY | O_CREAT);
   if (fd < 0)
     return;

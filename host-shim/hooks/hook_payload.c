@@ -1,4 +1,4 @@
-/* hook_payload.c - the JSON a coding agent hands to its hook, and how a value is found in it.
+/* hook_payload.c - the JSON that a coding agent gives its hook, and finding a value in it.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "hooks/hook_payload.h"

@@ -105,8 +105,8 @@ static enum hook_line_owner notify_owner(const char *text, const struct hook_tom
   return hook_line_judge_array(text + key->value, key->value_end - key->value, host);
 }
 
-/* 1: a line of ours, or one that calls us, stands at *key; 0: a line for it belongs at *at; -1: it
- * cannot be put there. */
+/* 1: a line of ours, or one that calls us, is at *key; 0: a new line belongs at *at; -1: it cannot
+ * be put there. */
 static int find_notify(const char *file, const char *text, const char *host,
                        struct hook_toml_key *key, size_t *at, struct problem *problem) {
   size_t line = 1;
@@ -130,7 +130,7 @@ static int find_notify(const char *file, const char *text, const char *host,
                      line);
 }
 
-/* The line's end as the file's first line has it. */
+/* The line ending of the file's first line. */
 static const char *line_end_of(const char *text) {
   const char *newline = strchr(text, '\n');
 
@@ -181,7 +181,7 @@ static int install_file(struct hook_change *change, const struct hook_target *ta
   return !change->after ? problem_no_memory(problem) : 0;
 }
 
-/* [[hooks]] goes after everything else: whatever follows it would be a part of it. */
+/* [[hooks]] goes after everything else: what follows it would be part of it. */
 static int install_tables(struct hook_change *change, const struct hook_target *target,
                           const struct hook_command *command, struct problem *problem) {
   const char *present = change->before ? change->before : "";
@@ -223,7 +223,8 @@ int hook_plan_install(struct hook_plan *plan, const struct hook_command *command
 
 /* ---- uninstall ------------------------------------------------------------------------------- */
 
-/* Without what is ours; NULL in `after`: nothing is left.  Where nothing is ours, nothing goes. */
+/* The text without what is ours; NULL in `after`: nothing is left.  Where nothing is ours, nothing
+ * is removed. */
 static int uninstall_json(struct hook_change *change, const struct hook_target *target,
                           const struct hook_backup *known, struct problem *problem) {
   struct hook_json json = {.text = NULL};
@@ -272,7 +273,8 @@ static int uninstall_tables(struct hook_change *change, const struct hook_backup
   return 0;
 }
 
-/* To the byte as it was, when nobody changed the file since; else only what is ours goes. */
+/* Restores the original bytes when nobody changed the file since; else removes only what is
+ * ours. */
 static int uninstall_target(struct hook_change *change, const struct hook_target *target,
                             const struct hook_backup *known, struct problem *problem) {
   if (known && known->is_unchanged && known->is_exact) {
@@ -330,7 +332,7 @@ bool hook_plan_is_done(const struct hook_plan *plan) {
   return true;
 }
 
-/* Makes what is missing, and notes it. */
+/* Makes missing folders, and notes them. */
 static void make_folders(struct hook_change *change) {
   char path[PATH_MAX];
 
@@ -349,7 +351,7 @@ static void make_folders(struct hook_change *change) {
 static void remove_folders(struct json_object *folders) {
   for (size_t i = json_object_array_length(folders); i-- > 0;)
     if (rmdir(json_object_get_string(json_object_array_get_idx(folders, i))) < 0)
-      return; /* somebody else uses it by now */
+      return; /* somebody else uses the folder by now */
 }
 
 static void append_all(struct json_object *to, struct json_object *from) {
@@ -357,7 +359,7 @@ static void append_all(struct json_object *to, struct json_object *from) {
     json_object_array_add(to, json_object_get(json_object_array_get_idx(from, i)));
 }
 
-/* What an earlier installation replaced and made stays known. */
+/* What an earlier installation replaced and made is remembered. */
 static int keep_backup(struct hook_change *change, const struct hook_state *state,
                        struct problem *problem) {
   struct hook_backup earlier = {.original = NULL};
@@ -405,7 +407,8 @@ static int remove_file(struct hook_change *change, struct problem *problem) {
 
 int hook_plan_apply(struct hook_plan *plan, const struct hook_state *state,
                     struct problem *problem) {
-  for (size_t i = 0; i < plan->count; i++) { /* what was made first goes last, with its folders */
+  for (size_t i = 0; i < plan->count; i++) { /* what was made first is removed last, with its
+                                              * folders */
     struct hook_change *change = &plan->changes[plan->removes ? plan->count - 1 - i : i];
     if (!hook_plan_changes(change))
       continue;

@@ -11,12 +11,13 @@
 
 struct hook_change { /* of one file */
   char file[PATH_MAX];
-  char *before, *after;        /* its text; NULL: it is not there */
+  char *before, *after;        /* its text; NULL: it is missing */
   bool has_mixed;              /* a line of the user's calls the hook; it is left alone */
-  bool had_ours;               /* something of ours stood in it before */
+  bool had_ours;               /* something of ours was in it before */
   bool is_program;             /* has to be executable */
   struct json_object *made;    /* members to be made (hook_entries.h) */
-  struct json_object *folders; /* that are made for the file, or go with it, outermost first */
+  struct json_object *folders; /* folders that are made for the file, or removed with it, outermost
+                                * first */
   char backup[PATH_MAX]; /* once applied: where the original is kept; "" when there was none */
 };
 struct hook_plan {
@@ -35,11 +36,11 @@ int hook_plan_install(struct hook_plan *plan, const struct hook_command *command
                       struct problem *problem);
 int hook_plan_uninstall(struct hook_plan *plan, const struct hook_state *state,
                         struct problem *problem);
-/* True when every file is as it should be. */
+/* True when no file needs a change. */
 bool hook_plan_is_done(const struct hook_plan *plan);
 bool hook_plan_changes(const struct hook_change *change);
 /* Writes the files, backups first.  1: somebody changed a file since the plan was made, and that
- * stands; plan again. */
+ * change stays; plan again. */
 int hook_plan_apply(struct hook_plan *plan, const struct hook_state *state,
                     struct problem *problem);
 void hook_plan_free(struct hook_plan *plan);
@@ -50,7 +51,7 @@ int hook_plan_scope(const char *host, bool user, bool project, enum hook_scope *
                     struct problem *problem);
 
 enum hook_presence { HOOK_ABSENT, HOOK_PARTLY, HOOK_IN_PLACE };
-/* What of the host's hooks is in place. */
+/* Which of the host's hooks are in place. */
 enum hook_presence hook_plan_presence(const char *host, enum hook_scope scope,
                                       const char *project_root);
 

@@ -17,7 +17,7 @@
 #include "host/delivery_wait.h"
 #include "host/record_request.h"
 
-static const char LOCK_TIMEOUT_MS[] = "300"; /* a hook has no time for the plugin's own patience */
+static const char LOCK_TIMEOUT_MS[] = "300"; /* a hook has no time for the plugin's own default */
 
 const struct option_spec hook_record_options[] = {
     {"agent", 0, OPTION_TEXT, "NAME", "record under this name, not the payload's"},
@@ -73,7 +73,7 @@ static int add_count(struct json_text_members *members, const char *name, double
   return number >= 1 && number < 1e15 ? json_text_members_add_json(members, name, text) : 0;
 }
 
-/* The well-known keys of docs/metadata.md, and the event with the host's own word for how it
+/* The well-known keys of docs/metadata.md, and the event, with the host's own word for how it
  * ended. */
 static int describe(struct json_text_members *members, const struct hook_event *event) {
   double cost_usd = hook_event_number(event, HOOK_FIELD_COST_USD);
@@ -98,7 +98,8 @@ static int64_t tokens_in(const struct hook_event *event, enum hook_field field) 
   return number >= 1 && number < 1e15 ? (int64_t)number : USAGE_NOT_SAID;
 }
 
-/* What the payload says: the plugins of ours that make payloads count as docs/metadata.md does. */
+/* What the payload says: our own plugins, which make such payloads, count as docs/metadata.md
+ * does. */
 static struct usage_tokens tokens_of(const struct hook_event *event) {
   return (struct usage_tokens){
       .input = tokens_in(event, HOOK_FIELD_INPUT_TOKENS),
@@ -109,7 +110,7 @@ static struct usage_tokens tokens_of(const struct hook_event *event) {
   };
 }
 
-/* The payload's word counts before the transcript's: both have all of a turn or nothing. */
+/* The payload has priority over the transcript: each has all of a turn or nothing. */
 static int describe_usage(struct record_request *request, const struct hook_event *event) {
   struct usage_tokens tokens = tokens_of(event);
   int result = usage_describe_tokens(&tokens, &request->metadata, &request->extra);
@@ -148,7 +149,7 @@ static int add_all_allowed(struct json_text_members *members, const struct hook_
   return result;
 }
 
-/* The execution as the plugin takes it; the request was initialised from the options. */
+/* The execution in the plugin's form; the request was initialised from the options. */
 static int fill_request(struct record_request *request, const struct host *host,
                         const struct hook_event *event, const struct hook_identity *identity,
                         struct problem *problem) {
@@ -203,7 +204,7 @@ static void say_result(const struct session *session, const struct hook_event *e
                                         : "unknown answer from the plugin");
 }
 
-/* A plugin without the shared mapping is given the name as it is. */
+/* A plugin without the shared mapping gets the name unchanged. */
 static int map_agent(struct record_request *request, const struct session *session,
                      struct problem *problem) {
   bool can_map = session->plugin.table->get_extension(KAIZEN_NAMES_1) != NULL;

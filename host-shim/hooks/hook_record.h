@@ -10,12 +10,12 @@
 
 extern const struct option_spec hook_record_options[];
 
-/* Goes to the folder the project is looked for from: what the host's variable names, else the
- * payload's folder; it stays where it is when neither can be entered. -1, and said: nothing names
- * one, and this is a settings folder of the user's, where some hosts run their hooks. */
+/* Changes to the folder where the search for the project begins: the one that the host's variable
+ * names, else the payload's folder; stays when neither can be entered. -1, with a message: nothing
+ * names a folder, and this is a settings folder of the user's, where some hosts run their hooks. */
 int hook_record_enter(const struct hook_event *event);
-/* Records an end event, then sends what is pending while there is time. What became of it goes to
- * the log. */
+/* Records an end event, then sends what is pending while there is time. The result goes to the
+ * log. */
 void hook_record_execution(const struct host *host, const struct hook_event *event,
                            const struct hook_identity *identity);
 /* Only sends what is pending. */

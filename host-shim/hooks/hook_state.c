@@ -17,7 +17,7 @@
 #include "hooks/hook_file.h"
 
 enum {
-  FILES_MAX = 1024, /* sessions remembered; beyond it those of yesterday go */
+  FILES_MAX = 1024, /* sessions remembered; when there are more, those of yesterday are removed */
   CLEAN_INTERVAL_S = 3600,
   DAY_S = 86400,
   AGE_MAX_S = 30 * DAY_S
@@ -53,7 +53,7 @@ static void make_folders(const char *path) {
       hook_file_adopt(part);
     *slash = '/';
   }
-  if (mkdir(part, 0700) == 0) /* what is missing in the end shows when the folder is opened */
+  if (mkdir(part, 0700) == 0) /* a folder that is still missing is noticed when it is opened */
     hook_file_adopt(part);
 }
 
@@ -61,8 +61,8 @@ static int fill_random(uint8_t *bytes, size_t len) {
   return getrandom(bytes, len, 0) == (ssize_t)len ? 0 : -1;
 }
 
-/* The first of several processes that start together decides: a key appears whole, by link(), or
- * not at all. */
+/* The first of several processes that start together makes the key: link() makes it appear complete
+ * or not at all. */
 static int make_key(const struct hook_state *state) {
   uint8_t key[HOOK_FINGERPRINT_KEY_BYTES];
   char name[32], path[PATH_MAX];

@@ -1,4 +1,4 @@
-/* hook_switch.c - settings of a coding agent that keep its hooks from running.
+/* hook_switch.c - settings of a coding agent that prevent its hooks from running.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "hooks/hook_switch.h"
@@ -72,7 +72,7 @@ static const struct {
      "plugins.entries.kaizen-host.enabled is false: the plugin is disabled"},
 };
 
-/* Where the switches of a host stand, besides the files that its hooks are in. */
+/* Where the switches of a host are, besides the files with its hooks. */
 static const struct {
   const char *host, *file; /* below home, or from the root folder */
   bool is_projects;
@@ -120,7 +120,7 @@ static bool is_set(const struct hook_json *json, hook_json_path path, enum test 
   return false;
 }
 
-/* Of members with one name the agents read the last one only. */
+/* Of members with the same name the agents read only the last. */
 static void check_names(const struct hook_json *json, const char *file, const char *host,
                         const struct sink *sink) {
   const char *const root[HOOK_JSON_PATH_MAX] = {NULL};
@@ -159,7 +159,7 @@ static void check_file(const char *host, const char *file, const struct sink *si
   free(text);
 }
 
-/* Codex keeps its switch in a file of another kind. */
+/* Codex has its switch in another kind of file. */
 static void check_codex(const char *home, const struct sink *sink) {
   const char *named = getenv("CODEX_HOME");
   struct problem ignored;

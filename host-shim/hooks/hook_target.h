@@ -26,14 +26,14 @@ enum hook_form {
 
 struct hook_target {
   const char *host;
-  const char *files[2];      /* by scope: below home, below the project's root; NULL: not there */
+  const char *files[2];      /* by scope: below home, below the project's root; NULL: none */
   const char *home_variable; /* when set, it names the first folder of the user's file; or NULL */
-  bool is_projects;          /* meant to be a project's, when nothing else is asked for */
+  bool is_projects;          /* the project's file is the default */
   enum hook_form form;
   const char *const *events; /* GROUPS, LIST, TABLES; NULL-terminated */
   const char *fields;        /* GROUPS, LIST: members after the command, as JSON */
   const char *command_name;  /* LIST: "command", or what the host calls it */
-  bool names_event;          /* LIST: the payload does not name its event; the command has to */
+  bool names_event;          /* LIST: the payload does not name its event, so the command does */
   bool has_no_version;       /* LIST: without the "version" */
   bool is_program;           /* FILE: the host runs it */
   const char *text;          /* FILE: see hook_command_fill(); ENTRY: the value */
@@ -43,9 +43,9 @@ struct hook_target {
 /* The targets of a host in a scope; how many, 0 when the host has none there. */
 size_t hook_target_all_of(const char *host, enum hook_scope scope,
                           const struct hook_target *targets[HOOK_TARGETS_MAX]);
-/* Where a host's hooks go when nothing is said. */
+/* Where a host's hooks go by default. */
 enum hook_scope hook_target_scope(const char *host);
-/* What has to be done by hand after that, or NULL. */
+/* What the user has to do after that, or NULL. */
 const char *hook_target_note(const char *host);
 /* The file's full name.  -1: there is no home folder. */
 int hook_target_file(const struct hook_target *target, enum hook_scope scope,

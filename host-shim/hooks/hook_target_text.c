@@ -2,8 +2,8 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  *
- * The two JavaScript plugins hand over ids, names, counts and durations; messages, prompts and
- * the texts of errors stay where they are. */
+ * The two JavaScript plugins send ids, names, counts and durations; never messages, prompts or the
+ * texts of errors. */
 #include "hooks/hook_target_text.h"
 
 /* clang-format off */
@@ -14,7 +14,8 @@ const char hook_target_goose_plugin[] =
     "  \"description\": \"Records the outcome of each turn with kaizen-host\"\n"
     "}\n";
 
-/* What both plugins do the same way: one process an event, not waited for when it hangs. */
+/* What both plugins do in the same way: one process per event, which is left alone when it
+ * hangs. */
 #define JAVASCRIPT_TELL \
   "import { spawn } from \"node:child_process\";\n" \
   "\n" \

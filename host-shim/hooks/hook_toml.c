@@ -62,8 +62,8 @@ static bool skip_string(const struct scan *scan, size_t i, size_t *end) {
   return false;
 }
 
-/* After the value that begins at `i`: arrays and texts may go over several lines.  False: it does
- * not end, or there is none. */
+/* The place after the value that begins at `i`: arrays and texts may span several lines.  False: it
+ * does not end, or there is none. */
 static bool skip_value(const struct scan *scan, size_t i, size_t *end) {
   size_t depth = 0;
 
@@ -94,7 +94,7 @@ static bool skip_value(const struct scan *scan, size_t i, size_t *end) {
   return depth == 0;
 }
 
-/* A bare, quoted or dotted key up to the '=', whose place is *equals. */
+/* A bare, quoted or dotted key up to the '=', which is at *equals. */
 static bool skip_key(const struct scan *scan, size_t i, size_t *equals) {
   size_t from = i;
 
@@ -155,7 +155,7 @@ int hook_toml_find(const char *text, size_t len, const char *name, struct hook_t
   return 0;
 }
 
-/* "[table]", with blanks as anybody likes them. */
+/* "[table]", with any blanks. */
 static bool is_table(const struct scan *scan, size_t i, const char *table) {
   i = skip_spaces(scan, i + 1);
   return starts_with(scan, i, table) && at(scan, skip_spaces(scan, i + strlen(table))) == ']';

@@ -12,9 +12,9 @@ struct hook_toml_key { /* offsets into the text */
   size_t value, value_end;
 };
 
-/* Looks for the key, or for members of it (NAME.x), in front of the first table. 1: *key; 0: it is
- * not there, and *at is where a line for it belongs; -1: what stands in front of the first table
- * cannot be read from *at on. */
+/* Looks for the key, or for members of it (NAME.x), before the first table.  1: *key; 0: it is
+ * missing, and *at is where a line for it belongs; -1: the text before the first table cannot be
+ * read from *at on. */
 int hook_toml_find(const char *text, size_t len, const char *name, struct hook_toml_key *key,
                    size_t *at);
 /* True when `name` of the table [table] has this value, such as "false". */

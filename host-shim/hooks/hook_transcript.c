@@ -1,4 +1,5 @@
-/* hook_transcript.c - whether the last turn of a session failed, by the host's own transcript.
+/* hook_transcript.c - whether the last turn of a session failed, according to the host's
+ * transcript.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "hooks/hook_transcript.h"

@@ -1,4 +1,5 @@
-/* hook_transcript.h - whether the last turn of a session failed, by the host's own transcript.
+/* hook_transcript.h - whether the last turn of a session failed, according to the host's
+ * transcript.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KAIZEN_HOST_HOOK_TRANSCRIPT_H
@@ -6,8 +7,8 @@
 
 #include "hooks/hook_event.h"
 
-/* True when the end of the transcript that the payload names says so; `error` is then the word it
- * has for it, or "". False also when there is none, or it is not read by the deadline
+/* True when the end of the transcript that the payload names says so; `error` is then its word for
+ * the error, or "". False also when there is no transcript, or it was not read by the deadline
  * (time_text_monotonic_s()). */
 bool hook_transcript_failed(const struct hook_event *event, double deadline_s,
                             char error[HOOK_WORD_MAX + 1]);

@@ -20,8 +20,8 @@ static const char MAGIC[8] = {'K', 'Z', 'T', 'U', 'R', 'N', '2', '\n'};
 static const double ELAPSED_MAX_S = 30.0 * 86400;
 
 struct open_turn {
-  int64_t started_ns; /* 0: only an error was told of */
-  uint64_t asked, id; /* marks, or 0 */
+  int64_t started_ns; /* 0: only an error was reported */
+  uint64_t asked, id; /* fingerprints, or 0 */
   char name[HOOK_ID_MAX + 1];
   char error[HOOK_WORD_MAX + 1];
   uint8_t is_named; /* by the host's own id or time */
@@ -33,16 +33,16 @@ struct ended_turn {
   uint64_t asked, answered;
 };
 
-struct turn_file { /* as it lies on disk; another layout gets another magic */
+struct turn_file { /* the layout on disk; a new layout gets a new magic */
   char magic[8];
   uint64_t checksum;     /* of everything after it */
-  uint64_t boot;         /* mark of the boot id: the clocks below count from there */
+  uint64_t boot;         /* fingerprint of the boot id: the clocks below count from that boot */
   uint64_t last_id;      /* of the turn in which a subagent last ran */
   uint32_t series, next; /* names made here: SERIES.NEXT */
   uint32_t runs;         /* of a subagent in that turn */
   uint32_t ended_count, ended_next;
   uint8_t open_count, is_resumed, has_starts,
-      is_mixed; /* mixed: nobody knows whose start is whose */
+      is_mixed; /* mixed: it is unknown which start belongs to which end */
   char agent_name[HOOK_TEXT_MAX + 1];
   uint8_t reserved[7];
   struct open_turn open[HOOK_TURN_OPEN_MAX]; /* the oldest first */
@@ -75,7 +75,7 @@ static int64_t clock_ns(clockid_t id) {
   return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-/* Counts on while the machine sleeps, and is not set by anybody. */
+/* Continues while the machine sleeps, and nobody can set it. */
 static int64_t boot_time_ns(void) {
   return clock_ns(CLOCK_BOOTTIME);
 }
@@ -92,7 +92,7 @@ static void lane_name(const struct hook_state *state, const struct hook_turn_lan
 static void start_afresh(struct turn_file *file) {
   memset(file, 0, sizeof *file);
   memcpy(file->magic, MAGIC, sizeof MAGIC);
-  /* A file that was lost must not bring back names that stand in a log already. */
+  /* After a file was lost, names that are in a log already must not come again. */
   if (getrandom(&file->series, sizeof file->series, 0) != (ssize_t)sizeof file->series)
     file->series = (uint32_t)boot_time_ns();
 }
@@ -145,7 +145,7 @@ static uint64_t text_mark(const struct hook_state *state, const char *text) {
   return text && *text != '\0' ? hook_state_mark(state, text, strlen(text)) : 0;
 }
 
-/* A name of a turn that has none of its own. */
+/* Makes a name for a turn that has none of its own. */
 static void make_name(struct turn_file *file, const char *stamp, char name[HOOK_TURN_NAME_MAX]) {
   file->next++;
   if (stamp && strlen(stamp) < HOOK_TURN_NAME_MAX)
@@ -154,7 +154,7 @@ static void make_name(struct turn_file *file, const char *stamp, char name[HOOK_
     snprintf(name, HOOK_TURN_NAME_MAX, "%08x.%u", file->series, file->next);
 }
 
-/* A subagent usually runs once in a turn: its id and the turn's are then enough. */
+/* A subagent usually runs once per turn: then its id and the turn's are enough. */
 static void name_run(struct turn_file *file, uint64_t turn, char name[HOOK_TURN_NAME_MAX]) {
   file->runs = file->last_id == turn ? file->runs + 1 : 1;
   file->last_id = turn;
@@ -196,7 +196,8 @@ static void lose_open(struct turn_file *file, enum hook_unheard unheard,
   file->is_mixed = 0;
 }
 
-/* The same start, told of by another configuration: its id, its very moment, or what was asked. */
+/* Is it the same start, reported by another configuration?  By its id, its exact moment, or what
+ * was asked. */
 static bool is_open(const struct turn_file *file, const struct hook_turn_start *start,
                     uint64_t id) {
   for (size_t i = 0; i < file->open_count; i++) {
@@ -270,7 +271,7 @@ int hook_turn_note_error(const struct hook_state *state, const struct hook_turn_
 
   if (fd < 0)
     return -1;
-  /* Where starts are not told of, the error is the first that is heard of the turn. */
+  /* Where starts are not reported, the error is the first sign of the turn. */
   if (file.open_count == 0 && !file.has_starts) {
     struct open_turn *turn = add_open(&file);
     char name[HOOK_TURN_NAME_MAX];
@@ -293,7 +294,7 @@ int hook_turn_resume(const struct hook_state *state, const struct hook_turn_lane
   if (fd < 0)
     return -1;
   file.is_resumed = file.ended_count > 0;
-  file.open_count = 0; /* whatever was open ended with the process */
+  file.open_count = 0; /* everything open ended with the process */
   file.is_mixed = 0;
   return close_lane(fd, &file);
 }
@@ -344,7 +345,7 @@ static double elapsed_s(const struct turn_file *file, const struct open_turn *tu
              : 0;
 }
 
-/* The turn that ended before and is told of again, or NULL: this is a new one. */
+/* The turn that ended before and is reported again, or NULL: this is a new one. */
 static const struct ended_turn *find_repeated(const struct turn_file *file,
                                               const struct open_turn *open,
                                               const struct hook_turn_end *end, uint64_t id,
@@ -382,7 +383,7 @@ static void take_end(struct turn_file *file, const struct hook_turn_lane *lane,
     else
       make_name(file, end->stamp, end->name);
     add_ended(file, end->name, open ? open->asked : 0, end->answered);
-    file->is_resumed = 0; /* from here on the session is past what it had done before */
+    file->is_resumed = 0; /* from here on the session no longer repeats what it did before */
   }
   if (open && !(repeated && file->is_mixed))
     drop_open(file, 0);

@@ -15,21 +15,22 @@
 #include "host/report_text.h"
 #include "usage/transcript_format.h"
 
-/* How long an answer is waited for that the host writes down while it already calls the hook. */
+/* How long to wait for an answer that the host still writes while it already calls the hook. */
 static const double SETTLE_S = 0.15;
 enum { SETTLE_STEP_NS = 5 * 1000 * 1000 };
 
 static const char MAGIC[8] = {'K', 'Z', 'P', 'L', 'A', 'C', 'E', '1'};
 static const uint8_t no_key[HOOK_FINGERPRINT_KEY_BYTES];
 
-struct place { /* in one transcript, as it lies in the state folder */
+struct place { /* in one transcript, as stored in the state folder */
   char magic[8];
   uint64_t checksum;   /* of everything after it */
-  uint64_t turn;       /* mark of the host's own name of the turn that began at `begin`, or 0 */
+  uint64_t turn;       /* fingerprint of the host's own name of the turn that began at `begin`, or
+                        * 0 */
   uint64_t begin, end; /* of the last turn that began, of the last one that ended */
-  uint64_t ended;      /* mark of the key of the last turn that ended, or 0 */
+  uint64_t ended;      /* fingerprint of the key of the last turn that ended, or 0 */
   int64_t begin_tokens, end_tokens; /* the session's total there, where the host counts it */
-  uint8_t is_open;                  /* began, and has not ended */
+  uint8_t is_open;                  /* a turn began, and has not ended */
   uint8_t reserved[7];
 };
 
@@ -43,7 +44,7 @@ static uint64_t mark_of(const struct hook_state *state, const char *text) {
   return *text != '\0' ? hook_state_mark(state, text, strlen(text)) : 0;
 }
 
-/* The place's file; *known: there was a sound one in it. */
+/* The file of the place; *known: it held a valid one. */
 static int open_place(const struct hook_state *state, const char *path, struct place *place,
                       bool *known) {
   char name[48];
@@ -73,7 +74,7 @@ static const char *path_of(const struct hook_event *event, const char *member) {
   return path && *path == '/' ? path : NULL;
 }
 
-/* A subagent's run has a file of its own, from its beginning on. */
+/* A subagent's run has a transcript of its own, which begins with it. */
 void hook_usage_begin(const struct hook_state *state, const struct hook_event *event) {
   const char *path = path_of(event, "transcript_path");
   struct place place;
@@ -94,7 +95,7 @@ void hook_usage_begin(const struct hook_state *state, const struct hook_event *e
   close_place(fd, &place);
 }
 
-/* Where the turn that ends began; false: the transcript itself has to tell. */
+/* Where the turn that ends began; false: only the transcript can show it. */
 static bool find_begin(struct place *place, bool known, bool is_agents, uint64_t key) {
   bool is_again = known && key != 0 && key == place->ended;
 

@@ -20,7 +20,7 @@ bool nemo_install_is_meant(const struct host *host) {
   return word && strcmp(word, NEMO_PACKAGE_HOST) == 0;
 }
 
-/* Relay calls no command of ours, and reads no settings of a project. */
+/* Relay does not call our command, and reads no settings of a project. */
 static int check_options(const struct host *host, struct problem *problem) {
   static const char *const no_use[] = {"agent", "metadata", "metadata-allow"};
 

@@ -58,9 +58,9 @@ bool nemo_package_is_named(void) {
   return is_named;
 }
 
-/* ---- what stands in the files ---------------------------------------------------------------- */
+/* ---- the content of the files ---------------------------------------------------------------- */
 
-/* The library as Relay takes it: a regular file, by a name without links. */
+/* The library in the form that Relay accepts: a regular file, by a name without links. */
 static int find_library(const struct loaded_plugin *plugin, char library[PATH_MAX],
                         struct problem *problem) {
   if (!dlsym(plugin->handle, ENTRY))
@@ -133,7 +133,7 @@ static char *make_schema(const struct kaizen_plugin_v1 *plugin) {
 
 /* ---- install and uninstall ------------------------------------------------------------------- */
 
-/* The file as it is now; `mark` stands in what is ours. */
+/* The file as it is now; `mark` is in every file of ours. */
 static struct hook_change *add_change(struct hook_plan *plan, const char *name, const char *mark,
                                       struct problem *problem) {
   struct hook_change *change = &plan->changes[plan->count];

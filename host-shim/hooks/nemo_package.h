@@ -2,9 +2,9 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  *
- * The two files lie in nemo-relay/kaizen-metrics/ beside the user's plugins.toml, and name the
- * installed library by its full name and its digest.  plugins.toml is the user's: nothing is
- * written there. */
+ * The two files are in nemo-relay/kaizen-metrics/ beside the user's plugins.toml, and name the
+ * installed library by its full path and its digest.  plugins.toml belongs to the user and is never
+ * written. */
 #ifndef KAIZEN_HOST_NEMO_PACKAGE_H
 #define KAIZEN_HOST_NEMO_PACKAGE_H
 
@@ -25,7 +25,7 @@ int nemo_package_install(struct hook_plan *plan, const struct loaded_plugin *plu
                          struct problem *problem);
 int nemo_package_uninstall(struct hook_plan *plan, const struct hook_state *state,
                            struct problem *problem);
-/* For doctor: whether the digest fits the library.  Nothing is said when there is no package. */
+/* For doctor: whether the digest matches the library.  Says nothing when there is no package. */
 void nemo_package_check(struct doctor_findings *findings);
 
 #endif

@@ -1,9 +1,8 @@
-/* command.h - one command of kaizen-host: what it is called with, how it is explained, what runs
- * it.
+/* command.h - one command of kaizen-host: its arguments, its help, and the function that runs it.
  *
  * SPDX-License-Identifier: Apache-2.0
  *
- * One file a command (command_NAME.c), each with one `const struct command command_NAME`, listed
+ * One file per command (command_NAME.c), each with one `const struct command command_NAME`, listed
  * in cli/command_list.c.  Option parsing, help and shell completions are made from these tables. */
 #ifndef KAIZEN_HOST_COMMAND_H
 #define KAIZEN_HOST_COMMAND_H
@@ -42,9 +41,9 @@ struct command {
   const struct command_example *examples; /* ends with a zeroed entry */
   const struct option_spec *option_groups[OPTION_GROUPS_MAX]; /* its own; NULL-terminated */
   const char *words[20];       /* what its first positional argument can be; NULL-terminated */
-  bool takes_agent;            /* its first positional argument is an agent: for the completions */
+  bool takes_agent;            /* its first positional argument is an agent; for the completions */
   size_t words_min, words_max; /* positional arguments */
-  bool only_reads;  /* the project may be anybody's: nothing is written there, but by a --repair */
+  bool only_reads;  /* the project may belong to another user: only a --repair writes there */
   bool takes_rest;  /* a command line after "--" */
   int usage_status; /* exit status for a wrong command line; 0: EXIT_CODE_USAGE */
   /* Says what is wrong with a command line and answers the exit status; NULL: as above. */

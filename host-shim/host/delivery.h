@@ -13,7 +13,7 @@
 struct delivery_counts {
   uint64_t marked, acknowledged, pending, held, dead_lettered;
 };
-/* 0 with zeroed counts when the agent has no log; -1: the plugin cannot tell. */
+/* 0, with zeroed counts when the agent has no log; -1: the plugin does not know. */
 int delivery_counts(struct session *session, const char *agent, struct delivery_counts *counts);
 /* Whether the event of that id is among the dead letters. */
 bool delivery_is_dead_letter(struct session *session, const char *event_id);

@@ -15,8 +15,8 @@ static const double SLICE_S = 0.02; /* how soon an acknowledgement or a Ctrl-C i
 static const double SLICE_MAX_S = 2;
 enum { HOPELESS_SLICES = 5 };
 
-/* A publisher that has just been woken still shows what it said in its sleep: only a reason that
- * stays counts. */
+/* A publisher that has just been woken still shows an old reason: only a reason that stays
+ * counts. */
 static bool is_hopeless(const struct kaizen_stats *stats) {
   return stats->publisher == KAIZEN_PUBLISHER_OFF ||
          (stats->publisher != KAIZEN_PUBLISHER_ELSEWHERE && stats->publisher_reason[0] != '\0');
@@ -61,9 +61,10 @@ enum delivery_end delivery_wait(struct session *session, const struct delivery_w
       return DELIVERY_FAILED;
     }
     plugin->stats(session->instance, stats);
-    if (result == KAIZEN_E_IO && pending == 0) /* nothing that waiting would change */
+    if (result == KAIZEN_E_IO && pending == 0) /* waiting would not change that */
       return DELIVERY_INCOMPLETE;
-    if (result != KAIZEN_PENDING && !unknown) /* at once when emission is off, whatever is left */
+    if (result != KAIZEN_PENDING && !unknown) /* returns at once when emission is off, whatever is
+                                               * left */
       return pending == 0 ? DELIVERY_DONE : DELIVERY_HOPELESS;
     if (wait->show_progress)
       show_progress(stats);

@@ -11,13 +11,13 @@
 
 struct delivery_wait {
   double timeout_s; /* negative: none */
-  /* To the end, also without hope; else to the end while there is hope (a broker that restarts, a
-   * leader that is elected); else a broker that cannot be used ends the wait at once. */
+  /* The first waits to the end in any case; the second while the cause may pass (a broker that
+   * restarts, a leader that is elected); with neither, an unusable broker ends the wait at once. */
   bool until_deadline, patient;
   bool show_progress;
 };
 enum delivery_end {
-  DELIVERY_DONE,       /* every marked event is acknowledged or a dead letter, held ones excepted */
+  DELIVERY_DONE,       /* every event is acknowledged or a dead letter, except those held back */
   DELIVERY_INCOMPLETE, /* the same, except for agents whose log cannot be read */
   DELIVERY_TIMEOUT,
   DELIVERY_HOPELESS,    /* nobody publishes, or the broker cannot be used:

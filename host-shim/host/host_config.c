@@ -26,7 +26,7 @@ char *host_config_user_file(void) {
   char *file = NULL;
   int result = -1;
 
-  /* The XDG specification: a relative path there is to be ignored. */
+  /* The XDG specification says that a relative path must be ignored. */
   if (xdg && *xdg == '/')
     result = asprintf(&file, "%s/kaizen-host/config.json", xdg);
   else if (home && *home == '/')
@@ -48,7 +48,7 @@ void host_config_each_candidate(const char *given,
 
 struct search {
   char *file;
-  bool named; /* by somebody: then it has to be there */
+  bool named; /* named explicitly: then it must exist */
 };
 
 static void take_first(void *ctx, const char *origin, const char *file) {
@@ -90,7 +90,7 @@ static int wrong_type(const struct host_config *config, const char *where, const
                      wanted, !value ? "null" : json_type_to_name(json_object_get_type(value)));
 }
 
-/* A name with a slash is meant from where the file lies: the working directory belongs to a
+/* A name with a slash is relative to the file's folder: the working directory belongs to a
  * project. */
 static int take_path(struct host_config *config, const char *path, struct problem *problem) {
   const char *slash = strrchr(config->file, '/');

@@ -20,15 +20,15 @@ struct host_config {
   char *plugin_path;            /* as the loader takes it; NULL: the file names none */
 };
 
-/* First found wins: `given` (--config), $KAIZEN_HOST_CONFIG,
+/* The first that exists wins: `given` (--config), $KAIZEN_HOST_CONFIG,
  * $XDG_CONFIG_HOME/kaizen-host/config.json (~/.config when unset), /etc/kaizen-host/config.json,
  * built-in defaults.  -1: EXIT_CODE_REFUSED with file and place. */
 int host_config_load(const char *given, struct host_config *config, struct problem *problem);
 void host_config_free(struct host_config *config);
 /* The file `config set` writes when none exists: the user's.  NULL: there is no home folder. */
 char *host_config_user_file(void);
-/* The search order as (where from, file name) pairs, for `config path` and `doctor`; names may
- * be NULL when the variable is not set.  The callback's text is borrowed. */
+/* The search order as (source, file name) pairs, for `config path` and `doctor`; names may be NULL
+ * when the variable is not set.  The callback's text is borrowed. */
 void host_config_each_candidate(const char *given,
                                 void (*visit)(void *ctx, const char *origin, const char *file),
                                 void *ctx);

@@ -16,9 +16,9 @@
 #endif
 
 static const char DEFAULT_PLUGIN[] = "kaizen_metrics.so";
-static const uint32_t TABLE_BYTES_MAX = 65536; /* larger is not table but garbage */
+static const uint32_t TABLE_BYTES_MAX = 65536; /* a larger number is not a size but garbage */
 
-/* What the table must have up to and with its last 1.0 member. */
+/* The size up to and with the last 1.0 member. */
 #define TABLE_BYTES_1_0                                                                            \
   (uint32_t)(offsetof(struct kaizen_plugin_v1, get_extension) +                                    \
              sizeof(((struct kaizen_plugin_v1 *)0)->get_extension))
@@ -29,7 +29,7 @@ static bool is_there(const char *folder, size_t len, const char *name, char file
   return written > 0 && written < PATH_MAX && access(file, F_OK) == 0;
 }
 
-/* A program that was built and not installed finds the plugin that was built with it. */
+/* A program that was built and not installed loads the plugin that was built with it. */
 static bool is_beside_program(const char *name, char file[PATH_MAX]) {
   char folder[PATH_MAX];
   ssize_t len = readlink("/proc/self/exe", folder, sizeof folder - sizeof "/.libs");
@@ -71,7 +71,7 @@ static int find_file(const char *name, char file[PATH_MAX], struct problem *prob
   return 0;
 }
 
-/* The first function of ABI 1.0 that the table leaves out, or NULL. */
+/* The first function of ABI 1.0 that is missing in the table, or NULL. */
 static const char *missing_member(const struct kaizen_plugin_v1 *table) {
   const struct {
     const char *name;
@@ -100,7 +100,7 @@ static const char *missing_member(const struct kaizen_plugin_v1 *table) {
   return NULL;
 }
 
-/* In this order: nothing is read before what it depends on has been found sane. */
+/* The order matters: nothing is read before what it depends on has been checked. */
 static int check_table(const struct kaizen_plugin_v1 *table, const char *file,
                        struct problem *problem) {
   const uint32_t head = sizeof table->struct_size + sizeof table->abi_version;

@@ -1,4 +1,4 @@
-/* options.c - the command line: one table of options a command.
+/* options.c - the command line: one table of options per command.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "host/options.h"
@@ -50,7 +50,7 @@ const struct option_spec *options_find_letter(const struct option_spec *const *g
   return NULL;
 }
 
-/* True for the rest of a --no-... that is not also a name by itself. */
+/* True for the rest of a --no-... that is not itself the name of an option. */
 static bool is_after_no(const struct option_spec *const *groups, const char *name) {
   return !options_find(groups, name, strlen(name));
 }
@@ -78,7 +78,7 @@ static int unknown_option(const struct option_spec *const *groups, const char *n
 static int read_number(const char *text, double *number) {
   char *end = NULL;
 
-  /* strtod also takes "inf", "nan" and hexadecimal; a number here is decimal. */
+  /* strtod also accepts "inf", "nan" and hexadecimal; a number here is decimal. */
   if (*text == '\0' || text[strspn(text, "0123456789+-.eE")] != '\0')
     return -1;
   *number = strtod(text, &end);
@@ -140,7 +140,7 @@ static int check_value(struct option_value *value, struct problem *problem) {
   return 0;
 }
 
-/* The value of an option is the next argument, unless that is plainly another option. */
+/* The value of an option is the next argument, unless that is clearly another option. */
 static int take_next_argument(struct option_parser *parser, struct option_value *value,
                               struct problem *problem) {
   const struct option_spec *spec = value->spec;

@@ -1,4 +1,4 @@
-/* options.h - the command line: one table of options a command.
+/* options.h - the command line: one table of options per command.
  *
  * SPDX-License-Identifier: Apache-2.0
  *
@@ -40,13 +40,13 @@ struct option_value {
   double number;    /* of the kinds that are numbers */
 };
 
-struct arguments { /* everything borrowed from argv but the two arrays */
+struct arguments { /* everything is borrowed from argv, except the two arrays */
   struct option_value *values;
   size_t value_count;
   const char **words; /* positional arguments */
   size_t word_count;
   char **rest; /* what follows "--", NULL-terminated as argv is; NULL when there was no "--" */
-  bool help;   /* -h was met; parsing ended there */
+  bool help;   /* -h was given; parsing ended there */
 };
 
 /* Room for argc arguments; -1 when there is no memory. */

@@ -57,7 +57,7 @@ static int given_root(const char *directory, char root[PATH_MAX], struct problem
   return 0;
 }
 
-/* The nearest project from `here` up. */
+/* The nearest project: `here` or a folder above it. */
 static int search(const char *here, char root[PATH_MAX], struct problem *problem) {
   if (find_upwards(here, ".kaizen", false, root) || find_upwards(here, ".git", true, root))
     return 0;
@@ -69,7 +69,7 @@ static int search(const char *here, char root[PATH_MAX], struct problem *problem
   return 0;
 }
 
-/* The folder a search begins in. */
+/* The folder where a search begins. */
 static int read_here(char here[PATH_MAX], struct problem *problem) {
   return getcwd(here, PATH_MAX)
              ? 0
@@ -78,7 +78,8 @@ static int read_here(char here[PATH_MAX], struct problem *problem) {
                            strerror(errno));
 }
 
-/* What stands for `here` in the main checkout, when it is in a linked work tree. */
+/* The folder in the main checkout that corresponds to `here`, when that is in a linked work
+ * tree. */
 static void leave_work_tree(char here[PATH_MAX]) {
   char top[PATH_MAX], main[PATH_MAX];
 

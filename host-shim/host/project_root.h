@@ -8,16 +8,16 @@
 
 #include "base/problem.h"
 
-/* The project whose metrics are meant: the real path of `directory` (-C) when it is not NULL.  Else
+/* The project whose metrics are used: the real path of `directory` (-C) when it is not NULL.  Else
  * the nearest folder from the working directory up that has .kaizen/, else the nearest with .git,
  * else the working directory itself; never / or the home folder, whose .kaizen/ belongs to another
  * program.  In a linked git work tree the same folder of the main checkout takes its place, so that
- * records outlive the work tree.  -1: no such folder, or nothing but those two. */
+ * records outlive the work tree.  -1: no such folder, or only those two. */
 int project_root_find(const char *directory, char root[PATH_MAX], struct problem *problem);
-/* The same for a search that begins in `folder`, wherever this process is. */
+/* The same for a search that begins in `folder` instead of the working directory. */
 int project_root_of(const char *folder, char root[PATH_MAX], struct problem *problem);
-/* The project whose files are meant, such as settings: as above, but a linked work tree is itself,
- * from its top. */
+/* The project whose files are used, such as settings: as above, but a linked work tree is a project
+ * of its own, from its top. */
 int project_root_checkout(const char *directory, char root[PATH_MAX], struct problem *problem);
 
 #endif

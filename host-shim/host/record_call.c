@@ -1,4 +1,4 @@
-/* record_call.c - the call that records one execution, its wait for the broker, and what is said
+/* record_call.c - the call that records one execution, its wait for the broker, and the messages
  * about it.
  *
  * SPDX-License-Identifier: Apache-2.0 */
@@ -39,7 +39,7 @@ static void take_project(struct record_call *call) {
   json_object_put(config);
 }
 
-/* What the options say of the event becomes the instance's setting: a call with a JSON text has no
+/* The options about the event become the instance's setting: a call with a JSON text has no such
  * flags, and a repeat with --emit-event sends what the first attempt could not. */
 static int apply_emission(struct record_call *call, const struct record_request *request,
                           struct problem *problem) {
@@ -70,7 +70,7 @@ static const char *agent_name(const struct record_call *call,
   return request->execution.agent.ptr ? request->execution.agent.ptr : call->json_agent;
 }
 
-/* The wait was for the events of every agent; this is about the record's own. */
+/* The wait was for the events of every agent; this looks at the record's own. */
 static enum record_event event_after(struct record_call *call, const struct record_request *request,
                                      enum delivery_end end, const struct kaizen_stats *stats) {
   struct delivery_counts counts;
@@ -82,7 +82,7 @@ static enum record_event event_after(struct record_call *call, const struct reco
     return RECORD_EVENT_DEAD_LETTERED;
   if (counts.pending > counts.held)
     return RECORD_EVENT_PENDING;
-  /* What is held came along with a copied tree: a first record's event does not. */
+  /* Events that are held back came with a copied tree; the event of a new record did not. */
   return counts.held > 0 && call->result == KAIZEN_DUPLICATE ? RECORD_EVENT_HELD
                                                              : RECORD_EVENT_ACKNOWLEDGED;
 }
@@ -188,7 +188,7 @@ static void print_json(const struct record_call *call, const struct record_reque
 static void print_text(const struct record_call *call, const struct record_request *request) {
   const struct kaizen_summary *summary = &call->summary;
 
-  /* A command under exec has standard error for itself, unless something went wrong. */
+  /* Under exec, standard error belongs to the command, unless something went wrong. */
   if (output_is_quiet() || (call->out != stdout && !output_is_verbose()))
     return;
   fputs(call->result == KAIZEN_DUPLICATE ? "duplicate of a record of " : "recorded ", call->out);
@@ -207,7 +207,8 @@ static void print_text(const struct record_call *call, const struct record_reque
 
 static void print_event_note(const struct record_call *call) {
   if (call->event == RECORD_EVENT_PENDING)
-    output_note("the event stays in the log and is sent later"); /* why: the plugin has said it */
+    output_note("the event stays in the log and is sent later"); /* the plugin has already said
+                                                                  * why */
   if (call->event == RECORD_EVENT_HELD)
     output_note("the event is held back until 'drain --resend-all' or 'drain --assume-sent', "
                 "because the project was copied or restored");

@@ -1,4 +1,4 @@
-/* record_call.h - the call that records one execution, its wait for the broker, and what is said
+/* record_call.h - the call that records one execution, its wait for the broker, and the messages
  * about it.
  *
  * SPDX-License-Identifier: Apache-2.0 */
@@ -25,11 +25,11 @@ struct record_call {
   struct session session;
   bool called;      /* the plugin has answered */
   int32_t result;   /* its answer */
-  const char *span; /* the token of the run that the record ends; NULL: it was not begun */
+  const char *span; /* the token of the run that the record ends; NULL: none was begun */
   struct kaizen_receipt receipt;
   struct kaizen_summary summary;
   enum record_event event;
-  char project[256];      /* slug in force, "" when unknown */
+  char project[256];      /* the slug in use, "" when unknown */
   char event_reason[160]; /* why the event is not acknowledged */
   char json_agent[128];   /* the agent in the record's JSON, when no option names one */
 };

@@ -43,7 +43,8 @@ static const struct {
     {"HELIX_INFRA_OVERHEAD_SHARE", "infra_overhead_share", HELIX_NUMBER},
 };
 
-/* What the plugin would refuse must not cost the record: nobody who calls us set the variable. */
+/* A value that the plugin would refuse must not cost the record: our caller did not set the
+ * variable. */
 static bool is_usable(enum helix_kind kind, const char *value) {
   if (kind == HELIX_TEXT)
     return true;
@@ -258,7 +259,7 @@ static int merge_primary(const struct kaizen_execution *execution, const char *n
   return result;
 }
 
-/* Metadata of both: the record's own, with the options' in place of the same names. */
+/* The metadata of both: the record's own, and the options', which win for equal names. */
 static int merge_metadata(const struct record_request *request, const char *json, size_t len,
                           struct json_text_members *members) {
   size_t own_len = 0;

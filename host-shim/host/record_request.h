@@ -22,9 +22,9 @@ struct record_request {
   char agent[KAIZEN_NAME_MAX + 1]; /* of --map-agent */
 };
 
-/* Reads options and HELIX_* variables; agent may be NULL.  A variable that is not a number where
- * one is needed is left out with a warning: an orchestrator's mistake must not cost the
- * record.  -1: EXIT_CODE_USAGE. */
+/* Reads options and HELIX_* variables; agent may be NULL.  A variable that must be a number and is
+ * not is left out with a warning: an orchestrator's mistake must not cost the record.  -1:
+ * EXIT_CODE_USAGE. */
 int record_request_init(struct record_request *request, const struct arguments *arguments,
                         const char *agent, struct problem *problem);
 void record_request_fini(struct record_request *request);
@@ -33,9 +33,9 @@ int record_request_map_agent(struct record_request *request, const struct sessio
                              struct problem *problem);
 /* Makes the metadata and extra texts that `execution` carries: again after members were added. */
 int record_request_finish(struct record_request *request, struct problem *problem);
-/* The record on standard input with what was given by options in place of its own members, and
- * the environment's where it has none.  Newly allocated; a text that is not an object comes back as
- * it is: the plugin says what is wrong. NULL without memory. */
+/* The record on standard input with what was given by options in place of its own members, and the
+ * environment's where it has none.  Newly allocated; a text that is not an object comes back
+ * unchanged: the plugin says what is wrong. NULL without memory. */
 char *record_request_merge(const struct record_request *request, const struct arguments *arguments,
                            const char *json, size_t len);
 

@@ -1,5 +1,4 @@
-/* report_text.c - the plugin's reports, which it hands over as JSON text, and the plain structs
- * as JSON.
+/* report_text.c - the plugin's reports, which are JSON text, and the plain structs as JSON.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "host/report_text.h"

@@ -1,5 +1,4 @@
-/* report_text.h - the plugin's reports, which it hands over as JSON text, and the plain structs
- * as JSON.
+/* report_text.h - the plugin's reports, which are JSON text, and the plain structs as JSON.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KAIZEN_HOST_REPORT_TEXT_H
@@ -19,13 +18,13 @@ int32_t report_text_sink(void *report_text, const char *data, size_t len);
 struct json_object *report_text_parse(struct report_text *report, const char *what,
                                       struct problem *problem);
 
-/* kaizen.inspect/1's reports; *report is the caller's to put.  -1 with *problem. */
+/* kaizen.inspect/1's reports; the caller puts *report.  -1 with *problem. */
 int report_text_delivery(struct session *session, struct json_object **report,
                          struct problem *problem);
 int report_text_config(struct session *session, struct json_object **report,
                        struct problem *problem);
 
-/* The agent's own entry stands in a delivery report. */
+/* The agent's own entry in a delivery report. */
 bool report_text_is_listed(struct json_object *report, const char *agent);
 
 /* Members of a report, with a default where they are missing or of another type. */

@@ -1,4 +1,4 @@
-/* roots.c - many projects at once: a file that lists their roots, one a line.
+/* roots.c - many projects at once: a file that lists their roots, one per line.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "host/roots.h"
@@ -86,7 +86,7 @@ int roots_open(const struct host *host, const char *root, struct session *sessio
   there.directory = root;
   if (session_open(&there, session, problem) == 0)
     return 0;
-  if (strncmp(problem->text, "-C ", 3) == 0) /* which nobody typed */
+  if (strncmp(problem->text, "-C ", 3) == 0) /* nobody typed these */
     memmove(problem->text, problem->text + 3, strlen(problem->text) - 2);
   return -1;
 }

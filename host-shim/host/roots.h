@@ -1,4 +1,4 @@
-/* roots.h - many projects at once: a file that lists their roots, one a line.
+/* roots.h - many projects at once: a file that lists their roots, one per line.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KAIZEN_HOST_ROOTS_H

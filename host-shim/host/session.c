@@ -12,9 +12,9 @@
 
 static const uint32_t STOP_MS = 2000;
 
-static bool threads_left; /* of the process: what it is asked for is the process's end */
+static bool threads_left; /* for the whole process: it decides how the process ends */
 
-/* Messages about what a call answers as well (docs/operations.md): the command that called says
+/* Messages that repeat the answer of a call (docs/operations.md): the command that called reports
  * it. */
 enum { MESSAGE_NOT_RECORDED = 106, MESSAGE_REJECTED = 107 };
 
@@ -73,7 +73,7 @@ static const char *set_value(const struct option_value *value, const char *key) 
   return value->text + len + 1;
 }
 
-/* What the last --set says of the key, or NULL. */
+/* The key's value in the last --set, or NULL. */
 static const char *set_text(const struct host *host, const char *key) {
   const char *text = NULL;
 
@@ -93,7 +93,7 @@ int session_find_project(const struct host *host, struct session *session,
   if (!named && json_object_object_get_ex(session->config.config, "project_root", &member))
     named = json_object_get_string(member);
   if (!host->directory && named && strlen(named) < sizeof session->project_root) {
-    strcpy(session->project_root, named); /* the plugin judges it */
+    strcpy(session->project_root, named); /* the plugin checks it */
     return 0;
   }
   return project_root_find(host->directory, session->project_root, problem);
@@ -121,7 +121,7 @@ static int apply_settings(const struct host *host, struct session *session,
                          value->text);
     memcpy(key, value->text, len);
     key[len] = '\0';
-    /* -C is the more explicit of the two. */
+    /* -C is more explicit than the other. */
     if (strcmp(key, "project_root") != 0 &&
         session_set(session, key, value->text + len + 1, problem) < 0)
       return -1;
@@ -129,8 +129,8 @@ static int apply_settings(const struct host *host, struct session *session,
   return 0;
 }
 
-/* The file's settings with the project root in them: configure() wants one, and the file usually
- * has none.  It judges the root at once, so what it is judged by goes along. */
+/* The file's settings with the project root in them: configure() needs one, and the file usually
+ * has none.  It checks the root at once, so the settings for that check go along. */
 static char *settings_text(const struct host *host, const struct session *session) {
   const char *allowed = set_text(host, "allow_network_fs"), *owner = set_text(host, "owner");
   struct json_object *settings = session->config.config;
@@ -201,8 +201,8 @@ int session_start(struct session *session, struct problem *problem) {
   return 0;
 }
 
-/* With nothing pending, stop() has only to end the publisher's thread, and is given the time for
- * it.  With events pending it would first spend that time on a broker that cannot be reached. */
+/* With nothing pending, stop() only has to end the publisher's thread, and gets time for it.  With
+ * events pending it would spend that time on a broker that cannot be reached. */
 void session_stop(struct session *session, uint32_t flush_ms) {
   const struct kaizen_plugin_v1 *plugin = session->plugin.table;
   uint64_t pending = 0;

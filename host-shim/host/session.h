@@ -33,19 +33,19 @@ int session_load(const struct host *host, struct session *session, struct proble
 int session_find_project(const struct host *host, struct session *session, struct problem *problem);
 int session_create(const struct host *host, struct session *session, struct problem *problem);
 
-/* One setting over those of the configuration; not while running. */
+/* Sets one key on top of the configuration; not while running. */
 int session_set(struct session *session, const char *key, const char *value,
                 struct problem *problem);
 int session_start(struct session *session, struct problem *problem);
 /* running -> stopped, flushing for at most flush_ms. */
 void session_stop(struct session *session, uint32_t flush_ms);
 /* A stopped plugin may have left a thread behind that hangs in the network.  Such a process must
- * end without running exit handlers, because those take away libraries that thread is in. */
+ * end without exit handlers, because they would unload libraries that the thread is using. */
 bool session_threads_left(void);
 /* Any state, also a zeroed session. */
 void session_close(struct session *session);
 
-/* The extension, or NULL with *problem saying that this plugin lacks it and what for. */
+/* The extension, or NULL, with *problem: this plugin lacks it, and what needs it. */
 const void *session_extension(const struct session *session, const char *id,
                               struct problem *problem);
 /* Fills *problem for a failed call: "WHAT: the plugin's last error"; -1. */

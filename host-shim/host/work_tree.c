@@ -1,4 +1,5 @@
-/* work_tree.c - linked git work trees (git worktree add), told by their files; git is not run.
+/* work_tree.c - linked git work trees (git worktree add), recognised by their files; git is not
+ * run.
  *
  * SPDX-License-Identifier: Apache-2.0
  *
@@ -25,7 +26,7 @@ static bool join(const char *folder, const char *path, char out[PATH_MAX]) {
   return len < PATH_MAX;
 }
 
-/* At most room - 1 bytes of a regular file, NUL-terminated; false: it is not there. */
+/* At most room - 1 bytes of a regular file, NUL-terminated; false: there is none. */
 static bool read_file(const char *path, char *text, size_t room) {
   struct stat entry;
   int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -59,7 +60,7 @@ static bool is_same(const char *a, const char *b) {
          a_stat.st_ino == b_stat.st_ino;
 }
 
-/* A value as git writes it: quotes and backslashes taken out, a comment cut off. */
+/* A value as git writes it, without quotes, backslashes and a comment. */
 static void take_value(const char *text, char value[PATH_MAX]) {
   size_t len = 0, kept = 0;
   bool is_quoted = false;
@@ -119,7 +120,7 @@ static bool find_main(const char *common, char main[PATH_MAX]) {
           (read_pointer(main, ".git", "gitdir: ", path) && is_same(path, common)));
 }
 
-/* Adds what of `rest` ("/a/b") is there as folders below `main`. */
+/* Appends to `main` the part of `rest` ("/a/b") that exists as folders below it. */
 static void follow(const char *rest, char main[PATH_MAX]) {
   struct stat entry;
   size_t len = strlen(main);
@@ -156,7 +157,7 @@ bool work_tree_find(const char *folder, char top[PATH_MAX], char main[PATH_MAX])
     if (join(top, ".git", path) && lstat(path, &entry) == 0) {
       if (!S_ISREG(entry.st_mode))
         return false;
-      /* a submodule may itself be in a linked work tree: go on */
+      /* a submodule may itself be in a linked work tree: continue */
       if (read_pointer(top, ".git", "gitdir: ", gitdir) &&
           read_pointer(gitdir, "commondir", "", common))
         break;

@@ -23,7 +23,8 @@ static int take_report(struct session *session, int32_t result, struct report_te
     problem_set(problem, EXIT_CODE_UNDELIVERABLE, "%s", reason);
   else
     session_failed(session, "broker unavailable", result, problem);
-  /* A configuration the plugin refuses stays that; everything else is the broker's state. */
+  /* A configuration that the plugin refuses keeps its exit status; everything else is the broker's
+   * state. */
   if (problem->exit_code != EXIT_CODE_REFUSED)
     problem->exit_code = EXIT_CODE_UNDELIVERABLE;
   return -1;
@@ -89,7 +90,7 @@ void broker_report_print(struct json_object *report) {
   const char *reason = report_text_string(report, "reason", "");
   const char *action = report_text_string(report, "action", "");
   const char *version =
-      report_text_string(report, "server_version", ""); /* not every library tells */
+      report_text_string(report, "server_version", ""); /* not every library reports it */
 
   printf("broker     %s: %s", report_text_string(report, "url", "?"),
          connected ? "connected" : "not reached");

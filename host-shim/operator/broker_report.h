@@ -8,9 +8,8 @@
 
 #include "host/session.h"
 
-/* 0: events can be published.  -1: *problem says why not (EXIT_CODE_UNDELIVERABLE).  *report,
- * the caller's to put, can be there in both cases, and is NULL when the plugin could not make
- * one. */
+/* 0: events can be published.  -1: *problem says why not (EXIT_CODE_UNDELIVERABLE).  *report, which
+ * the caller puts, may be set in both cases, and is NULL when the plugin could not make one. */
 int broker_report_check(struct session *session, double timeout_s, struct json_object **report,
                         struct problem *problem);
 struct broker_report_init { /* as kaizen_broker_1.init */

@@ -160,7 +160,7 @@ static int run(const struct host *host) {
     return output_problem(&problem);
   if (word == WORD_PATH)
     return show_path(host, &problem) < 0 ? output_problem(&problem) : EXIT_CODE_OK;
-  /* unset must work on a file the plugin refuses: that is how a bad setting is taken out. */
+  /* unset must work on a file that the plugin refuses: that is how a bad setting is removed. */
   if ((word == WORD_UNSET ? session_load : config_edit_open)(host, &session, &problem) < 0)
     return output_problem(&problem);
   int result = run_opened(host, word, &session, &problem);

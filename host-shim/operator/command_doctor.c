@@ -89,8 +89,8 @@ static bool is_shared(const struct stat *folder) {
   return (folder->st_mode & (S_ISGID | S_IWGRP)) == (S_ISGID | S_IWGRP);
 }
 
-/* What keeps this user from recording in the folder, or NULL with *way_out; `is_root` is the
- * project's own. */
+/* What prevents this user from recording in the folder, with *way_out, or NULL; `is_root`: the
+ * folder is the project root. */
 static const char *refuse_folder(const struct stat *folder, bool is_root, bool by_group,
                                  const char **way_out) {
   if (folder->st_uid != geteuid() && !by_group) {
@@ -108,7 +108,7 @@ static const char *refuse_folder(const struct stat *folder, bool is_root, bool b
   return NULL;
 }
 
-/* False when it says why nothing can be recorded there. */
+/* False, after printing why, when nothing can be recorded there. */
 static bool check_folder(struct doctor_findings *findings, const char *path, bool is_root,
                          bool by_group) {
   struct stat entry;
@@ -147,7 +147,8 @@ static void check_writable(struct doctor_findings *findings, const char *root, b
                       by_group ? ", shared by its group" : "");
 }
 
-/* Such folder names are the same on every machine, and ids made from keys contain the slug. */
+/* Such folder names are the same on every machine, and event ids made from keys contain the
+ * slug. */
 static bool is_generic_slug(const char *slug) {
   static const char *const generic[] = {"workspace", "workspaces", "project", "repo",    "src",
                                         "app",       "code",       "work",    "main",    "build",
@@ -257,7 +258,7 @@ static void check_limits(struct doctor_findings *findings, struct json_object *r
   }
 }
 
-/* Agents whose records and events are in no count. */
+/* Agents whose records and events cannot be counted. */
 static void check_agents(struct doctor_findings *findings, struct json_object *report) {
   struct json_object *unreadable = unreadable_in(report);
   struct json_object *agents = report_text_member(report, "agents");
@@ -326,7 +327,7 @@ static struct waiting count_waiting(struct session *session) {
   return waiting;
 }
 
-/* What 'status' ends with 6 for is a problem here, too. */
+/* What makes 'status' end with 6 is a problem here, too. */
 static void check_events(struct doctor_findings *findings, const struct waiting *waiting,
                          bool emits) {
   const char *by_default = emits ? "events are on by default" : "events are off by default";

@@ -44,8 +44,8 @@ struct drain_result {
   int status;
   uint64_t changed; /* events that a --resend-... or --assume-sent touched */
   uint64_t held;
-  uint64_t duplicates, duplicates_gone; /* events that the stream knew by their ids */
-  struct json_object *unreadable;       /* agents whose events are in none of the counts */
+  uint64_t duplicates, duplicates_gone; /* events that the stream acknowledged as duplicates */
+  struct json_object *unreadable;       /* agents whose events cannot be counted */
   struct kaizen_stats before, stats;    /* before: once a --resend-... had been done */
 };
 
@@ -93,7 +93,7 @@ static int decide(const struct host *host, struct session *session, int64_t sinc
   return result < 0 ? session_failed(session, "drain", result, problem) : 0;
 }
 
-/* What the counts in the plugin's statistics leave out. */
+/* What is missing in the counts of the plugin's statistics. */
 static void take_report(struct session *session, struct drain_result *result) {
   struct problem problem;
   struct json_object *report = NULL;
@@ -138,8 +138,8 @@ static void take_end(struct drain_result *result, enum delivery_end end) {
                                                  : EXIT_CODE_UNDELIVERABLE;
 }
 
-/* Why events are left; "" when they are all acknowledged, held or dead letters, whatever the
- * publisher was about to do. */
+/* Why events are left; "" when all are acknowledged, held back or dead letters, whatever state the
+ * publisher is in. */
 static const char *reason_of(const struct drain_result *result) {
   const char *reason = result->stats.publisher_reason;
   bool all_known = strcmp(result->ended, "done") == 0 || strcmp(result->ended, "incomplete") == 0;

@@ -62,11 +62,11 @@ static int run_opened(const struct host *host, struct session *session, struct p
   replay_init(&replay, session);
   replay.exec_flags =
       (options_given(arguments, "emit-event") ? KAIZEN_EXEC_EMIT : KAIZEN_EXEC_NO_EMIT) |
-      KAIZEN_EXEC_KEEP_UNKNOWN; /* what a log holds, not what a new run may be */
+      KAIZEN_EXEC_KEEP_UNKNOWN; /* accepts what a log may hold, not only what a new run may be */
   replay.batch_flags = options_given(arguments, "derive-keys") ? KAIZEN_BATCH_DERIVE_KEYS : 0u;
   replay.lines_to_skip = (uint64_t)options_number(arguments, "skip", 0);
   int result = replay_open(&replay, command_word(host, 0), problem);
-  if (result == 0 && options_given(arguments, "emit-event")) /* also what is pending already */
+  if (result == 0 && options_given(arguments, "emit-event")) /* also what was pending before */
     result = session_set(session, "emit_event", "true", problem);
   if (result == 0)
     result = session_start(session, problem);

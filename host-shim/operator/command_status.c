@@ -29,7 +29,7 @@ static const struct command_example examples[] = {
 
 struct totals {
   uint64_t recorded, marked, acknowledged, pending, held, dead_lettered, skipped_lines;
-  size_t unreadable;          /* agents of which none of these is known */
+  size_t unreadable;          /* agents for which these are unknown */
   const char *oldest_pending; /* borrowed from the report; NULL */
 };
 
@@ -101,7 +101,7 @@ static void print_emission(bool emits, const struct totals *totals) {
            totals->marked, totals->recorded, records);
 }
 
-/* What matters first stands first. */
+/* The most important comes first. */
 static void print_headline(struct json_object *report, const struct totals *totals) {
   print_trouble(totals);
 

@@ -36,7 +36,7 @@ struct verify {
 };
 
 static void print_part(const char *name, const char *state) {
-  /* What is missing is made when it is needed. */
+  /* A missing file is made when it is needed. */
   if (strcmp(state, "ok") != 0 && strcmp(state, "missing") != 0)
     printf("  %-11s %s\n", name, state);
 }
@@ -106,7 +106,7 @@ static int verify_agent(void *ctx, const char *agent, struct problem *problem) {
   return 0;
 }
 
-/* One of all of them: what keeps it from being verified keeps no other. */
+/* One of all agents: if it cannot be verified, the others still are. */
 static int verify_each(void *ctx, const char *agent, struct problem *problem) {
   struct verify *verify = ctx;
 

@@ -1,4 +1,5 @@
-/* command_watch.c - events as the broker delivers them, or records as they come into the logs.
+/* command_watch.c - shows events as the broker delivers them, or records as they are added to the
+ * logs.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <inttypes.h>

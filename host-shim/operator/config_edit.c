@@ -42,7 +42,7 @@ static bool is_set(const struct host *host, const char *key) {
   return false;
 }
 
-/* The plugin only knows that somebody configured it. */
+/* The plugin only knows that a value was configured, not where. */
 static struct json_object *origin_of(const struct host *host, const struct session *session,
                                      const char *key) {
   char text[PATH_MAX + 8];
@@ -96,7 +96,7 @@ static struct json_object *config_in(struct json_object *parent) {
   return config;
 }
 
-/* A link keeps pointing where it does: people keep such files elsewhere. */
+/* A link is followed, not replaced: people keep such files elsewhere. */
 static int write_document(struct json_object *document, const char *file, struct problem *problem) {
   char target[PATH_MAX], text_file[PATH_MAX];
   struct stat entry;
@@ -104,8 +104,8 @@ static int write_document(struct json_object *document, const char *file, struct
       document, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED | JSON_C_TO_STRING_NOSLASHESCAPE);
 
   snprintf(text_file, sizeof text_file, "%s", realpath(file, target) ? target : file);
-  mode_t mode = stat(text_file, &entry) == 0 ? entry.st_mode & 0777
-                                             : 0600; /* it may come to hold a password */
+  mode_t mode =
+      stat(text_file, &entry) == 0 ? entry.st_mode & 0777 : 0600; /* it may hold a password later */
   char *with_newline = NULL;
   int len = asprintf(&with_newline, "%s\n", text);
   if (len < 0)

@@ -14,8 +14,8 @@ int config_edit_open(const struct host *host, struct session *session, struct pr
  * "environment" or "default". */
 int config_edit_report(const struct host *host, struct session *session,
                        struct json_object **report, struct problem *problem);
-/* Puts KEY into the file in force (the user's when there is none); value NULL: takes it
- * out.  The plugin checks key and value first; the file is replaced as a whole. */
+/* Puts KEY into the file in use (the user's when there is none); value NULL: removes it.  The
+ * plugin checks key and value first; the file is replaced as a whole. */
 int config_edit_apply(struct session *session, const char *key, const char *value,
                       struct problem *problem);
 

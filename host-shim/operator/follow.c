@@ -16,23 +16,26 @@
 #include "base/time_text.h"
 #include "host/roots.h"
 
-static const uint32_t STOP_MS = 5000;    /* to let what is in flight end */
-static const double LOOK_EVERY_S = 5;    /* at the file and at roots that could not be opened */
-static const double SWEEP_EVERY_S = 600; /* for runs whose process died: nobody else may come */
+static const uint32_t STOP_MS = 5000;    /* for what is in flight */
+static const double LOOK_EVERY_S = 5;    /* to read the file and to try roots that could not be
+                                          * opened */
+static const double SWEEP_EVERY_S = 600; /* to record runs whose process died: perhaps nobody else
+                                          * does */
 enum {
   TURNS_OF_ALL = 50
-}; /* ticks until all of many roots had their turn; few have one each tick */
+}; /* with many roots each has a turn within so many ticks; with few, one per tick */
 static const long TICK_NS =
-    100000000; /* how soon messages of the plugin come out and signals are seen */
+    100000000; /* how soon messages of the plugin are printed and signals are noticed */
 
-/* Where descriptors are fewer than roots: those without events are closed, and opened again when
- * their doorbell was written, or by the clock: a ring may be lost. */
+/* When there are more roots than descriptors, roots without events are closed, and opened again
+ * when their doorbell was written, and also after a time, because a ring may be lost. */
 static const double BELLS_EVERY_S = 0.5;
 static const double OPEN_AGAIN_S = 300;
-static const double TURN_S = 10;         /* with events that nobody takes, while others wait */
-static const uint32_t GIVE_WAY_MS = 500; /* to let what is in flight end then */
+static const double TURN_S = 10;         /* for a root whose events cannot be sent, while others
+                                          * wait */
+static const uint32_t GIVE_WAY_MS = 500; /* for what is in flight, before it is closed */
 enum {
-  DESCRIPTORS_A_ROOT = 5, /* with what is open for a moment, and with what the broker needs */
+  DESCRIPTORS_A_ROOT = 5, /* including files open for a moment, and what the broker needs */
   DESCRIPTORS_OWN = 24,
   CLOSED_AT_A_TIME = 16,
 };
@@ -46,12 +49,12 @@ struct bell { /* what changes when somebody rings; zeroed: there is none */
 struct followed {
   char *root;
   struct session *session; /* NULL: not open */
-  bool listed;             /* in the file as last read */
+  bool listed;             /* it is in the file, as last read */
   bool complained;         /* its failure has been reported */
-  bool announced;          /* and that it is published for */
+  bool announced;          /* it has been reported that its events are published */
   double sweep_s;          /* when lost runs are looked for next */
   double opened_s;
-  double open_again_s; /* when it is closed: not before, unless it rings */
+  double open_again_s; /* while it is closed: not before this time, unless it rings */
   struct bell bell;    /* as it was when it was closed */
 };
 struct follow {
@@ -62,7 +65,7 @@ struct follow {
   size_t count;
   size_t next; /* whose messages are taken next */
   size_t open_count, open_max, next_open, next_close;
-  bool crowded; /* more roots than may be open; has been told */
+  bool crowded; /* more roots than may be open; has been reported */
   double next_bells_s;
 };
 
@@ -208,7 +211,7 @@ static void hear_bells(struct follow *follow, double now_s) {
   }
 }
 
-/* Has it sent what it holds?  Its doorbell is looked at first: who rings later is heard. */
+/* Has it sent everything?  Its doorbell is read first, so that a later ring is noticed. */
 static bool is_at_rest(struct followed *followed) {
   struct kaizen_stats stats = {.struct_size = sizeof stats};
 
@@ -217,7 +220,8 @@ static bool is_at_rest(struct followed *followed) {
   return stats.pending == 0 && !(stats.flags & KAIZEN_STATS_INCOMPLETE);
 }
 
-/* Closes some that rest; one with events that nobody takes when it had its turn. */
+/* Closes some that have nothing to send; one whose events cannot be sent is closed after its
+ * turn. */
 static void make_way(struct follow *follow, double now_s) {
   size_t closed = 0;
 
@@ -232,7 +236,7 @@ static void make_way(struct follow *follow, double now_s) {
         continue;
       close_root(follow, followed, GIVE_WAY_MS);
       followed->open_again_s = now_s + TURN_S;
-      return; /* it may have taken a while */
+      return; /* opening may have taken a while */
     }
     close_root(follow, followed, 0);
     followed->open_again_s = now_s + OPEN_AGAIN_S;
@@ -240,7 +244,7 @@ static void make_way(struct follow *follow, double now_s) {
   }
 }
 
-/* Opens what is to be open, in turn. */
+/* Opens the roots that should be open, in turn. */
 static void open_missing(struct follow *follow, double now_s) {
   bool waits = false;
 
@@ -252,7 +256,7 @@ static void open_missing(struct follow *follow, double now_s) {
       continue;
     if (follow->open_count >= follow->open_max) {
       waits = true;
-      follow->next_open = (follow->next_open + i) % follow->count; /* its turn first */
+      follow->next_open = (follow->next_open + i) % follow->count; /* it gets its turn first */
       break;
     }
     if (open_root(follow, followed, &problem) == 0) {
@@ -274,7 +278,7 @@ static void open_missing(struct follow *follow, double now_s) {
   make_way(follow, now_s);
 }
 
-/* A service may use all that it is allowed: the soft limit is low for programs with select(). */
+/* A service may use its hard limit: the soft limit is low only for programs with select(). */
 static size_t roots_at_a_time(void) {
   struct rlimit limit;
 
@@ -312,8 +316,8 @@ static void sweep_sometimes(struct followed *followed) {
     output_warning("%s: %s; trying again in ten minutes", session->project_root, problem.text);
 }
 
-/* Any call lets the plugin hand over the messages of its own thread, and counts events, which costs
- * some reading: of many roots each has its turn within five seconds. */
+/* Any call makes the plugin deliver the messages of its own thread, and counts events, which needs
+ * some reading: with many roots each has its turn within five seconds. */
 static void tick(struct follow *follow) {
   const struct timespec pause = {.tv_sec = 0, .tv_nsec = TICK_NS};
   size_t turns = follow->count < TURNS_OF_ALL ? follow->count : 1 + follow->count / TURNS_OF_ALL;

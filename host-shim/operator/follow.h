@@ -6,7 +6,7 @@
 
 #include "host/session.h"
 
-/* Makes this process publish whatever the configuration says: that is what it was called for. */
+/* Makes this process publish, whatever the configuration says. */
 int follow_publish_here(struct session *session, struct problem *problem);
 /* Publishes for the project of `host`, or for each root in the file, until SIGINT, SIGTERM or
  * SIGHUP.  A root that cannot be opened is reported and tried again; the file is read again when

@@ -22,7 +22,7 @@
 
 /* ---- the transcripts ------------------------------------------------------------------------- */
 
-/* A folder that is gone since is judged by its name. */
+/* A folder that no longer exists is judged by its name. */
 static bool is_ours(void *ctx, const char *folder) {
   const struct import *import = ctx;
   const char *root = import->session->project_root;
@@ -160,8 +160,8 @@ static void count_turn(struct import *import, const struct history_turn *turn, c
   }
 }
 
-/* Adds the turn's line to `out` unless it is known, or was told of before: a session that was
- * forked repeats the turns of the other. */
+/* Adds the turn's line to `out` unless it is recorded, or was found before: a forked session
+ * repeats the turns of its parent. */
 static int hand_over(struct import *import, const struct kaizen_names_1 *names,
                      struct known_records *known, const struct history_turn *turn, FILE *out,
                      struct problem *problem) {

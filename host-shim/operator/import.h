@@ -20,8 +20,8 @@ struct import {
   const char *agent; /* --agent, or NULL */
   bool takes_aborted;
   struct history history;
-  uint64_t files, unreadable; /* transcripts, and those that could not be read to their end */
-  uint64_t recorded_before;   /* turns that the logs have */
+  uint64_t files, unreadable; /* transcripts, and how many could not be read to their end */
+  uint64_t recorded_before;   /* turns that are already in the logs */
   uint64_t aborted;           /* left out */
   int64_t first_ns, last_ns;  /* of the turns handed over */
   struct import_agent agents[IMPORT_AGENTS_MAX];
@@ -30,11 +30,11 @@ struct import {
 };
 
 /* Reads the transcripts.  -1: no home folder, no memory; a transcript that cannot be read is
- * counted and said. */
+ * counted and reported. */
 int import_collect(struct import *import, struct problem *problem);
 /* Records what is new, oldest first.  -1: the plugin failed. */
 int import_record(struct import *import, uint32_t exec_flags, struct problem *problem);
-/* Prints what became of it; answers the exit status. */
+/* Prints the result; answers the exit status. */
 int import_report(const struct import *import);
 void import_close(struct import *import);
 

@@ -1,4 +1,4 @@
-/* known_records.c - which turns of a coding agent the project's logs have already.
+/* known_records.c - which turns of a coding agent are already in the project's logs.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "operator/known_records.h"

@@ -1,4 +1,4 @@
-/* known_records.h - which turns of a coding agent the project's logs have already.
+/* known_records.h - which turns of a coding agent are already in the project's logs.
  *
  * SPDX-License-Identifier: Apache-2.0
  *
@@ -15,7 +15,7 @@
 #include "host/session.h"
 
 struct known_record {
-  uint64_t session, turn; /* marks of the session's id, and of the key after it; 0: none */
+  uint64_t session, turn; /* fingerprints of the session's id, and of the key after it; 0: none */
   uint64_t agent;
   int64_t unix_s;
   bool is_taken; /* a turn was found to be this record */
@@ -27,7 +27,7 @@ struct known_records {
   bool no_memory;
 };
 
-/* Those at or after `since_ns`.  -1: a log cannot be read; what it has is not known then. */
+/* Those at or after `since_ns`.  -1: a log cannot be read, so that its turns are unknown. */
 int known_records_read(struct session *session, int64_t since_ns, struct known_records *known,
                        struct problem *problem);
 /* `tail` is the key without "HOST:SESSION:". */

@@ -24,11 +24,11 @@ enum {
   BATCH_SIZE_FIRST = 4, /* doubled as often */
   BUFFER_BYTES = BATCH_BYTES_MIN << (REPLAY_SIZES - 1),
   LINE_BYTES_MAX =
-      16 * 1024 * 1024, /* the plugin rejects lines far shorter; this only bounds memory */
+      16 * 1024 * 1024, /* the plugin already rejects much shorter lines; this only bounds memory */
   RETRIES_MAX = 5,
   SLICE_MS = 100 /* how soon a Ctrl-C ends a wait for input */
 };
-/* How long a call should take, and how long it may: the larger it is, the fewer commits of each
+/* How long a call should take, and how long it may: the larger it is, the fewer commits per
  * agent. */
 static const double BATCH_S = 0.2, BATCH_MAX_S = 2, PAYS = 1.2;
 
@@ -105,9 +105,9 @@ static size_t whole_lines(const struct replay *replay) {
   return last ? (size_t)(last - replay->buffer) + 1 : 0;
 }
 
-/* Waits for input in slices: a read that blocks would not see a signal that came just before it.
- * `ready` bytes of whole lines are not kept waiting for a writer that pauses, nor for more than the
- * next call takes. */
+/* Waits for input in slices: a blocking read would miss a signal that came just before it.  `ready`
+ * bytes of whole lines do not wait for a writer that pauses, nor for more than the next call
+ * takes. */
 static bool has_input(const struct replay *replay, size_t ready) {
   struct pollfd input = {.fd = replay->fd, .events = POLLIN};
 
@@ -136,7 +136,7 @@ static int fill(struct replay *replay, struct problem *problem) {
   return 0;
 }
 
-/* Of `len` bytes of whole lines those of the next call: one line at least. */
+/* How many of `len` bytes of whole lines the next call gets: at least one line. */
 static size_t batch_of(const struct replay *replay, size_t len) {
   if (len <= replay->batch_bytes)
     return len;
@@ -146,8 +146,8 @@ static size_t batch_of(const struct replay *replay, size_t len) {
   return last ? (size_t)(last - replay->buffer) + 1 : len;
 }
 
-/* While the plugin is called no progress is shown and no Ctrl-C is heard, so calls are kept short.
- * But the larger a call, the fewer commits of each agent: a size that pays is kept. */
+/* During a call no progress is shown and no Ctrl-C is noticed, so calls are kept short.  But the
+ * larger a call, the fewer commits per agent: a size that is faster is kept. */
 static void fit_batch(struct replay *replay, size_t bytes, double took_s) {
   double *rates = replay->rates, rate = (double)bytes / (took_s > 1e-6 ? took_s : 1e-6);
   unsigned size = replay->batch_size;
@@ -205,7 +205,7 @@ static void take_refusal(void *ctx, uint64_t line, int32_t code, const char *rea
 
   if (code >= 0)
     return;
-  if (code <= -64) { /* not the line's fault: fail() says it when it stays */
+  if (code <= -64) { /* the line is not the cause: fail() reports it when it lasts */
     snprintf(replay->failure, sizeof replay->failure, "%s", reason ? reason : "");
     replay_rest_note(&replay->rest, number, code);
     return;
@@ -226,13 +226,13 @@ static void add_counts(struct replay *replay, const struct kaizen_batch_result *
   replay->total.older_than_retention += result->older_than_retention;
 }
 
-/* What to do after a failure that stays: text for the operator. */
+/* Text for the operator: what to do after a failure that lasts. */
 static void say_how_to_go_on(struct replay *replay, int32_t result, char text[256]) {
   struct replay_rest *rest = &replay->rest;
   char name[64];
 
   if (rest->count > 0 && rest->numbers[0] == replay->lines_done + 1 - rest->count) {
-    replay->lines_done -= rest->count; /* they are the last ones: as if they were not reached */
+    replay->lines_done -= rest->count; /* they are the last ones: they count as not reached */
     rest->count = 0;
   }
   if (rest->count == 0) {
@@ -280,7 +280,7 @@ static bool may_try_again(unsigned attempt) {
   return true;
 }
 
-/* Until all that was left out is recorded. */
+/* Repeats until all that was left out is recorded. */
 static int record_rest(struct replay *replay, struct problem *problem) {
   for (unsigned attempt = 1; replay->rest.count > 0;) {
     struct replay_rest given = replay->rest;
@@ -306,7 +306,7 @@ static int record_rest(struct replay *replay, struct problem *problem) {
   return 0;
 }
 
-/* Gives `len` bytes of whole lines to the plugin; what it left out for a passing reason is given
+/* Gives `len` bytes of whole lines to the plugin; what it left out for a transient reason is given
  * again. */
 static int record_lines(struct replay *replay, size_t len, struct problem *problem) {
   for (unsigned attempt = 0; len > 0;) {
@@ -434,7 +434,7 @@ int replay_report(const struct replay *replay) {
     output_error("interrupted; to continue: --skip %" PRIu64, replay->lines_done);
     return EXIT_CODE_SIGNALLED + replay->interrupted;
   }
-  /* What is only too old is what the log would have forgotten by itself. */
+  /* Lines that are only too old are lines that retention would have removed from the log. */
   return replay->total.rejected > replay->total.older_than_retention ? EXIT_CODE_REJECTED
                                                                      : EXIT_CODE_OK;
 }

@@ -1,4 +1,4 @@
-/* replay_rest.c - lines of a replay that the plugin left out of a call for a passing reason.
+/* replay_rest.c - lines of a replay that the plugin left out of a call for a transient reason.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "operator/replay_rest.h"

@@ -1,4 +1,4 @@
-/* replay_rest.h - lines of a replay that the plugin left out of a call for a passing reason.
+/* replay_rest.h - lines of a replay that the plugin left out of a call for a transient reason.
  *
  * SPDX-License-Identifier: Apache-2.0
  *
@@ -17,14 +17,14 @@ struct replay_rest {
   size_t count, room;
   char *text; /* the lines themselves, each with its newline */
   size_t len;
-  int32_t code;   /* why: one after which no retry is safe, if any is */
+  int32_t code;   /* the reason: the one after which no retry is safe, if there is one */
   bool no_memory; /* some could not be noted or kept */
 };
 
 /* During a call: the line was left out. */
 void replay_rest_note(struct replay_rest *rest, uint64_t number, int32_t code);
-/* After it: takes the text of the noted lines out of what was given, and of all that begin at
- * `consumed` or after it.  `numbers` are those of the lines given; NULL: they count from
+/* After it: copies the text of the noted lines, and of all lines that begin at `consumed` or after
+ * it, from what was given.  `numbers` are those of the lines given; NULL: they count from
  * `first`. */
 void replay_rest_keep(struct replay_rest *rest, const char *given, size_t len, size_t consumed,
                       const uint64_t *numbers, uint64_t first);

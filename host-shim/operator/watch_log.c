@@ -1,4 +1,4 @@
-/* watch_log.c - records as they come into the logs, without a broker.
+/* watch_log.c - shows records as they are added to the logs, without a broker.
  *
  * SPDX-License-Identifier: Apache-2.0
  *
@@ -24,7 +24,7 @@ static const long LOOK_EVERY_NS = 500000000;
 struct watched {
   char name[KAIZEN_NAME_MAX + 1];
   struct kaizen_query_place place; /* where the last look ended */
-  bool complained;                 /* its failure has been told */
+  bool complained;                 /* its failure has been reported */
 };
 struct watch_log {
   struct session *session;
@@ -103,7 +103,7 @@ static void show_lines(struct watch_log *watch, char *text) {
   fflush(stdout);
 }
 
-/* What an answer holds is shown only when it is known that it follows what was shown before. */
+/* An answer is shown only when it is certain that it follows what was shown before. */
 static void take_answer(struct watch_log *watch, struct watched *agent, struct report_text *text,
                         const struct kaizen_query_result *answer) {
   agent->place = answer->place;

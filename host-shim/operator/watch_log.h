@@ -1,4 +1,4 @@
-/* watch_log.h - records as they come into the logs, without a broker.
+/* watch_log.h - shows records as they are added to the logs, without a broker.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KAIZEN_HOST_WATCH_LOG_H
@@ -6,8 +6,8 @@
 
 #include "host/session.h"
 
-/* Prints each record that comes after the call, of one agent (NULL: all, also such as are new),
- * until `left` of them were shown, for timeout_s without one (0: forever), or a signal. 0 or -1. */
+/* Prints each record that comes after the call, of one agent (NULL: of all, also new ones), until
+ * `left` of them were shown, for timeout_s without one (0: forever), or a signal. 0 or -1. */
 int watch_log_follow(struct session *session, const char *agent, uint64_t left, double timeout_s,
                      struct problem *problem);
 

@@ -1,4 +1,4 @@
-/* child.c - a command run in the foreground: timed, signals handed on, terminal untouched.
+/* child.c - a command run in the foreground: timed, signals passed on, terminal untouched.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "record/child.h"
@@ -16,7 +16,7 @@
 #include "base/time_text.h"
 #include "record/group_signals.h"
 
-/* Who goes on for so long after a signal does not end by it. */
+/* A command that runs on for so long after a signal does not end because of it. */
 static const double HANDLED_S = 10;
 
 static const int handed_on[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGALRM};
@@ -38,7 +38,7 @@ static void become(char *const *argv, const sigset_t *mask, int error_pipe) {
   _exit(written == sizeof error ? EXIT_CODE_NOT_FOUND : EXIT_CODE_NOT_EXECUTABLE);
 }
 
-/* The pipe closes without a word when exec succeeds. */
+/* The pipe closes without data when exec succeeds. */
 static int read_exec_error(int error_pipe) {
   int error = 0;
   ssize_t got;
@@ -62,7 +62,7 @@ static bool is_interrupting(int number) {
   return number == SIGINT || number == SIGTERM || number == SIGHUP;
 }
 
-/* A code above 0 is the kernel speaking: the terminal has told the whole process group. */
+/* A code above 0 means the kernel: the terminal has sent it to the whole process group. */
 static void take_signal(struct watch *watch, const struct signalfd_siginfo *info) {
   int number = (int)info->ssi_signo;
   bool by_kernel = info->ssi_code > 0;
@@ -80,7 +80,7 @@ static void take_signal(struct watch *watch, const struct signalfd_siginfo *info
     kill(watch->child, number);
 }
 
-/* Signals that wait; false: there is none. */
+/* Reads waiting signals; false: there is none. */
 static bool take_signals(struct watch *watch) {
   struct signalfd_siginfo info;
 
@@ -90,7 +90,7 @@ static bool take_signals(struct watch *watch) {
   return true;
 }
 
-/* Who types on after a Ctrl-C talks to a command that has dealt with it. */
+/* When the user types on after a Ctrl-C, the command has handled it. */
 static bool waits_for_input(const struct watch *watch) {
   return watch->result->interrupted_by != 0 && watch->by_terminal && isatty(STDIN_FILENO);
 }
@@ -111,7 +111,7 @@ static void wait_for(struct watch *watch) {
   }
 }
 
-/* A Ctrl-C that reached both at once is still waiting here when the command has ended by it. */
+/* A Ctrl-C that reached both is still waiting here when the command has ended because of it. */
 static void settle(struct watch *watch, double ended_s) {
   while (take_signals(watch))
     continue;
@@ -127,7 +127,8 @@ int child_run(char *const *argv, struct child_result *result, struct problem *pr
   *result = (struct child_result){.exec_error = 0};
   if (pipe2(error_pipe, O_CLOEXEC) < 0)
     return problem_set(problem, EXIT_CODE_EXEC, "exec: cannot create a pipe: %s", strerror(errno));
-  child_default.sa_handler = SIG_DFL; /* inherited as ignored, it would take the status away */
+  child_default.sa_handler = SIG_DFL; /* if it were inherited as ignored, the status would be
+                                       * lost */
   sigaction(SIGCHLD, &child_default, NULL);
   block_signals(&watched, &before);
   struct watch watch = {.result = result,

@@ -1,4 +1,4 @@
-/* child.h - a command run in the foreground: timed, signals handed on, terminal untouched.
+/* child.h - a command run in the foreground: timed, signals passed on, terminal untouched.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KAIZEN_HOST_CHILD_H
@@ -9,15 +9,15 @@
 struct child_result {
   int exec_error;  /* errno: the command could not be run at all; the rest is then meaningless */
   int wait_status; /* as waitpid() has it */
-  /* The last SIGINT, SIGTERM or SIGHUP that came meanwhile, or 0; also 0 when the command dealt
-   * with it: it took more input from the terminal, or went on for ten seconds. */
+  /* The last SIGINT, SIGTERM or SIGHUP that came meanwhile, or 0; also 0 when the command handled
+   * it: it read more input from the terminal, or ran on for ten seconds. */
   int interrupted_by;
   double elapsed_s; /* monotonic */
 };
 
 /* Runs argv (looked up in PATH) in this process group and waits for its end. Signals sent to this
- * process are handed on; those the terminal or anybody sends to the group reach the command by
- * themselves.  -1: no process could be made. */
+ * process are passed on; those that are sent to the whole group reach the command anyway.  -1: no
+ * process could be made. */
 int child_run(char *const *argv, struct child_result *result, struct problem *problem);
 
 #endif

@@ -50,7 +50,7 @@ static int exit_status(const struct child_result *result) {
                                         : EXIT_CODE_SIGNALLED + WTERMSIG(result->wait_status);
 }
 
-/* Ended by the signal, by its own answer to one that came, or as it says itself. */
+/* How it ended: by a signal, by its own handling of one, or with a status of its own. */
 static bool is_aborted(const struct child_result *result, const struct result_said *said) {
   int status = exit_status(result);
 
@@ -88,7 +88,8 @@ static int take_end(struct record_request *request, const struct child_result *r
   return describe_end(request, result) < 0 ? problem_no_memory(problem) : 0;
 }
 
-/* A run that was begun under another key than the command gives its record is not ended by it. */
+/* A run that was begun under another key than the command's own result has is not ended by that
+ * record. */
 static bool ends_span(const struct record_request *request, const char *given_key) {
   return request->execution.idempotency_key.ptr == given_key;
 }
@@ -146,7 +147,7 @@ static int run_command(const struct host *host, struct child_result *result,
   return failed;
 }
 
-/* A status that is not 0 is a failure whatever the command said of itself. */
+/* A status other than 0 is a failure, whatever the command's own result says. */
 static int take_said(struct record_request *request, const struct child_result *result,
                      struct result_said *said) {
   if (exit_status(result) != 0)

@@ -13,7 +13,7 @@
 #include "record/record_commands.h"
 #include "record/result.h"
 
-static const size_t STDIN_BYTES_MAX = 16 * 1024 * 1024; /* the plugin's own bound is far below */
+static const size_t STDIN_BYTES_MAX = 16 * 1024 * 1024; /* the plugin's own limit is much lower */
 
 static const struct option_spec own_options[] = {
     {"json", 0, OPTION_FLAG, NULL,
@@ -34,7 +34,7 @@ static const struct command_example examples[] = {
     {NULL, NULL},
 };
 
-/* --from: what a coding agent printed says what the options do not. */
+/* --from: a coding agent's output gives what the options do not. */
 static int take_result(const struct host *host, struct record_request *request,
                        struct result_said *said, struct problem *problem) {
   char *text = NULL;

@@ -12,7 +12,7 @@
 #include "base/json_text.h"
 #include "base/output.h"
 
-enum { SESSION_ID_MAX = 1024 }; /* of a span; a record takes a longer one */
+enum { SESSION_ID_MAX = 1024 }; /* of a span; a record may have a longer one */
 
 /* An instance that publishes nothing: the command may run for hours. */
 static int open_running(const struct host *host, struct session *session, struct problem *problem) {
@@ -47,7 +47,8 @@ static struct json_object *metadata_key(const struct record_request *request) {
   return member ? json_text_parse(member->value, strlen(member->value), &at, &description) : NULL;
 }
 
-/* 0 also when nothing could be begun for a cause that may pass: the record's own call says it. */
+/* 0 also when nothing could be begun for a transient reason: the record's own call will report
+ * it. */
 static int begin(const struct host *host, struct session *session,
                  const struct record_request *request, char token[KAIZEN_SPAN_TOKEN_SIZE],
                  struct problem *problem) {
@@ -73,7 +74,7 @@ static int begin(const struct host *host, struct session *session,
   return session_failed(session, "cannot begin the run", code, problem);
 }
 
-/* Whether execvp() would find the command: for one that is not there nothing is written. */
+/* Whether execvp() would find the command: for a missing command nothing is written. */
 static bool is_found(const char *command) {
   const char *at = getenv("PATH");
   char file[PATH_MAX];

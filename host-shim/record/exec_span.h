@@ -10,9 +10,9 @@
 #include "host/record_request.h"
 
 /* Checks what is known of the record before the command runs, and begins its run, so that an exec
- * that is killed leaves a failure "lost".  `token` is "" when nothing was begun: the plugin cannot,
- * or the project cannot be written to now.  -1: the record would be rejected whatever the command
- * does; with --require-record also when it could not be made now. */
+ * that is killed leaves a failure "lost".  `token` is "" when nothing was begun: the plugin has no
+ * spans, or the project cannot be written now.  -1: the record would be rejected whatever the
+ * command does; with --require-record also when it could not be written now. */
 int exec_span_begin(const struct host *host, struct record_request *request,
                     char token[KAIZEN_SPAN_TOKEN_SIZE], struct problem *problem);
 /* Nothing is recorded of the run. */

@@ -14,13 +14,13 @@
 
 #include "base/time_text.h"
 
-/* Both get a group's signal within the one call that sends it. timeout(1) sends to its command
- * first and to the group right after. */
+/* Both processes get a group's signal within one kill(2). timeout(1) sends it to its command first
+ * and to the group right after. */
 enum { GRACE_MS = 30, WITNESS_STOPPED_MS = 1000 };
 static const double TOGETHER_S = 0.1;
 
-/* The signals that wait are taken only when asked for, so that the answer does not hang on when
- * this process gets to run. Holds nothing open but the socket, and dies with its parent. */
+/* Waiting signals are read only when asked for, so that the answer does not depend on when this
+ * process is scheduled. Keeps only the socket open, and dies with its parent. */
 static void be_witness(const sigset_t *watched, int question) {
   const struct timespec at_once = {0};
   char byte;
@@ -54,8 +54,8 @@ void group_signals_begin(struct group_signals *group, const sigset_t *watched) {
   group->question = ends[0];
 }
 
-/* What the witness got since it was last asked. One that was stopped or killed gives no answer and
- * is not asked again. */
+/* The signals that the witness got since it was last asked. A witness that was stopped or killed
+ * does not answer and is not asked again. */
 static void ask_witness(struct group_signals *group) {
   struct pollfd entry = {.fd = group->question, .events = POLLIN};
   uint64_t seen = 0;

@@ -2,10 +2,10 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  *
- * timeout(1), shells and process managers signal a group: a command in it has got the signal by
- * itself, and handed on by us it would come twice. The kernel does not say which it was. So a
- * second process of ours, which does nothing else, waits in the same group: what it gets, too, was
- * sent to all. */
+ * timeout(1), shells and process managers signal a group: the command then gets the signal itself,
+ * and if we passed it on it would come twice. The kernel does not say which it was. So a second
+ * process of ours, the witness, waits in the same group: a signal that it also gets was sent to
+ * all. */
 #ifndef KAIZEN_HOST_GROUP_SIGNALS_H
 #define KAIZEN_HOST_GROUP_SIGNALS_H
 
@@ -18,7 +18,7 @@ struct group_signals {
   double last_s[NSIG];
 };
 
-/* The signals of the set are blocked already. */
+/* The signals of the set must be blocked already. */
 void group_signals_begin(struct group_signals *group, const sigset_t *watched);
 /* True when the signal that just came was sent to the group. */
 bool group_signals_has(struct group_signals *group, int number);

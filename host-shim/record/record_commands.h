@@ -1,4 +1,4 @@
-/* record_commands.h - the commands of this folder: what records one execution.
+/* record_commands.h - the commands of this folder: they record one execution.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KAIZEN_HOST_RECORD_COMMANDS_H

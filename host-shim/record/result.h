@@ -2,7 +2,7 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  *
- * Only ids, counts, costs and words are taken; the answer itself is not looked at. */
+ * Only ids, counts, costs and words are taken; the answer itself is not used. */
 #ifndef KAIZEN_HOST_RESULT_H
 #define KAIZEN_HOST_RESULT_H
 
@@ -15,7 +15,7 @@
  * such result in it. */
 int result_read(const char *format, const char *text, size_t len, struct result_said *said,
                 struct problem *problem);
-/* What the options did not say; what was said has to live as long as the request.  -1: no
+/* Fills in what the options did not give; `said` must live as long as the request.  -1: no
  * memory. */
 int result_apply(const struct result_said *said, struct record_request *request);
 

@@ -19,19 +19,19 @@
 #include "base/time_text.h"
 
 enum { KEPT_MAX = 16 * 1024 * 1024, QUIET_MS = 100 };
-static const double OTHERS_S = 0.5; /* for what processes the command left behind still print */
+static const double OTHERS_S = 0.5; /* for output of processes that the command left behind */
 
 struct result_capture {
   pthread_t thread;
   int from;            /* the command's output */
-  int to;              /* where it would have gone; -1: standard output was closed */
+  int to;              /* the original standard output; -1: it was closed */
   atomic_bool is_over; /* the command has ended; others may still hold the pipe open */
-  bool is_deaf;        /* nobody reads any more what is passed on */
+  bool is_deaf;        /* the reader of what is passed on is gone */
   char *text;
   size_t len, room;
 };
 
-/* Of too much the end is kept: that is where the result stands. */
+/* When there is too much, the end is kept: the result is there. */
 static void keep(struct result_capture *capture, const char *bytes, size_t len) {
   if (capture->len + len > KEPT_MAX) {
     size_t drop = capture->len > KEPT_MAX / 2 ? capture->len - KEPT_MAX / 2 : 0;
@@ -65,13 +65,13 @@ static void pass_on(struct result_capture *capture, const char *bytes, size_t le
   }
 }
 
-/* What the command wrote is in the pipe when it has ended; a process that it left behind may go on
+/* When the command has ended, its output is in the pipe; a process that it left behind may run
  * forever. */
 static void *copy(void *context) {
   struct result_capture *capture = context;
   char bytes[65536];
-  double last_s = 0; /* when the rest is not waited for any more; 0: the command runs */
-  int left = 0;      /* bytes of it that are there for certain */
+  double last_s = 0; /* when to stop waiting for the rest; 0: the command runs */
+  int left = 0;      /* bytes that are certainly in the pipe */
 
   while (!capture->is_deaf) {
     struct pollfd entry = {.fd = capture->from, .events = POLLIN};
@@ -95,11 +95,11 @@ static void *copy(void *context) {
       keep(capture, bytes, (size_t)got);
     }
   }
-  close(capture->from); /* a command whose reader is gone hears of it, as without us */
+  close(capture->from); /* the command notices that its reader is gone, as it would without us */
   return NULL;
 }
 
-/* Not in the place of a standard descriptor that is closed. */
+/* Above the standard descriptors, also when one of them is closed. */
 static int open_pipe(int ends[2]) {
   if (pipe2(ends, O_CLOEXEC) < 0)
     return -1;
@@ -117,7 +117,8 @@ static int start_thread(struct result_capture *capture) {
 
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all,
-                  &before); /* signals are the main thread's, and a broken pipe is an error here */
+                  &before); /* the main thread handles signals, and a broken pipe is an error
+                             * here */
   int error = pthread_create(&capture->thread, NULL, copy, capture);
   pthread_sigmask(SIG_SETMASK, &before, NULL);
   return error;

@@ -10,11 +10,11 @@
 
 struct result_capture;
 
-/* From here on what goes to standard output is passed through and kept; for a child that is started
- * next. NULL with *problem. */
+/* From here on standard output is passed through and copied, for a child that is started next. NULL
+ * with *problem. */
 struct result_capture *result_capture_begin(struct problem *problem);
-/* Standard output is as it was. What a process the command left behind writes later is lost. *text
- * is what came, its last 16 MiB, borrowed until result_capture_free(). */
+/* Restores standard output. What a process that the command left behind writes later is lost. *text
+ * is the copy, its last 16 MiB, borrowed until result_capture_free(). */
 void result_capture_end(struct result_capture *capture, const char **text, size_t *len);
 void result_capture_free(struct result_capture *capture);
 

@@ -15,7 +15,7 @@ static bool is_result(struct json_object *object) {
   return strcmp(report_text_string(object, "type", ""), "result") == 0;
 }
 
-/* The most telling word for a failure: what the provider said, how the run ended, the subtype. */
+/* The most specific word for a failure: what the provider said, how the run ended, the subtype. */
 static const char *error_word(struct json_object *message) {
   const char *subtype = report_text_string(message, "subtype", "");
   const char *type = report_text_string(message, "api_error_type", "");
@@ -43,7 +43,7 @@ static void take_outcome(struct json_object *message, struct result_said *said) 
 
 static void take_tokens(struct json_object *message, struct result_said *said) {
   struct json_object *usage = report_text_member(message, "usage");
-  bool counts_apart = strcmp(said->host, "qwen") != 0; /* Qwen's input has the cached ones in it */
+  bool counts_apart = strcmp(said->host, "qwen") != 0; /* Qwen's input includes the cached tokens */
 
   said->input_tokens = result_json_number(usage, "input_tokens");
   if (counts_apart)
@@ -52,7 +52,7 @@ static void take_tokens(struct json_object *message, struct result_said *said) {
   said->output_tokens = result_json_number(usage, "output_tokens");
 }
 
-/* The costliest, where there are several. */
+/* The most expensive one, where there are several. */
 static void take_model(struct json_object *message, struct result_said *said) {
   struct json_object *models = report_text_member(report_text_member(message, "stats"), "models");
 

@@ -1,4 +1,4 @@
-/* result_codex.c - the events that `codex exec --json` prints, one a line.
+/* result_codex.c - the events that `codex exec --json` prints, one per line.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "record/result_codex.h"
@@ -12,7 +12,7 @@
 static void take_usage(struct json_object *event, struct result_said *said) {
   struct json_object *usage = report_text_member(event, "usage");
 
-  /* the cached ones are part of it */
+  /* it includes the cached tokens */
   said->input_tokens += result_json_number(usage, "input_tokens");
   said->output_tokens += result_json_number(usage, "output_tokens");
 }
@@ -46,7 +46,7 @@ int result_codex_read(const char *text, size_t len, struct result_said *said) {
     found += json_object_is_type(event, json_type_object) && take_event(event, said);
     json_object_put(event);
   }
-  /* The events carry no id of the turn; a thread that is taken up again prints other ones. */
+  /* The events carry no id of the turn; a resumed thread prints different events. */
   if (found > 0)
     result_said_mark_key(said, text, len);
   return found > 0 ? 0 : -1;

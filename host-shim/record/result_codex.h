@@ -1,4 +1,4 @@
-/* result_codex.h - the events that `codex exec --json` prints, one a line.
+/* result_codex.h - the events that `codex exec --json` prints, one per line.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KAIZEN_HOST_RESULT_CODEX_H

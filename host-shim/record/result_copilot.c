@@ -1,4 +1,4 @@
-/* result_copilot.c - the events that `copilot -p --output-format json` prints, one a line.
+/* result_copilot.c - the events that `copilot -p --output-format json` prints, one per line.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "record/result_copilot.h"

@@ -23,7 +23,7 @@ struct json_object *result_json_parse(const char *text, size_t len) {
   return value;
 }
 
-/* An escape code ends with a letter: its '[' begins nothing. */
+/* An escape code ends with a letter: its '[' begins no value. */
 static size_t find_bracket(const char *text, size_t len) {
   for (size_t i = 0; i < len; i++)
     if ((text[i] == '{' || text[i] == '[') && (i == 0 || text[i - 1] != '\033'))
@@ -45,7 +45,7 @@ bool result_json_next_line(const char *text, size_t len, size_t *at, const char 
   return true;
 }
 
-/* The value, or the last member of an array, that fits; the value is used up. */
+/* The value, or the last member of an array, that fits; takes over the value. */
 static struct json_object *take_fitting(struct json_object *value,
                                         bool (*fits)(struct json_object *)) {
   struct json_object *found = NULL;
@@ -96,8 +96,8 @@ static struct json_object *find_in_lines(const char *text, size_t len, const cha
   return found;
 }
 
-/* Over many lines, after lines of something else. Every bracket at which a value could begin is
- * tried, as long as that ends soon: a text is not read over and over. */
+/* A value over many lines, after other output. Every bracket at which a value could begin is tried,
+ * as long as such a try ends soon, so that a text is not read again and again. */
 static struct json_object *find_behind_noise(const char *text, size_t len,
                                              bool (*fits)(struct json_object *)) {
   struct json_object *found = NULL;

@@ -19,12 +19,12 @@
 #include "base/time_text.h"
 
 enum { OUTPUT_MAX = 4096 };
-static const double STEP_S = 0.05; /* how soon a signal is seen */
+static const double STEP_S = 0.05; /* how soon a signal is noticed */
 
 static void become(const char *command, int out, const sigset_t *mask) {
   int nowhere = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
-  setpgid(0, 0); /* so that all of it can be ended */
+  setpgid(0, 0); /* so that everything it starts can be ended */
   if (nowhere >= 0)
     dup2(nowhere, STDIN_FILENO);
   dup2(out, STDOUT_FILENO);
@@ -54,14 +54,14 @@ static pid_t start(const char *command, int exit_status, const sigset_t *mask, i
   return child;
 }
 
-/* A Ctrl-C ends the judge, not the record of what it was to judge. */
+/* A Ctrl-C ends the judging command, not the record of the judged run. */
 static bool is_interrupted(const sigset_t *watched) {
   const struct timespec at_once = {.tv_sec = 0};
 
   return sigtimedwait(watched, NULL, &at_once) > 0;
 }
 
-/* What it prints until its output ends; false: not in time, or interrupted. */
+/* Reads what it prints until its output ends; false: not in time, or interrupted. */
 static bool read_output(int from, const sigset_t *watched, double deadline_s,
                         char text[OUTPUT_MAX]) {
   char dropped[OUTPUT_MAX];

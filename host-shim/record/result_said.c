@@ -1,4 +1,4 @@
-/* result_said.c - what was read out of an agent's own result.
+/* result_said.c - what was read from an agent's own result.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "record/result_said.h"

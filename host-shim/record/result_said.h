@@ -1,4 +1,4 @@
-/* result_said.h - what was read out of an agent's own result.
+/* result_said.h - what was read from an agent's own result.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KAIZEN_HOST_RESULT_SAID_H
@@ -27,7 +27,7 @@ void result_said_take_model(struct result_said *said, struct json_object *models
 /* A model's name, unless it is something else. */
 void result_said_set_model(struct result_said *said, const char *name);
 void result_said_set_error(struct result_said *said, const char *word, const char *otherwise);
-/* The key of a run whose result has no id of its own: its session and a mark of the text. */
+/* The key of a run whose result has no id of its own: its session and a fingerprint of the text. */
 void result_said_mark_key(struct result_said *said, const char *text, size_t len);
 
 #endif

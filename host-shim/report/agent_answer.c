@@ -1,4 +1,4 @@
-/* agent_answer.c - how one agent does: its figures, the last 20 runs, the last 7 days, what
+/* agent_answer.c - how an agent performs: its figures, the last 20 runs, the last 7 days, what
  * changed.
  *
  * SPDX-License-Identifier: Apache-2.0 */

@@ -1,4 +1,4 @@
-/* agent_answer.h - how one agent does: its figures, the last 20 runs, the last 7 days, what
+/* agent_answer.h - how an agent performs: its figures, the last 20 runs, the last 7 days, what
  * changed.
  *
  * SPDX-License-Identifier: Apache-2.0 */
@@ -19,7 +19,7 @@ struct agent_answer {
 int agent_answer_read(struct session *session, const char *agent, const struct window *window,
                       struct agent_answer *answer, struct problem *problem);
 void agent_answer_free(struct agent_answer *answer);
-/* Gives back what only the single runs need: for a caller that keeps the answers of many agents. */
+/* Frees what only the single runs need: for a caller that keeps the answers of many agents. */
 void agent_answer_forget_runs(struct agent_answer *answer);
 /* Adds "figures", "last_20", "last_7_days" and "change" to an object. */
 void agent_answer_add_json(const struct agent_answer *answer, struct json_object *object);

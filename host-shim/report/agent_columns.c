@@ -1,4 +1,4 @@
-/* agent_columns.c - what can be shown of an agent, a column each.
+/* agent_columns.c - what can be shown about an agent, one column each.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "report/agent_columns.h"

@@ -1,4 +1,4 @@
-/* agent_columns.h - what can be shown of an agent, a column each.
+/* agent_columns.h - what can be shown about an agent, one column each.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KAIZEN_HOST_AGENT_COLUMNS_H
@@ -30,10 +30,11 @@ struct agent_columns {
 };
 int agent_columns_choose(const char *names, const char *option, struct agent_columns *columns,
                          struct problem *problem);
-/* What the column shows of the agent, "" for nothing. */
+/* What the column shows for the agent, "" for nothing. */
 void agent_columns_text(const struct agent_column *column, const struct agent_row *row,
                         char out[AGENT_COLUMNS_TEXT_MAX]);
-/* By the column; what has nothing there comes last whatever the sign (1, or -1 for the reverse). */
+/* Sorts by the column, in the direction of the sign (1, or -1 for the reverse); agents with nothing
+ * to show come last in both. */
 int agent_columns_compare(const struct agent_column *column, int sign, const struct agent_row *a,
                           const struct agent_row *b);
 

@@ -20,15 +20,15 @@ struct agent_history {
  * agent (EXIT_CODE_FAILED, near names given). */
 int agent_history_read(struct session *session, const char *agent, const struct window *window,
                        uint64_t max, struct agent_history *view, struct problem *problem);
-/* kaizen.query/1 asked for the records of a window, the newest `max` of them (0: all). */
+/* Asks kaizen.query/1 for the records of a window, the newest `max` of them (0: all). */
 int agent_history_query(struct session *session, const char *agent, const struct window *window,
                         uint64_t max, kaizen_sink sink, void *ctx, struct problem *problem);
 void agent_history_free(struct agent_history *view);
 /* "no agent 'cuach' in ROOT; did you mean 'coach'?"; -1. */
 int agent_history_unknown(struct session *session, const char *agent, struct problem *problem);
 
-/* Calls visit for each agent that has a log, by name; a result other than 0 ends it and is handed
- * on. */
+/* Calls visit for each agent that has a log, by name; a result other than 0 ends it and is
+ * returned. */
 int agent_history_each(struct session *session,
                        int (*visit)(void *ctx, const char *agent, struct problem *problem),
                        void *ctx, struct problem *problem);

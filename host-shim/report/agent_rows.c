@@ -1,4 +1,4 @@
-/* agent_rows.c - how every agent of a project does, a row each.
+/* agent_rows.c - how every agent of a project performs, one row each.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "report/agent_rows.h"

@@ -1,4 +1,4 @@
-/* agent_rows.h - how every agent of a project does, a row each.
+/* agent_rows.h - how every agent of a project performs, one row each.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KAIZEN_HOST_AGENT_ROWS_H
@@ -25,10 +25,10 @@ struct agent_rows { /* zero it first */
 };
 
 /* Adds the agents of a project, by name.  `project` is its name when the rows are of several, else
- * NULL.  One that cannot be read is listed as such and hides no other. */
+ * NULL.  An agent that cannot be read is listed as unreadable and hides no other. */
 int agent_rows_read(struct agent_rows *rows, struct session *session, const char *project,
                     struct problem *problem);
-/* All but the list of what could not be read. */
+/* Frees all except the list of what could not be read. */
 void agent_rows_free(struct agent_rows *rows);
 
 /* "AGENT", or "PROJECT/AGENT" where the rows are of several projects. */

@@ -10,7 +10,7 @@
 
 #include "base/time_text.h"
 
-static const double WORSE_P = 0.01; /* one test that was asked for, not one of many looks */
+static const double WORSE_P = 0.01; /* a single test that was asked for, not one of many */
 
 enum rule { MIN_SUCCESS, MIN_QUALITY, MAX_P95, MAX_COST, MAX_RUN_COST, MAX_FAILURES, NO_WORSE };
 
@@ -84,7 +84,7 @@ int check_rules_read(const struct arguments *arguments, struct check_rules *rule
   return 0;
 }
 
-/* What the runs have for a rule; `carried` runs say something about it. */
+/* The runs' value for a rule; `carried` runs have one. */
 static double value_of(enum rule rule, const struct figures *figures, size_t *carried) {
   const struct figures_spread *spread = rule == MAX_P95       ? &figures->duration_s
                                         : rule == MIN_QUALITY ? &figures->quality
@@ -124,7 +124,7 @@ static void tell_numbers(enum rule rule, const struct figures *figures,
            figures->share.count == 1 ? "" : "s");
 }
 
-/* By the exact test, against the runs of that time before those that are held to the rule. */
+/* Uses the exact test, against the runs of that time before those that the rule applies to. */
 static void compare_with_before(const struct check_subject *subject, struct check_result *result) {
   struct run_slice slice =
       runs_between(subject->before, subject->until_s - (int64_t)result->rule->limit, INT64_MAX);

@@ -18,7 +18,8 @@ struct check_rules {
   struct check_rule list[CHECK_RULES_MAX];
   size_t count;
 };
-/* Those that were given.  -1: EXIT_CODE_USAGE, for a value that is none, and when there is none. */
+/* Those that were given.  -1: EXIT_CODE_USAGE, for a value that is not valid, and when no rule is
+ * given. */
 int check_rules_read(const struct arguments *arguments, struct check_rules *rules,
                      struct problem *problem);
 
@@ -28,11 +29,11 @@ const char *check_rules_status_name(enum check_status status); /* "met", "unmet"
 struct check_result {
   const struct check_rule *rule;
   enum check_status status;
-  double value; /* NAN: cannot be told */
+  double value; /* NAN: unknown */
   char wanted[CHECK_TEXT_MAX], found[CHECK_TEXT_MAX];
 };
 struct check_subject {           /* one agent */
-  const struct figures *figures; /* of the runs that are held to the rules */
+  const struct figures *figures; /* of the runs that the rules apply to */
   struct run_slice before;       /* all runs before these, oldest first */
   int64_t until_s;               /* where "the last 30 days" end */
 };

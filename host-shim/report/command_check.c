@@ -17,7 +17,7 @@
 #include "report/report_commands.h"
 
 enum {
-  RUNS_CHECKED = 20, /* unless the command line says which */
+  RUNS_CHECKED = 20, /* unless the command line says otherwise */
   CHECK_LABEL_MAX = 384
 };
 
@@ -46,7 +46,7 @@ struct check {
   struct check_rules rules;
   uint64_t min_count;
   bool too_few_passes, passed;
-  FILE *markdown;             /* NULL: none asked for */
+  FILE *markdown;             /* NULL: none was asked for */
   struct json_object *agents; /* for the document */
   struct unreadable unreadable;
 };

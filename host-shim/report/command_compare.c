@@ -86,7 +86,7 @@ static int group_periods(struct compare *compare, const struct host *host, int64
   return add_group(compare, name, runs_between(chosen, split_s, INT64_MAX), problem);
 }
 
-/* The runs of one group after each other, in order. */
+/* The runs of one group, in order. */
 static int add_runs_of(struct compare *compare, struct run_slice chosen, uint32_t name,
                        struct problem *problem) {
   struct run *list = calloc(chosen.count + 1, sizeof *list);
@@ -145,11 +145,11 @@ static int group_values(struct compare *compare, const struct host *host, const 
   return result;
 }
 
-/* ---- the first two against each other -------------------------------------------------------- */
+/* ---- the first two, compared -------------------------------------------------------- */
 
 struct difference {
   const char *name;
-  double p; /* NAN: too few to tell */
+  double p; /* NAN: too few runs */
 };
 enum { DIFFERENCES = 5 };
 
@@ -288,7 +288,7 @@ static void print_json(const struct compare *compare, const struct difference *d
 
 /* ---- the command ----------------------------------------------------------------------------- */
 
-/* One of the three ways: a second agent, --by, --split. */
+/* Exactly one of a second agent, --by and --split. */
 static int check_given(struct compare *compare, const struct host *host, int64_t *split_s,
                        struct problem *problem) {
   const char *split = options_text(host->arguments, "split", NULL);

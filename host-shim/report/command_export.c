@@ -1,4 +1,4 @@
-/* command_export.c - the log's records on standard output, as they are or for other programs.
+/* command_export.c - prints the log's records, as they are or for other programs.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <inttypes.h>
@@ -31,7 +31,7 @@ struct export {
   struct session session;
   struct window window;
   struct export_writer writer;
-  uint64_t refused; /* lines that the format cannot take */
+  uint64_t refused; /* lines that the format cannot express */
   struct unreadable unreadable;
 };
 

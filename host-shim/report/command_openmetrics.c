@@ -29,7 +29,7 @@ static const struct command_example examples[] = {
     {NULL, NULL},
 };
 
-/* All gauges: retention takes old records out of the log, and with them out of every count here. */
+/* All are gauges: retention removes old records from the log, and so from every count here. */
 enum metric_kind { METRIC_NUMBER, METRIC_TIME };
 static const struct metric {
   const char *name, *member, *help;

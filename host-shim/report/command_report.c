@@ -148,7 +148,7 @@ static int write_page(const struct host *host, struct report_project *project, c
   return result;
 }
 
-/* Every agent again, in the order of the report: as text, or added to `agents`. */
+/* Reads every agent again, in the order of the report: printed as text, or added to `agents`. */
 static void tell_agents(const struct host *host, struct report_project *project,
                         struct json_object *agents) {
   struct report_reader reader = {.host = host};

@@ -59,7 +59,7 @@ static const char *note_of(struct json_object *record) {
   return error ? error : report_text_string(metadata, "outcome", "");
 }
 
-/* Bytes of the note that are shown: some put a whole stack trace there. */
+/* Bytes of the note that are shown: some hosts put a whole stack trace there. */
 static size_t shown_bytes(const char *note) {
   size_t bytes = 0;
 
@@ -135,7 +135,7 @@ static void print_recent(const struct agent_history *view) {
     json_object_put(sparks[i]);
 }
 
-/* The records go out as the log has them, number texts included. */
+/* The records are printed as they are in the log, number texts included. */
 static void print_json(const char *agent, const struct agent_history *view,
                        const struct agent_answer *answer, const struct window *window) {
   struct json_object *name = json_text_new_string(agent);

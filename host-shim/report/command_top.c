@@ -1,4 +1,4 @@
-/* command_top.c - the project live, from its logs alone: agents, open runs, what changed.
+/* command_top.c - the project live, only from its logs: agents, open runs, what changed.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
@@ -90,7 +90,7 @@ static size_t rows_for_agents(const struct top *top) {
   return size.ws_row > others ? size.ws_row - others : 1;
 }
 
-/* False when the user has had enough. */
+/* False when the user quits. */
 static bool wait_for_next(const struct top *top, double interval_s) {
   struct pollfd keys = {.fd = STDIN_FILENO, .events = POLLIN};
   char key = '\0';

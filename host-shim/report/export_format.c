@@ -1,4 +1,4 @@
-/* export_format.c - a record of the log as other programs want it.
+/* export_format.c - a record of the log in the format of other programs.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "report/export_format.h"
@@ -97,7 +97,7 @@ struct ids { /* for a record without ids of its own: the same in every export */
   uint64_t high, low, span;
 };
 
-/* Of equal lines, which stand together since their second is the same, each has its own. */
+/* Equal lines, which follow each other because their second is the same, get different ids. */
 static struct ids ids_of(struct export_writer *writer, const char *line, size_t len) {
   uint64_t hash = hash_of(line, len, UINT64_C(14695981039346656037));
 
@@ -115,14 +115,14 @@ static void put_text(struct json_object *object, const char *name, const char *t
   json_object_object_add(object, name, json_text_new_string(text));
 }
 
-/* The log's time as RFC 3339 wants it; false when it cannot be read. */
+/* The log's time in the form of RFC 3339; false when it cannot be read. */
 static bool read_time(struct json_object *record, int64_t *time_s) {
   const char *text = report_text_string(record, "timestamp", "");
 
   return timestamp_parse((struct span){text, strlen(text)}, time_s) == 0;
 }
 
-/* An URI reference: what is not allowed there as %XX. */
+/* A URI reference: what is not allowed there becomes %XX. */
 static void make_source(const char *project, char out[256]) {
   size_t len = (size_t)snprintf(out, 256, "/kaizen/");
 
@@ -210,7 +210,7 @@ static bool is_hex_id(const char *text, size_t len) {
   return strspn(text, "0123456789abcdef") >= len && strspn(text, "0") < len;
 }
 
-/* Trace and parent of the caller's own, when the metadata carry a traceparent. */
+/* The caller's own trace and parent, when the metadata has a traceparent. */
 static void add_ids(struct json_object *span, struct json_object *metadata, struct ids ids) {
   const char *parent = report_text_string(metadata, "traceparent", "");
   char trace[33], own[17];

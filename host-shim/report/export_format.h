@@ -1,4 +1,4 @@
-/* export_format.h - a record of the log as other programs want it.
+/* export_format.h - a record of the log in the format of other programs.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KAIZEN_HOST_EXPORT_FORMAT_H
@@ -11,8 +11,8 @@
 enum export_format {
   EXPORT_JSONL,       /* as the log has it */
   EXPORT_CSV,         /* RFC 4180, a column for each member that is documented */
-  EXPORT_CLOUDEVENTS, /* CloudEvents 1.0, one JSON object a line */
-  EXPORT_OTLP_JSON,   /* OTLP/JSON, one span in one TracesData a line; GenAI conventions */
+  EXPORT_CLOUDEVENTS, /* CloudEvents 1.0, one JSON object per line */
+  EXPORT_OTLP_JSON,   /* OTLP/JSON, one span in one TracesData per line; GenAI conventions */
   EXPORT_FORMATS
 };
 #define EXPORT_FORMAT_WORDS "jsonl|csv|cloudevents|otlp-json"
@@ -21,13 +21,13 @@ struct export_writer {
   enum export_format format;
   FILE *out;
   const char *project; /* its slug */
-  uint64_t last_hash;  /* of the line before, and how often it came in a row */
+  uint64_t last_hash;  /* of the line before, and how many times it came in a row */
   uint64_t repeated;
 };
 
 /* One of EXPORT_FORMAT_WORDS. */
 enum export_format export_format_named(const char *word);
-/* What comes before the first record. */
+/* Prints what comes before the first record. */
 void export_format_begin(struct export_writer *writer);
 /* One line of the log with its newline.  -1: it is not strict JSON, nothing was written. */
 int export_format_record(struct export_writer *writer, const char *line, size_t len);

@@ -19,7 +19,7 @@ static double member_of(const struct run *run, size_t member) {
   return *(const double *)(const void *)((const char *)run + member);
 }
 
-/* The numbers at that place in each run; with `name` only of the runs that measure it. */
+/* The numbers at that place in each run; with `name`, only of runs with that metric. */
 static int spread_of(struct run_slice slice, size_t member, uint32_t name,
                      struct figures_spread *spread) {
   *spread = (struct figures_spread){.sorted = calloc(slice.count + 1, sizeof(double))};

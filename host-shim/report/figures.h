@@ -8,7 +8,7 @@
 #include "stats/change.h"
 #include "stats/share.h"
 
-struct figures_spread { /* of the runs that carry the number; all 0 when count is */
+struct figures_spread { /* of the runs that carry the number; all are 0 when count is 0 */
   size_t count;
   double sum, mean, p50, p90, p95, max;
   double *sorted; /* the numbers themselves */
@@ -30,9 +30,10 @@ struct figures {
   struct share share;
   double low, high; /* 95 % interval of the rate */
   struct figures_spread duration_s, quality, tokens, cost_usd, primary;
-  uint32_t primary_name; /* the one most runs carry, 0: none; `primary` is of it alone */
+  uint32_t primary_name; /* the metric that most runs carry, 0: none; `primary` is about it alone */
   double primary_target; /* its latest, NAN: none */
-  struct figures_tallies models, reasons; /* of the runs that have one; of the failures */
+  struct figures_tallies models, reasons; /* models of the runs that have one; reasons of the
+                                           * failures */
   int64_t first_s, last_s;                /* -1: no run */
   double runs_per_day;      /* over the days from the first to the last, at least one */
   size_t failures_in_a_row; /* the longest such stretch */
@@ -45,7 +46,7 @@ void figures_free(struct figures *figures);
 /* The runs of a slice by run.group, most frequent first; the caller's to free. */
 int figures_groups(struct run_slice slice, struct figures_tallies *groups, struct problem *problem);
 
-struct figures_changes { /* what changed, and when; since_s is of the first run after it */
+struct figures_changes { /* what changed, and when; since_s is the time of the first run after it */
   struct change success;
   struct value_change duration, quality; /* worse: slower, lower */
   int64_t success_since_s, duration_since_s, quality_since_s;

@@ -8,7 +8,7 @@
 
 #include "report/figures.h"
 
-/* As the schemas of list, show and report have it; what no run carries is null. */
+/* In the form of the schemas of list, show and report; what no run carries is null. */
 struct json_object *figures_json(const struct figures *figures, const struct names *names);
 /* {"successes","count","rate"} of some runs. */
 struct json_object *figures_json_share(struct share share);

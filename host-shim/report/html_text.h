@@ -9,23 +9,23 @@
 
 #include "stats/share.h"
 
-/* Text as it is read: what would be markup is escaped, what is not a character is shown as one. */
+/* Text for readers: markup is escaped, and invalid bytes become a replacement character. */
 void html_text_print(FILE *out, const char *text);
-/* "2026-11-20 14:02" in a <time>, UTC; nothing for a time that is not known (negative). */
+/* "2026-11-20 14:02" in a <time>, UTC; nothing for an unknown time (negative). */
 void html_text_time(FILE *out, int64_t time_s);
-/* The same of a record's timestamp; the text itself where it is none. */
+/* The same for a record's timestamp; the text itself when it is not one. */
 void html_text_timestamp(FILE *out, const char *timestamp);
 /* "1,234", and "2.1 M" from a hundred thousand on. */
 enum { HTML_TEXT_NUMBER_MAX = 32 };
 void html_text_number(double number, char out[HTML_TEXT_NUMBER_MAX]);
 /* "$0.0042", "$12.34", "$79,405". */
 void html_text_usd(double amount, char out[HTML_TEXT_NUMBER_MAX]);
-/* "85.8 %", or "–" of none. */
+/* "85.8 %", or "–" when there are none. */
 void html_text_percent(struct share share, char out[HTML_TEXT_NUMBER_MAX]);
 
-/* Tiles stand in a <div class="tiles">: a number, what it is, and a word on it (may be ""). */
+/* A tile goes into a <div class="tiles">: a number, what it is, and a remark (may be ""). */
 void html_text_tile(FILE *out, const char *what, const char *value, const char *detail);
-/* The same of a share: "85.8 %", "345 of 402". */
+/* The same for a share: "85.8 %", "345 of 402". */
 void html_text_share_tile(FILE *out, const char *what, struct share share);
 
 #endif

@@ -2,8 +2,8 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  *
- * Gauges, and a histogram of what the log holds now: retention takes records out, and a counter
- * that falls is taken for one that began again. */
+ * Gauges, and a histogram of what the log holds now: retention removes records, and Prometheus
+ * takes a counter that falls for one that was reset. */
 #include "report/metrics_runs.h"
 
 #include <inttypes.h>

@@ -21,9 +21,9 @@ struct metrics_runs { /* of one project; zero it first */
 int metrics_runs_read(struct metrics_runs *runs, struct session *session,
                       const struct window *window, struct unreadable *unreadable,
                       struct problem *problem);
-/* A metric is one family for all projects. */
+/* A metric is one family that covers all projects. */
 void metrics_runs_print(FILE *out, const struct metrics_runs *projects, size_t count);
-/* The counts of runs in the report of deliveries become those of the window. */
+/* Replaces the counts of runs in the delivery report by those of the window. */
 void metrics_runs_narrow(struct metrics_runs *runs);
 void metrics_runs_free(struct metrics_runs *runs);
 

@@ -7,7 +7,7 @@
 #include <stdio.h>
 
 void metrics_text_begin(FILE *out, const char *name, const char *type, const char *help);
-/* NAME="VALUE" with what must not stand there escaped, then `end`. */
+/* NAME="VALUE" with the necessary escapes, then `end`. */
 void metrics_text_label(FILE *out, const char *name, const char *value, const char *end);
 /* The shortest text of the number, and the line's end. */
 void metrics_text_value(FILE *out, double value);

@@ -10,7 +10,7 @@
 #include "common/span.h"
 
 struct names {
-  char **texts; /* texts[0] is "": the name of what has none */
+  char **texts; /* texts[0] is "": the name of things without one */
   size_t count, room;
   uint32_t *slots; /* a hash table of numbers; 0: free */
   size_t slot_count;

@@ -3,7 +3,7 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  *
- * A picture is 100 high and as many wide as it has columns. */
+ * A picture is 100 units high, and one unit wide for each column. */
 #include "report/report_chart.h"
 
 #include <math.h>
@@ -18,7 +18,7 @@ enum { MINUTE = 60, HOUR = 3600, DAY = 86400 };
 /* ---- the axis of time ------------------------------------------------------------------------ */
 
 enum { COLUMNS_MAX = 180, LABELS_MAX = 7 };
-/* No run ended before; a clock that says so was not set. */
+/* No run ended before this; a clock that says so was not set. */
 static const int64_t EARLIEST_S = 946684800; /* 2000-01-01 */
 
 struct column {
@@ -39,7 +39,7 @@ static int64_t round_down(int64_t time_s, int64_t width_s) {
   return time_s - time_s % width_s;
 }
 
-/* The narrowest columns of a length that people know of which COLUMNS_MAX cover the span. */
+/* The narrowest columns of a familiar length, of which COLUMNS_MAX cover the span. */
 static int64_t choose_width(int64_t span_s) {
   static const int64_t widths[] = {MINUTE,   5 * MINUTE, 15 * MINUTE, HOUR,
                                    3 * HOUR, 6 * HOUR,   12 * HOUR,   DAY,
@@ -119,7 +119,7 @@ static void print_time_labels(FILE *out, const struct axis *axis) {
 
     window_time_text(time_s, text); /* 2026-11-20 14:00 */
     int month = atoi(text + 5) - 1;
-    bool at_end = place > 87; /* there it stands before its place, if that is free */
+    bool at_end = place > 87; /* there it goes before its place, if that is free */
     if (month < 0 || month > 11 || (at_end && place - last < 26))
       continue;
     last = place;
@@ -157,7 +157,7 @@ static double height_of(const struct column *column) {
   return 100.0 * (double)column->successes / (double)column->count;
 }
 
-/* The successes from below, the failures hang from above: together a column is full. */
+/* Successes grow from below, failures hang from above: together they fill a column. */
 static void print_outcomes(FILE *out, const struct axis *axis, bool failures) {
   bool any = false;
 
@@ -239,7 +239,7 @@ static void print_outcome_plot(FILE *out, const struct axis *axis, double mark) 
 
 /* ---- amounts below it ------------------------------------------------------------------------ */
 
-static const double LEAST_HEIGHT = 5; /* what is there is seen, however little it is */
+static const double LEAST_HEIGHT = 5; /* even a very small amount stays visible */
 
 static double runs_of(const struct column *column) {
   return (double)column->count;
@@ -334,7 +334,7 @@ void report_chart_durations(FILE *out, const struct figures_spread *durations) {
   struct bins bins;
 
   if (durations->count < 2 || durations->max < durations->sorted[0] * 1.05)
-    return; /* one duration is not a distribution, and stands above */
+    return; /* one duration is not a distribution; it is shown above */
   fill_bins(durations, &bins);
   fputs("<figure>\n<figcaption><b>How long runs took</b></figcaption>\n", out);
   begin_plot(out, "durations", "How many runs took how long", BINS);

@@ -9,11 +9,11 @@
 
 #include "report/figures.h"
 
-/* Success and quality, the number of runs and their cost over time: a column is the same length of
- * time everywhere, one without runs stays empty.  `changed_s` is marked (negative: nothing is).
+/* Success and quality, the number of runs and their cost over time: all columns cover the same
+ * length of time, and one without runs stays empty.  `changed_s` is marked (negative: nothing is).
  * Nothing is drawn for fewer than two runs. */
 void report_chart_history(FILE *out, struct run_slice slice, int64_t changed_s);
-/* How long runs took; nothing where all took the same. */
+/* How long runs took; nothing when all took equally long. */
 void report_chart_durations(FILE *out, const struct figures_spread *durations);
 
 #endif

@@ -1,4 +1,4 @@
-/* report_commands.h - the commands of this folder: what was recorded, shown.
+/* report_commands.h - the commands of this folder: they show what was recorded.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KAIZEN_HOST_REPORT_COMMANDS_H

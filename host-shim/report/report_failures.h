@@ -11,7 +11,7 @@ enum { REPORT_FAILURES_MAX = 10, REPORT_FAILURES_RECORDS_MAX = 5000 };
 
 struct report_failures {
   struct report_failure {
-    char ended[24];   /* as the log has it */
+    char ended[24];   /* as it is in the log */
     char reason[120]; /* metadata error_type, else outcome, else "" */
     char session_id[80];
   } list[REPORT_FAILURES_MAX]; /* newest first */

@@ -153,7 +153,7 @@ static void print_change_item(FILE *out, const struct agent_row *row, bool linke
   fputs("</li>\n", out);
 }
 
-/* The first thing to know. */
+/* The most important message. */
 static void print_changes(FILE *out, const struct report_project *project, size_t linked) {
   const struct agent_rows *rows = &project->rows;
   size_t shown = 0, changed = project->worse + project->better;
@@ -183,7 +183,7 @@ static void print_overview(FILE *out, const struct report_project *project, size
     fputs("<p>Nothing is recorded here yet.</p>\n", out);
   print_changes(out, project, linked);
   print_tiles(out, project);
-  if (project->rows.count < 2) /* the one section says it all */
+  if (project->rows.count < 2) /* the single section already says it */
     return;
   report_chart_history(out, runs_all(&project->runs), -1);
   report_section_print_splits(out, &project->figures, &project->runs.names);
@@ -198,7 +198,7 @@ static void print_overview(FILE *out, const struct report_project *project, size
 
 /* ---- agents in full -------------------------------------------------------------------------- */
 
-/* It could be read a moment ago. */
+/* It was readable a moment ago. */
 static void print_missing_section(FILE *out, const struct agent_row *row,
                                   const struct problem *problem) {
   char label[AGENT_ROWS_LABEL_MAX];
@@ -213,7 +213,7 @@ static void print_missing_section(FILE *out, const struct agent_row *row,
   fputs("</p>\n</section>\n", out);
 }
 
-/* As many as have room; answers how many. */
+/* As many agents as fit; answers how many. */
 static size_t print_sections(FILE *out, const struct host *host, struct report_project *project,
                              long room) {
   struct report_reader reader = {.host = host};

@@ -13,7 +13,7 @@
 enum { REPORT_PAGE_BYTES_MAX = 1000000 };
 
 /* Agents are shown in full, the worst first, until the page has REPORT_PAGE_BYTES_MAX.  Their runs
- * are read again for it: one that cannot be read any more becomes unreadable. */
+ * are read again for it: one that can no longer be read becomes unreadable. */
 int report_page_print(FILE *out, const struct host *host, struct report_project *project,
                       struct problem *problem);
 

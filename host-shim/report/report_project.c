@@ -95,7 +95,7 @@ static int compare_badness(const void *one, const void *other) {
 int report_project_finish(struct report_project *project, struct problem *problem) {
   struct agent_rows *rows = &project->rows;
 
-  if (!project->name) { /* the file of roots names none that can be opened */
+  if (!project->name) { /* the file of roots has none that can be opened */
     project->name = strdup("no project");
     if (!project->name)
       return problem_no_memory(problem);

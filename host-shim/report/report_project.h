@@ -8,15 +8,15 @@
 
 struct report_delivery { /* sums over kaizen.inspect/1's reports */
   uint64_t marked, acknowledged, pending, held, dead_lettered;
-  size_t unknown; /* agents of whose events nothing can be told */
+  size_t unknown; /* agents whose events are unknown */
 };
 
-struct report_period { /* runs of the time up to the end of the window, and those before */
+struct report_period { /* runs of the period that ends with the window, and of the one before */
   struct share recent, before;
 };
 
 struct report_project { /* zero it first */
-  char *name;           /* of the project; of several how many they are */
+  char *name;           /* of the project; for several, how many there are */
   char *root;           /* NULL of several */
   struct agent_rows rows;
   struct runs runs; /* of all agents, in the order of time */
@@ -29,8 +29,8 @@ struct report_project { /* zero it first */
 /* Adds a project; `name` NULL when it is the only one. */
 int report_project_add(struct report_project *project, struct session *session, const char *name,
                        struct problem *problem);
-/* After the last: figures of all, and the agents in the order of the report: those that got worse,
- * then by how good the last 20 runs can be at best. */
+/* After the last: figures of all, and the agents in the order of the report: first those that got
+ * worse, then by the upper limit of the success rate of the last 20 runs. */
 int report_project_finish(struct report_project *project, struct problem *problem);
 void report_project_free(struct report_project *project);
 

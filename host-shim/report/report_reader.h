@@ -15,7 +15,7 @@ struct report_reader { /* set `host`, the rest zero */
   struct session session;
 };
 
-/* Opens the row's project where it is not open.  -1 with *problem: nothing is to be freed. */
+/* Opens the row's project when it is not open.  -1 with *problem: nothing is to be freed. */
 int report_reader_read(struct report_reader *reader, const struct agent_row *row,
                        const struct window *window, struct agent_answer *answer,
                        struct report_failures *failures, struct problem *problem);

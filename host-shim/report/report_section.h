@@ -16,8 +16,8 @@ void report_section_print_id(FILE *out, const struct agent_row *row);
 void report_section_print(FILE *out, const struct agent_row *row, const struct agent_answer *answer,
                           const struct report_failures *failures);
 
-/* Tiles of what the runs come to: quality, duration, cost, tokens, primary metric; none for what no
- * run carries. */
+/* Tiles about the runs: quality, duration, cost, tokens, primary metric; none for what no run
+ * carries. */
 void report_section_print_numbers(FILE *out, const struct figures *figures,
                                   const struct names *names);
 /* Two tables beside each other: models with success and cost, failures by reason. */

@@ -1,5 +1,5 @@
-/* report_table.c - the report's table of all agents, with a search and an order of the reader's
- * choice where scripts run.
+/* report_table.c - the report's table of all agents, which the reader can search and sort where
+ * scripts run.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "report/report_table.h"
@@ -48,7 +48,7 @@ static bool is_carried(const struct agent_column *column, const struct agent_row
   return false;
 }
 
-/* Those in which something stands, after the change. */
+/* Those with content, after the column of the change. */
 static void choose_columns(const struct agent_rows *rows, struct agent_columns *columns) {
   struct agent_columns all;
   struct problem ignored;
@@ -137,7 +137,7 @@ static void print_head(FILE *out, const struct agent_columns *columns) {
   fputs("</tr></thead>\n<tbody>\n", out);
 }
 
-/* Answers how many rows had room. */
+/* Answers how many rows fitted. */
 static size_t print_rest(FILE *out, const struct agent_columns *columns,
                          const struct agent_rows *rows, size_t first, long begin) {
   size_t i = first;

@@ -1,5 +1,5 @@
-/* report_table.h - the report's table of all agents, with a search and an order of the reader's
- * choice where scripts run.
+/* report_table.h - the report's table of all agents, which the reader can search and sort where
+ * scripts run.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KAIZEN_HOST_REPORT_TABLE_H
@@ -10,8 +10,8 @@
 #include "report/agent_rows.h"
 
 enum {
-  REPORT_TABLE_ROWS_MAX = 500,     /* that a reader sees at once */
-  REPORT_TABLE_BYTES_MAX = 600000, /* of the table, and of the others' that can be searched */
+  REPORT_TABLE_ROWS_MAX = 500,     /* rows that a reader sees at once */
+  REPORT_TABLE_BYTES_MAX = 600000, /* of the table, and of the other rows that can be searched */
 };
 
 /* The first `linked` rows lead to a section.  Rows beyond REPORT_TABLE_ROWS_MAX are data that the

@@ -14,7 +14,7 @@
 #include "common/timestamp.h"
 #include "report/agent_history.h"
 
-enum { NAME_MAX_BYTES = 256 }; /* some put a whole stack trace where a reason belongs */
+enum { NAME_MAX_BYTES = 256 }; /* some hosts put a whole stack trace where a reason belongs */
 
 struct taking { /* the lines of one agent becoming runs */
   struct runs *runs;
@@ -35,7 +35,7 @@ static double count_of(const struct json_value *value) {
   return number >= 0 ? number : NAN;
 }
 
-/* A string decoded, any other plain value as its text; cut to what a table can show. */
+/* A decoded string, or the text of any other plain value; cut to what a table can show. */
 static uint32_t name_of(struct taking *taking, const struct json_value *value) {
   char text[NAME_MAX_BYTES];
   struct span span = {text, 0};
@@ -178,7 +178,7 @@ static int compare_runs(const void *one, const void *other) {
   return (a->place > b->place) - (a->place < b->place);
 }
 
-/* Nearly always in order already; what was recorded late is moved to its place. */
+/* Runs are nearly always in order already; a run that was recorded late is moved to its place. */
 void runs_sort(struct runs *runs) {
   for (size_t i = 1; i < runs->count; i++)
     if (runs->list[i - 1].ended_s > runs->list[i].ended_s) {

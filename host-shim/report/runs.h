@@ -11,7 +11,7 @@
 #include "report/window.h"
 
 struct run {       /* a number that the record does not carry is NAN, a name 0 */
-  int64_t ended_s; /* of a record without a readable timestamp: that of the one before it */
+  int64_t ended_s; /* for a record without a readable timestamp: the time of the record before it */
   double duration_s, quality, tokens, cost_usd, primary, primary_target;
   uint32_t model, reason, primary_name, group;
   bool success;
@@ -20,11 +20,11 @@ struct run {       /* a number that the record does not carry is NAN, a name 0 *
 
 struct runs {
   struct names names;
-  struct run *list; /* oldest first; what ended in the same second in the order of the log */
+  struct run *list; /* oldest first; runs of the same second in the order of the log */
   size_t count, room;
 };
 
-struct run_slice { /* some of them that follow each other; borrowed */
+struct run_slice { /* a contiguous part of them; borrowed */
   const struct run *list;
   size_t count;
 };

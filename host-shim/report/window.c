@@ -48,7 +48,7 @@ int window_length(const char *text, double *seconds) {
   return -1;
 }
 
-/* A time of the day may be left out, and so may the zone. */
+/* The time of day may be left out, and so may the zone. */
 static int parse_time(const char *text, int64_t *time_s) {
   static const char *const ends[] = {"", "Z", "T00:00:00Z"};
   char whole[64];

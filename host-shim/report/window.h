@@ -36,12 +36,12 @@ struct json_object *window_json(const struct window *window);
 int window_time(const char *text, int64_t now_s, int64_t *time_s);
 /* A length of time: a number with s, m, h, d or w, or of seconds.  -1: none. */
 int window_length(const char *text, double *seconds);
-/* In nanoseconds, as the plugin's interface has times; the nearest that fits. */
+/* In nanoseconds, as in the plugin's interface; the nearest value that fits. */
 int64_t window_ns(int64_t time_s);
 /* "2026-11-20 14:02", UTC. */
 enum { WINDOW_TIME_MAX = 24 };
 void window_time_text(int64_t time_s, char out[WINDOW_TIME_MAX]);
-/* "2026-11-20T14:02:00Z", or null for a time that is not known (negative). */
+/* "2026-11-20T14:02:00Z", or null for an unknown time (negative). */
 struct json_object *window_time_json(int64_t time_s);
 
 #endif

@@ -2,11 +2,11 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  *
- * Two looks at the same runs.  A drop must be told soon, so each of the last 5 to 20 runs together
- * are held against all before, by an exact test.  Anything older is looked for at every place where
- * the series can be cut in two, at the place that explains it best; that searches far more, and so
- * asks for far more.  The limits were chosen together: what one look costs in false alarms is spent
- * where it finds a drop from 90 % to 50 % soonest (tests/unit/test_change.c). */
+ * Two tests of the same runs.  A drop must be reported soon: so the last 5, 6, ... 20 runs are each
+ * compared with all runs before them, by an exact test.  An older change is searched at every place
+ * where the series can be cut in two, and the best cut counts; that makes far more comparisons, so
+ * the limit is far stricter.  The limits were chosen together: the allowed false alarms are spent
+ * where they find a drop from 90 % to 50 % soonest (tests/unit/test_change.c). */
 #include "stats/change.h"
 
 #include <math.h>
@@ -18,7 +18,7 @@ enum { RECENT_MAX = 20, SINCE_MIN = 3, SINCE_MAX = 80 };
 static const double RECENT_P = 0.0055;       /* one-sided, of the recent runs */
 static const double CUT_P = 0.0001;          /* one-sided, of the best cut */
 static const double VALUES_P = 0.0002;       /* two-sided, of the best cut by ranks */
-static const double VALUES_DIFFERENCE = 0.1; /* of the medians: less is not news */
+static const double VALUES_DIFFERENCE = 0.1; /* of the medians: a smaller change is not reported */
 
 const char *change_verdict_text(enum change_verdict verdict) {
   static const char *const texts[] = {[CHANGE_TOO_FEW] = "too few to tell",
@@ -39,7 +39,7 @@ static double x_log_x(size_t x) {
   return x > 0 ? (double)x * log((double)x) : 0;
 }
 
-/* How well one rate explains these runs: the logarithm of their likelihood. */
+/* How well one rate explains these runs: the log-likelihood. */
 static double likelihood(struct share share) {
   return x_log_x(share.successes) + x_log_x(share.count - share.successes) - x_log_x(share.count);
 }
@@ -53,8 +53,8 @@ static bool is_worse(const struct cut *cut) {
   return share_rate(cut->after) < share_rate(cut->before);
 }
 
-/* One change of the series, if it has one: cut at the place that explains it best when that carries
- * by itself, else where a recent drop began most likely. */
+/* One change of the series, if it has one: at the cut that explains it best when that is
+ * significant by itself, else where a recent drop most likely began. */
 static bool find_change(const bool *successes, size_t count, struct change *change) {
   struct cut cut = {.before = {.count = count}}, best = {.gain = -1}, drop = {.gain = -1};
   bool dropped = false;
@@ -118,7 +118,7 @@ static double median_of(const double *values, size_t count, double *room) {
   return ranks_quantile(room, count, 0.5);
 }
 
-/* The cut with the largest deviation; 1 when it carries. `room` has space for 2 * count. */
+/* The cut with the largest deviation; 1 when it is significant. `room` has space for 2 * count. */
 static int find_value_change(const double *values, size_t count, double *room,
                              struct value_change *change) {
   double *ranks = room, *sorted = room + count, ties, sum = 0, best_z = 0;

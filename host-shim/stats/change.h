@@ -2,8 +2,8 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  *
- * A change is named only when the numbers carry it.  tests/unit/test_change.c counts how often
- * that is wrong and how soon it is right; docs/answers.md has its figures. */
+ * A change is reported only when the numbers support it.  tests/unit/test_change.c measures how
+ * often that is wrong and how soon a real change is found; docs/answers.md has the figures. */
 #ifndef KAIZEN_HOST_CHANGE_H
 #define KAIZEN_HOST_CHANGE_H
 
@@ -14,8 +14,8 @@
 
 enum {
   CHANGE_AFTER_MIN = 5,      /* runs after a change, and */
-  CHANGE_BEFORE_MIN = 10,    /* before it, without which nothing is said */
-  CHANGE_HISTORY_MAX = 2000, /* the newest runs that are looked at */
+  CHANGE_BEFORE_MIN = 10,    /* runs before it, without which nothing is reported */
+  CHANGE_HISTORY_MAX = 2000, /* only so many of the newest runs are used */
   CHANGE_VALUES_MIN = 8      /* values on either side, for the test by ranks */
 };
 
@@ -25,11 +25,11 @@ const char *change_verdict_text(enum change_verdict verdict);
 /* The same for a member of a document: "too_few", "none", "worse", "better". */
 const char *change_verdict_name(enum change_verdict verdict);
 
-struct change { /* all but the verdict only when it is worse or better */
+struct change { /* the members after the verdict are set only for worse and better */
   enum change_verdict verdict;
   size_t since;               /* index of the first run after the change */
   struct share before, after; /* `before` reaches back to the change before this one */
-  double p;                   /* how likely so large a difference is by chance */
+  double p;                   /* the probability of so large a difference by chance */
 };
 /* The latest change of a series of successes, oldest first. */
 void change_of_successes(const bool *successes, size_t count, struct change *change);

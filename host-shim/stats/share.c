@@ -1,4 +1,4 @@
-/* share.c - shares: how many of a number of runs succeeded, and what that says.
+/* share.c - shares: how many of a number of runs succeeded, and how certain that is.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "stats/share.h"

@@ -19,7 +19,7 @@ static const size_t DOCUMENT_BYTES_MAX = 64 * 1024 * 1024;
 struct reading { /* of one file */
   struct history *history;
   struct transcript *transcript;
-  struct history_turn turn; /* the open one; its session, agent and version hold for the file */
+  struct history_turn turn; /* the open one; its session, agent and version are those of the file */
   enum transcript_step last;
   bool is_open, is_elsewhere;
   char folder[PATH_MAX];
@@ -52,7 +52,7 @@ static void keep(struct history *history, const struct history_turn *turn) {
   history->turns[history->count++] = *turn;
 }
 
-/* A host without a word for the end ends a turn by its answer. */
+/* When a host does not report the end, the answer ends a turn. */
 static enum transcript_step outcome_of(const struct reading *reading) {
   bool says_end = strcmp(reading->history->format->host, "codex") == 0;
   bool says_outcome = strcmp(reading->history->format->host, "claude-code") == 0;
@@ -106,7 +106,7 @@ static void take_line(void *ctx, const struct transcript_line *line) {
   struct reading *reading = ctx;
   struct history_turn *turn = &reading->turn;
 
-  if (!turn->session[0]) /* of a file the first one counts: a fork repeats its parent's */
+  if (!turn->session[0]) /* the first one in a file counts: a fork repeats its parent's */
     take_text(turn->session, sizeof turn->session, line->session);
   take_text(turn->version, sizeof turn->version, line->version);
   if (reading->transcript->is_agents_own || strcmp(reading->history->format->host, "codex") == 0) {

@@ -14,7 +14,7 @@ struct history_turn { /* texts are "" when they are not known */
   /* COMPLETED, FAILED, ABORTED; ANSWER: ended, and the host does not say how */
   enum transcript_step outcome;
   struct usage_tokens tokens;
-  int64_t tool_errors; /* USAGE_NOT_SAID when the host does not write them down */
+  int64_t tool_errors; /* USAGE_NOT_SAID when the host does not record them */
 };
 
 struct history {
@@ -22,12 +22,12 @@ struct history {
   /* Is this folder part of the project?  Asked once for each folder in a row. */
   bool (*is_ours)(void *ctx, const char *folder);
   void *ctx;
-  int64_t since_ns; /* turns that ended before are left out */
+  int64_t since_ns; /* turns that ended before this are left out */
   struct history_turn *turns;
   size_t count, room;
   uint64_t elsewhere;  /* turns of other projects */
   uint64_t unfinished; /* turns without an end: still open, or the program was killed */
-  uint64_t nameless;   /* runs of subagents without a name, which are not runs of anybody */
+  uint64_t nameless;   /* runs of subagents without a name, which are the host's own */
   bool no_memory;
 };
 

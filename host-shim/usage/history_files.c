@@ -39,7 +39,7 @@ static bool ends_with(const char *text, const char *end) {
   return len >= end_len && strcmp(text + len - end_len, end) == 0;
 }
 
-/* A chat lies in PROJECT/chats; what lies deeper are subagents, of which no hook tells. */
+/* A chat is in PROJECT/chats; deeper files are subagents, which no hook reports. */
 static bool is_wanted(const struct search *search, const char *path) {
   if (strcmp(search->host, "gemini") != 0)
     return ends_with(path, ".jsonl");

@@ -12,7 +12,7 @@
 
 struct history_file {
   char *path;
-  char *folder; /* the project's, when the place of the file tells it; else NULL */
+  char *folder; /* the project's, when the file's path shows it; else NULL */
   uint64_t bytes;
   bool is_agents_own; /* of a subagent */
 };
@@ -24,8 +24,8 @@ struct history_files {
 
 #define HISTORY_FILES_HOSTS "claude-code", "codex", "gemini"
 
-/* All of this user's that were written at or after `since_ns`, in the order of their names.  A host
- * that keeps none has none.  -1: no home folder, no memory. */
+/* All files of this user that were written at or after `since_ns`, sorted by name.  None for a host
+ * that keeps no transcripts.  -1: no home folder, no memory. */
 int history_files_find(const char *host, const char *project_root, int64_t since_ns,
                        struct history_files *files, struct problem *problem);
 void history_files_free(struct history_files *files);

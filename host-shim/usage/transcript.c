@@ -59,7 +59,7 @@ static bool has_mark(const struct transcript_format *format, const char *text, s
   return false;
 }
 
-/* Most of a transcript is text of no interest: only lines with a mark are parsed. */
+/* Most of a transcript is irrelevant text: only lines with a known marker are parsed. */
 static void take_line(struct transcript *transcript, const char *text, size_t len) {
   if (!has_mark(transcript->format, text, len))
     return;

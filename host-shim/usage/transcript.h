@@ -2,8 +2,8 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  *
- * One JSON object a line, with prompts, answers and the output of tools in it.  None of these is
- * taken; transcript_format.c says for each host which members are. */
+ * One JSON object per line, with prompts, answers and the output of tools in it.  None of these is
+ * taken; transcript_format.c says which members are, for each host. */
 #ifndef KAIZEN_HOST_TRANSCRIPT_H
 #define KAIZEN_HOST_TRANSCRIPT_H
 
@@ -15,7 +15,7 @@
 enum transcript_step {
   TRANSCRIPT_OTHER,     /* nothing about the course of a turn */
   TRANSCRIPT_PROMPT,    /* a turn begins */
-  TRANSCRIPT_TOOL,      /* a tool is used, or its result is there: an answer has yet to come */
+  TRANSCRIPT_TOOL,      /* a tool is used, or its result has come: an answer will follow */
   TRANSCRIPT_ANSWER,    /* the model's words; the last of a turn ends it */
   TRANSCRIPT_COMPLETED, /* the host says that the turn has ended */
   TRANSCRIPT_FAILED,
@@ -33,26 +33,25 @@ struct transcript_line { /* what one line said; texts are "" when it did not */
 struct transcript;
 struct transcript_format { /* transcript_format.h has them */
   const char *host;        /* its family (hook_host.h) */
-  const char *marks[8];    /* a line that says something has one of these in it; ends with NULL */
+  const char *marks[8];    /* every relevant line contains one of these; ends with NULL */
   bool tells_tool_errors;
-  /* Takes what a line says: calls go to the transcript's usage, the rest to *line, which is
-   * empty. */
+  /* Reads a line: calls go to the transcript's usage, the rest to *line, which is empty before. */
   void (*read)(struct transcript *transcript, struct json_object *document,
                struct transcript_line *line);
 };
 
 struct transcript { /* of one file */
   const struct transcript_format *format;
-  bool is_agents_own; /* a subagent's: without this, its lines in its parent's file are left out */
+  bool is_agents_own; /* a subagent's: else a subagent's lines in its parent's file are left out */
   struct usage usage;
   enum transcript_step last_step; /* the last one that was not OTHER */
-  /* Called for each line that said something, after its calls are in the usage. */
+  /* Called for each relevant line, after its calls are in the usage. */
   void (*each)(void *ctx, const struct transcript_line *line);
   void *ctx;
   /* Between the lines, by the format. */
   char model[HOOK_WORD_MAX + 1];
   int64_t total_tokens; /* of the session so far, where the host counts that */
-  bool has_records;     /* it writes each call down with an id */
+  bool has_records;     /* it records each call with an id */
   uint64_t ordinal;
   /* The file. */
   int fd;
@@ -61,16 +60,16 @@ struct transcript { /* of one file */
   size_t used, room;
 };
 
-/* Opens a regular file of this user.  -1: it is none, or cannot be opened (EXIT_CODE_FAILED). */
+/* Opens a regular file of this user.  -1: it is not one, or cannot be opened (EXIT_CODE_FAILED). */
 int transcript_open(struct transcript *transcript, const struct transcript_format *format,
                     const char *path, struct problem *problem);
 /* Reads from `at` to the present end, or to the deadline (time_text_monotonic_s(); 0: none).  A
  * line without its newline is kept for the next call.  1: the deadline has passed; -1: the file
  * cannot be read, or a line is too long: the usage is partial then. */
 int transcript_read(struct transcript *transcript, double deadline_s);
-/* Reads a document that is there already: a line, or an element of an older format's file. */
+/* Reads a parsed document: a line, or an element of an older format's file. */
 void transcript_take(struct transcript *transcript, struct json_object *document);
-/* At the end: the last line counts although its newline is missing. */
+/* At the end: the last line counts even without its newline. */
 void transcript_end(struct transcript *transcript);
 void transcript_close(struct transcript *transcript);
 

@@ -1,9 +1,9 @@
-/* transcript_format.c - which members of a host's transcript say what.
+/* transcript_format.c - the meaning of the members of each host's transcript.
  *
  * SPDX-License-Identifier: Apache-2.0
  *
- * As Claude Code 2.1.332, Codex 0.171.0, Gemini CLI 0.61.0 and Qwen Code 0.24.4 wrote them when
- * they ran, and their older versions as far as these are described. */
+ * As seen in the files of Claude Code 2.1.332, Codex 0.171.0, Gemini CLI 0.61.0 and Qwen Code
+ * 0.24.4, and in descriptions of their older versions. */
 #include "usage/transcript_format.h"
 
 #include <stdio.h>
@@ -32,7 +32,7 @@ static bool is_true(struct json_object *object, const char *name) {
   return json_object_is_type(value, json_type_boolean) && json_object_get_boolean(value);
 }
 
-/* What is not a word is not taken: an id, a version and an error's name are. */
+/* Takes only words: an id, a version, an error's name. */
 static void take_word(struct json_object *object, const char *name, char *out, size_t max) {
   const char *text = report_text_string(object, name, "");
 
@@ -44,7 +44,7 @@ static bool is_type(struct json_object *object, const char *type) {
   return strcmp(report_text_string(object, "type", ""), type) == 0;
 }
 
-/* Records have whole seconds; turns are told apart, and their durations taken, by milliseconds. */
+/* Records have whole seconds; milliseconds are needed to distinguish turns and to measure them. */
 static void take_time(struct json_object *object, struct transcript_line *line) {
   const char *text = report_text_string(object, "timestamp", "");
   const char *point = strchr(text, '.');
@@ -76,7 +76,7 @@ static struct json_object *block_of(struct json_object *message, const char *nam
 
 /* ---- Claude Code ----------------------------------------------------------------------------- */
 
-/* Input tokens of the API are those that no cache had anything to do with. */
+/* The API's input tokens exclude those read from or written to a cache. */
 static void read_claude_call(struct transcript *transcript, struct json_object *message) {
   struct json_object *usage = report_text_member(message, "usage");
   const char *id = report_text_string(message, "id", "");
@@ -169,7 +169,7 @@ static struct usage_tokens codex_tokens_of(struct json_object *told) {
   };
 }
 
-/* One call each, with an id; written since 2026 beside the counts, which are left out then. */
+/* One event per call, with an id; written since 2026 beside the counts, which are then ignored. */
 static void read_codex_record(struct transcript *transcript, struct json_object *record) {
   struct json_object *told = report_text_member(record, "usage");
   struct usage_tokens tokens = codex_tokens_of(told);
@@ -183,8 +183,8 @@ static void read_codex_record(struct transcript *transcript, struct json_object 
                  transcript->model);
 }
 
-/* The count is told again whenever a limit moved: only when the session's total has moved, too, is
- * it another call. */
+/* The count is repeated whenever a limit changes: it is another call only when the session's total
+ * has also changed. */
 static void read_codex_count(struct transcript *transcript, struct json_object *event) {
   struct json_object *info = report_text_member(event, "info");
   struct json_object *total = report_text_member(info, "total_token_usage");
@@ -254,7 +254,7 @@ static void read_codex(struct transcript *transcript, struct json_object *docume
 
 /* ---- Gemini CLI ------------------------------------------------------------------------------ */
 
-/* `candidates` may or may not have the reasoning in it; the total tells. */
+/* `candidates` may or may not include the reasoning; the total shows which. */
 static struct usage_tokens tokens_of(int64_t input, int64_t output, int64_t cached,
                                      int64_t reasoning, int64_t total) {
   struct usage_tokens tokens = {.input = input,

@@ -1,4 +1,4 @@
-/* transcript_format.h - which members of a host's transcript say what.
+/* transcript_format.h - the meaning of the members of each host's transcript.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KAIZEN_HOST_TRANSCRIPT_FORMAT_H
@@ -6,7 +6,7 @@
 
 #include "usage/transcript.h"
 
-/* NULL: no transcript of that host is understood. */
+/* NULL: transcripts of that host are not understood. */
 const struct transcript_format *transcript_format_find(const char *host);
 
 #endif

@@ -9,7 +9,8 @@
 #include <string.h>
 
 enum { CALLS_MAX = 65536 };
-static const int64_t TOKENS_MAX = INT64_C(1000000000000); /* of a call; more is a mistake */
+static const int64_t TOKENS_MAX = INT64_C(1000000000000); /* of a call; a larger number is a
+                                                           * mistake */
 
 const struct usage_tokens usage_nothing_said = {
     .input = USAGE_NOT_SAID,
@@ -19,8 +20,8 @@ const struct usage_tokens usage_nothing_said = {
     .reasoning = USAGE_NOT_SAID,
 };
 
-/* The call of that id, made when it is new; NULL: no room, and the usage is partial.  What is told
- * again was told just before, most of the time. */
+/* The call with that id, made when it is new; NULL: no room, and the usage is partial.  A repeated
+ * id is usually the one just before. */
 static struct usage_call *find_call(struct usage *usage, uint64_t id) {
   for (size_t i = usage->count; i-- > 0;)
     if (usage->calls[i].id == id)

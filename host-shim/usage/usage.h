@@ -2,7 +2,7 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  *
- * Hosts write the usage of one model call more than once, first with few tokens and then with all
+ * Hosts record the usage of one model call more than once, first with few tokens and then with all
  * of them.  So calls are kept by their id until they are summed up. */
 #ifndef KAIZEN_HOST_USAGE_H
 #define KAIZEN_HOST_USAGE_H
@@ -17,7 +17,7 @@
 enum { USAGE_MODELS_MAX = 8, USAGE_NOT_SAID = -1 };
 
 struct usage_tokens {    /* each USAGE_NOT_SAID when the host does not say it */
-  int64_t input, output; /* all of them: input with what a cache had, output with reasoning */
+  int64_t input, output; /* all of them: input includes cached tokens, output includes reasoning */
   int64_t cache_read, cache_write, reasoning; /* parts of the above */
 };
 struct usage_call {
@@ -31,25 +31,25 @@ struct usage { /* zero it first; usage_free() after that */
   size_t count, room;
   char models[USAGE_MODELS_MAX][HOOK_WORD_MAX + 1];
   size_t model_count;
-  bool tells_tool_errors; /* the host writes down which tools failed */
-  bool is_partial;        /* something could not be read: then nothing is told */
+  bool tells_tool_errors; /* the host records which tools failed */
+  bool is_partial;        /* something could not be read: then nothing is reported */
 };
 
 extern const struct usage_tokens usage_nothing_said;
 
-/* `tokens` and `model` (may be NULL) of the call `id`.  Told of again, the one with the larger
- * output counts. */
+/* `tokens` and `model` (may be NULL) of the call `id`.  When it is reported again, the one with the
+ * larger output counts. */
 void usage_add_call(struct usage *usage, uint64_t id, const struct usage_tokens *tokens,
                     const char *model);
-/* The tools that failed in the call or tool use `id`: the last number told counts. */
+/* The tools that failed in the call or tool use `id`: the last number reported counts. */
 void usage_set_tool_errors(struct usage *usage, uint64_t id, uint32_t count);
-/* Forgets the calls, not what the host writes down. */
+/* Forgets the calls, not which kinds of data the host records. */
 void usage_clear(struct usage *usage);
 void usage_free(struct usage *usage);
 
 /* The sums.  A member is USAGE_NOT_SAID when no call said it, all are when something is missing. */
 struct usage_tokens usage_sum(const struct usage *usage);
-/* How many tools failed, USAGE_NOT_SAID when that is not known. */
+/* How many tools failed, USAGE_NOT_SAID when unknown. */
 int64_t usage_tool_errors(const struct usage *usage);
 /* The model that cost most, or "": tokens are weighted as price lists do (output 5, input 1,
  * written to a cache 1.25, read from it 0.1). */

@@ -47,7 +47,8 @@ static int remove_spare(int agent_fd, struct error *error) {
 }
 
 /* The file is locked as long as it is written: the copying is done without the agent's lock, so two
- * processes may rewrite at the same time, and one would put the other's half-written file in place. */
+ * processes may rewrite at the same time, and one would put the other's unfinished file in its
+ * place. */
 static int open_spare(int agent_fd, int *fd, struct error *error) {
   int result = directory_open_file(agent_fd, SPARE_FILE, O_RDWR | O_CREAT, fd, error);
 
