@@ -4,7 +4,9 @@
 #include "base/problem.h"
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
 
 #include <kaizen/plugin.h>
 
@@ -16,6 +18,15 @@ int problem_set(struct problem *problem, enum exit_code exit_code, const char *f
   vsnprintf(problem->text, sizeof problem->text, format, arguments);
   va_end(arguments);
   return -1;
+}
+
+int problem_about(struct problem *problem, enum exit_code exit_code, const char *subject,
+                  const char *reason) {
+  size_t len = strlen(subject);
+  bool says_so = strncmp(reason, subject, len) == 0 && reason[len] == ':';
+
+  return problem_set(problem, exit_code, "%s%s%s", says_so ? "" : subject, says_so ? "" : ": ",
+                     reason);
 }
 
 int problem_no_memory(struct problem *problem) {

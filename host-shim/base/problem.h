@@ -21,6 +21,9 @@ struct problem {
 /* Fills *problem; always answers -1, so that `return problem_set(...)` reads well. */
 int problem_set(struct problem *problem, enum exit_code exit_code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/* The same with a plugin's reason, which may begin with the subject itself. */
+int problem_about(struct problem *problem, enum exit_code exit_code, const char *subject,
+                  const char *reason);
 int problem_no_memory(struct problem *problem);
 /* The exit status a result code of kaizen/plugin.h stands for, also one added after 1.0. */
 enum exit_code problem_exit_code(int32_t result);

@@ -248,7 +248,9 @@ int record_call_report(struct record_call *call, const struct record_request *re
                problem_exit_code(call->result) == EXIT_CODE_UNKNOWN
                    ? "; it may still be in the log: retry only with the same --idempotency-key"
                    : "",
-               call->result <= -64 && call->result >= -95 ? "; try again" : "");
+               call->result > -64 || call->result < -95 ? ""
+               : call->result == KAIZEN_E_IO            ? ", then try again"
+                                                        : "; try again");
   return problem_exit_code(call->result);
 }
 

@@ -46,10 +46,10 @@ int session_failed(const struct session *session, const char *what, int32_t resu
   const char *name = session->plugin.table->code_name(result);
   if (session->instance)
     session->plugin.table->last_error(session->instance, reason, sizeof reason);
-  return problem_set(problem, problem_exit_code(result), "%s: %s", what,
-                     reason[0] != '\0' ? reason
-                     : name            ? name
-                                       : "failed");
+  return problem_about(problem, problem_exit_code(result), what,
+                       reason[0] != '\0' ? reason
+                       : name            ? name
+                                         : "failed");
 }
 
 int session_load(const struct host *host, struct session *session, struct problem *problem) {

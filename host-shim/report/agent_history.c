@@ -99,8 +99,8 @@ int agent_history_query(struct session *session, const char *agent, const struct
   if (code == KAIZEN_E_REJECTED)
     return agent_history_unknown(session, agent, problem);
   if (code < 0)
-    return problem_set(problem, problem_exit_code(code), "%s: %s", agent,
-                       answer.reason[0] != '\0' ? answer.reason : "its log cannot be read");
+    return problem_about(problem, problem_exit_code(code), agent,
+                         answer.reason[0] != '\0' ? answer.reason : "its log cannot be read");
   return 0;
 }
 

@@ -207,8 +207,8 @@ int runs_read(struct session *session, const char *agent, const char *group_key,
     return problem_no_memory(problem);
   if (code == KAIZEN_E_REJECTED)
     return agent_history_unknown(session, agent, problem);
-  return problem_set(problem, problem_exit_code(code), "%s: %s", agent,
-                     answer.reason[0] != '\0' ? answer.reason : "its log cannot be read");
+  return problem_about(problem, problem_exit_code(code), agent,
+                       answer.reason[0] != '\0' ? answer.reason : "its log cannot be read");
 }
 
 void runs_free(struct runs *runs) {

@@ -88,8 +88,8 @@ struct kaizen_query_result { /* see GROWTH; sized by the caller, filled also whe
 };
 struct kaizen_query_1 { /* records by time and number; configured, running or stopped; writes no
                            file */
-  /* [shared] the name of each agent that has a log, one per sink call, without a newline, in the
-   * order of strcmp(). */
+  /* [shared] the name of each agent that has a log, or whose log is gone while its summary is there,
+   * one per sink call, without a newline, in the order of strcmp(). */
   int32_t (*agents)(struct kaizen_instance *, kaizen_sink, void *ctx);
   /* [shared] an agent's records as the log's own lines, each with its newline, one per sink call,
    * in the order of the log.  They are the records that the log held at one moment: its lock is

@@ -16,6 +16,7 @@
 #include "edge/out_struct.h"
 #include "store/agent_log.h"
 #include "store/agent_view.h"
+#include "store/summary.h"
 
 #define KNOWN_FLAGS (KAIZEN_QUERY_SINCE | KAIZEN_QUERY_UNTIL | KAIZEN_QUERY_AFTER)
 #define NS_PER_S INT64_C(1000000000)
@@ -267,14 +268,19 @@ struct naming {
   struct error *error;
 };
 
-/* A log that cannot be read is listed all the same: reading its records says why. */
-static int name_agent(void *ctx, const char *agent) {
-  struct naming *naming = ctx;
+static bool has_file(const struct naming *naming, const char *agent, const char *file) {
   char path[sizeof ".kaizen/metrics//" AGENT_LOG_FILE + AGENT_NAME_MAX];
   struct stat status;
 
-  (void)snprintf(path, sizeof path, ".kaizen/metrics/%s/" AGENT_LOG_FILE, agent);
-  if (directory_look_at_file(naming->project->root_fd, path, &status, NULL) == 1)
+  (void)snprintf(path, sizeof path, ".kaizen/metrics/%s/%s", agent, file);
+  return directory_look_at_file(naming->project->root_fd, path, &status, NULL) != 1;
+}
+
+/* A log that cannot be read, or is gone, is listed all the same: reading its records says why. */
+static int name_agent(void *ctx, const char *agent) {
+  struct naming *naming = ctx;
+
+  if (!has_file(naming, agent, AGENT_LOG_FILE) && !has_file(naming, agent, SUMMARY_FILE))
     return 0;
   if (naming->sink(naming->ctx, agent, strlen(agent)) != 0)
     return error_set(naming->error, KAIZEN_E_ENDED, "the sink ended the output");

@@ -17,8 +17,22 @@
 #include "base/line_reader.h"
 #include "record/execution.h"
 #include "record/record.h"
+#include "store/summary.h"
 
 #define FIRST_READ 1024
+
+/* A log is made before its summary, and replaced by renaming: without it, a summary tells of records
+ * that are gone. */
+static int refuse_gone(int agent_fd, struct error *error) {
+  struct stat status;
+
+  if (fstatat(agent_fd, SUMMARY_FILE, &status, AT_SYMLINK_NOFOLLOW) != 0 ||
+      fstatat(agent_fd, AGENT_LOG_FILE, &status, AT_SYMLINK_NOFOLLOW) == 0)
+    return 1; /* it has never been there, or is there by now */
+  return error_set(error, KAIZEN_E_IO,
+                   AGENT_LOG_FILE ": gone, but its " SUMMARY_FILE
+                                  " is there; restore it or remove the agent's folder");
+}
 
 int agent_log_open(struct agent_log *log, int agent_fd, bool writable, struct error *error) {
   int flags = writable ? O_RDWR | O_APPEND | O_CREAT : O_RDONLY;
@@ -27,6 +41,8 @@ int agent_log_open(struct agent_log *log, int agent_fd, bool writable, struct er
 
   *log = (struct agent_log){.agent_fd = agent_fd, .fd = -1};
   result = directory_open_file(agent_fd, AGENT_LOG_FILE, flags, &log->fd, error);
+  if (result == 1)
+    return refuse_gone(agent_fd, error);
   if (result != 0)
     return result;
   if (fstat(log->fd, &status) != 0) {

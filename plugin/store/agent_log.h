@@ -33,7 +33,8 @@ struct agent_log {
   unsigned piece_count;
 };
 
-/* Writable: made when missing, and opened to append.  Else opened to read: 1 when there is none. */
+/* Writable: made when missing, and opened to append.  Else opened to read: 1 when there is none, -1
+ * also when it is gone and the agent's summary is still there. */
 int agent_log_open(struct agent_log *log, int agent_fd, bool writable, struct error *error);
 void agent_log_close(struct agent_log *log);
 /* Is the file of that name, reached from the project root without following a link, the one we have

@@ -17,7 +17,6 @@
 #include "common/json_writer.h"
 #include "common/timestamp.h"
 
-#define SUMMARY_FILE "summary.json"
 #define SPARE_FILE ".summary.new"
 #define MEMBERS 6
 #define TREND_THRESHOLD 0.05

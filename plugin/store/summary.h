@@ -10,6 +10,8 @@
 #include "common/buffer.h"
 #include "record/fold.h"
 
+#define SUMMARY_FILE "summary.json"
+
 struct summary { /* docs/format.md, "summary.json" */
   uint64_t execution_count;
   double success_rate, avg_quality_score,

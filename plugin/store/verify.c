@@ -221,7 +221,7 @@ static void write_report(const char *agent, const struct recount *recount, const
 
 static void read_summary(struct evidence *evidence, int agent_fd) {
   int fd;
-  int result = directory_open_file(agent_fd, "summary.json", O_RDONLY, &fd, NULL);
+  int result = directory_open_file(agent_fd, SUMMARY_FILE, O_RDONLY, &fd, NULL);
 
   if (result != 0) {
     evidence->summary_trouble = result == 1 ? "missing" : "cannot be opened";

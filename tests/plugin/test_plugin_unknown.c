@@ -72,6 +72,14 @@ Test(plugin_unknown, a_log_with_another_name) {
   must_be_unknown(KAIZEN_E_IO, "hard links");
 }
 
+/* Two of its events were pending. */
+Test(plugin_unknown, a_log_that_is_gone) {
+  cr_assert_eq(unlink(agent_file("coach", "executions.jsonl")), 0);
+  must_be_unknown(KAIZEN_E_IO, "gone");
+  cr_assert_eq(record_success(instance, "coach", NULL), KAIZEN_RECORDED);
+  cr_assert_eq(stats_of(instance).unknown_agents, 0);
+}
+
 Test(plugin_unknown, a_lock_with_another_name) {
   cr_assert_eq(link(agent_file("coach", ".lock"), in_sandbox("backup")), 0);
   must_be_unknown(KAIZEN_E_IO, "hard links");

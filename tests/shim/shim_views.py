@@ -334,7 +334,21 @@ class Unknown(HostTest):
     def test_it_is_said_on_standard_error_too(self):
         for status, *arguments in ((6, "status", "--no-broker"), (1, "list"), (1, "show"), (1, "report"), (1, "verify"),
                                    (1, "export", "--all"), (1, "openmetrics")):
-            self.assertIn("coach: executions.jsonl: has 2 hard links", self.messages(status, *arguments), arguments)
+            said = self.messages(status, *arguments)
+            self.assertIn("coach: executions.jsonl: has 2 hard links", said, arguments)
+            self.assertNotIn("coach: coach:", said, arguments)
+
+    def test_a_log_that_was_removed_is_not_an_empty_one(self):
+        self.log("coach").unlink()
+        gone = "coach: executions.jsonl: gone, but its summary.json is there"
+        for status, *arguments in ((6, "status", "--no-broker"), (1, "list"), (1, "report"), (1, "verify"), (1, "show")):
+            self.assertIn(gone, self.messages(status, *arguments), arguments)
+        self.assertIn(gone, " ".join(self.expect(1, "doctor", "--no-broker").split()))
+
+    def test_what_stands_in_the_way_of_a_log_is_removed_before_the_next_try(self):
+        self.log("mentor").unlink()
+        os.mkfifo(self.log("mentor"))
+        self.assertIn("remove it, then try again", self.messages(1, "record", "mentor", "--success"))
 
     def test_metrics_count_it(self):
         text = self.expect(1, "openmetrics")
