@@ -30,7 +30,9 @@ struct election {
   dev_t device; /* of the project root */
   ino_t inode;
   unsigned users;
-  int fd;            /* -1: not open */
+  int fd; /* of the lock file; -1: not open */
+  dev_t file_device;
+  ino_t file_inode;
   const void *owner; /* who in this process is elected */
   const void *candidates[CANDIDATES_MAX];
   unsigned candidate_count;
@@ -51,6 +53,23 @@ static void forget_elections(void) {
 
 static void lock_elections(void) {
   process_state_lock(&elections_state, forget_elections);
+}
+
+/* When the host has closed our descriptor, and so dropped the lock, the number may be that of a file
+ * of its own by now, which is neither written to nor closed. */
+static void forget_lost_file(struct election *election) {
+  struct stat held;
+
+  if (election->fd < 0 || (fstat(election->fd, &held) == 0 && held.st_ino == election->file_inode &&
+                           held.st_dev == election->file_device))
+    return;
+  election->fd = -1;
+  election->owner = NULL;
+}
+
+static void lock_election(struct election *election) {
+  lock_elections();
+  forget_lost_file(election);
 }
 
 static void unlock_elections(void) {
@@ -197,7 +216,7 @@ static void unlink_election(const struct election *election) {
 }
 
 void election_leave(struct election *election, const void *who) {
-  lock_elections();
+  lock_election(election);
   resign(election, who);
   withdraw(election, who);
   if (--election->users == 0) {
@@ -227,16 +246,24 @@ static int open_lock_file(struct election *election, int metrics_fd, struct erro
   result = directory_open_file(metrics_fd, LOCK_FILE, O_RDWR | O_CREAT, &election->fd, error);
   if (result == 1)
     return error_set(error, KAIZEN_E_IO, LOCK_FILE ": the metrics folder is gone");
-  if (result == 0)
-    show_candidates(election);
-  return result;
+  if (result == 0 && fstat(election->fd, &held) != 0) {
+    result = error_set_errno(error, KAIZEN_E_IO, errno, LOCK_FILE ": fstat");
+    (void)close(election->fd);
+    election->fd = -1;
+  }
+  if (result != 0)
+    return result;
+  election->file_device = held.st_dev;
+  election->file_inode = held.st_ino;
+  show_candidates(election);
+  return 0;
 }
 
 int election_stand(struct election *election, int metrics_fd, const void *who, pid_t *holder,
                    struct error *error) {
   int result, taken;
 
-  lock_elections();
+  lock_election(election);
   result = open_lock_file(election, metrics_fd, error);
   *holder = getpid();
   if (result == 0 && election->owner && election->owner != who) {
@@ -263,7 +290,7 @@ int election_stand(struct election *election, int metrics_fd, const void *who, p
 bool election_assert(struct election *election, const void *who) {
   bool ours;
 
-  lock_elections();
+  lock_election(election);
   ours = election->owner == who && election->fd >= 0 && take_lock(election->fd) == 0;
   if (!ours && election->owner == who)
     election->owner = NULL;
@@ -272,13 +299,13 @@ bool election_assert(struct election *election, const void *who) {
 }
 
 void election_resign(struct election *election, const void *who) {
-  lock_elections();
+  lock_election(election);
   resign(election, who);
   unlock_elections();
 }
 
 void election_want(struct election *election, const void *who, bool want) {
-  lock_elections();
+  lock_election(election);
   if (!want) {
     withdraw(election, who);
   } else if (candidate_number(election, who) == election->candidate_count &&
@@ -292,7 +319,7 @@ void election_want(struct election *election, const void *who, bool want) {
 bool election_wanted(struct election *election, const void *who) {
   bool wanted;
 
-  lock_elections();
+  lock_election(election);
   wanted = blocked_by(election->fd, F_WRLCK, CANDIDATE_BYTE) != 0;
   for (unsigned i = 0; i < election->candidate_count; i++)
     if (election->candidates[i] != who)
@@ -323,7 +350,7 @@ pid_t election_ask(const struct project *project) {
 
   if (!election)
     return 0;
-  lock_elections();
+  lock_election(election);
   holder = election->owner     ? getpid()
            : election->fd >= 0 ? blocked_by(election->fd, F_WRLCK, HOLDER_BYTE)
                                : ask_file(project);
@@ -335,7 +362,7 @@ pid_t election_ask(const struct project *project) {
 pid_t election_holder(struct election *election) {
   pid_t holder;
 
-  lock_elections();
+  lock_election(election);
   holder = election->owner ? getpid() : blocked_by(election->fd, F_WRLCK, HOLDER_BYTE);
   unlock_elections();
   return holder;

@@ -52,6 +52,22 @@ void agent_close_files(struct agent *agent) {
   agent->path_synced = agent->state_claimed = false;
 }
 
+bool agent_files_are_ours(const struct agent *agent) {
+  return (agent->lock.lock_fd < 0 || agent_lock_is_ours(&agent->lock)) &&
+         (agent->log.fd < 0 || agent_log_is_ours(&agent->log));
+}
+
+void agent_lose_files(struct agent *agent) {
+  if (agent->log.fd >= 0 && !agent_log_is_ours(&agent->log))
+    agent->log.fd = -1;
+  if (agent->lock.lock_fd >= 0 && !agent_lock_is_ours(&agent->lock)) {
+    agent->checkpoint.pages.fd = agent->log.fd = agent->fd = -1;
+    agent->lock.lock_fd = agent->lock.next_fd = -1;
+  }
+  agent_lock_release(&agent->lock);
+  agent_close_files(agent);
+}
+
 static bool folded_log_is_in_place(const struct agent *agent) {
   uint64_t size;
 
@@ -125,10 +141,14 @@ static void leave_checkpoint(struct agent *agent, uint64_t bytes) {
 }
 
 void agent_settle(struct agent *agent) {
+  if (!agent_files_are_ours(agent))
+    agent_lose_files(agent);
   leave_checkpoint(agent, SETTLE_BYTES);
 }
 
 void agent_close(struct agent *agent) {
+  if (!agent_files_are_ours(agent))
+    agent_lose_files(agent);
   leave_checkpoint(agent, POINT_EVERY_BYTES);
   agent_close_files(agent);
 }

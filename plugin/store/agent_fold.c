@@ -43,6 +43,8 @@ static int check_anchor(struct agent *agent, uint64_t size, struct error *error)
 
   if (result != 1)
     return result;
+  if (!agent_log_is_ours(&agent->log))
+    return error_set(error, KAIZEN_E_IO, AGENT_LOG_FILE ": its descriptor is another file's");
   if (agent->anchor.inode == agent->log.inode)
     want_second_look(agent);
   if (!agent->rewritten && !agent->replaced)
@@ -437,12 +439,19 @@ int agent_fold_acquire(struct agent *agent, int64_t deadline_ns, struct error *e
     if (agent_open_files(agent, error) != 0)
       return -1;
     result = agent_lock_exclusive(&agent->lock, deadline_ns, error);
-    if (result != 0)
+    if (result == 0) {
+      agent->in_turns = true;
+      result = refresh(agent, error);
+      if (result == 0)
+        return 0;
+    } else if (agent_files_are_ours(agent)) {
       return result;
-    agent->in_turns = true;
-    result = refresh(agent, error);
-    if (result == 0)
-      return 0;
+    }
+    if (!agent_files_are_ours(agent)) {
+      agent_lose_files(agent);
+      (void)forget_error(error);
+      continue;
+    }
     grew = result == AGENT_FOLD_GROWS;
     if (grew || result == AGENT_FOLD_TURN) {
       end_turn(agent);

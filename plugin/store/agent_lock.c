@@ -347,6 +347,13 @@ void agent_lock_release(struct agent_lock *lock) {
     (void)flock(lock->lock_fd, LOCK_UN);
 }
 
+bool agent_lock_is_ours(const struct agent_lock *lock) {
+  struct stat held;
+
+  return fstat(lock->lock_fd, &held) == 0 && held.st_ino == lock->inode &&
+         held.st_dev == lock->device;
+}
+
 bool agent_lock_in_place(const struct agent_lock *lock, int agent_fd) {
   struct stat named;
 

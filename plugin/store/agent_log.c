@@ -75,6 +75,12 @@ int agent_log_in_place(const struct agent_log *log, int root_fd, const char *age
   return status.st_ino != log->inode || status.st_dev != log->device;
 }
 
+bool agent_log_is_ours(const struct agent_log *log) {
+  struct stat held;
+
+  return fstat(log->fd, &held) == 0 && held.st_ino == log->inode && held.st_dev == log->device;
+}
+
 uint64_t agent_log_anchor_hash(struct span line) {
   size_t len = line.len < ANCHOR_BYTES ? line.len : ANCHOR_BYTES;
 

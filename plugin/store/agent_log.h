@@ -42,6 +42,10 @@ void agent_log_close(struct agent_log *log);
 int agent_log_in_place(const struct agent_log *log, int root_fd, const char *agent, uint64_t *size,
                        struct error *error);
 
+/* Is the descriptor still that of this file?  Not when the host has closed it: the number may be
+ * that of a file of its own by now. */
+bool agent_log_is_ours(const struct agent_log *log);
+
 /* Hash of the last line, to recognise it later. */
 uint64_t agent_log_anchor_hash(struct span line_with_newline);
 /* 0 the anchor's line is where it was, 1 it is not, -1 with *error. */

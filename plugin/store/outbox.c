@@ -17,8 +17,16 @@
 
 #define TAIL_BYTES 4096u
 
+/* Not when the host has closed our descriptor: a file of its own may have the number by now. */
+static bool log_is_ours(const struct outbox *outbox) {
+  struct stat held;
+
+  return fstat(outbox->log_fd, &held) == 0 && held.st_ino == outbox->inode &&
+         held.st_dev == outbox->device;
+}
+
 static void forget_log(struct outbox *outbox) {
-  if (outbox->log_fd >= 0)
+  if (outbox->log_fd >= 0 && log_is_ours(outbox))
     (void)close(outbox->log_fd);
   outbox->log_fd = -1;
 }
@@ -72,7 +80,8 @@ void outbox_close(struct outbox *outbox) {
 static int compare_log(const struct outbox *outbox, struct stat *status, struct error *error) {
   if (fstatat(outbox->agent_fd, AGENT_LOG_FILE, status, AT_SYMLINK_NOFOLLOW) != 0)
     return errno == ENOENT ? 1 : error_set_errno(error, KAIZEN_E_IO, errno, AGENT_LOG_FILE);
-  return outbox->log_fd >= 0 && status->st_ino == outbox->inode && status->st_dev == outbox->device
+  return outbox->log_fd >= 0 && status->st_ino == outbox->inode &&
+                 status->st_dev == outbox->device && log_is_ours(outbox)
              ? 0
              : 1;
 }

@@ -94,6 +94,7 @@ static int begin_life(struct project *project, struct error *error) {
   if (fstat(project->root_fd, &status) != 0)
     return error_set_errno(error, KAIZEN_E_CONFIG, errno, "project_root \"%s\"", project->root);
   project->device = status.st_dev;
+  project->inode = status.st_ino;
   (void)os_process_random(project->life, sizeof project->life);
   return 0;
 }
@@ -179,7 +180,8 @@ int project_share(const struct project *project, struct project *copy) {
 
 void project_close(struct project *project) {
   if (project->users && atomic_fetch_sub(&project->users->count, 1) == 1) {
-    if (project->root_fd >= 0)
+    if (project->root_fd >= 0 &&
+        project_root_is_ours(project->root_fd, project->device, project->inode))
       (void)close(project->root_fd);
     free(project->users);
     descriptors_release(1);
@@ -264,18 +266,27 @@ static int enter_folder(const struct project *project, int parent_fd, const char
   return 0;
 }
 
+static int check_root_in_use(const struct project *project, struct error *error) {
+  return project_root_check(project->root_fd, project->device, project->inode, project->root,
+                            error);
+}
+
 /* One that is there. */
 static int open_folder(const struct project *project, const char *path, bool makes, int *fd,
                        struct error *error) {
   int result = directory_open_folder(project->root_fd, path, fd, error);
 
+  if (result == 0 && !project_root_is_ours(project->root_fd, project->device, project->inode)) {
+    (void)close(*fd);
+    *fd = -1;
+    result = 1;
+  }
   if (result == 0 && check_sharing(project, path, *fd, makes, error) != 0) {
     (void)close(*fd);
     *fd = -1;
     result = -1;
   }
-  return result == 1 && project_root_check(project->root_fd, project->root, error) != 0 ? -1
-                                                                                        : result;
+  return result != 0 && check_root_in_use(project, error) != 0 ? -1 : result;
 }
 
 /* Keeps the new folder out of the user's repository.  Made together with the folder and never
@@ -312,7 +323,7 @@ int project_metrics_folder(const struct project *project, bool create, int *fd,
 
   if (!create)
     return open_folder(project, PROJECT_METRICS_PATH, false, fd, error);
-  if (project_root_check(project->root_fd, project->root, error) != 0 ||
+  if (check_root_in_use(project, error) != 0 ||
       enter_folder(project, project->root_fd, KAIZEN_FOLDER, NULL, &kaizen_fd, error) != 0)
     return -1;
   result = enter_folder(project, kaizen_fd, METRICS_FOLDER, &made, fd, error);

@@ -23,7 +23,8 @@ struct project { /* read-only after project_open(), except the lazily made ident
   /* random: the time for which root_fd keeps the file system `device` mounted; all zero without
    * entropy */
   unsigned char life[16];
-  dev_t device;
+  dev_t device; /* of the root */
+  ino_t inode;
 };
 
 /* 0 or -1 with *error (KAIZEN_E_CONFIG: not there, no folder, foreign owner, not writable, network

@@ -7,13 +7,26 @@
 
 #include <kaizen/plugin.h>
 
-int project_root_check(int root_fd, const char *root, struct error *error) {
-  struct stat status;
+bool project_root_is_ours(int root_fd, dev_t device, ino_t inode) {
+  struct stat held;
 
-  if (fstat(root_fd, &status) != 0 || status.st_nlink > 0)
+  return fstat(root_fd, &held) == 0 && held.st_ino == inode && held.st_dev == device;
+}
+
+int project_root_check(int root_fd, dev_t device, ino_t inode, const char *root,
+                       struct error *error) {
+  struct stat status;
+  bool is_ours = project_root_is_ours(root_fd, device, inode);
+
+  if (is_ours && (fstat(root_fd, &status) != 0 || status.st_nlink > 0))
     return 0;
   if (error)
     *error = (struct error){0};
+  if (!is_ours)
+    return error_set(error, KAIZEN_E_IO,
+                     "project_root \"%s\": this program has closed descriptors that it did not "
+                     "open, such as this folder's; create the instance after that, or restart",
+                     root);
   return error_set(error, KAIZEN_E_IO,
                    "project_root \"%s\" was removed while it was in use, and its records with it; "
                    "make it again and restart this program",

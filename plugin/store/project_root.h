@@ -5,12 +5,17 @@
 #define KAIZEN_PROJECT_ROOT_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include "base/error.h"
 
-/* -1 with *error when it was removed: then what is not found there counts as unknown, not as
- * none. */
-int project_root_check(int root_fd, const char *root, struct error *error);
+/* Is that still the folder which was opened?  Not when the host has closed our descriptor: the
+ * number may be that of a file of its own by now. */
+bool project_root_is_ours(int root_fd, dev_t device, ino_t inode);
+/* -1 with *error when it is not, or was removed: then what is not found there counts as unknown,
+ * not as none. */
+int project_root_check(int root_fd, dev_t device, ino_t inode, const char *root,
+                       struct error *error);
 /* Is the open root still the folder of that name?  When it was moved, and perhaps another made
  * there, records go to where it is now.  True also when it was removed: every call then reports
  * that. */

@@ -760,6 +760,67 @@ Test(agent, a_child_forked_under_the_lock_does_not_keep_it) {
 
 /* Descriptors. */
 
+/* A host that closes what it did not open, and opens a file of its own under the same number. */
+static const char *const host_text = "the host's own\n";
+
+static int take_number(int fd) {
+  int own;
+
+  put_file(in_sandbox("of the host"), host_text);
+  own = open(in_sandbox("of the host"), O_RDWR | O_CLOEXEC);
+  cr_assert_eq(dup2(own, fd), fd);
+  (void)close(own);
+  return fd;
+}
+
+static bool is_open(int fd) {
+  return fcntl(fd, F_GETFD) >= 0;
+}
+
+Test(agent, a_log_whose_descriptor_is_another_files_is_opened_again) {
+  int fd;
+
+  put_log(GOOD GOOD);
+  look();
+  fd = take_number(agent.log.fd);
+  look();
+  expect_fold("the log", 2, 2, 0);
+  cr_expect_eq(agent.rewrites, 0);
+  cr_assert_str_eq(text_of_file(in_sandbox("of the host")), host_text);
+  cr_assert(is_open(fd));
+  agent_close(&agent);
+  cr_assert(is_open(fd), "the host's file was closed");
+}
+
+Test(agent, files_of_a_host_that_closed_ours_are_neither_written_nor_closed) {
+  int numbers[4];
+
+  put_log(GOOD GOOD);
+  look();
+  numbers[0] = take_number(agent.log.fd);
+  numbers[1] = take_number(agent.lock.lock_fd);
+  numbers[2] = take_number(agent.lock.next_fd);
+  numbers[3] = take_number(agent.checkpoint.pages.fd);
+  look();
+  expect_fold("the log", 2, 2, 0);
+  cr_assert_str_eq(text_of_file(in_sandbox("of the host")), host_text);
+  agent_close(&agent);
+  for (unsigned i = 0; i < 4; i++)
+    cr_assert(is_open(numbers[i]), "the host's file %u was closed", i);
+}
+
+Test(agent, files_that_were_closed_by_the_host_are_opened_again) {
+  put_log(GOOD);
+  look();
+  for (int fd = agent.project->root_fd + 1; fd < 64; fd++)
+    if (fd == agent.log.fd || fd == agent.lock.lock_fd || fd == agent.lock.next_fd ||
+        fd == agent.fd || fd == agent.checkpoint.pages.fd)
+      (void)close(fd);
+  append_to_file(file(), GOOD);
+  look();
+  expect_fold("the log", 2, 2, 0);
+}
+
 Test(agent, closing_gives_every_descriptor_back) {
   unsigned before = open_descriptors();
 

@@ -76,6 +76,28 @@ Test(election, a_lock_that_was_dropped_is_taken_again_when_it_is_free) {
   end(child);
 }
 
+/* A host that closes what it did not open, and then opens a file of its own under that number. */
+Test(election, a_file_of_the_host_that_took_the_number_of_the_lock_is_left_as_it_is) {
+  int own, fd = -1;
+  struct stat named, held;
+
+  cr_assert_eq(stand(&me), 0, "%s", error.text);
+  put_file(in_sandbox("of the host"), "the host's own\n");
+  cr_assert_eq(stat(in_sandbox(LOCK), &named), 0);
+  own = open(in_sandbox("of the host"), O_RDWR | O_CLOEXEC);
+  for (int i = 3; i < 256 && fd < 0; i++)
+    if (fstat(i, &held) == 0 && held.st_ino == named.st_ino && held.st_dev == named.st_dev)
+      fd = i;
+  cr_assert_eq(dup2(own, fd), fd);
+  cr_expect_not(election_assert(election, &me), "its lock went with the descriptor");
+  election_resign(election, &me);
+  cr_expect_eq(stand(&me), 0, "%s", error.text);
+  cr_expect(election_assert(election, &me));
+  election_leave(election, &me);
+  cr_expect_str_eq(text_of_file(in_sandbox("of the host")), "the host's own\n");
+  cr_expect_geq(fcntl(fd, F_GETFD), 0, "the host's file was closed");
+}
+
 Test(election, who_lost_a_dropped_lock_to_another_process_learns_it) {
   pid_t child;
 

@@ -187,6 +187,23 @@ Test(outbox, a_log_of_another_inode_is_opened_by_its_name) {
   cr_assert_eq(count_from(0), 2);
 }
 
+/* A host that closes what it did not open, and then opens a file of its own under that number. */
+Test(outbox, a_log_whose_descriptor_is_another_files_is_opened_again) {
+  int own, fd;
+
+  append_marked(1);
+  append_marked(2);
+  look();
+  write_file(agent_fd, "spare", O_TRUNC, "the host's own\n");
+  own = openat(agent_fd, "spare", O_RDWR | O_CLOEXEC);
+  fd = outbox.log_fd;
+  cr_assert_eq(dup2(own, fd), fd);
+  look();
+  cr_assert_eq(count_from(0), 2);
+  cr_assert_geq(fcntl(fd, F_GETFD), 0, "the host's file was closed");
+  (void)close(own);
+}
+
 Test(outbox, a_line_is_known_by_its_end_and_its_id) {
   unsigned char one[16], two[16];
   struct error error = {0};

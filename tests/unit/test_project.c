@@ -316,6 +316,29 @@ Test(project, many_agents_are_all_seen) {
   free(names);
 }
 
+Test(project, a_root_whose_descriptor_the_host_took_is_unknown_and_nothing_is_made_there) {
+  int elsewhere, fd;
+
+  open_project(false);
+  cr_assert_eq(open_agent(true), 0);
+  make_folders(in_sandbox("elsewhere"));
+  elsewhere = open(in_sandbox("elsewhere"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  cr_assert_eq(dup2(elsewhere, project.root_fd), project.root_fd);
+  for (int create = 0; create < 2; create++) {
+    error = (struct error){0};
+    cr_assert_eq(project_metrics_folder(&project, create, &fd, &error), -1, "%d", create);
+    cr_assert(strstr(error.text, "closed descriptors"), "%s", error.text);
+    cr_assert_eq(project_agent_folder(&project, "coach", create, &fd, &error), -1, "%d", create);
+  }
+  cr_assert_not(is_there(in_sandbox("elsewhere/.kaizen")));
+  make_folders(in_sandbox("elsewhere/.kaizen/metrics/coach"));
+  cr_assert_eq(project_metrics_folder(&project, false, &fd, &error), -1, "another project's");
+  fd = project.root_fd;
+  project_close(&project);
+  cr_assert_geq(fcntl(fd, F_GETFD), 0, "the host's folder was closed");
+  (void)close(elsewhere);
+}
+
 /* Identity. */
 
 static void identify(unsigned char id[PROJECT_ID_SIZE]) {
