@@ -3,17 +3,15 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "base/errand.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "base/clock.h"
+#include "base/timed_wait.h"
 
 #define STACK_BYTES (256u << 10)
-#define NS_PER_S INT64_C(1000000000)
 #define HURRY_NS INT64_C(50000000) /* enough for a call to end once its connection is shut */
 
 struct errand_thread { /* freed by the thread or its caller, whichever ends last */
@@ -49,17 +47,13 @@ static void *run(void *argument) {
 }
 
 static int start(struct errand_thread *thread) {
-  pthread_condattr_t monotonic;
   pthread_attr_t attributes;
   sigset_t all, before;
   pthread_t ignored;
   int result;
 
   (void)pthread_mutex_init(&thread->mutex, NULL);
-  (void)pthread_condattr_init(&monotonic);
-  (void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-  (void)pthread_cond_init(&thread->changed, &monotonic);
-  (void)pthread_condattr_destroy(&monotonic);
+  (void)pthread_cond_init(&thread->changed, NULL);
   if (pthread_attr_init(&attributes) != 0)
     return -1;
   (void)pthread_attr_setstacksize(&attributes, STACK_BYTES);
@@ -74,11 +68,8 @@ static int start(struct errand_thread *thread) {
 
 /* The mutex is held. */
 static bool wait_for_end(struct errand_thread *thread, int64_t deadline_ns) {
-  const struct timespec deadline = {.tv_sec = deadline_ns / NS_PER_S,
-                                    .tv_nsec = deadline_ns % NS_PER_S};
-
   while (!thread->ended)
-    if (pthread_cond_timedwait(&thread->changed, &thread->mutex, &deadline) == ETIMEDOUT)
+    if (!timed_wait_cond(&thread->changed, &thread->mutex, deadline_ns))
       break;
   return thread->ended;
 }

@@ -3,26 +3,22 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "publisher/publisher.h"
 
-#include <errno.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <kaizen/plugin.h>
 
-#include "base/clock.h"
 #include "base/process.h"
+#include "base/timed_wait.h"
 #include "broker/transport_nats.h"
 #include "publisher/election.h"
 #include "publisher/pending_wait.h"
 #include "publisher/publisher_thread.h"
 #include "store/agent_view.h"
 #include "store/doorbell.h"
-
-#define NS_PER_S INT64_C(1000000000)
 
 struct publisher_attachment { /* guarded by the publisher's mutex */
   struct publisher *publisher;
@@ -170,14 +166,6 @@ void publisher_status(struct publisher_attachment *attachment, struct publisher_
   (void)pthread_mutex_unlock(&attachment->publisher->mutex);
 }
 
-/* The mutex is held.  False when the deadline has passed. */
-static bool wait_for_change(struct publisher *publisher, int64_t deadline_ns) {
-  const struct timespec deadline = {.tv_sec = deadline_ns / NS_PER_S,
-                                    .tv_nsec = deadline_ns % NS_PER_S};
-
-  return pthread_cond_timedwait(&publisher->changed, &publisher->mutex, &deadline) != ETIMEDOUT;
-}
-
 static void hurry(void *ctx) {
   struct publisher *publisher = ctx;
 
@@ -215,7 +203,7 @@ void publisher_detach(struct publisher_attachment *attachment, int64_t deadline_
   publisher->users++;
   publisher_thread_rouse(publisher, true);
   while (!(project->released && (publisher->projects || publisher->gone)))
-    if (!wait_for_change(publisher, deadline_ns))
+    if (!timed_wait_cond(&publisher->changed, &publisher->mutex, deadline_ns))
       break;
   publisher->waiters--;
   if (--project->users == 0)

@@ -7,22 +7,20 @@
  * seconds (docs/reliability.md, schedule 17). */
 #include "publisher/publisher_thread.h"
 
-#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <kaizen/plugin.h>
 
 #include "base/clock.h"
 #include "base/os_process.h"
+#include "base/timed_wait.h"
 
 #define STACK_BYTES (256u << 10)
 #define NICE 10 /* a tenth of a processor that somebody else also wants */
-#define NS_PER_S INT64_C(1000000000)
 #define NAP_NS INT64_C(1000000)
 #define WATCH_FROM 4 /* projects */
 #define RINGS_AT_A_TIME 64
@@ -40,7 +38,6 @@ struct publisher *publisher_thread_new(const struct transport_kind *kind,
                                        const struct transport_settings *settings,
                                        bool (*retire)(struct publisher *publisher)) {
   struct publisher *publisher = calloc(1, sizeof *publisher);
-  pthread_condattr_t monotonic;
 
   if (!publisher)
     return NULL;
@@ -50,11 +47,8 @@ struct publisher *publisher_thread_new(const struct transport_kind *kind,
     return NULL;
   }
   (void)pthread_mutex_init(&publisher->mutex, NULL);
-  (void)pthread_condattr_init(&monotonic);
-  (void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-  (void)pthread_cond_init(&publisher->wake, &monotonic);
-  (void)pthread_cond_init(&publisher->changed, &monotonic);
-  (void)pthread_condattr_destroy(&monotonic);
+  (void)pthread_cond_init(&publisher->wake, NULL);
+  (void)pthread_cond_init(&publisher->changed, NULL);
   publisher->flow.sender.kind = kind;
   publisher->flow.sender.settings = &publisher->settings;
   publisher->retire = retire;
@@ -196,8 +190,6 @@ static struct publisher_project *projects_of(struct publisher *publisher) {
 
 static void sleep_until(struct publisher *publisher, int64_t now_ns, int64_t until_ns,
                         bool lively) {
-  struct timespec until = {.tv_sec = until_ns / NS_PER_S, .tv_nsec = until_ns % NS_PER_S};
-
   (void)pthread_mutex_lock(&publisher->mutex);
   for (struct publisher_project *project = publisher->projects; project; project = project->next) {
     describe(publisher, project, now_ns, &project->status);
@@ -210,7 +202,7 @@ static void sleep_until(struct publisher *publisher, int64_t now_ns, int64_t unt
   publisher->roused = false;
   publisher->sleep = lively ? PUBLISHER_NAPPING : PUBLISHER_SLEEPING;
   while (until_ns > now_ns && publisher->sleep != PUBLISHER_AWAKE)
-    if (pthread_cond_timedwait(&publisher->wake, &publisher->mutex, &until) == ETIMEDOUT)
+    if (!timed_wait_cond(&publisher->wake, &publisher->mutex, until_ns))
       break;
   publisher->sleep = PUBLISHER_AWAKE;
   if (publisher->hurry)

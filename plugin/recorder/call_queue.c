@@ -3,12 +3,9 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "recorder/call_queue.h"
 
-#include <errno.h>
-#include <time.h>
-
 #include "base/clock.h"
+#include "base/timed_wait.h"
 
-#define NS_PER_S INT64_C(1000000000)
 /* How long a leader waits for others at most, before it syncs for all of them. */
 #define COMPANY_NS INT64_C(60000)
 
@@ -49,10 +46,6 @@ void call_queue_call_fail(struct queued_call *call, const struct error *error) {
     call->error = *error;
 }
 
-static struct timespec as_timespec(int64_t ns) {
-  return (struct timespec){.tv_sec = ns / NS_PER_S, .tv_nsec = ns % NS_PER_S};
-}
-
 /* Mutex held. */
 static void withdraw(struct call_queue *queue, const struct queued_call *call) {
   struct queued_call **at = &queue->first;
@@ -67,12 +60,9 @@ static void withdraw(struct call_queue *queue, const struct queued_call *call) {
 
 /* Until the call is served, or leads. */
 static enum call_queue_turn wait_turn(struct call_queue *queue, struct queued_call *call) {
-  struct timespec deadline = as_timespec(call->deadline_ns);
   bool withdrawn;
 
-  while (sem_clockwait(&call->wake, CLOCK_MONOTONIC, &deadline) != 0) {
-    if (errno == EINTR)
-      continue;
+  if (!timed_wait_semaphore(&call->wake, call->deadline_ns)) {
     (void)pthread_mutex_lock(&queue->mutex);
     withdrawn = !call->taken && atomic_load(&call->turn) == TURN_WAITS;
     if (withdrawn)
@@ -82,7 +72,6 @@ static enum call_queue_turn wait_turn(struct call_queue *queue, struct queued_ca
       return CALL_QUEUE_TOO_LATE;
     while (sem_wait(&call->wake) != 0) /* it is being served, or is about to lead */
       continue;
-    break;
   }
   return atomic_load_explicit(&call->turn, memory_order_acquire) == TURN_LEADS ? CALL_QUEUE_LEADS
                                                                                : CALL_QUEUE_SERVED;
@@ -104,13 +93,13 @@ enum call_queue_turn call_queue_join(struct call_queue *queue, struct queued_cal
 
 /* Those that the last leader served are just about to record again. */
 void call_queue_wait_for_company(struct call_queue *queue) {
-  struct timespec deadline = as_timespec(clock_monotonic_ns() + COMPANY_NS);
-  int result = 0;
+  int64_t deadline_ns = clock_monotonic_ns() + COMPANY_NS;
+  bool in_time = true;
 
   (void)pthread_mutex_lock(&queue->mutex);
   queue->wanted = queue->last_taken;
-  while (result == 0 && queue->count < queue->wanted)
-    result = pthread_cond_clockwait(&queue->company, &queue->mutex, CLOCK_MONOTONIC, &deadline);
+  while (in_time && queue->count < queue->wanted)
+    in_time = timed_wait_cond(&queue->company, &queue->mutex, deadline_ns);
   queue->wanted = 0;
   (void)pthread_mutex_unlock(&queue->mutex);
 }

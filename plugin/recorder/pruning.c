@@ -3,17 +3,16 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "recorder/pruning.h"
 
-#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <kaizen/plugin.h>
 
 #include "base/clock.h"
 #include "base/os_process.h"
+#include "base/timed_wait.h"
 #include "store/agent_fold.h"
 #include "store/retention.h"
 
@@ -99,23 +98,17 @@ static void prune(struct pruning *pruning, const char *agent, int64_t now_s, int
 /* ---- on a thread of its own ------------------------------------------------------------------ */
 
 void pruning_init(struct pruning *pruning, const struct recorder_options *options) {
-  pthread_condattr_t monotonic;
-
   *pruning = (struct pruning){.options = options};
   (void)pthread_mutex_init(&pruning->mutex, NULL);
-  (void)pthread_condattr_init(&monotonic);
-  (void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-  (void)pthread_cond_init(&pruning->ended, &monotonic);
-  (void)pthread_condattr_destroy(&monotonic);
+  (void)pthread_cond_init(&pruning->ended, NULL);
 }
 
 void pruning_fini(struct pruning *pruning) {
   int64_t until_ns = clock_monotonic_ns() + END_PATIENCE_NS;
-  const struct timespec until = {.tv_sec = until_ns / NS_PER_S, .tv_nsec = until_ns % NS_PER_S};
 
   (void)pthread_mutex_lock(&pruning->mutex);
   while (pruning->running)
-    if (pthread_cond_timedwait(&pruning->ended, &pruning->mutex, &until) == ETIMEDOUT)
+    if (!timed_wait_cond(&pruning->ended, &pruning->mutex, until_ns))
       break;
   (void)pthread_mutex_unlock(&pruning->mutex);
   atomic_store(&pruning->give_up, true);
