@@ -95,7 +95,7 @@ static int run(const struct host *host) {
 const struct command command_replay = {
     .name = "replay",
     .synopsis = "[FILE|-] [OPTIONS]",
-    .summary = "record many executions from JSON Lines",
+    .summary = "record many runs from JSON Lines",
     .details =
         "Each line is one record as in executions.jsonl, with its \"agent\".  Without a file, or "
         "with -, standard input is read.  A rejected or duplicate line does not stop the rest.  No "

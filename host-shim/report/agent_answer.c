@@ -113,9 +113,9 @@ static void print_numbers(const struct figures *figures) {
     printf("  time     p50 %s, p90 %s, p95 %s\n", p50, p90, p95);
   }
   if (figures->tokens.count > 0)
-    printf("  tokens   %.0f, %.0f a run\n", figures->tokens.sum, figures->tokens.mean);
+    printf("  tokens   %.0f, %.0f per run\n", figures->tokens.sum, figures->tokens.mean);
   if (figures->cost_usd.count > 0)
-    printf("  cost     $%.2f, $%.4f a run\n", figures->cost_usd.sum, figures->cost_usd.mean);
+    printf("  cost     $%.2f, $%.4f per run\n", figures->cost_usd.sum, figures->cost_usd.mean);
 }
 
 static void print_name(const char *name, const char *otherwise) {
@@ -153,7 +153,7 @@ static void print_tallies(const char *label, const struct figures_tallies *talli
 
 void agent_answer_print(const struct agent_answer *answer) {
   const struct figures *figures = &answer->figures;
-  char last[TIME_TEXT_MAX];
+  char last[TIME_TEXT_MAX], per_day[16];
 
   if (figures->share.count > 0) {
     print_share("success", figures->share);
@@ -167,6 +167,8 @@ void agent_answer_print(const struct agent_answer *answer) {
   print_tallies("failures", &figures->reasons, &answer->runs.names, false);
   if (figures->share.count > 0) {
     time_text_format(window_ns(figures->last_s), last);
-    printf("  last     %s, %.3g runs a day\n", last, figures->runs_per_day);
+    snprintf(per_day, sizeof per_day, "%.3g", figures->runs_per_day);
+    printf("  last     %s, %s run%s per day\n", last, per_day,
+           strcmp(per_day, "1") == 0 ? "" : "s");
   }
 }

@@ -106,7 +106,7 @@ static const struct agent_column known[] = {
     {"project", "project", AGENT_COLUMN_TEXT, NULL, name_project},
     {"root", "root", AGENT_COLUMN_TEXT, NULL, name_root},
     {"agent", "agent", AGENT_COLUMN_TEXT, NULL, name_agent},
-    {"executions", ">executions", AGENT_COLUMN_COUNT, count_of_runs, NULL},
+    {"runs", ">runs", AGENT_COLUMN_COUNT, count_of_runs, NULL},
     {"success", ">success", AGENT_COLUMN_PERCENT, success_of, NULL},
     {"last20", ">last 20", AGENT_COLUMN_PERCENT, last_20_of, NULL},
     {"week", ">7 days", AGENT_COLUMN_PERCENT, week_of, NULL},
@@ -116,17 +116,17 @@ static const struct agent_column known[] = {
     {"p95", ">p95", AGENT_COLUMN_SECONDS, p95_of, NULL},
     {"tokens", ">tokens", AGENT_COLUMN_COUNT, tokens_of, NULL},
     {"cost", ">cost", AGENT_COLUMN_USD, cost_of, NULL},
-    {"run-cost", ">cost a run", AGENT_COLUMN_USD, cost_a_run_of, NULL},
+    {"run-cost", ">cost per run", AGENT_COLUMN_USD, cost_a_run_of, NULL},
     {"primary", ">primary", AGENT_COLUMN_SCORE, primary_of, NULL},
-    {"per-day", ">runs a day", AGENT_COLUMN_SCORE, per_day_of, NULL},
+    {"per-day", ">runs per day", AGENT_COLUMN_SCORE, per_day_of, NULL},
     {"model", "model", AGENT_COLUMN_TEXT, NULL, name_model},
     {"reason", "failures", AGENT_COLUMN_TEXT, NULL, name_reason},
-    {"last", "last execution", AGENT_COLUMN_TEXT, NULL, tell_last},
+    {"last", "last run", AGENT_COLUMN_TEXT, NULL, tell_last},
     {"change", "change", AGENT_COLUMN_TEXT, NULL, tell_change},
 };
 enum { KNOWN = sizeof known / sizeof *known };
 static const char every_column[] =
-    "project,root,agent,executions,success,last20,week,quality,p50,p90,p95,tokens,"
+    "project,root,agent,runs,success,last20,week,quality,p50,p90,p95,tokens,"
     "cost,run-cost,primary,per-day,model,reason,last,change";
 
 /* ---- chosen by name -------------------------------------------------------------------------- */

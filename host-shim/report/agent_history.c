@@ -1,4 +1,4 @@
-/* agent_history.c - one agent's summary and recent executions, read through kaizen.inspect/1.
+/* agent_history.c - one agent's summary and recent runs, read through kaizen.inspect/1.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "report/agent_history.h"

@@ -17,7 +17,7 @@
 #include "stats/ranks.h"
 
 enum { GROUPS_MAX = 6 };
-static const double CARRIES_P = 0.01;
+static const double SIGNIFICANT_P = 0.01;
 
 static const struct option_spec own_options[] = {
     {"by", 0, OPTION_TEXT, "KEY", "compare values of a record member or metadata key"},
@@ -180,9 +180,9 @@ static int find_differences(const struct compare *compare,
 }
 
 static const char *verdict_of(const struct difference *difference) {
-  return isnan(difference->p)        ? "too few to tell"
-         : difference->p < CARRIES_P ? "carries"
-                                     : "none shown";
+  return isnan(difference->p)            ? "too few to tell"
+         : difference->p < SIGNIFICANT_P ? "significant"
+                                         : "not significant";
 }
 
 /* ---- output ---------------------------------------------------------------------------------- */
@@ -251,8 +251,8 @@ static void print_text(const struct compare *compare, const struct difference *d
   print_row(&table, compare, "p90", p90_cell, NULL);
   print_row(&table, compare, "p95", p95_cell, NULL);
   print_row(&table, compare, "quality", quality_cell, &differences[2]);
-  print_row(&table, compare, "tokens a run", tokens_cell, &differences[3]);
-  print_row(&table, compare, "cost a run", cost_cell, &differences[4]);
+  print_row(&table, compare, "tokens per run", tokens_cell, &differences[3]);
+  print_row(&table, compare, "cost per run", cost_cell, &differences[4]);
   table_print(&table);
 }
 
@@ -275,8 +275,8 @@ static void print_json(const struct compare *compare, const struct difference *d
     bool few = isnan(differences[i].p);
 
     json_object_object_add(entry, "p", few ? NULL : json_text_new_double(differences[i].p));
-    json_object_object_add(entry, "carries",
-                           few ? NULL : json_object_new_boolean(differences[i].p < CARRIES_P));
+    json_object_object_add(entry, "significant",
+                           few ? NULL : json_object_new_boolean(differences[i].p < SIGNIFICANT_P));
     json_object_object_add(told, differences[i].name, entry);
   }
   json_object_object_add(document, "by", json_text_new_string(compare->by));
@@ -347,9 +347,9 @@ const struct command command_compare = {
     .name = "compare",
     .synopsis = "AGENT [AGENT] [OPTIONS]",
     .summary = "compare two agents, periods or models",
-    .details = "Success is compared by an exact test, the other figures by ranks.  \"a "
-               "difference\" arises by chance in fewer than 1 of 100 cases.  With fewer than 5 "
-               "runs on a side it is \"too few to tell\".",
+    .details = "Success is compared by an exact test, the other figures by ranks.  "
+               "A difference is \"significant\" if it arises by chance in fewer than 1 of 100 "
+               "cases.  With fewer than 5 runs on a side it is \"too few to tell\".",
     .examples = examples,
     .option_groups = {own_options, window_options},
     .takes_agent = true,

@@ -31,8 +31,8 @@ static const struct command_example examples[] = {
     {NULL, NULL},
 };
 
-static const char default_columns[] = "agent,executions,success,last20,week,quality,last,change";
-static const char columns_of_many[] = "project,agent,executions,success,last20,week,last,change";
+static const char default_columns[] = "agent,runs,success,last20,week,quality,last,change";
+static const char columns_of_many[] = "project,agent,runs,success,last20,week,last,change";
 
 struct list {
   struct agent_rows rows;
@@ -151,7 +151,7 @@ const struct command command_list_agents = {
     .name = "list",
     .synopsis = "[OPTIONS]",
     .summary = "list the project's agents",
-    .details = "The columns are agent, executions, success, last20, week, quality, p50, p90, p95, "
+    .details = "The columns are agent, runs, success, last20, week, quality, p50, p90, p95, "
                "tokens, cost, run-cost, primary, per-day, model, reason, last and change; with "
                "--roots also project and root.  change is shown only if it is significant.",
     .examples = examples,

@@ -35,8 +35,8 @@ static const struct metric {
   const char *name, *member, *help;
   enum metric_kind kind;
 } metrics_known[] = {
-    {"kaizen_executions", "execution_count", "Executions in the agent's log.", METRIC_NUMBER},
-    {"kaizen_last_execution_timestamp_seconds", "last_execution", "End of the latest execution.",
+    {"kaizen_executions", "execution_count", "Runs in the agent's log.", METRIC_NUMBER},
+    {"kaizen_last_execution_timestamp_seconds", "last_execution", "End of the latest run.",
      METRIC_TIME},
     {"kaizen_events_marked", "marked", "Records in the log that have an event to publish.",
      METRIC_NUMBER},

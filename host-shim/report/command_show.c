@@ -1,4 +1,4 @@
-/* command_show.c - the summary and the recent executions of agents.
+/* command_show.c - the summary and the recent runs of agents.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <inttypes.h>
@@ -48,7 +48,7 @@ static void print_answer(const char *agent, const struct agent_answer *answer, c
 
   printf("%s", output_style(OUTPUT_BOLD));
   utf8_text_print(stdout, agent);
-  printf("%s  %zu execution%s%s\n", output_style_end(), count, output_plural(count), window);
+  printf("%s  %zu run%s%s\n", output_style_end(), count, output_plural(count), window);
   agent_answer_print(answer);
 }
 

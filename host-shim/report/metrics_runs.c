@@ -168,15 +168,14 @@ static const struct {
   const char *name, *help;
   double (*value)(const struct agent_answer *answer); /* NAN: no sample */
 } gauges[] = {
-    {"kaizen_success_ratio", "Share of the executions that succeeded.", success_of},
+    {"kaizen_success_ratio", "Share of the runs that succeeded.", success_of},
     {"kaizen_quality_score", "Mean quality of those that carry one, 0 to 1.", quality_of},
     {"kaizen_execution_duration_mean_seconds", "Mean duration of those that carry one.",
      duration_of},
-    {"kaizen_tokens", "Tokens of the executions that have them.", tokens_of},
-    {"kaizen_cost_usd", "Cost in US dollars of the executions that have one.", cost_of},
-    {"kaizen_recent_success_ratio", "Share of the last 20 executions that succeeded.", last_20_of},
-    {"kaizen_week_success_ratio", "Share of the executions of the last 7 days that succeeded.",
-     week_of},
+    {"kaizen_tokens", "Tokens of the runs that have them.", tokens_of},
+    {"kaizen_cost_usd", "Cost in US dollars of the runs that have one.", cost_of},
+    {"kaizen_recent_success_ratio", "Share of the last 20 runs that succeeded.", last_20_of},
+    {"kaizen_week_success_ratio", "Share of the runs of the last 7 days that succeeded.", week_of},
     {"kaizen_failures_in_a_row", "Failures since the last success.", failures_of},
     {"kaizen_success_change",
      "-1 worse, 1 better, 0 no significant change; absent with too few runs.", change_of},
@@ -184,11 +183,11 @@ static const struct {
 };
 
 void metrics_runs_print(FILE *out, const struct metrics_runs *projects, size_t count) {
-  metrics_text_begin(out, "kaizen_runs", "gauge", "Executions in the agent's log by outcome.");
+  metrics_text_begin(out, "kaizen_runs", "gauge", "Runs in the agent's log by outcome.");
   for (size_t i = 0; i < count; i++)
     print_outcomes(out, &projects[i]);
   metrics_text_begin(out, "kaizen_execution_duration_seconds", "histogram",
-                     "Durations of the executions in the log that have one.");
+                     "Durations of the runs in the log that have one.");
   for (size_t i = 0; i < count; i++)
     print_durations(out, &projects[i]);
   for (size_t i = 0; i < sizeof gauges / sizeof *gauges; i++) {

@@ -52,7 +52,7 @@ static void print_head(FILE *out, const struct report_project *project) {
         "'unsafe-inline'; script-src 'sha256-",
         out);
   print_script_digest(out);
-  fprintf(out, "'\">\n<style>\n%s</style>\n<title>Executions of ", report_assets_style);
+  fprintf(out, "'\">\n<style>\n%s</style>\n<title>Runs of ", report_assets_style);
   html_text_print(out, project->name);
   fputs("</title>\n</head>\n<body>\n<header>\n<h1>", out);
   html_text_print(out, project->name);

@@ -77,7 +77,7 @@ static void print_cost_tile(FILE *out, const struct figures_spread *cost, size_t
     snprintf(of, sizeof of, "; known for %zu", cost->count);
   html_text_usd(cost->sum, value);
   html_text_usd(cost->mean, mean);
-  snprintf(detail, sizeof detail, "%s a run%s", mean, of);
+  snprintf(detail, sizeof detail, "%s per run%s", mean, of);
   html_text_tile(out, "cost", value, detail);
 }
 
@@ -88,7 +88,7 @@ static void print_tokens_tile(FILE *out, const struct figures_spread *tokens) {
     return;
   html_text_number(tokens->sum, value);
   html_text_number(tokens->mean, mean);
-  snprintf(detail, sizeof detail, "%s a run", mean);
+  snprintf(detail, sizeof detail, "%s per run", mean);
   html_text_tile(out, "tokens", value, detail);
 }
 
@@ -124,7 +124,7 @@ static void print_tiles(FILE *out, const struct agent_answer *answer) {
   snprintf(value, sizeof value, "%.3g", answer->figures.runs_per_day);
   window_time_text(answer->figures.last_s > 0 ? answer->figures.last_s : 0, last);
   snprintf(detail, sizeof detail, "last %s", last);
-  html_text_tile(out, "runs a day", value, detail);
+  html_text_tile(out, "runs per day", value, detail);
   fputs("</div>\n", out);
 }
 
@@ -149,7 +149,7 @@ static void print_models(FILE *out, const struct figures_tallies *models,
   if (models->count == 0)
     return;
   fputs("<table class=\"split\">\n<thead><tr><th>model</th><th>runs</th><th>success</th>"
-        "<th>cost</th><th>a run</th></tr></thead>\n<tbody>\n",
+        "<th>cost</th><th>per run</th></tr></thead>\n<tbody>\n",
         out);
   for (size_t i = 0; i < models->count && i < NAMES_SHOWN; i++) {
     const struct figures_tally *tally = &models->list[i];

@@ -12,7 +12,7 @@
 #include "report/report_section.h"
 
 static const char column_names[] =
-    "change,executions,success,last20,week,quality,p50,p95,cost,primary,last";
+    "change,runs,success,last20,week,quality,p50,p95,cost,primary,last";
 
 /* ---- cells ----------------------------------------------------------------------------------- */
 
@@ -107,12 +107,8 @@ static void print_row_data(FILE *out, const struct agent_columns *columns,
 
 /* ---- the table ------------------------------------------------------------------------------- */
 
-/* "executions" is as wide as three of its numbers. */
 static const char *heading_of(const struct agent_column *column) {
-  if (strcmp(column->name, "executions") == 0)
-    return "runs";
-  return strcmp(column->name, "last") == 0 ? "last run"
-                                           : column->heading + (*column->heading == '>');
+  return column->heading + (*column->heading == '>');
 }
 
 /* On a narrow screen a row is a card, and each number says what it is. */

@@ -74,10 +74,10 @@ void os_process_boot_text(char *text, size_t room) {
 }
 
 #if KAIZEN_LINUX_CALLS
-/* What follows the name in proc(5)'s stat of a process, which may hold anything: its state first.
- * Below task/ it says the same of the process, and an emulator does not put in what the process
- * should think of itself: others see that one, and the two are compared.  0, 1 when there is no such
- * process, -1. */
+/* What follows the name (which may hold anything) in proc(5)'s stat of a process: its state first.
+ * Read below task/, which says the same: an emulator fakes the other file for the process itself,
+ * but others see the real one, and the two are compared.  0, 1 when there is no such process,
+ * -1. */
 static int read_stat(pid_t pid, char *text, size_t room, const char **state) {
   char path[64];
   ssize_t got;

@@ -58,8 +58,8 @@ int pipeline_stop(struct pipeline *pipeline, int64_t deadline_ns, struct error *
  * read, and *pending counts the others. */
 int pipeline_flush(struct pipeline *pipeline, int64_t deadline_ns, uint64_t *pending,
                    struct error *error);
-/* For reading one agent: `lock_timeout_ms` at most to get its lock, and hardly any time for that
- * when another was waited for in vain a moment ago: who reads all agents, one by one, waits once. */
+/* For reading one agent: at most `lock_timeout_ms` to get its lock, and hardly any time when a
+ * moment ago the wait for another one failed: so a caller that reads all agents waits only once. */
 struct agent_view_limits pipeline_patience(struct pipeline *pipeline);
 void pipeline_note_failed(struct pipeline *pipeline, const struct error *error);
 /* The gauges of the project's logs, and the publisher's state, into *stats. */

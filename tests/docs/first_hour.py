@@ -86,26 +86,26 @@ def first_records(desk):
     desk.step("kaizen-host recrod coach", 2, "did you mean 'record'")
     desk.step("kaizen-host record coach", 2, "give --success or --failure")
     desk.step("kaizen-host record coach --success --time 120 --quality 0.9", 0,
-              "^recorded coach: 1 execution, 100.0 % success →, quality 0.90 →$")
-    desk.step("kaizen-host record coach --failure --time 340.5 -m error_type=timeout", 0, "2 executions, 50.0 %")
+              "^recorded coach: 1 run, 100.0 % success →, quality 0.90 →$")
+    desk.step("kaizen-host record coach --failure --time 340.5 -m error_type=timeout", 0, "2 runs, 50.0 %")
     desk.step("kaizen-host record coach --success --quality 1.2", 4, "not recorded: quality_score is 1.2")
     desk.step("kaizen-host exec coach --quality 0.7 -- sh -c 'echo working; exit 0'", 0, "^working$")
     desk.step("kaizen-host exec coach -- sh -c 'exit 3'", 3, stays_silent=True)
     desk.step("kaizen-host exec coach -- no-such-program", 127, "no-such-program", "not recorded")
     desk.step("""echo '{"success": true, "quality_score": 0.8}' | kaizen-host record mentor --json -k run-17""", 0,
-              "^recorded mentor: 1 execution")
+              "^recorded mentor: 1 run")
     desk.step("""echo '{"success": true, "quality_score": 0.8}' | kaizen-host record mentor --json -k run-17""", 0,
-              "^duplicate of a record of mentor: 1 execution")
-    desk.step("kaizen-host metrics record mentor --success --time 3", 0, "^recorded mentor: 2 executions")
+              "^duplicate of a record of mentor: 1 run")
+    desk.step("kaizen-host metrics record mentor --success --time 3", 0, "^recorded mentor: 2 runs")
 
 
 def looking_at_them(desk):
     chapter("How is it going?")
-    desk.step("kaizen-host show coach", 0, "^coach  4 executions$", r"^  success  █▁█▁$", r"failure +6 min +timeout")
+    desk.step("kaizen-host show coach", 0, "^coach  4 runs$", r"^  success  █▁█▁$", r"failure +6 min +timeout")
     desk.step("kaizen-host show cuach", 1, "no agent 'cuach'", "did you mean 'coach'")
-    desk.step("kaizen-host list", 0, r"^agent +executions +success", r"^coach +4 +50.0 % +50.0 % +50.0 % +0.80 .* too few to tell$", r"^mentor +2")
+    desk.step("kaizen-host list", 0, r"^agent +runs +success", r"^coach +4 +50.0 % +50.0 % +50.0 % +0.80 .* too few to tell$", r"^mentor +2")
     desk.step("kaizen-host status", 0, "^events are off by default, 0 of 6 records marked$", r"^coach +4 +0")
-    desk.step("kaizen-host report", 0, "coach  4 executions", r"  failed 2.*Z  timeout")
+    desk.step("kaizen-host report", 0, "coach  4 runs", r"  failed 2.*Z  timeout")
     desk.step("kaizen-host report --html report.html && grep -c '<svg' report.html", 0, "report.html: 2 agents", "^[4-9]$")
     desk.step("kaizen-host openmetrics", 0, r'^kaizen_success_ratio\{project="shop",agent="coach"\} 0.5$', "^# EOF$")
     desk.step("kaizen-host openmetrics --textfile kaizen.prom && head -1 kaizen.prom", 0, "^# HELP kaizen_executions ")
@@ -169,7 +169,7 @@ def with_a_broker(desk, server):
     desk.step("kaizen-host drain", 0, "^2 of 2 events acknowledged, 0 pending, 0 dead letters$")
     desk.step("kaizen-host config set emit_event true", 0, "emit_event is set")
     desk.step("kaizen-host record mentor --success", 0, f"^event {ID}: acknowledged$")
-    desk.step("kaizen-host record mentor --success --no-emit-event", 0, "^recorded mentor: 4 executions")
+    desk.step("kaizen-host record mentor --success --no-emit-event", 0, "^recorded mentor: 4 runs")
     desk.step("kaizen-host status", 0, "^everything is sent: 3 events acknowledged, 3 of 10 records marked$", "can be published$")
     desk.step("kaizen-host dead-letters list", 0, "no dead letters in ")
     desk.step("kaizen-host doctor", 0, r"broker +nats://127.0.0.1:\d+, stream ACTIVITY_EVENTS", "0 problems")

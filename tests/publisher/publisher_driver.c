@@ -243,7 +243,7 @@ static int32_t print(void *ctx, const char *data, size_t len) {
   return 0;
 }
 
-/* check URL [STREAM [CREDS]] | init URL NAME REPLICAS [dry]: the report, with the result in front. */
+/* check URL [STREAM [CREDS]] | init URL NAME REPLICAS [dry]: the report, after the result. */
 static void set_up(char *const words[WORDS]) {
   struct transport_settings settings = {.url = words[1], .shown_url = "nats://broker"};
   struct buffer report = {0};

@@ -53,7 +53,7 @@ class Changes(AnswersTest):
         self.assertRegex(text, "(?m)^new .* too few to tell$")
         for arguments in (["report"], ["report", "--html", "-"]):
             self.assertNotRegex(self.expect(0, *arguments), "[↑↓→]|worse|better")
-        self.assertIn("noisy  100 executions, 90.0 % success, no change", self.expect(0, "report"))
+        self.assertIn("noisy  100 runs, 90.0 % success, no change", self.expect(0, "report"))
 
     def test_slower_and_lower_are_told_by_ranks(self):
         self.replay("".join(line(True, ago(hours=200 - i), execution_time_s=(20 if i < 150 else 90) + i % 7,
@@ -118,8 +118,8 @@ class Columns(AnswersTest):
         rows = [row.split() for row in self.expect(0, "list", "--columns", "cost,agent,tokens,model,p95").splitlines()]
         self.assertEqual(rows, [["cost", "agent", "tokens", "model", "p95"], ["$4.50", "ant", "45", "m-1", "3.0", "s"],
                                 ["$1.25", "bee", "75", "m-2", "5.0", "s"], ["cat", "1.0", "s"]])
-        self.assertEqual(self.first_cells("--sort", "executions"), ["cat", "ant", "bee"])
-        self.assertEqual(self.first_cells("--sort", "-executions"), ["bee", "ant", "cat"])
+        self.assertEqual(self.first_cells("--sort", "runs"), ["cat", "ant", "bee"])
+        self.assertEqual(self.first_cells("--sort", "-runs"), ["bee", "ant", "cat"])
         for order in ("cost", "-cost"):
             self.assertEqual(self.first_cells("--sort", order)[-1], "cat", "what has none comes last")
         self.assertEqual(self.first_cells("--sort", "-agent"), ["cat", "bee", "ant"])
@@ -222,12 +222,12 @@ class Comparisons(AnswersTest):
     def differences(self, *arguments):
         document = self.document("compare", *arguments)
         return ([(group["name"], group["figures"]["count"]) for group in document["groups"]],
-                {name: of["carries"] for name, of in document["differences"].items() if of["carries"] is not None})
+                {name: of["significant"] for name, of in document["differences"].items() if of["significant"] is not None})
 
     def test_two_agents(self):
         self.assertEqual(self.differences("coach", "mentor"), ([("coach", 220), ("mentor", 60)], {"success_rate": False}))
         self.assertEqual(self.differences("coach", "mentor", "--last", "20")[1], {"success_rate": True})
-        self.assertRegex(self.expect(0, "compare", "coach", "mentor", "--last", "20"), r"success +0.0 % \(0-16\) +90.0 % .* carries\n")
+        self.assertRegex(self.expect(0, "compare", "coach", "mentor", "--last", "20"), r"success +0.0 % \(0-16\) +90.0 % .* significant\n")
 
     def test_two_periods(self):
         groups, carries = self.differences("coach", "--split", "21h")

@@ -142,10 +142,10 @@ class SharedByAGroup(HostTest):
         with self.log("coach").open("a") as log:
             log.write("damage\n")
         for user in self.USERS:
-            self.assertIn("9 executions", self.run_as(user, 0, "show", "coach", "--set", "owner=group"))
+            self.assertIn("9 runs", self.run_as(user, 0, "show", "coach", "--set", "owner=group"))
         self.run_as(self.USERS[1], 0, "verify", "--repair", "--set", "owner=group")
         self.record(self.USERS[2])
-        self.assertIn("10 executions", self.expect(0, "show", "coach"))  # root reads what the group has
+        self.assertIn("10 runs", self.expect(0, "show", "coach"))  # root reads what the group has
         self.assertRegex(self.run_as(self.USERS[0], 0, "doctor", "--no-broker", "--set", "owner=group"),
                          f"ok +project +{self.project}, shared by its group")
 

@@ -1,4 +1,4 @@
-/* test_agent_survey.c - all agents looked at within one deadline, and what is kept for the next look.
+/* test_agent_survey.c - all agents looked at within one deadline, and what the next look keeps.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "outbox_scene.h"
