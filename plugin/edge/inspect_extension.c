@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/line_reader.h"
 #include "base/os_limits.h"
 #include "base/os_process.h"
@@ -41,7 +42,7 @@ static int32_t inspect_summary(struct kaizen_instance *instance, const char *age
   if (result == 0) {
     result = agent_view_read(&call.pipeline->project, name, &limits, &view, &call.error);
     if (result < 0) {
-      pipeline_note_failed(call.pipeline, &call.error);
+      pipeline_note_failed(call.pipeline, name, &call.error);
       error_prefix(&call.error, "%s", name);
     }
   }
@@ -108,7 +109,7 @@ static int read_recent(struct pipeline *pipeline, const char *name, uint64_t max
     return result;
   result = agent_view_open_log(agent_fd, limits.lock_ns, &log, &size, error);
   if (result < 0)
-    pipeline_note_failed(pipeline, error);
+    pipeline_note_failed(pipeline, name, error);
   if (result == 0 && max > 0 && max < size / SHORTEST_RECORD)
     result = find_recent(log.fd, size, max, &from, error);
   if (result == 0)
@@ -289,7 +290,7 @@ static void make_delivery(struct pipeline *pipeline, struct buffer *out) {
   const struct agent_survey survey = {
       .project = &pipeline->project,
       .memory = &pipeline->memory,
-      .lock_ns = survey_memory_patience(&pipeline->memory, REPORT_PATIENCE_MS * NS_PER_MS),
+      .lock_ns = clock_monotonic_ns() + REPORT_PATIENCE_MS * NS_PER_MS,
       .begin_ns = INT64_MAX,
       .read_ns = INT64_MAX,
       .ctx = &report,

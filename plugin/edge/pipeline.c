@@ -244,9 +244,9 @@ struct agent_view_limits pipeline_patience(struct pipeline *pipeline) {
   };
 }
 
-void pipeline_note_failed(struct pipeline *pipeline, const struct error *error) {
+void pipeline_note_failed(struct pipeline *pipeline, const char *agent, const struct error *error) {
   if (error->code == KAIZEN_E_BUSY)
-    survey_memory_waited_in_vain(&pipeline->memory);
+    survey_memory_waited_in_vain(&pipeline->memory, agent);
 }
 
 struct gauges {
@@ -330,7 +330,7 @@ void pipeline_stats(struct pipeline *pipeline, struct kaizen_stats *stats) {
   const struct agent_survey survey = {
       .project = &pipeline->project,
       .memory = &pipeline->memory,
-      .lock_ns = survey_memory_patience(&pipeline->memory, STATS_LOCKS_MS * NS_PER_MS),
+      .lock_ns = now_ns + STATS_LOCKS_MS * NS_PER_MS,
       .begin_ns = now_ns + STATS_BEGIN_MS * NS_PER_MS,
       .read_ns = now_ns + STATS_READ_MS * NS_PER_MS,
       .ctx = &gauges,

@@ -61,7 +61,7 @@ int pipeline_flush(struct pipeline *pipeline, int64_t deadline_ns, uint64_t *pen
 /* For reading one agent: at most `lock_timeout_ms` to get its lock, and hardly any time when a
  * moment ago the wait for another one failed: so a caller that reads all agents waits only once. */
 struct agent_view_limits pipeline_patience(struct pipeline *pipeline);
-void pipeline_note_failed(struct pipeline *pipeline, const struct error *error);
+void pipeline_note_failed(struct pipeline *pipeline, const char *agent, const struct error *error);
 /* The gauges of the project's logs, and the publisher's state, into *stats. */
 void pipeline_stats(struct pipeline *pipeline, struct kaizen_stats *stats);
 void pipeline_transport_settings(const struct pipeline *pipeline,

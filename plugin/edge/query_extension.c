@@ -47,7 +47,7 @@ static int take_snapshot(struct reading *reading, struct pipeline *pipeline, con
   result = agent_view_open_log(agent_fd, limits.lock_ns, &reading->log, &reading->size, error);
   (void)close(agent_fd);
   if (result < 0) {
-    pipeline_note_failed(pipeline, error);
+    pipeline_note_failed(pipeline, agent, error);
     error_prefix(error, "%s", agent);
   }
   return result;

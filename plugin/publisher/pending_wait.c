@@ -85,6 +85,7 @@ static void keep(struct pending_wait *wait, struct awaited *awaited, uint64_t le
 
 struct first_look {
   struct pending_wait *wait;
+  int64_t begin_ns;
   struct survey_walk settled;
 };
 
@@ -113,6 +114,9 @@ static int look_at(void *ctx, const char *name) {
     return 0;
   }
   keep(wait, added, left);
+  if (added->unknown == KAIZEN_E_BUSY &&
+      !(wait->memory && survey_memory_was_in_vain(wait->memory, name)))
+    wait->patience_ns = look->begin_ns + LOCK_PATIENCE_NS;
   added->next = wait->agents;
   wait->agents = added;
   return 0;
@@ -125,15 +129,13 @@ static int64_t later_of(int64_t a, int64_t b) {
 void pending_wait_begin(struct pending_wait *wait, const struct project *project,
                         struct survey_memory *memory, int64_t work_ns) {
   int64_t now_ns = clock_monotonic_ns();
-  struct first_look look = {.wait = wait};
+  struct first_look look = {.wait = wait, .begin_ns = now_ns};
 
   *wait = (struct pending_wait){.project = project,
                                 .memory = memory,
                                 .work_ns = later_of(work_ns, now_ns + COUNT_PATIENCE_NS),
                                 .pause_ns = FIRST_PAUSE_NS,
                                 .hurried_ns = now_ns - HURRY_NS};
-  wait->patience_ns =
-      memory ? survey_memory_patience(memory, LOCK_PATIENCE_NS) : now_ns + LOCK_PATIENCE_NS;
   survey_memory_begin(&look.settled, memory, project);
   wait->failed = project_each_agent(project, false, look_at, &look, &wait->why_unreadable) < 0;
   survey_memory_end(&look.settled);
@@ -218,8 +220,9 @@ int pending_wait_on(struct pending_wait *wait, int64_t until_ns, void (*hurry)(v
       wait->pause_ns *= 2;
     look_again(wait, lock_ns);
   }
-  if (wait->busy > 0 && wait->memory)
-    survey_memory_waited_in_vain(wait->memory);
+  for (const struct awaited *at = wait->memory ? wait->agents : NULL; at; at = at->next)
+    if (at->unknown == KAIZEN_E_BUSY)
+      survey_memory_waited_in_vain(wait->memory, at->name);
   *pending = wait->pending;
   return answer(wait, error);
 }

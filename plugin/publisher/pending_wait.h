@@ -19,7 +19,7 @@ struct pending_wait {
   const struct project *project;
   struct survey_memory *memory;
   struct awaited *agents;
-  int64_t patience_ns, work_ns; /* CLOCK_MONOTONIC: for locks, whatever the slice; for counting */
+  int64_t patience_ns, work_ns; /* CLOCK_MONOTONIC: for locks, at least; for counting */
   int64_t pause_ns, hurried_ns;
   uint64_t pending;
   unsigned busy, unreadable; /* agents: to be tried again; that cannot be read at all */

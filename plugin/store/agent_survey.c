@@ -32,9 +32,15 @@ static void tell_unknown(const struct agent_survey *survey, const char *agent, s
   survey->unknown(survey->ctx, agent, why);
 }
 
+/* -1: it is not worth it, or memory is lacking. */
 static int put_off(struct walk *walk, const char *name, const struct error *why) {
-  struct busy_agent *busy = calloc(1, sizeof *busy);
+  struct survey_memory *memory = walk->survey->memory;
+  struct busy_agent *busy = NULL;
 
+  if (memory && survey_memory_was_in_vain(memory, name))
+    survey_memory_waited_in_vain(memory, name);
+  else
+    busy = calloc(1, sizeof *busy);
   if (!busy)
     return -1;
   memcpy(busy->name, name, strlen(name) + 1); /* the grammar bounds it */
@@ -94,7 +100,7 @@ static void try_again(struct walk *walk, struct busy_agent *busy) {
   if (result >= 0)
     return;
   if (busy->why.code == KAIZEN_E_BUSY && survey->memory)
-    survey_memory_waited_in_vain(survey->memory);
+    survey_memory_waited_in_vain(survey->memory, busy->name);
   tell_unknown(survey, busy->name, &busy->why);
 }
 

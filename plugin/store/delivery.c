@@ -22,7 +22,7 @@
 #define NS_PER_MS INT64_C(1000000)
 #define NS_PER_S INT64_C(1000000000)
 #define TRIES 5
-#define BRIEF_MS 20 /* for a lock, after another was waited for in vain */
+#define BRIEF_MS 10 /* for a lock, after another was waited for in vain */
 
 struct operation {
   const struct project *project;

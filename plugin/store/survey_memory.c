@@ -17,7 +17,7 @@
  * systems count time in steps of some milliseconds. */
 #define SETTLED_AFTER_NS INT64_C(100000000)
 #define VAIN_FOR_NS INT64_C(1000000000)
-#define BRIEF_NS INT64_C(20000000)
+#define BRIEF_NS INT64_C(10000000)
 
 struct settled_place {
   uint64_t name, stamp; /* hashes; name 0: free */
@@ -35,7 +35,35 @@ void survey_memory_fini(struct survey_memory *memory) {
   (void)pthread_mutex_destroy(&memory->mutex);
 }
 
+static uint64_t hash_of(const char *name) {
+  uint64_t hash = hash_bytes(name, strlen(name), 0);
+
+  return hash ? hash : 1;
+}
+
 /* ---- locks ----------------------------------------------------------------------------------- */
+
+void survey_memory_waited_in_vain(struct survey_memory *memory, const char *agent) {
+  uint64_t name = hash_of(agent);
+  int64_t now_ns = clock_monotonic_ns();
+
+  atomic_store(&memory->waited_in_vain_ns, now_ns);
+  (void)pthread_mutex_lock(&memory->mutex);
+  memory->vain[name % SURVEY_MEMORY_VAIN].name = name;
+  memory->vain[name % SURVEY_MEMORY_VAIN].until_ns = now_ns + VAIN_FOR_NS;
+  (void)pthread_mutex_unlock(&memory->mutex);
+}
+
+bool survey_memory_was_in_vain(struct survey_memory *memory, const char *agent) {
+  uint64_t name = hash_of(agent);
+  bool vain;
+
+  (void)pthread_mutex_lock(&memory->mutex);
+  vain = memory->vain[name % SURVEY_MEMORY_VAIN].name == name &&
+         clock_monotonic_ns() < memory->vain[name % SURVEY_MEMORY_VAIN].until_ns;
+  (void)pthread_mutex_unlock(&memory->mutex);
+  return vain;
+}
 
 int64_t survey_memory_patience(struct survey_memory *memory, int64_t patience_ns) {
   int64_t now_ns = clock_monotonic_ns();
@@ -44,17 +72,7 @@ int64_t survey_memory_patience(struct survey_memory *memory, int64_t patience_ns
   return now_ns + (brief && patience_ns > BRIEF_NS ? BRIEF_NS : patience_ns);
 }
 
-void survey_memory_waited_in_vain(struct survey_memory *memory) {
-  atomic_store(&memory->waited_in_vain_ns, clock_monotonic_ns());
-}
-
 /* ---- agents with nothing pending ------------------------------------------------------------- */
-
-static uint64_t hash_of(const char *name) {
-  uint64_t hash = hash_bytes(name, strlen(name), 0);
-
-  return hash ? hash : 1;
-}
 
 /* Where the name stands, or the free place for it. */
 static struct settled_place *find(struct settled_place *places, size_t room, uint64_t name) {

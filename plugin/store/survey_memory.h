@@ -4,8 +4,7 @@
  *
  * Which agents of many had nothing pending, and what their files looked like then: two fstatat()
  * tell that it is still so, and the count that ran out of time comes further the next time.  And
- * whether a lock was waited for in vain a moment ago: who asks again then only tries.  Any
- * thread. */
+ * which locks were waited for in vain a moment ago: who asks again then only tries.  Any thread. */
 #ifndef KAIZEN_SURVEY_MEMORY_H
 #define KAIZEN_SURVEY_MEMORY_H
 
@@ -24,22 +23,29 @@ struct settled_agent { /* each of its marked lines is acknowledged */
 };
 
 struct settled_place;
+enum { SURVEY_MEMORY_VAIN = 512 };
 
 struct survey_memory {
   pthread_mutex_t mutex; /* of what follows, but for the last */
   struct settled_place *places;
   size_t room, count;
   unsigned char project_id[16]; /* of the tree that they were settled in */
-  atomic_int_fast64_t waited_in_vain_ns;
+  struct {                      /* agents whose lock was waited for in vain, by a hash */
+    uint64_t name;
+    int64_t until_ns;
+  } vain[SURVEY_MEMORY_VAIN];
+  atomic_int_fast64_t waited_in_vain_ns; /* the last of them */
 };
 
 void survey_memory_init(struct survey_memory *memory);
 void survey_memory_fini(struct survey_memory *memory);
 
-/* Until when to wait for locks that others hold, `patience_ns` long or, after a wait that was in
- * vain, hardly at all. */
+/* For a second after that an agent's lock is tried, and not waited for. */
+void survey_memory_waited_in_vain(struct survey_memory *memory, const char *agent);
+bool survey_memory_was_in_vain(struct survey_memory *memory, const char *agent);
+/* For who reads agents one by one: until when to wait for the next one's lock, `patience_ns` long
+ * or, after a wait for another that was in vain, hardly at all. */
 int64_t survey_memory_patience(struct survey_memory *memory, int64_t patience_ns);
-void survey_memory_waited_in_vain(struct survey_memory *memory);
 
 /* One walk over all agents.  The first of them are always read: that is quick enough. */
 struct survey_walk {

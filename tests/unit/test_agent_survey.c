@@ -183,20 +183,28 @@ Test(agent_survey, locks_that_are_held_hide_no_other_agent) {
   cr_assert_eq(run(FOR_EVER, FOR_EVER).known, 5);
 }
 
-/* As long as that is a moment ago. */
 Test(agent_survey, who_waited_in_vain_only_tries_the_next_time) {
   const int64_t s = INT64_C(1000000000);
-  int64_t before_ns, patience_ns;
+  int64_t before_ns, took_ns, patience_ns;
+  struct seen seen;
+  bool vain;
   int lock;
 
-  make_settled(1);
+  make_settled(2);
   cr_assert_gt(survey_memory_patience(&memory, 3600 * s), clock_monotonic_ns() + 1800 * s);
   lock = keep_lock(name_of(0));
   do {
     before_ns = clock_monotonic_ns();
     cr_assert_eq(run(before_ns + 1000000, FOR_EVER).unknown, 1);
     patience_ns = survey_memory_patience(&memory, 3600 * s);
-  } while (clock_monotonic_ns() > before_ns + s / 2); /* this process was put aside: again */
-  cr_assert_lt(patience_ns, clock_monotonic_ns() + s);
+    vain = survey_memory_was_in_vain(&memory, name_of(0));
+    took_ns = clock_monotonic_ns() - before_ns;
+  } while (took_ns > s / 2); /* this process was put aside: again */
+  cr_assert(vain);
+  cr_assert_not(survey_memory_was_in_vain(&memory, name_of(1)));
+  cr_assert_lt(patience_ns, before_ns + 2 * s);
+  seen = run(clock_monotonic_ns() + 60 * s, FOR_EVER);
+  cr_assert_eq(seen.unknown, 1);
+  cr_assert_eq(seen.known, 1);
   (void)close(lock);
 }
