@@ -41,6 +41,18 @@ static void show_progress(const struct kaizen_stats *stats) {
                   (unsigned long long)stats->pending, stats->publisher_reason);
 }
 
+void delivery_wait_count(struct session *session, double until_s, struct kaizen_stats *stats) {
+  uint64_t unknown_before = UINT64_MAX;
+
+  do {
+    *stats = (struct kaizen_stats){.struct_size = sizeof *stats};
+    session->plugin.table->stats(session->instance, stats);
+    if (!(stats->flags & KAIZEN_STATS_INCOMPLETE) || stats->unknown_agents >= unknown_before)
+      return;
+    unknown_before = stats->unknown_agents;
+  } while (time_text_monotonic_s() < until_s);
+}
+
 enum delivery_end delivery_wait(struct session *session, const struct delivery_wait *wait,
                                 struct kaizen_stats *stats, struct problem *problem) {
   const struct kaizen_plugin_v1 *plugin = session->plugin.table;
@@ -76,7 +88,7 @@ enum delivery_end delivery_wait(struct session *session, const struct delivery_w
         return DELIVERY_HOPELESS;
       hopeless_slices = 0;
     }
-    if (left_s <= 0)
+    if (left_s <= 0 || (wait->timeout_s >= 0 && time_text_monotonic_s() >= deadline_s))
       return DELIVERY_TIMEOUT;
   }
 }

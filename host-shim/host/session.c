@@ -215,6 +215,14 @@ void session_stop(struct session *session, uint32_t flush_ms) {
   threads_left = threads_left || flushed != KAIZEN_OK || stopped != KAIZEN_OK;
 }
 
+void session_abandon(struct session *session) {
+  if (!session->running)
+    return;
+  session->running = false;
+  (void)session->plugin.table->stop(session->instance, 0);
+  threads_left = true;
+}
+
 bool session_threads_left(void) {
   return threads_left;
 }

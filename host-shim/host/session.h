@@ -39,6 +39,8 @@ int session_set(struct session *session, const char *key, const char *value,
 int session_start(struct session *session, struct problem *problem);
 /* running -> stopped, flushing for at most flush_ms. */
 void session_stop(struct session *session, uint32_t flush_ms);
+/* The same at once, where events are known to be pending. */
+void session_abandon(struct session *session);
 /* A stopped plugin may have left a thread behind that hangs in the network.  Such a process must
  * end without exit handlers, because they would unload libraries that the thread is using. */
 bool session_threads_left(void);

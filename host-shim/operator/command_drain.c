@@ -118,14 +118,42 @@ static void take_report(struct session *session, struct drain_result *result) {
   json_object_put(report);
 }
 
-/* What grew during this run; -1 when it shrank, as when records were pruned meanwhile. */
-static int64_t grown(uint64_t before, uint64_t after) {
-  return after >= before ? (int64_t)(after - before) : -1;
+/* An agent that was counted only at one end of this run makes the difference meaningless. */
+static bool is_comparable(const struct drain_result *result) {
+  return result->before.unknown_agents == result->stats.unknown_agents;
+}
+
+/* Agents that the report could read may be too many for statistics, which take less time. */
+static void tell_uncounted(struct drain_result *result) {
+  struct json_object *some;
+
+  if (!(result->stats.flags & KAIZEN_STATS_INCOMPLETE) ||
+      json_object_array_length(result->unreadable) > 0)
+    return;
+  some = json_object_new_object();
+  json_object_object_add(some, "agent", json_object_new_string(""));
+  json_object_object_add(some, "why", json_object_new_string(result->stats.incomplete_reason));
+  json_object_array_add(result->unreadable, some);
+}
+
+/* What grew during this run; -1: unknown, also when it shrank because records were pruned. */
+static int64_t grown(const struct drain_result *result, uint64_t before, uint64_t after) {
+  return is_comparable(result) && after >= before ? (int64_t)(after - before) : -1;
+}
+
+static int64_t acknowledged_now(const struct drain_result *result) {
+  return grown(result, result->before.acknowledged, result->stats.acknowledged);
+}
+
+static int64_t dead_lettered_now(const struct drain_result *result) {
+  return grown(result, result->before.dead_lettered, result->stats.dead_lettered);
 }
 
 static void take_end(struct drain_result *result, enum delivery_end end) {
-  bool needs_hands = result->held > 0 || json_object_array_length(result->unreadable) > 0 ||
-                     grown(result->before.dead_lettered, result->stats.dead_lettered) != 0;
+  bool has_letters = dead_lettered_now(result) > 0 ||
+                     (dead_lettered_now(result) < 0 && result->stats.dead_lettered > 0);
+  bool needs_hands =
+      result->held > 0 || json_object_array_length(result->unreadable) > 0 || has_letters;
 
   result->ended = end == DELIVERY_DONE          ? "done"
                   : end == DELIVERY_INCOMPLETE  ? "incomplete"
@@ -154,8 +182,7 @@ static void print_json(const struct drain_result *result) {
   const char *reason = reason_of(result);
 
   json_object_object_add(document, "ended", json_object_new_string(result->ended));
-  int64_t acknowledged = grown(result->before.acknowledged, result->stats.acknowledged);
-  int64_t dead_lettered = grown(result->before.dead_lettered, result->stats.dead_lettered);
+  int64_t acknowledged = acknowledged_now(result), dead_lettered = dead_lettered_now(result);
 
   json_object_object_add(document, "acknowledged_now",
                          acknowledged < 0 ? NULL : json_object_new_int64(acknowledged));
@@ -179,11 +206,13 @@ static void print_json(const struct drain_result *result) {
 /* This run's counts; the whole history's after it, where it is more. */
 static void print_counts(const struct drain_result *result) {
   const struct kaizen_stats *stats = &result->stats;
-  int64_t acknowledged = grown(result->before.acknowledged, stats->acknowledged);
-  int64_t dead_lettered = grown(result->before.dead_lettered, stats->dead_lettered);
+  int64_t acknowledged = acknowledged_now(result), dead_lettered = dead_lettered_now(result);
   int64_t all = acknowledged + dead_lettered + (int64_t)stats->pending;
 
-  if (acknowledged < 0 || dead_lettered < 0)
+  if (!is_comparable(result))
+    printf("not every agent could be counted before and after: number of acknowledged events "
+           "unknown");
+  else if (acknowledged < 0 || dead_lettered < 0)
     printf("records were removed in the meantime: number of acknowledged events unknown");
   else
     printf("%" PRId64 " of %" PRId64 " event%s acknowledged", acknowledged, all,
@@ -226,9 +255,11 @@ static void print_text(const struct drain_result *result) {
 }
 
 static int drain_opened(const struct host *host, struct session *session, struct problem *problem) {
-  struct drain_result result = {.ended = "", .before.struct_size = sizeof result.before};
-  const struct delivery_wait wait = {
-      .timeout_s = options_number(host->arguments, "timeout", TIMEOUT_DEFAULT_S),
+  double timeout_s = options_number(host->arguments, "timeout", TIMEOUT_DEFAULT_S);
+  double begin_s = time_text_monotonic_s();
+  struct drain_result result = {.ended = ""};
+  struct delivery_wait wait = {
+      .timeout_s = timeout_s,
       .until_deadline = options_given(host->arguments, "timeout"),
       .patient = true,
       .show_progress = true,
@@ -238,21 +269,28 @@ static int drain_opened(const struct host *host, struct session *session, struct
   if (resend_since(host, &since_ns, problem) < 0 || follow_publish_here(session, problem) < 0 ||
       decide(host, session, since_ns, &result.changed, problem) < 0)
     return output_problem(problem);
-  session->plugin.table->stats(session->instance, &result.before); /* before anything is sent */
+  delivery_wait_count(session, begin_s + timeout_s, &result.before); /* before anything is sent */
   if (session_start(session, problem) < 0)
     return output_problem(problem);
   signals_note();
+  double left_s = begin_s + timeout_s - time_text_monotonic_s();
+  wait.timeout_s = left_s > 0 ? left_s : 0;
   enum delivery_end end = delivery_wait(session, &wait, &result.stats, problem);
   output_progress_end();
   if (end == DELIVERY_FAILED)
     return output_problem(problem);
+  if (result.stats.flags & KAIZEN_STATS_INCOMPLETE)
+    delivery_wait_count(session, begin_s + timeout_s, &result.stats);
   take_report(session, &result);
+  tell_uncounted(&result);
   take_end(&result, end);
   if (output_is_json())
     print_json(&result);
   else
     print_text(&result);
   json_object_put(result.unreadable);
+  if (end != DELIVERY_DONE && end != DELIVERY_INCOMPLETE)
+    session_abandon(session);
   return result.status;
 }
 
