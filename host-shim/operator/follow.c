@@ -316,19 +316,32 @@ static void sweep_sometimes(struct followed *followed) {
     output_warning("%s: %s; trying again in ten minutes", session->project_root, problem.text);
 }
 
-/* Any call makes the plugin deliver the messages of its own thread, and counts events, which needs
- * some reading: with many roots each has its turn within five seconds. */
+static int32_t ignore(void *ctx, const char *data, size_t len) {
+  (void)ctx;
+  (void)data;
+  (void)len;
+  return 0;
+}
+
+/* Any call makes the plugin deliver the messages of its own thread; this one reads no file. */
+static void take_messages(struct session *session) {
+  const struct kaizen_inspect_1 *inspect = session->plugin.table->get_extension(KAIZEN_INSPECT_1);
+
+  if (inspect)
+    inspect->config(session->instance, ignore, NULL);
+}
+
+/* With many roots each has its turn within five seconds. */
 static void tick(struct follow *follow) {
   const struct timespec pause = {.tv_sec = 0, .tv_nsec = TICK_NS};
   size_t turns = follow->count < TURNS_OF_ALL ? follow->count : 1 + follow->count / TURNS_OF_ALL;
 
   for (size_t i = 0; i < turns; i++) {
-    struct kaizen_stats stats = {.struct_size = sizeof stats};
     struct followed *followed = &follow->list[follow->next++ % follow->count];
 
     if (!followed->session)
       continue;
-    followed->session->plugin.table->stats(followed->session->instance, &stats);
+    take_messages(followed->session);
     sweep_sometimes(followed);
   }
   nanosleep(&pause, NULL);
