@@ -155,8 +155,11 @@ int main(int argc, char **argv) {
   }
   int status = run(argc, argv, &arguments);
   options_fini(&arguments);
-  if (output_finish(&problem) < 0 && status == EXIT_CODE_OK)
-    status = output_problem(&problem);
+  if (output_finish(&problem) < 0) {
+    int lost = output_problem(&problem);
+
+    status = status == EXIT_CODE_OK ? lost : status;
+  }
   if (session_threads_left())
     _exit(status);
   return status;

@@ -20,11 +20,11 @@
 static const char LOCK_TIMEOUT_MS[] = "300"; /* a hook has no time for the plugin's own default */
 
 const struct option_spec hook_record_options[] = {
-    {"agent", 0, OPTION_TEXT, "NAME", "record under this name, not the payload's"},
+    {"agent", 0, OPTION_NAME, "NAME", "record under this name, not the payload's"},
     {"aborted", 0, OPTION_CHOICE, "skip|failure",
      "how to record an aborted turn; skip: not at all"},
     {"metadata", 'm', OPTION_PAIR, "KEY=VALUE", "add to every record; repeatable"},
-    {"metadata-allow", 0, OPTION_TEXT, "FIELD",
+    {"metadata-allow", 0, OPTION_NAME, "FIELD",
      "also store this payload field (number, boolean or short text); repeatable"},
     {"no-usage", 0, OPTION_FLAG, NULL,
      "do not read tokens, model and tool errors from the transcript"},

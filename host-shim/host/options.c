@@ -101,6 +101,7 @@ static int check_value(struct option_value *value, struct problem *problem) {
   const char *name = value->spec->name;
   const char *text = value->text;
   bool is_number = read_number(text, &value->number) == 0;
+  int least;
 
   switch (value->spec->kind) {
   case OPTION_NUMBER:
@@ -114,9 +115,12 @@ static int check_value(struct option_value *value, struct problem *problem) {
                          SECONDS_MAX);
     return 0;
   case OPTION_COUNT:
-    if (!is_number || strspn(text, "0123456789") != strlen(text) || value->number > COUNT_MAX)
-      return problem_set(problem, EXIT_CODE_USAGE, "--%s: '%s' is not a whole number, 0 or more",
-                         name, text);
+  case OPTION_COUNT_1:
+    least = value->spec->kind == OPTION_COUNT_1;
+    if (!is_number || strspn(text, "0123456789") != strlen(text) || value->number < least ||
+        value->number > COUNT_MAX)
+      return problem_set(problem, EXIT_CODE_USAGE, "--%s: '%s' is not a whole number, %d or more",
+                         name, text, least);
     return 0;
   case OPTION_CHOICE:
     if (!is_choice(value->spec->metavar, text))
@@ -128,6 +132,7 @@ static int check_value(struct option_value *value, struct problem *problem) {
       return problem_set(problem, EXIT_CODE_USAGE, "--%s: '%s' is not %s", name, text,
                          value->spec->metavar);
     return 0;
+  case OPTION_NAME:
   case OPTION_FILE:
   case OPTION_DIRECTORY:
     if (*text == '\0')

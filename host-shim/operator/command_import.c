@@ -13,7 +13,7 @@
 
 static const struct option_spec own_options[] = {
     {"since", 0, OPTION_TEXT, "TIME", "only turns that ended at or after TIME, a date or a time"},
-    {"agent", 0, OPTION_TEXT, "NAME", "record under this name"},
+    {"agent", 0, OPTION_NAME, "NAME", "record under this name"},
     {"aborted", 0, OPTION_CHOICE, "skip|failure",
      "how to record an aborted turn; skip: not at all"},
     {"emit-event", 'e', OPTION_FLAG, NULL, "publish an event for each record; default: none"},

@@ -18,7 +18,7 @@
 static const struct option_spec own_options[] = {
     {"log", 0, OPTION_FLAG, NULL,
      "show records from the logs instead; the broker is not contacted"},
-    {"count", 'n', OPTION_COUNT, "N", "stop after N events"},
+    {"count", 'n', OPTION_COUNT_1, "N", "stop after N events"},
     {"timeout", 't', OPTION_SECONDS, "S", "stop after S seconds without an event"},
     {NULL, 0, OPTION_FLAG, NULL, NULL},
 };

@@ -55,6 +55,15 @@ COMMAND_LINES = [
     ("set without =", [*GOOD, "--set", "emit_event"], 2, ["--set", "'emit_event'"]),
     ("folder that is not there", ["-C", "/nonexistent/x", *GOOD], 2, ["/nonexistent/x"]),
     ("folder that is a file", ["-C", "/etc/passwd", *GOOD], 2, ["/etc/passwd"]),
+    ("the last 0 runs", ["list", "--last", "0"], 2, ["--last", "'0'", "1 or more"]),
+    ("the last 0 records", ["export", "coach", "--last", "0"], 2, ["--last", "'0'"]),
+    ("no refresh", ["top", "--count", "0"], 2, ["--count", "'0'"]),
+    ("no event", ["watch", "--count", "0"], 2, ["--count", "'0'"]),
+    ("an agent without a name", ["import", "claude-code", "--agent", ""], 2, ["--agent", "empty"]),
+    ("hooks for an agent without a name", ["install-hooks", "claude-code", "--agent="], 2, ["--agent", "empty"]),
+    ("a field without a name", ["install-hooks", "claude-code", "--metadata-allow", ""], 2, ["--metadata-allow"]),
+    ("more options than a hook's command has words", ["install-hooks", "claude-code", "--dry-run", *["-m", "a=b"] * 40], 2,
+     ["more than 64 words"]),
     ("export without agent", ["export"], 2, ["--all"]),
     ("export of both", ["export", "coach", "--all"], 2, ["--all"]),
     ("broker without a word", ["broker"], 2, ["check|init"]),
@@ -202,6 +211,18 @@ class BadInput(HostTest):
         self.assertIn("HELIX_TOKENS='many'", message)
         self.assertIn("HELIX_INFRA_OVERHEAD_SHARE='-'", message)
         self.assertNotIn("tokens", self.lines("coach")[0])
+
+    def test_what_cannot_be_written_is_said_whatever_the_result(self):
+        self.expect(0, *GOOD)
+        for status, *arguments in ((1, "list"), (1, "show", "coach"), (1, "report", "-o", "json"), (1, "record", "-h"),
+                                   (1, "export", "--all"), (1, "check", "coach", "--min-success", "1"),
+                                   (6, "status"), (6, "doctor", "-o", "json"), (5, "drain", "--timeout", "0", "-o", "json")):
+            if status > 1:
+                self.expect(0, *GOOD, "--emit-event")
+            with self.subTest(arguments), open("/dev/full", "wb") as full:
+                result = self.run_host(*arguments, stdout=full)
+                self.assertEqual(result.returncode, status, result.stderr)
+                self.assertIn(b"cannot write", result.stderr)
 
     def test_with_json_the_result_is_printed_also_when_it_failed(self):
         members = ["result", "agent", "project", "project_root", "event", "event_id", "reason", "summary"]

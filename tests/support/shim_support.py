@@ -73,13 +73,13 @@ class HostTest(unittest.TestCase):
     def host_command(self, *arguments):
         return [HOST, *(a if isinstance(a, bytes) else str(a) for a in arguments)]
 
-    def run_host(self, *arguments, stdin="", env=None, cwd=None):
+    def run_host(self, *arguments, stdin="", env=None, cwd=None, stdout=subprocess.PIPE):
         return subprocess.run(
             self.host_command(*arguments),
             input=stdin if isinstance(stdin, bytes) else stdin.encode(),
             cwd=cwd or self.project,
             env=clean_environment(self.home, env),
-            stdout=subprocess.PIPE,
+            stdout=stdout,
             stderr=subprocess.PIPE,
             timeout=HANGS_S,
         )
