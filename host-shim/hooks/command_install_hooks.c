@@ -63,15 +63,25 @@ static int take_program(const struct hook_plan *plan, char program[PATH_MAX],
 }
 
 static void add_words(struct hook_command *command, const char *option, const char *value) {
-  if (command->count + 2 <= HOOK_COMMAND_WORDS_MAX) {
-    command->words[command->count++] = option;
-    if (value)
-      command->words[command->count++] = value;
+  if (command->count + 2 > HOOK_COMMAND_WORDS_MAX) {
+    command->too_long = true;
+    return;
   }
+  command->words[command->count++] = option;
+  if (value)
+    command->words[command->count++] = value;
 }
 
+/* The coding agent calls hooks from other folders.  What is not there yet has an absolute name, too. */
 static const char *absolute(const char *file, char path[PATH_MAX]) {
-  return file && strchr(file, '/') && realpath(file, path) ? path : file;
+  char here[PATH_MAX];
+
+  if (realpath(file, path))
+    return path;
+  if (*file == '/' || !getcwd(here, sizeof here) ||
+      snprintf(path, PATH_MAX, "%s/%s", here, file) >= PATH_MAX)
+    return file;
+  return path;
 }
 
 /* The options that belong to each call: --NAME, in the order given. */
@@ -92,7 +102,7 @@ static void add_options(const struct arguments *arguments, struct hook_command *
       if (strcmp(arguments->values[i].spec->name, handed_on[j].name) == 0)
         add_words(command, handed_on[j].option, arguments->values[i].text);
   if (given)
-    add_words(command, "--state-dir", realpath(given, state_dir) ? state_dir : given);
+    add_words(command, "--state-dir", absolute(given, state_dir));
 }
 
 static void add_settings(const struct host *host, struct hook_command *command) {
@@ -110,10 +120,17 @@ static int install(const struct host *host, struct hook_plan *plan, const struct
   if (host->config_file)
     add_words(&command, "--config", absolute(host->config_file, config_file));
   if (host->plugin_name)
-    add_words(&command, "--plugin", absolute(host->plugin_name, plugin_name));
+    add_words(&command, "--plugin",
+              strchr(host->plugin_name, '/') ? absolute(host->plugin_name, plugin_name)
+                                             : host->plugin_name);
   add_settings(host, &command);
   add_words(&command, "hook", plan->host);
   add_options(host->arguments, &command, state_dir);
+  if (command.too_long)
+    return problem_set(problem, EXIT_CODE_USAGE,
+                       "the options make a command of more than %d words; give fewer, or put them "
+                       "into a file for --config",
+                       HOOK_COMMAND_WORDS_MAX);
   if (hook_plan_install(plan, &command, problem) < 0)
     return -1;
   return options_given(host->arguments, "dry-run") ? 0 : hook_plan_apply(plan, state, problem);
@@ -153,8 +170,7 @@ static int run(const struct host *host) {
   int result = hook_install_begin(host, &plan, root, &problem);
 
   if (result == 0)
-    result =
-        hook_state_open(options_text(host->arguments, "state-dir", NULL), true, &state, &problem);
+    result = hook_install_open_state(host, &state, &problem);
   if (result == 0)
     result = plan_and_apply(host, &plan, &state, &problem);
   int status =

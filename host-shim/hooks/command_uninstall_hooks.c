@@ -38,8 +38,7 @@ static int run(const struct host *host) {
   int result = hook_install_begin(host, &plan, root, &problem);
 
   if (result == 0)
-    result =
-        hook_state_open(options_text(host->arguments, "state-dir", NULL), true, &state, &problem);
+    result = hook_install_open_state(host, &state, &problem);
   if (result == 0)
     result = plan_and_apply(host, &plan, &state, &problem);
   int status = result < 0 ? output_problem(&problem) : hook_install_report(host, &plan, NULL);

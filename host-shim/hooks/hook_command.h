@@ -4,6 +4,7 @@
 #ifndef KAIZEN_HOST_HOOK_COMMAND_H
 #define KAIZEN_HOST_HOOK_COMMAND_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 enum { HOOK_COMMAND_WORDS_MAX = 64 };
@@ -11,6 +12,7 @@ enum { HOOK_COMMAND_WORDS_MAX = 64 };
 struct hook_command {
   const char *words[HOOK_COMMAND_WORDS_MAX];
   size_t count;
+  bool too_long; /* words were left out */
 };
 /* For a shell, quoted where needed; `event` adds --event.  Newly allocated, NULL without memory. */
 char *hook_command_shell(const struct hook_command *command, const char *event);

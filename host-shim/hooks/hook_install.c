@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/json_text.h"
 #include "base/nearest.h"
@@ -48,6 +49,15 @@ int hook_install_begin(const struct host *host, struct hook_plan *plan, char roo
   plan->project_root = root;
   return plan->scope == HOOK_SCOPE_PROJECT ? project_root_checkout(host->directory, root, problem)
                                            : 0;
+}
+
+int hook_install_open_state(const struct host *host, struct hook_state *state,
+                            struct problem *problem) {
+  bool dry_run = options_given(host->arguments, "dry-run");
+  int result =
+      hook_state_open(options_text(host->arguments, "state-dir", NULL), !dry_run, state, problem);
+
+  return dry_run && *state->path != '\0' && access(state->path, F_OK) != 0 ? 0 : result;
 }
 
 int hook_install_give_up(const char *host, struct problem *problem) {

@@ -13,6 +13,9 @@ extern const struct option_spec hook_install_options[];
 /* Host, scope and project root from the command line; root is the caller's. -1: EXIT_CODE_USAGE. */
 int hook_install_begin(const struct host *host, struct hook_plan *plan, char root[PATH_MAX],
                        struct problem *problem);
+/* The state folder, where backups are; --dry-run makes none and does without. */
+int hook_install_open_state(const struct host *host, struct hook_state *state,
+                            struct problem *problem);
 /* How many times a plan is made again because somebody else changed the file. */
 enum { HOOK_INSTALL_TRIES_MAX = 100 };
 /* Answers -1: it changed each time. */

@@ -108,7 +108,7 @@ static int prepare(const struct host *host, struct hook_plan *plan, struct hook_
   *plan = (struct hook_plan){.host = NEMO_PACKAGE_HOST, .scope = HOOK_SCOPE_USER};
   if (check_options(host, problem) < 0)
     return -1;
-  return hook_state_open(options_text(host->arguments, "state-dir", NULL), true, state, problem);
+  return hook_install_open_state(host, state, problem);
 }
 
 static int apply(const struct host *host, struct hook_plan *plan, const struct hook_state *state,

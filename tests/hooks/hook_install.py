@@ -361,6 +361,14 @@ class Install(HookTest):
         self.assertEqual(json.loads(path.read_text()),
                          {"hooks": {"Stop": [{"hooks": [{"type": "command", "command": "theirs"}]}]}})
 
+    def test_files_named_from_here_are_found_from_anywhere(self):
+        (self.project / "own.json").write_text("{}")
+        diff = self.expect(0, "--config", "own.json", "install-hooks", "claude-code", "--state-dir", "not-yet",
+                           "--dry-run")
+        self.assertIn(f"--config {self.project}/own.json ", diff)
+        self.assertIn(f"--state-dir {self.project}/not-yet", diff)
+        self.assertFalse((self.project / "not-yet").exists(), "a dry run made it")
+
     def test_the_command_survives_any_path(self):
         folder = self.scratch / "it's a \"folder\" with $HOME and ü"
         folder.mkdir()
