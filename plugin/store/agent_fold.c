@@ -306,6 +306,21 @@ static int find_files(struct agent *agent, uint64_t *size, struct error *error) 
   return result != 0 ? result : !agent_lock_in_place(&agent->lock, agent->fd);
 }
 
+/* Does the log lack what it held when its checkpoint was last stored?  A checkpoint that goes
+ * less far, because not all of it is believed, would not notice. */
+static int check_memory(struct agent *agent, uint64_t size, struct error *error) {
+  const struct checkpoint_memory *memory = &agent->checkpoint.memory;
+  int result =
+      size < memory->anchor.end ? 1 : agent_log_check_anchor(&agent->log, &memory->anchor, error);
+
+  if (result != 1 || agent->rewritten || agent->replaced)
+    return result < 0 ? -1 : 0;
+  agent->records_before = memory->records;
+  agent->marked_before = memory->marked;
+  agent->rewritten = true;
+  return 0;
+}
+
 /* Chooses a fold of this log: the one in memory, the checkpoint's, or, where neither is of this
  * log, an empty one. */
 static int take_up_fold(struct agent *agent, uint64_t size, struct error *error) {
@@ -318,6 +333,8 @@ static int take_up_fold(struct agent *agent, uint64_t size, struct error *error)
       return -1;
     agent->loaded = result == 0;
     agent->unstored = 0;
+    if (agent->loaded && check_memory(agent, size, error) != 0)
+      return -1;
   }
   if (agent->loaded) {
     result = check_anchor(agent, size, error);

@@ -14,12 +14,14 @@
 
 #include <kaizen/plugin.h>
 
+#include "base/clock.h"
 #include "base/directory.h"
 #include "base/hash.h"
 #include "base/os_files.h"
 #include "base/os_process.h"
 
 #define SPARE_FILE CHECKPOINT_FILE ".new"
+#define NS_PER_S INT64_C(1000000000)
 #define FORMER_FILE ".index-1" /* of earlier versions */
 
 /* ---- what can be trusted --------------------------------------------------------------------- */
@@ -40,11 +42,24 @@ static bool has_lived_on(const struct checkpoint_header *head, const struct stat
          memcmp(head->life, project->life, 16) == 0;
 }
 
+/* Of a copy, or from before this boot, it says nothing: a loss of power may have cut the log. */
+static struct checkpoint_memory remember(const struct checkpoint_header *head,
+                                         const struct stat *status) {
+  int64_t boot_s = (clock_wall_ns() - clock_boot_ns()) / NS_PER_S;
+
+  if (head->device != status->st_dev || head->inode != status->st_ino ||
+      status->st_mtim.tv_sec <= boot_s)
+    return (struct checkpoint_memory){0};
+  return (struct checkpoint_memory){
+      .anchor = head->anchor, .records = head->fold.execution_count, .marked = head->fold.marked};
+}
+
 /* *header: the head, where it can be trusted, else the newer slot, else that nothing is folded (of
  * the log with the head's inode number); in the last two cases *lives is false.  1: missing or
  * damaged. */
 static int believe(int fd, const struct project *project, struct checkpoint_header *header,
-                   uint64_t *durable_end, bool *lives, struct error *error) {
+                   uint64_t *durable_end, struct checkpoint_memory *memory, bool *lives,
+                   struct error *error) {
   struct checkpoint_header slot;
   struct stat status;
   bool held = os_files_is_held(fd); /* asked before the head is read: then the head was right at
@@ -61,6 +76,7 @@ static int believe(int fd, const struct project *project, struct checkpoint_head
   if (checkpoint_header_doubt(fd) & CHECKPOINT_DOUBT_KEYS)
     return 1;
   *durable_end = has_slot == 0 ? slot.anchor.end : 0;
+  *memory = has_head == 0 ? remember(header, &status) : (struct checkpoint_memory){0};
   *lives = has_head == 0 && has_lived_on(header, &status, held, project);
   if (*lives)
     return 0;
@@ -102,7 +118,8 @@ int checkpoint_open(struct checkpoint *checkpoint, int agent_fd, const struct pr
   result = directory_open_file(agent_fd, CHECKPOINT_FILE, O_RDWR, &fd, error);
   if (result != 0)
     return result;
-  result = believe(fd, project, &header, &checkpoint->durable_end, &lives, error);
+  result =
+      believe(fd, project, &header, &checkpoint->durable_end, &checkpoint->memory, &lives, error);
   if (result == 0) {
     checkpoint->pages.seed = header.seed;
     checkpoint->pages.bits = (unsigned)header.page_bits;
@@ -124,6 +141,7 @@ int checkpoint_open(struct checkpoint *checkpoint, int agent_fd, const struct pr
 
 int checkpoint_peek(int agent_fd, const struct project *project, struct log_anchor *anchor,
                     struct fold *fold, struct error *error) {
+  struct checkpoint_memory memory;
   struct checkpoint_header header;
   uint64_t durable_end;
   bool lives;
@@ -131,7 +149,7 @@ int checkpoint_peek(int agent_fd, const struct project *project, struct log_anch
 
   if (result != 0)
     return result;
-  result = believe(fd, project, &header, &durable_end, &lives, error);
+  result = believe(fd, project, &header, &durable_end, &memory, &lives, error);
   (void)close(fd);
   if (result != 0)
     return result;

@@ -22,12 +22,20 @@
 
 #define CHECKPOINT_FILE ".index-2"
 
+/* What the head of the file says of the log, whether or not it is believed: enough to see that
+ * another program rewrote the log while nobody had it open. */
+struct checkpoint_memory {
+  struct log_anchor anchor; /* end 0: nothing is known */
+  uint64_t records, marked;
+};
+
 struct checkpoint {
   int agent_fd; /* borrowed */
   const struct project *project;
   struct key_pages pages;
   uint64_t durable_end; /* of the log: how far a slot says that it is durable, or was meant to
                          * say */
+  struct checkpoint_memory memory; /* as it was opened */
 };
 
 /* 0: opened, *anchor and *fold filled as far as can be trusted, maybe empty; 1: there is none, or

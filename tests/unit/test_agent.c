@@ -576,6 +576,33 @@ Test(agent, a_log_rewritten_while_nobody_had_it_open_is_read_anew) {
   expect_fold("same length", 2, 1, 0);
 }
 
+Test(agent, a_log_rewritten_before_this_process_began_is_told) {
+  static const struct {
+    const char *what, *text;
+    uint64_t rewrites, after;
+  } cases[] = {{"emptied", "", 1, 0},
+               {"cut", GOOD, 1, 1},
+               {"other lines", BAD BAD BAD, 1, 3},
+               {"longer", GOOD BAD GOOD GOOD, 0, 0},
+               {"as it was", GOOD BAD GOOD, 0, 0}};
+
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    put_log(GOOD BAD GOOD);
+    look();
+    agent_close(&agent);
+    project_close(&project);
+    put_log(cases[i].text);
+    cr_assert_eq(project_open(&project, sandbox.root, false, false, &error), 0, "%s", error.text);
+    agent_init(&agent, &project, "coach");
+    look();
+    cr_expect_eq(agent.rewrites, cases[i].rewrites, "%s", cases[i].what);
+    cr_expect_eq(agent.records_before, cases[i].rewrites ? 3 : 0, "%s", cases[i].what);
+    cr_expect_eq(agent.records_after, cases[i].after, "%s", cases[i].what);
+    agent_close(&agent);
+    cr_assert_eq(unlink(agent_file("coach", CHECKPOINT_FILE)), 0);
+  }
+}
+
 Test(agent, a_removed_log_begins_again) {
   put_log(GOOD KEYED("k"));
   look();
