@@ -235,6 +235,14 @@ int directory_share_folder(int parent_fd, const char *name, int fd, struct error
                          name);
 }
 
+bool directory_is_file(int fd, dev_t device, ino_t inode) {
+  struct stat held;
+
+  if (fstat(fd, &held) != 0)
+    return errno != EBADF; /* what else fails does not say so */
+  return held.st_ino == inode && held.st_dev == device;
+}
+
 int directory_replace_file(int directory_fd, const char *from, const char *to,
                            struct error *error) {
   if (os_files_exchange(directory_fd, from, to) == 0) {

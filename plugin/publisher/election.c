@@ -55,13 +55,10 @@ static void lock_elections(void) {
   process_state_lock(&elections_state, forget_elections);
 }
 
-/* When the host has closed our descriptor, and so dropped the lock, the number may be that of a file
- * of its own by now, which is neither written to nor closed. */
+/* When the host closes our descriptor, it drops the lock. */
 static void forget_lost_file(struct election *election) {
-  struct stat held;
-
-  if (election->fd < 0 || (fstat(election->fd, &held) == 0 && held.st_ino == election->file_inode &&
-                           held.st_dev == election->file_device))
+  if (election->fd < 0 ||
+      directory_is_file(election->fd, election->file_device, election->file_inode))
     return;
   election->fd = -1;
   election->owner = NULL;

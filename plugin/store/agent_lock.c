@@ -348,10 +348,7 @@ void agent_lock_release(struct agent_lock *lock) {
 }
 
 bool agent_lock_is_ours(const struct agent_lock *lock) {
-  struct stat held;
-
-  return fstat(lock->lock_fd, &held) == 0 && held.st_ino == lock->inode &&
-         held.st_dev == lock->device;
+  return directory_is_file(lock->lock_fd, lock->device, lock->inode);
 }
 
 bool agent_lock_in_place(const struct agent_lock *lock, int agent_fd) {

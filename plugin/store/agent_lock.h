@@ -44,7 +44,7 @@ void agent_lock_release(struct agent_lock *lock);
  * and close follow; -1 with *error, KAIZEN_E_BUSY when the deadline passed. */
 int agent_lock_read(struct agent_lock *lock, int agent_fd, int64_t deadline_ns,
                     struct error *error);
-/* Is the descriptor still that of this file?  Not when the host has closed it. */
+/* directory_is_file() of the lock file. */
 bool agent_lock_is_ours(const struct agent_lock *lock);
 /* False when the lock file was removed or replaced under its name: the lock then protects nothing,
  * reopen. */

@@ -76,9 +76,7 @@ int agent_log_in_place(const struct agent_log *log, int root_fd, const char *age
 }
 
 bool agent_log_is_ours(const struct agent_log *log) {
-  struct stat held;
-
-  return fstat(log->fd, &held) == 0 && held.st_ino == log->inode && held.st_dev == log->device;
+  return directory_is_file(log->fd, log->device, log->inode);
 }
 
 uint64_t agent_log_anchor_hash(struct span line) {

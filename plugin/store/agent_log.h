@@ -42,8 +42,7 @@ void agent_log_close(struct agent_log *log);
 int agent_log_in_place(const struct agent_log *log, int root_fd, const char *agent, uint64_t *size,
                        struct error *error);
 
-/* Is the descriptor still that of this file?  Not when the host has closed it: the number may be
- * that of a file of its own by now. */
+/* directory_is_file() of it. */
 bool agent_log_is_ours(const struct agent_log *log);
 
 /* Hash of the last line, to recognise it later. */

@@ -17,16 +17,14 @@
 
 #define TAIL_BYTES 4096u
 
-/* Not when the host has closed our descriptor: a file of its own may have the number by now. */
-static bool log_is_ours(const struct outbox *outbox) {
-  struct stat held;
-
-  return fstat(outbox->log_fd, &held) == 0 && held.st_ino == outbox->inode &&
-         held.st_dev == outbox->device;
+/* When the host has closed our descriptor. */
+static void forget_lost_log(struct outbox *outbox) {
+  if (outbox->log_fd >= 0 && !directory_is_file(outbox->log_fd, outbox->device, outbox->inode))
+    outbox->log_fd = -1;
 }
 
 static void forget_log(struct outbox *outbox) {
-  if (outbox->log_fd >= 0 && log_is_ours(outbox))
+  if (outbox->log_fd >= 0)
     (void)close(outbox->log_fd);
   outbox->log_fd = -1;
 }
@@ -70,6 +68,7 @@ int outbox_reopen(struct outbox *outbox, const struct project *project, const ch
 void outbox_close(struct outbox *outbox) {
   if (outbox->agent_fd < 0)
     return;
+  forget_lost_log(outbox);
   forget_log(outbox);
   agent_lock_close(&outbox->lock);
   (void)close(outbox->agent_fd);
@@ -77,11 +76,11 @@ void outbox_close(struct outbox *outbox) {
 }
 
 /* 0 the open log is the one of that name, *status of it; 1 there is none or another; -1. */
-static int compare_log(const struct outbox *outbox, struct stat *status, struct error *error) {
+static int compare_log(struct outbox *outbox, struct stat *status, struct error *error) {
+  forget_lost_log(outbox);
   if (fstatat(outbox->agent_fd, AGENT_LOG_FILE, status, AT_SYMLINK_NOFOLLOW) != 0)
     return errno == ENOENT ? 1 : error_set_errno(error, KAIZEN_E_IO, errno, AGENT_LOG_FILE);
-  return outbox->log_fd >= 0 && status->st_ino == outbox->inode &&
-                 status->st_dev == outbox->device && log_is_ours(outbox)
+  return outbox->log_fd >= 0 && status->st_ino == outbox->inode && status->st_dev == outbox->device
              ? 0
              : 1;
 }
@@ -99,8 +98,11 @@ static int find_log(struct outbox *outbox, struct error *error) {
         directory_open_file(outbox->agent_fd, AGENT_LOG_FILE, O_RDONLY, &outbox->log_fd, error);
     if (result != 0)
       return result < 0 ? -1 : OUTBOX_EMPTY;
-    if (fstat(outbox->log_fd, &status) != 0)
-      return error_set_errno(error, KAIZEN_E_IO, errno, AGENT_LOG_FILE ": fstat");
+    if (fstat(outbox->log_fd, &status) != 0) {
+      (void)error_set_errno(error, KAIZEN_E_IO, errno, AGENT_LOG_FILE ": fstat");
+      forget_log(outbox);
+      return -1;
+    }
     outbox->device = status.st_dev;
     outbox->inode = status.st_ino;
   }

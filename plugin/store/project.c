@@ -181,7 +181,8 @@ int project_share(const struct project *project, struct project *copy) {
 void project_close(struct project *project) {
   if (project->users && atomic_fetch_sub(&project->users->count, 1) == 1) {
     if (project->root_fd >= 0 &&
-        project_root_is_ours(project->root_fd, project->device, project->inode))
+        (project->inode == 0 ||
+         directory_is_file(project->root_fd, project->device, project->inode)))
       (void)close(project->root_fd);
     free(project->users);
     descriptors_release(1);
@@ -276,7 +277,7 @@ static int open_folder(const struct project *project, const char *path, bool mak
                        struct error *error) {
   int result = directory_open_folder(project->root_fd, path, fd, error);
 
-  if (result == 0 && !project_root_is_ours(project->root_fd, project->device, project->inode)) {
+  if (result == 0 && !directory_is_file(project->root_fd, project->device, project->inode)) {
     (void)close(*fd);
     *fd = -1;
     result = 1;

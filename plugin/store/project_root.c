@@ -7,16 +7,12 @@
 
 #include <kaizen/plugin.h>
 
-bool project_root_is_ours(int root_fd, dev_t device, ino_t inode) {
-  struct stat held;
-
-  return fstat(root_fd, &held) == 0 && held.st_ino == inode && held.st_dev == device;
-}
+#include "base/directory.h"
 
 int project_root_check(int root_fd, dev_t device, ino_t inode, const char *root,
                        struct error *error) {
   struct stat status;
-  bool is_ours = project_root_is_ours(root_fd, device, inode);
+  bool is_ours = directory_is_file(root_fd, device, inode);
 
   if (is_ours && (fstat(root_fd, &status) != 0 || status.st_nlink > 0))
     return 0;

@@ -9,11 +9,8 @@
 
 #include "base/error.h"
 
-/* Is that still the folder which was opened?  Not when the host has closed our descriptor: the
- * number may be that of a file of its own by now. */
-bool project_root_is_ours(int root_fd, dev_t device, ino_t inode);
-/* -1 with *error when it is not, or was removed: then what is not found there counts as unknown,
- * not as none. */
+/* -1 with *error when it was removed, or when the host has closed our descriptor: then what is not
+ * found there counts as unknown, not as none. */
 int project_root_check(int root_fd, dev_t device, ino_t inode, const char *root,
                        struct error *error);
 /* Is the open root still the folder of that name?  When it was moved, and perhaps another made
