@@ -349,6 +349,27 @@ bool os_files_is_held(int fd) {
 #endif
 }
 
+bool os_files_claim(int fd) {
+#if KAIZEN_LINUX_CALLS
+  struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+
+  return fcntl(fd, F_OFD_SETLK, &lock) == 0 || (errno != EAGAIN && errno != EACCES);
+#else
+  (void)fd;
+  return true;
+#endif
+}
+
+void os_files_give_up_claim(int fd) {
+#if KAIZEN_LINUX_CALLS
+  struct flock lock = {.l_type = F_UNLCK, .l_whence = SEEK_SET};
+
+  (void)fcntl(fd, F_OFD_SETLK, &lock);
+#else
+  (void)fd;
+#endif
+}
+
 /* ---- room ------------------------------------------------------------------------------------ */
 
 static int write_zeros(int fd, off_t len) {

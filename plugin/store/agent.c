@@ -20,6 +20,7 @@
 #define POINT_EVERY_BYTES (UINT64_C(2) << 20) /* while recording, */
 #define POINT_EVERY_NS INT64_C(1000000000)    /* and what is written meanwhile; */
 #define SETTLE_BYTES (UINT64_C(16) << 10)     /* after a stop: some milliseconds of folding */
+#define FIRST_POINT_NS INT64_C(16000000) /* of a long catch-up; the next each after twice that */
 #define KEY_CANDIDATES 8
 
 void agent_init(struct agent *agent, const struct project *project, const char *name) {
@@ -35,8 +36,7 @@ void agent_forget_fold(struct agent *agent) {
   agent->loaded = false;
 }
 
-/* A damaged checkpoint: without it the next look at the log makes a new one. */
-static int discard(struct agent *agent, struct error *error) {
+int agent_discard_checkpoint(struct agent *agent, struct error *error) {
   checkpoint_remove(agent->fd);
   agent_forget_fold(agent);
   return error_set(error, KAIZEN_E_IO, CHECKPOINT_FILE ": is damaged");
@@ -117,6 +117,24 @@ void agent_take_due_point(struct agent *agent, struct checkpoint_point *point) {
     checkpoint_point_none(point);
 }
 
+void agent_begin_pace(struct agent *agent) {
+  agent->pace_step_ns = FIRST_POINT_NS;
+  agent->pace_ns = clock_monotonic_ns() + FIRST_POINT_NS;
+}
+
+void agent_take_pace_point(struct agent *agent, struct checkpoint_point *point) {
+  int64_t now_ns = clock_monotonic_ns();
+  bool due = now_ns >= agent->pace_ns;
+
+  checkpoint_point_none(point);
+  if (due || agent->checkpoint.durable_end == 0)
+    agent_take_point(agent, 1, point);
+  if (!due)
+    return;
+  agent->pace_step_ns *= 2;
+  agent->pace_ns = now_ns + agent->pace_step_ns;
+}
+
 /* Stores what is folded for the next process to open it, when that needs no waiting; durably, when
  * a loss of power would cost so many bytes. */
 static void leave_checkpoint(struct agent *agent, uint64_t bytes) {
@@ -174,9 +192,8 @@ static int begins_a_line(const struct agent *agent, uint64_t offset, struct erro
   return got == 1 && before == '\n';
 }
 
-/* 1 when a record that carries `key` is in the log at `offset`; *line is its text then. */
-static int carries_key(const struct agent *agent, uint64_t offset, struct span key,
-                       struct buffer *line, struct error *error) {
+int agent_line_carries_key(const struct agent *agent, uint64_t offset, struct span key,
+                           struct buffer *line, struct error *error) {
   struct buffer found = {0};
   struct record record;
   int result = agent_log_read_line(agent->log.fd, offset, line, error);
@@ -197,11 +214,11 @@ int agent_find_key(struct agent *agent, struct span key, struct buffer *line, ui
   int result = checkpoint_find(&agent->checkpoint, key, offsets, KEY_CANDIDATES, &count, error);
 
   if (result != 0)
-    return result == 1 ? discard(agent, error) : -1;
+    return result == 1 ? agent_discard_checkpoint(agent, error) : -1;
   for (i = 0; result == 0 && i < count; i++) {
     if (offsets[i] >= agent->anchor.end)
       continue; /* of a line that is not folded yet */
-    result = carries_key(agent, offsets[i], key, line, error);
+    result = agent_line_carries_key(agent, offsets[i], key, line, error);
     *offset = offsets[i];
   }
   return result;
@@ -210,7 +227,7 @@ int agent_find_key(struct agent *agent, struct span key, struct buffer *line, ui
 int agent_add_key(struct agent *agent, struct span key, uint64_t offset, struct error *error) {
   int result = checkpoint_add(&agent->checkpoint, key, offset, error);
 
-  return result == 1 ? discard(agent, error) : result;
+  return result == 1 ? agent_discard_checkpoint(agent, error) : result;
 }
 
 void agent_release(struct agent *agent) {

@@ -35,6 +35,7 @@ struct agent {
   uint64_t records_before, records_after, marked_before, marked_after; /* of the last rewrite */
   bool replaced;                 /* the log that was folded is no longer the one of that name */
   bool rewritten;                /* the log is being folded again because of a rewrite */
+  struct fold_ahead *ahead;      /* within agent_fold_acquire(): what is read without the lock */
   bool in_turns;                 /* while folding: the lock may be released, and taken again */
   bool grew;                     /* the table has grown, and nothing of it is durable */
   bool sync_failed;              /* of the log or the index, while a log was folded */
@@ -71,8 +72,13 @@ void agent_release(struct agent *agent);
  * rebuilds it. */
 int agent_find_key(struct agent *agent, struct span key, struct buffer *line, uint64_t *offset,
                    struct error *error);
+/* 1 when a record that carries `key` stands in the log at `offset`; *line is its text then. */
+int agent_line_carries_key(const struct agent *agent, uint64_t offset, struct span key,
+                           struct buffer *line, struct error *error);
 /* The key of a line that was appended and folded.  -1 as agent_find_key(). */
 int agent_add_key(struct agent *agent, struct span key, uint64_t offset, struct error *error);
+/* Of a damaged checkpoint: the next look at the log makes a new one.  -1 with *error. */
+int agent_discard_checkpoint(struct agent *agent, struct error *error);
 /* Drops what is known of its files, so that the next look reads them again: after others wrote
  * much, the checkpoint is the faster source. */
 void agent_forget_fold(struct agent *agent);
@@ -83,6 +89,10 @@ void agent_store_checkpoint(struct agent *agent, bool now);
 void agent_take_due_point(struct agent *agent, struct checkpoint_point *point);
 /* The same when so many bytes have been folded since the last. */
 void agent_take_point(struct agent *agent, uint64_t bytes, struct checkpoint_point *point);
+/* A long catch-up is made durable now and then: rarely, but early enough that a process that is
+ * killed again and again reaches the end; and at once after the table has grown. */
+void agent_begin_pace(struct agent *agent);
+void agent_take_pace_point(struct agent *agent, struct checkpoint_point *point);
 /* agent_log_sync(); a failure is remembered in the index. */
 int agent_sync_log(struct agent *agent, uint64_t end, struct error *error);
 /* Makes the folders from the agent's up to the project root durable, once. */

@@ -13,15 +13,15 @@
 #include "base/hash.h"
 #include "base/line_reader.h"
 #include "record/record.h"
+#include "store/fold_ahead.h"
 
 #define STORE_EVERY_LINES_FAR 1024 /* during a long catch-up: a killed rebuild continues there */
-#define FIRST_POINT_NS INT64_C(16000000) /* of a long catch-up; the next each after twice that */
-#define REOPEN_TRIES 8                   /* at least, however little time there is */
+#define REOPEN_TRIES 8             /* at least, however little time there is */
 #define CATCH_UP_TRIES                                                                             \
   64                              /* with a program that appends all the time: a needless newline is
                            * harmless */
-#define HOLD_NS INT64_C(20000000) /* while there is much to fold */
-#define MUCH_BYTES (UINT64_C(1) << 20)
+#define HOLD_NS INT64_C(10000000) /* while there is much to fold */
+#define MUCH_BYTES (UINT64_C(256) << 10)
 #define KEPT_PAGES 16384 /* meanwhile, at most: 16 MiB, the keys of some 700,000 records */
 #define SECOND_LOOK_NS INT64_C(1000000000)
 
@@ -105,35 +105,12 @@ static int fold_line(struct agent *agent, const struct line *line, struct buffer
 
 /* The anchor of a line that ends at `end`. */
 static int set_anchor(struct agent *agent, const struct line *line, struct error *error) {
-  struct log_anchor anchor = {.end = line->end, .offset = line->offset, .inode = agent->log.inode};
-  char bytes[ANCHOR_BYTES];
-  uint64_t len = anchor.end - anchor.offset;
-  size_t kept = len < ANCHOR_BYTES ? (size_t)len : ANCHOR_BYTES, got;
-
-  if (!line->too_long) {
-    anchor.hash = agent_log_anchor_hash((struct span){line->text.ptr, line->text.len + 1});
-  } else {
-    if (directory_read_at(agent->log.fd, bytes, kept, anchor.end - kept, &got, error) != 0)
-      return -1;
-    anchor.hash = hash_bytes(bytes, got, len);
-  }
-  agent->anchor = anchor;
+  agent->anchor =
+      (struct log_anchor){.end = line->end, .offset = line->offset, .inode = agent->log.inode};
+  if (line->too_long)
+    return agent_log_make_anchor(&agent->log, &agent->anchor, error);
+  agent->anchor.hash = agent_log_anchor_hash((struct span){line->text.ptr, line->text.len + 1});
   return 0;
-}
-
-/* A long catch-up is made durable now and then: rarely, but early enough that a process that is
- * killed again and again reaches the end; and at once after the table has grown. */
-static void take_pace_point(struct agent *agent, struct checkpoint_point *point) {
-  int64_t now_ns = clock_monotonic_ns();
-  bool due = now_ns >= agent->pace_ns;
-
-  checkpoint_point_none(point);
-  if (due || agent->checkpoint.durable_end == 0)
-    agent_take_point(agent, 1, point);
-  if (!due)
-    return;
-  agent->pace_step_ns *= 2;
-  agent->pace_ns = now_ns + agent->pace_step_ns;
 }
 
 static void keep_what_is_done(struct agent *agent) {
@@ -143,7 +120,7 @@ static void keep_what_is_done(struct agent *agent) {
   agent->grew = agent->checkpoint.durable_end == 0;
   if (agent->in_turns) /* at the end of this turn, without the lock */
     return;
-  take_pace_point(agent, &point);
+  agent_take_pace_point(agent, &point);
   if (checkpoint_point_sync(&point) < 0)
     agent->sync_failed = true;
 }
@@ -350,9 +327,35 @@ static int take_up_fold(struct agent *agent, uint64_t size, struct error *error)
   return agent->loaded ? 0 : begin_again(agent, size, error);
 }
 
-static void begin_pace(struct agent *agent) {
-  agent->pace_step_ns = FIRST_POINT_NS;
-  agent->pace_ns = clock_monotonic_ns() + FIRST_POINT_NS;
+/* Where the lock may be let go, much is read without it.  0: what is left is not much, or has to be
+ * folded here; else results as agent_fold_refresh(). */
+static int fold_much(struct agent *agent, uint64_t size, struct error *error) {
+  struct fold_ahead *ahead = agent->ahead;
+  int result;
+
+  if (!ahead)
+    return 0;
+  ahead->end = 0;
+  if (ahead->lines > 0 && !checkpoint_is_in_place(&agent->checkpoint)) {
+    agent_forget_fold(agent); /* another process goes on in a larger one */
+    return AGENT_FOLD_TURN;
+  }
+  result = fold_ahead_merge(ahead, agent, size, clock_monotonic_ns() + HOLD_NS, error);
+  if (result == FOLD_AHEAD_MORE)
+    return AGENT_FOLD_TURN;
+  if (result == FOLD_AHEAD_REWRITTEN)
+    want_second_look(agent);
+  if (result < 0)
+    agent_forget_fold(agent);
+  if (result != 0)
+    return result < 0 ? -1 : 1;
+  if (ahead->unable || size < agent->anchor.end + MUCH_BYTES)
+    return 0;
+  ahead->end = size;
+  if (size - agent->anchor.end >= ahead->left)
+    return AGENT_FOLD_GROWS;
+  ahead->left = size - agent->anchor.end;
+  return AGENT_FOLD_TURN;
 }
 
 static int refresh(struct agent *agent, struct error *error) {
@@ -361,6 +364,8 @@ static int refresh(struct agent *agent, struct error *error) {
 
   if (result == 0)
     result = take_up_fold(agent, size, error);
+  if (result == 0)
+    result = fold_much(agent, size, error);
   if (result == 0 && size != agent->anchor.end)
     result = fold_the_rest(agent, size, error);
   if (result == 0) {
@@ -373,7 +378,7 @@ static int refresh(struct agent *agent, struct error *error) {
 
 int agent_fold_refresh(struct agent *agent, struct error *error) {
   agent->in_turns = false;
-  begin_pace(agent);
+  agent_begin_pace(agent);
   return refresh(agent, error);
 }
 
@@ -384,7 +389,7 @@ void agent_fold_follow_rewrite(struct agent *agent) {
   agent_log_close(&agent->log);
   /* what does not fit in one turn is folded by the next caller */
   agent->in_turns = true;
-  begin_pace(agent);
+  agent_begin_pace(agent);
   result = refresh(agent, NULL);
   if (result == 0 || result == AGENT_FOLD_GROWS || result == AGENT_FOLD_TURN)
     agent_store_checkpoint(agent, true);
@@ -401,7 +406,7 @@ int agent_fold_beside_begin(struct agent *beside, const struct agent *agent, int
   beside->log.fd = log_fd;
   beside->log.device = status.st_dev;
   beside->log.inode = status.st_ino;
-  begin_pace(beside);
+  agent_begin_pace(beside);
   return begin_again(beside, 0, error);
 }
 
@@ -437,18 +442,16 @@ static void end_turn(struct agent *agent) {
   struct checkpoint_point point;
 
   agent_store_checkpoint(agent, true);
-  take_pace_point(agent, &point);
+  agent_take_pace_point(agent, &point);
   agent_release(agent);
   (void)checkpoint_point_sync(&point);
 }
 
-int agent_fold_acquire(struct agent *agent, int64_t deadline_ns, struct error *error) {
+static int acquire(struct agent *agent, int64_t deadline_ns, struct error *error) {
   int64_t patience_ns = deadline_ns == INT64_MAX ? INT64_MAX : deadline_ns - clock_monotonic_ns();
   uint64_t furthest = 0;
   bool grew = false;
   int tries, result;
-
-  begin_pace(agent);
 
   for (tries = 0; tries < REOPEN_TRIES || clock_monotonic_ns() < deadline_ns; tries++) {
     if (grew && clock_monotonic_ns() >= deadline_ns)
@@ -459,26 +462,33 @@ int agent_fold_acquire(struct agent *agent, int64_t deadline_ns, struct error *e
     if (result == 0) {
       agent->in_turns = true;
       result = refresh(agent, error);
-      if (result == 0)
+      if (result == 0) {
+        fold_ahead_drop(agent->ahead, agent);
         return 0;
+      }
     } else if (agent_files_are_ours(agent)) {
       return result;
     }
     if (!agent_files_are_ours(agent)) {
+      fold_ahead_lose(agent->ahead);
       agent_lose_files(agent);
       (void)forget_error(error);
       continue;
     }
     grew = result == AGENT_FOLD_GROWS;
     if (grew || result == AGENT_FOLD_TURN) {
+      uint64_t reached = fold_ahead_reached(agent->ahead, agent);
+
       end_turn(agent);
-      if (!grew && agent->anchor.end > furthest) { /* this is work, and does not count as waiting */
-        furthest = agent->anchor.end;
+      fold_ahead_work(agent->ahead, agent, deadline_ns);
+      if (!grew && reached >= furthest) { /* this is work, and does not count as waiting */
+        furthest = reached + 1;
         deadline_ns = later_by(clock_monotonic_ns(), patience_ns);
         tries = 0;
       }
       continue;
     }
+    fold_ahead_drop(agent->ahead, agent);
     agent_release(agent);
     if (result < 0)
       return -1;
@@ -489,4 +499,17 @@ int agent_fold_acquire(struct agent *agent, int64_t deadline_ns, struct error *e
     return refuse_growing(agent, error);
   return error_set(error, KAIZEN_E_BUSY,
                    ".kaizen/metrics/%s: another program keeps replacing its files", agent->name);
+}
+
+int agent_fold_acquire(struct agent *agent, int64_t deadline_ns, struct error *error) {
+  struct fold_ahead ahead;
+  int result;
+
+  fold_ahead_init(&ahead);
+  agent->ahead = &ahead;
+  agent_begin_pace(agent);
+  result = acquire(agent, deadline_ns, error);
+  agent->ahead = NULL;
+  fold_ahead_fini(&ahead, agent);
+  return result;
 }

@@ -85,20 +85,38 @@ uint64_t agent_log_anchor_hash(struct span line) {
   return hash_bytes(line.ptr + (line.len - len), len, line.len);
 }
 
-int agent_log_check_anchor(const struct agent_log *log, const struct log_anchor *anchor,
-                           struct error *error) {
+/* 1: the file is shorter. */
+static int hash_in_file(const struct agent_log *log, const struct log_anchor *anchor,
+                        uint64_t *hash, struct error *error) {
   char bytes[ANCHOR_BYTES];
   uint64_t line_len = anchor->end - anchor->offset;
   size_t len = line_len < ANCHOR_BYTES ? (size_t)line_len : ANCHOR_BYTES;
   size_t got;
 
+  if (directory_read_at(log->fd, bytes, len, anchor->end - len, &got, error) != 0)
+    return -1;
+  *hash = hash_bytes(bytes, got, line_len);
+  return got < len;
+}
+
+int agent_log_make_anchor(const struct agent_log *log, struct log_anchor *anchor,
+                          struct error *error) {
+  int result = hash_in_file(log, anchor, &anchor->hash, error);
+
+  return result <= 0 ? result : error_set(error, KAIZEN_E_IO, AGENT_LOG_FILE ": was cut");
+}
+
+int agent_log_check_anchor(const struct agent_log *log, const struct log_anchor *anchor,
+                           struct error *error) {
+  uint64_t hash;
+  int result;
+
   if (anchor->end == 0)
     return 0;
   if (anchor->inode != log->inode)
     return 1;
-  if (directory_read_at(log->fd, bytes, len, anchor->end - len, &got, error) != 0)
-    return -1;
-  return got == len && hash_bytes(bytes, len, line_len) == anchor->hash ? 0 : 1;
+  result = hash_in_file(log, anchor, &hash, error);
+  return result == 0 ? hash != anchor->hash : result;
 }
 
 int agent_log_read_line(int log_fd, uint64_t offset, struct buffer *out, struct error *error) {

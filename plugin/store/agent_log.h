@@ -47,6 +47,9 @@ bool agent_log_is_ours(const struct agent_log *log);
 
 /* Hash of the last line, to recognise it later. */
 uint64_t agent_log_anchor_hash(struct span line_with_newline);
+/* Fills in the hash of an anchor's line.  Any lock or none. */
+int agent_log_make_anchor(const struct agent_log *log, struct log_anchor *anchor,
+                          struct error *error);
 /* 0 the anchor's line is where it was, 1 it is not, -1 with *error. */
 int agent_log_check_anchor(const struct agent_log *log, const struct log_anchor *anchor,
                            struct error *error);

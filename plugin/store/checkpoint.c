@@ -167,21 +167,20 @@ void checkpoint_close(struct checkpoint *checkpoint) {
 
 /* ---- the file -------------------------------------------------------------------------------- */
 
-/* Makes the spare file, wholly allocated, so that a full disk is noticed here and not when a key is
- * added. */
-static int open_spare(int agent_fd, unsigned page_bits, int *fd, struct error *error) {
-  int failed;
-
+static int open_spare(int agent_fd, int *fd, struct error *error) {
   if (unlinkat(agent_fd, SPARE_FILE, 0) != 0 && errno != ENOENT)
     return error_set_errno(error, KAIZEN_E_IO, errno, SPARE_FILE ": cannot remove");
-  if (directory_open_file(agent_fd, SPARE_FILE, O_RDWR | O_CREAT | O_EXCL, fd, error) != 0)
-    return -1;
-  failed = os_files_reserve(*fd, (off_t)key_pages_file_size(page_bits));
-  if (failed == 0)
-    return 0;
-  (void)close(*fd);
-  (void)unlinkat(agent_fd, SPARE_FILE, 0);
-  return error_set_errno(error, KAIZEN_E_IO, failed, "%s: cannot allocate space", CHECKPOINT_FILE);
+  return directory_open_file(agent_fd, SPARE_FILE, O_RDWR | O_CREAT | O_EXCL, fd, error);
+}
+
+/* Wholly allocated, so that a full disk is noticed here and not when a key is
+ * added. */
+static int make_room(int fd, unsigned page_bits, struct error *error) {
+  int failed = os_files_reserve(fd, (off_t)key_pages_file_size(page_bits));
+
+  return failed == 0 ? 0
+                     : error_set_errno(error, KAIZEN_E_IO, failed, "%s: cannot allocate space",
+                                       CHECKPOINT_FILE);
 }
 
 /* Without slots: it counts as durable only once it has been synced itself. */
@@ -220,10 +219,10 @@ int checkpoint_reset(struct checkpoint *checkpoint, int agent_fd, const struct p
   if (os_process_random(&checkpoint->pages.seed, sizeof checkpoint->pages.seed) != 0)
     checkpoint->pages.seed = CHECKPOINT_HEADER_MAGIC;
   fold_init(&fold);
-  if (open_spare(agent_fd, 0, &fd, error) != 0)
+  if (open_spare(agent_fd, &fd, error) != 0)
     return -1;
   checkpoint->pages.fd = fd;
-  if (write_head(checkpoint, fd, 0, &anchor, &fold, error) == 0 &&
+  if (make_room(fd, 0, error) == 0 && write_head(checkpoint, fd, 0, &anchor, &fold, error) == 0 &&
       key_pages_begin(&checkpoint->pages, error) == 0) {
     checkpoint->pages.fd = -1;
     if (put_in_place(checkpoint, fd, error) == 0)
@@ -234,14 +233,22 @@ int checkpoint_reset(struct checkpoint *checkpoint, int agent_fd, const struct p
   return -1;
 }
 
+static bool is_named(int agent_fd, const char *name, int fd) {
+  struct stat held, named;
+
+  return fstat(fd, &held) == 0 && fstatat(agent_fd, name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+         held.st_ino == named.st_ino && held.st_dev == named.st_dev;
+}
+
+bool checkpoint_is_in_place(const struct checkpoint *checkpoint) {
+  return is_named(checkpoint->agent_fd, CHECKPOINT_FILE, checkpoint->pages.fd);
+}
+
 int checkpoint_store(struct checkpoint *checkpoint, const struct log_anchor *anchor,
                      const struct fold *fold, struct error *error) {
   int fd = checkpoint->pages.fd;
-  struct stat held, named;
 
-  if (fstat(fd, &held) != 0 ||
-      fstatat(checkpoint->agent_fd, CHECKPOINT_FILE, &named, AT_SYMLINK_NOFOLLOW) != 0 ||
-      held.st_ino != named.st_ino || held.st_dev != named.st_dev)
+  if (!checkpoint_is_in_place(checkpoint))
     return 1;
   if (key_pages_write_kept(&checkpoint->pages, error) != 0)
     return -1;
@@ -261,13 +268,14 @@ int checkpoint_flush(struct checkpoint *checkpoint, struct error *error) {
   return result;
 }
 
-static uint64_t hash_of(const struct checkpoint *checkpoint, struct span key) {
+uint64_t checkpoint_hash(const struct checkpoint *checkpoint, struct span key) {
   return hash_bytes(key.ptr, key.len, checkpoint->pages.seed);
 }
 
 int checkpoint_find(struct checkpoint *checkpoint, struct span key, uint64_t *offsets, size_t max,
                     size_t *count, struct error *error) {
-  return key_pages_find(&checkpoint->pages, hash_of(checkpoint, key), offsets, max, count, error);
+  return key_pages_find(&checkpoint->pages, checkpoint_hash(checkpoint, key), offsets, max, count,
+                        error);
 }
 
 /* The head of a file that is about to be replaced. */
@@ -280,40 +288,103 @@ static int read_own_head(const struct checkpoint *checkpoint, struct checkpoint_
   return checkpoint_header_read(checkpoint->pages.fd, (uint64_t)status.st_size, 0, head, error);
 }
 
-/* 1: damaged. */
-static int grow(struct checkpoint *checkpoint, struct error *error) {
-  unsigned bits = checkpoint->pages.bits + 1, doubt = checkpoint_header_doubt(checkpoint->pages.fd);
-  struct checkpoint_header head;
-  int fd, result;
+/* ---- a larger table -------------------------------------------------------------------------- */
 
+int checkpoint_growth_begin(struct checkpoint *checkpoint, unsigned bits,
+                            struct checkpoint_growth *growth, struct error *error) {
+  struct checkpoint_header head;
+  int result;
+
+  checkpoint_growth_none(growth);
   if (bits > KEY_PAGES_BITS_MAX)
     return error_set(error, KAIZEN_E_IO, CHECKPOINT_FILE ": is full");
   if (checkpoint_flush(checkpoint, error) != 0)
     return -1;
-  /* the new head says the same as the old one: keys after it are only hints */
   result = read_own_head(checkpoint, &head, error);
   if (result != 0)
     return result;
-  if (open_spare(checkpoint->agent_fd, bits, &fd, error) != 0)
+  if (open_spare(checkpoint->agent_fd, &growth->fd, error) != 0)
     return -1;
-  result = key_pages_copy_doubled(&checkpoint->pages, fd, error);
+  growth->bits = bits;
+  growth->head_end = head.anchor.end;
+  return 0;
+}
+
+int checkpoint_growth_fill(const struct checkpoint *checkpoint, struct checkpoint_growth *growth,
+                           struct error *error) {
+  if (make_room(growth->fd, growth->bits, error) != 0)
+    return -1;
+  return key_pages_copy(&checkpoint->pages, growth->fd, growth->bits, error);
+}
+
+/* The new head says no more than the old one does: keys after it are only hints. */
+static int take_place(struct checkpoint *checkpoint, struct checkpoint_growth *growth,
+                      struct error *error) {
+  unsigned doubt = checkpoint_header_doubt(checkpoint->pages.fd);
+  struct checkpoint_header head;
+  int result = read_own_head(checkpoint, &head, error);
+
   if (result == 0)
-    result = write_head(checkpoint, fd, bits, &head.anchor, &head.fold, error);
+    result = write_head(checkpoint, growth->fd, growth->bits, &head.anchor, &head.fold, error);
   if (result == 0 && doubt != 0)
-    checkpoint_header_add_doubt(fd, doubt);
+    checkpoint_header_add_doubt(growth->fd, doubt);
   if (result == 0)
-    result = put_in_place(checkpoint, fd, error);
+    result = put_in_place(checkpoint, growth->fd, error);
+  if (result != 0)
+    return result;
+  checkpoint->pages.bits = growth->bits;
+  checkpoint_growth_none(growth);
+  return 0;
+}
+
+/* A head that has moved on speaks for keys that were added after they were copied. */
+static bool still_fits(const struct checkpoint *checkpoint,
+                       const struct checkpoint_growth *growth) {
+  struct checkpoint_header head;
+
+  return read_own_head(checkpoint, &head, NULL) == 0 && head.anchor.end <= growth->head_end &&
+         checkpoint_is_in_place(checkpoint) &&
+         is_named(checkpoint->agent_fd, SPARE_FILE, growth->fd);
+}
+
+int checkpoint_growth_end(struct checkpoint *checkpoint, struct checkpoint_growth *growth,
+                          struct error *error) {
+  int result = still_fits(checkpoint, growth) ? take_place(checkpoint, growth, error) : 1;
+
+  checkpoint_growth_drop(checkpoint->agent_fd, growth);
+  return result;
+}
+
+void checkpoint_growth_none(struct checkpoint_growth *growth) {
+  *growth = (struct checkpoint_growth){.fd = -1};
+}
+
+void checkpoint_growth_drop(int agent_fd, struct checkpoint_growth *growth) {
+  if (growth->fd < 0)
+    return;
+  if (is_named(agent_fd, SPARE_FILE, growth->fd))
+    (void)unlinkat(agent_fd, SPARE_FILE, 0);
+  (void)close(growth->fd);
+  checkpoint_growth_none(growth);
+}
+
+/* 1: damaged. */
+static int grow(struct checkpoint *checkpoint, struct error *error) {
+  struct checkpoint_growth growth;
+  int result = checkpoint_growth_begin(checkpoint, checkpoint->pages.bits + 1, &growth, error);
+
   if (result == 0)
-    checkpoint->pages.bits = bits;
-  else
-    drop_spare(checkpoint, fd);
+    result = checkpoint_growth_fill(checkpoint, &growth, error);
+  if (result == 0)
+    result = take_place(checkpoint, &growth, error);
+  checkpoint_growth_drop(checkpoint->agent_fd, &growth);
   return result;
 }
 
 int checkpoint_add(struct checkpoint *checkpoint, struct span key, uint64_t offset,
                    struct error *error) {
   for (;;) {
-    int result = key_pages_add(&checkpoint->pages, hash_of(checkpoint, key), offset, error);
+    int result = key_pages_add(&checkpoint->pages, checkpoint_hash(checkpoint, key), offset, error);
 
     if (result != 2)
       return result;
@@ -321,6 +392,22 @@ int checkpoint_add(struct checkpoint *checkpoint, struct span key, uint64_t offs
     if (result != 0)
       return result;
   }
+}
+
+int checkpoint_add_sorted(struct checkpoint *checkpoint, const struct key_pages_entry *entries,
+                          size_t count, key_pages_same same, void *ctx, int64_t deadline_ns,
+                          size_t *done, struct error *error) {
+  int result;
+
+  *done = 0;
+  do {
+    size_t more;
+
+    result = key_pages_add_sorted(&checkpoint->pages, entries + *done, count - *done, same, ctx,
+                                  deadline_ns, &more, error);
+    *done += more;
+  } while (result == 2 && (result = grow(checkpoint, error)) == 0);
+  return result;
 }
 
 void checkpoint_doubt_log(const struct checkpoint *checkpoint) {

@@ -57,7 +57,10 @@ int checkpoint_peek(int agent_fd, const struct project *project, struct log_anch
 int checkpoint_store(struct checkpoint *checkpoint, const struct log_anchor *anchor,
                      const struct fold *fold, struct error *error);
 
-/* Both answer 0, 1 when the file is damaged (remove it: it is rebuilt from the log), -1 with
+/* Is it still the file of that name?  Any lock or none. */
+bool checkpoint_is_in_place(const struct checkpoint *checkpoint);
+
+/* These answer 0, 1 when the file is damaged (remove it: it is rebuilt from the log), -1 with
  * *error. */
 /* Offsets of lines that may carry `key`, at most `max`; *count of them. */
 int checkpoint_find(struct checkpoint *checkpoint, struct span key, uint64_t *offsets, size_t max,
@@ -65,11 +68,39 @@ int checkpoint_find(struct checkpoint *checkpoint, struct span key, uint64_t *of
 int checkpoint_add(struct checkpoint *checkpoint, struct span key, uint64_t offset,
                    struct error *error);
 
+/* What key_pages_add_sorted() does, also where the table must grow. */
+int checkpoint_add_sorted(struct checkpoint *checkpoint, const struct key_pages_entry *entries,
+                          size_t count, key_pages_same same, void *ctx, int64_t deadline_ns,
+                          size_t *done, struct error *error);
+/* By which an entry of this table names a key. */
+uint64_t checkpoint_hash(const struct checkpoint *checkpoint, struct span key);
+
 /* From here to checkpoint_flush() at most so many pages stay in memory (key_pages_keep). */
 void checkpoint_keep(struct checkpoint *checkpoint, size_t keys);
 /* Writes the pages that were changed and keeps none any longer.  0, -1 with *error: some of the
  * keys are not in the file. */
 int checkpoint_flush(struct checkpoint *checkpoint, struct error *error);
+
+/* ---- a larger table, filled without the lock -------------------------------------------------- */
+
+struct checkpoint_growth {
+  int fd; /* of the new file; -1: none */
+  unsigned bits;
+  uint64_t head_end; /* of the log: so far the head spoke for keys before they were copied */
+};
+
+void checkpoint_growth_none(struct checkpoint_growth *growth);
+/* The new file, still empty.  0, 1 damaged, -1 with *error. */
+int checkpoint_growth_begin(struct checkpoint *checkpoint, unsigned bits,
+                            struct checkpoint_growth *growth, struct error *error);
+/* No lock needed: copies all keys.  1: a page is damaged, or was just being written. */
+int checkpoint_growth_fill(const struct checkpoint *checkpoint, struct checkpoint_growth *growth,
+                           struct error *error);
+/* Puts it in place.  1: another process went on in the old file meanwhile, which stays, or it is
+ * damaged.  Nothing is left of the growth in any case. */
+int checkpoint_growth_end(struct checkpoint *checkpoint, struct checkpoint_growth *growth,
+                          struct error *error);
+void checkpoint_growth_drop(int agent_fd, struct checkpoint_growth *growth);
 
 /* ---- what survives a loss of power ----------------------------------------------------------- */
 

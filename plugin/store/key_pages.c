@@ -7,23 +7,23 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/directory.h"
 
 /* A key costs one page read, summed and written: small ones, as long as most of one is in use. */
 #define PAGE 1024
 #define PAGE_ENTRIES 63
 #define NOT_KEPT UINT32_MAX
-#define GROW_PAGES 16 /* at a time */
+#define BLOCK_PAGES 32  /* read or written at a time */
+#define PAGE_FILL 32    /* of a table that is made larger, at most: a page in a million is full */
+#define SAMPLE_PAGES 16 /* their fill tells the table's: keys are spread by their hash */
+_Static_assert(BLOCK_PAGES <= 32, "a block's changed pages are bits");
 #define SUM_HASH UINT64_C(0x9e3779b97f4a7c15)
 #define SUM_OFFSET UINT64_C(0xd6e8feb86659fd93)
 
-struct entry {
-  uint64_t hash, offset;
-};
-
 struct page {
   uint64_t count, sum; /* sum: of the entries, the page's number and the table's seed */
-  struct entry entries[PAGE_ENTRIES];
+  struct key_pages_entry entries[PAGE_ENTRIES];
 };
 _Static_assert(sizeof(struct page) == PAGE, "a page of entries fills its page");
 
@@ -61,6 +61,10 @@ static uint64_t sum_of(const struct key_pages *pages, uint64_t number, const str
   return sum;
 }
 
+static bool is_damaged(const struct key_pages *pages, uint64_t number, const struct page *page) {
+  return page->count > PAGE_ENTRIES || page->sum != sum_of(pages, number, page);
+}
+
 /* 1: damaged. */
 static int read_page(const struct key_pages *pages, uint64_t number, struct page *page,
                      struct error *error) {
@@ -68,7 +72,7 @@ static int read_page(const struct key_pages *pages, uint64_t number, struct page
 
   if (directory_read_at(pages->fd, page, PAGE, page_offset(number), &got, error) != 0)
     return -1;
-  return got < PAGE || page->count > PAGE_ENTRIES || page->sum != sum_of(pages, number, page);
+  return got < PAGE || is_damaged(pages, number, page);
 }
 
 static int write_page(const struct key_pages *pages, uint64_t number, struct page *page,
@@ -173,7 +177,7 @@ int key_pages_find(struct key_pages *pages, uint64_t hash, uint64_t *offsets, si
 }
 
 int key_pages_add(struct key_pages *pages, uint64_t hash, uint64_t offset, struct error *error) {
-  struct entry added = {.hash = hash, .offset = offset};
+  struct key_pages_entry added = {.hash = hash, .offset = offset};
   uint64_t number = page_of(hash, pages->bits);
   struct page own, *page;
   struct kept_page *kept;
@@ -194,40 +198,203 @@ int key_pages_add(struct key_pages *pages, uint64_t hash, uint64_t offset, struc
   return 0;
 }
 
-/* ---- a larger table -------------------------------------------------------------------------- */
+/* ---- many entries ---------------------------------------------------------------------------- */
 
-/* Distributes the entries of a page to two pages of the new file. */
-static void deal_out(const struct page *from, unsigned bits, struct page to[2]) {
+static int compare_entries(const void *a, const void *b) {
+  const struct key_pages_entry *x = a, *y = b;
+
+  if (x->hash != y->hash)
+    return x->hash < y->hash ? -1 : 1;
+  return (x->offset > y->offset) - (x->offset < y->offset);
+}
+
+void key_pages_sort(struct key_pages_entry *entries, size_t count) {
+  qsort(entries, count, sizeof *entries, compare_entries);
+}
+
+/* Neighbouring pages in memory. */
+struct block {
+  uint64_t first;   /* page number */
+  size_t count;     /* of pages that were read */
+  uint32_t changed; /* a bit for each */
+  struct page pages[BLOCK_PAGES];
+};
+
+static int read_block(const struct key_pages *pages, uint64_t number, struct block *block,
+                      struct error *error) {
+  size_t got;
+
+  block->first = number - number % BLOCK_PAGES;
+  block->changed = 0;
+  if (directory_read_at(pages->fd, block->pages, sizeof block->pages, page_offset(block->first),
+                        &got, error) != 0)
+    return -1;
+  block->count = got / PAGE;
+  return 0;
+}
+
+/* From the first page that was changed to the last.  Those between have their sums as they were
+ * read: a damaged one stays known for it. */
+static int write_block(const struct key_pages *pages, struct block *block, struct error *error) {
+  size_t begin = 0, end = 0, i;
+
+  for (i = 0; i < BLOCK_PAGES; i++) {
+    if (!(block->changed >> i & 1))
+      continue;
+    block->pages[i].sum = sum_of(pages, block->first + i, &block->pages[i]);
+    begin = end == 0 ? i : begin;
+    end = i + 1;
+  }
+  return directory_write_at(pages->fd, &block->pages[begin], (end - begin) * PAGE,
+                            page_offset(block->first + begin), error);
+}
+
+/* 1: its key is that of an earlier line, or it is there; 0: to be added; -1. */
+static int is_known(const struct page *page, const struct key_pages_entry *entry,
+                    key_pages_same same, void *ctx, struct error *error) {
+  int result = 0;
   size_t i;
 
-  to[0].count = to[1].count = 0;
-  for (i = 0; i < from->count; i++) {
-    struct page *half = &to[page_of(from->entries[i].hash, bits) & 1];
+  for (i = 0; result == 0 && i < page->count; i++) {
+    const struct key_pages_entry *there = &page->entries[i];
 
-    half->entries[half->count++] = from->entries[i];
+    if (there->hash != entry->hash || there->offset > entry->offset)
+      continue;
+    result = there->offset == entry->offset ? 1 /* folded once more after a restart */
+                                            : same(ctx, there->offset, entry->offset, error);
+  }
+  return result;
+}
+
+/* The entries of one page.  *added of them are dealt with; results as key_pages_add(). */
+static int add_to_page(struct page *page, const struct key_pages_entry *entries, size_t count,
+                       key_pages_same same, void *ctx, size_t *added, struct error *error) {
+  for (*added = 0; *added < count; (*added)++) {
+    int known = is_known(page, &entries[*added], same, ctx, error);
+
+    if (known < 0)
+      return -1;
+    if (known == 0 && page->count == PAGE_ENTRIES)
+      return 2;
+    if (known == 0)
+      page->entries[page->count++] = entries[*added];
+  }
+  return 0;
+}
+
+/* How many of the entries belong to the page of the first. */
+static size_t count_of_page(const struct key_pages *pages, const struct key_pages_entry *entries,
+                            size_t count) {
+  uint64_t number = page_of(entries[0].hash, pages->bits);
+  size_t i = 1;
+
+  while (i < count && page_of(entries[i].hash, pages->bits) == number)
+    i++;
+  return i;
+}
+
+/* Adds the entries that belong to the block of the first.  *done as key_pages_add_sorted(). */
+static int add_to_block(const struct key_pages *pages, const struct key_pages_entry *entries,
+                        size_t count, key_pages_same same, void *ctx, size_t *done,
+                        struct error *error) {
+  struct block block;
+  int result = read_block(pages, page_of(entries[0].hash, pages->bits), &block, error);
+  size_t at = 0;
+
+  while (result == 0 && at < count) {
+    uint64_t number = page_of(entries[at].hash, pages->bits);
+    size_t place = (size_t)(number - block.first), of_page, added;
+    struct page *page = &block.pages[place < BLOCK_PAGES ? place : 0];
+    uint64_t before = page->count;
+
+    if (place >= BLOCK_PAGES)
+      break;
+    if (place >= block.count || is_damaged(pages, number, page))
+      return 1;
+    of_page = count_of_page(pages, &entries[at], count - at);
+    result = add_to_page(page, &entries[at], of_page, same, ctx, &added, error);
+    at += added;
+    if (page->count != before)
+      block.changed |= UINT32_C(1) << place;
+  }
+  if (result >= 0 && block.changed != 0 && write_block(pages, &block, error) != 0)
+    return -1;
+  *done = at;
+  return result;
+}
+
+int key_pages_add_sorted(const struct key_pages *pages, const struct key_pages_entry *entries,
+                         size_t count, key_pages_same same, void *ctx, int64_t deadline_ns,
+                         size_t *done, struct error *error) {
+  int result = 0;
+
+  *done = 0;
+  while (result == 0 && *done < count) {
+    size_t more = 0;
+
+    result = add_to_block(pages, entries + *done, count - *done, same, ctx, &more, error);
+    *done += more;
+    if (clock_monotonic_ns() >= deadline_ns)
+      break;
+  }
+  return result;
+}
+
+/* ---- a larger table -------------------------------------------------------------------------- */
+
+unsigned key_pages_bits_for(const struct key_pages *pages, uint64_t more) {
+  uint64_t all = UINT64_C(1) << pages->bits, step = all / SAMPLE_PAGES, entries = 0;
+  uint64_t looked_at = step > 0 ? SAMPLE_PAGES : all, i;
+  unsigned bits = pages->bits;
+  struct page page;
+
+  for (i = 0; i < looked_at; i++) {
+    if (read_page(pages, step > 0 ? i * step : i, &page, NULL) != 0)
+      return 0;
+    entries += page.count;
+  }
+  entries = entries * (all / looked_at) + more;
+  while (bits < KEY_PAGES_BITS_MAX && entries >> bits >= PAGE_FILL)
+    bits++;
+  return bits;
+}
+
+/* The entries of a page that belong to `count` neighbouring ones of the new table. */
+static void deal_out(const struct page *from, unsigned bits, uint64_t first, size_t count,
+                     struct page *to) {
+  size_t i;
+
+  for (i = 0; i < count; i++)
+    to[i].count = 0;
+  for (i = 0; i < from->count; i++) {
+    uint64_t place = page_of(from->entries[i].hash, bits) - first;
+
+    if (place < count)
+      to[place].entries[to[place].count++] = from->entries[i];
   }
 }
 
-int key_pages_copy_doubled(const struct key_pages *pages, int fd, struct error *error) {
-  unsigned bits = pages->bits + 1;
-  uint64_t number, count = UINT64_C(1) << pages->bits;
-  struct page from, to[2 * GROW_PAGES];
-  size_t filled = 0, i;
+int key_pages_copy(const struct key_pages *pages, int fd, unsigned bits, struct error *error) {
+  uint64_t each = UINT64_C(1) << (bits - pages->bits), all = UINT64_C(1) << bits, first, number;
+  size_t part = each < BLOCK_PAGES ? (size_t)each : BLOCK_PAGES, filled = 0, i;
+  struct page from, to[BLOCK_PAGES];
 
   memset(to, 0, sizeof to);
-  for (number = 0; number < count; number++) {
-    int result = read_page(pages, number, &from, error);
+  for (first = 0; first < all; first += part) {
+    if (first % each == 0) {
+      int result = read_page(pages, first / each, &from, error);
 
-    if (result != 0)
-      return result;
-    deal_out(&from, bits, &to[filled]);
-    filled += 2;
-    if (filled < 2 * GROW_PAGES && number + 1 < count)
+      if (result != 0)
+        return result;
+    }
+    deal_out(&from, bits, first, part, &to[filled]);
+    filled += part;
+    if (filled < BLOCK_PAGES && first + part < all)
       continue;
+    number = first + part - filled;
     for (i = 0; i < filled; i++)
-      to[i].sum = sum_of(pages, 2 * (number + 1) - filled + i, &to[i]);
-    if (directory_write_at(fd, to, filled * PAGE, page_offset(2 * (number + 1) - filled), error) !=
-        0)
+      to[i].sum = sum_of(pages, number + i, &to[i]);
+    if (directory_write_at(fd, to, filled * PAGE, page_offset(number), error) != 0)
       return -1;
     filled = 0;
   }

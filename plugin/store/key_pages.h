@@ -29,14 +29,31 @@ struct key_pages {
 uint64_t key_pages_file_size(unsigned bits);
 /* Writes the one page of a new table. */
 int key_pages_begin(const struct key_pages *pages, struct error *error);
-/* Writes all entries to `fd` in twice as many pages.  0, 1 when one is damaged, -1 with *error. */
-int key_pages_copy_doubled(const struct key_pages *pages, int fd, struct error *error);
+/* Writes all entries to `fd` in 2^bits pages, which are more.  Also without the lock: what others
+ * add meanwhile may be missing.  0, 1 when a page is damaged (or being written), -1 with *error. */
+int key_pages_copy(const struct key_pages *pages, int fd, unsigned bits, struct error *error);
+/* So many bits that `more` entries fit beside those that are there.  0 when it cannot be told. */
+unsigned key_pages_bits_for(const struct key_pages *pages, uint64_t more);
 
 /* Both answer 0, 1 when the table is damaged, -1 with *error; add 2 when the page is full. */
 /* Offsets of lines whose key may have this hash, at most `max`; *count of them. */
 int key_pages_find(struct key_pages *pages, uint64_t hash, uint64_t *offsets, size_t max,
                    size_t *count, struct error *error);
 int key_pages_add(struct key_pages *pages, uint64_t hash, uint64_t offset, struct error *error);
+
+struct key_pages_entry {
+  uint64_t hash, offset; /* of the key; of its line in the log */
+};
+/* Do the lines at both offsets carry the same key?  1, 0, -1 with *error. */
+typedef int (*key_pages_same)(void *ctx, uint64_t first, uint64_t second, struct error *error);
+
+void key_pages_sort(struct key_pages_entry *entries, size_t count);
+/* Adds sorted entries, page by page, without those whose key an earlier line has; no pages are
+ * kept.  *done: so many need nothing more; 0 with fewer than all of them: it is deadline_ns.
+ * Results as key_pages_add(). */
+int key_pages_add_sorted(const struct key_pages *pages, const struct key_pages_entry *entries,
+                         size_t count, key_pages_same same, void *ctx, int64_t deadline_ns,
+                         size_t *done, struct error *error);
 
 /* From here on pages stay in memory, at most `count` of them: a key that is looked up and then
  * added costs one read, and the keys of a page one write. Only for as long as the lock is held.

@@ -13,6 +13,7 @@
 #define AGENT "coach"
 #define LOG_MAX (256 * 1024)
 #define DAY_S INT64_C(86400)
+#define AHEAD_LINES 3000
 
 static void in_the_world(struct world *world, void (*act)(struct world *world)) {
   if (world_open(world) == KAIZEN_OK)
@@ -167,6 +168,28 @@ static void setup_grow(struct world *world) {
   (void)world_write_file(world, AGENT, "executions.jsonl", log, strlen(log), false);
 }
 
+/* So much that it is read without the lock, and no checkpoint. */
+static void setup_ahead(struct world *world) {
+  static char log[LOG_MAX];
+  char key[32];
+  int i;
+
+  for (i = 0; i < AHEAD_LINES;) {
+    for (log[0] = '\0'; i < AHEAD_LINES && strlen(log) < LOG_MAX / 16; i++) {
+      (void)snprintf(key, sizeof key, "g%d", i);
+      put_line(log, sizeof log, key, DAY_S, 0);
+    }
+    (void)world_write_file(world, AGENT, "executions.jsonl", log, strlen(log), true);
+  }
+}
+
+static void run_ahead(struct world *world) {
+  (void)world_give(world, AGENT, "g0", false);
+  (void)world_give(world, AGENT, "g1500", false);
+  (void)world_give(world, AGENT, "k1", true);
+  (void)world_give(world, AGENT, "g2999", false);
+}
+
 static void run_one(struct world *world) {
   (void)world_give(world, AGENT, "k1", false);
 }
@@ -287,6 +310,7 @@ static const struct scenario scenarios[] = {
     {"group", setup_three, run_group},
     {"prune", setup_prune, run_append},
     {"rebuild", setup_rebuild, run_append},
+    {"ahead", setup_ahead, run_ahead},
     {"grow", setup_grow, run_one},
     {"index", setup_index, run_index},
     {"cursor", setup_cursor, run_cursor},

@@ -325,6 +325,23 @@ static uint64_t seen_by(const struct project *who) {
   return fold.execution_count;
 }
 
+/* So many keys that they are not read in one piece, so that there is a turn between two. */
+Test(agent, what_a_killed_rebuild_has_made_durable_is_there_for_whoever_comes_later) {
+  struct project later;
+  pid_t child;
+  int status;
+
+  put_many_lines(270000);
+  child = fork();
+  if (child == 0)
+    _exit(acquire() == 0 && agent.fold.execution_count == 270000 ? 0 : 1);
+  cr_assert_eq(waitpid(child, &status, 0), child);
+  cr_assert_eq(status, 0);
+  cr_assert_eq(project_open(&later, sandbox.root, false, false, &error), 0, "%s", error.text);
+  cr_assert_gt(seen_by(&later), 0);
+  project_close(&later);
+}
+
 Test(agent, a_rebuild_that_was_killed_goes_on_where_it_was) {
   struct project later;
   pid_t child;

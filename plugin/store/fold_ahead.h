@@ -1,0 +1,55 @@
+/* fold_ahead.h - a piece of an agent's log, read without the agent's lock.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * Reading lines is most of the work where much is to be folded, and needs no lock: what is
+ * committed stays as it is.  Under the lock the keys are added, in the order of the index and some
+ * milliseconds at a time, and then the fold.  Should the log or the index be another one by then,
+ * the piece is forgotten. */
+#ifndef KAIZEN_FOLD_AHEAD_H
+#define KAIZEN_FOLD_AHEAD_H
+
+#include "store/agent.h"
+
+struct fold_ahead {
+  uint64_t end;  /* of the log: up to where pieces are read; 0: none is wanted */
+  uint64_t left; /* the least that was to be read yet, at any turn */
+  bool unable;   /* no piece could be read: fold under the lock */
+  bool claimed;  /* no other process reads ahead, or it was waited for in vain */
+  /* the piece; empty: lines is 0 */
+  struct log_anchor from, anchor;
+  struct fold fold;
+  uint64_t seed; /* of the hashes */
+  uint64_t lines, skipped;
+  struct key_pages_entry *keys; /* sorted */
+  size_t count, room, merged;
+  /* a table that has room for its keys */
+  unsigned bits;
+  struct checkpoint_growth growth;
+  bool filled, growth_tried;
+};
+
+void fold_ahead_init(struct fold_ahead *ahead);
+/* Lock held or not; after fold_ahead_drop() there is nothing to do. */
+void fold_ahead_fini(struct fold_ahead *ahead, const struct agent *agent);
+
+/* A number that is larger the more of the log is dealt with, parts of a piece included. */
+uint64_t fold_ahead_reached(const struct fold_ahead *ahead, const struct agent *agent);
+/* The next step that needs no lock: reads a piece after what the agent has folded, until the next
+ * point is due or as much as is kept in memory; or fills a larger table.  What another process reads
+ * need not be read here, too: that is waited for, until the deadline. */
+void fold_ahead_work(struct fold_ahead *ahead, struct agent *agent, int64_t deadline_ns);
+
+enum { FOLD_AHEAD_MORE = 2, FOLD_AHEAD_REWRITTEN };
+/* Under the lock, with a log of `size` bytes: the agent's fold goes on with the piece, if there is
+ * one that fits.  0; FOLD_AHEAD_MORE: let others have the lock, fold_ahead_work(), and again;
+ * FOLD_AHEAD_REWRITTEN: its last line is gone; 1: the checkpoint was damaged, or replaced under its
+ * name, agent->loaded is false now; -1 with *error. */
+int fold_ahead_merge(struct fold_ahead *ahead, struct agent *agent, uint64_t size, int64_t until_ns,
+                     struct error *error);
+/* Under the lock: forgets it all, the larger table's file too. */
+void fold_ahead_drop(struct fold_ahead *ahead, const struct agent *agent);
+/* Without the files, which the host closed: their numbers may be those of its own files. */
+void fold_ahead_lose(struct fold_ahead *ahead);
+
+#endif
