@@ -20,8 +20,10 @@ enum {
   FILES_MAX = 1024, /* sessions remembered; when there are more, those of yesterday are removed */
   CLEAN_INTERVAL_S = 3600,
   DAY_S = 86400,
-  AGE_MAX_S = 30 * DAY_S
+  AGE_MAX_S = 30 * DAY_S,
+  YEAR_S = 365 * DAY_S
 };
+static const time_t CENTURY_S = (time_t)100 * 365 * 86400;
 #define TURNS_FOLDER "turns"
 
 int hook_state_path(const char *given, char path[PATH_MAX], struct problem *problem) {
@@ -138,7 +140,18 @@ int hook_state_file(const struct hook_state *state, const char *name, int flags)
   return fd;
 }
 
-static size_t remove_older(int folder, time_t oldest) {
+/* ---- what is removed again ------------------------------------------------------------------- */
+
+/* Written by a clock that was years behind: its age is unknown, and counts from now on. */
+static bool is_of_wrong_clock(int folder, const char *name, const struct stat *found,
+                              time_t key_time, time_t now) {
+  const struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = now}};
+
+  return found->st_mtime < key_time - YEAR_S &&
+         utimensat(folder, name, times, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+static size_t remove_older(int folder, time_t oldest, time_t key_time, time_t now) {
   size_t kept = 0;
   int copy = fcntl(folder, F_DUPFD_CLOEXEC, 0);
   DIR *entries = copy >= 0 ? fdopendir(copy) : NULL;
@@ -154,7 +167,7 @@ static size_t remove_older(int folder, time_t oldest) {
 
     if (*entry->d_name == '.' || fstatat(folder, entry->d_name, &found, AT_SYMLINK_NOFOLLOW) < 0)
       continue;
-    if (found.st_mtime < oldest)
+    if (found.st_mtime < oldest && !is_of_wrong_clock(folder, entry->d_name, &found, key_time, now))
       unlinkat(folder, entry->d_name, 0);
     else
       kept++;
@@ -163,30 +176,64 @@ static size_t remove_older(int folder, time_t oldest) {
   return kept;
 }
 
-static bool is_time_to_clean(const struct hook_state *state, time_t now) {
-  struct stat entry;
+static time_t seconds_since_boot(void) {
+  struct timespec now;
+
+#ifdef CLOCK_BOOTTIME
+  if (clock_gettime(CLOCK_BOOTTIME, &now) == 0)
+    return now.tv_sec;
+#endif
+  return clock_gettime(CLOCK_MONOTONIC, &now) == 0 ? now.tv_sec : 0;
+}
+
+/* The time that one wrong look at the clock does not change: what the clock says, and at most what
+ * it said at the last look and what has certainly passed since.  After a boot that is at least the
+ * time since the boot.  0: there was no last look. */
+static time_t believed_time(int fd, time_t now) {
+  long long last_wall_s, last_boot_s;
+  time_t boot_s = seconds_since_boot();
+  char text[64] = "";
+  int len;
+
+  if (pread(fd, text, sizeof text - 1, 0) < 0)
+    return 0;
+  bool has_last = sscanf(text, "%lld %lld", &last_wall_s, &last_boot_s) == 2 && last_wall_s > 0 &&
+                  last_wall_s < now + CENTURY_S && last_boot_s >= 0;
+  len = snprintf(text, sizeof text, "%lld %lld\n", (long long)now, (long long)boot_s);
+  if (ftruncate(fd, 0) < 0 || pwrite(fd, text, (size_t)len, 0) != len || !has_last)
+    return 0;
+  time_t passed_s = boot_s >= last_boot_s ? boot_s - (time_t)last_boot_s : boot_s;
+  return now < last_wall_s + passed_s ? now : (time_t)last_wall_s + passed_s;
+}
+
+/* The time to clean by, 0 when it is not time to. */
+static time_t time_to_clean(const struct hook_state *state, time_t now, time_t *key_time) {
+  struct stat entry, key;
+  time_t believed = 0;
   int fd = hook_state_file(state, "cleaned", O_RDWR | O_CREAT);
 
   if (fd < 0)
-    return false;
-  bool is_new = fstat(fd, &entry) == 0 && entry.st_size == 0;
-  bool is_due =
-      is_new || now - entry.st_mtime >= CLEAN_INTERVAL_S || entry.st_mtime > now + CLEAN_INTERVAL_S;
-  bool is_done = !is_due || pwrite(fd, "\n", 1, 0) != 1;
+    return 0;
+  if (fstat(fd, &entry) == 0 && fstatat(state->folder, "key", &key, AT_SYMLINK_NOFOLLOW) == 0 &&
+      (entry.st_size == 0 || now - entry.st_mtime >= CLEAN_INTERVAL_S ||
+       entry.st_mtime > now + CLEAN_INTERVAL_S)) {
+    believed = believed_time(fd, now);
+    *key_time = key.st_mtime;
+  }
   close(fd);
-  return !is_done;
+  return believed;
 }
 
 void hook_state_clean(const struct hook_state *state) {
-  time_t now = time(NULL);
+  time_t key_time = 0, now = time_to_clean(state, time(NULL), &key_time);
 
-  if (!is_time_to_clean(state, now))
+  if (now == 0)
     return;
   int folder = openat(state->folder, TURNS_FOLDER, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
   if (folder < 0)
     return;
-  if (remove_older(folder, now - AGE_MAX_S) > FILES_MAX)
-    remove_older(folder, now - DAY_S);
+  if (remove_older(folder, now - AGE_MAX_S, key_time, now) > FILES_MAX)
+    remove_older(folder, now - DAY_S, key_time, now);
   close(folder);
 }
 

@@ -273,6 +273,41 @@ class Turns(HookTest):
         self.turn("question", "answer", session="s-2")
         self.assertEqual(len(list(turns.iterdir())), 2)
 
+    def look_at_clock_again(self, *, said=None):
+        """The next call is an hour after the last look; `said`: what the clock said then."""
+        cleaned = self.state / "cleaned"
+        if said is not None:
+            boot = int(time.clock_gettime(time.CLOCK_BOOTTIME))
+            cleaned.write_text(f"{int(said)} {boot}\n")
+        os.utime(cleaned, (time.time() - 7200,) * 2)
+
+    def test_a_clock_that_is_wrong_for_a_moment_removes_no_living_state(self):
+        self.turn("question", "answer")
+        turns = self.state / "turns"
+        month_ago = time.time() - 31 * 86400
+        (turns / "0123456789abcdef").write_bytes(b"x")
+        os.utime(turns / "0123456789abcdef", (month_ago, month_ago))
+        self.look_at_clock_again(said=month_ago)  # so that it jumps by a month, for one call
+        self.turn("question", "answer", session="s-2")
+        self.assertEqual(len(list(turns.iterdir())), 3)
+        self.look_at_clock_again(said=time.time() + 80 * 365 * 86400)  # the last look was the wrong one
+        os.utime(turns / "0123456789abcdef", None)
+        self.turn("question", "answer", session="s-3")
+        self.assertEqual(len(list(turns.iterdir())), 4)
+        os.utime(turns / "0123456789abcdef", (month_ago, month_ago))
+        self.look_at_clock_again()  # two looks that agree
+        self.turn("question", "answer", session="s-4")
+        self.assertEqual(len(list(turns.iterdir())), 4)
+
+    def test_state_that_was_written_by_a_clock_at_1970_lives_for_a_month_from_now(self):
+        self.turn("question", "answer")
+        (path,) = (self.state / "turns").iterdir()
+        os.utime(path, (1000, 1000))
+        self.look_at_clock_again()
+        self.turn("question", "answer", session="s-2")
+        self.assertEqual(len(list((self.state / "turns").iterdir())), 2)
+        self.assertGreater(path.stat().st_mtime, time.time() - 86400)
+
     def test_damaged_state_costs_no_record(self):
         self.turn("question", "answer")
         for damage in (b"", b"garbage", b"\0" * 12384, os.urandom(12384)):
