@@ -153,7 +153,7 @@ static struct share record_until_pruned(struct kaizen_instance *instance, ino_t 
   return share;
 }
 
-/* In a process of its own, which never removes anything itself; its share comes through the pipe. */
+/* In a process of its own, which removes nothing itself; its share comes through the pipe. */
 static pid_t record_beside(ino_t before, int *from_child) {
   int ends[2];
   pid_t child;

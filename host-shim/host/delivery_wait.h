@@ -25,8 +25,8 @@ enum delivery_end {
   DELIVERY_INTERRUPTED, /* signals_pending() */
   DELIVERY_FAILED       /* *problem */
 };
-/* Of very many agents one call of stats() counts a part, and the next one more: until all that can be
- * read are counted, or until `until_s` (time_text_monotonic_s()). */
+/* With very many agents one call of stats() counts only a part, and the next call more: repeats it
+ * until all that can be read are counted, or until `until_s` (time_text_monotonic_s()). */
 void delivery_wait_count(struct session *session, double until_s, struct kaizen_stats *stats);
 /* *stats: as of the end of the wait. */
 enum delivery_end delivery_wait(struct session *session, const struct delivery_wait *wait,

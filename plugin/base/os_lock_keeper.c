@@ -24,7 +24,7 @@ struct search {
   char name[NAME_MAX + 1]; /* of the file, without its folder */
   int64_t deadline_ns;
   bool taker, child, cut_short;
-  bool heir; /* a process that it was passed on to, or whose parent is outside this namespace */
+  bool heir; /* the lock was passed on to it, or its parent is outside this namespace */
 };
 
 /* 0 with the beginning of a file of /proc, NUL-terminated. */
@@ -58,7 +58,7 @@ static int read_status(const char *pid, struct process_status *status) {
              : -1;
 }
 
-/* A process whose first thread has ended is a zombie with others. */
+/* A process whose first thread has ended is a zombie with other threads. */
 static bool is_alive(long pid) {
   struct process_status status;
   char text[32];

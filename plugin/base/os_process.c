@@ -160,7 +160,7 @@ uint64_t os_process_namespace(void) {
 }
 
 #if KAIZEN_LINUX_CALLS
-/* An emulator may say yes to any advice, and follow none: qemu-user does. */
+/* An emulator such as qemu-user may accept any advice and follow none. */
 static bool wipes_on_fork(void *page, size_t size) {
   return madvise(page, size, -1) != 0 && madvise(page, size, MADV_WIPEONFORK) == 0;
 }

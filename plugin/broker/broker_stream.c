@@ -68,7 +68,7 @@ static bool is_word(struct span object, const char *name, const char *word) {
          memcmp(value.raw.ptr + 1, word, strlen(word)) == 0;
 }
 
-/* Becomes a part of the subjects that ask about the stream.  Names of streams hold no quotes. */
+/* It becomes part of the subjects that ask about the stream.  Names of streams hold no quotes. */
 static bool is_name(struct span name) {
   for (size_t i = 0; i < name.len; i++)
     if ((unsigned char)name.ptr[i] <= ' ' || strchr(".*>\\/", name.ptr[i]))
@@ -76,7 +76,7 @@ static bool is_name(struct span name) {
   return name.len > 0 && name.len <= BROKER_STREAM_NAME_MAX && utf8_valid(name);
 }
 
-/* The first name in the text; false when there is one that cannot be. */
+/* Takes the first name in the text; false when it is not a possible name. */
 static bool take_name(struct span text, struct broker_stream *stream) {
   const char *begin = text.ptr ? memchr(text.ptr, '"', text.len) : NULL;
   const char *end =

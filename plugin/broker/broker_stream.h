@@ -32,9 +32,9 @@ struct broker_stream {
   struct buffer subjects;                /* a JSON array; empty when it was not reported */
   int64_t replicas, duplicates_ns;       /* less than 0: not reported */
   int64_t max_messages, max_bytes, max_message_bytes; /* -1: no limit */
-  int64_t max_of_subject; /* new messages beyond it are refused; -1: none are */
+  int64_t max_of_subject; /* more new messages are refused; -1: no limit */
   int64_t messages, bytes, consumers;
-  int64_t of_subject; /* how many there are of ours; asked only where they are limited */
+  int64_t of_subject; /* how many messages our subject has; asked only when there is a limit */
   bool no_ack, sealed, discards_new, wants_interest;
 };
 

@@ -28,7 +28,7 @@ struct pipeline {
   struct buffer shown_url; /* nats_url without credentials, NUL-terminated */
   struct project project;
   struct recorder *recorder;
-  struct survey_memory memory; /* of its agents, for who counts or reads them */
+  struct survey_memory memory; /* of its agents, for those who count or read them */
   atomic_uint_fast64_t spans_begun;
   /* when an agent's lost runs are looked for next; agents share slots by a hash of their names */
   atomic_int_fast64_t sweep_due_ns[PIPELINE_SWEEP_SLOTS];

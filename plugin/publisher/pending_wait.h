@@ -2,8 +2,8 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  *
- * Begins with a look at all agents; from then on only those are looked at that had something
- * pending, or could not be read. */
+ * Begins with a look at all agents, and then looks only at those that had something pending or
+ * could not be read. */
 #ifndef KAIZEN_PENDING_WAIT_H
 #define KAIZEN_PENDING_WAIT_H
 
@@ -27,9 +27,9 @@ struct pending_wait {
   struct error why_busy, why_unreadable;
 };
 
-/* Looks at all agents, without waiting: which marked lines do the logs hold now that are pending,
- * held ones excepted?  `work_ns` (CLOCK_MONOTONIC): for counting long logs and many agents.
- * `memory` may be NULL. */
+/* Looks at all agents, without waiting: which marked lines in the logs are pending now, except
+ * those held back?  `work_ns` (CLOCK_MONOTONIC): for counting long logs and many agents.  `memory`
+ * may be NULL. */
 void pending_wait_begin(struct pending_wait *wait, const struct project *project,
                         struct survey_memory *memory, int64_t work_ns);
 /* Waits until none of them is pending, whichever process publishes, or until `until_ns`.  `hurry`,

@@ -59,8 +59,8 @@ int agent_open_files(struct agent *agent, struct error *error);
 /* agent_close() that stores nothing: of files that may no longer be the agent's. */
 void agent_close_files(struct agent *agent);
 /* Are the descriptors still those of its files?  If not, the host has closed them, and the numbers
- * may be those of files of its own: agent_lose_files() closes the files without those.  Where the
- * lock's is lost it takes all of them for lost. */
+ * may be those of files of its own: agent_lose_files() closes the files without those.  When the
+ * lock's is lost, it treats all of them as lost. */
 bool agent_files_are_ours(const struct agent *agent);
 void agent_lose_files(struct agent *agent);
 /* agent_fold_acquire() takes the lock. */

@@ -266,7 +266,8 @@ static int replace_lock(struct agent_lock *lock, int64_t deadline_ns, struct err
   return result;
 }
 
-/* The turnstile protects nothing: some may still wait at the old one, which is a little unfair. */
+/* The turnstile protects nothing: if some still wait at the old one, that is only a little
+ * unfair. */
 static int replace_turnstile(struct agent_lock *lock, int64_t deadline_ns, struct error *error) {
   int result = take_folder(lock, deadline_ns, error);
 

@@ -21,14 +21,14 @@
 
 #define FIRST_READ 1024
 
-/* A log is made before its summary, and replaced by renaming: without it, a summary tells of records
- * that are gone. */
+/* A log is made before its summary, and replaced by renaming: a summary without a log means that
+ * records are gone. */
 static int refuse_gone(int agent_fd, struct error *error) {
   struct stat status;
 
   if (fstatat(agent_fd, SUMMARY_FILE, &status, AT_SYMLINK_NOFOLLOW) != 0 ||
       fstatat(agent_fd, AGENT_LOG_FILE, &status, AT_SYMLINK_NOFOLLOW) == 0)
-    return 1; /* it has never been there, or is there by now */
+    return 1; /* it never existed, or exists by now */
   return error_set(error, KAIZEN_E_IO,
                    AGENT_LOG_FILE ": gone, but its " SUMMARY_FILE
                                   " is there; restore it or remove the agent's folder");

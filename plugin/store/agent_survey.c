@@ -11,7 +11,7 @@
 #include "base/clock.h"
 #include "record/agent_name.h"
 
-#define BEGUN_ANYWAY 64 /* so many agents are begun with, however late it is */
+#define BEGUN_ANYWAY 64 /* so many agents are read, however late it is */
 #define GIVES_WAY_TO 4  /* so many leave the processor to a writer for a moment */
 
 struct busy_agent { /* its lock was not free at the first try */
@@ -32,7 +32,7 @@ static void tell_unknown(const struct agent_survey *survey, const char *agent, s
   survey->unknown(survey->ctx, agent, why);
 }
 
-/* -1: it is not worth it, or memory is lacking. */
+/* -1: there is no time for it, or no memory. */
 static int put_off(struct walk *walk, const char *name, const struct error *why) {
   struct survey_memory *memory = walk->survey->memory;
   struct busy_agent *busy = NULL;
@@ -82,7 +82,7 @@ static int visit(void *ctx, const char *name) {
   return 0;
 }
 
-/* Each gets its share of the time that is left, so that one that is held hides no other. */
+/* Each gets its share of the time that is left, so that one busy lock hides no other agent. */
 static void try_again(struct walk *walk, struct busy_agent *busy) {
   const struct agent_survey *survey = walk->survey;
   int64_t now_ns = clock_monotonic_ns(), left_ns = survey->lock_ns - now_ns;

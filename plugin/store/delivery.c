@@ -22,7 +22,7 @@
 #define NS_PER_MS INT64_C(1000000)
 #define NS_PER_S INT64_C(1000000000)
 #define TRIES 5
-#define BRIEF_MS 10 /* for a lock, after another was waited for in vain */
+#define BRIEF_MS 10 /* for a lock, after the wait for another one failed */
 
 struct operation {
   const struct project *project;
@@ -309,7 +309,7 @@ static int assume_agent(struct operation *operation, const char *name) {
 }
 
 /* An agent that cannot be handled hides no other: the rest is done, and then it is reported.  After
- * one lock that stayed busy, the other agents' locks are hardly waited for. */
+ * one lock that stayed busy, the waits for other agents' locks are short. */
 static int visit_agent(void *ctx, const char *name) {
   struct operation *operation = ctx;
   int result = operation->deal_with(operation, name);

@@ -72,8 +72,8 @@ static int write_identity(const struct project *project, int metrics_fd, int fd,
   return 0;
 }
 
-/* *locked_fd is to be unlocked.  A child of a process that was killed here keeps the file's lock:
- * then that of the folder serves. */
+/* The caller unlocks *locked_fd.  When a child of a process that was killed here keeps the file's
+ * lock, the folder's lock is used. */
 static int lock_identity(int metrics_fd, int fd, int *locked_fd, struct error *error) {
   int64_t begin_ns = clock_monotonic_ns(), deadline_ns = begin_ns + IDENTITY_LOCK_NS;
   int result = lock_wait_take(fd, LOCK_EX, begin_ns + LOOK_AFTER_NS);

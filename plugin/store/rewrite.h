@@ -4,7 +4,7 @@
  * SPDX-License-Identifier: Apache-2.0
  *
  * Pruning and repair share it.  Copying a prefix needs no lock, since what is committed does not
- * change; beginning and finishing do: nobody else looks for a spare file meanwhile. */
+ * change; beginning and finishing do, so that nobody else looks for a spare file meanwhile. */
 #ifndef KAIZEN_REWRITE_H
 #define KAIZEN_REWRITE_H
 

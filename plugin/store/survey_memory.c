@@ -1,4 +1,4 @@
-/* survey_memory.c - what is kept from one look at all agents of a project to the next.
+/* survey_memory.c - what is remembered from one look at all agents of a project to the next.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "store/survey_memory.h"
@@ -74,7 +74,7 @@ int64_t survey_memory_patience(struct survey_memory *memory, int64_t patience_ns
 
 /* ---- agents with nothing pending ------------------------------------------------------------- */
 
-/* Where the name stands, or the free place for it. */
+/* Where the name is, or the free place for it. */
 static struct settled_place *find(struct settled_place *places, size_t room, uint64_t name) {
   size_t at = (size_t)name & (room - 1);
 
@@ -107,7 +107,7 @@ static void forget_all(struct survey_memory *memory) {
   memory->room = memory->count = 0;
 }
 
-/* Of a tree with another id all events are held: what was settled is not. */
+/* In a tree with another id all events are held back: nothing is settled any more. */
 void survey_memory_begin(struct survey_walk *walk, struct survey_memory *memory,
                          const struct project *project) {
   unsigned char id[PROJECT_ID_SIZE] = {0};

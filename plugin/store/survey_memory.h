@@ -1,10 +1,11 @@
-/* survey_memory.h - what is kept from one look at all agents of a project to the next.
+/* survey_memory.h - what is remembered from one look at all agents of a project to the next.
  *
  * SPDX-License-Identifier: Apache-2.0
  *
- * Which agents of many had nothing pending, and what their files looked like then: two fstatat()
- * tell that it is still so, and the count that ran out of time comes further the next time.  And
- * which locks were waited for in vain a moment ago: who asks again then only tries.  Any thread. */
+ * It holds which agents had nothing pending, and what their files looked like then: two fstatat()
+ * show that this is still so, and a count that ran out of time gets further the next time.  It also
+ * holds the locks for which a wait failed a moment ago: the next caller only tries them.  Any
+ * thread. */
 #ifndef KAIZEN_SURVEY_MEMORY_H
 #define KAIZEN_SURVEY_MEMORY_H
 
@@ -26,11 +27,11 @@ struct settled_place;
 enum { SURVEY_MEMORY_VAIN = 512 };
 
 struct survey_memory {
-  pthread_mutex_t mutex; /* of what follows, but for the last */
+  pthread_mutex_t mutex; /* of what follows, except the last */
   struct settled_place *places;
   size_t room, count;
-  unsigned char project_id[16]; /* of the tree that they were settled in */
-  struct {                      /* agents whose lock was waited for in vain, by a hash */
+  unsigned char project_id[16]; /* of the tree in which they were settled */
+  struct {                      /* agents with a lock for which a wait failed, by a hash */
     uint64_t name;
     int64_t until_ns;
   } vain[SURVEY_MEMORY_VAIN];
@@ -40,11 +41,11 @@ struct survey_memory {
 void survey_memory_init(struct survey_memory *memory);
 void survey_memory_fini(struct survey_memory *memory);
 
-/* For a second after that an agent's lock is tried, and not waited for. */
+/* For a second after that, an agent's lock is only tried. */
 void survey_memory_waited_in_vain(struct survey_memory *memory, const char *agent);
 bool survey_memory_was_in_vain(struct survey_memory *memory, const char *agent);
-/* For who reads agents one by one: until when to wait for the next one's lock, `patience_ns` long
- * or, after a wait for another that was in vain, hardly at all. */
+/* For a caller that reads agents one by one: until when to wait for the next lock; `patience_ns`
+ * long or, after a wait for another one failed, hardly at all. */
 int64_t survey_memory_patience(struct survey_memory *memory, int64_t patience_ns);
 
 /* One walk over all agents.  The first of them are always read: that is quick enough. */
@@ -53,13 +54,13 @@ struct survey_walk {
   int metrics_fd;
   unsigned seen;
   bool has_glance;
-  struct outbox_glance glance; /* of the agent at hand, from before it is read */
+  struct outbox_glance glance; /* of the present agent, from before it is read */
 };
 void survey_memory_begin(struct survey_walk *walk, struct survey_memory *memory,
                          const struct project *project);
 /* Steps to the next agent.  True when it is known without reading it: *found. */
 bool survey_memory_next(struct survey_walk *walk, const char *agent, struct settled_agent *found);
-/* What reading it came to. */
+/* The result of reading it. */
 void survey_memory_keep(struct survey_walk *walk, const char *agent, const struct agent_view *view);
 void survey_memory_end(struct survey_walk *walk);
 
