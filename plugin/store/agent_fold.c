@@ -21,8 +21,7 @@
   64                              /* with a program that appends all the time: a needless newline is
                            * harmless */
 #define HOLD_NS INT64_C(10000000) /* while there is much to fold */
-#define MUCH_BYTES (UINT64_C(256) << 10)
-#define KEPT_PAGES 16384 /* meanwhile, at most: 16 MiB, the keys of some 700,000 records */
+#define KEPT_PAGES 16384          /* meanwhile, at most: 16 MiB, the keys of some 700,000 records */
 #define SECOND_LOOK_NS INT64_C(1000000000)
 
 static void remember_before(struct agent *agent) {
@@ -148,11 +147,11 @@ static int let_go(struct agent *agent, uint64_t end) {
   agent->let_go_ns = now_ns + HOLD_NS;
   if (fstat(agent->log.fd, &status) == 0 && (uint64_t)status.st_size > end)
     return AGENT_FOLD_GROWS;
-  return agent->in_turns && end > agent->anchor.end + MUCH_BYTES ? AGENT_FOLD_TURN : 0;
+  return agent->in_turns && end > agent->anchor.end + FOLD_AHEAD_MUCH_BYTES ? AGENT_FOLD_TURN : 0;
 }
 
 static int fold_lines(struct agent *agent, uint64_t end, struct error *error) {
-  bool much = end > agent->anchor.end + MUCH_BYTES;
+  bool much = end > agent->anchor.end + FOLD_AHEAD_MUCH_BYTES;
   struct line_reader reader;
   struct buffer key = {0};
   struct line line;
@@ -330,32 +329,17 @@ static int take_up_fold(struct agent *agent, uint64_t size, struct error *error)
 /* Where the lock may be let go, much is read without it.  0: what is left is not much, or has to be
  * folded here; else results as agent_fold_refresh(). */
 static int fold_much(struct agent *agent, uint64_t size, struct error *error) {
-  struct fold_ahead *ahead = agent->ahead;
-  int result;
+  int result = 0;
 
-  if (!ahead)
-    return 0;
-  ahead->end = 0;
-  if (ahead->lines > 0 && !checkpoint_is_in_place(&agent->checkpoint)) {
-    agent_forget_fold(agent); /* another process goes on in a larger one */
-    return AGENT_FOLD_TURN;
-  }
-  result = fold_ahead_merge(ahead, agent, size, clock_monotonic_ns() + HOLD_NS, error);
-  if (result == FOLD_AHEAD_MORE)
-    return AGENT_FOLD_TURN;
+  if (agent->ahead)
+    result = fold_ahead_merge(agent->ahead, agent, size, clock_monotonic_ns() + HOLD_NS, error);
   if (result == FOLD_AHEAD_REWRITTEN)
     want_second_look(agent);
   if (result < 0)
     agent_forget_fold(agent);
-  if (result != 0)
-    return result < 0 ? -1 : 1;
-  if (ahead->unable || size < agent->anchor.end + MUCH_BYTES)
-    return 0;
-  ahead->end = size;
-  if (size - agent->anchor.end >= ahead->left)
-    return AGENT_FOLD_GROWS;
-  ahead->left = size - agent->anchor.end;
-  return AGENT_FOLD_TURN;
+  return result == FOLD_AHEAD_MORE    ? AGENT_FOLD_TURN
+         : result == FOLD_AHEAD_GROWS ? AGENT_FOLD_GROWS
+                                      : (result > 0) - (result < 0);
 }
 
 static int refresh(struct agent *agent, struct error *error) {

@@ -52,9 +52,10 @@ void fold_ahead_lose(struct fold_ahead *ahead) {
   fold_ahead_init(ahead);
 }
 
-/* A key has more bytes in the log than it counts here. */
+/* A key, and a line, has more bytes in the log than it counts here. */
 uint64_t fold_ahead_reached(const struct fold_ahead *ahead, const struct agent *agent) {
-  return agent->anchor.end + (ahead->lines > 0) + ahead->growth_tried + ahead->merged;
+  return agent->anchor.end + ahead->claimed + (ahead->lines > 0) + ahead->growth_tried +
+         ahead->merged;
 }
 
 /* ---- without the lock ------------------------------------------------------------------------ */
@@ -215,34 +216,59 @@ static int add_keys(struct fold_ahead *ahead, struct agent *agent, int64_t until
   return result;
 }
 
-int fold_ahead_merge(struct fold_ahead *ahead, struct agent *agent, uint64_t size, int64_t until_ns,
-                     struct error *error) {
-  int result;
+/* What comes after the piece. */
+static int want_more(struct fold_ahead *ahead, const struct agent *agent, uint64_t size) {
+  if (ahead->unable || size < agent->anchor.end + FOLD_AHEAD_MUCH_BYTES)
+    return 0;
+  ahead->end = size;
+  if (agent->anchor.end < ahead->begin) /* it was begun again */
+    ahead->left = UINT64_MAX;
+  ahead->begin = agent->anchor.end;
+  if (size - ahead->begin > ahead->left)
+    return FOLD_AHEAD_GROWS;
+  ahead->left = size - ahead->begin;
+  return FOLD_AHEAD_MORE;
+}
 
-  if (ahead->lines == 0)
-    return 0;
-  if (!follows(ahead, agent)) {
-    forget_piece(ahead, agent->fd);
-    return 0;
-  }
-  result =
+/* The agent's fold is that of the piece, and the head says so. */
+static void take_over(const struct fold_ahead *ahead, struct agent *agent) {
+  agent->anchor = ahead->anchor;
+  agent->fold = ahead->fold;
+  agent->unstored += ahead->lines;
+  agent->skipped += ahead->skipped;
+  agent->summary_stale = true;
+  agent_store_checkpoint(agent, true);
+}
+
+static int merge_piece(struct fold_ahead *ahead, struct agent *agent, uint64_t size,
+                       int64_t until_ns, struct error *error) {
+  int result =
       size < ahead->anchor.end ? 1 : agent_log_check_anchor(&agent->log, &ahead->anchor, error);
+
   if (result == 1)
     result = FOLD_AHEAD_REWRITTEN;
   if (result == 0)
     result = enlarge(ahead, agent, error);
   if (result == 0)
     result = add_keys(ahead, agent, until_ns, error);
+  if (result == 0)
+    take_over(ahead, agent);
+  return result == 0 && !agent->loaded ? 1 : result;
+}
+
+int fold_ahead_merge(struct fold_ahead *ahead, struct agent *agent, uint64_t size, int64_t until_ns,
+                     struct error *error) {
+  int result = 0;
+
+  ahead->end = 0;
+  if (ahead->lines > 0 && !checkpoint_is_in_place(&agent->checkpoint)) {
+    agent_forget_fold(agent); /* another process goes on in a larger one */
+    return FOLD_AHEAD_MORE;
+  }
+  if (ahead->lines > 0 && follows(ahead, agent))
+    result = merge_piece(ahead, agent, size, until_ns, error);
   if (result == FOLD_AHEAD_MORE)
     return result;
-  if (result == 0) {
-    agent->anchor = ahead->anchor;
-    agent->fold = ahead->fold;
-    agent->unstored += ahead->lines;
-    agent->skipped += ahead->skipped;
-    agent->summary_stale = true;
-    agent_store_checkpoint(agent, true);
-  }
   forget_piece(ahead, agent->fd);
-  return result == 0 && !agent->loaded ? 1 : result;
+  return result == 0 ? want_more(ahead, agent, size) : result;
 }

@@ -11,11 +11,13 @@
 
 #include "store/agent.h"
 
+#define FOLD_AHEAD_MUCH_BYTES (UINT64_C(256) << 10)
+
 struct fold_ahead {
-  uint64_t end;  /* of the log: up to where pieces are read; 0: none is wanted */
-  uint64_t left; /* the least that was to be read yet, at any turn */
-  bool unable;   /* no piece could be read: fold under the lock */
-  bool claimed;  /* no other process reads ahead, or it was waited for in vain */
+  uint64_t begin, end; /* of the log: what is to be read; end 0: nothing */
+  uint64_t left;       /* the least that there was of it, at any turn */
+  bool unable;         /* no piece could be read: fold under the lock */
+  bool claimed;        /* no other process reads ahead, or it was waited for in vain */
   /* the piece; empty: lines is 0 */
   struct log_anchor from, anchor;
   struct fold fold;
@@ -40,11 +42,12 @@ uint64_t fold_ahead_reached(const struct fold_ahead *ahead, const struct agent *
  * need not be read here, too: that is waited for, until the deadline. */
 void fold_ahead_work(struct fold_ahead *ahead, struct agent *agent, int64_t deadline_ns);
 
-enum { FOLD_AHEAD_MORE = 2, FOLD_AHEAD_REWRITTEN };
+enum { FOLD_AHEAD_MORE = 2, FOLD_AHEAD_GROWS, FOLD_AHEAD_REWRITTEN };
 /* Under the lock, with a log of `size` bytes: the agent's fold goes on with the piece, if there is
- * one that fits.  0; FOLD_AHEAD_MORE: let others have the lock, fold_ahead_work(), and again;
- * FOLD_AHEAD_REWRITTEN: its last line is gone; 1: the checkpoint was damaged, or replaced under its
- * name, agent->loaded is false now; -1 with *error. */
+ * one that fits.  0: what is left is not much, or has to be folded under the lock; FOLD_AHEAD_MORE:
+ * let others have the lock, fold_ahead_work(), and again; FOLD_AHEAD_GROWS: the same, but there is
+ * more left than there was; FOLD_AHEAD_REWRITTEN: the piece's last line is gone; 1: the checkpoint
+ * was damaged, or replaced under its name, agent->loaded is false now; -1 with *error. */
 int fold_ahead_merge(struct fold_ahead *ahead, struct agent *agent, uint64_t size, int64_t until_ns,
                      struct error *error);
 /* Under the lock: forgets it all, the larger table's file too. */
