@@ -21,9 +21,11 @@ static uint64_t id_of(const char *text) {
 
 static int64_t number_of(struct json_object *object, const char *name) {
   struct json_object *number = report_text_member(object, name);
+  int64_t tokens = json_object_is_type(number, json_type_int) ? json_object_get_int64(number) : -1;
 
-  return json_object_is_type(number, json_type_int) ? json_object_get_int64(number)
-                                                    : USAGE_NOT_SAID;
+  if (!number)
+    return USAGE_NOT_SAID;
+  return tokens >= 0 && tokens <= USAGE_TOKENS_MAX ? tokens : USAGE_UNREADABLE;
 }
 
 static bool is_true(struct json_object *object, const char *name) {
@@ -62,6 +64,8 @@ static void take_time(struct json_object *object, struct transcript_line *line) 
 }
 
 static int64_t sum_of(int64_t a, int64_t b) {
+  if (a == USAGE_UNREADABLE || b == USAGE_UNREADABLE)
+    return USAGE_UNREADABLE;
   return a < 0 ? b : b < 0 ? a : a + b;
 }
 
@@ -280,9 +284,12 @@ static void read_gemini_answer(struct transcript *transcript, struct json_object
   line->step = uses > 0 ? TRANSCRIPT_TOOL : TRANSCRIPT_ANSWER;
   if (!json_object_is_type(told, json_type_object))
     return;
-  struct usage_tokens tokens = tokens_of(sum_of(number_of(told, "input"), number_of(told, "tool")),
-                                         number_of(told, "output"), number_of(told, "cached"),
-                                         number_of(told, "thoughts"), number_of(told, "total"));
+  int64_t input = number_of(told, "input");
+  if (input >= 0)
+    input = sum_of(input, number_of(told, "tool"));
+  struct usage_tokens tokens =
+      tokens_of(input, number_of(told, "output"), number_of(told, "cached"),
+                number_of(told, "thoughts"), number_of(told, "total"));
   usage_add_call(&transcript->usage, id, &tokens, report_text_string(document, "model", NULL));
   usage_set_tool_errors(&transcript->usage, id, tool_errors);
 }

@@ -9,8 +9,6 @@
 #include <string.h>
 
 enum { CALLS_MAX = 65536 };
-static const int64_t TOKENS_MAX = INT64_C(1000000000000); /* of a call; a larger number is a
-                                                           * mistake */
 
 const struct usage_tokens usage_nothing_said = {
     .input = USAGE_NOT_SAID,
@@ -56,15 +54,16 @@ static int32_t find_model(struct usage *usage, const char *model) {
 }
 
 static int64_t checked(int64_t tokens) {
-  return tokens >= 0 && tokens <= TOKENS_MAX ? tokens : USAGE_NOT_SAID;
+  return tokens <= USAGE_TOKENS_MAX ? tokens : USAGE_UNREADABLE;
 }
 
 void usage_add_call(struct usage *usage, uint64_t id, const struct usage_tokens *tokens,
                     const char *model) {
   struct usage_call *call = find_call(usage, id);
 
-  if (!call || tokens->output < call->tokens.output)
+  if (!call || (call->has_tokens && tokens->output < call->tokens.output))
     return;
+  call->has_tokens = true;
   call->tokens = (struct usage_tokens){.input = checked(tokens->input),
                                        .output = checked(tokens->output),
                                        .cache_read = checked(tokens->cache_read),
@@ -92,8 +91,20 @@ void usage_free(struct usage *usage) {
 }
 
 static void add(int64_t *sum, int64_t tokens) {
-  if (tokens != USAGE_NOT_SAID)
+  if (tokens == USAGE_UNREADABLE || *sum == USAGE_UNREADABLE)
+    *sum = USAGE_UNREADABLE;
+  else if (tokens != USAGE_NOT_SAID)
     *sum = *sum == USAGE_NOT_SAID ? tokens : *sum + tokens;
+}
+
+/* Every call has some, so a call that does not say how many leaves the sum unknown. */
+static void add_needed(int64_t *sum, int64_t tokens) {
+  add(sum, tokens == USAGE_NOT_SAID ? USAGE_UNREADABLE : tokens);
+}
+
+static void forget_unreadable(int64_t *sum) {
+  if (*sum == USAGE_UNREADABLE)
+    *sum = USAGE_NOT_SAID;
 }
 
 struct usage_tokens usage_sum(const struct usage *usage) {
@@ -102,12 +113,19 @@ struct usage_tokens usage_sum(const struct usage *usage) {
   for (size_t i = 0; !usage->is_partial && i < usage->count; i++) {
     const struct usage_tokens *tokens = &usage->calls[i].tokens;
 
-    add(&sum.input, tokens->input);
-    add(&sum.output, tokens->output);
+    if (!usage->calls[i].has_tokens)
+      continue;
+    add_needed(&sum.input, tokens->input);
+    add_needed(&sum.output, tokens->output);
     add(&sum.cache_read, tokens->cache_read);
     add(&sum.cache_write, tokens->cache_write);
     add(&sum.reasoning, tokens->reasoning);
   }
+  forget_unreadable(&sum.input);
+  forget_unreadable(&sum.output);
+  forget_unreadable(&sum.cache_read);
+  forget_unreadable(&sum.cache_write);
+  forget_unreadable(&sum.reasoning);
   return sum;
 }
 
@@ -125,8 +143,9 @@ static double weight(const struct usage_tokens *tokens) {
   double read = tokens->cache_read > 0 ? (double)tokens->cache_read : 0;
   double written = tokens->cache_write > 0 ? (double)tokens->cache_write : 0;
   double input = tokens->input > 0 ? (double)tokens->input - read - written : 0;
+  double output = tokens->output > 0 ? (double)tokens->output : 0;
 
-  return 5 * (double)tokens->output + input + 1.25 * written + 0.1 * read;
+  return 5 * output + input + 1.25 * written + 0.1 * read;
 }
 
 const char *usage_model(const struct usage *usage) {

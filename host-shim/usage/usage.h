@@ -14,7 +14,12 @@
 #include "base/hook_redact.h"
 #include "base/json_text.h"
 
-enum { USAGE_MODELS_MAX = 8, USAGE_NOT_SAID = -1 };
+enum {
+  USAGE_MODELS_MAX = 8,
+  USAGE_NOT_SAID = -1,
+  USAGE_UNREADABLE = -2 /* of a call: the host says something that is no number of tokens */
+};
+#define USAGE_TOKENS_MAX INT64_C(1000000000000) /* of a call; a larger number is a mistake */
 
 struct usage_tokens {    /* each USAGE_NOT_SAID when the host does not say it */
   int64_t input, output; /* all of them: input includes cached tokens, output includes reasoning */
@@ -22,6 +27,7 @@ struct usage_tokens {    /* each USAGE_NOT_SAID when the host does not say it */
 };
 struct usage_call {
   uint64_t id;
+  bool has_tokens; /* else only a tool of it is known */
   struct usage_tokens tokens;
   int32_t model; /* its place in `models`, or USAGE_NOT_SAID */
   uint32_t tool_errors;
@@ -47,7 +53,8 @@ void usage_set_tool_errors(struct usage *usage, uint64_t id, uint32_t count);
 void usage_clear(struct usage *usage);
 void usage_free(struct usage *usage);
 
-/* The sums.  A member is USAGE_NOT_SAID when no call said it, all are when something is missing. */
+/* The sums.  A member is USAGE_NOT_SAID when no call said it, when one said it unreadably, and
+ * input and output also when one call did not say it; all are when something is missing. */
 struct usage_tokens usage_sum(const struct usage *usage);
 /* How many tools failed, USAGE_NOT_SAID when unknown. */
 int64_t usage_tool_errors(const struct usage *usage);

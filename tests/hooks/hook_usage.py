@@ -245,6 +245,25 @@ class Usage(HookTest):
                 self.assertNotIn("input_tokens", record["metadata"])
                 self.assertEqual(record["metadata"]["output_tokens"], 34)
 
+    def test_a_call_that_cannot_be_counted_leaves_no_sum_of_the_others(self):
+        for bad in (-5, "12", None, 9 * 10**18, 10**30):
+            with self.subTest(bad=bad):
+                record = self.turn("claude-code", [answer(f"m{self.turns}", read=7), answer(f"n{self.turns}", tokens=bad)])
+                self.holds(record, None, output_tokens=68, cache_read_tokens=7, cache_write_tokens=0,
+                           model="claude-sonnet-4-5", tool_errors=0)
+
+    def test_input_whose_cached_part_cannot_be_read_is_not_told(self):
+        for bad in (-5, "12", 9 * 10**18):
+            with self.subTest(bad=bad):
+                record = self.turn("claude-code", [answer(f"m{self.turns}", tokens=9 * 10**11, read=bad)])
+                self.holds(record, None, output_tokens=34, cache_write_tokens=0, model="claude-sonnet-4-5",
+                           tool_errors=0)
+
+    def test_a_call_whose_output_cannot_be_read_is_not_left_out(self):
+        record = self.turn("claude-code", [answer("m1"), answer("m2", output="34")])
+        self.holds(record, None, input_tokens=2400, cache_read_tokens=0, cache_write_tokens=0,
+                   model="claude-sonnet-4-5", tool_errors=0)
+
     def test_the_last_line_counts_without_its_newline(self):
         self.begin()
         self.write([answer("m1")], end="")
