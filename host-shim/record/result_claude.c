@@ -5,6 +5,7 @@
 #include "record/result_claude.h"
 
 #include <kaizen/plugin.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -45,11 +46,11 @@ static void take_tokens(struct json_object *message, struct result_said *said) {
   struct json_object *usage = report_text_member(message, "usage");
   bool counts_apart = strcmp(said->host, "qwen") != 0; /* Qwen's input includes the cached tokens */
 
-  said->input_tokens = result_json_number(usage, "input_tokens");
+  said->input_tokens = result_json_tokens(usage, "input_tokens", NAN);
   if (counts_apart)
-    said->input_tokens += result_json_number(usage, "cache_creation_input_tokens") +
-                          result_json_number(usage, "cache_read_input_tokens");
-  said->output_tokens = result_json_number(usage, "output_tokens");
+    said->input_tokens += result_json_tokens(usage, "cache_creation_input_tokens", 0) +
+                          result_json_tokens(usage, "cache_read_input_tokens", 0);
+  said->output_tokens = result_json_tokens(usage, "output_tokens", NAN);
 }
 
 /* The most expensive one, where there are several. */

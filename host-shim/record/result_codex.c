@@ -4,6 +4,7 @@
 #include "record/result_codex.h"
 
 #include <kaizen/plugin.h>
+#include <math.h>
 #include <string.h>
 
 #include "host/report_text.h"
@@ -13,8 +14,8 @@ static void take_usage(struct json_object *event, struct result_said *said) {
   struct json_object *usage = report_text_member(event, "usage");
 
   /* it includes the cached tokens */
-  said->input_tokens += result_json_number(usage, "input_tokens");
-  said->output_tokens += result_json_number(usage, "output_tokens");
+  said->input_tokens += result_json_tokens(usage, "input_tokens", NAN);
+  said->output_tokens += result_json_tokens(usage, "output_tokens", NAN);
 }
 
 /* True for an event that says how it ended. */

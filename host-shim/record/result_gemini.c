@@ -4,6 +4,7 @@
 #include "record/result_gemini.h"
 
 #include <kaizen/plugin.h>
+#include <math.h>
 #include <string.h>
 
 #include "host/report_text.h"
@@ -42,14 +43,15 @@ static void take_models(struct json_object *stats, struct result_said *said) {
   json_object_object_foreachC(models, member) {
     struct json_object *tokens = report_text_member(member.val, "tokens");
     double input =
-        result_json_number(tokens ? tokens : member.val, tokens ? "prompt" : "input_tokens");
-    double output =
-        tokens ? result_json_number(tokens, "candidates") + result_json_number(tokens, "thoughts")
-               : result_json_number(member.val, "output_tokens");
+        result_json_tokens(tokens ? tokens : member.val, tokens ? "prompt" : "input_tokens", NAN);
+    double output = tokens ? result_json_tokens(tokens, "candidates", NAN) +
+                                 result_json_tokens(tokens, "thoughts", 0)
+                           : result_json_tokens(member.val, "output_tokens", NAN);
+    double all = isfinite(input + output) ? input + output : 0;
     said->input_tokens += input;
     said->output_tokens += output;
-    if (input + output > most) {
-      most = input + output;
+    if (all > most) {
+      most = all;
       result_said_set_model(said, member.key);
     }
   }

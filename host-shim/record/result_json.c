@@ -11,6 +11,7 @@
 #include "base/hook_redact.h"
 #include "host/report_text.h"
 
+static const double TOKENS_MAX = 1e12; /* a larger number is a mistake */
 enum { DEPTH_MAX = 128, TRIES_MAX = 256, TRIES_IN_LINE_MAX = 8 };
 
 struct json_object *result_json_parse(const char *text, size_t len) {
@@ -125,6 +126,15 @@ void result_json_word(struct json_object *object, const char *name, char *out, s
   bool fits = hook_redact_is_word(text, max) && !hook_redact_is_secret(text);
 
   snprintf(out, max + 1, "%s", fits ? text : "");
+}
+
+double result_json_tokens(struct json_object *object, const char *name, double otherwise) {
+  struct json_object *member = report_text_member(object, name);
+  double tokens = report_text_number(object, name, -1);
+
+  if (!member)
+    return otherwise;
+  return tokens >= 0 && tokens <= TOKENS_MAX && tokens == floor(tokens) ? tokens : NAN;
 }
 
 double result_json_number(struct json_object *object, const char *name) {

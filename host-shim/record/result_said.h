@@ -18,8 +18,9 @@ struct result_said { /* texts are "" and numbers 0 when the agent did not say */
   char session[HOOK_ID_MAX + 1];
   char key[2 * HOOK_ID_MAX + 32]; /* idempotency key */
   double duration_s, cost_usd;
-  double turns, permission_denials;   /* whole numbers */
-  double input_tokens, output_tokens; /* the same; input includes what came from a cache */
+  double turns, permission_denials; /* whole numbers */
+  /* the same, NAN when it cannot be read; input includes what came from a cache */
+  double input_tokens, output_tokens;
 };
 
 /* The model of an object {MODEL: {COST: number}} with the highest number. */

@@ -211,6 +211,25 @@ class Results(HookTest):
         self.assertNotIn("tokens", found)
         self.assertNotIn("session_id", found)
 
+    def test_tokens_of_which_a_part_cannot_be_read_are_not_told(self):
+        usage = CLAUDE["usage"]
+        gemini = {"session_id": SESSION, "response": "", "stats": {"models": {
+            "a": {"tokens": {"prompt": 10, "candidates": 5, "thoughts": 1}}, "b": {"tokens": {"prompt": 7}}}}}
+        failed = [*CODEX, {"type": "turn.failed", "error": {"message": "CANARY"}}]
+        cases = [
+            ("claude-json", json.dumps(self.claude(usage=dict(usage, **{name: bad}))), kept)
+            for name, kept in (("input_tokens", "output_tokens"), ("cache_read_input_tokens", "output_tokens"),
+                               ("output_tokens", "input_tokens"))
+            for bad in ("12", -1, 1.5, 1e300, [])
+        ] + [("gemini-json", json.dumps(gemini), "input_tokens"), ("codex-json", lines(failed), None)]
+        for number, (form, text, kept) in enumerate(cases):
+            with self.subTest(text):
+                self.exec_printing(text, agent=f"a{number}", form=form)
+                found = json.loads(self.lines(f"a{number}")[0])
+                told = {name for name in ("input_tokens", "output_tokens") if name in found["metadata"]}
+                self.assertEqual(told, {kept} if kept else set())
+                self.assertNotIn("tokens", found)
+
     def test_codex_events_are_added_up(self):
         self.expect(0, "record", "--from", "codex-json", stdin=lines(CODEX))
         found = self.record()
