@@ -246,14 +246,14 @@ static void require_verifiable(bool repair) {
   struct error error = {0};
   char saved_to[64];
 
-  require(verify_agent(scratch_project(), SCRATCH_AGENT, 10, &report, &error) == 0);
+  require(verify_agent(scratch_project(), SCRATCH_AGENT, 10, INT64_MAX, &report, &error) == 0);
   require(json_reader_check(buffer_span(&report), JSON_STRICT, JSON_DEPTH_MAX, &value, NULL) == 0);
   if (repair) {
     require(salvage_agent(scratch_project(), SCRATCH_AGENT, 10, 5000, false, saved_to, &error) ==
             0);
     require(saved_to[0] != '\0'); /* the line that is not a record */
     buffer_clear(&report);
-    require(verify_agent(scratch_project(), SCRATCH_AGENT, 10, &report, &error) == 0);
+    require(verify_agent(scratch_project(), SCRATCH_AGENT, 10, INT64_MAX, &report, &error) == 0);
     buffer_append_byte(&report, '\0');
     require(strstr(report.data, "\"bad_line_count\":0") &&
             strstr(report.data, "\"consistent\":true"));

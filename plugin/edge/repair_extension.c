@@ -14,9 +14,12 @@
  * to. */
 static int make_report(struct call *call, const char *name, const char *saved_to,
                        struct buffer *report) {
-  int result = verify_agent(&call->pipeline->project, name,
-                            (unsigned)call->pipeline->config.trend_window, report, &call->error);
+  struct pipeline *pipeline = call->pipeline;
+  int result = verify_agent(&pipeline->project, name, (unsigned)pipeline->config.trend_window,
+                            pipeline_patience(pipeline).lock_ns, report, &call->error);
 
+  if (result < 0)
+    pipeline_note_failed(pipeline, name, &call->error);
   if (result == 1)
     return call_no_such_agent(call, name);
   if (result == 0 && saved_to[0] != '\0' && !report->failed) {

@@ -13,7 +13,6 @@
 
 #include <kaizen/plugin.h>
 
-#include "base/clock.h"
 #include "base/directory.h"
 #include "base/line_reader.h"
 #include "base/uuid.h"
@@ -29,7 +28,6 @@
 #define SUMMARY_READ_MAX 16384
 #define UNREADABLE "cannot be read"
 #define OTHER_TREE "of another tree: this one was copied or restored, its events are held back"
-#define LOCK_WAIT_NS INT64_C(2000000000)
 
 /* ---- recount --------------------------------------------------------------------------------- */
 
@@ -235,12 +233,11 @@ static void read_summary(struct evidence *evidence, int agent_fd) {
 
 /* 1: there is no log. */
 static int gather(struct evidence *evidence, const struct project *project, int agent_fd,
-                  struct error *error) {
-  int64_t deadline_ns = clock_monotonic_ns() + LOCK_WAIT_NS;
+                  int64_t lock_ns, struct error *error) {
   struct agent_lock lock;
   struct stat status;
   bool damaged;
-  int result = agent_lock_read(&lock, agent_fd, deadline_ns, error);
+  int result = agent_lock_read(&lock, agent_fd, lock_ns, error);
 
   if (result != 0)
     return result;
@@ -278,7 +275,7 @@ static int judge(const struct evidence *evidence, const struct project *project,
 }
 
 int verify_agent(const struct project *project, const char *agent, unsigned trend_window,
-                 struct buffer *report, struct error *error) {
+                 int64_t lock_ns, struct buffer *report, struct error *error) {
   struct evidence *evidence = calloc(1, sizeof *evidence);
   int agent_fd = -1, result;
 
@@ -287,7 +284,7 @@ int verify_agent(const struct project *project, const char *agent, unsigned tren
   evidence->log.fd = -1;
   result = project_agent_folder(project, agent, false, &agent_fd, error);
   if (result == 0)
-    result = gather(evidence, project, agent_fd, error);
+    result = gather(evidence, project, agent_fd, lock_ns, error);
   if (result == 0)
     result = judge(evidence, project, agent, trend_window, report, error);
   agent_log_close(&evidence->log);

@@ -80,7 +80,7 @@ static void record(unsigned count) {
 
 static int verify(void) {
   struct buffer out = {0};
-  int result = verify_agent(&project, "coach", 10, &out, &error);
+  int result = verify_agent(&project, "coach", 10, INT64_MAX, &out, &error);
 
   (void)snprintf(report, sizeof report, "%.*s", (int)out.len, out.data ? out.data : "");
   buffer_fini(&out);
@@ -403,7 +403,7 @@ static void put_cursor(const char *numbers) {
 static const char *report_of_cursor(void) {
   struct buffer out = {0};
 
-  cr_assert_eq(verify_agent(&project, "coach", 10, &out, &error), 0, "%s", error.text);
+  cr_assert_eq(verify_agent(&project, "coach", 10, INT64_MAX, &out, &error), 0, "%s", error.text);
   (void)snprintf(report, sizeof report, "%.*s", (int)out.len, out.data);
   buffer_fini(&out);
   return report;
