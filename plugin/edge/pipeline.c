@@ -13,7 +13,7 @@
 
 /* Memory, or a thread, may be available again by then; a library that is missing stays missing. */
 #define ATTACH_AGAIN_NS INT64_C(1000000000)
-/* A flush gives the attachment back this often, so that a stop need not wait for it. */
+/* How soon a flush notices that the instance is being stopped. */
 #define FLUSH_SLICE_NS INT64_C(20000000)
 /* A host asks for statistics while it works: what is not available by then is reported as unknown.
  * For the locks of all agents; to begin with another agent; to read a log from its beginning. */
@@ -181,6 +181,10 @@ void pipeline_start(struct pipeline *pipeline) {
   (void)pthread_mutex_unlock(&pipeline->mutex);
 }
 
+static void hurry_detached(void *ctx) {
+  publisher_hurry(ctx);
+}
+
 int pipeline_stop(struct pipeline *pipeline, int64_t deadline_ns, struct error *error) {
   struct publisher_attachment *attachment;
   struct pending_wait wait;
@@ -197,7 +201,7 @@ int pipeline_stop(struct pipeline *pipeline, int64_t deadline_ns, struct error *
   if (!attachment)
     return 0;
   pending_wait_begin(&wait, &pipeline->project, &pipeline->memory, deadline_ns);
-  result = publisher_flush(attachment, &wait, deadline_ns, &pending, error);
+  result = pending_wait_on(&wait, deadline_ns, hurry_detached, attachment, &pending, error);
   pending_wait_end(&wait);
   publisher_detach(attachment, deadline_ns);
   return result;
@@ -206,6 +210,16 @@ int pipeline_stop(struct pipeline *pipeline, int64_t deadline_ns, struct error *
 /* What is left is worth waiting for: events, or a lock that others hold. */
 static bool may_change(const struct pending_wait *wait) {
   return !wait->failed && !wait->cut_short && (wait->pending > 0 || wait->busy > 0);
+}
+
+static void hurry(void *ctx) {
+  struct pipeline *pipeline = ctx;
+  struct publisher_attachment *attachment = borrow_attachment(pipeline, false);
+
+  if (!attachment)
+    return;
+  publisher_hurry(attachment);
+  return_attachment(pipeline);
 }
 
 int pipeline_flush(struct pipeline *pipeline, int64_t deadline_ns, uint64_t *pending,
@@ -219,17 +233,11 @@ int pipeline_flush(struct pipeline *pipeline, int64_t deadline_ns, uint64_t *pen
 
   pending_wait_begin(&wait, &pipeline->project, &pipeline->memory, deadline_ns);
   do {
-    struct publisher_attachment *attachment = borrow_attachment(pipeline, false);
     int64_t slice_ns = clock_monotonic_ns() + FLUSH_SLICE_NS;
 
     if (slice_ns > deadline_ns)
       slice_ns = deadline_ns;
-    if (attachment) {
-      result = publisher_flush(attachment, &wait, slice_ns, pending, error);
-      return_attachment(pipeline);
-    } else {
-      result = pending_wait_on(&wait, only_counts ? 0 : slice_ns, NULL, NULL, pending, error);
-    }
+    result = pending_wait_on(&wait, only_counts ? 0 : slice_ns, hurry, pipeline, pending, error);
   } while (!only_counts && may_change(&wait) && is_running(pipeline) &&
            clock_monotonic_ns() < deadline_ns);
   pending_wait_end(&wait);

@@ -166,18 +166,13 @@ void publisher_status(struct publisher_attachment *attachment, struct publisher_
   (void)pthread_mutex_unlock(&attachment->publisher->mutex);
 }
 
-static void hurry(void *ctx) {
-  struct publisher *publisher = ctx;
+void publisher_hurry(struct publisher_attachment *attachment) {
+  struct publisher *publisher = attachment->publisher;
 
   (void)pthread_mutex_lock(&publisher->mutex);
   publisher->hurry = true;
   publisher_thread_rouse(publisher, true);
   (void)pthread_mutex_unlock(&publisher->mutex);
-}
-
-int publisher_flush(struct publisher_attachment *attachment, struct pending_wait *wait,
-                    int64_t until_ns, uint64_t *pending, struct error *error) {
-  return pending_wait_on(wait, until_ns, hurry, attachment->publisher, pending, error);
 }
 
 void publisher_detach(struct publisher_attachment *attachment, int64_t deadline_ns) {

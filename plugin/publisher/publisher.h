@@ -36,9 +36,8 @@ void publisher_committed(struct publisher_attachment *attachment, const char *ag
 pid_t publisher_holder(const struct project *project);
 void publisher_status(struct publisher_attachment *attachment, struct publisher_status *status);
 
-/* pending_wait_on() for the attached project, with the thread told to hurry. */
-int publisher_flush(struct publisher_attachment *attachment, struct pending_wait *wait,
-                    int64_t until_ns, uint64_t *pending, struct error *error);
+/* Somebody waits: try now what a back-off would put off. */
+void publisher_hurry(struct publisher_attachment *attachment);
 /* Detaches the project; the last one ends the thread.  Waits at most to the deadline, then disowns
  * a thread that hangs in the network (it frees itself).  No log callback after it returns. */
 void publisher_detach(struct publisher_attachment *attachment, int64_t deadline_ns);

@@ -215,6 +215,10 @@ static void status(const char *slot) {
          now.reason);
 }
 
+static void hurry(void *ctx) {
+  publisher_hurry(ctx);
+}
+
 static void flush(const char *slot, const char *ms) {
   struct publisher_attachment *attachment = slots[atoi(slot)];
   int64_t until_ns = after_ms(ms);
@@ -224,7 +228,7 @@ static void flush(const char *slot, const char *ms) {
   int result;
 
   pending_wait_begin(&wait, &project, NULL, until_ns);
-  result = publisher_flush(attachment, &wait, until_ns, &pending, &error);
+  result = pending_wait_on(&wait, until_ns, hurry, attachment, &pending, &error);
   pending_wait_end(&wait);
   printf("%d %" PRIu64 "\n", result, pending);
 }
