@@ -4,26 +4,9 @@
 # SPDX-License-Identifier: Apache-2.0
 set -u
 srcdir=$(cd "$(dirname "$0")/../.." && pwd)
-layers="${PYTHON:-python3} $srcdir/qa/layers"
-failed=0
+. "$srcdir/tests/support/refuses.sh"
 
-$layers "$srcdir" || failed=1
-
-mkdir "$TMPDIR/copy"
-cp -R "$srcdir/common" "$srcdir/plugin" "$srcdir/host-shim" "$srcdir/qa" "$TMPDIR/copy"
-chmod -R u+w "$TMPDIR/copy"
-
-refuses() { # NAME FILE LINE SAYS: with LINE at the end of a copy of FILE, the check fails and says why
-  echo "$3" >>"$TMPDIR/copy/$2"
-  if ! $layers "$TMPDIR/copy" >"$TMPDIR/said" && grep -qF "$4" "$TMPDIR/said"; then
-    echo "ok: $1 is refused"
-  else
-    echo "FAILED: $1 was not refused"
-    cat "$TMPDIR/said"
-    failed=1
-  fi
-  if [ -f "$srcdir/$2" ]; then cp "$srcdir/$2" "$TMPDIR/copy/$2"; else rm "$TMPDIR/copy/$2"; fi
-}
+check_source qa/layers common plugin host-shim qa
 
 refuses 'a lower folder that includes an upper one' plugin/base/clock.c '#include "config/config.h"' \
   'plugin/base/clock.c includes plugin/config/config.h'

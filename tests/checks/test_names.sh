@@ -5,26 +5,9 @@
 # SPDX-License-Identifier: Apache-2.0
 set -u
 srcdir=$(cd "$(dirname "$0")/../.." && pwd)
-names="${PYTHON:-python3} $srcdir/qa/names"
-failed=0
+. "$srcdir/tests/support/refuses.sh"
 
-$names "$srcdir" || failed=1
-
-mkdir "$TMPDIR/copy"
-cp -R "$srcdir/common" "$srcdir/plugin" "$srcdir/host-shim" "$srcdir/include" "$srcdir/docs" "$srcdir/qa" "$TMPDIR/copy"
-chmod -R u+w "$TMPDIR/copy"
-
-refuses() { # NAME FILE LINE SAYS: with LINE at the end of a copy of FILE, the check fails and says why
-  printf '%s\n' "$3" >>"$TMPDIR/copy/$2"
-  if ! $names "$TMPDIR/copy" >"$TMPDIR/said" && grep -qF "$4" "$TMPDIR/said"; then
-    echo "ok: $1 is refused"
-  else
-    echo "FAILED: $1 was not refused"
-    cat "$TMPDIR/said"
-    failed=1
-  fi
-  if [ -f "$srcdir/$2" ]; then cp "$srcdir/$2" "$TMPDIR/copy/$2"; else rm "$TMPDIR/copy/$2"; fi
-}
+check_source qa/names common plugin host-shim include docs qa
 
 refuses 'a function with the name of another file' plugin/base/clock.c 'int uuid_of_now(void) { return 0; }' \
   'clock.c: uuid_of_now() does not begin with clock'
