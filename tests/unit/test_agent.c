@@ -8,6 +8,7 @@
 #include <kaizen/plugin.h>
 #include <signal.h>
 #include <sys/file.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "base/clock.h"
@@ -23,6 +24,22 @@
 static struct project project;
 static struct agent agent;
 static struct error error;
+
+/* In the place of libc's.  Of a write that failed in the background the kernel tells each open file
+ * description once: that of the agent's log, which has O_APPEND, and one that only reads. */
+static bool failed_untold_to_log, failed_untold_to_others;
+
+int fdatasync(int fd) {
+  bool *untold = fcntl(fd, F_GETFL) & O_APPEND ? &failed_untold_to_log : &failed_untold_to_others;
+  struct stat status;
+
+  if (*untold && fstat(fd, &status) == 0 && status.st_ino == agent.log.inode) {
+    *untold = false;
+    errno = EIO;
+    return -1;
+  }
+  return (int)syscall(SYS_fdatasync, fd);
+}
 
 static void set_up(void) {
   sandbox_enter();
@@ -803,6 +820,19 @@ Test(agent, a_child_forked_under_the_lock_does_not_keep_it) {
 }
 
 /* Descriptors. */
+
+Test(agent, a_point_of_the_index_takes_no_failed_sync_from_who_appended) {
+  struct checkpoint_point point;
+
+  put_log(GOOD GOOD);
+  cr_assert_eq(acquire(), 0, "%s", error.text);
+  agent_take_point(&agent, 1, &point);
+  cr_assert_geq(point.log_fd, 0);
+  failed_untold_to_log = failed_untold_to_others = true;
+  cr_assert_eq(checkpoint_point_sync(&point), -1);
+  cr_assert_eq(agent_sync_log(&agent, agent.anchor.end, &error), -1, "nobody told it");
+  agent_release(&agent);
+}
 
 /* A host that closes what it did not open, and opens a file of its own under the same number. */
 static const char *const host_text = "the host's own\n";

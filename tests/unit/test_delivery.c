@@ -3,6 +3,10 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "sandbox.h"
 
+#include <kaizen/plugin.h>
+#include <sys/file.h>
+#include <sys/syscall.h>
+
 #include "base/clock.h"
 #include "base/uuid.h"
 #include "store/agent.h"
@@ -32,6 +36,24 @@ static void tear_down(void) {
 }
 
 TestSuite(delivery, .init = set_up, .fini = tear_down);
+
+/* In the place of libc's: while somebody waits for the agent's lock, another program removes its
+ * file, and a process takes the new one. */
+static bool removes_lock;
+static int new_lock_fd = -1;
+
+int flock(int fd, int operation) {
+  struct stat named, held;
+
+  if (removes_lock && operation & LOCK_EX && fstat(fd, &held) == 0 &&
+      stat(agent_file("coach", ".lock"), &named) == 0 && named.st_ino == held.st_ino) {
+    removes_lock = false;
+    cr_assert_eq(unlink(agent_file("coach", ".lock")), 0);
+    new_lock_fd = open(agent_file("coach", ".lock"), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    cr_assert_eq(syscall(SYS_flock, new_lock_fd, LOCK_EX), 0);
+  }
+  return (int)syscall(SYS_flock, fd, operation);
+}
 
 /* One line was acknowledged at each of these times, in the order of the log. */
 static void acknowledge_at(const int64_t *wall_ns, unsigned count) {
@@ -92,4 +114,19 @@ Test(delivery, a_clock_that_was_wrong_in_between_hides_nothing) {
     acknowledge_at(times, 4);
     cr_expect_eq(resend_since(BEGIN_NS + HOUR_NS / 2), 4, "%s", cases[i].what);
   }
+}
+
+Test(delivery, a_state_is_not_made_under_a_lock_that_was_removed) {
+  uint64_t count;
+
+  make_agent_folder("coach");
+  put_file(agent_file("coach", AGENT_LOG_FILE), LINE("1") LINE("2"));
+  removes_lock = true;
+  cr_assert_eq(delivery_resend(&project, 0, 100, &count, &error), -1);
+  cr_assert_eq(error.code, KAIZEN_E_BUSY, "%s", error.text);
+  cr_assert_geq(new_lock_fd, 0, "nobody waited for the lock");
+  cr_assert_not(is_there(agent_file("coach", ".state")), "another process may be writing it");
+  (void)close(new_lock_fd);
+  error = (struct error){0};
+  cr_assert_eq(delivery_resend(&project, 0, 2000, &count, &error), 0, "%s", error.text);
 }

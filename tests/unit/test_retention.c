@@ -26,7 +26,15 @@
 /* In the place of libc's: the kernel tells a failed sync once, and the next one succeeds. */
 static int syncs_until_one_fails;
 
+/* What happens when a short log has been copied, before anybody asks for the lock. */
+static void (*when_copied)(void);
+
 int fdatasync(int fd) {
+  void (*happens)(void) = when_copied;
+
+  when_copied = NULL;
+  if (happens)
+    happens();
   if (syncs_until_one_fails > 0 && --syncs_until_one_fails == 0) {
     errno = EIO;
     return -1;
@@ -447,6 +455,24 @@ Test(retention, a_log_cut_during_the_copy_is_left_alone) {
   /* the same bytes, and one more line: no harm in pruning that either */
   cr_assert(result == 1 || result == -1);
   cr_assert_eq(lines_of_file(file()), result == 1 ? 30001 : 60001);
+}
+
+#define OTHER "{\"timestamp\":\"2025-12-30T00:00:00Z\",\"agent\":\"coach\",\"success\":false}\n"
+
+/* In its place, and longer than what was copied. */
+static void write_another_log(void) {
+  put_file(file(), TEN(OTHER) TEN(OTHER) TEN(OTHER));
+}
+
+Test(retention, a_log_rewritten_in_its_place_after_the_copy_is_left_alone) {
+  put_log(TEN(OLD) NEW);
+  cr_assert_eq(look_at(TODAY_S - 2 * DAY_S), 0, "%s", error.text);
+  cr_assert_eq(look_at(TODAY_S - DAY_S), 0, "%s", error.text);
+  when_copied = write_another_log;
+  cr_assert_eq(look_at(TODAY_S), -1);
+  cr_assert_null(when_copied, "nothing was copied");
+  cr_assert_eq(error.code, KAIZEN_E_BUSY, "%s", error.text);
+  cr_assert_str_eq(text_of_file(file()), TEN(OTHER) TEN(OTHER) TEN(OTHER));
 }
 
 static void empty_the_log(void) {
