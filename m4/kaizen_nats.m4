@@ -24,5 +24,7 @@ AC_DEFUN([KAIZEN_FIND_NATS], [
      AC_MSG_ERROR([cannot read the soname of $kaizen_nats_libdir/libnats.so; set NATS_SONAME=libnats.so.X.Y])])
   AC_DEFINE_UNQUOTED([KAIZEN_NATS_SONAME], ["$kaizen_nats_soname"],
     [soname of the NATS client library this build was compiled against])
+  AC_DEFINE_UNQUOTED([KAIZEN_NATS_PACKAGE], ["$(echo "$kaizen_nats_soname" | sed 's/\.so\.//')"],
+    [Debian's package of that library])
   AC_DEFINE_UNQUOTED([KAIZEN_NATS_VERSION], ["$kaizen_nats_version"], [its version])
 ])

@@ -128,14 +128,22 @@ static int check_table(const struct kaizen_plugin_v1 *table, const char *file,
   return 0;
 }
 
+static int refuse_image(const char *file, const char *why, struct problem *problem) {
+  bool is_newer = strstr(why, "version `") && strstr(why, "' not found");
+
+  return problem_set(problem, EXIT_CODE_REFUSED, "cannot load plugin %s: %s%s", file, why,
+                     is_newer ? "; it was built on a newer system: use one that was built on this "
+                                "one or on an older one"
+                              : "");
+}
+
 int loader_open(const char *name, struct loaded_plugin *plugin, struct problem *problem) {
   *plugin = (struct loaded_plugin){.handle = NULL};
   if (find_file(name ? name : DEFAULT_PLUGIN, plugin->file, problem) < 0)
     return -1;
   plugin->handle = dlopen(plugin->file, RTLD_NOW | RTLD_LOCAL);
   if (!plugin->handle)
-    return problem_set(problem, EXIT_CODE_REFUSED, "cannot load plugin %s: %s", plugin->file,
-                       dlerror());
+    return refuse_image(plugin->file, dlerror(), problem);
   union { /* ISO C has no conversion from void * to a function */
     void *object;
     kaizen_plugin_v1_fn function;

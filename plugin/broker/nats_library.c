@@ -115,8 +115,9 @@ static int load(struct error *error) {
     image = dlopen(KAIZEN_NATS_SONAME, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
   if (!image)
     return error_set(error, KAIZEN_E_CONFIG,
-                     "%s cannot be loaded; install it (Debian: apt install libnats3.4)",
-                     KAIZEN_NATS_SONAME);
+                     "%s cannot be loaded; install it (Debian: apt install %s), or use a plugin "
+                     "that was built on this system",
+                     KAIZEN_NATS_SONAME, KAIZEN_NATS_PACKAGE);
   if (find_functions(image, error) != 0 || check_version(error) != 0)
     return -1;
   status = open_quietly();

@@ -3,6 +3,8 @@
 # SPDX-License-Identifier: Apache-2.0
 import json
 import os
+import pathlib
+import re
 import shutil
 import subprocess
 import unittest
@@ -35,6 +37,21 @@ class Loader(HostTest):
         message = self.messages(3, "--plugin", path, "info")
         self.assertIn(str(path), message)
         self.assertIn("ELF", message)
+
+    def test_one_that_was_built_on_a_newer_system_says_what_to_do(self):
+        path = self.scratch / "newer.so"
+        image = pathlib.Path(PLUGIN).read_bytes()
+        path.write_bytes(re.sub(rb"GLIBC_2\.\d\d\0", b"GLIBC_9.99\0", image, count=1))
+        message = self.messages(3, "--plugin", path, "info")
+        for part in (str(path), "GLIBC_9.99", "use one that was built on this one or on an older one"):
+            self.assertIn(part, message)
+
+    def test_a_library_of_the_broker_that_is_missing_is_named_with_its_package(self):
+        name = re.search(rb"libnats\.so[.0-9]+", pathlib.Path(PLUGIN).read_bytes()).group().decode()
+        (self.scratch / name).write_text("no library")
+        said = self.messages(0, "record", "coach", "--success", "--emit-event", env={"LD_LIBRARY_PATH": str(self.scratch)})
+        package = name.replace(".so.", "")
+        self.assertIn(f"{name} cannot be loaded; install it (Debian: apt install {package}), or use a plugin", said)
 
     def test_a_program_that_is_not_installed_finds_the_plugin_built_with_it(self):
         program, plugin = self.scratch / "kaizen-host", self.scratch / ".libs" / "kaizen_metrics.so"
