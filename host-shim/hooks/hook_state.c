@@ -142,7 +142,7 @@ int hook_state_file(const struct hook_state *state, const char *name, int flags)
 
 /* ---- what is removed again ------------------------------------------------------------------- */
 
-/* Written by a clock that was years behind: its age is unknown, and counts from now on. */
+/* Written by a clock that was years late: its age is unknown, and counts from now on. */
 static bool is_of_wrong_clock(int folder, const char *name, const struct stat *found,
                               time_t key_time, time_t now) {
   const struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = now}};

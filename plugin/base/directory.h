@@ -35,7 +35,7 @@ bool directory_is_shared(const struct stat *folder);
  * user is left as it is. */
 int directory_share_folder(int parent_fd, const char *name, int fd, struct error *error);
 /* Is the descriptor still that of this file?  Not when the host has closed it: a file of its own
- * may have the number by now, which is neither to be written to nor closed. */
+ * may have the number by now, which must be neither written nor closed. */
 bool directory_is_file(int fd, dev_t device, ino_t inode);
 /* Moves `from` over `to` in one step: RENAME_EXCHANGE and unlink of the old file where the file
  * system can, which spares the flush a plain rename costs (docs/performance.md), else rename. */

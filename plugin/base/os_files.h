@@ -57,9 +57,9 @@ int os_files_network(int fd, const char **name);
 void os_files_hold(int fd);
 bool os_files_is_held(int fd);
 
-/* A claim on an open file, which keeps nobody from anything either: false while another open file of
- * it has one.  It ends with the last descriptor, in whatever process, or when it is given up.  Always
- * true where the system has no such claims. */
+/* A claim on an open file, which blocks nobody either: false while another open file of it has one.
+ * It ends with the last descriptor, in any process, or when it is given up.  Always true where the
+ * system has no such claims. */
 bool os_files_claim(int fd);
 void os_files_give_up_claim(int fd);
 

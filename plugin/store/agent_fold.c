@@ -282,8 +282,8 @@ static int find_files(struct agent *agent, uint64_t *size, struct error *error) 
   return result != 0 ? result : !agent_lock_in_place(&agent->lock, agent->fd);
 }
 
-/* Does the log lack what it held when its checkpoint was last stored?  A checkpoint that goes
- * less far, because not all of it is believed, would not notice. */
+/* Does the log lack what it held when its checkpoint was last stored?  A fold that begins earlier,
+ * because not all of the checkpoint is believed, would not notice. */
 static int check_memory(struct agent *agent, uint64_t size, struct error *error) {
   const struct checkpoint_memory *memory = &agent->checkpoint.memory;
   int result =
@@ -326,7 +326,7 @@ static int take_up_fold(struct agent *agent, uint64_t size, struct error *error)
   return agent->loaded ? 0 : begin_again(agent, size, error);
 }
 
-/* Where the lock may be let go, much is read without it.  0: what is left is not much, or has to be
+/* Where the lock may be released, a long part is read without it.  0: the rest is short, or must be
  * folded here; else results as agent_fold_refresh(). */
 static int fold_much(struct agent *agent, uint64_t size, struct error *error) {
   int result = 0;

@@ -42,7 +42,7 @@ static bool has_lived_on(const struct checkpoint_header *head, const struct stat
          memcmp(head->life, project->life, 16) == 0;
 }
 
-/* Of a copy, or from before this boot, it says nothing: a loss of power may have cut the log. */
+/* From a copy, or from before this boot, it says nothing: a loss of power may have cut the log. */
 static struct checkpoint_memory remember(const struct checkpoint_header *head,
                                          const struct stat *status) {
   int64_t boot_s = (clock_wall_ns() - clock_boot_ns()) / NS_PER_S;
@@ -317,7 +317,7 @@ int checkpoint_growth_fill(const struct checkpoint *checkpoint, struct checkpoin
   return key_pages_copy(&checkpoint->pages, growth->fd, growth->bits, error);
 }
 
-/* The new head says no more than the old one does: keys after it are only hints. */
+/* The new head says the same as the old one: keys after it are only hints. */
 static int take_place(struct checkpoint *checkpoint, struct checkpoint_growth *growth,
                       struct error *error) {
   unsigned doubt = checkpoint_header_doubt(checkpoint->pages.fd);
@@ -337,7 +337,7 @@ static int take_place(struct checkpoint *checkpoint, struct checkpoint_growth *g
   return 0;
 }
 
-/* A head that has moved on speaks for keys that were added after they were copied. */
+/* A head that has moved covers keys that were added after the copying. */
 static bool still_fits(const struct checkpoint *checkpoint,
                        const struct checkpoint_growth *growth) {
   struct checkpoint_header head;

@@ -22,10 +22,10 @@
 
 #define CHECKPOINT_FILE ".index-2"
 
-/* What the head of the file says of the log, whether or not it is believed: enough to see that
+/* What the head of the file says about the log, even when it is not believed: enough to see that
  * another program rewrote the log while nobody had it open. */
 struct checkpoint_memory {
-  struct log_anchor anchor; /* end 0: nothing is known */
+  struct log_anchor anchor; /* end 0: unknown */
   uint64_t records, marked;
 };
 
@@ -35,7 +35,7 @@ struct checkpoint {
   struct key_pages pages;
   uint64_t durable_end; /* of the log: how far a slot says that it is durable, or was meant to
                          * say */
-  struct checkpoint_memory memory; /* as it was opened */
+  struct checkpoint_memory memory; /* as of the opening */
 };
 
 /* 0: opened, *anchor and *fold filled as far as can be trusted, maybe empty; 1: there is none, or
@@ -68,11 +68,11 @@ int checkpoint_find(struct checkpoint *checkpoint, struct span key, uint64_t *of
 int checkpoint_add(struct checkpoint *checkpoint, struct span key, uint64_t offset,
                    struct error *error);
 
-/* What key_pages_add_sorted() does, also where the table must grow. */
+/* As key_pages_add_sorted(), and grows the table when it must. */
 int checkpoint_add_sorted(struct checkpoint *checkpoint, const struct key_pages_entry *entries,
                           size_t count, key_pages_same same, void *ctx, int64_t deadline_ns,
                           size_t *done, struct error *error);
-/* By which an entry of this table names a key. */
+/* The hash that stands for a key in this table. */
 uint64_t checkpoint_hash(const struct checkpoint *checkpoint, struct span key);
 
 /* From here to checkpoint_flush() at most so many pages stay in memory (key_pages_keep). */
@@ -81,12 +81,12 @@ void checkpoint_keep(struct checkpoint *checkpoint, size_t keys);
  * keys are not in the file. */
 int checkpoint_flush(struct checkpoint *checkpoint, struct error *error);
 
-/* ---- a larger table, filled without the lock -------------------------------------------------- */
+/* ---- a larger table, filled without the lock ------------------------------------------------- */
 
 struct checkpoint_growth {
   int fd; /* of the new file; -1: none */
   unsigned bits;
-  uint64_t head_end; /* of the log: so far the head spoke for keys before they were copied */
+  uint64_t head_end; /* of the log: how far the head covered the keys before the copying */
 };
 
 void checkpoint_growth_none(struct checkpoint_growth *growth);
@@ -96,8 +96,8 @@ int checkpoint_growth_begin(struct checkpoint *checkpoint, unsigned bits,
 /* No lock needed: copies all keys.  1: a page is damaged, or was just being written. */
 int checkpoint_growth_fill(const struct checkpoint *checkpoint, struct checkpoint_growth *growth,
                            struct error *error);
-/* Puts it in place.  1: another process went on in the old file meanwhile, which stays, or it is
- * damaged.  Nothing is left of the growth in any case. */
+/* Puts it in place.  1: another process continued in the old file meanwhile, which stays, or it is
+ * damaged.  In any case the growth is over. */
 int checkpoint_growth_end(struct checkpoint *checkpoint, struct checkpoint_growth *growth,
                           struct error *error);
 void checkpoint_growth_drop(int agent_fd, struct checkpoint_growth *growth);

@@ -29,7 +29,7 @@ void fold_ahead_init(struct fold_ahead *ahead) {
 void fold_ahead_fini(struct fold_ahead *ahead, const struct agent *agent) {
   free(ahead->keys);
   if (ahead->growth.fd >= 0)
-    (void)close(ahead->growth.fd); /* its name belongs to whoever has the lock */
+    (void)close(ahead->growth.fd); /* its name belongs to the process that has the lock */
   if (ahead->claimed)
     os_files_give_up_claim(agent->lock.lock_fd);
   fold_ahead_init(ahead);
@@ -129,8 +129,8 @@ static int read_piece(struct fold_ahead *ahead, const struct agent *agent, int64
   return 0;
 }
 
-/* Another process that has come to a stop, or whose fork keeps its claim, is not waited for longer
- * than for the lock. */
+/* A process that is stopped, or whose fork keeps its claim, is not waited for longer than for the
+ * lock. */
 static void wait_for_claim(struct fold_ahead *ahead, struct agent *agent, int64_t deadline_ns) {
   ahead->claimed = true;
   if (os_files_claim(agent->lock.lock_fd))
@@ -138,7 +138,7 @@ static void wait_for_claim(struct fold_ahead *ahead, struct agent *agent, int64_
   do
     (void)clock_nanosleep(CLOCK_MONOTONIC, 0, &(struct timespec){.tv_nsec = CLAIM_POLL_NS}, NULL);
   while (!os_files_claim(agent->lock.lock_fd) && clock_monotonic_ns() < deadline_ns);
-  agent_forget_fold(agent); /* the checkpoint tells how far it has come */
+  agent_forget_fold(agent); /* the checkpoint says how far it has come */
 }
 
 void fold_ahead_work(struct fold_ahead *ahead, struct agent *agent, int64_t deadline_ns) {
@@ -151,7 +151,7 @@ void fold_ahead_work(struct fold_ahead *ahead, struct agent *agent, int64_t dead
   if (ahead->growth.fd >= 0) {
     ahead->filled = checkpoint_growth_fill(&agent->checkpoint, &ahead->growth, NULL) == 0;
   } else if (wants_piece && read_piece(ahead, agent, agent->pace_ns) != 0) {
-    ahead->unable = true; /* what was in the way shows again, under the lock */
+    ahead->unable = true; /* the failure will appear again, under the lock */
     ahead->lines = 0;
   }
 }
@@ -183,7 +183,7 @@ static int carry_the_same_key(void *ctx, uint64_t first, uint64_t second, struct
   return result;
 }
 
-/* 0: the table is as large as it will be; FOLD_AHEAD_MORE: it is to be filled. */
+/* 0: the table need not grow; FOLD_AHEAD_MORE: a larger one must be filled. */
 static int enlarge(struct fold_ahead *ahead, struct agent *agent, struct error *error) {
   int result = 0;
 
@@ -197,7 +197,7 @@ static int enlarge(struct fold_ahead *ahead, struct agent *agent, struct error *
   ahead->growth_tried = true;
   if (result < 0)
     return -1;
-  /* where it did not work out the table grows as it does without us, step by step */
+  /* if that failed the table grows in the usual way, step by step */
   return ahead->growth.fd >= 0 ? FOLD_AHEAD_MORE : 0;
 }
 

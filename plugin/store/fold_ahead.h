@@ -2,10 +2,10 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  *
- * Reading lines is most of the work where much is to be folded, and needs no lock: what is
- * committed stays as it is.  Under the lock the keys are added, in the order of the index and some
- * milliseconds at a time, and then the fold.  Should the log or the index be another one by then,
- * the piece is forgotten. */
+ * When much must be folded, most of the work is reading lines, which needs no lock: committed bytes
+ * do not change.  Under the lock the keys are added, in the order of the index and some
+ * milliseconds at a time, and then the fold.  If the log or the index is a different one by then,
+ * the piece is dropped. */
 #ifndef KAIZEN_FOLD_AHEAD_H
 #define KAIZEN_FOLD_AHEAD_H
 
@@ -15,9 +15,9 @@
 
 struct fold_ahead {
   uint64_t begin, end; /* of the log: what is to be read; end 0: nothing */
-  uint64_t left;       /* the least that there was of it, at any turn */
+  uint64_t left;       /* the smallest rest of it, at any turn */
   bool unable;         /* no piece could be read: fold under the lock */
-  bool claimed;        /* no other process reads ahead, or it was waited for in vain */
+  bool claimed;        /* no other process reads ahead, or the wait for it failed */
   /* the piece; empty: lines is 0 */
   struct log_anchor from, anchor;
   struct fold fold;
@@ -35,24 +35,25 @@ void fold_ahead_init(struct fold_ahead *ahead);
 /* Lock held or not; after fold_ahead_drop() there is nothing to do. */
 void fold_ahead_fini(struct fold_ahead *ahead, const struct agent *agent);
 
-/* A number that is larger the more of the log is dealt with, parts of a piece included. */
+/* A number that grows with the part of the log that is done, parts of a piece included. */
 uint64_t fold_ahead_reached(const struct fold_ahead *ahead, const struct agent *agent);
 /* The next step that needs no lock: reads a piece after what the agent has folded, until the next
- * point is due or as much as is kept in memory; or fills a larger table.  What another process reads
- * need not be read here, too: that is waited for, until the deadline. */
+ * point is due or as much as is kept in memory; or fills a larger table.  What another process is
+ * reading need not be read here, too: waits for that process, until the deadline. */
 void fold_ahead_work(struct fold_ahead *ahead, struct agent *agent, int64_t deadline_ns);
 
 enum { FOLD_AHEAD_MORE = 2, FOLD_AHEAD_GROWS, FOLD_AHEAD_REWRITTEN };
-/* Under the lock, with a log of `size` bytes: the agent's fold goes on with the piece, if there is
- * one that fits.  0: what is left is not much, or has to be folded under the lock; FOLD_AHEAD_MORE:
- * let others have the lock, fold_ahead_work(), and again; FOLD_AHEAD_GROWS: the same, but there is
- * more left than there was; FOLD_AHEAD_REWRITTEN: the piece's last line is gone; 1: the checkpoint
- * was damaged, or replaced under its name, agent->loaded is false now; -1 with *error. */
+/* Under the lock, with a log of `size` bytes: the agent's fold continues with the piece, if there
+ * is one that fits.  0: the rest is short, or must be folded under the lock; FOLD_AHEAD_MORE:
+ * release the lock, call fold_ahead_work(), and this again; FOLD_AHEAD_GROWS: the same, but more is
+ * left than before; FOLD_AHEAD_REWRITTEN: the piece's last line is gone; 1: the checkpoint was
+ * damaged, or replaced under its name, agent->loaded is false now; -1 with *error. */
 int fold_ahead_merge(struct fold_ahead *ahead, struct agent *agent, uint64_t size, int64_t until_ns,
                      struct error *error);
-/* Under the lock: forgets it all, the larger table's file too. */
+/* Under the lock: drops everything, the larger table's file too. */
 void fold_ahead_drop(struct fold_ahead *ahead, const struct agent *agent);
-/* Without the files, which the host closed: their numbers may be those of its own files. */
+/* The same without the files, which the host closed: their numbers may be those of its own
+ * files. */
 void fold_ahead_lose(struct fold_ahead *ahead);
 
 #endif

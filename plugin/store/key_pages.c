@@ -14,9 +14,11 @@
 #define PAGE 1024
 #define PAGE_ENTRIES 63
 #define NOT_KEPT UINT32_MAX
-#define BLOCK_PAGES 32  /* read or written at a time */
-#define PAGE_FILL 32    /* of a table that is made larger, at most: a page in a million is full */
-#define SAMPLE_PAGES 16 /* their fill tells the table's: keys are spread by their hash */
+#define BLOCK_PAGES 32 /* read or written at a time */
+#define PAGE_FILL                                                                                  \
+  32                    /* at most, of a table that is made larger: then one page in a million is
+                         * full */
+#define SAMPLE_PAGES 16 /* enough to estimate the whole table: keys are spread by their hash */
 _Static_assert(BLOCK_PAGES <= 32, "a block's changed pages are bits");
 #define SUM_HASH UINT64_C(0x9e3779b97f4a7c15)
 #define SUM_OFFSET UINT64_C(0xd6e8feb86659fd93)
@@ -233,8 +235,8 @@ static int read_block(const struct key_pages *pages, uint64_t number, struct blo
   return 0;
 }
 
-/* From the first page that was changed to the last.  Those between have their sums as they were
- * read: a damaged one stays known for it. */
+/* Writes from the first changed page to the last.  Pages between keep their sums, so a damaged one
+ * is still recognised. */
 static int write_block(const struct key_pages *pages, struct block *block, struct error *error) {
   size_t begin = 0, end = 0, i;
 
@@ -249,7 +251,7 @@ static int write_block(const struct key_pages *pages, struct block *block, struc
                             page_offset(block->first + begin), error);
 }
 
-/* 1: its key is that of an earlier line, or it is there; 0: to be added; -1. */
+/* 1: an earlier line has its key, or the entry is there; 0: it must be added; -1. */
 static int is_known(const struct page *page, const struct key_pages_entry *entry,
                     key_pages_same same, void *ctx, struct error *error) {
   int result = 0;
@@ -266,7 +268,7 @@ static int is_known(const struct page *page, const struct key_pages_entry *entry
   return result;
 }
 
-/* The entries of one page.  *added of them are dealt with; results as key_pages_add(). */
+/* The entries of one page.  *added of them are done; results as key_pages_add(). */
 static int add_to_page(struct page *page, const struct key_pages_entry *entries, size_t count,
                        key_pages_same same, void *ctx, size_t *added, struct error *error) {
   for (*added = 0; *added < count; (*added)++) {

@@ -29,10 +29,11 @@ struct key_pages {
 uint64_t key_pages_file_size(unsigned bits);
 /* Writes the one page of a new table. */
 int key_pages_begin(const struct key_pages *pages, struct error *error);
-/* Writes all entries to `fd` in 2^bits pages, which are more.  Also without the lock: what others
- * add meanwhile may be missing.  0, 1 when a page is damaged (or being written), -1 with *error. */
+/* Writes all entries to `fd` in 2^bits pages, which are more.  May be called without the lock: what
+ * others add meanwhile may be missing.  0, 1 when a page is damaged (or being written), -1 with
+ * *error. */
 int key_pages_copy(const struct key_pages *pages, int fd, unsigned bits, struct error *error);
-/* So many bits that `more` entries fit beside those that are there.  0 when it cannot be told. */
+/* How many bits make room for `more` entries beside the present ones.  0: unknown. */
 unsigned key_pages_bits_for(const struct key_pages *pages, uint64_t more);
 
 /* Both answer 0, 1 when the table is damaged, -1 with *error; add 2 when the page is full. */
@@ -49,7 +50,7 @@ typedef int (*key_pages_same)(void *ctx, uint64_t first, uint64_t second, struct
 
 void key_pages_sort(struct key_pages_entry *entries, size_t count);
 /* Adds sorted entries, page by page, without those whose key an earlier line has; no pages are
- * kept.  *done: so many need nothing more; 0 with fewer than all of them: it is deadline_ns.
+ * kept.  *done: so many are finished; 0 with fewer than all of them: deadline_ns has passed.
  * Results as key_pages_add(). */
 int key_pages_add_sorted(const struct key_pages *pages, const struct key_pages_entry *entries,
                          size_t count, key_pages_same same, void *ctx, int64_t deadline_ns,

@@ -334,7 +334,7 @@ static bool is_found(struct key_pages_entry entry) {
   return false;
 }
 
-/* Lines whose offsets are equal but for the last digit carry the same key. */
+/* Lines whose offsets are equal except for the last digit carry the same key. */
 static int same_but_for_a_digit(void *ctx, uint64_t first, uint64_t second, struct error *why) {
   unsigned *asked = ctx;
 
