@@ -31,7 +31,7 @@ from figures import figures
 
 STRESS = os.environ.get("KAIZEN_TEST_STRESS") or os.environ["KAIZEN_TEST_BUILDDIR"] + "/tests/proof/stress"
 AGENTS = 3
-REBUILD_LINES = 60000
+REBUILD_LINES = 400000  # of which a life is enough for some
 REBUILD_LIFE_S = 0.05  # of processor time: the same work on a busy machine
 REBUILD_TRIES = 200
 

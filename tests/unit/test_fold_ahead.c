@@ -287,16 +287,21 @@ Test(fold_ahead, the_claim_is_given_up_with_the_lock_in_hand) {
   agent_release(&agent);
 }
 
+/* Where the system has no claims everybody reads for himself. */
 Test(fold_ahead, who_has_waited_asks_the_index_how_far_it_is) {
-  int lock;
+  int lock, second;
+  bool has_claims;
 
   put_lines(0, LINES);
   cr_assert_eq(take_turn(), AGENT_FOLD_TURN, "%s", error.text);
   lock = open(file(".lock"), O_RDWR | O_CLOEXEC);
+  second = open(file(".lock"), O_RDWR | O_CLOEXEC);
   cr_assert(os_files_claim(lock));
+  has_claims = !os_files_claim(second);
   fold_ahead_work(&ahead, &agent, in_ms(1));
-  cr_assert_not(agent.loaded);
-  cr_assert_eq(ahead.lines, 0);
+  cr_assert_eq(agent.loaded, !has_claims);
+  cr_assert(has_claims ? ahead.lines == 0 : ahead.lines > 0);
+  (void)close(second);
   (void)close(lock);
 }
 
