@@ -13,6 +13,8 @@ struct hook_block { /* offsets into the text, the marks' lines included */
 
 /* False: there is none, or its end is missing. */
 bool hook_block_find(const char *text, struct hook_block *block);
+/* The line ending of the text's first line. */
+const char *hook_block_line_end(const char *text);
 /* The text with these lines in place of the ones that are there, else at its end.  Newly allocated,
  * NULL without memory. */
 char *hook_block_put(const char *text, const char *lines);

@@ -130,13 +130,6 @@ static int find_notify(const char *file, const char *text, const char *host,
                      line);
 }
 
-/* The line ending of the file's first line. */
-static const char *line_end_of(const char *text) {
-  const char *newline = strchr(text, '\n');
-
-  return newline && newline > text && newline[-1] == '\r' ? "\r\n" : "\n";
-}
-
 static int install_notify(struct hook_change *change, const struct hook_target *target,
                           const struct hook_command *command, struct problem *problem) {
   const char *present = change->before ? change->before : "";
@@ -157,8 +150,8 @@ static int install_notify(struct hook_change *change, const struct hook_target *
                    present + key.value_end);
   else if (array)
     len = asprintf(&change->after, "%.*s%snotify = %s%s%s", (int)at, present,
-                   is_line_open ? line_end_of(present) : "", array, line_end_of(present),
-                   present + at);
+                   is_line_open ? hook_block_line_end(present) : "", array,
+                   hook_block_line_end(present), present + at);
   free(array);
   change->after = len < 0 ? NULL : change->after;
   return len < 0 ? problem_no_memory(problem) : 0;

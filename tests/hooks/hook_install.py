@@ -253,6 +253,27 @@ class Install(HookTest):
         path.write_text('hooks = [{ event = "Stop", command = "x" }]\n')
         self.assertIn("another notation", self.messages(3, "install-hooks", "kimi"))
 
+    def test_kimis_tables_have_the_line_endings_of_the_file(self):
+        path = self.home / ".kimi" / "config.toml"
+        path.parent.mkdir()
+        own = b'model = "x"\r\n[a]\r\nb = 1\r\n'
+        path.write_bytes(own)
+        self.install("kimi")
+        self.assertNotIn(b"\n", path.read_bytes().replace(b"\r\n", b""))
+        self.uninstall("kimi")
+        self.assertEqual(path.read_bytes(), own)
+
+    def test_kimis_tables_are_found_after_an_editor_changed_all_line_endings(self):
+        path = self.home / ".kimi" / "config.toml"
+        path.parent.mkdir()
+        path.write_bytes(b'model = "x"\n')
+        self.install("kimi")
+        path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+        self.install("kimi", "--agent", "team")
+        self.assertEqual(path.read_bytes().count(b"kaizen-host: begin"), 1)
+        self.uninstall("kimi")
+        self.assertEqual(path.read_bytes(), b'model = "x"\r\n')
+
     def test_openhands_has_a_file_of_the_user_too(self):
         self.install("openhands", "--user")
         self.assertEqual(list(json.loads((self.home / ".openhands" / "hooks.json").read_text())), ["hooks"])
