@@ -198,6 +198,14 @@ class Schemas(HostTest):
         self.document("broker", 6, "broker", "check")
         self.document("dead-letters-retry", 0, "dead-letters", "retry")
 
+    def test_what_status_says_of_the_broker_is_what_a_broker_check_says(self):
+        broker, status = (json.loads((TOP / "docs" / "schemas" / f"{name}.schema.json").read_text())["properties"]
+                          for name in ("broker", "status"))
+        status = status["broker"]["properties"]
+        self.assertLessEqual({"url", "jetstream", "replicas", "verdict"}, status.keys())
+        for name, told in status.items():
+            self.assertEqual({**told, "description": ""}, {**broker[name], "description": ""}, name)
+
     def test_a_repair_and_what_it_saved(self):
         with open(self.log("coach"), "ab") as log:
             log.write(GARBAGE)

@@ -1,9 +1,9 @@
-/* criterion.h - as much of Criterion as the tests use, for machines that Criterion is not built for.
+/* criterion.h - as much of Criterion as the unit tests use, for machines without one.
  *
  * SPDX-License-Identifier: Apache-2.0
  *
- * `qa/worlds` puts this folder before Criterion's: a test program is the same file.  Each test runs in a process
- * of its own, which is forked and not executed again. */
+ * `qa/worlds` puts this folder before Criterion's: a test program is the same file.  Each test runs
+ * in a process of its own, which is forked and not executed again. */
 #ifndef KAIZEN_STAND_IN_CRITERION_H
 #define KAIZEN_STAND_IN_CRITERION_H
 
