@@ -19,7 +19,7 @@
 #include "base/uuid.h"
 
 #define SPARE_FILE ".executions.new"
-#define LOOK_NS INT64_C(50000000)
+#define LOOK_NS INT64_C(200000000) /* the agent's lock is held, and hardly ever is there a look */
 #define WRITE_CHUNK (UINT64_C(128) << 10)
 
 bool rewrite_carries_id(const struct record *record, const unsigned char id[16]) {
