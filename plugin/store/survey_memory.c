@@ -17,6 +17,7 @@
  * systems count time in steps of some milliseconds. */
 #define SETTLED_AFTER_NS INT64_C(100000000)
 #define VAIN_FOR_NS INT64_C(1000000000)
+#define VAIN_PLACES 16 /* that an agent may have of those */
 #define BRIEF_NS INT64_C(10000000)
 
 struct settled_place {
@@ -43,24 +44,41 @@ static uint64_t hash_of(const char *name) {
 
 /* ---- locks ----------------------------------------------------------------------------------- */
 
+/* The agent's place, else one that is free or has expired, else its first. */
+static struct vain_wait *find_vain(struct survey_memory *memory, uint64_t name, int64_t now_ns) {
+  struct vain_wait *found = NULL;
+
+  for (unsigned i = 0; i < VAIN_PLACES; i++) {
+    struct vain_wait *place = &memory->vain[(name + i) % SURVEY_MEMORY_VAIN];
+
+    if (place->name == name)
+      return place;
+    if (!found && place->until_ns <= now_ns)
+      found = place;
+  }
+  return found ? found : &memory->vain[name % SURVEY_MEMORY_VAIN];
+}
+
 void survey_memory_waited_in_vain(struct survey_memory *memory, const char *agent) {
   uint64_t name = hash_of(agent);
   int64_t now_ns = clock_monotonic_ns();
 
   atomic_store(&memory->waited_in_vain_ns, now_ns);
   (void)pthread_mutex_lock(&memory->mutex);
-  memory->vain[name % SURVEY_MEMORY_VAIN].name = name;
-  memory->vain[name % SURVEY_MEMORY_VAIN].until_ns = now_ns + VAIN_FOR_NS;
+  *find_vain(memory, name, now_ns) =
+      (struct vain_wait){.name = name, .until_ns = now_ns + VAIN_FOR_NS};
   (void)pthread_mutex_unlock(&memory->mutex);
 }
 
 bool survey_memory_was_in_vain(struct survey_memory *memory, const char *agent) {
   uint64_t name = hash_of(agent);
+  int64_t now_ns = clock_monotonic_ns();
+  const struct vain_wait *place;
   bool vain;
 
   (void)pthread_mutex_lock(&memory->mutex);
-  vain = memory->vain[name % SURVEY_MEMORY_VAIN].name == name &&
-         clock_monotonic_ns() < memory->vain[name % SURVEY_MEMORY_VAIN].until_ns;
+  place = find_vain(memory, name, now_ns);
+  vain = place->name == name && now_ns < place->until_ns;
   (void)pthread_mutex_unlock(&memory->mutex);
   return vain;
 }

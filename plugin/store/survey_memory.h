@@ -24,17 +24,18 @@ struct settled_agent { /* each of its marked lines is acknowledged */
 };
 
 struct settled_place;
-enum { SURVEY_MEMORY_VAIN = 512 };
+enum { SURVEY_MEMORY_VAIN = 1024 };
+struct vain_wait { /* for the lock of an agent, by a hash of its name */
+  uint64_t name;
+  int64_t until_ns; /* nobody waits for it again */
+};
 
 struct survey_memory {
   pthread_mutex_t mutex; /* of what follows, except the last */
   struct settled_place *places;
   size_t room, count;
   unsigned char project_id[16]; /* of the tree in which they were settled */
-  struct {                      /* agents with a lock for which a wait failed, by a hash */
-    uint64_t name;
-    int64_t until_ns;
-  } vain[SURVEY_MEMORY_VAIN];
+  struct vain_wait vain[SURVEY_MEMORY_VAIN];
   atomic_int_fast64_t waited_in_vain_ns; /* the last of them */
 };
 

@@ -208,3 +208,18 @@ Test(agent_survey, who_waited_in_vain_only_tries_the_next_time) {
   cr_assert_eq(seen.known, 1);
   (void)close(lock);
 }
+
+Test(agent_survey, of_many_busy_locks_none_is_waited_for_again) {
+  int64_t before_ns;
+  unsigned vain;
+
+  do {
+    before_ns = clock_monotonic_ns();
+    vain = 0;
+    for (unsigned i = 0; i < MANY; i++)
+      survey_memory_waited_in_vain(&memory, name_of(i));
+    for (unsigned i = 0; i < MANY; i++)
+      vain += survey_memory_was_in_vain(&memory, name_of(i));
+  } while (clock_monotonic_ns() > before_ns + INT64_C(500000000));
+  cr_assert_eq(vain, MANY);
+}
