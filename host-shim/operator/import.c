@@ -73,6 +73,7 @@ int import_collect(struct import *import, struct problem *problem) {
     done += file->bytes;
   }
   output_progress_end();
+  import->unreadable += files.unreadable;
   history_files_free(&files);
   return result;
 }

@@ -20,7 +20,8 @@ struct import {
   const char *agent; /* --agent, or NULL */
   bool takes_aborted;
   struct history history;
-  uint64_t files, unreadable; /* transcripts, and how many could not be read to their end */
+  uint64_t files, unreadable; /* transcripts, and how many could not be read to their end,
+                               * or folders not at all */
   uint64_t recorded_before;   /* turns that are already in the logs */
   uint64_t aborted;           /* left out */
   int64_t first_ns, last_ns;  /* of the turns handed over */

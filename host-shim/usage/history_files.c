@@ -4,6 +4,7 @@
 #include "usage/history_files.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/file_text.h"
+#include "base/output.h"
 #include "base/sha256.h"
 
 enum { DEPTH_MAX = 8, FOLDER_BYTES_MAX = 65536 };
@@ -96,29 +98,54 @@ static int add(struct search *search, const char *path, const struct stat *entry
   return 0;
 }
 
+static void say_left_out(const char *path, const char *why) {
+  output_warning("%s: %s; its turns are not recorded", path, why);
+}
+
+static void leave_unread(struct search *search, const char *path, const char *why) {
+  say_left_out(path, why);
+  search->files->unreadable++;
+}
+
+static int walk(struct search *search, const char *folder, int depth);
+
 /* Links are not followed: they could lead in a circle. */
+static int visit(struct search *search, const char *path, int depth) {
+  struct stat entry, target;
+
+  if (lstat(path, &entry) != 0)
+    return 0; /* gone meanwhile */
+  int64_t written_ns = (int64_t)entry.st_mtim.tv_sec * INT64_C(1000000000) + entry.st_mtim.tv_nsec;
+  if (S_ISDIR(entry.st_mode))
+    return walk(search, path, depth + 1);
+  bool is_linked_folder =
+      S_ISLNK(entry.st_mode) && stat(path, &target) == 0 && S_ISDIR(target.st_mode);
+  if (!is_linked_folder && (written_ns < search->since_ns || !is_wanted(search, path)))
+    return 0;
+  if (S_ISREG(entry.st_mode) && entry.st_uid == geteuid())
+    return add(search, path, &entry);
+  if (S_ISREG(entry.st_mode))
+    leave_unread(search, path, "belongs to another user");
+  else
+    say_left_out(path, S_ISLNK(entry.st_mode) ? "a symbolic link, which is not followed"
+                                              : "not a regular file");
+  return 0;
+}
+
 static int walk(struct search *search, const char *folder, int depth) {
   struct dirent **entries = NULL;
   char path[PATH_MAX];
-  struct stat entry;
   int result = 0;
   int count = depth > DEPTH_MAX ? 0 : scandir(folder, &entries, NULL, alphasort);
 
+  if (count < 0 && errno != ENOENT)
+    leave_unread(search, folder, strerror(errno));
   for (int i = 0; i < count; i++) {
     const char *name = entries[i]->d_name;
     bool fits = snprintf(path, sizeof path, "%s/%s", folder, name) < PATH_MAX;
 
-    if (result == 0 && fits && strcmp(name, ".") != 0 && strcmp(name, "..") != 0 &&
-        lstat(path, &entry) == 0) {
-      int64_t written_ns =
-          (int64_t)entry.st_mtim.tv_sec * INT64_C(1000000000) + entry.st_mtim.tv_nsec;
-
-      if (S_ISDIR(entry.st_mode))
-        result = walk(search, path, depth + 1);
-      else if (S_ISREG(entry.st_mode) && entry.st_uid == geteuid() &&
-               written_ns >= search->since_ns && is_wanted(search, path))
-        result = add(search, path, &entry);
-    }
+    if (result == 0 && fits && strcmp(name, ".") != 0 && strcmp(name, "..") != 0)
+      result = visit(search, path, depth);
     free(entries[i]);
   }
   free(entries);

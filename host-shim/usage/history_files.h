@@ -19,6 +19,7 @@ struct history_file {
 struct history_files {
   struct history_file *list;
   size_t count, room;
+  size_t unreadable; /* folders, and files of others; a warning said which and why */
   uint64_t bytes;
 };
 

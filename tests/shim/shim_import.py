@@ -223,11 +223,27 @@ class Import(HostTest):
         os.symlink("/etc/passwd", self.home / ".claude" / "projects" / "x" / "link.jsonl")
         os.symlink(self.home / ".claude", self.home / ".claude" / "projects" / "x" / "circle")
         report = self.run_import("claude-code")
-        self.assertEqual((report["recorded"], report["transcripts"]), (3, 2))
+        self.assertEqual((report["recorded"], report["transcripts"], report["unreadable"]), (3, 2, 0))
+        said = self.messages(0, "import", "claude-code")
+        for name, why in (("fifo.jsonl", "not a regular file"), ("link.jsonl", "link"), ("circle", "link")):
+            self.assertRegex(said, f"/{name}: .*{why}.*; its turns are not recorded")
         self.assertNotIn("tokens", [r for r in self.records() if not r["success"]][0])
         self.place(".gemini/tmp/x/.project_root", str(self.project))
         self.place(".gemini/tmp/x/chats/session-bad.json", "{")
         self.assertEqual(self.run_import("gemini", status=1)["unreadable"], 1)
+
+    def test_a_folder_that_cannot_be_read_is_not_an_empty_one(self):
+        path = self.place(".claude/projects", "no folder")
+        self.assertEqual(self.run_import("claude-code", status=1)["unreadable"], 1)
+        path.unlink()
+        transcript = self.claude()
+        if os.geteuid() == 0:
+            os.chown(transcript, 65534, 65534)
+        else:
+            transcript.parent.chmod(0)
+            self.addCleanup(transcript.parent.chmod, 0o700)
+        report = self.run_import("claude-code", status=1)
+        self.assertEqual((report["recorded"], report["unreadable"]), (0, 1))
 
     def test_an_older_gemini_s_document_in_a_folder_called_by_a_hash_is_read(self):
         messages = [json.loads(line) for line in self.transcript("gemini-resumed").splitlines()]
