@@ -2,10 +2,14 @@
 # writes at the same time; and he is told what keeps hooks from running.
 #
 # SPDX-License-Identifier: Apache-2.0
+import ctypes
 import json
 import os
 import pathlib
+import re
+import select
 import shutil
+import struct
 import subprocess
 import threading
 import unittest
@@ -44,6 +48,28 @@ OURS = [
 
 def stop_with(command):
     return json.dumps({"hooks": {"Stop": [{"hooks": [{"type": "command", "command": command}]}]}}, indent=2) + "\n"
+
+
+def folder_events(folder):
+    """What happens to files in a folder from now on: ("created" or "read", the name), see inotify(7).  Of a name that
+    is made up, such as settings.json.Xy12, only what comes before that part."""
+    names = {0x10: "read", 0x100: "created"}  # IN_CLOSE_NOWRITE, IN_CREATE
+    libc = ctypes.CDLL(None, use_errno=True)
+    watch = libc.inotify_init()
+    if watch < 0 or libc.inotify_add_watch(watch, os.fsencode(folder), sum(names)) < 0:
+        raise unittest.SkipTest(f"inotify: {os.strerror(ctypes.get_errno())}")
+
+    def wait():
+        with open(watch, "rb", buffering=0) as stream:
+            while select.select([stream], [], [], HANGS_S)[0]:
+                events = stream.read(65536)
+                while events:
+                    mask, length = struct.unpack_from("=4xI4xI", events)
+                    name = events[16:16 + length].rstrip(b"\0").decode()
+                    events = events[16 + length:]
+                    yield names.get(mask, ""), re.sub(r"(?<=json\.).*", "", name)
+
+    return wait()
 
 
 class Settings(HookTest):
@@ -195,10 +221,14 @@ class Settings(HookTest):
 
     def test_an_edit_between_reading_and_writing_is_kept(self):
         path = self.settings('{\n  "n": 1\n}\n')
+        events = folder_events(path.parent)
         process = subprocess.Popen(
             slowed(self.host_command("install-hooks", "claude-code"), "renameat2", 400), cwd=self.project,
             env=clean_environment(self.home), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-        while process.poll() is None and not list(path.parent.glob("settings.json.*")):
+        # the new file is complete, and the old one was looked at for the last time
+        while next(events) != ("created", "settings.json."):
+            pass
+        while next(events) != ("read", "settings.json"):
             pass
         (path.parent / "mine").write_text('{\n  "n": 2\n}\n')
         os.rename(path.parent / "mine", path)
