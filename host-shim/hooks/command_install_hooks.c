@@ -72,7 +72,7 @@ static void add_words(struct hook_command *command, const char *option, const ch
     command->words[command->count++] = value;
 }
 
-/* The coding agent calls hooks from other folders.  What is not there yet has an absolute name, too. */
+/* The coding agent calls hooks from other folders.  A missing file has an absolute name, too. */
 static const char *absolute(const char *file, char path[PATH_MAX]) {
   char here[PATH_MAX];
 

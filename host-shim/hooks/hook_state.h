@@ -35,7 +35,7 @@ void hook_state_close(struct hook_state *state);
  * user, close-on-exec, 0600. `flags` as open(2). The descriptor, or -1 with errno. */
 int hook_state_file(const struct hook_state *state, const char *name, int flags);
 /* Removes files that were not touched for a month, and, when there are many, the oldest. Works at
- * most once an hour.  One look at a wrong clock removes nothing: two that are an hour apart decide. */
+ * most once an hour.  One look at a wrong clock removes nothing: it takes two, an hour apart. */
 void hook_state_clean(const struct hook_state *state);
 uint64_t hook_state_mark(const struct hook_state *state, const void *data, size_t len);
 

@@ -21,8 +21,8 @@ struct json_object *result_json_find(const char *text, size_t len, const char *h
 
 /* A member that is a word of at most `max` bytes, or "". */
 void result_json_word(struct json_object *object, const char *name, char *out, size_t max);
-/* A member that is a number of tokens, `otherwise` when there is none, NAN when it is no number of
- * tokens: a sum with it is unknown. */
+/* A member that is a number of tokens; `otherwise` when there is none, NAN when it is not such a
+ * number: a sum with it is unknown. */
 double result_json_tokens(struct json_object *object, const char *name, double otherwise);
 /* A member that is a number above 0, or 0. */
 double result_json_number(struct json_object *object, const char *name);

@@ -17,7 +17,7 @@
 enum {
   USAGE_MODELS_MAX = 8,
   USAGE_NOT_SAID = -1,
-  USAGE_UNREADABLE = -2 /* of a call: the host says something that is no number of tokens */
+  USAGE_UNREADABLE = -2 /* of a call: the host says something that is not a number of tokens */
 };
 #define USAGE_TOKENS_MAX INT64_C(1000000000000) /* of a call; a larger number is a mistake */
 

@@ -44,8 +44,8 @@ COMMANDS = (
     (["status", "--no-broker"], ""), (["drain", "--timeout", "0"], ""), (["verify"], ""),
     (["dead-letters", "list"], ""), (["dead-letters", "retry"], ""), (["broker", "check"], ""),
 )
-# Told by plugins in their own words, or different in each run.
-VARIES = r"runs_per_day|failures_in_a_row|message|timestamp|time$|(avg_)?execution_time|reason|duration|elapsed|project|first$|last|since|event_id"
+# Reported by plugins in their own words, or different in each run.  What is unknown about a stream was false and 0.
+VARIES = r"jetstream|replicas|duplicate_window_s|runs_per_day|failures_in_a_row|message|timestamp|time$|(avg_)?execution_time|reason|duration|elapsed|project|first$|last|since|event_id"
 
 # What could not be asked: a plugin of 1.0.0 told it as a value.
 UNKNOWN = {"jetstream": None, "replicas": None, "duplicate_window_s": None, "verdict": "unknown"}
