@@ -5,6 +5,7 @@
 # SPDX-License-Identifier: Apache-2.0
 set -u
 srcdir=$(cd "$(dirname "$0")/../.." && pwd)
+failed=0
 . "$srcdir/tests/support/refuses.sh"
 
 check_source qa/names common plugin host-shim include docs qa

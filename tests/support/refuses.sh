@@ -2,9 +2,8 @@
 #
 # SPDX-License-Identifier: Apache-2.0
 #
-# Sourced by a test that has set $srcdir; sets $failed.
-
-failed=0
+# Sourced by a test that has set $srcdir and $failed to 0; a check that finds nothing sets it to 1.
+# shellcheck shell=sh disable=SC2154,SC2034 # the test's
 
 check_source() { # CHECK FOLDER...: the check, such as qa/names, passes on the source; copies those folders
   check="${PYTHON:-python3} $srcdir/$1"

@@ -530,6 +530,8 @@ Test(retention, the_index_of_the_new_log_is_for_all_who_share_the_project) {
 
 Test(retention, a_new_log_whose_sync_failed_once_takes_no_place) {
   put_large_log();
+  if (!tells_birth(file())) /* the clock begins with the oldest record: a look more */
+    cr_assert_eq(look_at(TODAY_S - 2 * DAY_S), 0, "%s", error.text);
   cr_assert_eq(look_at(TODAY_S - DAY_S), 0, "%s", error.text);
   syncs_until_one_fails = 1;
   cr_assert_eq(look_at(TODAY_S), -1);
