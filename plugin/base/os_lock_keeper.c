@@ -88,14 +88,11 @@ static void look_at_descriptor(struct search *search, const char *pid, const cha
     return;
   if (taker > 0 && is_alive(taker)) /* it may have forked this one a moment ago */
     search->taker = true;
-  else if (!(strtol(flags + strlen("flags:"), NULL, 8) & O_CLOEXEC))
-    search->heir = true;
-  else if (read_status(pid, &status) != 0)
-    return;
-  else if (status.parent == 0)
-    search->heir = true;
-  else
+  else if (strtol(flags + strlen("flags:"), NULL, 8) & O_CLOEXEC &&
+           read_status(pid, &status) == 0 && status.parent != 0)
     search->child = true;
+  else
+    search->heir = true;
 }
 
 /* The last part of what a descriptor's link says, without the note that the name is gone. The file
