@@ -279,7 +279,7 @@ static int drain_opened(const struct host *host, struct session *session, struct
   output_progress_end();
   if (end == DELIVERY_FAILED)
     return output_problem(problem);
-  if (result.stats.flags & KAIZEN_STATS_INCOMPLETE)
+  if (result.stats.flags & KAIZEN_STATS_INCOMPLETE && time_text_monotonic_s() < begin_s + timeout_s)
     delivery_wait_count(session, begin_s + timeout_s, &result.stats);
   take_report(session, &result);
   tell_uncounted(&result);
