@@ -9,7 +9,7 @@
 
 static const char BEGIN[] = "# kaizen-host: begin", END[] = "# kaizen-host: end";
 
-/* A mark is a line of its own, whatever its line ending has become.  *after: behind it. */
+/* A mark is a line of its own, whatever its line ending has become.  *after: the place after it. */
 static const char *find_line(const char *text, const char *from, const char *mark,
                              const char **after) {
   for (const char *at = strstr(from, mark); at; at = strstr(at + 1, mark)) {
