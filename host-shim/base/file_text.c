@@ -57,6 +57,12 @@ int file_text_read(const char *file, size_t max, char **text, size_t *len,
   return result;
 }
 
+char *file_text_skip_mark(char *text) {
+  static const char mark[] = "\xEF\xBB\xBF";
+
+  return strncmp(text, mark, sizeof mark - 1) == 0 ? text + sizeof mark - 1 : text;
+}
+
 static void make_folders(const char *file) {
   char path[PATH_MAX];
 

@@ -204,8 +204,9 @@ static int read_document(struct host_config *config, struct problem *problem) {
     problem->exit_code = EXIT_CODE_REFUSED;
     return -1;
   }
-  config->document = json_text_parse(text, len, &at, &description);
-  int result = !config->document ? refuse_text(config->file, text, at, description, problem) : 0;
+  const char *json = file_text_skip_mark(text);
+  config->document = json_text_parse(json, len - (size_t)(json - text), &at, &description);
+  int result = !config->document ? refuse_text(config->file, json, at, description, problem) : 0;
   free(text);
   return result;
 }

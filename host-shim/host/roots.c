@@ -46,7 +46,7 @@ int roots_read(const char *file, struct roots *roots, struct problem *problem) {
   *roots = (struct roots){.list = NULL};
   if (file_text_read(file, ROOTS_BYTES_MAX, &text, &len, problem) < 0)
     return -1;
-  char *rest = text;
+  char *rest = file_text_skip_mark(text);
   for (char *line = strsep(&rest, "\n"); line && result == 0; line = strsep(&rest, "\n")) {
     line = trim(line);
     if (*line == '\0' || *line == '#')

@@ -69,6 +69,14 @@ class Roots(HostTest):
         self.write_roots(self.places[0], self.places[0], link)
         self.assertEqual(len(self.agents(["list"])[1]), 1)
 
+    def test_the_file_may_come_from_any_editor(self):
+        self.roots.write_bytes(b"\xef\xbb\xbf" + f"{self.places[0]}\r\n".encode())
+        self.assertEqual(len(self.agents(["list"])[1]), 1)
+        config = self.scratch / "config.json"
+        config.write_bytes(b'\xef\xbb\xbf{"config": {"project": "bom"}}\r\n')
+        document = json.loads(self.expect(0, "-C", self.places[0], "--config", config, "status", "--no-broker", "-o", "json"))
+        self.assertEqual(document["project"], "bom")
+
     def test_the_report_is_one_page_about_all_of_them(self):
         page = self.expect(0, "report", "--html", "-", "--roots", self.roots)
         self.assertIn("<title>Executions of 3 projects</title>", page)
