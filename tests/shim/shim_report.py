@@ -170,7 +170,7 @@ class Report(ReportTest):
             with self.subTest(f"{frame['width']} wide"):
                 self.assertFalse(frame["scrolls"])
                 self.assertEqual((frame["small"], frame["outside"], frame["loaded"]), ([], [], 0))
-                self.assertEqual(frame["title"], "Executions of shop")
+                self.assertEqual(frame["title"], "Runs of shop")
                 self.assertEqual(len(frame["charts"]), self.page.count("<svg"))
                 self.assertTrue(all(height > 25 for height in frame["charts"]), frame["charts"])
 

@@ -79,7 +79,7 @@ class Roots(HostTest):
 
     def test_the_report_is_one_page_about_all_of_them(self):
         page = self.expect(0, "report", "--html", "-", "--roots", self.roots)
-        self.assertIn("<title>Executions of 3 projects</title>", page)
+        self.assertIn("<title>Runs of 3 projects</title>", page)
         self.assertEqual(len(re.findall(r"<section id=\"agent-\d-", page)), 4)
         self.assertEqual(set(re.findall(r'href="#(agent-[^"]*)"', page)), set(re.findall(r'id="(agent-[^"]*)"', page)))
         self.assertIn("<h2>shop/fixer</h2>", page)
