@@ -115,8 +115,10 @@ static char *make_schema(const struct kaizen_plugin_v1 *plugin) {
   char *text = NULL;
 
   if (schema && properties && json_object_object_get_ex(schema, "properties", &kaizens)) {
-    json_object_object_foreach(kaizens, key, value) {
-      json_object_object_add(properties, key, json_object_get(value));
+    struct json_object_iter member;
+
+    json_object_object_foreachC(kaizens, member) {
+      json_object_object_add(properties, member.key, json_object_get(member.val));
     }
     /* kaizen's own allows a configuration without a root, for hosts that give it by a call */
     json_object_object_add(schema, "required", json_tokener_parse("[\"project_root\"]"));
