@@ -18,6 +18,14 @@ _Noreturn void bench_fail(const char *what) {
   exit(1);
 }
 
+_Noreturn void bench_refused(struct kaizen_instance *instance, const char *what, int32_t code) {
+  char why[512] = "";
+
+  bench_plugin()->last_error(instance, why, sizeof why);
+  fprintf(stderr, "%s: %s: %s\n", what, bench_plugin()->code_name(code), why);
+  exit(1);
+}
+
 bool bench_full(void) {
   const char *size = getenv("BENCH");
 
@@ -73,8 +81,7 @@ struct kaizen_instance *bench_start(const char *root, const char *const *keys) {
   const struct kaizen_plugin_v1 *plugin = bench_plugin();
   struct kaizen_host_v1 host = {
       .struct_size = sizeof host, .abi_version = KAIZEN_ABI_VERSION, .name = "bench"};
-  struct kaizen_instance *instance;
-  char why[512] = "";
+  struct kaizen_instance *instance = NULL;
   int32_t code = plugin->create(&host, &instance);
 
   if (code == KAIZEN_OK)
@@ -85,11 +92,9 @@ struct kaizen_instance *bench_start(const char *root, const char *const *keys) {
     code = plugin->configure_key(instance, keys[0], keys[1], KAIZEN_NTS);
   if (code == KAIZEN_OK)
     code = plugin->start(instance);
-  if (code == KAIZEN_OK)
-    return instance;
-  plugin->last_error(instance, why, sizeof why);
-  fprintf(stderr, "%s: %s\n", plugin->code_name(code), why);
-  exit(1);
+  if (code != KAIZEN_OK)
+    bench_refused(instance, root, code);
+  return instance;
 }
 
 void bench_stop(struct kaizen_instance *instance) {
@@ -122,6 +127,14 @@ void bench_record(struct kaizen_instance *instance, const struct kaizen_executio
     return;
   fprintf(stderr, "on_execution_end: %s: %s\n", bench_plugin()->code_name(code), receipt.reason);
   exit(1);
+}
+
+void bench_flush(struct kaizen_instance *instance) {
+  enum { PATIENCE_MS = 600000 };
+  int32_t code = bench_plugin()->flush(instance, PATIENCE_MS, NULL);
+
+  if (code != KAIZEN_OK)
+    bench_refused(instance, "flush", code);
 }
 
 char *bench_lines(const char *agent, const char *prefix, uint64_t first, uint64_t count,
@@ -159,9 +172,10 @@ void bench_fill(struct kaizen_instance *instance, const char *agent, const char 
     size_t len;
     char *lines = bench_lines(agent, prefix, first + done, now, &len);
 
-    if (batch->record(instance, lines, len, 0, 0, NULL, NULL, &result) != KAIZEN_OK ||
-        result.recorded != now)
-      bench_fail("kaizen.batch/1");
+    int32_t code = batch->record(instance, lines, len, 0, 0, NULL, NULL, &result);
+
+    if (code != KAIZEN_OK || result.recorded != now)
+      bench_refused(instance, "kaizen.batch/1", code);
     free(lines);
   }
 }

@@ -33,6 +33,9 @@ void bench_stop(struct kaizen_instance *instance);
 struct kaizen_execution bench_execution(const char *agent);
 /* Fails unless the plugin records it. */
 void bench_record(struct kaizen_instance *instance, const struct kaizen_execution *execution);
+/* Waits until the stream has everything; however busy the machine is, that takes minutes at most.
+ */
+void bench_flush(struct kaizen_instance *instance);
 /* Says so when nothing is left to send: figures taken beside a drain are then partly those of a
  * silent publisher. */
 void bench_tell_drained(struct kaizen_instance *instance);
@@ -43,7 +46,9 @@ void bench_fill(struct kaizen_instance *instance, const char *agent, const char 
 /* The lines bench_fill() gives, as one text to be freed. */
 char *bench_lines(const char *agent, const char *prefix, uint64_t first, uint64_t count,
                   size_t *len);
-_Noreturn void bench_fail(const char *what);
+_Noreturn void bench_fail(const char *what); /* and errno */
+/* What the plugin answered to `what`, and why. */
+_Noreturn void bench_refused(struct kaizen_instance *instance, const char *what, int32_t code);
 
 /* ---- measuring ------------------------------------------------------------------------------- */
 

@@ -34,8 +34,7 @@ static double record(struct kaizen_instance *instance, unsigned count) {
     execution.idempotency_key = (struct kaizen_str){key, KAIZEN_NTS};
     bench_record(instance, &execution);
   }
-  if (bench_plugin()->flush(instance, 600000, NULL) != KAIZEN_OK)
-    bench_fail("flush: is there a stream at NATS_URL?");
+  bench_flush(instance);
   return count / (bench_wall_s() - begin);
 }
 

@@ -129,7 +129,7 @@ static void record_once(struct kaizen_instance *instance, unsigned long number,
   code = bench_plugin()->on_execution_end(instance, &execution, NULL, NULL);
   took_ms = (bench_wall_s() - begin) * 1e3;
   if (code != KAIZEN_RECORDED && code != KAIZEN_E_BUSY)
-    bench_fail("on_execution_end");
+    bench_refused(instance, "on_execution_end", code);
   share->busy += code == KAIZEN_E_BUSY;
   share->records++;
   if (took_ms > share->longest_ms)

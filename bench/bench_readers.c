@@ -29,12 +29,16 @@ static void *reader(void *ctx) {
   struct kaizen_summary summary = {.struct_size = sizeof summary};
 
   while (!atomic_load(&ended)) {
-    if (!atomic_load(&reading))
+    int32_t code;
+
+    if (!atomic_load(&reading)) {
       pause_ms(1);
-    else if (inspect->summary(instance, "bench", KAIZEN_NTS, &summary) == 0)
-      atomic_fetch_add(&reads, 1);
-    else
-      bench_fail("a reader");
+      continue;
+    }
+    code = inspect->summary(instance, "bench", KAIZEN_NTS, &summary);
+    if (code != KAIZEN_OK)
+      bench_refused(instance, "a reader", code);
+    atomic_fetch_add(&reads, 1);
   }
   bench_stop(instance);
   return NULL;
@@ -53,7 +57,7 @@ static struct share record_for(struct kaizen_instance *instance, double seconds,
     int32_t code = bench_plugin()->on_execution_end(instance, &execution, NULL, NULL);
 
     if (code != KAIZEN_RECORDED && code != KAIZEN_E_BUSY)
-      bench_fail("on_execution_end");
+      bench_refused(instance, "on_execution_end", code);
     took = (bench_wall_s() - begin) * 1e3;
     share.recorded += code == KAIZEN_RECORDED;
     share.busy += code == KAIZEN_E_BUSY;
