@@ -15,7 +15,7 @@
 
 static const struct option_spec own_options[] = {
     {"all", 'a', OPTION_FLAG, NULL, "all agents, one after the other"},
-    {"last", 'n', OPTION_COUNT_1, "N", "only the last N records of each agent"},
+    {"last", 'n', OPTION_COUNT, "N", "only the last N records of each agent; 0: all"},
     {"format", 0, OPTION_CHOICE, EXPORT_FORMAT_WORDS, "output format; default: jsonl"},
     {NULL, 0, OPTION_FLAG, NULL, NULL},
 };

@@ -25,7 +25,7 @@ const struct option_spec window_options[] = {
     {"since", 0, OPTION_TEXT, "T",
      "only runs that ended at or after T: a date, a time, 7d, yesterday (UTC)"},
     {"until", 0, OPTION_TEXT, "T", "only runs that ended before T"},
-    {"last", 0, OPTION_COUNT_1, "N", "of these, only the newest N of each agent"},
+    {"last", 0, OPTION_COUNT, "N", "of these, only the newest N of each agent; 0: all"},
     {NULL, 0, OPTION_FLAG, NULL, NULL},
 };
 
