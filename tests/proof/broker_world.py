@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 
+from ack_spy import heard_by
 from broker_support import Client, Server, wait_for
 
 PLUGIN = os.environ["KAIZEN_TEST_PLUGIN"]
@@ -89,6 +90,7 @@ class World:
         self.config = {"nats_url": url or self.server.url, **config}
         self.host = HostProcess(self.root, **self.config)
         self.latency = {}
+        self.spies = []  # who listens to the servers
         self.told = 0  # executions that the host was told are recorded
 
     # ---- the broker --------------------------------------------------------------------------------
@@ -158,6 +160,15 @@ class World:
         return subprocess.run([HOST, "--plugin", PLUGIN, "-C", str(self.root), *settings, "-o", "json", *arguments],
                               capture_output=True, text=True, check=False)
 
+    def heard_of(self, missing):
+        """What the servers said of them, where somebody listened."""
+        if not self.spies:
+            return ""
+        heard = heard_by(self.spies)
+        acknowledged = [heard[event_id] for event_id in missing if event_id in heard]
+        return (f"; the servers were heard to acknowledge {len(acknowledged)} of the {len(missing)} that they do not have, "
+                f"{sum(duplicate for _, duplicate in acknowledged)} of these as duplicates")
+
     # ---- the judgement -----------------------------------------------------------------------------
 
     def marked_lines(self):
@@ -186,7 +197,8 @@ class World:
                 first = next(i for i, pair in enumerate(zip(order[agent], wanted)) if pair[0] != pair[1])
                 raise AssertionError(f"{self.name}: {agent}: not in the order of its log from event {first} on")
         lost = len(expected) - len(received) - stats["pending"] - stats["dead_lettered"]
-        assert lost <= 0, f"{self.name}: {lost} events are neither received nor pending nor dead letters"
+        assert lost <= 0, (f"{self.name}: {lost} events are neither received nor pending nor dead letters"
+                           f"{self.heard_of(set(expected) - set(received))}")
         return {"fault": self.name, **{name: stats[name] for name in COLUMNS[:4]},
                 "received": sum(received.values()), "lost": max(lost, 0),
                 "twice": sum(count - 1 for count in received.values()), "after_dedup": len(received),

@@ -183,7 +183,11 @@ class Client:
         return answer["state"]["messages"] if "state" in answer else 0
 
     def payloads(self, name="ACTIVITY_EVENTS"):
-        """What the stream holds, as bytes and in its order, by a push consumer."""
+        """What the stream holds, as bytes and in its order."""
+        return [payload for _, payload in sorted(self.numbered_payloads(name).items())]
+
+    def numbered_payloads(self, name="ACTIVITY_EVENTS"):
+        """The same by sequence number, by a push consumer."""
         wanted = self.count(name)
         consumer = self.another()  # its messages and the answers to questions do not mix
         consumer.socket.sendall(b"SUB events 2\r\nPING\r\n")
@@ -204,7 +208,7 @@ class Client:
                     sequence = int(words[3].split(b".")[5])  # $JS.ACK.STREAM.CONSUMER.DELIVERED.SEQUENCE...
                     found[sequence] = body[int(words[-2]) if words[0] == b"HMSG" else 0:]
         consumer.close()
-        return [payload for _, payload in sorted(found.items())]
+        return found
 
     def messages(self, name="ACTIVITY_EVENTS"):
         """Every stored message: (headers, payload), in order."""
