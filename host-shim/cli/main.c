@@ -27,8 +27,9 @@ static int check_words(const struct command *command, const struct arguments *ar
   if (arguments->rest && !command->takes_rest)
     return problem_set(problem, EXIT_CODE_USAGE, "%s: takes no command after --", command->name);
   if (arguments->word_count < command->words_min)
-    return problem_set(problem, EXIT_CODE_USAGE, "%s: missing argument; usage: kaizen-host %s %s",
-                       command->name, command->name, command->synopsis);
+    return problem_set(problem, EXIT_CODE_USAGE, "%s: missing %.*s; usage: kaizen-host %s %s",
+                       command->name, (int)strcspn(command->synopsis, " "), command->synopsis,
+                       command->name, command->synopsis);
   if (arguments->word_count > command->words_max && command->takes_rest && !arguments->rest)
     return problem_set(problem, EXIT_CODE_USAGE,
                        "%s: unexpected argument '%s'; put the command after --", command->name,

@@ -231,7 +231,9 @@ static int run(const struct host *given) {
 
 /* Even a wrong command line must not influence the agent. */
 static int refuse(const struct problem *problem) {
-  output_error("hook: %s; not recorded", problem->text);
+  bool named = strncmp(problem->text, "hook: ", 6) == 0;
+
+  output_error("%s%s; not recorded", named ? "" : "hook: ", problem->text);
   return EXIT_CODE_OK;
 }
 

@@ -15,6 +15,7 @@
 #include "hooks/hook_diff.h"
 #include "hooks/hook_host.h"
 #include "hooks/hook_switch.h"
+#include "hooks/nemo_package.h"
 #include "host/project_root.h"
 
 const struct option_spec hook_install_options[] = {
@@ -28,14 +29,21 @@ const struct option_spec hook_install_options[] = {
 
 static int find_host(const char *name, struct problem *problem) {
   struct nearest nearest = nearest_to(name);
+  char known[400] = "";
+  size_t len = 0;
 
   if (hook_host_find(name))
     return 0;
-  for (size_t i = 0; hook_hosts[i]; i++)
+  for (size_t i = 0; hook_hosts[i]; i++) {
     nearest_offer(&nearest, hook_hosts[i]->name);
-  return problem_set(problem, EXIT_CODE_USAGE, "unknown host '%s'%s%s%s", name,
-                     nearest.best ? "; did you mean '" : "; -h lists them",
-                     nearest.best ? nearest.best : "", nearest.best ? "'?" : "");
+    if (len < sizeof known)
+      len += (size_t)snprintf(known + len, sizeof known - len, "%s%s", i > 0 ? ", " : "",
+                              hook_hosts[i]->name);
+  }
+  return problem_set(problem, EXIT_CODE_USAGE, "unknown coding agent '%s'; %s%s%s", name,
+                     nearest.best ? "did you mean '" : "known are ",
+                     nearest.best ? nearest.best : known,
+                     nearest.best ? "'?" : " and " NEMO_PACKAGE_HOST);
 }
 
 int hook_install_begin(const struct host *host, struct hook_plan *plan, char root[PATH_MAX],

@@ -74,9 +74,9 @@ static int refuse_key(struct json_object *report, const char *key, struct proble
   json_object_object_foreachC(report, member) {
     nearest_offer(&nearest, member.key);
   }
-  return problem_set(problem, EXIT_CODE_FAILED, "config: no setting '%s'%s%s%s", key,
-                     nearest.best ? "; did you mean '" : "", nearest.best ? nearest.best : "",
-                     nearest.best ? "'?" : "");
+  return problem_set(problem, EXIT_CODE_FAILED, "config: no setting '%s'; %s%s%s", key,
+                     nearest.best ? "did you mean '" : "'kaizen-host config show' lists them",
+                     nearest.best ? nearest.best : "", nearest.best ? "'?" : "");
 }
 
 static const char *value_text(struct json_object *entry) {

@@ -52,8 +52,8 @@ static int run_opened(const struct host *host, struct session *session, struct p
   if (!is_known(import.host, problem))
     return output_problem(problem);
   if (since && time_text_parse_since(since, &import.history.since_ns) < 0) {
-    problem_set(problem, EXIT_CODE_USAGE, "--since %s: not a date or a time, such as 2026-10-01",
-                since);
+    problem_set(problem, EXIT_CODE_USAGE,
+                "--since: '%s' is not a date or a time such as 2026-10-01", since);
     return output_problem(problem);
   }
   signals_note();

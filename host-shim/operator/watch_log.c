@@ -135,8 +135,11 @@ static void look_at_agent(struct watch_log *watch, struct watched *agent, bool f
   if (code == KAIZEN_OK)
     take_answer(watch, agent, &text, &answer);
   else if (code != KAIZEN_E_BUSY && !agent->complained) {
-    output_warning("%s: %s; trying again", agent->name,
-                   answer.reason[0] != '\0' ? answer.reason : "its log cannot be read");
+    if (code == KAIZEN_E_REJECTED)
+      output_note("no agent '%s' yet; waiting for its first record", agent->name);
+    else
+      output_warning("%s: %s; trying again", agent->name,
+                     answer.reason[0] != '\0' ? answer.reason : "its log cannot be read");
     agent->complained = true;
   }
   free(text.text);

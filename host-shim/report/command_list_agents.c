@@ -26,7 +26,7 @@ static const struct command_example examples[] = {
     {"list --since 7d --sort success", "this week, the worst first"},
     {"list --columns agent,success,cost,model,reason --sort -cost",
      "the most expensive first, with reasons for failures"},
-    {"list --roots /etc/kaizen/roots --sort success", "every project of this machine"},
+    {"list --roots /etc/kaizen-host/roots --sort success", "every project of this machine"},
     {"list -o json", "for a program"},
     {NULL, NULL},
 };

@@ -25,7 +25,7 @@ static const struct option_spec own_options[] = {
 static const struct command_example examples[] = {
     {"openmetrics", "print to standard output"},
     {"openmetrics --textfile /var/lib/node_exporter/kaizen.prom", "write a file, from a timer"},
-    {"openmetrics --roots /etc/kaizen/roots", "every project of this machine"},
+    {"openmetrics --roots /etc/kaizen-host/roots", "every project of this machine"},
     {NULL, NULL},
 };
 

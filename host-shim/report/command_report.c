@@ -26,7 +26,7 @@ static const struct option_spec own_options[] = {
 static const struct command_example examples[] = {
     {"report --html report.html", "one HTML file: what changed, charts, costs, failures"},
     {"report --html week.html --since 7d", "this week only"},
-    {"report --html all.html --roots /etc/kaizen/roots", "every project of this machine"},
+    {"report --html all.html --roots /etc/kaizen-host/roots", "every project of this machine"},
     {"report", "a short form on the terminal"},
     {NULL, NULL},
 };
@@ -187,7 +187,7 @@ static int report_all(const struct host *host, struct report_project *project, c
     if (project->rows.count > 1)
       print_total(project);
     tell_agents(host, project, NULL);
-    if (project->rows.count == 0 && !project->rows.unreadable.list)
+    if (project->rows.count == 0 && !project->rows.unreadable.list && project->rows.projects > 0)
       output_note("nothing is recorded in %s", project->root ? project->root : project->name);
   }
   return 0;

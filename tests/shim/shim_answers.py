@@ -55,6 +55,11 @@ class Changes(AnswersTest):
             self.assertNotRegex(self.expect(0, *arguments), "[↑↓→]|worse|better")
         self.assertIn("noisy  100 runs, 90.0 % success, no change", self.expect(0, "report"))
 
+    def test_one_run_is_not_several(self):
+        self.replay(line(True, ago(hours=1), "once") + "".join(line(True, ago(hours=i), "thrice") for i in (1, 2, 3)))
+        self.assertRegex(self.expect(0, "show", "once"), r"^once  1 run\n[^$]*, 1 run per day\n")
+        self.assertRegex(self.expect(0, "show", "thrice"), r"^thrice  3 runs\n[^$]*, 3 runs per day\n")
+
     def test_slower_and_lower_are_told_by_ranks(self):
         self.replay("".join(line(True, ago(hours=200 - i), execution_time_s=(20 if i < 150 else 90) + i % 7,
                                  quality_score=(0.9 if i < 150 else 0.4) + i % 5 / 100) for i in range(200)))
@@ -78,7 +83,7 @@ class Windows(AnswersTest):
         for arguments, count in (([], 9), (["--since", "100d"], 9), (["--since", ago(days=3)], 3), (["--until", ago(days=3)], 6),
                                  (["--since", ago(days=5), "--until", ago(days=3)], 2), (["--last", "4"], 4),
                                  (["--since", "25h", "--last", "4"], 1), (["--since", "36h"], 1),
-                                 (["--since", ago(days=3).replace("Z", "+00:00")], 3), (["--last", "0"], 9),
+                                 (["--since", ago(days=3).replace("Z", "+00:00")], 3),
                                  (["--since", yesterday, "--until", "now"], 1), (["--since", "now"], 0)):
             for command in (["list"], ["show", "coach"], ["report"]):
                 agent = self.document(*command, *arguments)["agents"][0]
