@@ -91,6 +91,76 @@ Test(plugin_trouble, files_of_another_user_are_refused_with_both_users) {
   }
 }
 
+/* A host that closes everything but the standard descriptors, as closefrom(3) does, and then opens
+ * files and a folder of its own under the same numbers. */
+
+#define OWN_FILES 64
+#define OWN_TEXT "the host's own\n"
+
+static int open_own_files(void) {
+  if (mkdir(in_sandbox("own"), 0700) != 0)
+    return -1;
+  for (int i = 0; i < OWN_FILES; i++) {
+    int fd = i % 2 ? open(in_sandbox("own"), O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+                   : open(in_sandbox("file-%d", i), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+    if (fd < 0 || (i % 2 == 0 && write(fd, OWN_TEXT, strlen(OWN_TEXT)) < 0))
+      return -1;
+  }
+  return 0;
+}
+
+static bool own_files_are_as_they_were(void) {
+  for (int i = 0; i < OWN_FILES; i += 2) {
+    char text[64] = "";
+    int fd = open(in_sandbox("file-%d", i), O_RDONLY | O_CLOEXEC);
+
+    if (read(fd, text, sizeof text - 1) < 0 || strcmp(text, OWN_TEXT) != 0)
+      return false;
+    (void)close(fd);
+  }
+  return rmdir(in_sandbox("own")) == 0; /* nothing was made in it */
+}
+
+static int record_after_closing_everything(void) {
+  struct kaizen_stats stats;
+  uint64_t pending;
+
+  use_instance(",\"emit_event\":true");
+  if (record_in("coach", "one") != KAIZEN_RECORDED)
+    return 1;
+  for (int fd = 3; fd < 1024; fd++)
+    (void)close(fd);
+  if (open_own_files() != 0)
+    return 2;
+  for (int i = 0; i < 3; i++)
+    if (record_in("coach", "two") != KAIZEN_E_IO || !strstr(receipt.reason, "closed descriptors"))
+      return 3;
+  stats = stats_of(instance);
+  if (!(stats.flags & KAIZEN_STATS_INCOMPLETE))
+    return 4;
+  if (plugin->flush(instance, 100, &pending) != KAIZEN_E_IO)
+    return 5;
+  plugin->destroy(instance);
+  instance = NULL;
+  return own_files_are_as_they_were() ? 0 : 6;
+}
+
+Test(plugin_trouble, a_host_that_closed_all_descriptors_is_told_and_keeps_its_files) {
+  pid_t child = fork();
+  int status;
+
+  if (child == 0) {
+    plugin->destroy(instance);
+    instance = NULL;
+    _exit(record_after_closing_everything());
+  }
+  cr_assert_eq(waitpid(child, &status, 0), child);
+  cr_assert(WIFEXITED(status));
+  cr_assert_eq(WEXITSTATUS(status), 0, "step %d", WEXITSTATUS(status));
+  cr_assert_eq(lines_of_file(agent_file("coach", "executions.jsonl")), 1);
+}
+
 /* Folders that may not be written to, seen by a user who may not do everything. */
 
 static void give_to_nobody(const char *path) {
