@@ -58,6 +58,8 @@ def spy_on(ports):
 
 def heard_by(spies):
     """id -> (sequence, was it a duplicate), as any of them heard it."""
+    heard = {}
     for spy in spies:
         spy.ended.set()
-    return {event_id: answer for spy in spies for event_id, answer in spy.acknowledged.items()}
+        heard.update(dict(spy.acknowledged))  # a copy at once: its thread may still listen
+    return heard
