@@ -12,7 +12,7 @@
 /* The whole file, or standard input for "-", NUL-terminated after *len bytes; *text is newly
  * allocated. -1: cannot be read, or has more than `max` bytes (EXIT_CODE_FAILED). */
 int file_text_read(const char *file, size_t max, char **text, size_t *len, struct problem *problem);
-/* The text behind the byte order mark that some editors put in front. */
+/* The text after the byte order mark that some editors write first. */
 char *file_text_skip_mark(char *text);
 /* Replaces a regular file of ours as a whole: a reader sees the old or the new one.  Missing
  * folders of the path are made (0700).  For a file that the user names: output_file.h. */

@@ -83,7 +83,7 @@ class Windows(AnswersTest):
         for arguments, count in (([], 9), (["--since", "100d"], 9), (["--since", ago(days=3)], 3), (["--until", ago(days=3)], 6),
                                  (["--since", ago(days=5), "--until", ago(days=3)], 2), (["--last", "4"], 4),
                                  (["--since", "25h", "--last", "4"], 1), (["--since", "36h"], 1),
-                                 (["--since", ago(days=3).replace("Z", "+00:00")], 3),
+                                 (["--since", ago(days=3).replace("Z", "+00:00")], 3), (["--last", "0"], 9),
                                  (["--since", yesterday, "--until", "now"], 1), (["--since", "now"], 0)):
             for command in (["list"], ["show", "coach"], ["report"]):
                 agent = self.document(*command, *arguments)["agents"][0]
