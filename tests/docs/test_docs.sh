@@ -22,13 +22,17 @@ for judge in docs abi; do
 done
 
 # ---- they are seen to bite ----
-judge=docs
 copy=$TMPDIR/copy
 mkdir "$copy" || exit 99
 (cd "$srcdir" && tar -c --exclude=node_modules --exclude=target --exclude=__pycache__ README.md HACKING.md NEWS.md \
-  LICENSE Makefile.am configure.ac docs event-types activity-definitions examples include common plugin host-shim qa tests fuzz bench) |
+  CONTRIBUTING.md SECURITY.md LICENSE Makefile.am configure.ac docs event-types activity-definitions examples \
+  include common plugin host-shim qa tests fuzz bench) |
   tar -x -C "$copy" || exit 99
 chmod -R u+w "$copy"
+for judge in docs abi; do # else everything would bite
+  "$python" "$srcdir/qa/$judge" "$copy" || fail "qa/$judge: the copy holds as the original does"
+done
+judge=docs
 bites() { # NAME FILE SED-SCRIPT
   sed "$3" "$srcdir/$2" >"$copy/$2"
   if cmp -s "$srcdir/$2" "$copy/$2"; then
