@@ -104,7 +104,7 @@ static double rebuild_s(const char *agent, double *longest_wait_s) {
 int main(void) {
   unsigned few = 1000, many = bench_full() ? 1000000 : 100000;
   double first_ms[BENCH_PAIRS], ratio[BENCH_PAIRS], rebuild_ms[BENCH_PAIRS], rate[BENCH_PAIRS],
-      wait_ms[BENCH_PAIRS];
+      wait_ms[BENCH_PAIRS], cpu[BENCH_PAIRS];
   struct kaizen_instance *instance;
   size_t len;
   char *lines;
@@ -116,14 +116,18 @@ int main(void) {
   bench_stop(instance);
   lines = bench_lines("many", "old", 0, many, &len);
   for (int pair = 0; pair < BENCH_PAIRS; pair++) {
-    double wait_s, rebuilt_s, one_s = first_record_s("few");
+    double wait_s, rebuilt_s, cpu_s, rebuilt_cpu_s, one_s = first_record_s("few");
 
     first_ms[pair] = first_record_s("many") * 1e3;
     ratio[pair] = first_ms[pair] / (one_s * 1e3);
+    cpu_s = bench_cpu_s();
     rebuilt_s = rebuild_s("many", &wait_s);
+    rebuilt_cpu_s = bench_cpu_s() - cpu_s;
     rebuild_ms[pair] = rebuilt_s * 1e3;
     wait_ms[pair] = wait_s * 1e3;
+    cpu_s = bench_cpu_s();
     rate[pair] = parse_s(lines, len) / rebuilt_s;
+    cpu[pair] = (bench_cpu_s() - cpu_s) / rebuilt_cpu_s;
   }
   free(lines);
   bench_print("q2.first_after_boot", first_ms, BENCH_PAIRS, "ms", NULL);
@@ -131,5 +135,6 @@ int main(void) {
   bench_print("q2.longest_wait_of_another", wait_ms, BENCH_PAIRS, "ms", "<= 50");
   bench_print("q3.rebuild", rebuild_ms, BENCH_PAIRS, "ms", NULL);
   bench_print("q3.rebuild.ratio", rate, BENCH_PAIRS, "x", ">= 0.5");
+  bench_print("q3.rebuild.cpu_ratio", cpu, BENCH_PAIRS, "x", NULL);
   return 0;
 }

@@ -188,6 +188,8 @@ def kills_of(test, scenario, fsync, step, recovery_step):
 
 QUICK_STATES = ["first", "plain", "append", "unsynced", "renamed", "prune", "cursor", "repair", "torn",
                 "index"]
+CAPS = {"ahead": 3}  # its files are a hundred times as large as the others'
+QUICK_CAPS = {"index": 1, "ahead": 1}
 QUICK_KILLS = ["first", "append", "prune", "cursor", "repair", "torn", "group"]
 
 
@@ -197,7 +199,7 @@ def interrupt(what, scenario, fsync, quick, cap):
     begun = time.monotonic()
     try:
         if what == "states":
-            states_of(test, scenario, fsync, cap or (40 if not quick else 1 if scenario == "index" else 4))
+            states_of(test, scenario, fsync, cap or (QUICK_CAPS.get(scenario, 4) if quick else CAPS.get(scenario, 40)))
         else:
             kills_of(test, scenario, fsync, 9 if quick else 1, 25 if fsync == "always" else 0)
     except Enough:

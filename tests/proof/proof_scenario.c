@@ -13,7 +13,7 @@
 #define AGENT "coach"
 #define LOG_MAX (256 * 1024)
 #define DAY_S INT64_C(86400)
-#define AHEAD_LINES 3000
+#define AHEAD_LINES 2500 /* 280 KB */
 
 static void in_the_world(struct world *world, void (*act)(struct world *world)) {
   if (world_open(world) == KAIZEN_OK)
@@ -187,7 +187,7 @@ static void run_ahead(struct world *world) {
   (void)world_give(world, AGENT, "g0", false);
   (void)world_give(world, AGENT, "g1500", false);
   (void)world_give(world, AGENT, "k1", true);
-  (void)world_give(world, AGENT, "g2999", false);
+  (void)world_give(world, AGENT, "g2499", false);
 }
 
 static void run_one(struct world *world) {
