@@ -342,12 +342,20 @@ static uint64_t seen_by(const struct project *who) {
   return fold.execution_count;
 }
 
-/* So many keys that they are not read in one piece, so that there is a turn between two. */
+/* So many keys that they are not read in one piece: there is a turn between two.  The table has room
+ * for them from the beginning, because what is durable of it is lost when it grows. */
 Test(agent, what_a_killed_rebuild_has_made_durable_is_there_for_whoever_comes_later) {
+  struct checkpoint_growth growth;
   struct project later;
   pid_t child;
   int status;
 
+  cr_assert_eq(acquire(), 0, "%s", error.text);
+  cr_assert_eq(checkpoint_growth_begin(&agent.checkpoint, 14, &growth, &error), 0);
+  cr_assert_eq(checkpoint_growth_fill(&agent.checkpoint, &growth, &error), 0);
+  cr_assert_eq(checkpoint_growth_end(&agent.checkpoint, &growth, &error), 0);
+  agent_release(&agent);
+  agent_close_files(&agent);
   put_many_lines(270000);
   child = fork();
   if (child == 0)
@@ -400,11 +408,11 @@ static bool lock_is_let_go(int done) {
   return between;
 }
 
-Test(agent, the_lock_is_let_go_while_much_is_folded) {
+static bool is_let_go_by_another_that_folds(void) {
   int done[2], status;
+  bool let_go;
   pid_t child;
 
-  put_many_lines(130000);
   cr_assert_eq(pipe2(done, O_CLOEXEC | O_NONBLOCK), 0);
   child = fork();
   if (child == 0) { /* says so before it lets go */
@@ -413,10 +421,24 @@ Test(agent, the_lock_is_let_go_while_much_is_folded) {
     _exit(write(done[1], "", 1) == 1 && right ? 0 : 1);
   }
   (void)close(done[1]);
-  cr_assert(lock_is_let_go(done[0]));
+  let_go = lock_is_let_go(done[0]);
   cr_assert_eq(waitpid(child, &status, 0), child);
   cr_assert_eq(status, 0);
   (void)close(done[0]);
+  return let_go;
+}
+
+/* On a machine that is busy this process may get no processor before the other has come to its end:
+ * then once more. */
+Test(agent, the_lock_is_let_go_while_much_is_folded) {
+  bool let_go = false;
+
+  put_many_lines(130000);
+  for (int tries = 0; !let_go && tries < 20; tries++) {
+    (void)unlink(agent_file("coach", CHECKPOINT_FILE));
+    let_go = is_let_go_by_another_that_folds();
+  }
+  cr_assert(let_go);
 }
 
 Test(agent, two_processes_that_fold_much_at_once_come_to_the_same_end) {
