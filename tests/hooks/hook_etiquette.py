@@ -15,7 +15,7 @@ import time
 import unittest
 
 from hook_fixtures import all_fixtures
-from hook_support import ENDS, HOSTS, STARTS, HookTest, plugin_options
+from hook_support import ENDS, HOSTS, LATE_TEXTS, STARTS, HookTest, plugin_options
 from shim_support import clean_environment
 
 TOP = pathlib.Path(__file__).parents[2]
@@ -226,6 +226,10 @@ class Etiquette(HookTest):
         self.record()
         process.stdout.close()
         process.stderr.close()
+
+    def test_what_tells_these_tests_that_the_machine_was_too_slow_is_what_the_program_says(self):
+        sources = "".join(path.read_text() for folder in ("host-shim", "plugin") for path in (TOP / folder).rglob("*.c"))
+        self.assertEqual([text for text in LATE_TEXTS if text not in sources], [])
 
     def test_no_plugin_can_make_it_late_or_loud(self):
         for defect in ("HANGS", "CRASHES", "ABORTS", "EXITS", "TALKS", "HANGS_IN_FLUSH", "HANGS_IN_STOP"):
