@@ -344,7 +344,7 @@ static uint64_t seen_by(const struct project *who) {
 
 /* So many keys that they are not read in one piece: there is a turn between two. The table has room
  * for them from the beginning, because what is durable of it is lost when it grows. */
-Test(agent, what_a_killed_rebuild_has_made_durable_is_there_for_whoever_comes_later) {
+Test(agent, what_a_killed_rebuild_has_made_durable_is_there_for_the_next) {
   struct checkpoint_growth growth;
   struct project later;
   pid_t child;
