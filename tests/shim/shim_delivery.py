@@ -1,6 +1,7 @@
 # shim_delivery.py - events from the command line to a real broker and back.
 #
 # SPDX-License-Identifier: Apache-2.0
+import fcntl
 import json
 import os
 import pathlib
@@ -132,6 +133,21 @@ class Delivery(HostTest):
         self.broker.start()
         output = json.loads(drain.communicate()[0])
         self.assertEqual((drain.returncode, output["ended"], output["acknowledged_now"]), (0, "done", 1))
+
+    def test_what_a_drain_sent_is_unknown_when_an_agent_was_counted_at_its_end_only(self):
+        self.expect(0, *BROKER_INIT, env=self.env)
+        self.broker.stop()
+        for agent in ("coach", "judge"):
+            self.run_host("record", agent, "--success", "-e", "-w", "0", env=self.env)
+        with open(self.project / ".kaizen/metrics/judge/.lock", "r+b") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            drain = self.start("drain", "-o", "json")
+            self.assertIn(b"no broker answers", drain.stderr.readline())  # it has counted
+        self.broker.start()
+        output = json.loads(drain.communicate()[0])
+        self.assertEqual((drain.returncode, output["ended"], output["acknowledged"]), (0, "done", 2))
+        self.assertIsNone(output["acknowledged_now"])
+        self.assertIsNone(output["dead_lettered_now"])
 
     def test_a_service_records_the_runs_whose_process_died(self):
         self.expect(0, "record", "coach", "--success")
