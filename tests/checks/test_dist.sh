@@ -4,7 +4,8 @@
 # SPDX-License-Identifier: Apache-2.0
 set -u
 srcdir=$KAIZEN_TEST_SRCDIR
-git -C "$srcdir" rev-parse --git-dir >/dev/null 2>&1 || {
+# An archive that is unpacked below a work tree, as distcheck does it, is not that work tree.
+[ "$(git -C "$srcdir" rev-parse --show-toplevel 2>/dev/null)" = "$(cd "$srcdir" && pwd -P)" ] || {
   echo 'this is not a work tree of git: it was unpacked from an archive itself'
   exit 77
 }
