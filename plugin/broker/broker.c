@@ -102,9 +102,23 @@ static void close_broker(void *ctx) {
 
 /* A stream that cannot be queried may exist all the same: behind an import, a mapping, a leaf
  * node. */
+static void try_unseen(struct broker *broker) {
+  struct broker_stream *stream = &broker->stream, tried = {.state = BROKER_STREAM_UNKNOWN};
+
+  if (stream->state != BROKER_STREAM_NONE && stream->state != BROKER_STREAM_NO_JETSTREAM &&
+      (stream->state != BROKER_STREAM_UNKNOWN || stream->electing))
+    return;
+  broker_stream_try(broker->nats, broker->connection, broker->deadline_ns, &tried);
+  if (tried.state == BROKER_STREAM_BEYOND || tried.state == BROKER_STREAM_LISTENED)
+    *stream = tried;
+  else if (tried.state == BROKER_STREAM_NONE && stream->state == BROKER_STREAM_UNKNOWN)
+    stream->state = BROKER_STREAM_NONE;
+}
+
 static void find_stream(struct broker *broker) {
   struct broker_stream *stream = &broker->stream;
   int64_t now_ns = clock_monotonic_ns();
+  natsStatus leave;
 
   atomic_store(&broker->waits_for, "the stream");
   broker_stream_find(broker->nats, broker->connection, now_ns + (broker->deadline_ns - now_ns) / 2,
@@ -113,18 +127,16 @@ static void find_stream(struct broker *broker) {
     broker->verdict = 0;
     return;
   }
-  if (stream->state == BROKER_STREAM_NONE || stream->state == BROKER_STREAM_NO_JETSTREAM ||
-      (stream->state == BROKER_STREAM_UNKNOWN && !stream->electing)) {
-    struct broker_stream tried = {.state = BROKER_STREAM_UNKNOWN};
-
-    atomic_store(&broker->waits_for, "an answer on the subject");
-    broker_stream_try(broker->nats, broker->connection, broker->deadline_ns, &tried);
-    if (tried.state == BROKER_STREAM_BEYOND || tried.state == BROKER_STREAM_LISTENED)
-      *stream = tried;
-    else if (tried.state == BROKER_STREAM_NONE && stream->state == BROKER_STREAM_UNKNOWN)
-      stream->state = BROKER_STREAM_NONE;
-  }
+  atomic_store(&broker->waits_for, "an answer on the subject");
+  leave = broker_stream_ask_leave(broker->nats, broker->connection, broker->deadline_ns);
+  if (leave != NATS_NOT_PERMITTED)
+    try_unseen(broker);
   broker->verdict = broker_stream_judge(stream, &broker->settings, &broker->trouble);
+  if (broker->verdict == 0 ? leave != NATS_OK
+                           : broker->verdict < 0 && leave == NATS_NOT_PERMITTED) {
+    transport_explain(broker->nats, &broker->settings, leave, 0, NULL, &broker->trouble);
+    broker->verdict = leave == NATS_NOT_PERMITTED ? 1 : -1;
+  }
 }
 
 /* ---- making one ------------------------------------------------------------------------------ */
@@ -158,6 +170,9 @@ static void add_stream(struct broker *broker) {
   } else if (code == SUBJECTS_OVERLAP) {
     refuse(broker, "another stream has subjects that ", broker->name,
            " would take; name that one with --stream");
+  } else if (broker_stream_was_denied(nats, broker->connection, "STREAM.CREATE")) {
+    refuse(broker, "the broker does not permit this user to create stream ", broker->name,
+           "; use another login");
   } else {
     transport_explain(nats, &broker->settings, status, (int)code, nats->nats_GetLastError(NULL),
                       &broker->trouble);

@@ -217,14 +217,45 @@ void broker_stream_find(const struct nats_library *nats, natsConnection *connect
   broker_stream_read(nats, connection, stream->name, deadline_ns, stream);
 }
 
+static natsStatus make_probe(const struct nats_library *nats, natsMsg **probe) {
+  natsStatus status = nats->natsMsg_Create(probe, EVENT_SUBJECT, NULL, "", 0);
+
+  if (status == NATS_OK)
+    status = nats->natsMsgHeader_Set(*probe, EXPECTED_STREAM_HEADER, NO_STREAM);
+  return status;
+}
+
+bool broker_stream_was_denied(const struct nats_library *nats, natsConnection *connection,
+                              const char *part) {
+  const char *said = NULL;
+
+  return nats->natsConnection_GetLastError(connection, &said) == NATS_NOT_PERMITTED && said &&
+         strstr(said, part);
+}
+
+/* A broker that denies it says so before it answers a ping that came later. */
+natsStatus broker_stream_ask_leave(const struct nats_library *nats, natsConnection *connection,
+                                   int64_t deadline_ns) {
+  natsMsg *probe = NULL;
+  natsStatus status = make_probe(nats, &probe);
+
+  if (status == NATS_OK)
+    status = nats->natsConnection_PublishMsg(connection, probe);
+  if (probe)
+    nats->natsMsg_Destroy(probe);
+  if (status == NATS_OK)
+    status = nats->natsConnection_FlushTimeout(connection, left_ms(deadline_ns));
+  return status == NATS_OK && broker_stream_was_denied(nats, connection, EVENT_SUBJECT)
+             ? NATS_NOT_PERMITTED
+             : status;
+}
+
 void broker_stream_try(const struct nats_library *nats, natsConnection *connection,
                        int64_t deadline_ns, struct broker_stream *stream) {
   natsMsg *question = NULL, *message = NULL;
   struct span answer;
 
-  stream->status = nats->natsMsg_Create(&question, EVENT_SUBJECT, NULL, "", 0);
-  if (stream->status == NATS_OK)
-    stream->status = nats->natsMsgHeader_Set(question, EXPECTED_STREAM_HEADER, NO_STREAM);
+  stream->status = make_probe(nats, &question);
   if (stream->status == NATS_OK)
     stream->status =
         nats->natsConnection_RequestMsg(&message, connection, question, left_ms(deadline_ns));

@@ -170,6 +170,23 @@ class Broker(BrokerTest):
                 self.assertEqual(client.count(), 0)
                 self.assertEqual(self.report(f"init {url} ACTIVITY_EVENTS 1", 0)["action"], "exists")
 
+    def test_a_user_who_may_not_publish_is_told_so_whatever_else_he_may(self):
+        server = self.make_server(config='''authorization { users: [
+          {user: mute, password: p, permissions: {publish: {deny: ["activity.>"]}}},
+          {user: blind, password: p, permissions: {publish: ["other"], subscribe: ["_INBOX.>"]}},
+          {user: lodger, password: p, permissions: {publish: {deny: ["$JS.API.STREAM.CREATE.>"]}}},
+          {user: free, password: p}] }''')
+        report = self.report(f"init nats://lodger:p@127.0.0.1:{server.port} ACTIVITY_EVENTS 1", -1)
+        self.assertIn("does not permit this user to create stream ACTIVITY_EVENTS", report["reason"])
+        client = self.make_client(server, user="free", password="p")
+        client.make_stream()
+        for user, expected in (("mute", -1), ("blind", -1), ("free", 0)):
+            with self.subTest(user):
+                report = self.report(f"check nats://{user}:p@127.0.0.1:{server.port}", expected)
+                self.assertEqual(report["verdict"], "yes" if expected == 0 else "no")
+                self.assertEqual("does not permit" in report["reason"], expected != 0, report)
+        self.assertEqual(client.count(), 0)
+
     def test_a_listener_that_stores_nothing_is_not_taken_for_a_stream(self):
         server = self.make_server()
         self.make_client(server).subscribe()
