@@ -226,7 +226,7 @@ struct kaizen_span_1 {
   /* [shared] configured, running or stopped; writes no file.  Every open span of an agent, or of
    * all agents when `agent` is not given, one JSON object per sink call:
    * {"agent","token","began","elapsed_s","session_id","pid","lost"}; elapsed_s is null when it
-   * cannot be told. */
+   * is unknown. */
   int32_t (*list)(struct kaizen_instance *, const char *agent, size_t agent_len, kaizen_sink,
                   void *ctx);
   /* [shared] running only.  Records every lost run of the project now.  *count (may be NULL): how

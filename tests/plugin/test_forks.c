@@ -139,7 +139,7 @@ static bool call_flush(struct kaizen_instance *own) {
 
   int32_t code = plugin->flush(own, 1, &pending);
 
-  /* the thread that is kept may hold the lock of an agent, whose events cannot be told then */
+  /* the thread that is kept may hold the lock of an agent, whose events are unknown then */
   return code >= 0 || code == KAIZEN_E_BUSY;
 }
 static bool call_stats(struct kaizen_instance *own) {

@@ -1,4 +1,4 @@
-/* test_plugin_unknown.c - what cannot be told is told as unknown by every call, never as nothing.
+/* test_plugin_unknown.c - what is unknown is reported as unknown by every call, never as nothing.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "plugin_under_test.h"

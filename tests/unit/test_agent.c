@@ -1016,7 +1016,7 @@ Test(agent, one_who_appends_without_a_pause_holds_no_call) {
     agent_release(&agent);
   cr_assert_eq(waitpid(child, &status, WNOHANG), 0, "it went on until the other was done");
   cr_assert(result == 0 || (result == -1 && error.code == KAIZEN_E_BUSY), "%s", error.text);
-  agent_init(&other, &project, "coach"); /* what was folded until then was not in vain */
+  agent_init(&other, &project, "coach"); /* what was folded until then is not lost */
   result = agent_fold_acquire(&other, in_ms(0), &why);
   cr_assert(result == 0 || result == -1, "the lock was kept");
   if (result == 0)
