@@ -41,9 +41,12 @@ FIND_KEY = ["pread64 .index-2"]
 READ_LINE = ["pread64 executions.jsonl", "pread64 executions.jsonl"]  # the second finds the log's end
 ADD_KEY = ["pwrite64 .index-2"]
 
+OWN = []  # what the process owns, such as its count of descriptors, is not a forked child's
 FIND_DOORBELL = ["poll", "openat2 .kaizen/metrics/.doorbell"]
 if not LINUX_CALLS:
-    ENTER = ["getpid", "prlimit64"]  # no page says that this is a forked child
+    OWN = ["getpid"]  # no page says that this is a forked child
+    ENTER = OWN + ENTER
+    UNLOCK = UNLOCK + OWN
     SAME_FILES = ["openat .kaizen", "openat metrics", "close .kaizen", "openat coach", "close metrics",
                   "newfstatat executions.jsonl", "close coach", "geteuid", "newfstatat .lock",
                   "pread64 executions.jsonl"]
@@ -51,7 +54,7 @@ if not LINUX_CALLS:
     EVENT_ID = ["openat /dev/urandom", "read urandom", "close urandom"]
     FIND_DOORBELL = ["poll", "openat .kaizen", "openat metrics", "close .kaizen", "openat .doorbell", "close metrics"]
 
-ACQUIRE = LOCK + SAME_FILES
+ACQUIRE = OWN + LOCK + SAME_FILES
 BY_TIME = [
     (LOCK, ["flock .lock"]),  # within 200 us of the last time through the turnstile
     (RING, ["write .doorbell"]),  # within a millisecond of the last look at it
