@@ -117,4 +117,23 @@ SANDBOX_HELPER int32_t record_success(struct kaizen_instance *of, const char *ag
   return plugin->on_execution_end(of, &execution, NULL, NULL);
 }
 
+/* Fills what the plugin must write whole, or must not touch. */
+#define GUARD 0xA5
+
+enum { CREATED, CONFIGURED, RUNNING, STOPPED, STATES };
+
+/* Makes the instance, and takes it as far as that state. */
+SANDBOX_HELPER void bring_to(int state) {
+  struct kaizen_host_v1 host = plain_host();
+
+  cr_assert_eq(plugin->create(&host, &instance), KAIZEN_OK);
+  if (state >= CONFIGURED)
+    cr_assert_eq(configure_in(instance, sandbox.root, ""), KAIZEN_OK, "%s", why(instance));
+  if (state >= RUNNING)
+    cr_assert_eq(plugin->start(instance), KAIZEN_OK);
+  if (state >= STOPPED)
+    cr_assert_eq(plugin->stop(instance, 0), KAIZEN_OK);
+  cr_assert_eq(stats_of(instance).state, state);
+}
+
 #endif
