@@ -19,7 +19,7 @@
 #include "store/agent.h"
 #include "store/agent_fold.h"
 #include "store/agent_state.h"
-#include "store/checkpoint.h"
+#include "store/checkpoint_point.h"
 #include "store/dead_letter.h"
 #include "store/delivery.h"
 #include "store/doorbell.h"

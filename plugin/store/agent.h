@@ -10,7 +10,7 @@
 #include "record/fold.h"
 #include "store/agent_lock.h"
 #include "store/agent_log.h"
-#include "store/checkpoint.h"
+#include "store/checkpoint_point.h"
 #include "store/project.h"
 
 struct agent {

@@ -81,6 +81,10 @@ void checkpoint_keep(struct checkpoint *checkpoint, size_t keys);
  * keys are not in the file. */
 int checkpoint_flush(struct checkpoint *checkpoint, struct error *error);
 
+/* After a failed sync of the log: a later one that succeeds says nothing about what was not durable
+ * then, so no slot is written before the next boot. */
+void checkpoint_doubt_log(const struct checkpoint *checkpoint);
+
 /* ---- a larger table, filled without the lock ------------------------------------------------- */
 
 struct checkpoint_growth {
@@ -101,32 +105,5 @@ int checkpoint_growth_fill(const struct checkpoint *checkpoint, struct checkpoin
 int checkpoint_growth_end(struct checkpoint *checkpoint, struct checkpoint_growth *growth,
                           struct error *error);
 void checkpoint_growth_drop(int agent_fd, struct checkpoint_growth *growth);
-
-/* ---- what survives a loss of power ----------------------------------------------------------- */
-
-/* A place up to which log and keys are to be made durable, with files of its own: taken under the
- * lock, made durable without it, so that nobody waits for the disk. */
-struct checkpoint_point {
-  int log_fd, index_fd; /* -1: there is nothing to do */
-  uint64_t seed;
-  unsigned page_bits;
-  struct log_anchor anchor;
-  struct fold fold;
-};
-
-/* There is nothing to do. */
-void checkpoint_point_none(struct checkpoint_point *point);
-/* Takes one at anchor->end; no pages are kept.  Without descriptors for it the point stays
- * empty. */
-void checkpoint_point_take(struct checkpoint *checkpoint, int log_fd,
-                           const struct log_anchor *anchor, const struct fold *fold,
-                           struct checkpoint_point *point);
-/* No lock needed.  Syncs the log, the keys, then writes a slot and syncs that; closes the files.
- * 0; 1: another process was faster, or a sync failed since the boot; -1: now one failed. */
-int checkpoint_point_sync(struct checkpoint_point *point);
-
-/* After a failed sync of the log: a later one that succeeds says nothing about what was not durable
- * then, so no slot is written before the next boot. */
-void checkpoint_doubt_log(const struct checkpoint *checkpoint);
 
 #endif

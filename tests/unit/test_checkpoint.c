@@ -8,7 +8,7 @@
 #include <sys/resource.h>
 
 #include "base/host_guard.h"
-#include "store/checkpoint.h"
+#include "store/checkpoint_point.h"
 
 /* Three processes, or one before and after it was started again. */
 static struct project this_life = {.life = {1, 2, 3}};
