@@ -135,6 +135,10 @@ static const struct agent_column *find_column(const char *option, const char *na
                                               struct problem *problem) {
   char written[32] = "";
 
+  if (len == strlen("executions") && memcmp(name, "executions", len) == 0) { /* as in the files */
+    name = "runs";
+    len = strlen(name);
+  }
   snprintf(written, sizeof written, "%.*s", (int)(len < 31 ? len : 31), name);
   struct nearest nearest = nearest_to(written);
   for (size_t i = 0; i < KNOWN; i++) {

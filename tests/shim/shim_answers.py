@@ -129,6 +129,8 @@ class Columns(AnswersTest):
             self.assertEqual(self.first_cells("--sort", order)[-1], "cat", "what has none comes last")
         self.assertEqual(self.first_cells("--sort", "-agent"), ["cat", "bee", "ant"])
         self.assertEqual(len(self.expect(0, "list", "--columns", "all").splitlines()), 4)
+        self.assertEqual(self.expect(0, "list", "--columns", "executions", "--sort", "executions"),
+                         self.expect(0, "list", "--columns", "runs", "--sort", "runs"))
 
     def test_a_column_that_there_is_not_is_named_with_the_nearest(self):
         self.assertIn("no column 'sucess', did you mean 'success'?", self.messages(2, "list", "--columns", "agent,sucess"))
