@@ -1,4 +1,4 @@
-/* test_agent_rebuild.c - what is kept of an agent's fold and keys, and how they are made anew: after a
+/* test_agent_rebuild.c - what is kept of an agent's fold and keys, and how they are made again: after a
  * kill, by two at once, and where the index was damaged.
  *
  * SPDX-License-Identifier: Apache-2.0 */
