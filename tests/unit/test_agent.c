@@ -1,4 +1,4 @@
-/* test_agent.c - what an agent's files add up to, whichever program wrote them, its keys, and its lock.
+/* test_agent.c - what an agent's files add up to, whichever program wrote them; its keys; its lock.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "agent_scene.h"
