@@ -1,4 +1,4 @@
-/* test_plugin_outputs.c - what a host gives and what it gets: sizes, flags, and outputs on every code.
+/* test_plugin_outputs.c - what a host gives and gets: sizes, flags, and outputs on every code.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "plugin_under_test.h"

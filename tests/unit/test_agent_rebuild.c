@@ -1,5 +1,5 @@
-/* test_agent_rebuild.c - what is kept of an agent's fold and keys, and how they are made again: after a
- * kill, by two at once, and where the index was damaged.
+/* test_agent_rebuild.c - what is kept of an agent's fold and keys, and how they are made again:
+ * after a kill, by two at once, and where the index was damaged.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "agent_scene.h"

@@ -1,4 +1,4 @@
-/* test_agent_replaced.c - logs and folders that others replace, rewrite, cut or remove under an agent.
+/* test_agent_replaced.c - logs and folders that others replace, rewrite, cut or remove.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "agent_scene.h"

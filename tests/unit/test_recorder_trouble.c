@@ -1,5 +1,5 @@
-/* test_recorder_trouble.c - a recorder without the lock, the space, the descriptors or the files that
- * it needs.
+/* test_recorder_trouble.c - a recorder without the lock, the space, the descriptors or the files
+ * that it needs.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "recorder_scene.h"
