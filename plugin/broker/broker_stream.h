@@ -44,9 +44,9 @@ void broker_stream_find(const struct nats_library *nats, natsConnection *connect
 /* The configuration of the stream of that name: KNOWN, NAMED, NONE or UNKNOWN. */
 void broker_stream_read(const struct nats_library *nats, natsConnection *connection,
                         const char *name, int64_t deadline_ns, struct broker_stream *stream);
-/* May this user publish on our subject?  NATS_OK, NATS_NOT_PERMITTED, or why that is unknown.  Sends
- * a message without data that every stream must refuse, because it expects a stream that cannot
- * exist. */
+/* May this user publish on our subject?  NATS_OK, NATS_NOT_PERMITTED, or why that is unknown.
+ * Sends a message without data that every stream must refuse, because it expects a stream that
+ * cannot exist. */
 natsStatus broker_stream_ask_leave(const struct nats_library *nats, natsConnection *connection,
                                    int64_t deadline_ns);
 /* Has the broker denied a message on a subject that has `part` in it? */
