@@ -136,4 +136,8 @@ SANDBOX_HELPER void bring_to(int state) {
   cr_assert_eq(stats_of(instance).state, state);
 }
 
+SANDBOX_HELPER const char *coach_log(void) {
+  return agent_file("coach", "executions.jsonl");
+}
+
 #endif
