@@ -1,5 +1,5 @@
-/* test_plugin_life.c - instances in their host's process: beside each other, beside threads that record,
- * in a forked child, and again and again.
+/* test_plugin_life.c - instances in their host's process: beside each other, beside threads that
+ * record, in a forked child, and again and again.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "plugin_under_test.h"

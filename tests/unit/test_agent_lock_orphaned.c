@@ -1,4 +1,4 @@
-/* test_agent_lock_orphaned.c - a lock that outlives who took it, and who comes while it is replaced.
+/* test_agent_lock_orphaned.c - a lock that outlives who took it, and who comes then.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "agent_lock_scene.h"

@@ -1,5 +1,5 @@
-/* test_checkpoint_durable.c - what of a checkpoint survives a loss of power or a failed sync, or stands in
- * a snapshot of the disk.
+/* test_checkpoint_durable.c - what of a checkpoint survives a loss of power or a failed sync,
+ * or stands in a snapshot of the disk.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "checkpoint_scene.h"

@@ -1,4 +1,4 @@
-/* test_project_identity.c - the identity of a project, made once by whoever comes first.
+/* test_project_identity.c - the identity of a project, which is made once.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "project_scene.h"
