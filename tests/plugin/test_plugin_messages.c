@@ -5,7 +5,6 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
-#include <sys/file.h>
 #include <time.h>
 
 TestSuite(plugin_messages, .init = enter_plugin, .fini = leave_plugin);

@@ -4,7 +4,6 @@
 #include "json_reader_scene.h"
 
 #include <errno.h>
-#include <float.h>
 #include <math.h>
 
 /* Walking. */

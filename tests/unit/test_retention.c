@@ -3,8 +3,6 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "retention_log.h"
 
-#include <sys/syscall.h>
-
 TestSuite(retention, .init = set_up, .fini = tear_down);
 
 /* When. */
