@@ -124,6 +124,28 @@ static void tell_numbers(enum rule rule, const struct figures *figures,
            figures->share.count == 1 ? "" : "s");
 }
 
+/* "30 days", and "12 h" for what is not whole days. */
+static void time_span_text(double span_s, char out[TIME_TEXT_MAX]) {
+  enum { DAY_S = 24 * 60 * 60 };
+
+  if (span_s == DAY_S)
+    snprintf(out, TIME_TEXT_MAX, "day");
+  else if (span_s > DAY_S && fmod(span_s, DAY_S) == 0)
+    snprintf(out, TIME_TEXT_MAX, "%.0f days", span_s / DAY_S);
+  else
+    time_text_duration(span_s, out);
+}
+
+/* How the share now stands to the one before. */
+static const char *beside(struct share now, struct share before) {
+  double gained =
+      (double)now.successes * (double)before.count - (double)before.successes * (double)now.count;
+
+  if (now.count == 0 || before.count == 0)
+    return "before that";
+  return gained < 0 ? "down from" : gained > 0 ? "up from" : "the same share as";
+}
+
 /* Uses the exact test, against the runs of that time before those that the rule applies to. */
 static void compare_with_before(const struct check_subject *subject, struct check_result *result) {
   struct run_slice slice =
@@ -133,10 +155,10 @@ static void compare_with_before(const struct check_subject *subject, struct chec
 
   for (size_t i = 0; i < slice.count; i++)
     before.successes += slice.list[i].success;
-  time_text_duration(result->rule->limit, limit);
-  snprintf(result->wanted, CHECK_TEXT_MAX, "no worse than the %s before", limit);
-  snprintf(result->found, CHECK_TEXT_MAX, "%zu of %zu against %zu of %zu", now.successes, now.count,
-           before.successes, before.count);
+  time_span_text(result->rule->limit, limit);
+  snprintf(result->wanted, CHECK_TEXT_MAX, "no worse than the previous %s", limit);
+  snprintf(result->found, CHECK_TEXT_MAX, "%zu of %zu, %s %zu of %zu", now.successes, now.count,
+           beside(now, before), before.successes, before.count);
   result->value = NAN;
   result->status = CHECK_TOO_FEW;
   if (now.count < CHANGE_AFTER_MIN || before.count < CHANGE_BEFORE_MIN)

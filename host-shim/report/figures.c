@@ -214,8 +214,9 @@ void figures_change_text(const struct figures_changes *changes, char out[FIGURES
   if (changes->success_since_s < 0)
     return;
   window_time_text(changes->success_since_s, since);
-  snprintf(out, FIGURES_CHANGE_MAX, "%s since %s, %zu of %zu against %zu of %zu", verdict, since,
-           change->after.successes, change->after.count, change->before.successes,
+  snprintf(out, FIGURES_CHANGE_MAX, "%s since %s, %zu of %zu, %s from %zu of %zu", verdict, since,
+           change->after.successes, change->after.count,
+           change->verdict == CHANGE_WORSE ? "down" : "up", change->before.successes,
            change->before.count);
 }
 
@@ -229,8 +230,9 @@ void figures_duration_text(const struct figures_changes *changes, char out[FIGUR
   window_time_text(changes->duration_since_s, since);
   time_text_duration(change->after_median, after);
   time_text_duration(change->before_median, before);
-  snprintf(out, FIGURES_CHANGE_MAX, "%s since %s, median %s against %s",
-           change->verdict == CHANGE_WORSE ? "slower" : "faster", since, after, before);
+  bool slower = change->verdict == CHANGE_WORSE;
+  snprintf(out, FIGURES_CHANGE_MAX, "%s since %s, median %s, %s from %s",
+           slower ? "slower" : "faster", since, after, slower ? "up" : "down", before);
 }
 
 void figures_quality_text(const struct figures_changes *changes, char out[FIGURES_CHANGE_MAX]) {
@@ -241,7 +243,8 @@ void figures_quality_text(const struct figures_changes *changes, char out[FIGURE
   if (change->verdict != CHANGE_WORSE && change->verdict != CHANGE_BETTER)
     return;
   window_time_text(changes->quality_since_s, since);
-  snprintf(out, FIGURES_CHANGE_MAX, "%s since %s, median %.2f against %.2f",
-           change->verdict == CHANGE_WORSE ? "lower" : "higher", since, change->after_median,
+  bool lower = change->verdict == CHANGE_WORSE;
+  snprintf(out, FIGURES_CHANGE_MAX, "%s since %s, median %.2f, %s from %.2f",
+           lower ? "lower" : "higher", since, change->after_median, lower ? "down" : "up",
            change->before_median);
 }

@@ -53,10 +53,10 @@ struct figures_changes { /* what changed, and when; since_s is the time of the f
 };
 int figures_changes(struct run_slice slice, struct figures_changes *changes,
                     struct problem *problem);
-/* "worse since 2026-11-20 14:02, 2 of 20 against 188 of 200", "no change", "too few to tell". */
+/* "worse since 2026-11-20 14:02, 2 of 20, down from 188 of 200", "no change", "too few to tell". */
 enum { FIGURES_CHANGE_MAX = 160 };
 void figures_change_text(const struct figures_changes *changes, char out[FIGURES_CHANGE_MAX]);
-/* "slower since 2026-11-20 14:02, median 90 s against 30 s", or "". */
+/* "slower since 2026-11-20 14:02, median 90 s, up from 30 s", or "". */
 void figures_duration_text(const struct figures_changes *changes, char out[FIGURES_CHANGE_MAX]);
 /* "lower since ...", or "". */
 void figures_quality_text(const struct figures_changes *changes, char out[FIGURES_CHANGE_MAX]);

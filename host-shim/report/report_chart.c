@@ -89,7 +89,7 @@ static const char *width_text(const struct axis *axis, char out[TIME_TEXT_MAX]) 
   int64_t width = axis->width_s;
 
   if (width == MINUTE || width == HOUR || width == DAY)
-    return width == MINUTE ? "one minute" : width == HOUR ? "one hour" : "one day";
+    return width == MINUTE ? "minute" : width == HOUR ? "hour" : "day";
   if (width < DAY)
     snprintf(out, TIME_TEXT_MAX, "%d %s", (int)(width < HOUR ? width / MINUTE : width / HOUR),
              width < HOUR ? "minutes" : "hours");
@@ -107,7 +107,7 @@ static void print_time_labels(FILE *out, const struct axis *axis) {
                                        "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
   int64_t span_s = (int64_t)axis->count * axis->width_s, step_s = 3640 * DAY;
   char text[WINDOW_TIME_MAX];
-  double last = -100;
+  double last = -100, last_first = -100;
   size_t labels = 0;
 
   for (size_t i = sizeof steps / sizeof *steps; i > 0; i--)
@@ -119,12 +119,17 @@ static void print_time_labels(FILE *out, const struct axis *axis) {
 
     window_time_text(time_s, text); /* 2026-11-20 14:00 */
     int month = atoi(text + 5) - 1;
-    bool at_end = place > 87; /* there it goes before its place, if that is free */
-    if (month < 0 || month > 11 || (at_end && place - last < 26))
+    bool at_end = place > 87;         /* there it goes before its place, if that is free */
+    bool is_second = labels % 2 != 0; /* a phone has no room for every one */
+    bool has_room = !at_end || (place - last > 12 && (is_second || place - last_first > 28));
+    if (month < 0 || month > 11 || !has_room)
       continue;
+    labels++;
     last = place;
+    if (!is_second)
+      last_first = place;
     fprintf(out, "<span class=\"x%s%s\" style=\"left:%.2f%%\">", at_end ? " end" : "",
-            labels++ % 2 != 0 ? " second" : "", place); /* a phone has no room for every one */
+            is_second ? " second" : "", place);
     if (step_s < DAY && time_s % DAY != 0)
       fprintf(out, "%.5s</span>", text + 11);
     else if (step_s < 364 * DAY)
@@ -211,7 +216,7 @@ static void print_key(FILE *out, const char *class_name, const char *what) {
 static void print_legend(FILE *out, const struct axis *axis, bool has_mark) {
   char width[TIME_TEXT_MAX];
 
-  fprintf(out, "<figcaption><b>A column is %s</b> ", width_text(axis, width));
+  fprintf(out, "<figcaption><b>One column per %s</b> ", width_text(axis, width));
   print_key(out, "success", "succeeded");
   if (axis->has_failures)
     print_key(out, "failure", "failed");

@@ -187,7 +187,7 @@ static void print_overview(FILE *out, const struct report_project *project, size
     return;
   report_chart_history(out, runs_all(&project->runs), -1);
   report_section_print_splits(out, &project->figures, &project->runs.names);
-  fputs("<h2 id=\"all\">Agents, the worst first</h2>\n", out);
+  fputs("<h2 id=\"all\">Agents, worst first</h2>\n", out);
   report_table_print(out, &project->rows, linked);
   if (linked < project->rows.count)
     fprintf(out,

@@ -64,7 +64,8 @@ static void print_quality_tile(FILE *out, const struct figures_spread *quality) 
   if (quality->count == 0)
     return;
   snprintf(value, sizeof value, "%.2f", quality->mean);
-  snprintf(detail, sizeof detail, "p50 %.2f of %zu", quality->p50, quality->count);
+  snprintf(detail, sizeof detail, "median %.2f, %zu run%s", quality->p50, quality->count,
+           quality->count == 1 ? "" : "s");
   html_text_tile(out, "mean quality", value, detail);
 }
 

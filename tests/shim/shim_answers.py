@@ -36,7 +36,7 @@ class Changes(AnswersTest):
     def test_an_agent_that_got_worse_is_told_with_its_numbers_and_since_when(self):
         self.worsen()
         since = ago(hours=20)
-        told = f"worse since {since[:10]} {since[11:16]}, 0 of 20 against 200 of 200"
+        told = f"worse since {since[:10]} {since[11:16]}, 0 of 20, down from 200 of 200"
         for arguments in (["list"], ["show", "coach"], ["report"]):
             self.assertIn(told, self.expect(0, *arguments), arguments)
         self.assertIn(f'<p class="warn">success {told}</p>', self.expect(0, "report", "--html", "-"))
@@ -64,8 +64,8 @@ class Changes(AnswersTest):
         self.replay("".join(line(True, ago(hours=200 - i), execution_time_s=(20 if i < 150 else 90) + i % 7,
                                  quality_score=(0.9 if i < 150 else 0.4) + i % 5 / 100) for i in range(200)))
         text = self.expect(0, "show", "coach")
-        self.assertRegex(text, r"slower since [-\d]+ [:\d]+, median 93 s against 23 s")
-        self.assertRegex(text, r"quality lower since [-\d]+ [:\d]+, median 0.42 against 0.92")
+        self.assertRegex(text, r"slower since [-\d]+ [:\d]+, median 93 s, up from 23 s")
+        self.assertRegex(text, r"quality lower since [-\d]+ [:\d]+, median 0.42, down from 0.92")
         change = self.document("show", "coach")["agents"][0]["change"]
         self.assertEqual([change[of]["since"] for of in ("duration", "quality")], [ago(hours=50)] * 2)
         self.assertEqual(change["success"]["verdict"], "none")
@@ -170,9 +170,10 @@ class Checks(AnswersTest):
         self.worsen()
         self.replay("".join(line(i % 10 != 0, ago(hours=100 - i), "noisy") for i in range(100)))
         told = self.expect(1, "check", "--all", "--no-worse-than", "30d")
-        self.assertEqual(told, "coach: no-worse-than: 0 of 20 against 200 of 200, wanted no worse than the 30 d before\n"
+        self.assertEqual(told, "coach: no-worse-than: 0 of 20, down from 200 of 200, wanted no worse than the "
+                               "previous 30 days\n"
                                "noisy: 1 rule met by 20 runs\n")
-        self.assertIn("0 of 20 against 151 of 151", self.expect(1, "check", "coach", "--no-worse-than", "173h"))
+        self.assertIn("0 of 20, down from 151 of 151", self.expect(1, "check", "coach", "--no-worse-than", "173h"))
         self.assertIn("too few to tell", self.expect(1, "check", "coach", "--no-worse-than", "22h"))
 
     def test_what_cannot_be_told_counts_as_the_command_line_says(self):

@@ -264,7 +264,7 @@ class Charts(ReportTest):
                 lines.append(record("coach", ended, hour != 30 and (hour != 31 or minute > 20)))
         self.replay(*lines)
         section = self.section(self.page_of(), "coach")
-        self.assertIn("A column is one hour", section)
+        self.assertIn("One column per hour", section)
         failed, width = self.columns(section, "failure")
         succeeded, _ = self.columns(section, "success")
         self.assertEqual((failed, width), ({30: (0, 100), 31: (0, 50)}, 140))
