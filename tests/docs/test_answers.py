@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""test_answers.py - a week of an agent that gets worse is played, and docs/answers.md finds each answer in it.
+"""test_answers.py - four weeks of an agent that gets worse are played, and docs/answers.md finds each answer in it.
 
 SPDX-License-Identifier: Apache-2.0
 """

@@ -6,8 +6,8 @@ SPDX-License-Identifier: Apache-2.0
 Usage: test_console.py [--update]
 
 Types the "$ " lines of each page's ```console blocks, one after the other, at a terminal in a new project, and runs
-the demo.  A block that begins with ```console week has a project of its own, in which a week of an agent that gets
-worse has been played.  What the commands print is compared with the page, except ids, times, durations, versions and
+the demo.  A block that begins with ```console week has a project of its own, in which four weeks of an agent that gets
+worse have been played.  What the commands print is compared with the page, except ids, times, durations, versions and
 places.  With --update the pages get the new output.
 """
 import os
