@@ -107,7 +107,6 @@ static void print_time_labels(FILE *out, const struct axis *axis) {
                                        "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
   int64_t span_s = (int64_t)axis->count * axis->width_s, step_s = 3640 * DAY;
   char text[WINDOW_TIME_MAX];
-  double last = -100, last_first = -100;
   size_t labels = 0;
 
   for (size_t i = sizeof steps / sizeof *steps; i > 0; i--)
@@ -119,17 +118,11 @@ static void print_time_labels(FILE *out, const struct axis *axis) {
 
     window_time_text(time_s, text); /* 2026-11-20 14:00 */
     int month = atoi(text + 5) - 1;
-    bool at_end = place > 87;         /* there it goes before its place, if that is free */
-    bool is_second = labels % 2 != 0; /* a phone has no room for every one */
-    bool has_room = !at_end || (place - last > 12 && (is_second || place - last_first > 28));
-    if (month < 0 || month > 11 || !has_room)
+    bool at_end = place > 87; /* there it goes before its place: a step leaves room for two */
+    if (month < 0 || month > 11)
       continue;
-    labels++;
-    last = place;
-    if (!is_second)
-      last_first = place;
     fprintf(out, "<span class=\"x%s%s\" style=\"left:%.2f%%\">", at_end ? " end" : "",
-            is_second ? " second" : "", place);
+            labels++ % 2 != 0 ? " second" : "", place); /* a phone has no room for every one */
     if (step_s < DAY && time_s % DAY != 0)
       fprintf(out, "%.5s</span>", text + 11);
     else if (step_s < 364 * DAY)

@@ -309,6 +309,12 @@ class Charts(ReportTest):
             picture = re.search(r'<div class="plot outcomes".*?</div>', self.section(page, agent), re.S).group(0)
             self.assertRegex(picture, rf'<span class="x[^>]*">(?:{label})</span>')
 
+    def test_the_last_day_of_a_week_has_its_label(self):
+        newest = datetime.datetime.now(datetime.timezone.utc).replace(hour=12, minute=0) - datetime.timedelta(days=2)
+        self.replay(*(record("coach", f"{newest - datetime.timedelta(days=i):%Y-%m-%dT%H:%M:%SZ}") for i in range(7)))
+        picture = re.search(r'<div class="plot outcomes".*?</div>', self.section(self.page_of(), "coach"), re.S).group(0)
+        self.assertEqual(re.findall(r'<span class="x[^>]*">([^<]*)</span>', picture)[-1], f"{newest:%b} {newest.day}")
+
     def test_one_run_is_told_without_a_picture(self):
         self.replay(record("solo", ago(3), execution_time_s=7))
         page = self.page_of()
