@@ -103,6 +103,27 @@ Test(change, a_drop_from_ninety_to_fifty_percent_is_told_within_fifteen_runs_in_
   cr_assert_leq(misplaced, histories / 10, "%u of %u begin elsewhere", misplaced, histories);
 }
 
+/* So small a drop looks like chance; the page says so, and that a limit finds it. */
+Test(change, a_drop_from_ninety_to_eighty_percent_is_mostly_not_told) {
+  const unsigned histories = 1000;
+  unsigned at_twenty = 0, at_fifty = 0, at_hundred = 0;
+  bool runs[ROOM];
+
+  random_state = 80;
+  for (unsigned i = 0; i < histories; i++) {
+    make_runs(runs, 0, 200, 0.9);
+    make_runs(runs, 200, 300, 0.8);
+    at_twenty += verdict_on(runs, 220) == CHANGE_WORSE;
+    at_fifty += verdict_on(runs, 250) == CHANGE_WORSE;
+    at_hundred += verdict_on(runs, 300) == CHANGE_WORSE;
+  }
+  tell("change.small_told_at_20", 100.0 * at_twenty / histories, "percent");
+  tell("change.small_told_at_50", 100.0 * at_fifty / histories, "percent");
+  tell("change.small_told_at_100", 100.0 * at_hundred / histories, "percent");
+  cr_assert_geq(at_hundred, histories / 10, "%u of %u", at_hundred, histories);
+  cr_assert_leq(at_hundred, histories / 2, "%u of %u", at_hundred, histories);
+}
+
 Test(change, who_looks_after_every_run_sees_more) {
   const unsigned histories = 400;
   unsigned any = 0;
