@@ -7,8 +7,9 @@ Usage: test_console.py [--update]
 
 Types the "$ " lines of each page's ```console blocks, one after the other, at a terminal in a new project, and runs
 the demo.  A block that begins with ```console week has a project of its own, in which four weeks of an agent that gets
-worse have been played.  What the commands print is compared with the page, except ids, times, durations, versions and
-places.  With --update the pages get the new output.
+worse have been played, one that begins with ```console hooks a home in which Claude Code has worked.  What the
+commands print is compared with the page, except ids, times, durations, versions and places.  With --update the pages
+get the new output.
 """
 import os
 import pathlib
@@ -19,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 
+import played_sessions
 import played_week
 from broker_support import Server
 
@@ -26,7 +28,7 @@ TOP = pathlib.Path(os.environ.get("KAIZEN_TEST_SRCDIR") or pathlib.Path(__file__
 BUILD = pathlib.Path(os.environ.get("KAIZEN_TEST_BUILDDIR") or TOP / "build").resolve()
 PAGES = ("README.md", "docs/tutorial.md", "docs/recipes.md")
 DEMO = "docs/demo.md"
-BLOCK = re.compile(r"```console( week)?\n(.*?)```", re.S)
+BLOCK = re.compile(r"```console( week| hooks)?\n(.*?)```", re.S)
 END = "kaizen-end-of-output"
 
 
@@ -92,10 +94,12 @@ def run_page(text, folder):
     server = Server(folder).start()
     url = server.url
     server.kill()  # nobody answers there until the page starts a server
-    environment = environment_for(folder, url)
-    projects = {"": new_project(folder, "shop"), " week": new_project(folder / "week", "shop")}
-    play_week(projects[" week"], environment)
-    terminals = {kind: Terminal(project, environment) for kind, project in projects.items()}
+    homes = {"": folder, " week": folder / "week", " hooks": folder / "hooks"}
+    projects = {kind: new_project(home, "shop") for kind, home in homes.items()}
+    environments = {kind: environment_for(home, url) for kind, home in homes.items()}
+    play_week(projects[" week"], environments[" week"])
+    played_sessions.place(homes[" hooks"], projects[" hooks"])
+    terminals = {kind: Terminal(project, environments[kind]) for kind, project in projects.items()}
     done = []
     try:
         for kind, block in BLOCK.findall(text):
@@ -107,8 +111,8 @@ def run_page(text, folder):
                 else:
                     came += terminals[kind].type(command)
             # as in a reader's own home, installed, with the broker where it is by default
-            for ours, theirs in ((folder / "week", "/home/me"), (folder, "/home/me"), (BUILD, "/usr/bin"),
-                                 (url, "nats://localhost:4222")):
+            for ours, theirs in (*((homes[kind], "/home/me") for kind in (" week", " hooks", "")),
+                                 (BUILD, "/usr/bin"), (url, "nats://localhost:4222")):
                 came = came.replace(str(ours), theirs)
             done.append((kind, block, came))
     finally:
