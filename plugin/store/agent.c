@@ -37,7 +37,8 @@ void agent_forget_fold(struct agent *agent) {
 }
 
 int agent_discard_checkpoint(struct agent *agent, struct error *error) {
-  checkpoint_remove(agent->fd);
+  /* if a loss of power brings it back, it is as damaged as it is now: nothing is synced */
+  (void)unlinkat(agent->fd, CHECKPOINT_FILE, 0);
   agent_forget_fold(agent);
   return error_set(error, KAIZEN_E_IO, CHECKPOINT_FILE ": is damaged");
 }
@@ -149,7 +150,7 @@ static void leave_checkpoint(struct agent *agent, uint64_t bytes) {
   if (!agent_lock_in_place(&agent->lock, agent->fd)) {
     /* the file was removed or replaced: the lock protects nothing */
   } else if (agent->look_again_ns > 0) { /* the next process to open it takes the second look */
-    checkpoint_remove(agent->fd);
+    (void)checkpoint_remove(agent->fd);
   } else if (folded_log_is_in_place(agent)) {
     agent_store_checkpoint(agent, true);
     agent_take_point(agent, bytes, &point);

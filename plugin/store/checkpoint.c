@@ -199,11 +199,10 @@ static void drop_spare(const struct checkpoint *checkpoint, int fd) {
   (void)unlinkat(checkpoint->agent_fd, SPARE_FILE, 0);
 }
 
-void checkpoint_remove(int agent_fd) {
-  /* until the folder is on disk a loss of power brings the file back, with slots that may speak of
-   * a log that has been rewritten in its place since */
-  if (unlinkat(agent_fd, CHECKPOINT_FILE, 0) == 0)
-    (void)fsync(agent_fd);
+/* Until the folder is on disk a loss of power brings the file back, with slots that may speak of a
+ * log that has been rewritten in its place since. */
+int checkpoint_remove(int agent_fd) {
+  return unlinkat(agent_fd, CHECKPOINT_FILE, 0) == 0 ? fsync(agent_fd) : 0;
 }
 
 int checkpoint_reset(struct checkpoint *checkpoint, int agent_fd, const struct project *project,
@@ -213,7 +212,8 @@ int checkpoint_reset(struct checkpoint *checkpoint, int agent_fd, const struct p
   int fd;
 
   *checkpoint = closed(agent_fd, project);
-  checkpoint_remove(agent_fd);
+  if (checkpoint_remove(agent_fd) != 0)
+    return error_set_errno(error, KAIZEN_E_IO, errno, CHECKPOINT_FILE ": cannot sync its removal");
   (void)unlinkat(agent_fd, FORMER_FILE, 0);
   /* without entropy the table still works; only its resistance to made-up keys is gone */
   if (os_process_random(&checkpoint->pages.seed, sizeof checkpoint->pages.seed) != 0)

@@ -46,8 +46,8 @@ int checkpoint_open(struct checkpoint *checkpoint, int agent_fd, const struct pr
 int checkpoint_reset(struct checkpoint *checkpoint, int agent_fd, const struct project *project,
                      struct error *error);
 void checkpoint_close(struct checkpoint *checkpoint);
-/* Removes the file, so that no loss of power brings it back. */
-void checkpoint_remove(int agent_fd);
+/* Removes the file, so that no loss of power brings it back.  -1 with errno: one may. */
+int checkpoint_remove(int agent_fd);
 /* Only reads what is there: results as checkpoint_open().  Any lock or none. */
 int checkpoint_peek(int agent_fd, const struct project *project, struct log_anchor *anchor,
                     struct fold *fold, struct error *error);

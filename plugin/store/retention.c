@@ -291,8 +291,18 @@ static int approach(struct prune *prune, struct successor *next, ino_t inode, st
 /* Lock held: copies what came meanwhile, and exchanges the names. */
 static int take_place(struct prune *prune, struct successor *next, struct error *error) {
   struct agent *agent = &prune->agent;
+  int result = 1;
 
-  if (copy_up_to(next, agent->anchor.end, error) != 0 || rewrite_finish(&next->rewrite, error) != 0)
+  for (int rounds = 0; result == 1; rounds++) {
+    if (rounds == ROUNDS_MAX)
+      return error_set(error, KAIZEN_E_BUSY, "another program appends without the lock");
+    if (rounds > 0 && (result = agent_fold_refresh(agent, error)) != 0)
+      return result < 0 ? -1 : error_set(error, KAIZEN_E_BUSY, "another program changes the log");
+    if (copy_up_to(next, agent->anchor.end, error) != 0)
+      return -1;
+    result = rewrite_finish(&next->rewrite, error);
+  }
+  if (result != 0)
     return -1;
   /* without it the new log is folded again by the next process */
   (void)renameat(next->folder_fd, CHECKPOINT_FILE, agent->fd, CHECKPOINT_FILE);

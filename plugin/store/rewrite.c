@@ -197,11 +197,15 @@ bool rewrite_is_ours(const struct rewrite *rewrite) {
 
 int rewrite_finish(struct rewrite *rewrite, struct error *error) {
   int agent_fd = rewrite->agent->fd;
+  struct stat log;
 
   if (!rewrite_is_ours(rewrite))
     return error_set(error, KAIZEN_E_BUSY, SPARE_FILE ": another program removed or replaced it");
   if (fsync(rewrite->spare_fd) != 0)
     return error_set_errno(error, KAIZEN_E_IO, errno, SPARE_FILE ": cannot sync");
+  if (fstat(rewrite->agent->log.fd, &log) == 0 &&
+      (uint64_t)log.st_size > rewrite->agent->anchor.end)
+    return 1;
   if (renameat(agent_fd, SPARE_FILE, agent_fd, AGENT_LOG_FILE) != 0)
     return error_set_errno(error, KAIZEN_E_IO, errno, AGENT_LOG_FILE ": cannot replace");
   close_spare(rewrite);

@@ -38,8 +38,9 @@ struct rewrite {
  * *error. */
 int rewrite_begin(struct rewrite *rewrite, struct error *error);
 int rewrite_copy(struct rewrite *rewrite, uint64_t from, uint64_t to, struct error *error);
-/* Lock held, everything copied: makes it durable, renames it, and writes the new offsets into
- * .state. */
+/* Lock held, everything copied up to the agent's anchor: makes it durable, renames it, and writes
+ * the new offsets into .state.  0; 1: a program without our lock has appended meanwhile, so fold
+ * and copy that too, and finish again; -1 with *error. */
 int rewrite_finish(struct rewrite *rewrite, struct error *error);
 /* False: another program removed or replaced the file that is being written, and a process may have
  * begun its own. */

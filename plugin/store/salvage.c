@@ -21,6 +21,7 @@
 #include "store/summary.h"
 
 #define NS_PER_MS INT64_C(1000000)
+#define ROUNDS_MAX 8 /* while a program without the lock appends */
 #define NS_PER_S INT64_C(1000000000)
 
 struct repair {
@@ -70,6 +71,26 @@ static int open_salvage(struct repair *repair, char name[64], struct error *erro
                    "%s: there are already a hundred salvage files of this second", name);
 }
 
+/* Lock held.  The bad lines are on disk before they leave the log. */
+static int replace_log(struct repair *repair, struct rewrite *rewrite, const char *saved_to,
+                       struct error *error) {
+  struct agent *agent = &repair->agent;
+  uint64_t copied = 0;
+  int result = 1;
+
+  for (int rounds = 0; result == 1; rounds++) {
+    if (rounds == ROUNDS_MAX || (rounds > 0 && (result = agent_fold_refresh(agent, error)) > 0))
+      return error_set(error, KAIZEN_E_BUSY, "another program changes the log without the lock");
+    if (result < 0 || rewrite_copy(rewrite, copied, agent->anchor.end, error) != 0)
+      return -1;
+    copied = agent->anchor.end;
+    if (fsync(repair->salvage_fd) != 0 || fsync(agent->fd) != 0)
+      return error_set_errno(error, KAIZEN_E_IO, errno, "%s: cannot sync", saved_to);
+    result = rewrite_finish(rewrite, error);
+  }
+  return result;
+}
+
 /* Lock held. */
 static int take_out_bad_lines(struct repair *repair, bool sync, char saved_to[64],
                               struct error *error) {
@@ -88,11 +109,7 @@ static int take_out_bad_lines(struct repair *repair, bool sync, char saved_to[64
     return -1;
   result = rewrite_begin(&rewrite, error);
   if (result == 0)
-    result = rewrite_copy(&rewrite, 0, agent->anchor.end, error);
-  if (result == 0 && (fsync(repair->salvage_fd) != 0 || fsync(agent->fd) != 0))
-    result = error_set_errno(error, KAIZEN_E_IO, errno, "%s: cannot sync", saved_to);
-  if (result == 0)
-    result = rewrite_finish(&rewrite, error);
+    result = replace_log(repair, &rewrite, saved_to, error);
   rewrite_end(&rewrite);
   (void)close(repair->salvage_fd);
   return result;
@@ -124,7 +141,7 @@ static int acquire(struct agent *agent, int64_t lock_timeout_ms, struct error *e
 static int acquire_anew(struct agent *agent, int64_t lock_timeout_ms, struct error *error) {
   if (acquire(agent, lock_timeout_ms, error) != 0)
     return -1;
-  checkpoint_remove(agent->fd);
+  (void)checkpoint_remove(agent->fd);
   agent_release(agent);
   agent_close(agent);
   return acquire(agent, lock_timeout_ms, error);

@@ -5,7 +5,7 @@ SPDX-License-Identifier: Apache-2.0
 
 Usage: disk_test.py [--quick]
 
-Needs to mount: a tmpfs of 64 KiB, and an ext4 image of 8 MB on a loop device; what cannot be mounted here is
+Needs to mount: a tmpfs of 80 KiB, and an ext4 image of 8 MB on a loop device; what cannot be mounted here is
 skipped, visibly.  On each: records until the disk is full, space freed (by little and by much), the refused
 record given again, records go on; a remount read-only between records, and back.  Checked by the same checks
 as the interruptions: no line fused with another, every record told once, no refused one, summary a recount.
@@ -163,8 +163,8 @@ def main():
     test = Test()
     # what is freed must hold more than a checkpoint and its successor
     leaves = [0, 5000, 20000] if args.quick else list(range(0, 26000, 500))
-    with Disk(folder, "tmpfs", ["-t", "tmpfs", "-o", "size=64k"]) as disk:
-        test.on(disk, "tmpfs of 64 KiB", leaves)
+    with Disk(folder, "tmpfs", ["-t", "tmpfs", "-o", "size=80k"]) as disk:
+        test.on(disk, "tmpfs of 80 KiB", leaves)
     image = os.path.join(folder, "image")
     with open(image, "wb") as file:
         file.truncate(8 << 20)

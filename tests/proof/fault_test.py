@@ -42,7 +42,7 @@ KINDS = {
     "memory": [E.ENOMEM],
 }
 SHORTENED = ("write", "pwrite", "read", "any")
-INTRUDED = ("write", "fdatasync")
+INTRUDED = ("write", "fdatasync", "fsync")
 SCENARIOS = ["first", "plain", "append", "duplicate", "unsynced", "torn", "rebuild", "prune", "repair", "copied",
              "group", "batch"]
 QUICK = ["first", "append", "prune"]
