@@ -25,9 +25,9 @@ COMMAND = re.compile(rf"^ *(\$ )?(?:[A-Z_]+=\S+ +)*{PROGRAMS}\b")
 # A block by its first line: what runs its commands, and why this test does not.
 ELSEWHERE = {
     "./bootstrap          # installs": ("qa/platforms", "needs a bare system"),
-    "git clone": ("qa/platforms", "needs a bare system"),
     "./bootstrap package": ("qa/packages", "needs root and a bare system"),
     "./bootstrap demo": ("qa/platforms", "needs a bare system"),
+    "./bootstrap": ("qa/platforms", "needs a bare system"),  # after those that say more
     "kaizen-host check --all \\": ("tests/docs/test_answers.py", "needs a week of runs"),
     "systemctl --user enable": ("tests/checks/test_units.sh", "needs systemd and root"),
     "cc embed.c $(pkg-config": ("tests/checks/test_install.sh", "needs an installed package"),
