@@ -73,7 +73,15 @@ static void wait_in_vain(void) {
 Test(timed_wait, lasts_as_long_as_it_may_behind_the_kernels_clock) {
   int64_t uptime_ns = clock_monotonic_ns();
 
+  struct timespec began, ended;
+
   offset_s = -uptime_ns / 2 / NS_PER_S;
+  (void)sem_init(&semaphore, 0, 0);
+  (void)syscall(SYS_clock_gettime, CLOCK_MONOTONIC, &began);
+  cr_assert_not(timed_wait_semaphore(&semaphore, clock_monotonic_ns() + 50 * MOMENT_NS));
+  (void)syscall(SYS_clock_gettime, CLOCK_MONOTONIC, &ended);
+  cr_assert_geq((ended.tv_sec - began.tv_sec) * NS_PER_S + ended.tv_nsec - began.tv_nsec,
+                50 * MOMENT_NS);
   wait_for_an_answer(uptime_ns * 3 / 4); /* for the kernel that has passed */
 }
 
