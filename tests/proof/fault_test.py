@@ -86,8 +86,9 @@ class Test:
         wrong = [f"the process ended by {end}"] if end != ("done", 0) else []
         wrong += run.check(kind if os_error else None, intrusion)
         wrong += world.recover(self.driver, self.root, "always", scenario, run.facts)
-        # .gitignore is made with the folder, when there is no log yet that another program could write to
-        if intrusion == "line" and run.failed and run.log_existed and not run.where.endswith(".gitignore"):
+        # these are made and synced when there may be no log yet that another program could write to
+        early = run.where.endswith(".gitignore") or "/coach" not in run.where
+        if intrusion == "line" and run.failed and run.log_existed and not early:
             log = world.read_bytes(os.path.join(world.agent_folder(self.root), "executions.jsonl"))
             if log.count(b'"foreign"') != 1:
                 wrong.append(f"promise 6: {log.count(b'foreign')} of the other program's line are left")
