@@ -26,7 +26,6 @@ COMMAND = re.compile(rf"^ *(\$ )?(?:[A-Z_]+=\S+ +)*{PROGRAMS}\b")
 ELSEWHERE = {
     "./bootstrap          # installs": ("qa/platforms", "needs a bare system"),
     "./bootstrap package": ("qa/packages", "needs root and a bare system"),
-    "./bootstrap demo": ("qa/platforms", "needs a bare system"),
     "./bootstrap": ("qa/platforms", "needs a bare system"),  # after those that say more
     "kaizen-host check --all \\": ("tests/docs/test_answers.py", "needs a week of runs"),
     "systemctl --user enable": ("tests/checks/test_units.sh", "needs systemd and root"),

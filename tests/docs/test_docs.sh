@@ -110,9 +110,9 @@ log=$project/.kaizen/metrics/coach/executions.jsonl
 
 if $cc -std=c99 -Wall -Wextra -Wpedantic -Werror -I "$srcdir/include" "$srcdir/examples/embed.c" -ldl \
   -o "$TMPDIR/embed" && "$TMPDIR/embed" "$KAIZEN_TEST_PLUGIN" "$project" && [ "$(wc -l <"$log")" = 1 ]; then
-  ok 'the twenty lines of C record an execution'
+  ok 'the program in C records an execution'
 else
-  fail 'the twenty lines of C record an execution'
+  fail 'the program in C records an execution'
 fi
 "$TMPDIR/embed" "$KAIZEN_TEST_PLUGIN" /nowhere && fail 'they answer 0 for a project that is not there'
 
