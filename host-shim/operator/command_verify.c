@@ -62,6 +62,8 @@ static void print_report(const struct verify *verify, const char *agent,
   static const char *const parts[] = {"summary", "checkpoint", "state"};
   bool consistent = json_object_get_boolean(report_text_member(report, "consistent"));
   const char *saved_to = report_text_string(report, "saved_to", "");
+  uint64_t held_back = report_text_count(report, "held_back");
+
   utf8_text_print(stdout, agent);
   printf(": %" PRIu64 " record%s, %s%s%s\n", report_text_count(report, "records"),
          output_plural(report_text_count(report, "records")),
@@ -77,6 +79,10 @@ static void print_report(const struct verify *verify, const char *agent,
     print_part(parts[i], report_text_string(report, parts[i], "ok"));
   if (*saved_to != '\0')
     printf("  removed lines are in %s\n", saved_to);
+  if (held_back > 0)
+    printf("  %" PRIu64 " event%s held back: it is unknown what was sent; continue with "
+           "drain --resend-all or drain --assume-sent\n",
+           held_back, held_back == 1 ? " is" : "s are");
   if (verify->dry_run && !consistent)
     puts("  --repair would save and remove the bad lines and rebuild the rest");
 }

@@ -183,8 +183,9 @@ struct kaizen_repair_1 { /* compares the log with everything derived from it */
   int32_t (*verify)(struct kaizen_instance *, const char *agent, size_t agent_len, kaizen_sink,
                     void *ctx);
   /* [shared] removes bad lines from the log under its lock (saved first to .salvage-<time>.jsonl
-   * beside it, named in the report as "saved_to") and rebuilds what is derived.  Report as
-   * verify's, after the repair. */
+   * beside it, named in the report as "saved_to"), rebuilds what is derived, and sets a cursor that
+   * contradicts the log right from it: events of which it is then unknown whether they were sent
+   * are held back ("held_back" is how many).  Report as verify's, after the repair. */
   int32_t (*repair)(struct kaizen_instance *, const char *agent, size_t agent_len, kaizen_sink,
                     void *ctx);
 };

@@ -9,7 +9,6 @@
 #include "base/directory.h"
 #include "base/hash.h"
 #include "base/uuid.h"
-#include "store/dead_letter.h"
 
 #define TAIL_BYTES 512u
 #define LOCK_WAIT_NS INT64_C(100000000)
@@ -46,30 +45,6 @@ int read_place_holds(const struct read_place *place, const struct outbox *outbox
                               : outbox_line_ends_at(outbox, place->last_end, place->last_id, error);
 }
 
-/* How many of the lines up to the cursor, except those held back, are dead letters. */
-static int count_dead(const struct outbox *outbox, const struct cursor *cursor, uint64_t *count,
-                      struct error *error) {
-  struct dead_letter_ids ids = {0};
-  struct line_reader reader;
-  struct outbox_line line;
-  int result = dead_letter_load_ids(outbox->agent_fd, &ids, error);
-
-  *count = 0;
-  outbox_read_from(outbox, 0, &reader);
-  for (uint64_t n = 0; result == 0 && ids.count > 0 && n < cursor->marked; n++) {
-    int more = outbox_next_marked(&reader, &line, error);
-
-    if (more != 1) {
-      result = more;
-      break;
-    }
-    *count += !cursor_holds(cursor, n) && dead_letter_has(&ids, line.id);
-  }
-  line_reader_fini(&reader);
-  dead_letter_ids_fini(&ids);
-  return result;
-}
-
 /* The log is not what .state was written for: the numbers are taken from the log as it is. */
 static int store_recount(struct outbox *outbox, const struct agent_state *seen,
                          const struct cursor_search *search, struct read_place_finding *finding,
@@ -86,7 +61,7 @@ static int store_recount(struct outbox *outbox, const struct agent_state *seen,
 
   if (cursor_follow_search(&moved, search) != 0)
     return 1;
-  if (count_dead(outbox, &moved, &dead, error) != 0)
+  if (outbox_count_dead(outbox, &moved, &dead, error) != 0)
     return -1;
   result = outbox_lock_state(outbox, clock_monotonic_ns() + LOCK_WAIT_NS, &state, &same_log, error);
   if (result != OUTBOX_SEEN)

@@ -4,7 +4,7 @@
  *
  * Page: magic, format, the fields in the order of visit_fields(), zeros, checksum in the last eight
  * bytes; all numbers little-endian.  A page counts when magic, format and checksum fit; of two the
- * one with the greater sequence.  Sequence n stands in page n % 2, so a store never touches the
+ * one with the newer sequence.  Sequence n stands in page n % 2, so a store never touches the
  * page it was loaded from. */
 #include "store/agent_state.h"
 
@@ -26,6 +26,11 @@
 #define FORMAT 1u
 
 static const unsigned char page_magic[8] = {'k', 'z', 'n', 's', 't', 'a', 't', 'e'};
+
+/* Numbers go round: no store is lost to the greatest of them. */
+static bool is_newer(const struct agent_state *a, const struct agent_state *b) {
+  return (int64_t)(a->sequence - b->sequence) > 0;
+}
 
 /* Walks the page and the struct together, in either direction, so that there is one list of
  * fields. */
@@ -159,7 +164,7 @@ static int read_page(int fd, unsigned index, struct agent_state *best, bool *fou
     return -1;
   if (got < sizeof page || !page_decode(page, &state))
     return 0;
-  if (!*found || state.sequence > best->sequence)
+  if (!*found || is_newer(&state, best))
     *best = state;
   *found = true;
   return 0;

@@ -203,21 +203,27 @@ static bool has_strangers(const struct cursor_search *search, uint32_t index) {
 
 void cursor_search_line(struct cursor_search *search, const unsigned char id[16], uint64_t end,
                         int64_t timestamp_s) {
+  const struct cursor *cursor = search->cursor;
   uint32_t i = 0;
+  bool in_place;
 
   search->total++;
-  while (i < search->cursor->recent_count && !same_id(search->cursor->recent[i], id))
+  while (i < cursor->recent_count && !same_id(cursor->recent[i], id))
     i++;
-  if (i < search->index) {
-    search->strangers = has_strangers(search, i);
+  in_place = i == 0 && cursor->recent_count > 0 && end == cursor->end && !has_strangers(search, 0);
+  if (in_place || (!search->in_place && i < search->index)) {
+    search->strangers = !in_place && has_strangers(search, i);
+    search->in_place = in_place;
     search->index = i;
     search->marked = search->total;
     search->end = end;
     search->found_s = timestamp_s;
     search->late = 0;
-  } else if (i < search->cursor->recent_count) {
+  } else if (!search->in_place && i < cursor->recent_count) {
     search->strangers = true; /* it came before, or is there twice */
   }
+  if (search->total == cursor->held_from_marked)
+    search->held_in_place = end == cursor->held_from_end && same_id(id, cursor->held_from_id);
   if (search->total > search->marked && search->marked > 0 && timestamp_s >= 0)
     search->late += timestamp_s < search->found_s;
   memcpy(search->passed[(search->total - 1) % CURSOR_RECENT], id, sizeof search->passed[0]);
@@ -232,10 +238,27 @@ bool cursor_search_decides(const struct cursor_search *search) {
   const struct cursor *cursor = search->cursor;
   bool lost = search->index == cursor->recent_count && cursor->marked > 0;
 
-  bool moved = search->marked < cursor->marked && search->late > 0;
+  bool moved = !search->in_place && search->marked < cursor->marked && search->late > 0;
 
   return !search->strangers && !moved && search->marked <= cursor->marked &&
          !(lost && search->unsure_marked > 0);
+}
+
+enum cursor_finding cursor_search_judge(const struct cursor_search *search) {
+  const struct cursor *cursor = search->cursor;
+
+  if (cursor_check(cursor, NULL) != 0)
+    return CURSOR_CONTRADICTS_ITSELF;
+  if (!cursor_search_decides(search))
+    return CURSOR_OF_ANOTHER_LOG;
+  if (search->end != cursor->end) /* the publisher finds its place again */
+    return CURSOR_RIGHT;
+  if (search->marked != cursor->marked)
+    return CURSOR_MISCOUNTS;
+  if (cursor->held_count > 0 &&
+      !(cursor->held_from_marked > 0 ? search->held_in_place : cursor->held_from_end == 0))
+    return CURSOR_HOLDS_OTHERS;
+  return CURSOR_RIGHT;
 }
 
 /* What may have been sent is held back: neither sent again nor counted as sent. */
@@ -278,6 +301,28 @@ int cursor_follow_search(struct cursor *cursor, const struct cursor_search *sear
   cursor->marked = search->marked;
   cursor->dead_lettered = 0;
   return 0;
+}
+
+int cursor_settle_search(struct cursor *cursor, const struct cursor_search *search,
+                         int64_t wall_ns) {
+  struct cursor_search sent = *search;
+  int result = 0;
+
+  switch (cursor_search_judge(search)) {
+  case CURSOR_HOLDS_OTHERS: /* the place is right, and what is before it may have been sent */
+    sent.unsure_marked = search->marked;
+    sent.unsure_end = search->end;
+    memcpy(sent.unsure_id, cursor_line_id(cursor), sizeof sent.unsure_id);
+    hold_unsure(cursor, &sent);
+    break;
+  case CURSOR_CONTRADICTS_ITSELF:
+    hold_unsure(cursor, search);
+    break;
+  default:
+    result = cursor_follow_search(cursor, search);
+  }
+  raise_epoch(cursor, wall_ns);
+  return result;
 }
 
 int cursor_set_dead(struct cursor *cursor, uint64_t dead) {

@@ -120,6 +120,8 @@ struct cursor_search {
   int64_t acknowledged_s;             /* when an event was last acknowledged */
   uint64_t total;                     /* marked lines in the log */
   uint32_t index;                     /* of the id that was found; recent_count: none */
+  bool in_place;                      /* its line is where it was, after those before it */
+  bool held_in_place;                 /* so is the one before those held back */
   uint64_t marked, end;               /* of its line; 0: before the first */
   bool strangers;                     /* the lines before it are not those that were */
   int64_t found_s;                    /* its timestamp */
@@ -136,9 +138,22 @@ void cursor_search_line(struct cursor_search *search, const unsigned char id[16]
                         int64_t timestamp_s);
 /* Does it show what was sent?  If not, cursor_follow_search() holds back what may have been. */
 bool cursor_search_decides(const struct cursor_search *search);
+/* What is wrong with the cursor of a log that was searched to its end. */
+enum cursor_finding {
+  CURSOR_RIGHT = 0, /* or it will be found again */
+  CURSOR_CONTRADICTS_ITSELF = 1,
+  CURSOR_OF_ANOTHER_LOG = 2, /* the search does not decide */
+  CURSOR_MISCOUNTS = 3,      /* its line is where it was, after fewer events than it counts */
+  CURSOR_HOLDS_OTHERS = 4,   /* the events held back are not where it says */
+};
+enum cursor_finding cursor_search_judge(const struct cursor_search *search);
 /* A rewrite removes the oldest lines: what is after those held back is acknowledged and stays so,
  * and fewer are held back.  No dead letter is counted yet. */
 int cursor_follow_search(struct cursor *cursor, const struct cursor_search *search);
+/* For a repair, with a new epoch: as cursor_follow_search(); of a cursor that contradicts itself or
+ * holds back other events, everything that may have been sent is held back. */
+int cursor_settle_search(struct cursor *cursor, const struct cursor_search *search,
+                         int64_t wall_ns);
 /* How many of the lines up to it, except those held back, are dead letters. */
 int cursor_set_dead(struct cursor *cursor, uint64_t dead);
 

@@ -128,7 +128,7 @@ static bool relevant_marks(const struct cursor *cursor, int64_t since_unix_ns, u
       k = i + 1;
   *count = cursor->mark_count > 0 ? k + 1 : 0;
   return *count > 0 &&
-         (cursor->mark_count < CURSOR_MARKS || cursor->marks[k].time_s * NS_PER_S <= since_unix_ns);
+         (cursor->mark_count < CURSOR_MARKS || cursor->marks[k].time_s <= since_unix_ns / NS_PER_S);
 }
 
 /* How many marked lines stay after the cursor when everything since then is sent again. */

@@ -14,6 +14,7 @@
 #include "base/directory.h"
 #include "base/uuid.h"
 #include "store/agent_log.h"
+#include "store/dead_letter.h"
 
 #define TAIL_BYTES 4096u
 
@@ -267,5 +268,28 @@ int outbox_find(const struct outbox *outbox, const struct agent_state *state,
   while ((result = outbox_next_marked(&reader, &line, error)) == 1)
     cursor_search_line(search, line.id, line.line.end, line.record.timestamp_s);
   line_reader_fini(&reader);
+  return result;
+}
+
+int outbox_count_dead(const struct outbox *outbox, const struct cursor *cursor, uint64_t *count,
+                      struct error *error) {
+  struct dead_letter_ids ids = {0};
+  struct line_reader reader;
+  struct outbox_line line;
+  int result = dead_letter_load_ids(outbox->agent_fd, &ids, error);
+
+  *count = 0;
+  outbox_read_from(outbox, 0, &reader);
+  for (uint64_t n = 0; result == 0 && ids.count > 0 && n < cursor->marked; n++) {
+    int more = outbox_next_marked(&reader, &line, error);
+
+    if (more != 1) {
+      result = more;
+      break;
+    }
+    *count += !cursor_holds(cursor, n) && dead_letter_has(&ids, line.id);
+  }
+  line_reader_fini(&reader);
+  dead_letter_ids_fini(&ids);
   return result;
 }

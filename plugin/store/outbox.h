@@ -74,5 +74,8 @@ int outbox_line_ends_at(const struct outbox *outbox, uint64_t end, const unsigne
 /* Finds the newest of the cursor's ids that the log still holds, into *search. */
 int outbox_find(const struct outbox *outbox, const struct agent_state *state,
                 struct cursor_search *search, struct error *error);
+/* How many of the lines up to the cursor, except those held back, are dead letters. */
+int outbox_count_dead(const struct outbox *outbox, const struct cursor *cursor, uint64_t *count,
+                      struct error *error);
 
 #endif

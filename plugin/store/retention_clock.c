@@ -10,6 +10,7 @@
 #define AWAY_S (30 * DAY_S)   /* a machine is not believed to have been off for longer */
 #define DAYS_PER_DAY 2
 #define GAP_DAYS 14
+#define LATEST_S INT64_C(253402300799) /* the end of the year 9999 */
 #define DAYS_SEEN ((int64_t)sizeof((struct retention_clock_days *)0)->seen * 8)
 
 static int64_t smaller(int64_t a, int64_t b) {
@@ -18,6 +19,10 @@ static int64_t smaller(int64_t a, int64_t b) {
 
 bool retention_clock_is_sure(const struct retention_clock *clock) {
   return clock->looks >= RETENTION_CLOCK_SURE;
+}
+
+static bool is_time(int64_t time_s) {
+  return time_s >= 0 && time_s <= LATEST_S;
 }
 
 /* Within a boot both clocks must have gone on by the same time; over a boot the wall clock must
@@ -34,11 +39,19 @@ static bool agrees(const struct retention_clock *clock, const struct retention_l
 
 bool retention_clock_look(struct retention_clock *clock, const struct retention_look *look,
                           int64_t begin_s, bool *changed) {
-  bool first = clock->read_s == 0, same_boot, believed;
-  int64_t passed_s = look->wall_s - clock->read_s;
+  bool first, same_boot, believed;
+  int64_t passed_s;
 
   *changed = false;
-  if (look->wall_s <= 0 || (!first && passed_s >= 0 && passed_s < DAY_S))
+  if (look->wall_s <= 0 || !is_time(look->wall_s))
+    return false;
+  if (!is_time(clock->read_s) || !is_time(clock->boot_s))
+    *clock = (struct retention_clock){.clock_s = clock->clock_s}; /* no look has left that */
+  if (!is_time(clock->clock_s))
+    clock->clock_s = begin_s;
+  first = clock->read_s == 0;
+  passed_s = look->wall_s - clock->read_s;
+  if (!first && passed_s >= 0 && passed_s < DAY_S)
     return false;
   *changed = true;
   same_boot = look->boot != 0 && look->boot == clock->boot && look->boot_s >= clock->boot_s;

@@ -1,4 +1,4 @@
-/* salvage.c - removes lines that are not records from an agent's log, and saves them first.
+/* salvage.c - the repair of an agent's folder: bad lines are saved and removed, the rest follows.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "store/salvage.h"
@@ -17,6 +17,7 @@
 #include "store/agent.h"
 #include "store/agent_fold.h"
 #include "store/agent_state.h"
+#include "store/cursor_repair.h"
 #include "store/rewrite.h"
 #include "store/summary.h"
 
@@ -139,24 +140,29 @@ static int acquire(struct agent *agent, int64_t lock_timeout_ms, struct error *e
  * shows.
  */
 static int acquire_anew(struct agent *agent, int64_t lock_timeout_ms, struct error *error) {
-  if (acquire(agent, lock_timeout_ms, error) != 0)
+  int result = acquire(agent, lock_timeout_ms, error);
+
+  if (result != 0)
     return -1;
-  (void)checkpoint_remove(agent->fd);
+  if (checkpoint_remove(agent->fd) != 0)
+    result =
+        error_set_errno(error, KAIZEN_E_IO, errno, CHECKPOINT_FILE ": cannot sync its removal");
   agent_release(agent);
   agent_close(agent);
-  return acquire(agent, lock_timeout_ms, error);
+  return result == 0 ? acquire(agent, lock_timeout_ms, error) : result;
 }
 
 int salvage_agent(const struct project *project, const char *agent, unsigned trend_window,
-                  int64_t lock_timeout_ms, bool sync, char saved_to[64], struct error *error) {
+                  int64_t lock_timeout_ms, bool sync, struct salvage_result *done,
+                  struct error *error) {
   struct repair repair = {.salvage_fd = -1};
   int result;
 
-  saved_to[0] = '\0';
+  *done = (struct salvage_result){.held_back = 0};
   agent_init(&repair.agent, project, agent);
   result = acquire_anew(&repair.agent, lock_timeout_ms, error);
   if (result == 0 && repair.agent.fold.skipped_lines > 0) {
-    result = take_out_bad_lines(&repair, sync, saved_to, error);
+    result = take_out_bad_lines(&repair, sync, done->saved_to, error);
     agent_release(&repair.agent);
     if (result == 0)
       result = acquire(&repair.agent, lock_timeout_ms, error);
@@ -168,5 +174,7 @@ int salvage_agent(const struct project *project, const char *agent, unsigned tre
   }
   agent_settle(&repair.agent);
   agent_close(&repair.agent);
+  if (result == 0)
+    result = cursor_repair_agent(project, agent, lock_timeout_ms, sync, &done->held_back, error);
   return result;
 }

@@ -1,4 +1,4 @@
-/* salvage.h - removes lines that are not records from an agent's log, and saves them first.
+/* salvage.h - the repair of an agent's folder: bad lines are saved and removed, the rest follows.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KAIZEN_SALVAGE_H
@@ -7,9 +7,15 @@
 #include "base/error.h"
 #include "store/project.h"
 
-/* Removes lines that are not records from the log, under its lock, and rebuilds the derived files.
- * *saved_to gets the name of the file that holds them, "" when there were none. */
+struct salvage_result {
+  char saved_to[64];  /* the name of the file that holds the lines that were removed; "": none */
+  uint64_t held_back; /* as cursor_repair_agent() */
+};
+
+/* Removes lines that are not records from the log, under its lock, rebuilds the derived files, and
+ * repairs the cursor. */
 int salvage_agent(const struct project *project, const char *agent, unsigned trend_window,
-                  int64_t lock_timeout_ms, bool sync, char saved_to[64], struct error *error);
+                  int64_t lock_timeout_ms, bool sync, struct salvage_result *done,
+                  struct error *error);
 
 #endif

@@ -149,18 +149,21 @@ static const char *judge_checkpoint(const struct evidence *evidence,
 /* In a rewritten log the publisher finds its place again, as long as the log shows what was sent.
  * In one that was not rewritten, the cursor's line is where it was, after as many events as the
  * cursor counts. */
-static const char *judge_cursor(const struct evidence *evidence, const struct recount *recount) {
-  const struct cursor *cursor = &evidence->state.cursor;
-  const struct cursor_search *search = &recount->search;
-
-  if (cursor_check(cursor, NULL) != 0)
+static const char *judge_cursor(const struct recount *recount) {
+  switch (cursor_search_judge(&recount->search)) {
+  case CURSOR_RIGHT:
+    return "ok";
+  case CURSOR_CONTRADICTS_ITSELF:
     return "contradicts itself";
-  if (!cursor_search_decides(search))
+  case CURSOR_OF_ANOTHER_LOG:
     return "is of another log: this one was rewritten and does not show what was sent; its events "
            "will be held back";
-  return search->end == cursor->end && search->marked != cursor->marked
-             ? "counts different events up to its cursor than the log has"
-             : "ok";
+  case CURSOR_MISCOUNTS:
+    return "counts different events up to its cursor than the log has";
+  case CURSOR_HOLDS_OTHERS:
+    break;
+  }
+  return "holds back other events than the log has there";
 }
 
 static const char *judge_state(const struct evidence *evidence, const struct recount *recount,
@@ -176,7 +179,7 @@ static const char *judge_state(const struct evidence *evidence, const struct rec
     return "cannot be checked: the project's .id cannot be read";
   if (result == 1 || memcmp(evidence->state.project_id, id, sizeof id) != 0)
     return OTHER_TREE;
-  verdict = judge_cursor(evidence, recount);
+  verdict = judge_cursor(recount);
   if (strcmp(verdict, "ok") != 0)
     return verdict;
   return evidence->state.lost_by_rewrite > 0

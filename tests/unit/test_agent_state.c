@@ -231,3 +231,14 @@ Test(agent_state, a_link_in_its_place_is_refused_and_not_followed) {
   cr_assert_eq(agent_state_load(folder, &state, &damaged, &error), -1);
   cr_assert_eq(agent_state_store(folder, &state, false, &error), -1);
 }
+
+Test(agent_state, the_store_after_the_greatest_sequence_counts) {
+  struct agent_state state = {.sequence = UINT64_MAX - 1, .cursor = {.epoch = 7}};
+
+  store(&state, false);
+  cr_assert_eq(load(0).sequence, UINT64_MAX);
+  state.cursor.epoch = 8;
+  store(&state, false);
+  cr_assert_eq(load(0).cursor.epoch, 8);
+  cr_assert_eq(load(0).sequence, 0);
+}

@@ -4,9 +4,23 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "checkpoint_scene.h"
 
+#include <sys/syscall.h>
+
 #include "store/checkpoint_point.h"
 
 TestSuite(checkpoint_durable, .init = set_up, .fini = tear_down);
+
+/* In the place of libc's: the kernel tells a failed sync once, and the next one succeeds. */
+static bool next_fsync_fails;
+
+int fsync(int fd) {
+  if (next_fsync_fails) {
+    next_fsync_fails = false;
+    errno = EIO;
+    return -1;
+  }
+  return (int)syscall(SYS_fsync, fd);
+}
 
 static int put_log(void) {
   put_file(in_sandbox("log"), "a log\n");
@@ -175,6 +189,20 @@ Test(checkpoint_durable, a_failed_sync_of_the_log_ends_it_for_this_boot_and_this
   expect_end("doubted", &later_life, 0);
   put_at(file(), "\1\0\0\0\0\0\0\1", 8, 4088); /* another boot's */
   cr_assert_eq(make_durable(500), 0);
+}
+
+/* A loss of power would bring it back, with what it says of a log that was rewritten since. */
+Test(checkpoint_durable, a_removal_that_could_not_be_synced_is_told) {
+  reset(&this_life);
+  next_fsync_fails = true;
+  cr_assert_eq(checkpoint_remove(folder), -1);
+  cr_assert_not(is_there(file()));
+  reset(&this_life);
+  next_fsync_fails = true;
+  cr_assert_eq(checkpoint_reset(&checkpoint, folder, &this_life, &error), -1);
+  cr_assert_eq(error.code, KAIZEN_E_IO);
+  cr_assert(strstr(error.text, CHECKPOINT_FILE ": cannot sync its removal"), "%s", error.text);
+  cr_assert_not(next_fsync_fails);
 }
 
 Test(checkpoint_durable, a_failed_sync_of_the_recorder_is_known_to_all_who_open_it) {

@@ -24,6 +24,25 @@ static void begin(void) {
   cr_assert_eq(given.clock_s, BEGIN_S);
 }
 
+Test(retention_clock, times_that_no_look_can_have_left_are_not_believed) {
+  static const struct retention_clock cases[] = {
+      {.clock_s = BEGIN_S, .read_s = INT64_MIN, .boot_s = 100, .boot = 1, .looks = 3},
+      {.clock_s = BEGIN_S, .read_s = INT64_MAX, .boot_s = 100, .boot = 1, .looks = 3},
+      {.clock_s = BEGIN_S, .read_s = TODAY_S - DAY_S, .boot_s = INT64_MIN, .boot = 1, .looks = 3},
+      {.clock_s = INT64_MAX, .read_s = TODAY_S - DAY_S, .boot_s = 100, .boot = 1},
+      {.clock_s = INT64_MIN, .read_s = TODAY_S - DAY_S, .boot_s = 100, .boot = 1},
+  };
+
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    given = cases[i];
+    (void)see(TODAY_S, 100 + DAY_S, 1);
+    cr_expect(given.clock_s >= BEGIN_S && given.clock_s <= BEGIN_S + DAY_S, "%zu: %ld", i,
+              (long)given.clock_s);
+    cr_expect_not(retention_clock_is_sure(&given), "%zu", i);
+    cr_expect_eq(given.read_s, TODAY_S, "%zu", i);
+  }
+}
+
 Test(retention_clock, moves_within_a_boot_as_far_as_both_clocks_went) {
   static const struct {
     const char *what;

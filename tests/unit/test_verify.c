@@ -8,6 +8,7 @@
 #include <sched.h>
 #include <stdatomic.h>
 #include <sys/file.h>
+#include <sys/syscall.h>
 
 #include "base/clock.h"
 #include "base/uuid.h"
@@ -25,7 +26,8 @@
 static struct project project;
 static struct recorder *recorder;
 static struct error error;
-static char report[65536], saved_to[64];
+static char report[65536];
+static struct salvage_result done;
 
 static void ignore_message(void *ctx, int32_t level, int32_t id, const char *text) {
   (void)ctx;
@@ -88,7 +90,7 @@ static int verify(void) {
 }
 
 static int repair(void) {
-  return salvage_agent(&project, "coach", 10, 2000, false, saved_to, &error);
+  return salvage_agent(&project, "coach", 10, 2000, false, &done, &error);
 }
 
 static void must_report(const char *name, const char *part) {
@@ -240,8 +242,8 @@ Test(verify, a_repair_takes_bad_lines_out_and_keeps_their_bytes) {
   append_to_file(file(), "garbage one\n\n" GOOD "{\"torn\":");
   cr_assert_eq(repair(), 0, "%s", error.text);
   cr_assert_eq(lines_of_file(file()), 3);
-  cr_assert(strncmp(saved_to, ".salvage-", 9) == 0, "%s", saved_to);
-  cr_assert_str_eq(text_of_file(agent_file("coach", saved_to)), "garbage one\n{\"torn\":\n");
+  cr_assert(strncmp(done.saved_to, ".salvage-", 9) == 0, "%s", done.saved_to);
+  cr_assert_str_eq(text_of_file(agent_file("coach", done.saved_to)), "garbage one\n{\"torn\":\n");
   must_report("repaired", "\"consistent\":true,\"records\":2");
   cr_assert(strstr(text_of_file(agent_file("coach", "summary.json")), "\"execution_count\": 2,"));
 }
@@ -265,7 +267,7 @@ Test(verify, a_repair_of_a_sound_agent_changes_no_line_and_saves_nothing) {
   record(3);
   before = text_of_file(file());
   cr_assert_eq(repair(), 0, "%s", error.text);
-  cr_assert_str_eq(saved_to, "");
+  cr_assert_str_eq(done.saved_to, "");
   cr_assert_str_eq(text_of_file(file()), before);
   must_report("sound", "\"consistent\":true");
 }
@@ -276,12 +278,12 @@ Test(verify, two_repairs_of_one_second_save_to_two_files) {
   record(1);
   append_to_file(file(), "first\n");
   cr_assert_eq(repair(), 0, "%s", error.text);
-  (void)snprintf(first, sizeof first, "%s", saved_to);
+  (void)snprintf(first, sizeof first, "%s", done.saved_to);
   append_to_file(file(), "second\n");
   cr_assert_eq(repair(), 0, "%s", error.text);
-  cr_assert_str_neq(first, saved_to);
+  cr_assert_str_neq(first, done.saved_to);
   cr_assert_str_eq(text_of_file(agent_file("coach", first)), "first\n");
-  cr_assert_str_eq(text_of_file(agent_file("coach", saved_to)), "second\n");
+  cr_assert_str_eq(text_of_file(agent_file("coach", done.saved_to)), "second\n");
 }
 
 Test(verify, a_line_of_three_megabytes_is_saved_byte_for_byte) {
@@ -297,7 +299,7 @@ Test(verify, a_line_of_three_megabytes_is_saved_byte_for_byte) {
   append_to_file(file(), text);
   append_to_file(file(), GOOD);
   cr_assert_eq(repair(), 0, "%s", error.text);
-  saved = bytes_of_file(agent_file("coach", saved_to), &size);
+  saved = bytes_of_file(agent_file("coach", done.saved_to), &size);
   cr_assert_eq(size, len);
   cr_assert_eq(memcmp(saved, text, len), 0);
   cr_assert_eq(lines_of_file(file()), 2);
@@ -316,7 +318,7 @@ Test(verify, a_checkpoint_that_hides_bad_lines_does_not_hide_them_from_a_repair)
   agent_release(&agent);
   agent_close(&agent);
   cr_assert_eq(repair(), 0, "%s", error.text);
-  cr_assert_str_neq(saved_to, "");
+  cr_assert_str_neq(done.saved_to, "");
   cr_assert_eq(lines_of_file(file()), 2);
 }
 
@@ -357,7 +359,7 @@ Test(verify, a_repair_without_the_lock_changes_nothing) {
   append_to_file(file(), "garbage\n");
   fd = open(agent_file("coach", ".lock"), O_RDWR | O_CLOEXEC);
   cr_assert_eq(flock(fd, LOCK_EX), 0);
-  cr_assert_eq(salvage_agent(&project, "coach", 10, 20, false, saved_to, &error), -1);
+  cr_assert_eq(salvage_agent(&project, "coach", 10, 20, false, &done, &error), -1);
   cr_assert_eq(error.code, KAIZEN_E_BUSY);
   cr_assert_eq(lines_of_file(file()), 2);
   (void)close(fd);
@@ -430,4 +432,28 @@ Test(verify, a_log_in_another_order_does_not_tell_what_was_sent) {
   put_cursor("12");
   put_file(file(), MARKED("5") MARKED("4") MARKED("3") MARKED("2") MARKED("1"));
   cr_assert(strstr(report_of_cursor(), "\"state\":\"is of another log"), "%s", report);
+}
+
+/* ---- an index whose removal cannot be made durable ------------------------------------------- */
+
+static bool next_fsync_fails;
+
+/* In the place of libc's. */
+int fsync(int fd) {
+  if (next_fsync_fails) {
+    next_fsync_fails = false;
+    errno = EIO;
+    return -1;
+  }
+  return (int)syscall(SYS_fsync, fd);
+}
+
+Test(verify, a_repair_that_cannot_make_the_indexs_removal_durable_says_so) {
+  record(1);
+  next_fsync_fails = true;
+  cr_assert_eq(repair(), -1);
+  cr_assert_eq(error.code, KAIZEN_E_IO);
+  cr_assert(strstr(error.text, CHECKPOINT_FILE ": cannot sync its removal"), "%s", error.text);
+  cr_assert_eq(repair(), 0, "%s", error.text);
+  must_report("the next one", "\"consistent\":true");
 }
