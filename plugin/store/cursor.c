@@ -305,20 +305,19 @@ int cursor_follow_search(struct cursor *cursor, const struct cursor_search *sear
 
 int cursor_settle_search(struct cursor *cursor, const struct cursor_search *search,
                          int64_t wall_ns) {
+  enum cursor_finding finding = cursor_search_judge(search);
   struct cursor_search sent = *search;
   int result = 0;
 
-  switch (cursor_search_judge(search)) {
-  case CURSOR_HOLDS_OTHERS: /* the place is right, and what is before it may have been sent */
+  /* the place is right; which lines before it are held is not known */
+  if (finding == CURSOR_HOLDS_OTHERS || (finding == CURSOR_MISCOUNTS && cursor->held_count > 0)) {
     sent.unsure_marked = search->marked;
     sent.unsure_end = search->end;
     memcpy(sent.unsure_id, cursor_line_id(cursor), sizeof sent.unsure_id);
     hold_unsure(cursor, &sent);
-    break;
-  case CURSOR_CONTRADICTS_ITSELF:
+  } else if (finding == CURSOR_CONTRADICTS_ITSELF) {
     hold_unsure(cursor, search);
-    break;
-  default:
+  } else {
     result = cursor_follow_search(cursor, search);
   }
   raise_epoch(cursor, wall_ns);

@@ -160,7 +160,10 @@ int salvage_agent(const struct project *project, const char *agent, unsigned tre
 
   *done = (struct salvage_result){.held_back = 0};
   agent_init(&repair.agent, project, agent);
-  result = acquire_anew(&repair.agent, lock_timeout_ms, error);
+  /* first: once the log is another file, less is known of where its lines were */
+  result = cursor_repair_agent(project, agent, lock_timeout_ms, sync, &done->held_back, error);
+  if (result == 0)
+    result = acquire_anew(&repair.agent, lock_timeout_ms, error);
   if (result == 0 && repair.agent.fold.skipped_lines > 0) {
     result = take_out_bad_lines(&repair, sync, done->saved_to, error);
     agent_release(&repair.agent);
@@ -174,7 +177,5 @@ int salvage_agent(const struct project *project, const char *agent, unsigned tre
   }
   agent_settle(&repair.agent);
   agent_close(&repair.agent);
-  if (result == 0)
-    result = cursor_repair_agent(project, agent, lock_timeout_ms, sync, &done->held_back, error);
   return result;
 }

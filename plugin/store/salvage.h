@@ -12,8 +12,8 @@ struct salvage_result {
   uint64_t held_back; /* as cursor_repair_agent() */
 };
 
-/* Removes lines that are not records from the log, under its lock, rebuilds the derived files, and
- * repairs the cursor. */
+/* Repairs the cursor, removes lines that are not records from the log, under its lock, and rebuilds
+ * the derived files. */
 int salvage_agent(const struct project *project, const char *agent, unsigned trend_window,
                   int64_t lock_timeout_ms, bool sync, struct salvage_result *done,
                   struct error *error);

@@ -175,6 +175,29 @@ class Views(HostTest):
         saved = list(self.log("coach").parent.glob(".salvage-*"))
         self.assertEqual([path.read_text() for path in saved], ["damage\n"])
 
+    def count_events(self, agent, count):
+        """Both pages of .state say that so many events were passed, and their checksums are right."""
+        state = self.log(agent).parent / ".state"
+        pages = bytearray(state.read_bytes())
+        for page in (0, 4096):
+            if pages[page:page + 8] == b"kznstate":
+                pages[page + 56:page + 64] = count.to_bytes(8, "little")
+                checksum = 0xCBF29CE484222325
+                for byte in pages[page:page + 4088]:
+                    checksum = (checksum ^ byte) * 0x100000001B3 % 2**64
+                pages[page + 4088:page + 4096] = checksum.to_bytes(8, "little")
+        state.write_bytes(pages)
+
+    def test_a_state_that_contradicts_the_log_is_named_and_a_repair_says_what_it_held_back(self):
+        self.count_events("mentor", 7)
+        self.assertRegex(self.document("verify", "mentor", status=1)["agents"][0]["state"], "^is of another log")
+        repaired = self.document("verify", "mentor", "--repair")["agents"][0]
+        self.assertEqual((repaired["consistent"], repaired["held_back"]), (True, 1))
+        self.assertTrue(self.document("verify")["consistent"])
+        self.count_events("mentor", 9)
+        self.assertIn("1 event is held back", self.expect(0, "verify", "--repair"))
+        self.assertNotIn("held back", self.expect(0, "verify", "--repair"))
+
     def test_doctor_has_a_way_out_for_each_warning(self):
         project = self.scratch / "workspace"
         project.mkdir()

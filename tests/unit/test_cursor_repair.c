@@ -150,6 +150,10 @@ static void hold_after_the_first(void) {
   hold_after_another();
   id_of('1', state.cursor.held_from_id);
 }
+static void hold_of_too_many(void) {
+  count_too_many();
+  state.cursor.held_count = 1;
+}
 static void more_dead_than_sent(void) {
   state.cursor.dead_lettered = 3;
 }
@@ -182,6 +186,7 @@ static const struct {
     {"held after no line", hold_where_nothing_ends, "holds back other events", 0, 2},
     {"held after another line", hold_after_another, "holds back other events", 0, 2},
     {"held after the first line", hold_after_the_first, "ok", 1, 1},
+    {"held of more events than there are", hold_of_too_many, "counts different events", 0, 2},
     {"more dead letters than events", more_dead_than_sent, "contradicts itself", 0, 5},
     {"a line that is not there", another_line, "is of another log", 0, 5},
     {"an offset after the log", end_after_the_log, "ok", 2, 0},
@@ -215,6 +220,21 @@ Test(cursor_repair, what_verify_says_of_a_state_a_repair_sets_right) {
     load_state();
     cr_expect_eq(state.sequence, before.sequence + wrong, "%s: a second repair", name);
   }
+}
+
+Test(cursor_repair, what_contradicts_the_log_is_judged_before_bad_lines_leave_it) {
+  begin("garbage\n" MARKED("1") MARKED("2") MARKED("3"), "12");
+  state.cursor.end += strlen("garbage\n");
+  hold_of_too_many();
+  state.cursor.held_count = 3;
+  store_state();
+  error = (struct error){0};
+  cr_assert_eq(salvage_agent(&project, "coach", 10, 2000, false, &done, &error), 0, "%s",
+               error.text);
+  cr_expect_str_neq(done.saved_to, "");
+  cr_expect_eq(done.held_back, 2);
+  must_verify("garbage", "\"consistent\":true");
+  must_count("garbage", 0, 2);
 }
 
 Test(cursor_repair, an_event_that_was_recorded_since_is_pending_and_not_held) {
