@@ -28,7 +28,9 @@ static const char *decode_login(struct span text, char *out) {
       int high = i + 2 < text.len ? hex_digit(text.ptr[i + 1]) : -1;
       int low = i + 2 < text.len ? hex_digit(text.ptr[i + 2]) : -1;
 
-      if (high < 0 || low < 0 || high + low == 0)
+      if (high == 0 && low == 0)
+        return "a user or password cannot hold %00";
+      if (high < 0 || low < 0)
         return "in a user or password, two hexadecimal digits follow each %; write % as %25";
       byte = (char)(high << 4 | low);
       i += 2;
@@ -124,6 +126,17 @@ static const char *read_address(struct span text, struct server_url *server) {
   return why;
 }
 
+/* "nats:/host", "nats//host": without this, "nats" would be the host or the user. */
+static bool has_half_scheme(struct span text) {
+  const char *end = memchr(text.ptr, '/', text.len);
+  size_t before = end && end + 1 < text.ptr + text.len ? (size_t)(end - text.ptr) : 0;
+
+  if (before > 0 && text.ptr[before - 1] == ':')
+    before--;
+  return (before == 4 && strncasecmp(text.ptr, "nats", 4) == 0) ||
+         (before == 3 && strncasecmp(text.ptr, "tls", 3) == 0);
+}
+
 static const char *read_item(struct span text, struct server_url *server) {
   const char *mark = memmem(text.ptr, text.len, "://", 3), *at, *why;
 
@@ -137,6 +150,8 @@ static const char *read_item(struct span text, struct server_url *server) {
       return "only nats:// and tls:// are supported";
     text = (struct span){mark + 3, text.len - scheme - 3};
   }
+  if (!mark && has_half_scheme(text))
+    return "before the host stands nats:// or tls://";
   at = memrchr(text.ptr, '@', text.len);
   if (at) {
     size_t login = (size_t)(at - text.ptr);

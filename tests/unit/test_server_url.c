@@ -31,6 +31,8 @@ Test(server_url, is_taken_in_every_form) {
       {" nats://a.b-c_d:9 ", "a.b-c_d", 9, false, false},
       {"nats://[::1]", "::1", 4222, false, true},
       {"[fe80::1%eth0]:5", "fe80::1%eth0", 5, false, true},
+      {"nats:4222/", "nats", 4222, false, false},
+      {"nats/", "nats", 4222, false, false},
   };
 
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -67,17 +69,32 @@ Test(server_url, says_what_is_wrong_without_repeating_it) {
   static const struct {
     const char *text, *why;
   } cases[] = {
-      {"", "an entry is empty"},        {" ", "an entry is empty"},
-      {"ws://a", "nats:// and tls://"}, {"http://u:secret@a", "nats:// and tls://"},
-      {"nats://", "no host"},           {"nats://a:0", "1 to 65535"},
-      {"nats://a:99999", "1 to 65535"}, {"nats://a:", "1 to 65535"},
-      {"nats://u:secret", "%2C"},       {"nats://a b", "blank"},
-      {"nats://u:sec ret@a", "%20"},    {"nats://u:secret%@a", "%25"},
-      {"nats://u:secret%zz@a", "%25"},  {"nats://u:%00@a", "%25"},
-      {"nats://a/secret", "follows"},   {"nats://a:1?x", "%2C"},
-      {"nats://::1", "[ADDRESS]"},      {"nats://[::1", "[ADDRESS]"},
-      {"nats://[::1]x", "[ADDRESS]"},   {"nats://a;nats://b", "follows"},
-      {"nats://:secret@a", "no user"},  {"nats://a|b", "character"},
+      {"", "an entry is empty"},
+      {" ", "an entry is empty"},
+      {"ws://a", "nats:// and tls://"},
+      {"http://u:secret@a", "nats:// and tls://"},
+      {"nats://", "no host"},
+      {"nats://a:0", "1 to 65535"},
+      {"nats://a:99999", "1 to 65535"},
+      {"nats://a:", "1 to 65535"},
+      {"nats://u:secret", "%2C"},
+      {"nats://a b", "blank"},
+      {"nats://u:sec ret@a", "%20"},
+      {"nats://u:secret%@a", "%25"},
+      {"nats://u:secret%zz@a", "%25"},
+      {"nats://u:%00@a", "%00"},
+      {"nats://a/secret", "follows"},
+      {"nats://a:1?x", "%2C"},
+      {"nats://::1", "[ADDRESS]"},
+      {"nats://[::1", "[ADDRESS]"},
+      {"nats://[::1]x", "[ADDRESS]"},
+      {"nats://a;nats://b", "follows"},
+      {"nats://:secret@a", "no user"},
+      {"nats://a|b", "character"},
+      {"nats:/u:secret@a", "nats://"},
+      {"nats//a", "nats://"},
+      {"TLS:/a", "tls://"},
+      {"nats://u:%x1secret@a", "%25"},
   };
 
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
