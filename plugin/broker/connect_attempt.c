@@ -45,7 +45,8 @@ struct attempt {
 
   natsConnection *connection;
   natsStatus status;
-  char said[SAID_MAX]; /* by the library or the broker about the failure */
+  const char *unresolved; /* why the server's name was not found; static, NULL: it was */
+  char said[SAID_MAX];    /* by the library or the broker about the failure */
 };
 
 /* How many calls of natsConnection_Connect() are running in this process, without its parent's. */
@@ -185,16 +186,20 @@ static natsStatus set_handlers(const struct attempt *attempt, natsOptions *optio
   return status;
 }
 
-static struct addrinfo *resolve(const char *host, uint16_t port_number) {
+static struct addrinfo *resolve(const char *host, uint16_t port_number, const char **why) {
   struct addrinfo wanted = {.ai_socktype = SOCK_STREAM}, *found = NULL;
   char port[8];
+  int result;
 
   (void)snprintf(port, sizeof port, "%u", (unsigned)port_number);
-  return getaddrinfo(host, port, &wanted, &found) == 0 ? found : NULL;
+  result = getaddrinfo(host, port, &wanted, &found);
+  *why = result == 0 ? NULL : gai_strerror(result);
+  return result == 0 ? found : NULL;
 }
 
 static void start_relay(struct attempt *attempt) {
-  struct addrinfo *found = resolve(attempt->server.host, attempt->server.port);
+  struct addrinfo *found =
+      resolve(attempt->server.host, attempt->server.port, &attempt->unresolved);
 
   if (found && login_relay_start(found, attempt->deadline_ns, &attempt->relay_port) != 0)
     attempt->relay_port = 0; /* then the library reports why */
@@ -203,10 +208,11 @@ static void start_relay(struct attempt *attempt) {
 }
 
 /* The same addresses that the library will find for the name. */
-static struct peer_sockets *note_sockets(const struct attempt *attempt) {
+static struct peer_sockets *note_sockets(struct attempt *attempt) {
   bool relayed = attempt->relay_port != 0;
-  struct addrinfo *found = resolve(relayed ? "127.0.0.1" : attempt->server.host,
-                                   relayed ? attempt->relay_port : attempt->server.port);
+  struct addrinfo *found =
+      resolve(relayed ? "127.0.0.1" : attempt->server.host,
+              relayed ? attempt->relay_port : attempt->server.port, &attempt->unresolved);
   struct peer_sockets *sockets;
 
   if (!found)
@@ -237,14 +243,11 @@ static void connect_noted(struct attempt *attempt, natsOptions *options) {
   peer_sockets_free(sockets);
 }
 
-/* The text may quote what was sent, which may be a password. */
+/* "No server" says nothing; why its name was not found does. */
 static void keep_said(struct attempt *attempt, const char *text) {
-  const struct server_url *server = &attempt->server;
-
-  if (!text || (server->user[0] && strstr(text, server->user)) ||
-      (server->password[0] && strstr(text, server->password)))
-    return;
-  (void)snprintf(attempt->said, sizeof attempt->said, "%s", text);
+  if (attempt->status == NATS_NO_SERVER)
+    text = attempt->unresolved;
+  (void)snprintf(attempt->said, sizeof attempt->said, "%s", text ? text : "");
 }
 
 static void work(void *ctx) {

@@ -124,6 +124,11 @@ natsConnection *transport_connect(const struct nats_library *nats,
   natsConnection *connection = NULL;
   struct servers *servers;
 
+  if (settings->cert[0] && !settings->key[0]) {
+    *trouble = (struct transport_trouble){
+        .text = "nats_cert needs nats_key, the private key of that certificate", .hopeless = true};
+    return NULL;
+  }
   if (!readable("nats_creds", settings->creds, trouble) ||
       !readable("nats_ca", settings->ca, trouble) ||
       !readable("nats_cert", settings->cert, trouble) ||

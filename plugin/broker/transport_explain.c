@@ -4,9 +4,11 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "broker/transport_explain.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "common/server_url.h"
 #include "common/utf8.h"
 
 static void say(struct transport_trouble *trouble, bool hopeless, const char *text,
@@ -34,11 +36,39 @@ static const char *show_said(const char *said, char shown[UTF8_SHOWN_SIZE]) {
   return utf8_show((struct span){text, len}, shown);
 }
 
+/* A user's name may be a common word, or a part of one. */
+static bool has_word(const char *text, const char *word) {
+  size_t len = strlen(word);
+
+  for (const char *at = text; (at = strstr(at, word)); at++)
+    if ((at == text || !isalnum((unsigned char)at[-1])) && !isalnum((unsigned char)at[len]))
+      return true;
+  return false;
+}
+
+/* The text may quote what was sent. */
+static bool has_login(const struct transport_settings *settings, const char *said) {
+  struct span rest = {settings->url, strlen(settings->url)};
+  struct server_url server;
+  bool found = false;
+  const char *why;
+
+  while (!found && server_url_next(&rest, &server, &why) == 1)
+    found = server.has_password ? has_word(said, server.user) ||
+                                      (server.password[0] && strstr(said, server.password))
+                                : server.has_user && strstr(said, server.user);
+  explicit_bzero(&server, sizeof server);
+  return found;
+}
+
 /* Adds it, where it is news. */
-static void quote(struct transport_trouble *trouble, const char *said) {
+static void quote(const struct transport_settings *settings, const char *said,
+                  struct transport_trouble *trouble) {
   char shown[UTF8_SHOWN_SIZE];
   size_t used = strlen(trouble->text);
 
+  if (said && has_login(settings, said))
+    return;
   if (*show_said(said, shown) && !strstr(trouble->text, shown))
     (void)snprintf(trouble->text + used, sizeof trouble->text - used, " (%s)", shown);
 }
@@ -73,14 +103,28 @@ static void explain_code(const struct transport_settings *settings, int code,
     break;
   default:
     trouble->hopeless = false;
-    (void)snprintf(trouble->text, sizeof trouble->text,
-                   "the stream refused the event (JetStream error %d)", code);
+    (void)snprintf(trouble->text, sizeof trouble->text, "JetStream refuses it with error %d", code);
   }
 }
 
-static const char *words_of(const struct nats_library *nats, natsStatus status, const char *said) {
+static bool is_encrypted(const struct transport_settings *settings) {
+  return settings->ca[0] || settings->cert[0] || strcasestr(settings->url, "tls://");
+}
+
+/* Does the library complain about the file of credentials? */
+static bool is_about_credentials(const struct transport_settings *settings, natsStatus status,
+                                 const char *said) {
+  return settings->creds[0] && status == NATS_ERR && said &&
+         (strstr(said, "seed") || strstr(said, "nkey") || strstr(said, "base32"));
+}
+
+static const char *words_of(const struct nats_library *nats,
+                            const struct transport_settings *settings, natsStatus status,
+                            const char *said) {
   if (status == NATS_PROTOCOL_ERROR && said && strstr(said, "got ''"))
-    return "the connection broke off during the login";
+    return is_encrypted(settings) ? "the connection broke off during the login; the broker may "
+                                    "demand a nats_cert that it trusts"
+                                  : "the connection broke off during the login";
   switch (status) {
   case NATS_CONNECTION_CLOSED:
   case NATS_IO_ERROR:
@@ -101,7 +145,7 @@ void transport_explain(const struct nats_library *nats, const struct transport_s
   trouble->unreachable = false;
   if (code != 0) {
     explain_code(settings, code, trouble);
-    quote(trouble, said);
+    quote(settings, said, trouble);
     return;
   }
   switch (status) {
@@ -114,30 +158,45 @@ void transport_explain(const struct nats_library *nats, const struct transport_s
   case NATS_NO_SERVER:
     say(trouble, false, "no broker answers at ", settings->shown_url);
     trouble->unreachable = true;
+    quote(settings, said, trouble);
     break;
   case NATS_CONNECTION_AUTH_FAILED:
     say(trouble, true, "the broker refused the login; check the credentials for ",
         settings->shown_url);
+    if (said && !strcasestr(said, "authorization violation"))
+      quote(settings, said, trouble);
     break;
   case NATS_NOT_PERMITTED:
     say(trouble, true,
         "the broker does not permit this user to publish the event or to receive the answer", "");
     break;
-  case NATS_SSL_ERROR:
-  case NATS_SECURE_CONNECTION_REQUIRED:
   case NATS_SECURE_CONNECTION_WANTED:
     say(trouble, true,
-        "no secure connection (authority, certificate or host name); check nats_ca, nats_cert and ",
+        "no secure connection: the broker offers no TLS; if that is right, use nats:// and no "
+        "nats_ca "
+        "or nats_cert: ",
         settings->shown_url);
+    break;
+  case NATS_SSL_ERROR:
+  case NATS_SECURE_CONNECTION_REQUIRED:
+    say(trouble, true, "no secure connection; check nats_ca, nats_cert, the host name and ",
+        settings->shown_url);
+    quote(settings, said, trouble);
     break;
   case NATS_TIMEOUT:
     say(trouble, false, "no answer in time from ", settings->shown_url);
     break;
   default:
-    trouble->hopeless = false;
-    (void)snprintf(trouble->text, sizeof trouble->text, "%.60s: %s", settings->shown_url,
-                   words_of(nats, status, said));
+    trouble->hopeless = is_about_credentials(settings, status, said);
+    if (trouble->hopeless)
+      say(trouble, true,
+          "nats_creds cannot be used: it needs a user's JWT and seed, in lines that end "
+          "in LF alone",
+          "");
+    else
+      (void)snprintf(trouble->text, sizeof trouble->text, "%.60s: %s", settings->shown_url,
+                     words_of(nats, settings, status, said));
     if (said && strcmp(said, nats->natsStatus_GetText(status)) != 0)
-      quote(trouble, said);
+      quote(settings, said, trouble);
   }
 }

@@ -8,7 +8,7 @@
 #include "broker/transport.h"
 
 /* What a status, or a JetStream error code (0: none), means for the person who must fix it; `said`
- * is what library or broker said about it, without credentials, or NULL. */
+ * is what library or broker said about it, or NULL; it is not quoted where it holds a login. */
 void transport_explain(const struct nats_library *nats, const struct transport_settings *settings,
                        natsStatus status, int code, const char *said,
                        struct transport_trouble *trouble);
