@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "broker/broker_server.h"
 #include "common/json_reader.h"
 #include "common/utf8.h"
 #include "record/event.h"
@@ -20,9 +21,6 @@
 #define NS_PER_MS INT64_C(1000000)
 #define HEADERS_MAX 1024
 #define NO_MESSAGE_FOUND 10037 /* JSNoMessageFoundErr */
-/* headers and envelope, with names of one letter and with the longest */
-#define EVENT_BYTES_LEAST 320
-#define EVENT_BYTES_MOST 768
 
 static int64_t left_ms(int64_t deadline_ns) {
   int64_t left_ns = deadline_ns - clock_monotonic_ns();
@@ -68,10 +66,9 @@ static bool is_word(struct span object, const char *name, const char *word) {
          memcmp(value.raw.ptr + 1, word, strlen(word)) == 0;
 }
 
-/* It becomes part of the subjects that ask about the stream.  Names of streams hold no quotes. */
-static bool is_name(struct span name) {
+bool broker_stream_is_name(struct span name) {
   for (size_t i = 0; i < name.len; i++)
-    if ((unsigned char)name.ptr[i] <= ' ' || strchr(".*>\\/", name.ptr[i]))
+    if ((unsigned char)name.ptr[i] <= ' ' || name.ptr[i] == 0x7f || strchr(".*>\\/", name.ptr[i]))
       return false;
   return name.len > 0 && name.len <= BROKER_STREAM_NAME_MAX && utf8_valid(name);
 }
@@ -86,7 +83,7 @@ static bool take_name(struct span text, struct broker_stream *stream) {
   if (!end)
     return true;
   name = (struct span){begin + 1, (size_t)(end - begin - 1)};
-  if (!is_name(name))
+  if (!broker_stream_is_name(name))
     return false;
   memcpy(stream->name, name.ptr, name.len);
   stream->name[name.len] = '\0';
@@ -128,6 +125,7 @@ static void take_config(struct span config, struct broker_stream *stream) {
   stream->max_of_subject = is_true(config, "discard_new_per_subject")
                                ? number_of(config, "max_msgs_per_subject", -1)
                                : -1;
+  stream->in_memory = is_word(config, "storage", "memory");
   stream->no_ack = is_true(config, "no_ack");
   stream->sealed = is_true(config, "sealed");
   stream->discards_new = is_word(config, "discard", "new");
@@ -383,6 +381,23 @@ static int say(struct transport_trouble *trouble, bool hopeless, const char *bef
   return 1;
 }
 
+/* True with *trouble: it refuses every event for its size, or acknowledges events and stores
+ * none. */
+static bool wastes(const struct broker_stream *stream, struct transport_trouble *trouble) {
+  if (stream->max_message_bytes >= 0 && stream->max_message_bytes < BROKER_SERVER_EVENT_LEAST)
+    return say(trouble, true, "stream ", stream->name,
+               " does not take a message as large as an event; raise its max_msg_size");
+  if (!stream->discards_new && stream->max_bytes >= 0 &&
+      stream->max_bytes < BROKER_SERVER_EVENT_LEAST)
+    return say(trouble, true, "stream ", stream->name,
+               " has no room for a single event (max_bytes); raise its max_bytes");
+  if (stream->wants_interest && stream->consumers == 0)
+    return say(
+        trouble, true, "stream ", stream->name,
+        " keeps only messages for its consumers and has no consumer: events would be dropped");
+  return false;
+}
+
 static int judge_config(const struct broker_stream *stream, struct transport_trouble *trouble) {
   const char *name = stream->name;
 
@@ -392,12 +407,8 @@ static int judge_config(const struct broker_stream *stream, struct transport_tro
   if (stream->sealed)
     return say(trouble, true, "stream ", name,
                " is sealed and accepts no messages; create another stream for the subject");
-  if (stream->max_message_bytes >= 0 && stream->max_message_bytes < EVENT_BYTES_LEAST)
-    return say(trouble, true, "stream ", name,
-               " does not take a message as large as an event; raise its max_msg_size");
-  if (!stream->discards_new && stream->max_bytes >= 0 && stream->max_bytes < EVENT_BYTES_LEAST)
-    return say(trouble, true, "stream ", name,
-               " has no room for a single event (max_bytes); raise its max_bytes");
+  if (wastes(stream, trouble))
+    return 1;
   if (stream->discards_new && stream->max_of_subject > 0 &&
       stream->of_subject >= stream->max_of_subject)
     return say(trouble, true, "stream ", name,
@@ -406,14 +417,10 @@ static int judge_config(const struct broker_stream *stream, struct transport_tro
     return say(trouble, true, "stream ", name,
                " is full (max_msgs) and discards new messages; raise the limit or purge it");
   if (stream->discards_new && stream->max_bytes >= 0 &&
-      stream->bytes + EVENT_BYTES_LEAST > stream->max_bytes)
+      stream->bytes + BROKER_SERVER_EVENT_LEAST > stream->max_bytes)
     return say(trouble, true, "stream ", name,
                " is full (max_bytes) and discards new messages; raise the limit or purge it");
-  if (stream->wants_interest && stream->consumers == 0)
-    return say(
-        trouble, true, "stream ", name,
-        " keeps only messages for its consumers and has no consumer: events would be dropped");
-  if (stream->max_message_bytes >= 0 && stream->max_message_bytes < EVENT_BYTES_MOST) {
+  if (stream->max_message_bytes >= 0 && stream->max_message_bytes < BROKER_SERVER_EVENT_MOST) {
     (void)say(trouble, false, "stream ", name,
               " refuses events with long names; raise its max_msg_size to 768 or more");
     return -1;
@@ -463,4 +470,30 @@ int broker_stream_judge(const struct broker_stream *stream,
                                         : "no answer on $JS.API, which this user may not be "
                                           "permitted to use");
   return -1;
+}
+
+void broker_stream_find_trouble(const struct nats_library *nats, natsConnection *connection,
+                                int64_t deadline_ns, const struct transport_settings *settings,
+                                struct transport_trouble *trouble) {
+  struct broker_stream stream = {.state = BROKER_STREAM_UNKNOWN};
+  struct transport_trouble its = {0};
+  int verdict = 0;
+
+  broker_stream_find(nats, connection, deadline_ns, &stream);
+  if (stream.state != BROKER_STREAM_UNKNOWN || stream.electing)
+    verdict = broker_stream_judge(&stream, settings, &its);
+  if (verdict > 0 || (verdict < 0 && stream.state != BROKER_STREAM_KNOWN))
+    *trouble = its; /* a doubt about a known stream explains nothing */
+  broker_stream_fini(&stream);
+}
+
+bool broker_stream_find_waste(const struct nats_library *nats, natsConnection *connection,
+                              int64_t deadline_ns, struct transport_trouble *trouble) {
+  struct broker_stream stream = {.state = BROKER_STREAM_UNKNOWN};
+  bool found;
+
+  broker_stream_find(nats, connection, deadline_ns, &stream);
+  found = stream.state == BROKER_STREAM_KNOWN && wastes(&stream, trouble);
+  broker_stream_fini(&stream);
+  return found;
 }

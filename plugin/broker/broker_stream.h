@@ -35,9 +35,11 @@ struct broker_stream {
   int64_t max_of_subject; /* more new messages are refused; -1: no limit */
   int64_t messages, bytes, consumers;
   int64_t of_subject; /* how many messages our subject has; asked only when there is a limit */
-  bool no_ack, sealed, discards_new, wants_interest;
+  bool in_memory, no_ack, sealed, discards_new, wants_interest;
 };
 
+/* It becomes part of the subjects that ask about the stream.  Names of streams hold no quotes. */
+bool broker_stream_is_name(struct span name);
 /* Which stream takes our subject, and its configuration. */
 void broker_stream_find(const struct nats_library *nats, natsConnection *connection,
                         int64_t deadline_ns, struct broker_stream *stream);
@@ -78,5 +80,13 @@ int broker_stream_holds(const struct nats_library *nats, natsConnection *connect
 int broker_stream_judge(const struct broker_stream *stream,
                         const struct transport_settings *settings,
                         struct transport_trouble *trouble);
+/* Why nothing is acknowledged; *trouble stays as it is when the broker does not say. */
+void broker_stream_find_trouble(const struct nats_library *nats, natsConnection *connection,
+                                int64_t deadline_ns, const struct transport_settings *settings,
+                                struct transport_trouble *trouble);
+/* True with *trouble: our stream refuses every event for its size, or acknowledges events and
+ * stores none. */
+bool broker_stream_find_waste(const struct nats_library *nats, natsConnection *connection,
+                              int64_t deadline_ns, struct transport_trouble *trouble);
 
 #endif

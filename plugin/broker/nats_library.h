@@ -29,13 +29,14 @@
   X(natsConnection_Connect) X(natsConnection_Destroy) X(natsConnection_Status) \
   X(natsConnection_FlushTimeout) X(natsConnection_PublishMsg) \
   X(natsConnection_GetMaxPayload) X(natsConnection_GetLastError) \
-  X(natsConnection_GetLocalIPAndPort) \
+  X(natsConnection_GetLocalIPAndPort) X(natsConnection_HasHeaderSupport) \
   X(natsConnection_JetStream) X(natsConnection_SubscribeSync) \
   X(natsConnection_Request) X(natsConnection_RequestMsg) X(natsSubscription_NextMsg) \
   X(natsSubscription_Destroy) \
   X(natsMsg_Create) X(natsMsg_Destroy) X(natsMsg_GetData) X(natsMsg_GetDataLength) \
   X(natsMsgHeader_Set) X(jsOptions_Init) X(jsPubOptions_Init) X(jsCtx_Destroy) \
-  X(js_PublishMsgAsync) X(jsStreamConfig_Init) X(js_AddStream)
+  X(js_PublishMsgAsync) X(jsStreamConfig_Init) X(js_AddStream) X(js_GetAccountInfo) \
+  X(jsAccountInfo_Destroy)
 /* clang-format on */
 
 struct nats_library {

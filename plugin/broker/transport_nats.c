@@ -19,6 +19,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/process.h"
+#include "broker/broker_server.h"
 #include "broker/broker_stream.h"
 #include "broker/publish_answer.h"
 #include "broker/transport_connect.h"
@@ -38,6 +39,7 @@
 #define HEADER_FRAME_BYTES 12
 #define WHY_NS INT64_C(500000000)
 #define HOLDS_NS INT64_C(200000000) /* an acknowledgement waits for it */
+#define SAID_MAX 120
 
 struct flight { /* message NULL: answered */
   const natsMsg *message;
@@ -54,6 +56,7 @@ struct mailbox { /* everything under the mutex */
   natsConnection *connection; /* to recognise a late handler of an earlier connection */
   bool closed;
   natsStatus error;                  /* what the broker said without being asked */
+  char said[SAID_MAX];               /* its words about that, or about the end */
   bool api_barred;                   /* this user may not ask about streams */
   struct broker_stream_place newest; /* the stream that acknowledged last */
   /* a ring, in the order of sending: most answers come in it */
@@ -109,6 +112,7 @@ static void mailbox_open(struct mailbox *mailbox, const struct nats_library *nat
   mailbox->closed = mailbox->api_barred = false;
   broker_stream_place_set(&mailbox->newest, NULL, "");
   mailbox->error = NATS_OK;
+  mailbox->said[0] = '\0';
   mailbox->first = mailbox->count = mailbox->unanswered = mailbox->answer_count = 0;
   (void)pthread_mutex_unlock(&mailbox->mutex);
 }
@@ -212,9 +216,8 @@ static void on_error(natsConnection *connection, natsSubscription *subscription,
   struct mailbox *mailbox = closure;
   const struct nats_library *nats = nats_library_get(NULL);
   const char *text = NULL;
-  bool about_api = status == NATS_NOT_PERMITTED && nats &&
-                   nats->natsConnection_GetLastError(connection, &text) != NATS_OK && text &&
-                   strstr(text, "$JS.API") != NULL;
+  bool has_text = nats && nats->natsConnection_GetLastError(connection, &text) != NATS_OK && text;
+  bool about_api = status == NATS_NOT_PERMITTED && has_text && strstr(text, "$JS.API") != NULL;
 
   (void)subscription;
   (void)pthread_mutex_lock(&mailbox->mutex);
@@ -222,6 +225,7 @@ static void on_error(natsConnection *connection, natsSubscription *subscription,
     mailbox->api_barred = true; /* events need no more than their own subject */
   } else if (mailbox->connection == connection) {
     mailbox->error = status;
+    (void)snprintf(mailbox->said, sizeof mailbox->said, "%s", text ? text : "");
     if (mailbox->wake)
       mailbox->wake(mailbox->wake_ctx);
   }
@@ -230,10 +234,15 @@ static void on_error(natsConnection *connection, natsSubscription *subscription,
 
 static void on_closed(natsConnection *connection, void *closure) {
   struct mailbox *mailbox = closure;
+  const struct nats_library *nats = nats_library_get(NULL);
+  const char *text = NULL;
+  natsStatus last = nats ? nats->natsConnection_GetLastError(connection, &text) : NATS_OK;
 
   (void)pthread_mutex_lock(&mailbox->mutex);
   if (mailbox->connection == connection) {
     mailbox->closed = true;
+    if (last != NATS_OK && last != NATS_NOT_PERMITTED && text)
+      (void)snprintf(mailbox->said, sizeof mailbox->said, "%s", text);
     if (mailbox->wake)
       mailbox->wake(mailbox->wake_ctx);
   }
@@ -281,6 +290,8 @@ static int start(struct transport *transport, struct transport_trouble *trouble)
   (void)pthread_mutex_unlock(&transport->mailbox->mutex);
   if (transport->nats->natsConnection_Status(transport->connection) == NATS_CONN_STATUS_CLOSED)
     mailbox_break(transport->mailbox); /* its handler ran before the mailbox knew the connection */
+  if (!broker_server_takes_events(transport->nats, transport->connection, trouble))
+    return -1;
   transport->max_payload = transport->nats->natsConnection_GetMaxPayload(transport->connection);
   transport->header_bytes = HEADER_FRAME_BYTES + HEADER_BYTES(MESSAGE_ID_HEADER, 36);
   if (settings->core)
@@ -326,19 +337,22 @@ static struct transport *nats_open(const struct transport_settings *settings, tr
 
 static bool nats_connected(struct transport *transport, struct transport_trouble *trouble) {
   struct mailbox *mailbox = transport->mailbox;
+  char said[SAID_MAX];
   natsStatus error;
   bool closed;
 
   (void)pthread_mutex_lock(&mailbox->mutex);
   error = mailbox->error;
+  memcpy(said, mailbox->said, sizeof said);
   closed = mailbox->closed;
   (void)pthread_mutex_unlock(&mailbox->mutex);
   /* a refused permission leaves the connection open, and the events it was about without an
    * answer */
   if (!closed && error != NATS_NOT_PERMITTED)
     return true;
-  transport_explain(transport->nats, transport->settings,
-                    error != NATS_OK ? error : NATS_CONNECTION_CLOSED, 0, NULL, trouble);
+  if (error != NATS_NOT_PERMITTED && error != NATS_CONNECTION_AUTH_FAILED)
+    error = NATS_CONNECTION_CLOSED; /* what else there was to say are the broker's words */
+  transport_explain(transport->nats, transport->settings, error, 0, said, trouble);
   return false;
 }
 
@@ -422,35 +436,34 @@ static void nats_flush(struct transport *transport) {
   (void)pthread_mutex_unlock(&mailbox->mutex);
 }
 
-static void nats_why(struct transport *transport, struct transport_trouble *trouble) {
-  struct broker_stream stream = {.state = BROKER_STREAM_UNKNOWN};
-  struct transport_trouble its = {0};
-  int verdict = 0;
-  bool barred;
+/* Does the broker answer this user's questions about streams, as far as is known? */
+static bool may_ask(struct transport *transport) {
+  bool may;
 
   (void)pthread_mutex_lock(&transport->mailbox->mutex);
-  barred = transport->mailbox->api_barred || transport->mailbox->closed;
+  may = !transport->mailbox->api_barred && !transport->mailbox->closed;
   (void)pthread_mutex_unlock(&transport->mailbox->mutex);
-  if (transport->settings->core || barred)
-    return;
-  broker_stream_find(transport->nats, transport->connection, clock_monotonic_ns() + WHY_NS,
-                     &stream);
-  if (stream.state != BROKER_STREAM_UNKNOWN || stream.electing)
-    verdict = broker_stream_judge(&stream, transport->settings, &its);
-  if (verdict > 0 || (verdict < 0 && stream.state != BROKER_STREAM_KNOWN))
-    *trouble = its; /* a doubt about a known stream explains nothing */
-  broker_stream_fini(&stream);
+  return may && !transport->settings->core;
+}
+
+static void nats_why(struct transport *transport, struct transport_trouble *trouble) {
+  if (may_ask(transport))
+    broker_stream_find_trouble(transport->nats, transport->connection,
+                               clock_monotonic_ns() + WHY_NS, transport->settings, trouble);
+}
+
+static bool nats_wastes(struct transport *transport, struct transport_trouble *trouble) {
+  return may_ask(transport) && broker_stream_find_waste(transport->nats, transport->connection,
+                                                        clock_monotonic_ns() + HOLDS_NS, trouble);
 }
 
 static int nats_holds(struct transport *transport, uint64_t sequence, const char *id) {
   struct broker_stream_place place;
-  bool barred;
 
   (void)pthread_mutex_lock(&transport->mailbox->mutex);
-  barred = transport->mailbox->api_barred || transport->mailbox->closed;
   place = transport->mailbox->newest;
   (void)pthread_mutex_unlock(&transport->mailbox->mutex);
-  if (barred || !place.name[0])
+  if (!place.name[0] || !may_ask(transport))
     return -1;
   return broker_stream_holds(transport->nats, transport->connection, &place, sequence, id,
                              clock_monotonic_ns() + HOLDS_NS);
@@ -480,6 +493,7 @@ const struct transport_kind transport_nats = {
     .send = nats_send,
     .flush = nats_flush,
     .why = nats_why,
+    .wastes = nats_wastes,
     .holds = nats_holds,
     .answers = nats_answers,
 };

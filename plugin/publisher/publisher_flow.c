@@ -29,6 +29,7 @@
 #define STORE_CHECKS 3 /* a connection */
 #define DUPLICATE_CHECK_NS (20 * NS_PER_MS)
 #define STORE_CHECK_INTERVAL_NS (10000 * NS_PER_MS)
+#define WASTE_INTERVAL_NS (1000 * NS_PER_MS)
 #define HURRIED_BACK_OFF_NS (250 * NS_PER_MS)
 #define ANSWERS_AT_A_TIME 256
 #define QUEUED_WHILE_PROBING                                                                       \
@@ -227,6 +228,16 @@ static void look_for_duplicate(struct publisher_flow *flow, const struct window_
   flow->told_gone = true;
 }
 
+/* Does the stream refuse every event, or store none?  Then no event is at fault. */
+static bool is_wasted(struct publisher_flow *flow, int64_t now_ns) {
+  if (now_ns >= flow->waste_ns) {
+    flow->waste = (struct transport_trouble){0};
+    (void)flow->sender.kind->wastes(flow->sender.transport, &flow->waste);
+    flow->waste_ns = clock_monotonic_ns() + WASTE_INTERVAL_NS;
+  }
+  return flow->waste.text[0] != '\0';
+}
+
 static void acknowledge(struct publisher_flow *flow, struct window_entry *entry,
                         const struct transport_answer *answer, int64_t now_ns) {
   struct publisher_agent *agent = entry->agent;
@@ -235,6 +246,10 @@ static void acknowledge(struct publisher_flow *flow, struct window_entry *entry,
     check_store(flow, entry, answer, now_ns);
   if (answer->duplicate)
     look_for_duplicate(flow, entry, answer, now_ns);
+  if (flow->waste_due && is_wasted(flow, now_ns))
+    site_say(agent->site, KAIZEN_LOG_WARNING, PUBLISHER_MESSAGE_NOT_STORED,
+             "%s: acknowledged, but not stored: %s", agent->name, flow->waste.text);
+  flow->waste_due = false;
   if (entry->sent_ns > flow->answered_ns)
     flow->answered_ns = entry->sent_ns;
   flow->asked_about[0] = '\0';
@@ -249,14 +264,16 @@ static void acknowledge(struct publisher_flow *flow, struct window_entry *entry,
 }
 
 static void take_answer(struct publisher_flow *flow, const struct transport_answer *answer,
-                        const struct transport_trouble *trouble, int64_t now_ns) {
+                        struct transport_trouble *trouble, int64_t now_ns) {
   struct window_entry *entry = window_entry_of(&flow->sender.window, answer->ticket);
 
   if (!entry)
     return;
   if (answer->outcome == TRANSPORT_DECLINED)
     decline(flow, entry, trouble->text, now_ns);
-  if (answer->outcome == TRANSPORT_REFUSED)
+  if (answer->outcome == TRANSPORT_REFUSED && is_wasted(flow, now_ns))
+    *trouble = flow->waste;
+  else if (answer->outcome == TRANSPORT_REFUSED)
     (void)window_refuse(entry, answer->reason);
   if (answer->outcome != TRANSPORT_ACKNOWLEDGED && entry->state != WINDOW_DONE) {
     queue_again(flow, entry);
@@ -375,6 +392,8 @@ static void connect_when_due(struct publisher_flow *flow, struct publisher_proje
   flow->settle_by_ns = flow->answered_ns = 0;
   flow->store_checks = STORE_CHECKS;
   flow->told_gone = false;
+  flow->waste_due = !flow->sender.settings->core;
+  flow->waste_ns = 0;
   /* alone until one is acknowledged: a stream that is made while a window is in flight would store
    * the later events before the earlier ones it refused */
   flow->mode = PUBLISHER_PROBING;

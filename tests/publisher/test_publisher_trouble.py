@@ -76,7 +76,8 @@ class Refused(BrokerTest):
         driver = self.make_driver()
         driver.ok(" ".join(["attach 0", url, *stream]))
         driver.ok("append coach 20")
-        wait_for(lambda: reason in driver.json("status 0")["reason"], f"the reason: {reason}")
+        wait_for(lambda: reason in driver.json("status 0")["reason"] or driver.view("coach")["dead"], f"the reason: {reason}")
+        self.assertEqual(driver.view("coach")["dead"], 0)
         wait_for(lambda: driver.json("status 0")["hopeless"], "hopeless")
         view = driver.view("coach")
         self.assertEqual((view["pending"], view["dead"], view["acknowledged"]), (20, 0, 0))
@@ -139,6 +140,31 @@ class Refused(BrokerTest):
                 if not config:
                     client.ask("$JS.API.STREAM.UPDATE.ACTIVITY_EVENTS", dict(made, sealed=True))
                 self.expect_pending(server.url, words)
+
+    def test_what_no_event_fits_into_leaves_events_pending(self):
+        self.expect_still_pending(self.expect_pending(self.make_broker(max_msg_size=300)[0].url, "raise its max_msg_size"))
+
+    def test_a_server_that_no_event_fits_into_leaves_events_pending(self):
+        for number, (words, config) in enumerate((("raise its max_payload", "max_payload: 300"),
+                                                  ("remove no_header_support", "no_header_support: true"))):
+            with self.subTest(words):
+                self.root = self.scratch / f"root{number}"
+                self.root.mkdir()
+                self.expect_pending(self.make_server(config=config).url, words)
+
+    def test_a_stream_that_acknowledges_and_stores_nothing_is_told_of(self):
+        for number, (words, config) in enumerate((("has no consumer", {"retention": "interest"}),
+                                                  ("no room for a single event", {"max_bytes": 300}))):
+            with self.subTest(words):
+                self.root = self.scratch / f"root{number}"
+                self.root.mkdir()
+                server, client = self.make_broker(**config)
+                driver = self.make_publisher(server)
+                driver.ok("append coach 3")
+                self.assertEqual(driver.flush(), (0, 0))
+                said = driver.call("said")
+                self.assertEqual((said.count("acknowledged, but not stored"), client.count()), (1, 0), said)
+                self.assertIn(words, said)
 
     def test_a_stream_that_drops_what_nobody_wants_is_told_of_at_a_resend(self):
         server, client = self.make_broker(retention="interest")

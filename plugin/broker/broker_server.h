@@ -1,0 +1,22 @@
+/* broker_server.h - whether a server takes events at all.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef KAIZEN_BROKER_SERVER_H
+#define KAIZEN_BROKER_SERVER_H
+
+#include "broker/nats_library.h"
+#include "broker/transport.h"
+
+/* headers and envelope, with names of one letter and with the longest */
+enum { BROKER_SERVER_EVENT_LEAST = 320, BROKER_SERVER_EVENT_MOST = 768 };
+
+/* False with *trouble when what the server said in its greeting excludes every event. */
+bool broker_server_takes_events(const struct nats_library *nats, natsConnection *connection,
+                                struct transport_trouble *trouble);
+
+/* False with *trouble when the account has no room for an event in files, or in memory.  True also
+ * when that is not known by the CLOCK_MONOTONIC deadline. */
+bool broker_server_has_room(const struct nats_library *nats, natsConnection *connection,
+                            bool in_memory, int64_t deadline_ns, struct transport_trouble *trouble);
+
+#endif
