@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/errand.h"
+#include "broker/broker_server.h"
 #include "broker/broker_stream.h"
 #include "broker/broker_version.h"
 #include "broker/transport_connect.h"
@@ -115,16 +116,29 @@ static void try_unseen(struct broker *broker) {
     stream->state = BROKER_STREAM_NONE;
 }
 
+static void explain_denial(struct broker *broker) {
+  transport_explain(broker->nats, &broker->settings, NATS_NOT_PERMITTED, 0, NULL, &broker->trouble);
+  broker->verdict = 1;
+}
+
 static void find_stream(struct broker *broker) {
   struct broker_stream *stream = &broker->stream;
   int64_t now_ns = clock_monotonic_ns();
   natsStatus leave;
 
   atomic_store(&broker->waits_for, "the stream");
+  if (!broker_server_takes_events(broker->nats, broker->connection, &broker->trouble)) {
+    broker->verdict = 1;
+    return;
+  }
   broker_stream_find(broker->nats, broker->connection, now_ns + (broker->deadline_ns - now_ns) / 2,
                      stream);
   if (broker->settings.core) {
     broker->verdict = 0;
+    return;
+  }
+  if (broker_stream_was_denied(broker->nats, broker->connection, "_INBOX")) {
+    explain_denial(broker); /* no answer can arrive */
     return;
   }
   atomic_store(&broker->waits_for, "an answer on the subject");
@@ -132,10 +146,15 @@ static void find_stream(struct broker *broker) {
   if (leave != NATS_NOT_PERMITTED)
     try_unseen(broker);
   broker->verdict = broker_stream_judge(stream, &broker->settings, &broker->trouble);
-  if (broker->verdict == 0 ? leave != NATS_OK
-                           : broker->verdict < 0 && leave == NATS_NOT_PERMITTED) {
+  if (broker->verdict == 0 && stream->state == BROKER_STREAM_KNOWN &&
+      !broker_server_has_room(broker->nats, broker->connection, stream->in_memory,
+                              broker->deadline_ns, &broker->trouble))
+    broker->verdict = 1;
+  if (leave == NATS_NOT_PERMITTED && broker->verdict <= 0) {
+    explain_denial(broker);
+  } else if (leave != NATS_OK && broker->verdict == 0) {
     transport_explain(broker->nats, &broker->settings, leave, 0, NULL, &broker->trouble);
-    broker->verdict = leave == NATS_NOT_PERMITTED ? 1 : -1;
+    broker->verdict = -1;
   }
 }
 
@@ -374,14 +393,16 @@ int broker_check(const struct transport_settings *settings, uint32_t timeout_ms,
 
 int broker_init(const struct transport_settings *settings, const char *name, uint32_t replicas,
                 bool dry_run, uint32_t timeout_ms, struct buffer *report, struct error *error) {
+  char shown[UTF8_SHOWN_SIZE];
   struct broker *broker;
 
   if (replicas < 1 || replicas > 5)
     return error_set(error, KAIZEN_E_ARGUMENT, "replicas %u: must be 1 to 5", (unsigned)replicas);
-  if (name && strlen(name) > BROKER_STREAM_NAME_MAX)
+  if (name && *name && !broker_stream_is_name((struct span){name, strlen(name)}))
     return error_set(error, KAIZEN_E_ARGUMENT,
-                     "stream name \"%.40s...\" has %zu bytes; at most %d are allowed", name,
-                     strlen(name), BROKER_STREAM_NAME_MAX);
+                     "stream name \"%.60s\": at most %d bytes without blanks, control characters "
+                     "and .*>/\\ are allowed",
+                     utf8_show((struct span){name, strlen(name)}, shown), BROKER_STREAM_NAME_MAX);
   broker = new_broker(settings, deadline_of(timeout_ms));
   if (broker) {
     broker->action = "refused";
@@ -431,26 +452,40 @@ static int watch(struct broker *broker, uint32_t timeout_ms, natsSubscription *s
   }
 }
 
+static int subscribe(struct broker *broker, natsSubscription **subscription) {
+  const struct nats_library *nats = broker->nats;
+  natsStatus status =
+      nats->natsConnection_SubscribeSync(subscription, broker->connection, EVENT_SUBJECT);
+
+  if (status == NATS_OK) /* a broker that denies it says so before it answers a ping */
+    status = nats->natsConnection_FlushTimeout(
+        broker->connection, (broker->deadline_ns - clock_monotonic_ns()) / NS_PER_MS + 1);
+  if (status == NATS_OK && !broker_stream_was_denied(nats, broker->connection, EVENT_SUBJECT))
+    return 0;
+  if (status == NATS_OK)
+    refuse(broker, "the broker does not permit this user to subscribe to ", EVENT_SUBJECT, "");
+  else
+    transport_explain(nats, &broker->settings, status, 0, NULL, &broker->trouble);
+  return -1;
+}
+
 int broker_watch(const struct transport_settings *settings, uint32_t timeout_ms, kaizen_sink sink,
                  void *ctx, struct error *error) {
   static const struct errand closing = {.work = close_broker};
-  struct broker *broker = new_broker(settings, clock_monotonic_ns() + WATCH_CONNECT_NS);
+  int64_t connect_ns = timeout_ms > 0 && timeout_ms * NS_PER_MS < WATCH_CONNECT_NS
+                           ? timeout_ms * NS_PER_MS
+                           : WATCH_CONNECT_NS;
+  struct broker *broker = new_broker(settings, clock_monotonic_ns() + connect_ns);
   natsSubscription *subscription = NULL;
   struct nats_library_guard guard;
-  int result = -1;
+  int result;
 
   if (!broker)
     return error_set(error, KAIZEN_E_NOMEM, "out of memory");
   nats_library_enter(&guard);
-  if (connect_broker(broker) == 0) {
-    natsStatus status = broker->nats->natsConnection_SubscribeSync(
-        &subscription, broker->connection, EVENT_SUBJECT);
-
-    if (status != NATS_OK)
-      transport_explain(broker->nats, &broker->settings, status, 0, NULL, &broker->trouble);
-  }
+  result = connect_broker(broker) == 0 ? subscribe(broker, &subscription) : -1;
   nats_library_leave(&guard);
-  if (subscription)
+  if (result == 0)
     result = watch(broker, timeout_ms, subscription, sink, ctx, error);
   else
     (void)error_set(error, KAIZEN_E_IO, "%s", broker->trouble.text);

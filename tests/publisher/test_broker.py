@@ -8,7 +8,7 @@ import subprocess
 import threading
 import unittest
 
-from broker_support import SUBJECT, BrokerTest
+from broker_support import SUBJECT, BrokerTest, wait_for
 from fake_broker import FakeBroker
 
 REPORT = ["url", "connected", "server_version", "jetstream", "stream", "subjects", "replicas",
@@ -139,6 +139,78 @@ class Broker(BrokerTest):
         for path in (self.scratch / "fifo", self.scratch):
             self.assertIn(f"nats_creds: cannot read {path}: it is not a regular file",
                           self.report(f"check {server.url} - {path}", -1)["reason"])
+
+    def test_an_account_that_may_not_store_more_is_full(self):
+        config = f'''jetstream {{ store_dir: "{self.scratch}/limited" }}
+          accounts {{ A {{ jetstream: {{ max_file: 4KB, max_mem: 0 }}
+                           users: [{{user: a, password: p}}] }} }}'''
+        server = self.make_server(config=config, jetstream=False)
+        client = self.make_client(server, user="a", password="p")
+        client.make_stream()
+        url = f"nats://a:p@127.0.0.1:{server.port}"
+        self.report(f"check {url}", 0)
+        for _ in range(100):  # the last of them are refused
+            client.ask("activity.other", {"any": "message"})
+        report = self.report(f"check {url}", -1)
+        self.assertEqual(report["verdict"], "no")
+        self.assertIn("raise its JetStream limits", report["reason"])
+
+    def test_credentials_that_are_none_are_what_is_named(self):
+        server, creds = self.make_server(), self.scratch / "user.creds"
+        creds.write_text("-----BEGIN USER NKEY SEED-----\r\nnonsense\r\n------END USER NKEY SEED------\r\n")
+        for text in ("nonsense", creds.read_text()):
+            creds.write_text(text)
+            report = self.report(f"check {server.url} - {creds}", -1)
+            self.assertEqual(report["verdict"], "no")
+            self.assertIn("nats_creds cannot be used", report["reason"])
+
+    def test_a_name_that_nobody_has_is_no_broker_that_is_down(self):
+        reason = self.report("check nats://nobody.invalid:4222", -1)["reason"]
+        self.assertRegex(reason, r"^no broker answers at .*\(.+\)$")
+
+    def test_a_server_that_no_event_fits_into_is_no_place_for_events(self):
+        for words, config in (("max_payload", "max_payload: 300"), ("no_header_support", "no_header_support: true")):
+            with self.subTest(words):
+                report = self.report(f"check {self.make_server(config=config).url}", -1)
+                self.assertEqual((report["verdict"], report["connected"]), ("no", True))
+                self.assertIn(words, report["reason"])
+
+    def test_a_user_who_may_not_listen_is_told_so(self):
+        server = self.make_server(config='''authorization { users: [
+          {user: deaf, password: p, permissions: {subscribe: {deny: ["_INBOX.>"]}}},
+          {user: blind, password: p, permissions: {subscribe: {deny: ["activity.>"]}}}, {user: free, password: p}] }''')
+        self.make_client(server, user="free", password="p").make_stream()
+        report = self.report(f"check nats://deaf:p@127.0.0.1:{server.port}", -1)
+        self.assertEqual(report["verdict"], "no")
+        self.assertIn("to receive the answer", report["reason"])
+        self.assertIn("permit this user to subscribe",
+                      self.driver.call(f"watch nats://blind:p@127.0.0.1:{server.port} 1 {self.scratch / 'ready'}"))
+
+    def test_the_brokers_own_words_reach_the_reason_but_no_login(self):
+        class Ends(FakeBroker):
+            def respond(self, connection, subject, number, body):
+                connection.sendall(b"-ERR '%s'\r\n" % self.words)
+                raise OSError("that is all")
+
+        for words, quoted in (("maximum account active connections exceeded", True), ("the password is pa55 word", False)):
+            with self.subTest(words):
+                broker = Ends(None)
+                broker.words = words.encode()
+                self.addCleanup(broker.close)
+                driver = self.make_driver()
+                driver.ok(f"attach 0 {broker.url.replace('//', '//count:pa55@')}")
+                driver.ok("append coach 1")
+                wait_for(lambda driver=driver: "the connection broke off" in driver.json("status 0")["reason"], "the reason")
+                self.assertEqual(words in driver.json("status 0")["reason"], quoted)
+                self.assertNotIn("pa55", driver.call("said"))
+                driver.close()
+
+    def test_a_name_that_no_stream_has_is_refused_before_anybody_is_asked(self):
+        broker = FakeBroker(None)
+        self.addCleanup(broker.close)
+        for name in ("a.b", "a*", ">", "a/b", "a\\b", "a\x7f", "a" * 256):
+            self.assertEqual(self.driver.json(f"init {broker.url} {name} 1"), {"result": -1, "report": None})
+        self.assertEqual(broker.connections, [])
 
     def test_a_sealed_stream_is_no_place_for_events(self):
         server = self.make_server()
