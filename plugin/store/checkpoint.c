@@ -134,6 +134,7 @@ int checkpoint_open(struct checkpoint *checkpoint, int agent_fd, const struct pr
   }
   os_files_hold(fd);
   checkpoint->pages.fd = fd;
+  key_pages_remember(&checkpoint->pages);
   *anchor = header.anchor;
   *fold = header.fold;
   return 0;
@@ -160,6 +161,7 @@ int checkpoint_peek(int agent_fd, const struct project *project, struct log_anch
 
 void checkpoint_close(struct checkpoint *checkpoint) {
   key_pages_forget_kept(&checkpoint->pages);
+  key_pages_forget_seen(&checkpoint->pages);
   if (checkpoint->pages.fd >= 0)
     (void)close(checkpoint->pages.fd);
   checkpoint->pages.fd = -1;
@@ -225,8 +227,10 @@ int checkpoint_reset(struct checkpoint *checkpoint, int agent_fd, const struct p
   if (make_room(fd, 0, error) == 0 && write_head(checkpoint, fd, 0, &anchor, &fold, error) == 0 &&
       key_pages_begin(&checkpoint->pages, error) == 0) {
     checkpoint->pages.fd = -1;
-    if (put_in_place(checkpoint, fd, error) == 0)
+    if (put_in_place(checkpoint, fd, error) == 0) {
+      key_pages_remember(&checkpoint->pages);
       return 0;
+    }
   }
   checkpoint->pages.fd = -1;
   drop_spare(checkpoint, fd);
@@ -333,6 +337,7 @@ static int take_place(struct checkpoint *checkpoint, struct checkpoint_growth *g
   if (result != 0)
     return result;
   checkpoint->pages.bits = growth->bits;
+  key_pages_remember(&checkpoint->pages);
   checkpoint_growth_none(growth);
   return 0;
 }

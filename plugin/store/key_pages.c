@@ -14,7 +14,8 @@
 #define PAGE 1024
 #define PAGE_ENTRIES 63
 #define NOT_KEPT UINT32_MAX
-#define BLOCK_PAGES 32 /* read or written at a time */
+#define SEEN_BITS_MAX 20 /* a megabyte, for some forty million keys */
+#define BLOCK_PAGES 32   /* read or written at a time */
 #define PAGE_FILL                                                                                  \
   32                    /* at most, of a table that is made larger: then one page in a million is
                          * full */
@@ -63,8 +64,39 @@ static uint64_t sum_of(const struct key_pages *pages, uint64_t number, const str
   return sum;
 }
 
+/* Of a page of a smaller table, whose number and sum may be right here. */
+static bool has_keys_of_others(const struct key_pages *pages, uint64_t number,
+                               const struct page *page) {
+  uint64_t differs = 0;
+  size_t i;
+
+  for (i = 0; i < page->count; i++)
+    differs |= page_of(page->entries[i].hash, pages->bits) ^ number;
+  return differs != 0;
+}
+
 static bool is_damaged(const struct key_pages *pages, uint64_t number, const struct page *page) {
-  return page->count > PAGE_ENTRIES || page->sum != sum_of(pages, number, page);
+  if (page->count > PAGE_ENTRIES || page->sum != sum_of(pages, number, page))
+    return true;
+  if (pages->seen && page->count < pages->seen[number])
+    return true;
+  return has_keys_of_others(pages, number, page);
+}
+
+static void note_seen(const struct key_pages *pages, uint64_t number, const struct page *page) {
+  if (pages->seen)
+    pages->seen[number] = (unsigned char)page->count;
+}
+
+void key_pages_remember(struct key_pages *pages) {
+  key_pages_forget_seen(pages);
+  if (pages->bits <= SEEN_BITS_MAX)
+    pages->seen = calloc(1, (size_t)1 << pages->bits);
+}
+
+void key_pages_forget_seen(struct key_pages *pages) {
+  free(pages->seen);
+  pages->seen = NULL;
 }
 
 /* 1: damaged. */
@@ -74,13 +106,19 @@ static int read_page(const struct key_pages *pages, uint64_t number, struct page
 
   if (directory_read_at(pages->fd, page, PAGE, page_offset(number), &got, error) != 0)
     return -1;
-  return got < PAGE || is_damaged(pages, number, page);
+  if (got < PAGE || is_damaged(pages, number, page))
+    return 1;
+  note_seen(pages, number, page);
+  return 0;
 }
 
 static int write_page(const struct key_pages *pages, uint64_t number, struct page *page,
                       struct error *error) {
   page->sum = sum_of(pages, number, page);
-  return directory_write_at(pages->fd, page, PAGE, page_offset(number), error);
+  if (directory_write_at(pages->fd, page, PAGE, page_offset(number), error) != 0)
+    return -1;
+  note_seen(pages, number, page);
+  return 0;
 }
 
 int key_pages_begin(const struct key_pages *pages, struct error *error) {
@@ -244,6 +282,7 @@ static int write_block(const struct key_pages *pages, struct block *block, struc
     if (!(block->changed >> i & 1))
       continue;
     block->pages[i].sum = sum_of(pages, block->first + i, &block->pages[i]);
+    note_seen(pages, block->first + i, &block->pages[i]);
     begin = end == 0 ? i : begin;
     end = i + 1;
   }

@@ -385,6 +385,32 @@ Test(plugin_trouble, derived_files_may_be_removed_or_damaged_between_any_two_cal
   cr_assert_eq(lines_of_file(agent_file("coach", "executions.jsonl")), lines);
 }
 
+/* The same file as before, as cp(1) restores it. */
+static void expect_keys_survive_an_older_index(const char *agent, unsigned before, unsigned after) {
+  char *older, key[32];
+  size_t len;
+
+  for (unsigned i = 0; i < before + after; i++) {
+    if (i == before)
+      older = bytes_of_file(agent_file(agent, ".index-2"), &len);
+    (void)snprintf(key, sizeof key, "key-%u", i);
+    cr_assert_eq(record_in(agent, key), KAIZEN_RECORDED, "%s", receipt.reason);
+  }
+  put_bytes(agent_file(agent, ".index-2"), O_TRUNC, older, len);
+  for (unsigned i = before; i < before + after; i++) {
+    (void)snprintf(key, sizeof key, "key-%u", i);
+    cr_expect_eq(record_in(agent, key), KAIZEN_DUPLICATE, "%s of %s: %s", key, agent,
+                 receipt.reason);
+  }
+  cr_expect_eq(lines_of_file(agent_file(agent, "executions.jsonl")), before + after);
+}
+
+Test(plugin_trouble, an_older_index_that_is_written_over_it_costs_no_key) {
+  use_instance("");
+  expect_keys_survive_an_older_index("same-size", 40, 10);
+  expect_keys_survive_an_older_index("it-had-grown", 100, 60);
+}
+
 Test(plugin_trouble, a_removed_state_holds_what_is_pending_and_stops_nobody) {
   use_instance(",\"emit_event\":true");
   cr_assert_eq(record_in("coach", "k"), KAIZEN_RECORDED);

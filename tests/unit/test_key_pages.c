@@ -120,3 +120,16 @@ Test(key_pages, a_damaged_page_is_not_added_to) {
   cr_assert_eq(pwrite(pages.fd, &byte, 1, KEY_PAGES_AT + 9 * 1024 + 8), 1);
   cr_assert_eq(add_sorted(&entry, 1, &done), 1);
 }
+
+/* Its number and its sum are right in either table. */
+Test(key_pages, a_page_of_a_smaller_table_is_damaged) {
+  struct key_pages_entry entry = entry_on(2, 10);
+  size_t count;
+
+  make_table();
+  pages.bits = BITS - 1;
+  cr_assert_eq(key_pages_add(&pages, entry.hash, entry.offset, &error), 0);
+  cr_assert_eq(key_pages_find(&pages, entry.hash, &(uint64_t){0}, 1, &count, &error), 0);
+  pages.bits = BITS;
+  cr_expect_eq(key_pages_find(&pages, entry_on(1, 0).hash, &(uint64_t){0}, 1, &count, &error), 1);
+}
