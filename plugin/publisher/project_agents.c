@@ -21,6 +21,7 @@
 
 void project_agents_init(struct project_agents *agents, struct site *site) {
   *agents = (struct project_agents){.site = site};
+  rest_table_init(&agents->rest);
 }
 
 /* NULL: there is no such folder, or no memory; the next look at all agents finds it. */

@@ -8,22 +8,19 @@
 #define KAIZEN_REST_TABLE_H
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 
-struct rest_place {
-  uint64_t name, stamp; /* hashes; name 0: free */
-  uint64_t token;       /* publisher_agent.h */
+#include "base/name_table.h"
+
+struct rest_table {
+  struct name_table names;
 };
 
-struct rest_table { /* zeroed: empty */
-  struct rest_place *places;
-  size_t room, count;
-};
+void rest_table_init(struct rest_table *table); /* empty */
 
 /* Is the agent at rest, and do its files look as they did? */
 bool rest_table_has(const struct rest_table *table, const char *name, uint64_t stamp);
-/* Without memory it stays unknown, and is looked at again. */
+/* `token`: publisher_agent.h.  Without memory it stays unknown, and is looked at again. */
 void rest_table_put(struct rest_table *table, const char *name, uint64_t stamp, uint64_t token);
 uint64_t rest_table_token(const struct rest_table *table, const char *name); /* 0: not known */
 void rest_table_fini(struct rest_table *table);                              /* empty again */

@@ -9,12 +9,11 @@
 
 #include <stdbool.h>
 
-#include "common/buffer.h"
+#include "base/name_table.h"
 #include "record/record.h"
 
-struct dropped_names { /* zero it first */
-  uint64_t *slots;
-  size_t used, room; /* room: a power of two */
+struct dropped_names {      /* zero it first */
+  struct name_table hashes; /* without values */
 };
 
 /* The record's key and event id.  Without memory its amendments stay. */

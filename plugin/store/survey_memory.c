@@ -3,7 +3,6 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "store/survey_memory.h"
 
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -12,7 +11,6 @@
 #include "store/project_identity.h"
 
 #define FRESH_AGENTS 256 /* so many are read in a walk, whatever is known of them */
-#define FIRST_ROOM 512
 /* A file that was written within that time may be written again without looking different: file
  * systems count time in steps of some milliseconds. */
 #define SETTLED_AFTER_NS INT64_C(100000000)
@@ -20,26 +18,20 @@
 #define VAIN_PLACES 16 /* that an agent may have of those */
 #define BRIEF_NS INT64_C(10000000)
 
-struct settled_place {
-  uint64_t name, stamp; /* hashes; name 0: free */
+struct settled {
+  uint64_t stamp; /* of its files: outbox_glance.h */
   struct settled_agent agent;
 };
 
 void survey_memory_init(struct survey_memory *memory) {
-  *memory = (struct survey_memory){.places = NULL};
+  *memory = (struct survey_memory){.settled = {.value_bytes = sizeof(struct settled)}};
   atomic_init(&memory->waited_in_vain_ns, -VAIN_FOR_NS);
   (void)pthread_mutex_init(&memory->mutex, NULL);
 }
 
 void survey_memory_fini(struct survey_memory *memory) {
-  free(memory->places);
+  name_table_fini(&memory->settled);
   (void)pthread_mutex_destroy(&memory->mutex);
-}
-
-static uint64_t hash_of(const char *name) {
-  uint64_t hash = hash_bytes(name, strlen(name), 0);
-
-  return hash ? hash : 1;
 }
 
 /* ---- locks ----------------------------------------------------------------------------------- */
@@ -60,7 +52,7 @@ static struct vain_wait *find_vain(struct survey_memory *memory, uint64_t name, 
 }
 
 void survey_memory_waited_in_vain(struct survey_memory *memory, const char *agent) {
-  uint64_t name = hash_of(agent);
+  uint64_t name = hash_bytes(agent, strlen(agent), 0);
   int64_t now_ns = clock_monotonic_ns();
 
   atomic_store(&memory->waited_in_vain_ns, now_ns);
@@ -71,7 +63,7 @@ void survey_memory_waited_in_vain(struct survey_memory *memory, const char *agen
 }
 
 bool survey_memory_was_in_vain(struct survey_memory *memory, const char *agent) {
-  uint64_t name = hash_of(agent);
+  uint64_t name = hash_bytes(agent, strlen(agent), 0);
   int64_t now_ns = clock_monotonic_ns();
   const struct vain_wait *place;
   bool vain;
@@ -92,39 +84,6 @@ int64_t survey_memory_patience(struct survey_memory *memory, int64_t patience_ns
 
 /* ---- agents with nothing pending ------------------------------------------------------------- */
 
-/* Where the name is, or the free place for it. */
-static struct settled_place *find(struct settled_place *places, size_t room, uint64_t name) {
-  size_t at = (size_t)name & (room - 1);
-
-  while (places[at].name != 0 && places[at].name != name)
-    at = (at + 1) & (room - 1);
-  return &places[at];
-}
-
-static bool make_room(struct survey_memory *memory) {
-  size_t room = memory->places ? memory->room * 2 : FIRST_ROOM;
-  struct settled_place *places;
-
-  if (memory->places && memory->count < memory->room / 2)
-    return true;
-  places = calloc(room, sizeof *places);
-  if (!places)
-    return false;
-  for (size_t i = 0; i < memory->room; i++)
-    if (memory->places[i].name != 0)
-      *find(places, room, memory->places[i].name) = memory->places[i];
-  free(memory->places);
-  memory->places = places;
-  memory->room = room;
-  return true;
-}
-
-static void forget_all(struct survey_memory *memory) {
-  free(memory->places);
-  memory->places = NULL;
-  memory->room = memory->count = 0;
-}
-
 /* In a tree with another id all events are held back: nothing is settled any more. */
 void survey_memory_begin(struct survey_walk *walk, struct survey_memory *memory,
                          const struct project *project) {
@@ -140,27 +99,25 @@ void survey_memory_begin(struct survey_walk *walk, struct survey_memory *memory,
   }
   (void)pthread_mutex_lock(&memory->mutex);
   if (memcmp(memory->project_id, id, sizeof id) != 0)
-    forget_all(memory);
+    name_table_fini(&memory->settled);
   memcpy(memory->project_id, id, sizeof id);
   (void)pthread_mutex_unlock(&memory->mutex);
 }
 
 bool survey_memory_next(struct survey_walk *walk, const char *agent, struct settled_agent *found) {
   struct survey_memory *memory = walk->memory;
-  const struct settled_place *place;
-  bool known = false;
+  const struct settled *settled;
+  bool known;
 
   walk->has_glance = memory && walk->seen++ >= FRESH_AGENTS &&
                      outbox_glance_take(walk->metrics_fd, agent, &walk->glance) == 0;
   if (!walk->has_glance)
     return false;
   (void)pthread_mutex_lock(&memory->mutex);
-  if (memory->places) {
-    place = find(memory->places, memory->room, hash_of(agent));
-    known = place->name != 0 && place->stamp == walk->glance.stamp;
-    if (known)
-      *found = place->agent;
-  }
+  settled = name_table_find(&memory->settled, (struct span){agent, strlen(agent)});
+  known = settled && settled->stamp == walk->glance.stamp;
+  if (known)
+    *found = settled->agent;
   (void)pthread_mutex_unlock(&memory->mutex);
   return known;
 }
@@ -168,22 +125,18 @@ bool survey_memory_next(struct survey_walk *walk, const char *agent, struct sett
 void survey_memory_keep(struct survey_walk *walk, const char *agent,
                         const struct agent_view *view) {
   struct survey_memory *memory = walk->memory;
-  struct settled_place *place;
-  uint64_t name = hash_of(agent);
+  struct settled *settled;
 
   if (!walk->has_glance || view->impossible || view->acknowledged != view->fold.marked ||
       clock_wall_ns() - SETTLED_AFTER_NS < walk->glance.modified_unix_ns)
     return;
   (void)pthread_mutex_lock(&memory->mutex);
-  if (make_room(memory)) {
-    place = find(memory->places, memory->room, name);
-    memory->count += place->name == 0;
-    *place = (struct settled_place){
-        .name = name,
+  settled = name_table_put(&memory->settled, (struct span){agent, strlen(agent)});
+  if (settled)
+    *settled = (struct settled){
         .stamp = walk->glance.stamp,
         .agent = {.acknowledged = view->acknowledged,
                   .last_acknowledged_unix_ns = view->state.last_acknowledged_unix_ns}};
-  }
   (void)pthread_mutex_unlock(&memory->mutex);
 }
 

@@ -12,9 +12,9 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 
+#include "base/name_table.h"
 #include "store/agent_view.h"
 #include "store/outbox_glance.h"
 
@@ -23,7 +23,6 @@ struct settled_agent { /* each of its marked lines is acknowledged */
   int64_t last_acknowledged_unix_ns;
 };
 
-struct settled_place;
 enum { SURVEY_MEMORY_VAIN = 1024 };
 struct vain_wait { /* for the lock of an agent, by a hash of its name */
   uint64_t name;
@@ -32,8 +31,7 @@ struct vain_wait { /* for the lock of an agent, by a hash of its name */
 
 struct survey_memory {
   pthread_mutex_t mutex; /* of what follows, except the last */
-  struct settled_place *places;
-  size_t room, count;
+  struct name_table settled;
   unsigned char project_id[16]; /* of the tree in which they were settled */
   struct vain_wait vain[SURVEY_MEMORY_VAIN];
   atomic_int_fast64_t waited_in_vain_ns; /* the last of them */

@@ -55,7 +55,7 @@ Test(project_agents, of_many_those_at_rest_stay_out_of_the_table) {
   look_at_all();
   cr_assert_eq(agents.table.count, 1);
   cr_assert(is_in_table("agent-500"));
-  cr_assert_eq(agents.rest.count, MANY - 1);
+  cr_assert_eq(agents.rest.names.count, MANY - 1);
 }
 
 Test(project_agents, an_agent_at_rest_is_found_again_when_its_log_grew_without_a_ring) {
