@@ -112,21 +112,6 @@ static bool is_expired(const struct prune *prune, const struct line *line,
          !rewrite_carries_id(record, prune->state.cursor.recent[0]);
 }
 
-static int leave_out(void *ctx, const struct line *line, const struct record *record,
-                     struct error *error) {
-  struct prune *prune = ctx;
-
-  if (go_on(prune, error) != 0)
-    return -1;
-  if (!record)
-    return amends_a_dropped_one(prune, line);
-  if (!is_expired(prune, line, record))
-    return 0;
-  if (prune->has_amendments)
-    dropped_names_add(&prune->dropped, record);
-  return 1;
-}
-
 /* One pass: how far the log's own days move the clock, and where the protected lines begin, by the
  * ids in .state (its offsets are only hints). */
 static int survey(struct prune *prune, struct error *error) {
@@ -220,8 +205,31 @@ struct successor {
   struct rewrite rewrite;
   struct agent beside;
   int folder_fd; /* of the index; -1: not there */
-  uint64_t copied;
+  struct prune *prune;
 };
+
+static int leave_out(void *ctx, const struct line *line, const struct record *record,
+                     struct error *error) {
+  const struct successor *next = ctx;
+  struct prune *prune = next->prune;
+
+  if (go_on(prune, error) != 0)
+    return -1;
+  if (!record)
+    return amends_a_dropped_one(prune, line);
+  if (!is_expired(prune, line, record))
+    return 0;
+  if (prune->has_amendments)
+    dropped_names_add(&prune->dropped, record);
+  return 1;
+}
+
+/* Indexes what was copied. */
+static int index_up_to(void *ctx, uint64_t new_size, struct error *error) {
+  struct successor *next = ctx;
+
+  return agent_fold_beside(&next->beside, new_size, error);
+}
 
 /* The spare file and this folder are made, put in place and removed while the agent's lock is held
  * or the spare file is ours: no other process begins a new log then.  A folder that a killed
@@ -253,14 +261,6 @@ static void end_successor(struct successor *next) {
   rewrite_end(&next->rewrite);
 }
 
-static int copy_up_to(struct successor *next, uint64_t end, struct error *error) {
-  if (rewrite_copy(&next->rewrite, next->copied, end, error) != 0 ||
-      agent_fold_beside(&next->beside, next->rewrite.new_size, error) != 0)
-    return -1;
-  next->copied = end;
-  return 0;
-}
-
 /* Nearly all that is committed, without the lock; then 0 with the lock held. */
 static int approach(struct prune *prune, struct successor *next, ino_t inode, struct error *error) {
   struct agent *agent = &prune->agent;
@@ -276,10 +276,10 @@ static int approach(struct prune *prune, struct successor *next, ino_t inode, st
     end = agent->anchor.end;
     result = check_unchanged(prune, inode, &copied, error);
     reached = agent->anchor;
-    if (result == 0 && (end <= next->copied + TAIL_BYTES || rounds == ROUNDS_MAX))
+    if (result == 0 && (end <= next->rewrite.copied + TAIL_BYTES || rounds == ROUNDS_MAX))
       return 0;
     agent_release(agent);
-    if (result != 0 || copy_up_to(next, end, error) != 0)
+    if (result != 0 || rewrite_copy(&next->rewrite, end, error) != 0)
       return -1;
     copied = reached;
     /* puts most of it on disk before anybody waits for the rest */
@@ -289,20 +289,10 @@ static int approach(struct prune *prune, struct successor *next, ino_t inode, st
 }
 
 /* Lock held: copies what came meanwhile, and exchanges the names. */
-static int take_place(struct prune *prune, struct successor *next, struct error *error) {
-  struct agent *agent = &prune->agent;
-  int result = 1;
+static int take_place(struct successor *next, struct error *error) {
+  struct agent *agent = next->rewrite.agent;
 
-  for (int rounds = 0; result == 1; rounds++) {
-    if (rounds == ROUNDS_MAX)
-      return error_set(error, KAIZEN_E_BUSY, "another program appends without the lock");
-    if (rounds > 0 && (result = agent_fold_refresh(agent, error)) != 0)
-      return result < 0 ? -1 : error_set(error, KAIZEN_E_BUSY, "another program changes the log");
-    if (copy_up_to(next, agent->anchor.end, error) != 0)
-      return -1;
-    result = rewrite_finish(&next->rewrite, error);
-  }
-  if (result != 0)
+  if (rewrite_replace(&next->rewrite, error) != 0)
     return -1;
   /* without it the new log is folded again by the next process */
   (void)renameat(next->folder_fd, CHECKPOINT_FILE, agent->fd, CHECKPOINT_FILE);
@@ -332,22 +322,24 @@ static int rewrite_log(struct prune *prune, uint64_t *dropped, struct error *err
                                        .has_state = true,
                                        .sync = prune->sync,
                                        .leave_out = leave_out,
-                                       .ctx = prune,
+                                       .copied_up_to = index_up_to,
+                                       .ctx = &next,
                                        .spare_fd = -1},
-                           .folder_fd = -1};
+                           .folder_fd = -1,
+                           .prune = prune};
   ino_t inode = agent->log.inode;
   int result;
 
   agent_init(&next.beside, agent->project, agent->name);
   result = begin_successor(prune, &next, inode, error);
   if (result == 0)
-    result = copy_up_to(&next, prune->anchor.end, error);
+    result = rewrite_copy(&next.rewrite, prune->anchor.end, error);
   if (result == 0 && fdatasync(next.rewrite.spare_fd) != 0)
     result = error_set_errno(error, KAIZEN_E_IO, errno, "the new log: cannot sync");
   if (result == 0)
     result = approach(prune, &next, inode, error);
   if (result == 0) {
-    result = take_place(prune, &next, error);
+    result = take_place(&next, error);
     end_successor(&next);
     agent_release(agent);
   } else {

@@ -17,10 +17,12 @@
 #include "base/directory.h"
 #include "base/os_lock_keeper.h"
 #include "base/uuid.h"
+#include "store/agent_fold.h"
 
 #define SPARE_FILE ".executions.new"
 #define LOOK_NS INT64_C(200000000) /* the agent's lock is held, and hardly ever is there a look */
 #define WRITE_CHUNK (UINT64_C(128) << 10)
+#define ROUNDS_MAX 8 /* while a program without the lock appends */
 
 bool rewrite_carries_id(const struct record *record, const unsigned char id[16]) {
   unsigned char packed[16];
@@ -156,21 +158,24 @@ static int copy_line(struct rewrite *rewrite, const struct line *line, struct er
   return write_out(rewrite, WRITE_CHUNK, error);
 }
 
-int rewrite_copy(struct rewrite *rewrite, uint64_t from, uint64_t to, struct error *error) {
+int rewrite_copy(struct rewrite *rewrite, uint64_t end, struct error *error) {
   struct line_reader reader;
   struct line line;
   int result;
 
-  line_reader_init(&reader, rewrite->agent->log.fd, from, to);
+  line_reader_init(&reader, rewrite->agent->log.fd, rewrite->copied, end);
   while ((result = line_reader_next(&reader, &line, error)) == 1)
     if (copy_line(rewrite, &line, error) != 0) {
       result = -1;
       break;
     }
-  if (result == 0 && reader.offset != to) /* a program without our lock rewrites it in its place */
+  if (result == 0 && reader.offset != end) /* a program without our lock rewrites it in its place */
     result = error_set(error, KAIZEN_E_BUSY, AGENT_LOG_FILE ": was truncated in the meantime");
   line_reader_fini(&reader);
-  return result < 0 ? -1 : write_out(rewrite, 0, error);
+  if (result < 0 || write_out(rewrite, 0, error) != 0)
+    return -1;
+  rewrite->copied = end;
+  return rewrite->copied_up_to(rewrite->ctx, rewrite->new_size, error);
 }
 
 /* When the cursor cannot follow it stays as it is: its ids find it in any case, and the counts then
@@ -195,7 +200,9 @@ bool rewrite_is_ours(const struct rewrite *rewrite) {
           held.st_ino == named.st_ino && held.st_dev == named.st_dev);
 }
 
-int rewrite_finish(struct rewrite *rewrite, struct error *error) {
+/* Everything up to the agent's anchor is copied.  1: a program without our lock has appended
+ * meanwhile. */
+static int take_place(struct rewrite *rewrite, struct error *error) {
   int agent_fd = rewrite->agent->fd;
   struct stat log;
 
@@ -213,6 +220,20 @@ int rewrite_finish(struct rewrite *rewrite, struct error *error) {
   (void)fsync(agent_fd);
   store_state(rewrite);
   return 0;
+}
+
+int rewrite_replace(struct rewrite *rewrite, struct error *error) {
+  struct agent *agent = rewrite->agent;
+  int result = 1;
+
+  for (int rounds = 0; result == 1; rounds++) {
+    if (rounds == ROUNDS_MAX || (rounds > 0 && (result = agent_fold_refresh(agent, error)) > 0))
+      return error_set(error, KAIZEN_E_BUSY, "another program changes the log without the lock");
+    if (result < 0 || rewrite_copy(rewrite, agent->anchor.end, error) != 0)
+      return -1;
+    result = take_place(rewrite, error);
+  }
+  return result;
 }
 
 void rewrite_end(struct rewrite *rewrite) {

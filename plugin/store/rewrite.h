@@ -24,24 +24,29 @@ struct rewrite {
    * *error. */
   int (*leave_out)(void *ctx, const struct line *line, const struct record *record,
                    struct error *error);
+  /* After lines were copied, which end at `new_size`: what has to follow before they may take the
+   * old ones' place.  0 or -1 with *error. */
+  int (*copied_up_to)(void *ctx, uint64_t new_size, struct error *error);
   void *ctx;
   uint64_t dropped;
   /* kept by this module */
   int spare_fd;
   struct buffer out;
+  uint64_t copied; /* of the old log */
   uint64_t new_size;
   struct cursor_trail trail; /* where the cursor will be */
   struct dead_letter_ids letters;
 };
 
-/* Lock held.  The caller has filled agent, state, has_state, sync, leave_out and ctx.  0 or -1 with
- * *error. */
+/* Lock held.  The caller has filled agent, state, has_state, sync, the functions and ctx.  0 or -1
+ * with *error. */
 int rewrite_begin(struct rewrite *rewrite, struct error *error);
-int rewrite_copy(struct rewrite *rewrite, uint64_t from, uint64_t to, struct error *error);
-/* Lock held, everything copied up to the agent's anchor: makes it durable, renames it, and writes
- * the new offsets into .state.  0; 1: a program without our lock has appended meanwhile, so fold
- * and copy that too, and finish again; -1 with *error. */
-int rewrite_finish(struct rewrite *rewrite, struct error *error);
+/* From where the last copy ended. */
+int rewrite_copy(struct rewrite *rewrite, uint64_t end, struct error *error);
+/* Lock held: copies the rest up to the agent's anchor, makes it durable, renames it, and writes the
+ * new offsets into .state.  What a program without our lock appends meanwhile is folded and copied
+ * too. */
+int rewrite_replace(struct rewrite *rewrite, struct error *error);
 /* False: another program removed or replaced the file that is being written, and a process may have
  * begun its own. */
 bool rewrite_is_ours(const struct rewrite *rewrite);

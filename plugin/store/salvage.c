@@ -22,11 +22,11 @@
 #include "store/summary.h"
 
 #define NS_PER_MS INT64_C(1000000)
-#define ROUNDS_MAX 8 /* while a program without the lock appends */
 #define NS_PER_S INT64_C(1000000000)
 
 struct repair {
   struct agent agent;
+  char *saved_to; /* the salvage file's name */
   int salvage_fd;
   uint64_t salvaged;
 };
@@ -54,8 +54,8 @@ static int leave_out_bad_line(void *ctx, const struct line *line, const struct r
   return 1;
 }
 
-static int open_salvage(struct repair *repair, char name[64], struct error *error) {
-  char timestamp[TIMESTAMP_TEXT_SIZE];
+static int open_salvage(struct repair *repair, struct error *error) {
+  char timestamp[TIMESTAMP_TEXT_SIZE], *name = repair->saved_to;
   int fd, result, tries;
 
   timestamp_format(clock_wall_ns() / NS_PER_S, timestamp);
@@ -72,32 +72,24 @@ static int open_salvage(struct repair *repair, char name[64], struct error *erro
                    "%s: there are already a hundred salvage files of this second", name);
 }
 
-/* Lock held.  The bad lines are on disk before they leave the log. */
-static int replace_log(struct repair *repair, struct rewrite *rewrite, const char *saved_to,
-                       struct error *error) {
-  struct agent *agent = &repair->agent;
-  uint64_t copied = 0;
-  int result = 1;
+/* The bad lines are on disk before they leave the log. */
+static int sync_salvage(void *ctx, uint64_t new_size, struct error *error) {
+  struct repair *repair = ctx;
 
-  for (int rounds = 0; result == 1; rounds++) {
-    if (rounds == ROUNDS_MAX || (rounds > 0 && (result = agent_fold_refresh(agent, error)) > 0))
-      return error_set(error, KAIZEN_E_BUSY, "another program changes the log without the lock");
-    if (result < 0 || rewrite_copy(rewrite, copied, agent->anchor.end, error) != 0)
-      return -1;
-    copied = agent->anchor.end;
-    if (fsync(repair->salvage_fd) != 0 || fsync(agent->fd) != 0)
-      return error_set_errno(error, KAIZEN_E_IO, errno, "%s: cannot sync", saved_to);
-    result = rewrite_finish(rewrite, error);
-  }
-  return result;
+  (void)new_size;
+  if (fsync(repair->salvage_fd) != 0 || fsync(repair->agent.fd) != 0)
+    return error_set_errno(error, KAIZEN_E_IO, errno, "%s: cannot sync", repair->saved_to);
+  return 0;
 }
 
 /* Lock held. */
-static int take_out_bad_lines(struct repair *repair, bool sync, char saved_to[64],
-                              struct error *error) {
+static int take_out_bad_lines(struct repair *repair, bool sync, struct error *error) {
   struct agent *agent = &repair->agent;
-  struct rewrite rewrite = {
-      .agent = agent, .sync = sync, .leave_out = leave_out_bad_line, .ctx = repair};
+  struct rewrite rewrite = {.agent = agent,
+                            .sync = sync,
+                            .leave_out = leave_out_bad_line,
+                            .copied_up_to = sync_salvage,
+                            .ctx = repair};
   bool damaged;
   int result = agent_state_load(agent->fd, &rewrite.state, &damaged, error);
 
@@ -106,11 +98,11 @@ static int take_out_bad_lines(struct repair *repair, bool sync, char saved_to[64
   rewrite.has_state = result == 0;
   if (!rewrite.has_state)
     memset(&rewrite.state, 0, sizeof rewrite.state);
-  if (open_salvage(repair, saved_to, error) != 0)
+  if (open_salvage(repair, error) != 0)
     return -1;
   result = rewrite_begin(&rewrite, error);
   if (result == 0)
-    result = replace_log(repair, &rewrite, saved_to, error);
+    result = rewrite_replace(&rewrite, error);
   rewrite_end(&rewrite);
   (void)close(repair->salvage_fd);
   return result;
@@ -155,7 +147,7 @@ static int acquire_anew(struct agent *agent, int64_t lock_timeout_ms, struct err
 int salvage_agent(const struct project *project, const char *agent, unsigned trend_window,
                   int64_t lock_timeout_ms, bool sync, struct salvage_result *done,
                   struct error *error) {
-  struct repair repair = {.salvage_fd = -1};
+  struct repair repair = {.saved_to = done->saved_to, .salvage_fd = -1};
   int result;
 
   *done = (struct salvage_result){.held_back = 0};
@@ -165,7 +157,7 @@ int salvage_agent(const struct project *project, const char *agent, unsigned tre
   if (result == 0)
     result = acquire_anew(&repair.agent, lock_timeout_ms, error);
   if (result == 0 && repair.agent.fold.skipped_lines > 0) {
-    result = take_out_bad_lines(&repair, sync, done->saved_to, error);
+    result = take_out_bad_lines(&repair, sync, error);
     agent_release(&repair.agent);
     if (result == 0)
       result = acquire(&repair.agent, lock_timeout_ms, error);
