@@ -326,16 +326,22 @@ int os_files_try_network(int fd) {
 
 /* ---- who has a file open --------------------------------------------------------------------- */
 
-/* Locks of the open file, not of the process: another close() of the same file does not drop them.
- */
-void os_files_hold(int fd) {
+/* A lock of the open file, not of the process: another close() of the same file does not drop it.
+ * 0 or an errno. */
+static int set_lock(int fd, short type) {
 #if KAIZEN_LINUX_CALLS
-  struct flock lock = {.l_type = F_RDLCK, .l_whence = SEEK_SET};
+  struct flock lock = {.l_type = type, .l_whence = SEEK_SET};
 
-  (void)fcntl(fd, F_OFD_SETLK, &lock);
+  return fcntl(fd, F_OFD_SETLK, &lock) == 0 ? 0 : errno;
 #else
   (void)fd;
+  (void)type;
+  return ENOSYS;
 #endif
+}
+
+void os_files_hold(int fd) {
+  (void)set_lock(fd, F_RDLCK);
 }
 
 bool os_files_is_held(int fd) {
@@ -350,24 +356,13 @@ bool os_files_is_held(int fd) {
 }
 
 bool os_files_claim(int fd) {
-#if KAIZEN_LINUX_CALLS
-  struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+  int failed = set_lock(fd, F_WRLCK);
 
-  return fcntl(fd, F_OFD_SETLK, &lock) == 0 || (errno != EAGAIN && errno != EACCES);
-#else
-  (void)fd;
-  return true;
-#endif
+  return failed != EAGAIN && failed != EACCES;
 }
 
 void os_files_give_up_claim(int fd) {
-#if KAIZEN_LINUX_CALLS
-  struct flock lock = {.l_type = F_UNLCK, .l_whence = SEEK_SET};
-
-  (void)fcntl(fd, F_OFD_SETLK, &lock);
-#else
-  (void)fd;
-#endif
+  (void)set_lock(fd, F_UNLCK);
 }
 
 /* ---- room ------------------------------------------------------------------------------------ */

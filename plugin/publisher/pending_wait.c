@@ -5,7 +5,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <kaizen/plugin.h>
 
@@ -13,6 +12,7 @@
 #include "record/agent_name.h"
 #include "store/agent_state.h"
 #include "store/agent_view.h"
+#include "store/outbox_glance.h"
 
 #define FIRST_PAUSE_NS INT64_C(200000)
 #define LONGEST_PAUSE_NS INT64_C(5000000)
@@ -31,17 +31,6 @@ struct awaited { /* an agent with pending events, or whose events are not known 
   int32_t unknown; /* 0, or the code of the error that kept its log from being counted */
   char name[AGENT_NAME_MAX + 1];
 };
-
-static int load_state(const struct project *project, const char *name, struct agent_state *state) {
-  bool damaged;
-  int fd, result = project_agent_folder(project, name, false, &fd, NULL);
-
-  if (result != 0)
-    return result;
-  result = agent_state_load(fd, state, &damaged, NULL);
-  (void)close(fd);
-  return result;
-}
 
 /* ---- the first look at all of them ----------------------------------------------------------- */
 
@@ -71,7 +60,7 @@ static uint64_t measure(struct pending_wait *wait, int64_t lock_ns, struct await
   awaited->target = view->state.cursor.marked + (view->pending - view->held);
   awaited->epoch = view->state.cursor.epoch;
   /* after a rewrite by others the view shows what the publisher has not found yet */
-  awaited->counts = load_state(wait->project, awaited->name, &stored) == 0 &&
+  awaited->counts = outbox_glance_state(wait->project, awaited->name, &stored) == 0 &&
                     stored.cursor.epoch == awaited->epoch &&
                     stored.cursor.marked >= awaited->seen && stored.cursor.marked < awaited->target;
   return view->pending - view->held;
@@ -158,7 +147,7 @@ static uint64_t left_of(struct pending_wait *wait, int64_t lock_ns, struct await
 
   if (awaited->unknown != 0 && awaited->unknown != KAIZEN_E_BUSY)
     return 0;
-  if (!awaited->counts || load_state(wait->project, awaited->name, &state) != 0 ||
+  if (!awaited->counts || outbox_glance_state(wait->project, awaited->name, &state) != 0 ||
       state.cursor.epoch != awaited->epoch || state.cursor.marked < awaited->seen)
     return measure(wait, lock_share(wait, lock_ns), awaited, &view);
   awaited->seen = state.cursor.marked;

@@ -150,17 +150,17 @@ static int choose_timestamp(struct execution *execution, const struct execution_
 
 /* ---- the key ------------------------------------------------------------------------------- */
 
-static struct json_value key_in_metadata(struct json_value metadata) {
-  struct json_value key = {0};
-  struct json_reader cursor;
+/* Its `raw` is absent when there is none. */
+static struct json_value member_of(struct json_value object, const char *name) {
+  struct json_reader reader;
   struct json_member member;
-  if (!metadata.raw.ptr ||
-      json_reader_open(&cursor, metadata.raw, JSON_LENIENT, JSON_DEPTH_MAX, NULL) != 0)
-    return key;
-  while (json_reader_next(&cursor, &member, NULL) > 0)
-    if (json_value_is_named(&member, "idempotency_key"))
-      return member.value;
-  return key;
+
+  if (object.raw.ptr &&
+      json_reader_open(&reader, object.raw, JSON_LENIENT, JSON_DEPTH_MAX, NULL) == 0)
+    while (json_reader_next(&reader, &member, NULL) > 0)
+      if (json_value_is_named(&member, name))
+        return member.value;
+  return (struct json_value){0};
 }
 
 static int check_key(const char *field, struct span key, struct error *error) {
@@ -180,7 +180,7 @@ static int choose_key(struct execution *execution, const struct execution_draft 
   if (draft->key.ptr) {
     buffer_append(&execution->key, draft->key.ptr, draft->key.len);
   } else {
-    struct json_value key = key_in_metadata(draft->metadata);
+    struct json_value key = member_of(draft->metadata, "idempotency_key");
     if (!key.raw.ptr || key.type == JSON_NULL)
       return 0;
     field = "metadata.idempotency_key";
@@ -229,19 +229,6 @@ static void write_primary(struct buffer *out, const struct execution_draft *draf
   buffer_append_byte(out, '}');
 }
 
-static bool has_member(struct json_value object, const char *name) {
-  struct json_reader reader;
-  struct json_member member;
-
-  if (!object.raw.ptr ||
-      json_reader_open(&reader, object.raw, JSON_LENIENT, JSON_DEPTH_MAX, NULL) != 0)
-    return false;
-  while (json_reader_next(&reader, &member, NULL) > 0)
-    if (json_value_is_named(&member, name))
-      return true;
-  return false;
-}
-
 /* `raw_agent`: a name that was mapped, which is kept here; ptr NULL: it was not. */
 static void write_metadata(struct buffer *out, struct json_value metadata, struct span raw_agent) {
   if (!metadata.raw.ptr && !raw_agent.ptr)
@@ -251,7 +238,7 @@ static void write_metadata(struct buffer *out, struct json_value metadata, struc
     json_value_compact(metadata, out);
   else
     buffer_append_text(out, "{}");
-  if (!raw_agent.ptr || out->failed || has_member(metadata, "agent_name"))
+  if (!raw_agent.ptr || out->failed || member_of(metadata, "agent_name").raw.ptr)
     return;
   out->len--; /* the closing brace */
   buffer_append_text(out, out->data[out->len - 1] == '{' ? "\"agent_name\":" : ",\"agent_name\":");

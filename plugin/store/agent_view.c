@@ -19,7 +19,6 @@
 #include "store/agent_lock.h"
 #include "store/agent_log.h"
 #include "store/checkpoint.h"
-#include "store/dead_letter.h"
 #include "store/outbox.h"
 #include "store/project_identity.h"
 
@@ -201,50 +200,24 @@ static bool line_carries(int log_fd, uint64_t end, const unsigned char id[16]) {
   return memmem(begin, (size_t)(bytes + len - begin), text, UUID_TEXT_SIZE - 1) != NULL;
 }
 
-/* How many of the lines up to the cursor, except those held back, are dead letters. */
-static int count_dead(const struct reading *reading, uint64_t *count, struct error *error) {
-  const struct cursor *cursor = &reading->view->state.cursor;
-  struct dead_letter_ids letters = {0};
-  struct line_reader reader;
-  struct outbox_line line;
-  int result = dead_letter_load_ids(reading->agent_fd, &letters, error);
-
-  *count = 0;
-  read_committed(reading, 0, reading->view->committed_end, &reader);
-  for (uint64_t n = 0; result == 0 && letters.count > 0 && n < cursor->marked; n++) {
-    int more = outbox_next_marked(&reader, &line, error);
-
-    if (more != 1) {
-      result = more;
-      break;
-    }
-    *count += !cursor_holds(cursor, n) && dead_letter_has(&letters, line.id);
-  }
-  line_reader_fini(&reader);
-  dead_letter_ids_fini(&letters);
-  return result;
-}
-
 /* For a log that another program rewrote, the counts as the publisher will find them: from the
  * whole log.  0, CURSOR_IMPOSSIBLE or -1. */
 static int find_cursor(struct reading *reading, struct error *error) {
-  struct cursor *cursor = &reading->view->state.cursor, stored = *cursor;
+  struct agent_view *view = reading->view;
+  struct agent_state stored = view->state;
+  const struct outbox outbox = {.agent_fd = reading->agent_fd,
+                                .log_fd = reading->log.fd,
+                                .committed_end = view->committed_end,
+                                .deadline_ns = reading->limits->work_ns};
   struct cursor_search search;
-  struct line_reader reader;
-  struct outbox_line line;
   uint64_t dead;
-  int result;
+  int result = outbox_find(&outbox, &stored, &search, error);
 
-  cursor_search_begin(&search, &stored, agent_state_acknowledged_s(&reading->view->state));
-  read_committed(reading, 0, reading->view->committed_end, &reader);
-  while ((result = outbox_next_marked(&reader, &line, error)) == 1)
-    cursor_search_line(&search, line.id, line.line.end, line.record.timestamp_s);
-  line_reader_fini(&reader);
   if (result == 0)
-    result = cursor_follow_search(cursor, &search);
+    result = cursor_follow_search(&view->state.cursor, &search);
   if (result == 0)
-    result = count_dead(reading, &dead, error);
-  return result == 0 ? cursor_set_dead(cursor, dead) : result;
+    result = outbox_count_dead(&outbox, &view->state.cursor, &dead, error);
+  return result == 0 ? cursor_set_dead(&view->state.cursor, dead) : result;
 }
 
 /* The first marked line after the cursor, or after where holding began. */

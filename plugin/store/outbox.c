@@ -173,6 +173,8 @@ int outbox_adopt(struct outbox *outbox, const unsigned char from[16], const unsi
 void outbox_read_from(const struct outbox *outbox, uint64_t offset, struct line_reader *reader) {
   line_reader_init(reader, outbox->log_fd, offset,
                    outbox->committed_end > offset ? outbox->committed_end : offset);
+  if (outbox->deadline_ns > 0)
+    reader->deadline_ns = outbox->deadline_ns;
 }
 
 /* Most lines of most logs are not marked: this finds out without reading them as JSON.  A name may

@@ -23,6 +23,7 @@ struct outbox {
   dev_t device; /* of the log that is open */
   ino_t inode;
   uint64_t committed_end; /* nothing at or after it may be read: it may still be rolled back */
+  int64_t deadline_ns;    /* for reading its lines, as that of line_reader.h; 0: there is none */
 };
 
 /* 0; 1 when the agent has no folder; -1 with *error. */
