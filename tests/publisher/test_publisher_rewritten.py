@@ -11,6 +11,14 @@ from broker_support import BrokerTest, stop, wait_for
 
 
 class Rewritten(BrokerTest):
+    def publish(self, count, **stream):
+        """A broker, a client of it, and a publisher that has sent so many events of one agent."""
+        server, client = self.make_broker(**stream)
+        driver = self.make_publisher(server)
+        driver.ok(f"append coach {count}")
+        self.assertEqual(driver.flush(), (0, 0))
+        return server, client, driver
+
     def rewrite(self, agent, keep):
         """As the Python program prunes: a new file over the old one, without our lock."""
         log = self.folder(agent) / "executions.jsonl"
@@ -20,10 +28,7 @@ class Rewritten(BrokerTest):
         spare.rename(log)
 
     def test_after_a_prune_by_others_new_events_go_on_and_old_ones_stay_sent(self):
-        server, client = self.make_broker(duplicate_window=100_000_000)
-        driver = self.make_publisher(server)
-        driver.ok("append coach 200")
-        self.assertEqual(driver.flush(), (0, 0))
+        _, client, driver = self.publish(200, duplicate_window=100_000_000)
         before = self.marked_ids("coach")
         self.rewrite("coach", lambda number: number >= 150)
         driver.ok("append coach 30")
@@ -81,10 +86,7 @@ class Rewritten(BrokerTest):
         self.assertEqual(sent, {event_id: written[event_id] for event_id in sent})
 
     def test_when_every_known_line_is_gone_the_rest_is_sent_from_the_beginning(self):
-        server, client = self.make_broker(duplicate_window=100_000_000)
-        driver = self.make_publisher(server)
-        driver.ok("append coach 100")
-        self.assertEqual(driver.flush(), (0, 0))
+        _, client, driver = self.publish(100, duplicate_window=100_000_000)
         driver.ok("append scratch 7")
         self.assertEqual(driver.flush(), (0, 0))
         log = self.folder("coach") / "executions.jsonl"
@@ -177,10 +179,7 @@ class Rewritten(BrokerTest):
         self.assertEqual([payload["id"] for _, payload in client.messages()], self.marked_ids("coach"))
 
     def test_a_log_that_lost_its_tail_goes_on_with_the_next_record(self):
-        server, client = self.make_broker()
-        driver = self.make_publisher(server)
-        driver.ok("append coach 10")
-        self.assertEqual(driver.flush(), (0, 0))
+        server, client, driver = self.publish(10)
         driver.kill()
         log = self.folder("coach") / "executions.jsonl"
         lines = log.read_text().splitlines(keepends=True)
@@ -194,23 +193,14 @@ class Rewritten(BrokerTest):
         self.assertEqual((view["marked"], view["acknowledged"]), (10, 10))
 
     def test_a_removed_metrics_folder_is_begun_anew(self):
-        server, client = self.make_broker()
-        driver = self.make_publisher(server)
-        driver.ok("append coach 10")
-        self.assertEqual(driver.flush(), (0, 0))
+        _, client, driver = self.publish(10)
         shutil.rmtree(self.root / ".kaizen")
         driver.ok("append coach 10")
         self.assertEqual(driver.flush(), (0, 0))
         self.assertEqual(client.count(), 20)
 
     def test_lines_that_are_appended_a_second_time_are_sent_again_under_their_ids(self):
-        server = self.make_server()
-        client = self.make_client(server)
-        client.make_stream()
-        driver = self.make_driver()
-        driver.ok(f"attach 0 {server.url}")
-        driver.ok("append coach 5")
-        self.assertEqual(driver.flush(), (0, 0))
+        _, client, driver = self.publish(5)
         log = self.folder("coach") / "executions.jsonl"
         with log.open("ab") as appending:
             appending.write(log.read_bytes())
@@ -221,13 +211,7 @@ class Rewritten(BrokerTest):
         self.assertEqual(client.count(), 6)
 
     def test_an_id_that_is_removed_or_damaged_is_written_again(self):
-        server = self.make_server()
-        client = self.make_client(server)
-        client.make_stream()
-        driver = self.make_driver()
-        driver.ok(f"attach 0 {server.url}")
-        driver.ok("append coach 5")
-        self.assertEqual(driver.flush(), (0, 0))
+        _, client, driver = self.publish(5)
         file = self.root / ".kaizen" / "metrics" / ".id"
         before = file.read_text()
         for harm in (file.unlink, lambda: file.write_text("nonsense"), lambda: file.write_text("")):
@@ -240,13 +224,8 @@ class Rewritten(BrokerTest):
         self.assertEqual(client.count(), 10)
 
     def test_an_id_that_was_made_anew_meanwhile_is_taken_and_events_go_on(self):
-        server = self.make_server()
-        client = self.make_client(server)
-        client.make_stream()
-        driver, writer = self.make_driver(), self.make_driver()
-        driver.ok(f"attach 0 {server.url}")
-        driver.ok("append coach 5")
-        self.assertEqual(driver.flush(), (0, 0))
+        _, client, driver = self.publish(5)
+        writer = self.make_driver()
         file = self.root / ".kaizen" / "metrics" / ".id"
         stop(driver.process)
         file.unlink()
@@ -261,10 +240,7 @@ class Rewritten(BrokerTest):
         self.assertEqual((view["acknowledged"], view["held"]), (7, 0))
 
     def test_unacknowledged_events_survive_a_lost_state_page(self):
-        server, client = self.make_broker()
-        driver = self.make_publisher(server)
-        driver.ok("append coach 10")
-        self.assertEqual(driver.flush(), (0, 0))
+        server, client, driver = self.publish(10)
         driver.ok("append coach 10")
         self.assertEqual(driver.flush(), (0, 0))
         driver.kill()
