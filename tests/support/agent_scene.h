@@ -4,7 +4,7 @@
 #ifndef KAIZEN_TESTS_AGENT_SCENE_H
 #define KAIZEN_TESTS_AGENT_SCENE_H
 
-#include "sandbox.h"
+#include "project_sandbox.h"
 
 #include <inttypes.h>
 #include <kaizen/plugin.h>
@@ -19,20 +19,16 @@
   "{\"timestamp\":\"2026-01-01T00:00:02Z\",\"agent\":\"coach\",\"success\":true,"                  \
   "\"idempotency_key\":\"" key "\"}\n"
 
-static struct project project;
 static struct agent agent;
-static struct error error;
 
 SANDBOX_HELPER void set_up(void) {
-  sandbox_enter();
-  cr_assert_eq(project_open(&project, sandbox.root, false, false, &error), 0, "%s", error.text);
+  enter_project();
   agent_init(&agent, &project, "coach");
 }
 
 SANDBOX_HELPER void tear_down(void) {
   agent_close(&agent);
-  project_close(&project);
-  sandbox_leave();
+  leave_project();
 }
 
 SANDBOX_HELPER const char *file(void) {

@@ -13,21 +13,19 @@
 
 #include "common/json_reader.h"
 
-#define SCENE_HELPER __attribute__((unused)) static
-
 static struct json_fault fault;
 
-SCENE_HELPER struct span text(const char *bytes) {
+static inline struct span text(const char *bytes) {
   return (struct span){bytes, strlen(bytes)};
 }
 
-SCENE_HELPER int check(const char *json, enum json_dialect dialect) {
+static inline int check(const char *json, enum json_dialect dialect) {
   struct json_value value;
   fault.why[0] = '\0';
   return json_reader_check(text(json), dialect, JSON_DEPTH_MAX, &value, &fault);
 }
 
-SCENE_HELPER void repeat(struct buffer *out, const char *piece, size_t count) {
+static inline void repeat(struct buffer *out, const char *piece, size_t count) {
   for (size_t i = 0; i < count; i++)
     buffer_append_text(out, piece);
 }

@@ -4,7 +4,7 @@
 #ifndef KAIZEN_TESTS_RECORDER_SCENE_H
 #define KAIZEN_TESTS_RECORDER_SCENE_H
 
-#include "sandbox.h"
+#include "project_sandbox.h"
 
 #include <kaizen/plugin.h>
 #include <stdatomic.h>
@@ -18,13 +18,11 @@
 #define NOW_S INT64_C(1767225600) /* 2026-01-01 */
 #define DAY_S INT64_C(86400)
 
-static struct project project;
 static struct recorder *recorder;
 static struct recorder_options options;
 static char told[32][256]; /* messages: "level id text" */
 static unsigned told_count;
 static atomic_uint marked_calls;
-static struct error error;
 static struct summary summary;
 
 SANDBOX_HELPER void remember_message(void *ctx, int32_t level, int32_t id, const char *text) {
@@ -54,15 +52,13 @@ SANDBOX_HELPER void use_recorder(bool sync, int64_t lock_timeout_ms) {
 }
 
 SANDBOX_HELPER void set_up(void) {
-  sandbox_enter();
-  cr_assert_eq(project_open(&project, sandbox.root, false, false, &error), 0, "%s", error.text);
+  enter_project();
   use_recorder(false, 2000);
 }
 
 SANDBOX_HELPER void tear_down(void) {
   recorder_free(recorder);
-  project_close(&project);
-  sandbox_leave();
+  leave_project();
 }
 
 /* What is recorded: an agent, a key ("" none), success, a quality score (negative: none). */

@@ -4,7 +4,7 @@
 #ifndef KAIZEN_TESTS_RETENTION_WORLD_H
 #define KAIZEN_TESTS_RETENTION_WORLD_H
 
-#include "sandbox.h"
+#include "project_sandbox.h"
 
 #include "store/agent.h"
 #include "store/retention.h"
@@ -13,19 +13,7 @@
 #define DAY_S RETENTION_CLOCK_DAY_S
 #define TODAY_S INT64_C(1767225600) /* 2026-01-01 */
 
-static struct project project;
-static struct error error;
 static uint64_t dropped;
-
-static void set_up(void) {
-  sandbox_enter();
-  cr_assert_eq(project_open(&project, sandbox.root, false, false, &error), 0, "%s", error.text);
-}
-
-static void tear_down(void) {
-  project_close(&project);
-  sandbox_leave();
-}
 
 static const char *file(void) {
   return agent_file("coach", AGENT_LOG_FILE);

@@ -2,7 +2,7 @@
  * what a repair makes of it.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#include "sandbox.h"
+#include "project_sandbox.h"
 
 #include <kaizen/plugin.h>
 
@@ -23,24 +23,16 @@
 #define LINE_BYTES (sizeof MARKED("1") - 1)
 #define LOG MARKED("1") MARKED("2") MARKED("3") MARKED("4") MARKED("5")
 
-static struct project project;
-static struct error error;
 static struct agent_state state;
 static struct salvage_result done;
 static char report[65536];
 
 static void set_up(void) {
-  sandbox_enter();
-  cr_assert_eq(project_open(&project, sandbox.root, false, false, &error), 0, "%s", error.text);
+  enter_project();
   make_agent_folder("coach");
 }
 
-static void tear_down(void) {
-  project_close(&project);
-  sandbox_leave();
-}
-
-TestSuite(cursor_repair, .init = set_up, .fini = tear_down);
+TestSuite(cursor_repair, .init = set_up, .fini = leave_project);
 
 static void id_of(char number, unsigned char id[16]) {
   char text[UUID_TEXT_SIZE];

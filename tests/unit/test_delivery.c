@@ -1,7 +1,7 @@
 /* test_delivery.c - what is sent again when somebody asks for it since a time.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#include "sandbox.h"
+#include "project_sandbox.h"
 
 #include <kaizen/plugin.h>
 #include <sys/file.h>
@@ -22,20 +22,7 @@
   "{\"timestamp\":\"2026-01-01T00:00:00Z\",\"agent\":\"coach\",\"success\":true,\"event_id\":"     \
   "\"00000000-0000-4000-8000-00000000000" number "\",\"event\":{}}\n"
 
-static struct project project;
-static struct error error;
-
-static void set_up(void) {
-  sandbox_enter();
-  cr_assert_eq(project_open(&project, sandbox.root, false, false, &error), 0, "%s", error.text);
-}
-
-static void tear_down(void) {
-  project_close(&project);
-  sandbox_leave();
-}
-
-TestSuite(delivery, .init = set_up, .fini = tear_down);
+TestSuite(delivery, .init = enter_project, .fini = leave_project);
 
 /* In the place of libc's: while somebody waits for the agent's lock, another program removes its
  * file, and a process takes the new one. */

@@ -2,7 +2,7 @@
  * that is gone.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#include "sandbox.h"
+#include "project_sandbox.h"
 
 #include <signal.h>
 #include <sys/wait.h>
@@ -11,24 +11,20 @@
 
 #define LOCK ".kaizen/metrics/.publisher.lock"
 
-static struct project project;
 static struct election *election;
-static struct error error;
 static pid_t holder;
 static int metrics_fd;
 static const char me, other;
 
 static void set_up(void) {
-  sandbox_enter();
-  cr_assert_eq(project_open(&project, sandbox.root, false, false, &error), 0, "%s", error.text);
+  enter_project();
   cr_assert_eq(project_metrics_folder(&project, true, &metrics_fd, &error), 0, "%s", error.text);
   election = election_join(&project);
 }
 
 static void tear_down(void) {
   (void)close(metrics_fd);
-  project_close(&project);
-  sandbox_leave();
+  leave_project();
 }
 
 TestSuite(election, .init = set_up, .fini = tear_down);

@@ -2,7 +2,7 @@
  * but work.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#include "sandbox.h"
+#include "project_sandbox.h"
 
 #include <kaizen/plugin.h>
 #include <sys/wait.h>
@@ -14,15 +14,12 @@
 
 enum { LINES = 8000, DUPLICATES = 40 };
 
-static struct project project;
 static struct agent agent;
 static struct fold_ahead ahead;
-static struct error error;
 static uint64_t offsets[LINES];
 
 static void set_up(void) {
-  sandbox_enter();
-  cr_assert_eq(project_open(&project, sandbox.root, false, false, &error), 0, "%s", error.text);
+  enter_project();
   agent_init(&agent, &project, "coach");
   fold_ahead_init(&ahead);
 }
@@ -30,8 +27,7 @@ static void set_up(void) {
 static void tear_down(void) {
   fold_ahead_fini(&ahead, &agent);
   agent_close(&agent);
-  project_close(&project);
-  sandbox_leave();
+  leave_project();
 }
 
 TestSuite(fold_ahead, .init = set_up, .fini = tear_down);

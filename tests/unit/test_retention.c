@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "retention_log.h"
 
-TestSuite(retention, .init = set_up, .fini = tear_down);
+TestSuite(retention, .init = enter_project, .fini = leave_project);
 
 /* When. */
 

@@ -129,7 +129,7 @@ Test(retention_clock, follows_the_days_of_a_log_up_to_a_gap) {
 
 /* ---- what it spares -------------------------------------------------------------------------- */
 
-TestSuite(retention_clock, .init = set_up, .fini = tear_down);
+TestSuite(retention_clock, .init = enter_project, .fini = leave_project);
 
 /* One record a day, from `from_day` days before today to `to_day`. */
 static void append_days(int64_t from_day, int64_t to_day) {

@@ -6,7 +6,7 @@
 #include <pthread.h>
 #include <sys/syscall.h>
 
-TestSuite(retention_copy, .init = set_up, .fini = tear_down);
+TestSuite(retention_copy, .init = enter_project, .fini = leave_project);
 
 /* In the place of libc's: the kernel tells a failed sync once, and the next one succeeds. */
 static int syncs_until_one_fails;

@@ -1,7 +1,7 @@
 /* test_verify.c - what is reported about an agent's files, and what a repair makes of them.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#include "sandbox.h"
+#include "project_sandbox.h"
 
 #include <kaizen/plugin.h>
 #include <pthread.h>
@@ -23,9 +23,7 @@
 
 #define GOOD "{\"timestamp\":\"2026-01-01T00:00:00Z\",\"agent\":\"coach\",\"success\":true}\n"
 
-static struct project project;
 static struct recorder *recorder;
-static struct error error;
 static char report[65536];
 static struct salvage_result done;
 
@@ -43,15 +41,13 @@ static void set_up(void) {
                                             .lock_timeout_ms = 5000,
                                             .messages = {ignore_message, NULL}};
 
-  sandbox_enter();
-  cr_assert_eq(project_open(&project, sandbox.root, false, false, &error), 0, "%s", error.text);
+  enter_project();
   recorder = recorder_new(&options);
 }
 
 static void tear_down(void) {
   recorder_free(recorder);
-  project_close(&project);
-  sandbox_leave();
+  leave_project();
 }
 
 TestSuite(verify, .init = set_up, .fini = tear_down);
