@@ -72,11 +72,14 @@ static int refuse_name(const struct names *known, struct span name, const char *
       advice);
 }
 
-static void append_member(struct buffer *out, struct span raw_name, struct json_value value) {
-  buffer_append(out, ",\"", 2);
-  buffer_append(out, raw_name.ptr, raw_name.len);
-  buffer_append(out, "\":", 2);
-  json_value_compact(value, out);
+/* As it was given, except for what breaks a line for Python, in the name too. */
+static void append_member(struct buffer *out, const struct json_member *member) {
+  const struct span quoted = {member->name.ptr - 1, member->name.len + 2};
+
+  buffer_append_byte(out, ',');
+  json_value_compact((struct json_value){JSON_STRING, quoted}, out);
+  buffer_append_byte(out, ':');
+  json_value_compact(member->value, out);
 }
 
 /* Where members go, and how strict it is about them. */
@@ -103,7 +106,7 @@ static int take_unknown(struct reading *reading, const struct names *known,
     return error_set(error, KAIZEN_E_REJECTED,
                      "%s is not a string, number or boolean; put it into metadata",
                      utf8_show(member->name, shown));
-  append_member(&reading->execution->others, member->name, member->value);
+  append_member(&reading->execution->others, member);
   return 0;
 }
 
@@ -276,11 +279,14 @@ static int take_tokens(struct json_value value, struct execution_draft *draft,
 
 /* Of a field that was refused: true when it is kept as it was given instead. */
 static bool is_kept(struct reading *reading, enum field field, struct json_value value) {
-  const char *name = field_names[field];
+  struct buffer *others = &reading->execution->others;
 
   if (!reading->keep || !value.raw.ptr)
     return false;
-  append_member(&reading->execution->others, (struct span){name, strlen(name)}, value);
+  buffer_append(others, ",\"", 2);
+  buffer_append_text(others, field_names[field]);
+  buffer_append(others, "\":", 2);
+  json_value_compact(value, others);
   return true;
 }
 

@@ -130,6 +130,13 @@ Test(execution, what_breaks_a_line_for_python_is_escaped) {
                "{\"timestamp\":\"2026-03-04T05:06:07Z\",\"agent\":\"coach\","
                "\"session_id\":\"a\\u0000b\\n\\u007f\\u0085\\u2028\\u2029\",\"success\":true,"
                "\"metadata\":{\"\\u0085\":\"\\u2028\\u007f\",\"r\":\"\\r\"}}");
+  cr_assert_eq(
+      from_json("{\"agent\":\"coach\",\"timestamp\":\"2026-03-04T05:06:07Z\","
+                "\"success\":true,\"x_\\\\\x7F\xC2\x85\xE2\x80\xA8\\u00e9\" : \"\xC2\x85\"}"),
+      0, "%s", error.text);
+  must_be_line("a name of anybody's",
+               "{\"timestamp\":\"2026-03-04T05:06:07Z\",\"agent\":\"coach\",\"success\":true,"
+               "\"x_\\\\\\u007f\\u0085\\u2028\\u00e9\":\"\\u0085\"}");
 }
 
 Test(execution, lengths_are_exact_and_need_no_terminator) {
