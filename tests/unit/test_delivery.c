@@ -117,3 +117,25 @@ Test(delivery, a_state_is_not_made_under_a_lock_that_was_removed) {
   error = (struct error){0};
   cr_assert_eq(delivery_resend(&project, 0, 2000, &count, &error), 0, "%s", error.text);
 }
+
+Test(delivery, a_ring_of_times_that_cannot_be_hides_nothing) {
+  static const int64_t times[] = {BEGIN_NS, BEGIN_NS + HOUR_NS, BEGIN_NS + 2 * HOUR_NS,
+                                  BEGIN_NS + 3 * HOUR_NS};
+  struct agent_state state;
+  bool damaged;
+  int fd;
+
+  make_agent_folder("coach");
+  put_file(agent_file("coach", AGENT_LOG_FILE), LINE("1") LINE("2") LINE("3") LINE("4"));
+  acknowledge_at(times, 4);
+  fd = open(in_sandbox(".kaizen/metrics/coach"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  cr_assert_eq(agent_state_load(fd, &state, &damaged, &error), 0);
+  state.cursor.mark_count = CURSOR_MARKS;
+  for (unsigned i = 0; i < CURSOR_MARKS; i++) {
+    state.cursor.marks[i].time_s = INT64_C(10000000000); /* too large in nanoseconds */
+    memcpy(state.cursor.marks[i].id, state.cursor.recent[2], sizeof state.cursor.marks[i].id);
+  }
+  cr_assert_eq(agent_state_store(fd, &state, false, &error), 0);
+  (void)close(fd);
+  cr_assert_eq(resend_since(BEGIN_NS), 4);
+}
