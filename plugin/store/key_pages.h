@@ -61,12 +61,13 @@ int key_pages_add_sorted(const struct key_pages *pages, const struct key_pages_e
  * added costs one read, and the keys of a page one write. Only for as long as the lock is held.
  * Without memory for it nothing is kept. */
 void key_pages_keep(struct key_pages *pages, size_t count);
+/* Writes the pages that were changed; they stay. */
+int key_pages_write_kept(struct key_pages *pages, struct error *error);
+void key_pages_forget_kept(struct key_pages *pages);
+
 /* From here on a page that has fewer entries than before counts as damaged: pages only gain them,
  * so somebody has written an older copy of the file over this one. Only where memory allows. */
 void key_pages_remember(struct key_pages *pages);
 void key_pages_forget_seen(struct key_pages *pages);
-/* Writes the pages that were changed; they stay. */
-int key_pages_write_kept(struct key_pages *pages, struct error *error);
-void key_pages_forget_kept(struct key_pages *pages);
 
 #endif
