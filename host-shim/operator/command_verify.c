@@ -36,8 +36,8 @@ struct verify {
 };
 
 static void print_part(const char *name, const char *state) {
-  /* A missing file is made when it is needed. */
-  if (strcmp(state, "ok") != 0 && strcmp(state, "missing") != 0)
+  /* Another missing file is made when it is needed. */
+  if (strcmp(state, "ok") != 0 && (strcmp(state, "missing") != 0 || strcmp(name, "summary") == 0))
     printf("  %-11s %s\n", name, state);
 }
 
@@ -75,7 +75,7 @@ static void print_report(const struct verify *verify, const char *agent,
   print_bad_lines(report);
   if (json_object_get_boolean(report_text_member(report, "torn_tail")))
     puts("  the last line is torn; the next record begins after it");
-  for (size_t i = 0; !consistent && i < sizeof parts / sizeof parts[0]; i++)
+  for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
     print_part(parts[i], report_text_string(report, parts[i], "ok"));
   if (*saved_to != '\0')
     printf("  removed lines are in %s\n", saved_to);

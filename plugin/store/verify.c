@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -26,8 +27,10 @@
 #include "store/summary.h"
 
 #define SUMMARY_READ_MAX 16384
-#define UNREADABLE "cannot be read"
+#define TROUBLE_MAX (ERROR_TEXT_MAX + 32)
 #define OTHER_TREE "of another tree: this one was copied or restored, its events are held back"
+#define STATE_MISSING "missing: it is unknown what was sent, its events are held back"
+#define STATE_DAMAGED "damaged: it is unknown what was sent, its events are held back"
 
 /* ---- recount --------------------------------------------------------------------------------- */
 
@@ -60,10 +63,12 @@ struct evidence {
   uint64_t size;
   /* 0 read, 1 there is none, -1 it cannot be read */
   int checkpoint_found, state_found;
+  bool state_damaged; /* there is one, and yet none was found */
+  char checkpoint_trouble[TROUBLE_MAX], state_trouble[TROUBLE_MAX];
   struct log_anchor anchor;
   struct fold fold; /* the checkpoint's */
   struct agent_state state;
-  const char *summary_trouble; /* NULL: its text is there */
+  char summary_trouble[TROUBLE_MAX]; /* "": its text is there */
   char summary[SUMMARY_READ_MAX];
   size_t summary_len;
 };
@@ -132,7 +137,7 @@ static int recount_log(struct recount *recount, const struct evidence *evidence,
 }
 
 static const char *judge_summary(const struct evidence *evidence, const struct summary *summary) {
-  return evidence->summary_trouble
+  return evidence->summary_trouble[0] != '\0'
              ? evidence->summary_trouble
              : summary_compare((struct span){evidence->summary, evidence->summary_len}, summary);
 }
@@ -140,10 +145,17 @@ static const char *judge_summary(const struct evidence *evidence, const struct s
 static const char *judge_checkpoint(const struct evidence *evidence,
                                     const struct recount *recount) {
   if (evidence->checkpoint_found != 0)
-    return evidence->checkpoint_found < 0 ? UNREADABLE : "missing";
+    return evidence->checkpoint_found < 0 ? evidence->checkpoint_trouble : "missing";
   if (!recount->checkpoint_met)
     return "is of another log";
   return recount->checkpoint_right ? "ok" : "disagrees with the log";
+}
+
+/* The next process that writes here holds back what is in the log. */
+static const char *judge_no_state(const struct evidence *evidence, const struct recount *recount) {
+  if (recount->fold.marked == 0)
+    return "missing";
+  return evidence->state_damaged ? STATE_DAMAGED : STATE_MISSING;
 }
 
 /* In a rewritten log the publisher finds its place again, as long as the log shows what was sent.
@@ -173,7 +185,7 @@ static const char *judge_state(const struct evidence *evidence, const struct rec
   int result;
 
   if (evidence->state_found != 0)
-    return evidence->state_found < 0 ? UNREADABLE : "missing";
+    return evidence->state_found < 0 ? evidence->state_trouble : judge_no_state(evidence, recount);
   result = project_identity_look(project, id, NULL);
   if (result < 0)
     return "cannot be checked: the project's .id cannot be read";
@@ -196,6 +208,7 @@ static void add_verdict(struct buffer *out, const char *name, const char *verdic
 
 static bool is_fine(const char *verdict) {
   return strcmp(verdict, "ok") == 0 || strcmp(verdict, "missing") == 0 ||
+         strcmp(verdict, STATE_MISSING) == 0 || strcmp(verdict, STATE_DAMAGED) == 0 ||
          strcmp(verdict, OTHER_TREE) == 0;
 }
 
@@ -220,18 +233,43 @@ static void write_report(const char *agent, const struct recount *recount, const
   buffer_append_text(out, "}");
 }
 
-static void read_summary(struct evidence *evidence, int agent_fd) {
-  int fd;
-  int result = directory_open_file(agent_fd, SUMMARY_FILE, O_RDONLY, &fd, NULL);
+static void say_unreadable(char trouble[TROUBLE_MAX], const struct error *why) {
+  (void)snprintf(trouble, TROUBLE_MAX, "cannot be read: %s", why->text);
+}
 
-  if (result != 0) {
-    evidence->summary_trouble = result == 1 ? "missing" : "cannot be opened";
-    return;
+static void read_summary(struct evidence *evidence, int agent_fd) {
+  struct error why = {0};
+  int fd;
+  int result = directory_open_file(agent_fd, SUMMARY_FILE, O_RDONLY, &fd, &why);
+
+  if (result == 1)
+    (void)snprintf(evidence->summary_trouble, TROUBLE_MAX, "missing");
+  if (result == 0) {
+    result = directory_read_at(fd, evidence->summary, sizeof evidence->summary, 0,
+                               &evidence->summary_len, &why);
+    (void)close(fd);
   }
-  if (directory_read_at(fd, evidence->summary, sizeof evidence->summary, 0, &evidence->summary_len,
-                        NULL) != 0)
-    evidence->summary_trouble = "cannot be read";
-  (void)close(fd);
+  if (result < 0)
+    say_unreadable(evidence->summary_trouble, &why);
+}
+
+static void read_checkpoint(struct evidence *evidence, const struct project *project,
+                            int agent_fd) {
+  struct error why = {0};
+
+  evidence->checkpoint_found =
+      checkpoint_peek(agent_fd, project, &evidence->anchor, &evidence->fold, &why);
+  if (evidence->checkpoint_found < 0)
+    say_unreadable(evidence->checkpoint_trouble, &why);
+}
+
+static void read_state(struct evidence *evidence, int agent_fd) {
+  struct error why = {0};
+
+  evidence->state_found =
+      agent_state_load(agent_fd, &evidence->state, &evidence->state_damaged, &why);
+  if (evidence->state_found < 0)
+    say_unreadable(evidence->state_trouble, &why);
 }
 
 /* 1: there is no log. */
@@ -239,7 +277,6 @@ static int gather(struct evidence *evidence, const struct project *project, int 
                   int64_t lock_ns, struct error *error) {
   struct agent_lock lock;
   struct stat status;
-  bool damaged;
   int result = agent_lock_read(&lock, agent_fd, lock_ns, error);
 
   if (result != 0)
@@ -249,9 +286,8 @@ static int gather(struct evidence *evidence, const struct project *project, int 
     result = error_set_errno(error, KAIZEN_E_IO, errno, AGENT_LOG_FILE);
   if (result == 0) {
     evidence->size = (uint64_t)status.st_size;
-    evidence->checkpoint_found =
-        checkpoint_peek(agent_fd, project, &evidence->anchor, &evidence->fold, NULL);
-    evidence->state_found = agent_state_load(agent_fd, &evidence->state, &damaged, NULL);
+    read_checkpoint(evidence, project, agent_fd);
+    read_state(evidence, agent_fd);
     read_summary(evidence, agent_fd);
   }
   agent_lock_release(&lock);

@@ -418,6 +418,34 @@ Test(verify, a_cursor_that_counts_events_the_log_never_had_is_told) {
             "%s", report);
 }
 
+Test(verify, a_state_that_is_gone_or_damaged_is_told_where_events_depend_on_it) {
+  put_cursor("12");
+  put_file(agent_file("coach", ".state"), "damage");
+  cr_assert(strstr(report_of_cursor(), "\"state\":\"damaged: it is unknown what was sent"), "%s",
+            report);
+  cr_assert_eq(unlink(agent_file("coach", ".state")), 0);
+  cr_assert(strstr(report_of_cursor(), "\"state\":\"missing: it is unknown what was sent"), "%s",
+            report);
+}
+
+Test(verify, why_a_part_cannot_be_read_is_said) {
+  static const char *const parts[][2] = {{"summary.json", "\"summary\":\"cannot be read: "},
+                                         {CHECKPOINT_FILE, "\"checkpoint\":\"cannot be read: "},
+                                         {".state", "\"state\":\"cannot be read: "}};
+
+  for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+    const char *path = agent_file("coach", parts[i][0]), *said;
+
+    put_cursor("12");
+    (void)unlink(path);
+    cr_assert_eq(mkfifo(path, 0600), 0);
+    said = strstr(report_of_cursor(), parts[i][1]);
+    cr_expect(said && strstr(said, "not a regular file; remove it"), "%s: %s", parts[i][0], report);
+    cr_expect(strstr(report, "\"consistent\":false"), "%s: %s", parts[i][0], report);
+    cr_assert_eq(unlink(path), 0);
+  }
+}
+
 Test(verify, a_log_from_which_acknowledged_events_were_taken_is_no_finding) {
   put_cursor("12");
   put_file(file(), MARKED("2") MARKED("3") MARKED("4") MARKED("5"));
