@@ -228,6 +228,16 @@ static int recorded_status(const struct record_call *call) {
                                                      : EXIT_CODE_OK;
 }
 
+/* A reason that says what to do says it after a semicolon. */
+static const char *advice_of(const struct record_call *call) {
+  if (call->result > -64 || call->result < -95)
+    return "";
+  if (call->result != KAIZEN_E_IO)
+    return "; try again";
+  return strchr(call->receipt.reason, ';') ? ", then try again"
+                                           : "; put that right, then try again";
+}
+
 int record_call_report(struct record_call *call, const struct record_request *request) {
   const char *name = call->result == KAIZEN_RECORDED
                          ? "RECORDED"
@@ -248,9 +258,7 @@ int record_call_report(struct record_call *call, const struct record_request *re
                problem_exit_code(call->result) == EXIT_CODE_UNKNOWN
                    ? "; it may still be in the log: retry only with the same --idempotency-key"
                    : "",
-               call->result > -64 || call->result < -95 ? ""
-               : call->result == KAIZEN_E_IO            ? ", then try again"
-                                                        : "; try again");
+               advice_of(call));
   return problem_exit_code(call->result);
 }
 

@@ -26,7 +26,7 @@ static int refuse_open(const char *path, struct error *error) {
     return 1;
   if (os_error == ELOOP)
     return error_set(error, ERROR_IO,
-                     "%s: a symbolic link; remove it, only regular files and folders are used",
+                     "%s: a symbolic link, but only regular files and folders are used; remove it",
                      path);
   return error_set_errno(error, ERROR_IO, os_error, "%s: cannot open", path);
 }

@@ -198,6 +198,13 @@ class Views(HostTest):
         self.assertIn("1 event is held back", self.expect(0, "verify", "--repair"))
         self.assertNotIn("held back", self.expect(0, "verify", "--repair"))
 
+    def test_verify_names_a_part_that_is_missing_and_what_depends_on_it(self):
+        folder = self.log("mentor").parent
+        (folder / ".state").unlink()
+        self.assertRegex(self.expect(0, "verify", "mentor"), "state +missing: it is unknown what was sent")
+        (folder / "summary.json").unlink()
+        self.assertRegex(self.expect(1, "verify", "mentor"), "summary +missing\n")
+
     def test_doctor_has_a_way_out_for_each_warning(self):
         project = self.scratch / "workspace"
         project.mkdir()
@@ -372,6 +379,12 @@ class Unknown(HostTest):
         self.log("mentor").unlink()
         os.mkfifo(self.log("mentor"))
         self.assertIn("remove it, then try again", self.messages(1, "record", "mentor", "--success"))
+
+    def test_a_reason_without_advice_is_followed_by_one(self):
+        lock = self.log("mentor").parent / ".lock"
+        lock.unlink()
+        lock.mkdir()
+        self.assertIn("Is a directory; put that right, then try again", self.messages(1, "record", "mentor", "--success"))
 
     def test_metrics_count_it(self):
         text = self.expect(1, "openmetrics")
