@@ -3,11 +3,13 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "host/roots.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/file_text.h"
 #include "base/output.h"
+#include "host/project_root.h"
 #include "host/report_text.h"
 
 enum { ROOTS_BYTES_MAX = 4 * 1024 * 1024 };
@@ -26,10 +28,14 @@ static char *trim(char *line) {
   return line;
 }
 
-static int add_root(struct roots *roots, const char *root) {
+static bool has_root(const struct roots *roots, const char *root) {
   for (size_t i = 0; i < roots->count; i++)
     if (strcmp(roots->list[i], root) == 0)
-      return 0;
+      return true;
+  return false;
+}
+
+static int add_root(struct roots *roots, const char *root) {
   char **list = reallocarray(roots->list, roots->count + 1, sizeof *list);
   if (!list)
     return -1;
@@ -38,7 +44,24 @@ static int add_root(struct roots *roots, const char *root) {
   return roots->list[roots->count] ? (roots->count++, 0) : -1;
 }
 
+/* Two lines can lead to one project: by a link, by a path written otherwise, or from a linked work
+ * tree.  A folder that is not there yet is told by its name. */
+static int add_project(struct roots *roots, struct roots *projects, const char *line) {
+  char project[PATH_MAX];
+  struct problem ignored;
+
+  if (project_root_find(line, project, &ignored) < 0) {
+    snprintf(project, sizeof project, "%s", line);
+    for (size_t len = strlen(project); len > 1 && project[len - 1] == '/'; len--)
+      project[len - 1] = '\0';
+  }
+  if (has_root(projects, project))
+    return 0;
+  return add_root(projects, project) < 0 || add_root(roots, line) < 0 ? -1 : 0;
+}
+
 int roots_read(const char *file, struct roots *roots, struct problem *problem) {
+  struct roots projects = {.list = NULL};
   char *text = NULL;
   size_t len = 0;
   int result = 0;
@@ -54,9 +77,10 @@ int roots_read(const char *file, struct roots *roots, struct problem *problem) {
     if (*line != '/')
       output_warning("%s: '%s' is not an absolute path; left out", file, line);
     else
-      result = add_root(roots, line);
+      result = add_project(roots, &projects, line);
   }
   free(text);
+  roots_free(&projects);
   if (result == 0)
     return 0;
   roots_free(roots);
@@ -104,39 +128,24 @@ static int visit_opened(struct session *session, visit_root visit, void *ctx,
   return result;
 }
 
-/* Two lines can lead to one project: by a link, or from a linked work tree. */
-static bool was_visited(const struct roots *visited, const char *root) {
-  for (size_t i = 0; i < visited->count; i++)
-    if (strcmp(visited->list[i], root) == 0)
-      return true;
-  return false;
-}
-
-static int visit_root_once(const struct host *host, const char *root, struct roots *visited,
-                           visit_root visit, void *ctx, struct problem *problem) {
+static int visit_one(const struct host *host, const char *root, visit_root visit, void *ctx,
+                     struct problem *problem) {
   struct session session;
-  int result = 0;
 
   if (roots_open(host, root, &session, problem) < 0)
     return -1;
-  if (!was_visited(visited, session.project_root)) {
-    result = add_root(visited, session.project_root) < 0
-                 ? problem_no_memory(problem)
-                 : visit_opened(&session, visit, ctx, problem);
-  }
+  int result = visit_opened(&session, visit, ctx, problem);
   session_close(&session);
   return result;
 }
 
 static void visit_all(const struct host *host, const struct roots *roots, visit_root visit,
                       void *ctx, struct unreadable *unreadable) {
-  struct roots visited = {.list = NULL};
   struct problem problem;
 
   for (size_t i = 0; i < roots->count; i++)
-    if (visit_root_once(host, roots->list[i], &visited, visit, ctx, &problem) < 0)
+    if (visit_one(host, roots->list[i], visit, ctx, &problem) < 0)
       unreadable_add(unreadable, roots->list[i], NULL, &problem);
-  roots_free(&visited);
 }
 
 int roots_each(const struct host *host, visit_root visit, void *ctx, struct unreadable *unreadable,

@@ -8,7 +8,7 @@
 #include "host/unreadable.h"
 
 struct roots {
-  char **list; /* absolute paths, each once, in the order of the file */
+  char **list; /* absolute paths, one for each project, in the order of the file */
   size_t count;
 };
 /* Blank lines and lines that begin with # are left out; a path that is not absolute is left out

@@ -50,7 +50,7 @@ struct followed {
   char *root;
   struct session *session; /* NULL: not open */
   bool listed;             /* it is in the file, as last read */
-  bool complained;         /* its failure has been reported */
+  int complained;          /* its failure that has been reported, by its exit code; 0: none */
   bool announced;          /* it has been reported that its events are published */
   double sweep_s;          /* when lost runs are looked for next */
   double opened_s;
@@ -75,16 +75,30 @@ int follow_publish_here(struct session *session, struct problem *problem) {
   return session_set(session, "delivery", "in-process", problem);
 }
 
+static const struct followed *find_project(const struct follow *follow, const char *project) {
+  for (size_t i = 0; i < follow->count; i++)
+    if (follow->list[i].session && strcmp(follow->list[i].session->project_root, project) == 0)
+      return &follow->list[i];
+  return NULL;
+}
+
+/* A root that was not there when the file was read can turn out to lead to another's project. */
+static int refuse_twin(const struct follow *follow, struct session *session,
+                       struct problem *problem) {
+  const struct followed *twin = find_project(follow, session->project_root);
+
+  return twin ? problem_set(problem, EXIT_CODE_FAILED, "the same project as %s", twin->root) : 0;
+}
+
 static int open_root(struct follow *follow, struct followed *followed, struct problem *problem) {
-  struct host host = *follow->host;
   struct session *session = calloc(1, sizeof *session);
   if (!session)
     return problem_no_memory(problem);
-  if (followed->root)
-    host.directory = followed->root;
-  int result = session_open(&host, session, problem);
+  int result = followed->root ? roots_open(follow->host, followed->root, session, problem)
+                              : session_open(follow->host, session, problem);
   if (result == 0 &&
-      (follow_publish_here(session, problem) < 0 || session_start(session, problem) < 0)) {
+      (refuse_twin(follow, session, problem) < 0 || follow_publish_here(session, problem) < 0 ||
+       session_start(session, problem) < 0)) {
     session_close(session);
     result = -1;
   }
@@ -132,8 +146,7 @@ static int add_root(struct follow *follow, const char *root) {
   char *copy = strdup(root);
   if (!copy)
     return -1;
-  list[follow->count++] =
-      (struct followed){.root = copy, .session = NULL, .listed = true, .complained = false};
+  list[follow->count++] = (struct followed){.root = copy, .session = NULL, .listed = true};
   return 0;
 }
 
@@ -260,12 +273,12 @@ static void open_missing(struct follow *follow, double now_s) {
       break;
     }
     if (open_root(follow, followed, &problem) == 0) {
-      followed->complained = false;
+      followed->complained = 0;
       continue;
     }
-    if (!followed->complained)
+    if (followed->complained != (int)problem.exit_code)
       output_warning("%s: %s; trying again", followed->root, problem.text);
-    followed->complained = true;
+    followed->complained = (int)problem.exit_code;
     followed->open_again_s = now_s + LOOK_EVERY_S;
   }
   if (!waits)

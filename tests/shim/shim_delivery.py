@@ -273,6 +273,28 @@ class Delivery(HostTest):
         self.assertEqual(self.document(0, "-C", roots[1], "status", "--no-broker")["publisher"]["holder_pid"], 0)
         self.assertIn("/nonexistent/project", message)
 
+    def test_a_service_serves_a_project_once_however_its_root_is_written(self):
+        root, late = self.scratch / "one", self.scratch / "late"
+        root.mkdir()
+        table = self.scratch / "roots"
+        table.write_text(f"{root}\n{root}/\n{root}/../one\n{late}\n")
+        service = self.start("drain", "--follow", "--roots", table)
+        said = []
+
+        def read_until(text):
+            while not said or text not in said[-1]:
+                said.append(service.stderr.readline().decode())
+                self.assertNotEqual(said[-1], "", said)
+                self.assertLessEqual("".join(said).count("publishing for"), 1, said)
+
+        read_until(f"{late}: ")
+        late.symlink_to(root)
+        read_until(f"{late}: the same project as {root}")
+        service.send_signal(signal.SIGTERM)
+        said.append(service.communicate(timeout=HANGS_S)[1].decode())
+        self.assertEqual(service.returncode, 0)
+        self.assertEqual("".join(said).count("publishing for"), 1, said)
+
     def test_a_service_for_many_roots_hears_each_of_them(self):
         """Four or more are watched; nobody looks at their doorbells by the clock."""
         self.expect(0, *BROKER_INIT, env=self.env)

@@ -66,8 +66,15 @@ class Roots(HostTest):
     def test_a_project_is_counted_once_however_often_it_is_listed(self):
         link = self.scratch / "link"
         link.symlink_to(self.places[0])
-        self.write_roots(self.places[0], self.places[0], link)
-        self.assertEqual(len(self.agents(["list"])[1]), 1)
+        first = self.places[0]
+        self.write_roots(first, first, link, f"{first}/", f"{first}//", f"{first}/../shop", f"{link}/.")
+        for command in COMMANDS[:3]:
+            self.assertEqual(len(self.agents(command)[1]), 1, command)
+        samples = [line for line in self.expect(0, "openmetrics", "--roots", self.roots).splitlines()
+                   if line.startswith("kaizen_executions{")]
+        self.assertEqual(len(samples), 1)
+        self.write_roots("/nonexistent/shop", "/nonexistent/shop/")
+        self.assertEqual(self.messages(1, "list", "--roots", self.roots).count("/nonexistent/shop"), 1)
 
     def test_the_file_may_come_from_any_editor(self):
         self.roots.write_bytes(b"\xef\xbb\xbf" + f"{self.places[0]}\r\n".encode())
