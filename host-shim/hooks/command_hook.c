@@ -19,7 +19,7 @@
 #include "host/command.h"
 
 static const struct option_spec own_options[] = {
-    {"event", 0, OPTION_TEXT, "NAME", "event name, if the payload does not have it"},
+    {"event", 0, OPTION_NAME, "NAME", "event name, if the payload does not have it"},
     {"state-dir", 0, OPTION_DIRECTORY, "DIR",
      "folder for state and hook.log; default: in $XDG_STATE_HOME"},
     {NULL, 0, OPTION_FLAG, NULL, NULL},

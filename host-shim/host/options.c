@@ -9,8 +9,9 @@
 
 #include "base/nearest.h"
 
-enum { SHORT_FLAGS_MAX = 7 }; /* written together in one argument, as in -qv */
-static const double SECONDS_MAX = 366.0 * 86400.0;
+enum { SHORT_FLAGS_MAX = 7 };                     /* written together in one argument, as in -qv */
+static const double SECONDS_MAX = 24.0 * 86400.0; /* in milliseconds an int, as poll() takes it */
+static const double PERIOD_MIN_S = 0.1;
 static const double COUNT_MAX = 9007199254740992.0; /* 2^53: every whole number up to it is exact */
 
 int options_init(struct arguments *arguments, int argc) {
@@ -97,31 +98,45 @@ static bool is_choice(const char *choices, const char *text) {
   return false;
 }
 
+static int check_seconds(const struct option_value *value, bool is_number, double least,
+                         struct problem *problem) {
+  if (is_number && value->number >= least && value->number <= SECONDS_MAX)
+    return 0;
+  return problem_set(problem, EXIT_CODE_USAGE,
+                     "--%s: '%s' is not a number of seconds from %g to %.0f", value->spec->name,
+                     value->text, least, SECONDS_MAX);
+}
+
+static int check_count(const struct option_value *value, bool is_number, double least,
+                       struct problem *problem) {
+  bool is_whole = is_number && value->text[strspn(value->text, "0123456789")] == '\0';
+
+  if (is_whole && value->number >= least && value->number <= COUNT_MAX)
+    return 0;
+  return problem_set(problem, EXIT_CODE_USAGE, "--%s: '%s' is not a whole number, %.0f or more%s",
+                     value->spec->name, value->text, least,
+                     is_whole && value->number > COUNT_MAX ? ", below 2^53" : "");
+}
+
 static int check_value(struct option_value *value, struct problem *problem) {
   const char *name = value->spec->name;
   const char *text = value->text;
   bool is_number = read_number(text, &value->number) == 0;
-  int least;
 
   switch (value->spec->kind) {
   case OPTION_NUMBER:
     if (!is_number)
-      return problem_set(problem, EXIT_CODE_USAGE, "--%s: '%s' is not a number", name, text);
+      return problem_set(problem, EXIT_CODE_USAGE,
+                         "--%s: '%s' is not a number; write one such as 0.9", name, text);
     return 0;
   case OPTION_SECONDS:
-    if (!is_number || value->number < 0 || value->number > SECONDS_MAX)
-      return problem_set(problem, EXIT_CODE_USAGE,
-                         "--%s: '%s' is not a number of seconds from 0 to %.0f", name, text,
-                         SECONDS_MAX);
-    return 0;
+    return check_seconds(value, is_number, 0, problem);
+  case OPTION_PERIOD:
+    return check_seconds(value, is_number, PERIOD_MIN_S, problem);
   case OPTION_COUNT:
+    return check_count(value, is_number, 0, problem);
   case OPTION_COUNT_1:
-    least = value->spec->kind == OPTION_COUNT_1;
-    if (!is_number || strspn(text, "0123456789") != strlen(text) || value->number < least ||
-        value->number > COUNT_MAX)
-      return problem_set(problem, EXIT_CODE_USAGE, "--%s: '%s' is not a whole number, %d or more",
-                         name, text, least);
-    return 0;
+    return check_count(value, is_number, 1, problem);
   case OPTION_CHOICE:
     if (!is_choice(value->spec->metavar, text))
       return problem_set(problem, EXIT_CODE_USAGE, "--%s: '%s' is not one of %s", name, text,
@@ -133,10 +148,14 @@ static int check_value(struct option_value *value, struct problem *problem) {
                          value->spec->metavar);
     return 0;
   case OPTION_NAME:
+    text += strspn(text, " \t\r\n");
+    /* fall through */
   case OPTION_FILE:
   case OPTION_DIRECTORY:
     if (*text == '\0')
-      return problem_set(problem, EXIT_CODE_USAGE, "--%s: the name is empty", name);
+      return problem_set(problem, EXIT_CODE_USAGE,
+                         "--%s: '%s' is empty; give %s, or leave the option out", name, value->text,
+                         value->spec->metavar);
     return 0;
   case OPTION_FLAG:
   case OPTION_TEXT:

@@ -15,10 +15,11 @@
 enum option_kind {
   OPTION_FLAG,     /* no value */
   OPTION_TEXT,     /* any value */
-  OPTION_NAME,     /* any value but the empty one */
+  OPTION_NAME,     /* any value with more than white space in it */
   OPTION_PAIR,     /* NAME=VALUE with a name that is not empty */
   OPTION_NUMBER,   /* a finite decimal number */
-  OPTION_SECONDS,  /* a number from 0 to a year */
+  OPTION_SECONDS,  /* a number from 0 to 24 days */
+  OPTION_PERIOD,   /* the same, from 0.1: what is waited for again and again */
   OPTION_COUNT,    /* a whole number from 0 */
   OPTION_COUNT_1,  /* the same, from 1 */
   OPTION_CHOICE,   /* one of the words in `metavar`, separated by '|' */

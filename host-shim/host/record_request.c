@@ -17,7 +17,7 @@ const struct option_spec record_request_options[] = {
     {"failure", 'f', OPTION_FLAG, NULL, "the run failed"},
     {"time", 0, OPTION_NUMBER, "S", "duration in seconds"},
     {"quality", 0, OPTION_NUMBER, "Q", "quality of the result, from 0 to 1"},
-    {"session-id", 0, OPTION_TEXT, "ID", "the agent's session"},
+    {"session-id", 0, OPTION_NAME, "ID", "the agent's session"},
     {"idempotency-key", 'k', OPTION_TEXT, "K", "record only once per agent and key"},
     {"primary", 0, OPTION_PAIR, "NAME=VALUE[/TARGET]", "the number that this agent is measured by"},
     {"metadata", 'm', OPTION_PAIR, "KEY=VALUE",
@@ -118,7 +118,7 @@ static int read_double(const char *text, size_t len, double *number) {
   memcpy(copy, text, len);
   copy[len] = '\0';
   *number = strtod(copy, &end);
-  return *end == '\0' ? 0 : -1;
+  return *end == '\0' && isfinite(*number) ? 0 : -1;
 }
 
 static int take_primary(struct record_request *request, const char *text, struct problem *problem) {
@@ -132,8 +132,10 @@ static int take_primary(struct record_request *request, const char *text, struct
                        "--primary: '%.*s' in '%s' is not a number; write NAME=VALUE[/TARGET]",
                        (int)value_len, equals + 1, text);
   if (slash && read_double(slash + 1, strlen(slash + 1), &execution->primary_target) < 0)
-    return problem_set(problem, EXIT_CODE_USAGE,
-                       "--primary: the target '%s' in '%s' is not a number", slash + 1, text);
+    return problem_set(
+        problem, EXIT_CODE_USAGE,
+        "--primary: the target '%s' in '%s' is not a number; write NAME=VALUE[/TARGET]", slash + 1,
+        text);
   request->primary_name = strndup(text, (size_t)(equals - text));
   if (!request->primary_name)
     return problem_no_memory(problem);
@@ -146,9 +148,9 @@ static int take_timestamp(struct record_request *request, const char *text,
                           struct problem *problem) {
   if (time_text_parse(text, &request->execution.timestamp_unix_ns) < 0 ||
       request->execution.timestamp_unix_ns == 0)
-    return problem_set(problem, EXIT_CODE_USAGE,
-                       "--timestamp: '%s' is not a time after 1970 such as 2026-01-02T03:04:05Z",
-                       text);
+    return problem_set(
+        problem, EXIT_CODE_USAGE,
+        "--timestamp: '%s' is not a time from 1970 to 2261 such as 2026-01-02T03:04:05Z", text);
   return 0;
 }
 

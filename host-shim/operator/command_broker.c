@@ -1,6 +1,8 @@
 /* command_broker.c - check the broker, create its stream.
  *
  * SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
 #include "base/output.h"
 #include "host/command.h"
 #include "operator/broker_report.h"
@@ -10,7 +12,7 @@ enum { WORD_CHECK, WORD_INIT };
 enum { REPLICAS_MAX = 5 };
 
 static const struct option_spec own_options[] = {
-    {"stream", 0, OPTION_TEXT, "NAME", "init: stream name; default: ACTIVITY_EVENTS"},
+    {"stream", 0, OPTION_NAME, "NAME", "init: stream name; default: ACTIVITY_EVENTS"},
     {"replicas", 0, OPTION_COUNT, "N",
      "init: copies of the stream in a cluster, 1 to 5; default: 1"},
     {"dry-run", 0, OPTION_FLAG, NULL, "init: show what would be done, change nothing"},
@@ -25,6 +27,19 @@ static const struct command_example examples[] = {
     {NULL, NULL},
 };
 
+/* Some of these end the connection instead of being answered. */
+static int check_stream(const char *stream, struct problem *problem) {
+  size_t len = strcspn(stream, " \t\r\n.*>/\\");
+
+  if (stream[len] == '\0')
+    return 0;
+  return problem_set(
+      problem, EXIT_CODE_USAGE,
+      "--stream: '%s' has the character '%c'; no stream name may have white space or "
+      "one of . * > / \\",
+      stream, stream[len]);
+}
+
 static int check_given(const struct host *host, int word, struct problem *problem) {
   static const char *const init_only[] = {"stream", "replicas", "dry-run"};
   double replicas = options_number(host->arguments, "replicas", 1);
@@ -36,7 +51,7 @@ static int check_given(const struct host *host, int word, struct problem *proble
   if (replicas < 1 || replicas > REPLICAS_MAX)
     return problem_set(problem, EXIT_CODE_USAGE, "--replicas: %.0f is not from 1 to %d", replicas,
                        REPLICAS_MAX);
-  return 0;
+  return check_stream(options_text(host->arguments, "stream", ""), problem);
 }
 
 static int run_opened(const struct host *host, int word, struct session *session,

@@ -4,6 +4,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/json_text.h"
 #include "base/output.h"
@@ -19,7 +20,7 @@ static const struct option_spec own_options[] = {
     {"log", 0, OPTION_FLAG, NULL,
      "show records from the logs instead; the broker is not contacted"},
     {"count", 'n', OPTION_COUNT_1, "N", "stop after N events"},
-    {"timeout", 't', OPTION_SECONDS, "S", "stop after S seconds without an event"},
+    {"timeout", 't', OPTION_PERIOD, "S", "stop after S seconds without an event; default: never"},
     {NULL, 0, OPTION_FLAG, NULL, NULL},
 };
 
@@ -91,12 +92,31 @@ static int watch_broker(struct session *session, uint64_t left, double timeout_s
   return -1;
 }
 
+/* Nothing is ever recorded under such a name: waiting for it would not end. */
+static int check_agent(const struct session *session, const char *agent, struct problem *problem) {
+  const struct kaizen_names_1 *names = session->plugin.table->get_extension(KAIZEN_NAMES_1);
+  char legal[KAIZEN_NAME_MAX + 1] = "", reason[208] = "";
+  int32_t changed =
+      agent && names ? names->map(agent, strlen(agent), legal, reason, sizeof reason) : 0;
+
+  if (changed < 0)
+    return problem_set(problem, EXIT_CODE_USAGE, "watch: '%s' cannot be an agent: %s", agent,
+                       reason);
+  if (changed > 0)
+    return problem_set(problem, EXIT_CODE_USAGE,
+                       "watch: '%s' cannot be an agent; --map-agent and hooks record it as '%s'",
+                       agent, legal);
+  return 0;
+}
+
 static int watch_opened(const struct host *host, struct session *session, struct problem *problem) {
   double timeout_s = options_number(host->arguments, "timeout", 0);
   uint64_t left = options_given(host->arguments, "count")
                       ? (uint64_t)options_number(host->arguments, "count", 0)
                       : UINT64_MAX;
 
+  if (check_agent(session, command_word(host, 0), problem) < 0)
+    return -1;
   signals_note();
   return options_given(host->arguments, "log")
              ? watch_log_follow(session, command_word(host, 0), left, timeout_s, problem)

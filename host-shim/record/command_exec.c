@@ -24,9 +24,9 @@ static const double QUALITY_TIMEOUT_S = 30;
 static const struct option_spec own_options[] = {
     {"result", 0, OPTION_CHOICE, RESULT_FORMATS,
      "read outcome, duration, tokens, cost and key from the JSON that the command prints"},
-    {"quality-cmd", 0, OPTION_TEXT, "CMD",
+    {"quality-cmd", 0, OPTION_NAME, "CMD",
      "run CMD with sh afterwards; it prints the quality, from 0 to 1"},
-    {"quality-timeout", 0, OPTION_SECONDS, "S", "stop CMD after S seconds; default: 30"},
+    {"quality-timeout", 0, OPTION_PERIOD, "S", "stop CMD after S seconds; default: 30"},
     {"aborted", 0, OPTION_CHOICE, "skip|failure",
      "how to record a run ended by Ctrl-C or SIGTERM; skip: not at all"},
     {"require-record", 0, OPTION_FLAG, NULL, "exit with 125 if a successful run is not recorded"},

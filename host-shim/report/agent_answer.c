@@ -104,8 +104,8 @@ static void print_numbers(const struct figures *figures) {
   char p50[TIME_TEXT_MAX], p90[TIME_TEXT_MAX], p95[TIME_TEXT_MAX];
 
   if (figures->quality.count > 0)
-    printf("  quality  %5.2f    mean of %zu, p50 %.2f\n", figures->quality.mean,
-           figures->quality.count, figures->quality.p50);
+    printf("  quality  %5.2f    mean of %zu run%s\n", figures->quality.mean, figures->quality.count,
+           output_plural(figures->quality.count));
   if (figures->duration_s.count > 0) {
     time_text_duration(figures->duration_s.p50, p50);
     time_text_duration(figures->duration_s.p90, p90);
@@ -127,7 +127,8 @@ static void print_primary(const struct figures *figures, const struct names *nam
     return;
   fputs("  primary  ", stdout);
   print_name(names_text(names, figures->primary_name), "");
-  printf(" %.6g on average, p50 %.6g", figures->primary.mean, figures->primary.p50);
+  printf(" %.6g, mean of %zu run%s", figures->primary.mean, figures->primary.count,
+         output_plural(figures->primary.count));
   if (!isnan(figures->primary_target))
     printf(", target %.6g", figures->primary_target);
   putchar('\n');

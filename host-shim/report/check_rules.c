@@ -57,6 +57,10 @@ static int read_limit(const struct option_value *value, enum rule rule, double *
     return problem_set(problem, EXIT_CODE_USAGE,
                        "--%s: '%s' is not a length of time; write 90s, 10m, 12h, 30d or 2w", name,
                        value->text);
+  if (rule == NO_WORSE && *limit == 0)
+    return problem_set(problem, EXIT_CODE_USAGE,
+                       "--%s: '%s' leaves nothing to compare with; write a time such as 30d", name,
+                       value->text);
   if (*limit < 0 || (rule == MIN_QUALITY && *limit > 1))
     return problem_set(problem, EXIT_CODE_USAGE, "--%s: %s is out of range; it is %s", name,
                        value->text, rule == MIN_QUALITY ? "from 0 to 1" : "0 or more");

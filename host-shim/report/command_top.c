@@ -29,7 +29,7 @@ static const double INTERVAL_DEFAULT_S = 2;
 enum { SPARK_RUNS = 20, ROWS_BESIDE_AGENTS = 6 };
 
 static const struct option_spec own_options[] = {
-    {"interval", 0, OPTION_SECONDS, "S", "refresh every S seconds; default: 2"},
+    {"interval", 0, OPTION_PERIOD, "S", "refresh every S seconds; default: 2"},
     {"count", 'n', OPTION_COUNT_1, "N",
      "stop after N refreshes; default: 1, on a terminal no limit"},
     {NULL, 0, OPTION_FLAG, NULL, NULL},

@@ -258,7 +258,7 @@ class Views(HostTest):
         run.stdout.readline()
         text = self.expect(0, "top", env={"NATS_URL": "nats://nowhere.invalid:1"})
         document = json.loads(self.expect(0, "top", "-o", "json"))
-        twice = self.expect(0, "top", "-n", "2", "--interval", "0")
+        twice = self.expect(0, "top", "-n", "2", "--interval", "0.1")
         run.stdin.close()
         run.wait()
         self.assertIn("1 open run\n", text)
