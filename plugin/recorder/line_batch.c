@@ -249,18 +249,21 @@ int line_batch_plan(struct line_batch *batch, struct agent *agent, struct error 
 /* ---- the log --------------------------------------------------------------------------------- */
 
 /* The .state must exist, and belong to this tree, before the first marked line does: without it the
- * line would be taken for one of a copied tree, and held back. */
+ * line would be taken for one of a copied tree, and held back.  One that was removed since is made
+ * again now and then, so that only what was there by then is held back; no record fails for it. */
 static int claim_state(const struct line_batch *batch, struct agent *agent, struct error *error) {
+  struct error *first = agent->state_claimed ? NULL : error;
   unsigned char id[PROJECT_ID_SIZE];
   struct agent_state state;
   bool changed;
 
-  if (!batch->marks || agent->state_claimed)
+  if (!batch->marks || (agent->state_claimed && !agent->state_due))
     return 0;
-  if (project_identity(agent->project, id, error) != 0 ||
+  agent->state_due = false;
+  if (project_identity(agent->project, id, first) != 0 ||
       agent_state_claim(agent->fd, id, &agent->fold, batch->options->sync, &state, &changed,
-                        error) != 0)
-    return -1;
+                        first) != 0)
+    return agent->state_claimed ? 0 : -1;
   agent->state_claimed = true;
   return 0;
 }

@@ -241,6 +241,7 @@ void agent_store_checkpoint(struct agent *agent, bool now) {
   if (agent->unstored == 0 || (!now && agent->unstored < STORE_EVERY_LINES))
     return;
   result = checkpoint_store(&agent->checkpoint, &agent->anchor, &agent->fold, NULL);
+  agent->state_due = true;
   agent->unstored =
       0; /* after a failure too: it is tried again when as many more have been folded */
   if (result == 1)

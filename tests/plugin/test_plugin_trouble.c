@@ -423,6 +423,21 @@ Test(plugin_trouble, a_removed_state_holds_what_is_pending_and_stops_nobody) {
   cr_assert_eq(stats_of(instance).pending, 3, "marked is the sum of the rest");
 }
 
+Test(plugin_trouble, a_state_that_is_gone_or_in_the_way_stops_no_host_that_lives) {
+  const char *state = agent_file("coach", ".state");
+
+  use_instance(",\"emit_event\":true");
+  cr_assert_eq(record_in("coach", NULL), KAIZEN_RECORDED);
+  remove_file(state);
+  for (int i = 0; i < 80; i++)
+    cr_assert_eq(record_in("coach", NULL), KAIZEN_RECORDED, "%s", receipt.reason);
+  cr_expect(is_there(state), "it is made again, so that later events are not held back");
+  remove_file(state);
+  cr_assert_eq(mkdir(state, 0700), 0);
+  for (int i = 0; i < 80; i++)
+    cr_assert_eq(record_in("coach", NULL), KAIZEN_RECORDED, "%s", receipt.reason);
+}
+
 Test(plugin_trouble, sixteen_descriptors_are_enough_for_forty_agents) {
   char agent[24];
 
