@@ -16,6 +16,7 @@
 #include "operator/operator_commands.h"
 
 static const double TIMEOUT_DEFAULT_S = 30;
+enum { MANY_UNCOUNTED = 200 };
 
 static const struct option_spec own_options[] = {
     {"timeout", 't', OPTION_SECONDS, "S",
@@ -43,6 +44,7 @@ struct drain_result {
   const char *ended;
   int status;
   uint64_t changed; /* events that a --resend-... or --assume-sent touched */
+  bool unreported;  /* the report was left out: `held` and the duplicates are unknown */
   uint64_t held;
   uint64_t duplicates, duplicates_gone; /* events that the stream acknowledged as duplicates */
   struct json_object *unreadable;       /* agents whose events cannot be counted */
@@ -123,6 +125,17 @@ static bool is_comparable(const struct drain_result *result) {
   return result->before.unknown_agents == result->stats.unknown_agents;
 }
 
+/* A report on very many agents that could not be counted in the time would take long after it. */
+static void take_report_in_time(struct session *session, enum delivery_end end,
+                                struct drain_result *result) {
+  result->unreported = (end == DELIVERY_TIMEOUT || end == DELIVERY_INTERRUPTED) &&
+                       result->stats.unknown_agents > MANY_UNCOUNTED;
+  if (result->unreported)
+    result->unreadable = json_object_new_array();
+  else
+    take_report(session, result);
+}
+
 /* Agents that the report could read may be too many for statistics, which take less time. */
 static void tell_uncounted(struct drain_result *result) {
   struct json_object *some;
@@ -188,13 +201,15 @@ static void print_json(const struct drain_result *result) {
                          acknowledged < 0 ? NULL : json_object_new_int64(acknowledged));
   json_object_object_add(document, "dead_lettered_now",
                          dead_lettered < 0 ? NULL : json_object_new_int64(dead_lettered));
-  json_object_object_add(document, "duplicates_now", json_object_new_uint64(result->duplicates));
+  json_object_object_add(document, "duplicates_now",
+                         result->unreported ? NULL : json_object_new_uint64(result->duplicates));
   json_object_object_add(document, "changed", json_object_new_uint64(result->changed));
   json_object_object_add(document, "marked", json_object_new_uint64(result->stats.marked));
   json_object_object_add(document, "acknowledged",
                          json_object_new_uint64(result->stats.acknowledged));
   json_object_object_add(document, "pending", json_object_new_uint64(result->stats.pending));
-  json_object_object_add(document, "held", json_object_new_uint64(result->held));
+  json_object_object_add(document, "held",
+                         result->unreported ? NULL : json_object_new_uint64(result->held));
   json_object_object_add(document, "dead_lettered",
                          json_object_new_uint64(result->stats.dead_lettered));
   json_object_object_add(document, "reason",
@@ -220,6 +235,8 @@ static void print_counts(const struct drain_result *result) {
   printf(", %" PRIu64 " pending", stats->pending);
   if (result->held > 0)
     printf(" (%" PRIu64 " of them held back)", result->held);
+  if (result->unreported)
+    printf(" (unknown how many of them held back)");
   if (acknowledged >= 0 && dead_lettered >= 0)
     printf(", %" PRId64 " dead letter%s", dead_lettered, output_plural((uint64_t)dead_lettered));
   if (stats->marked != (uint64_t)all)
@@ -281,7 +298,7 @@ static int drain_opened(const struct host *host, struct session *session, struct
     return output_problem(problem);
   if (result.stats.flags & KAIZEN_STATS_INCOMPLETE && time_text_monotonic_s() < begin_s + timeout_s)
     delivery_wait_count(session, begin_s + timeout_s, &result.stats);
-  take_report(session, &result);
+  take_report_in_time(session, end, &result);
   tell_uncounted(&result);
   take_end(&result, end);
   if (output_is_json())

@@ -1,6 +1,7 @@
 # shim_delivery.py - events from the command line to a real broker and back.
 #
 # SPDX-License-Identifier: Apache-2.0
+import contextlib
 import fcntl
 import json
 import os
@@ -49,6 +50,9 @@ class Delivery(HostTest):
         """Looks again until the condition holds; the test runner's own limit ends what never does."""
         while not condition():
             time.sleep(0.02)
+
+    def test_a_stream_name_that_cannot_be_is_a_wrong_command_line(self):
+        self.assertIn('stream name "a b"', self.messages(2, "broker", "init", "--stream", "a b", env=self.env))
 
     def test_a_stream_is_made_once_and_looked_at(self):
         self.assertFalse(self.document(6, "broker", "check")["ok"])
@@ -149,6 +153,18 @@ class Delivery(HostTest):
         self.assertIsNone(output["acknowledged_now"])
         self.assertIsNone(output["dead_lettered_now"])
 
+    def test_a_drain_ends_in_time_where_very_many_agents_cannot_be_counted(self):
+        self.run_host("record", "coach", "--success", "-e", "-w", "0")
+        folder = self.project / ".kaizen/metrics"
+        for number in range(250):
+            shutil.copytree(folder / "coach", folder / f"a{number}")
+        with contextlib.ExitStack() as held:
+            for path in folder.glob("a*/.lock"):
+                fcntl.flock(held.enter_context(open(path, "r+b")), fcntl.LOCK_EX)
+            drain = self.document(5, "drain", "--timeout", "0.2")
+        self.assertEqual((drain["ended"], drain["complete"]), ("timeout", False))
+        self.assertEqual((drain["held"], drain["duplicates_now"], len(drain["unreadable"])), (None, None, 1), drain)
+
     def test_a_service_records_the_runs_whose_process_died(self):
         self.expect(0, "record", "coach", "--success")
         mark = self.scratch / "running"
@@ -224,6 +240,13 @@ class Delivery(HostTest):
         self.assertEqual(len(events), 2)
         self.assertTrue({event["id"] for event in events} <= set(sent))
         self.assertEqual(events[0]["attributes"]["project"], "shop")
+
+    def test_watch_says_when_its_user_may_not_see_the_events(self):
+        self.broker.stop()
+        self.broker = Broker(self.scratch, 'authorization { users: [{user: blind, password: p, permissions: '
+                                           '{subscribe: {deny: ["activity.>"]}}}] }').start()
+        self.env = {"NATS_URL": self.broker.url.replace("//", "//blind:p@")}
+        self.assertIn("does not permit this user to subscribe", self.messages(6, "watch", "--timeout", "30", env=self.env))
 
     def test_watch_ends_clean_on_ctrl_c(self):
         watch = self.start("watch")
