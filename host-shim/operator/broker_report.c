@@ -15,6 +15,11 @@
 static int take_report(struct session *session, int32_t result, struct report_text *text,
                        struct json_object **report, struct problem *problem) {
   struct problem ignored;
+  if (result == KAIZEN_E_ARGUMENT) {
+    session_failed(session, "broker", result, problem);
+    problem->exit_code = EXIT_CODE_USAGE;
+    return -1;
+  }
   *report = text->text ? report_text_parse(text, "broker", result < 0 ? &ignored : problem) : NULL;
   if (result >= 0)
     return *report ? 0 : problem_set(problem, EXIT_CODE_FAILED, "no broker report from the plugin");

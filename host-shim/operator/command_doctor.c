@@ -351,6 +351,16 @@ static void check_events(struct doctor_findings *findings, const struct waiting 
                          waiting->dead_lettered);
 }
 
+static const char *broker_way_out(struct json_object *report) {
+  if (json_object_get_boolean(report_text_member(report, "connected")))
+    return "'broker check' says more, 'broker init' creates a stream; events stay in the log until "
+           "then";
+  /* No broker was asked, or it refused: starting one would not help. */
+  if (strcmp(report_text_string(report, "verdict", ""), "no") == 0)
+    return "correct that; events stay in the log until then";
+  return "set nats_url or start the broker; events stay in the log until then";
+}
+
 static void check_broker(struct doctor_findings *findings, struct session *session,
                          bool is_needed) {
   struct json_object *report = NULL;
@@ -362,13 +372,8 @@ static void check_broker(struct doctor_findings *findings, struct session *sessi
                         report_text_string(report, "url", "?"),
                         report_text_string(report, "stream", "?"));
   else if (is_needed)
-    doctor_findings_fail(
-        findings, EXIT_CODE_UNDELIVERABLE, "broker",
-        report && json_object_get_boolean(report_text_member(report, "connected"))
-            ? "'broker check' says more, 'broker init' creates a stream; events stay in the log "
-              "until then"
-            : "set nats_url or start the broker; events stay in the log until then",
-        "%s", problem.text);
+    doctor_findings_fail(findings, EXIT_CODE_UNDELIVERABLE, "broker", broker_way_out(report), "%s",
+                         problem.text);
   else
     doctor_findings_add(findings, FINDING_SKIPPED, "broker", NULL,
                         "unavailable (%s); only needed for events", problem.text);

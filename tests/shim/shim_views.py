@@ -311,6 +311,12 @@ class Views(HostTest):
         self.assertEqual([level for level, _ in broker], ["skip"])
         self.assertIn("only needed for events", broker[0][1])
 
+    def test_doctor_does_not_advise_to_start_a_broker_where_that_is_not_the_cause(self):
+        for setting, advised in (("nats_url=nats://127.0.0.1:9", True), ("nats_creds=/nowhere/user.creds", False)):
+            findings = self.document("doctor", "--set", "emit_event=true", "--set", setting, status=6)["findings"]
+            ways_out = [entry["way_out"] for entry in findings if entry["subject"] == "broker"]
+            self.assertEqual(["start the broker" in way_out for way_out in ways_out], [advised], ways_out)
+
     def test_help_has_examples_before_usage_for_every_command(self):
         for line in self.expect(0, "-h").splitlines():
             self.assertLessEqual(len(line), 80, line)
