@@ -74,7 +74,7 @@ static void make_folders(const char *file) {
   }
 }
 
-static int write_all(int fd, const char *text, size_t len) {
+int file_text_write(int fd, const char *text, size_t len) {
   while (len > 0) {
     ssize_t done = write(fd, text, len);
 
@@ -100,7 +100,7 @@ int file_text_replace(const char *file, mode_t mode, const char *text, size_t le
   int fd = mkostemp(temporary, O_CLOEXEC);
   if (fd < 0)
     return problem_set(problem, EXIT_CODE_FAILED, "%s: cannot write: %s", file, strerror(errno));
-  int failed = write_all(fd, text, len) < 0 || fchmod(fd, mode) < 0 || fdatasync(fd) < 0;
+  int failed = file_text_write(fd, text, len) < 0 || fchmod(fd, mode) < 0 || fdatasync(fd) < 0;
   failed = close(fd) < 0 || failed;
   if (failed || rename(temporary, file) < 0) {
     problem_set(problem, EXIT_CODE_FAILED, "%s: cannot write: %s", file, strerror(errno));

@@ -14,6 +14,8 @@
 int file_text_read(const char *file, size_t max, char **text, size_t *len, struct problem *problem);
 /* The text after the byte order mark that some editors write first. */
 char *file_text_skip_mark(char *text);
+/* All of it, at the place of the open file; -1 with errno. */
+int file_text_write(int fd, const char *text, size_t len);
 /* Replaces a regular file of ours as a whole: a reader sees the old or the new one.  Missing
  * folders of the path are made (0700).  For a file that the user names: output_file.h. */
 int file_text_replace(const char *file, mode_t mode, const char *text, size_t len,

@@ -12,6 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/file_text.h"
+
 enum { LINKS_MAX = 40, TEMPORARIES_MAX = 100 };
 
 /* The descriptor that a name such as /dev/stdout or /dev/fd/5 stands for, or -1.  A regular file
@@ -64,20 +66,6 @@ bool output_file_is_stdout(const char *file) {
   return follow_links(file, target) == 0 && descriptor_of(target) == STDOUT_FILENO;
 }
 
-static int write_all(int fd, const char *text, size_t len) {
-  while (len > 0) {
-    ssize_t done = write(fd, text, len);
-
-    if (done < 0 && errno != EINTR)
-      return -1;
-    if (done > 0) {
-      text += done;
-      len -= (size_t)done;
-    }
-  }
-  return 0;
-}
-
 /* A new file beside the target.  Its name has another ending than the target's: a collector that
  * reads *.prom must not see it.  open() applies the umask, mkstemp() does not. */
 static int open_temporary(const char *target, mode_t mode, char temporary[PATH_MAX]) {
@@ -113,7 +101,7 @@ static int replace(const char *target, const struct stat *old, const char *text,
     unlink(temporary);
     return 1;
   }
-  int failed = write_all(fd, text, len) < 0 || fdatasync(fd) < 0;
+  int failed = file_text_write(fd, text, len) < 0 || fdatasync(fd) < 0;
   int error = errno;
   if (close(fd) < 0 && !failed) {
     failed = 1;
@@ -139,8 +127,9 @@ static int write_existing(const char *target, const char *text, size_t len) {
   else if (S_ISREG(entry.st_mode) && entry.st_nlink == 1)
     result = replace(target, &entry, text, len);
   if (result > 0)
-    result =
-        (S_ISREG(entry.st_mode) && ftruncate(fd, 0) < 0) || write_all(fd, text, len) < 0 ? -1 : 0;
+    result = (S_ISREG(entry.st_mode) && ftruncate(fd, 0) < 0) || file_text_write(fd, text, len) < 0
+                 ? -1
+                 : 0;
   int error = errno;
   if (close(fd) < 0 && result == 0)
     return -1;
@@ -171,7 +160,7 @@ int output_file_write(const char *file, const char *text, size_t len, struct pro
   if (fd == STDOUT_FILENO) /* main() reports a failure */
     return fwrite(text, 1, len, stdout) == len ? 0 : refuse(file, target, problem);
   if (fd >= 0)
-    result = write_all(fd, text, len);
+    result = file_text_write(fd, text, len);
   else if (result == 0)
     result = stat(target, &entry) == 0 ? write_existing(target, text, len)
                                        : replace(target, NULL, text, len);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/output.h"
+#include "hooks/hook_host.h"
 #include "hooks/hook_install.h"
 #include "hooks/hook_record.h"
 #include "hooks/hooks_commands.h"
@@ -111,10 +112,12 @@ static void add_settings(const struct host *host, struct hook_command *command) 
       add_words(command, "--set", host->arguments->values[i].text);
 }
 
-static int install(const struct host *host, struct hook_plan *plan, const struct hook_state *state,
-                   struct problem *problem) {
+static int plan_install(const struct host *host, struct hook_plan *plan,
+                        const struct hook_state *state, struct problem *problem) {
   static char program[PATH_MAX], config_file[PATH_MAX], plugin_name[PATH_MAX], state_dir[PATH_MAX];
   struct hook_command command = {.count = 0};
+
+  (void)state;
   if (take_program(plan, program, &command, problem) < 0)
     return -1;
   if (host->config_file)
@@ -131,21 +134,7 @@ static int install(const struct host *host, struct hook_plan *plan, const struct
                        "the options make a command of more than %d words; give fewer, or put them "
                        "into a file for --config",
                        HOOK_COMMAND_WORDS_MAX);
-  if (hook_plan_install(plan, &command, problem) < 0)
-    return -1;
-  return options_given(host->arguments, "dry-run") ? 0 : hook_plan_apply(plan, state, problem);
-}
-
-/* Others edit the file, too: when it changed meanwhile, the plan is made again. */
-static int plan_and_apply(const struct host *host, struct hook_plan *plan,
-                          const struct hook_state *state, struct problem *problem) {
-  for (int tries = 0; tries < HOOK_INSTALL_TRIES_MAX; tries++) {
-    int result = install(host, plan, state, problem);
-    if (result <= 0)
-      return result;
-    hook_plan_free(plan);
-  }
-  return hook_install_give_up(plan->host, problem);
+  return hook_plan_install(plan, &command, problem);
 }
 
 /* Hooks that cannot record are worse than none: nobody would notice. */
@@ -172,7 +161,7 @@ static int run(const struct host *host) {
   if (result == 0)
     result = hook_install_open_state(host, &state, &problem);
   if (result == 0)
-    result = plan_and_apply(host, &plan, &state, &problem);
+    result = hook_install_carry_out(host, &plan, &state, plan_install, &problem);
   int status =
       result < 0 ? output_problem(&problem)
                  : hook_install_report(
@@ -194,9 +183,7 @@ const struct command command_install_hooks = {
                "docs/hosts/ describes each coding agent.",
     .examples = examples,
     .option_groups = {hook_install_options, hook_record_options},
-    .words = {"claude-code", "codex", "codex-notify", "gemini", "cursor", "copilot", "goose",
-              "openhands", "opencode", "openclaw", "qwen", "cline", "droid", "kimi", "windsurf",
-              "nemo-relay"},
+    .words = {HOOK_HOST_NAMES, "nemo-relay"},
     .words_min = 1,
     .words_max = 1,
     .run = run,

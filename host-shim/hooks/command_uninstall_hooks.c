@@ -2,6 +2,7 @@
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "base/output.h"
+#include "hooks/hook_host.h"
 #include "hooks/hook_install.h"
 #include "hooks/hooks_commands.h"
 #include "hooks/nemo_install.h"
@@ -13,18 +14,10 @@ static const struct command_example examples[] = {
     {NULL, NULL},
 };
 
-static int plan_and_apply(const struct host *host, struct hook_plan *plan,
+static int plan_uninstall(const struct host *host, struct hook_plan *plan,
                           const struct hook_state *state, struct problem *problem) {
-  for (int tries = 0; tries < HOOK_INSTALL_TRIES_MAX; tries++) {
-    if (hook_plan_uninstall(plan, state, problem) < 0)
-      return -1;
-    int result =
-        options_given(host->arguments, "dry-run") ? 0 : hook_plan_apply(plan, state, problem);
-    if (result <= 0)
-      return result;
-    hook_plan_free(plan);
-  }
-  return hook_install_give_up(plan->host, problem);
+  (void)host;
+  return hook_plan_uninstall(plan, state, problem);
 }
 
 static int run(const struct host *host) {
@@ -40,7 +33,7 @@ static int run(const struct host *host) {
   if (result == 0)
     result = hook_install_open_state(host, &state, &problem);
   if (result == 0)
-    result = plan_and_apply(host, &plan, &state, &problem);
+    result = hook_install_carry_out(host, &plan, &state, plan_uninstall, &problem);
   int status = result < 0 ? output_problem(&problem) : hook_install_report(host, &plan, NULL);
   hook_plan_free(&plan);
   hook_state_close(&state);
@@ -55,9 +48,7 @@ const struct command command_uninstall_hooks = {
                "if it did not exist before.  From any other file, only our entries are removed.",
     .examples = examples,
     .option_groups = {hook_install_options},
-    .words = {"claude-code", "codex", "codex-notify", "gemini", "cursor", "copilot", "goose",
-              "openhands", "opencode", "openclaw", "qwen", "cline", "droid", "kimi", "windsurf",
-              "nemo-relay"},
+    .words = {HOOK_HOST_NAMES, "nemo-relay"},
     .words_min = 1,
     .words_max = 1,
     .run = run,

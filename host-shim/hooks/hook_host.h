@@ -87,6 +87,10 @@ struct hook_host {
 
 /* All of them; NULL-terminated. */
 extern const struct hook_host *const hook_hosts[];
+/* Their names, for a command's words. */
+#define HOOK_HOST_NAMES                                                                            \
+  "claude-code", "codex", "codex-notify", "gemini", "cursor", "copilot", "goose", "openhands",     \
+      "opencode", "openclaw", "qwen", "cline", "droid", "kimi", "windsurf"
 /* Not one of them: stands for payloads that none of them sends. Its name says so. */
 extern const struct hook_host hook_host_unknown;
 const struct hook_host *hook_host_find(const char *name);

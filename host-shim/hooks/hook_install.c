@@ -1,5 +1,5 @@
 /* hook_install.c - what install-hooks and uninstall-hooks share: their options, and how a plan is
- * shown.
+ * carried out and shown.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "hooks/hook_install.h"
@@ -17,6 +17,8 @@
 #include "hooks/hook_switch.h"
 #include "hooks/nemo_package.h"
 #include "host/project_root.h"
+
+enum { TRIES_MAX = 100 };
 
 const struct option_spec hook_install_options[] = {
     {"user", 0, OPTION_FLAG, NULL,
@@ -68,10 +70,25 @@ int hook_install_open_state(const struct host *host, struct hook_state *state,
   return dry_run && *state->path != '\0' && access(state->path, F_OK) != 0 ? 0 : result;
 }
 
-int hook_install_give_up(const char *host, struct problem *problem) {
+int hook_install_carry_out(const struct host *host, struct hook_plan *plan,
+                           const struct hook_state *state,
+                           int (*make)(const struct host *host, struct hook_plan *plan,
+                                       const struct hook_state *state, struct problem *problem),
+                           struct problem *problem) {
+  bool is_dry = options_given(host->arguments, "dry-run");
+
+  for (int tries = 0; tries < TRIES_MAX; tries++) {
+    if (make(host, plan, state, problem) < 0)
+      return -1;
+    int result = is_dry ? 0 : hook_plan_apply(plan, state, problem);
+    if (result <= 0)
+      return result;
+    hook_plan_free(plan);
+  }
   return problem_set(
       problem, EXIT_CODE_FAILED,
-      "the settings of %s keep changing; stop the program that writes them, then try again", host);
+      "the settings of %s keep changing; stop the program that writes them, then try again",
+      plan->host);
 }
 
 static const char *action_of(const struct hook_change *change) {

@@ -1,5 +1,5 @@
 /* hook_install.h - what install-hooks and uninstall-hooks share: their options, and how a plan is
- * shown.
+ * carried out and shown.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KAIZEN_HOST_HOOK_INSTALL_H
@@ -16,10 +16,13 @@ int hook_install_begin(const struct host *host, struct hook_plan *plan, char roo
 /* The state folder, where backups are; --dry-run makes none and does without. */
 int hook_install_open_state(const struct host *host, struct hook_state *state,
                             struct problem *problem);
-/* How many times a plan is made again because somebody else changed the file. */
-enum { HOOK_INSTALL_TRIES_MAX = 100 };
-/* Answers -1: it changed each time. */
-int hook_install_give_up(const char *host, struct problem *problem);
+/* Plans by `make` (0 or -1) and, unless with --dry-run, applies the plan: again when somebody else
+ * changed a file meanwhile. */
+int hook_install_carry_out(const struct host *host, struct hook_plan *plan,
+                           const struct hook_state *state,
+                           int (*make)(const struct host *host, struct hook_plan *plan,
+                                       const struct hook_state *state, struct problem *problem),
+                           struct problem *problem);
 /* The plan as diffs on standard output, or as one document with -o json:
  * {"host","scope","dry_run","files":[{"file","action", "diff","backup"}],"note"}; then, as notes,
  * what was done, and `note` (NULL: none), which is what the user still has to do. Answers the exit

@@ -111,29 +111,32 @@ static int prepare(const struct host *host, struct hook_plan *plan, struct hook_
   return hook_install_open_state(host, state, problem);
 }
 
-static int apply(const struct host *host, struct hook_plan *plan, const struct hook_state *state,
-                 struct problem *problem) {
-  int result =
-      options_given(host->arguments, "dry-run") ? 0 : hook_plan_apply(plan, state, problem);
+static int plan_install(const struct host *host, struct hook_plan *plan,
+                        const struct hook_state *state, struct problem *problem) {
+  struct session session = {.instance = NULL};
 
-  return result > 0 ? hook_install_give_up(plan->host, problem) : result;
+  (void)state;
+  if (session_load(host, &session, problem) < 0)
+    return -1;
+  int result = nemo_package_install(plan, &session.plugin, problem);
+  session_close(&session);
+  return result;
+}
+
+static int plan_uninstall(const struct host *host, struct hook_plan *plan,
+                          const struct hook_state *state, struct problem *problem) {
+  (void)host;
+  return nemo_package_uninstall(plan, state, problem);
 }
 
 int nemo_install_run(const struct host *host) {
   struct hook_plan plan;
   struct hook_state state = {.folder = -1};
-  struct session session = {.instance = NULL};
   struct problem problem;
   int result = prepare(host, &plan, &state, &problem);
 
   if (result == 0)
-    result = session_load(host, &session, &problem);
-  if (result == 0) {
-    result = nemo_package_install(&plan, &session.plugin, &problem);
-    session_close(&session);
-  }
-  if (result == 0)
-    result = apply(host, &plan, &state, &problem);
+    result = hook_install_carry_out(host, &plan, &state, plan_install, &problem);
   int status = result < 0 ? output_problem(&problem) : report_install(host, &plan);
   hook_plan_free(&plan);
   hook_state_close(&state);
@@ -147,9 +150,7 @@ int nemo_install_undo(const struct host *host) {
   int result = prepare(host, &plan, &state, &problem);
 
   if (result == 0)
-    result = nemo_package_uninstall(&plan, &state, &problem);
-  if (result == 0)
-    result = apply(host, &plan, &state, &problem);
+    result = hook_install_carry_out(host, &plan, &state, plan_uninstall, &problem);
   int status =
       result < 0
           ? output_problem(&problem)

@@ -236,6 +236,19 @@ void session_close(struct session *session) {
   host_config_free(&session->config);
 }
 
+int session_run(const struct host *host,
+                int (*work)(const struct host *host, struct session *session,
+                            struct problem *problem)) {
+  struct session session;
+  struct problem problem;
+
+  if (session_open(host, &session, &problem) < 0)
+    return output_problem(&problem);
+  int status = work(host, &session, &problem);
+  session_close(&session);
+  return status;
+}
+
 const void *session_extension(const struct session *session, const char *id,
                               struct problem *problem) {
   const void *extension = session->plugin.table->get_extension(id);

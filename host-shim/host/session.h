@@ -26,6 +26,10 @@ struct session {
 /* Configuration file, plugin, create, configure: everything but start.  -1 with *problem; closed
  * again. */
 int session_open(const struct host *host, struct session *session, struct problem *problem);
+/* For a command that is one session: opens it, answers `work`'s exit status, closes it. */
+int session_run(const struct host *host,
+                int (*work)(const struct host *host, struct session *session,
+                            struct problem *problem));
 /* The parts, for commands that want to know more or need less: the file and the plugin's image;
  * then an instance for the project root in session->project_root, found by
  * session_find_project(). */

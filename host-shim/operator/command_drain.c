@@ -312,18 +312,13 @@ static int drain_opened(const struct host *host, struct session *session, struct
 }
 
 static int run(const struct host *host) {
-  struct session session;
   struct problem problem;
 
   if (check_given(host, &problem) < 0)
     return output_problem(&problem);
   if (options_given(host->arguments, "follow"))
     return follow_run(host, options_text(host->arguments, "roots", NULL));
-  if (session_open(host, &session, &problem) < 0)
-    return output_problem(&problem);
-  int status = drain_opened(host, &session, &problem);
-  session_close(&session);
-  return status;
+  return session_run(host, drain_opened);
 }
 
 const struct command command_drain = {

@@ -7,6 +7,7 @@
 #include "base/signals.h"
 #include "base/time_text.h"
 #include "host/command.h"
+#include "host/session.h"
 #include "operator/import.h"
 #include "operator/operator_commands.h"
 #include "usage/history_files.h"
@@ -68,14 +69,7 @@ static int run_opened(const struct host *host, struct session *session, struct p
 }
 
 static int run(const struct host *host) {
-  struct session session;
-  struct problem problem;
-
-  if (session_open(host, &session, &problem) < 0)
-    return output_problem(&problem);
-  int status = run_opened(host, &session, &problem);
-  session_close(&session);
-  return status;
+  return session_run(host, run_opened);
 }
 
 const struct command command_import = {

@@ -82,14 +82,7 @@ static int run_opened(const struct host *host, struct session *session, struct p
 }
 
 static int run(const struct host *host) {
-  struct session session;
-  struct problem problem;
-
-  if (session_open(host, &session, &problem) < 0)
-    return output_problem(&problem);
-  int status = run_opened(host, &session, &problem);
-  session_close(&session);
-  return status;
+  return session_run(host, run_opened);
 }
 
 const struct command command_replay = {

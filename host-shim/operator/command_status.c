@@ -10,6 +10,7 @@
 #include "base/time_text.h"
 #include "host/command.h"
 #include "host/report_text.h"
+#include "host/session.h"
 #include "host/unreadable.h"
 #include "operator/broker_report.h"
 #include "operator/operator_commands.h"
@@ -215,14 +216,7 @@ static int report_status(const struct host *host, struct session *session,
 }
 
 static int run(const struct host *host) {
-  struct session session;
-  struct problem problem;
-
-  if (session_open(host, &session, &problem) < 0)
-    return output_problem(&problem);
-  int status = report_status(host, &session, &problem);
-  session_close(&session);
-  return status;
+  return session_run(host, report_status);
 }
 
 const struct command command_status = {

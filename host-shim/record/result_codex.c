@@ -19,7 +19,8 @@ static void take_usage(struct json_object *event, struct result_said *said) {
 }
 
 /* True for an event that says how it ended. */
-static bool take_event(struct json_object *event, struct result_said *said) {
+static bool take_event(void *ctx, struct json_object *event) {
+  struct result_said *said = ctx;
   const char *type = report_text_string(event, "type", "");
   bool completed = strcmp(type, "turn.completed") == 0;
   bool failed = strcmp(type, "turn.failed") == 0;
@@ -37,16 +38,8 @@ static bool take_event(struct json_object *event, struct result_said *said) {
 }
 
 int result_codex_read(const char *text, size_t len, struct result_said *said) {
-  const char *line = NULL;
-  size_t at = 0, line_len = 0, found = 0;
+  size_t found = result_json_events(text, len, take_event, said);
 
-  while (result_json_next_line(text, len, &at, &line, &line_len)) {
-    struct json_object *event =
-        line_len > 0 && *line == '{' ? result_json_parse(line, line_len) : NULL;
-
-    found += json_object_is_type(event, json_type_object) && take_event(event, said);
-    json_object_put(event);
-  }
   /* The events carry no id of the turn; a resumed thread prints different events. */
   if (found > 0)
     result_said_mark_key(said, text, len);

@@ -20,7 +20,8 @@ static void take_result(struct json_object *event, struct result_said *said) {
 }
 
 /* True for the event that ends the run. */
-static bool take_event(struct json_object *event, struct result_said *said) {
+static bool take_event(void *ctx, struct json_object *event) {
+  struct result_said *said = ctx;
   const char *type = report_text_string(event, "type", "");
   struct json_object *data = report_text_member(event, "data");
 
@@ -39,17 +40,7 @@ static bool take_event(struct json_object *event, struct result_said *said) {
 }
 
 int result_copilot_read(const char *text, size_t len, struct result_said *said) {
-  const char *line = NULL;
-  size_t at = 0, line_len = 0, found = 0;
-
-  while (result_json_next_line(text, len, &at, &line, &line_len)) {
-    struct json_object *event =
-        line_len > 0 && *line == '{' ? result_json_parse(line, line_len) : NULL;
-
-    found += json_object_is_type(event, json_type_object) && take_event(event, said);
-    json_object_put(event);
-  }
-  if (found == 0)
+  if (result_json_events(text, len, take_event, said) == 0)
     return -1;
   if (said->is_aborted)
     said->outcome = KAIZEN_FAILURE;

@@ -14,7 +14,8 @@
 static const double TOKENS_MAX = 1e12; /* a larger number is a mistake */
 enum { DEPTH_MAX = 128, TRIES_MAX = 256, TRIES_IN_LINE_MAX = 8 };
 
-struct json_object *result_json_parse(const char *text, size_t len) {
+/* The JSON value at the start of text[0..len), or NULL. */
+static struct json_object *parse(const char *text, size_t len) {
   struct json_tokener *tokener = json_tokener_new_ex(DEPTH_MAX);
   struct json_object *value = NULL;
 
@@ -32,8 +33,10 @@ static size_t find_bracket(const char *text, size_t len) {
   return len;
 }
 
-bool result_json_next_line(const char *text, size_t len, size_t *at, const char **line,
-                           size_t *line_len) {
+/* The next line at or after *at, from its first bracket on, without what is before: a byte order
+ * mark, escape codes, a warning.  false at the end. */
+static bool next_line(const char *text, size_t len, size_t *at, const char **line,
+                      size_t *line_len) {
   if (*at >= len)
     return false;
   const char *start = text + *at;
@@ -44,6 +47,20 @@ bool result_json_next_line(const char *text, size_t len, size_t *at, const char 
   *line_len = whole - before;
   *at += whole + (newline != NULL);
   return true;
+}
+
+size_t result_json_events(const char *text, size_t len,
+                          bool (*take)(void *ctx, struct json_object *event), void *ctx) {
+  const char *line = NULL;
+  size_t at = 0, line_len = 0, taken = 0;
+
+  while (next_line(text, len, &at, &line, &line_len)) {
+    struct json_object *event = line_len > 0 && *line == '{' ? parse(line, line_len) : NULL;
+
+    taken += json_object_is_type(event, json_type_object) && take(ctx, event);
+    json_object_put(event);
+  }
+  return taken;
 }
 
 /* The value, or the last member of an array, that fits; takes over the value. */
@@ -68,7 +85,7 @@ static struct json_object *take_fitting(struct json_object *value,
 static struct json_object *find_in_line(const char *line, size_t len,
                                         bool (*fits)(struct json_object *)) {
   for (int tries = 0; len > 0 && tries < TRIES_IN_LINE_MAX; tries++) {
-    struct json_object *value = result_json_parse(line, len);
+    struct json_object *value = parse(line, len);
 
     if (value)
       return take_fitting(value, fits);
@@ -85,7 +102,7 @@ static struct json_object *find_in_lines(const char *text, size_t len, const cha
   const char *line = NULL;
   size_t at = 0, line_len = 0;
 
-  while (result_json_next_line(text, len, &at, &line, &line_len)) {
+  while (next_line(text, len, &at, &line, &line_len)) {
     struct json_object *here =
         memmem(line, line_len, holds, strlen(holds)) ? find_in_line(line, line_len, fits) : NULL;
 
@@ -107,10 +124,10 @@ static struct json_object *find_behind_noise(const char *text, size_t len,
 
   for (int tries = 0;
        !found && tries<TRIES_MAX; tries += line_len> 0) /* lines without a bracket cost nothing */
-    if (!result_json_next_line(text, len, &at, &line, &line_len))
+    if (!next_line(text, len, &at, &line, &line_len))
       break;
     else if (line_len > 0)
-      found = take_fitting(result_json_parse(line, len - (size_t)(line - text)), fits);
+      found = take_fitting(parse(line, len - (size_t)(line - text)), fits);
   return found;
 }
 

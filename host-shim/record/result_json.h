@@ -8,12 +8,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* The JSON value at the start of text[0..len), or NULL. */
-struct json_object *result_json_parse(const char *text, size_t len);
-/* The next line at or after *at, from its first '{' or '[' on, without what is before: a byte order
- * mark, escape codes, a warning. false at the end. */
-bool result_json_next_line(const char *text, size_t len, size_t *at, const char **line,
-                           size_t *line_len);
+/* Hands out each object that is a line of the text, whatever is before it on its line: a byte order
+ * mark, escape codes, a warning.  How many of them `take` answered true for. */
+size_t result_json_events(const char *text, size_t len,
+                          bool (*take)(void *ctx, struct json_object *event), void *ctx);
 /* The last object that `fits`, in a value or an array that is a line of the text or begins in one;
  * lines without the text `holds` are skipped. The caller puts it; NULL: there is none. */
 struct json_object *result_json_find(const char *text, size_t len, const char *holds,

@@ -134,19 +134,13 @@ static void print_tiles(FILE *out, const struct report_project *project) {
 }
 
 static void print_change_item(FILE *out, const struct agent_row *row, bool linked) {
-  char text[FIGURES_CHANGE_MAX], label[AGENT_ROWS_LABEL_MAX];
+  char text[FIGURES_CHANGE_MAX];
   bool worse = row->answer.changes.success.verdict == CHANGE_WORSE;
 
   figures_change_text(&row->answer.changes, text);
-  agent_rows_label(row, label);
   fprintf(out, "<li class=\"%s\">", worse ? "bad" : "good");
-  if (linked) {
-    fputs("<a href=\"#", out);
-    report_section_print_id(out, row);
-    fputs("\">", out);
-  }
-  html_text_print(out, label);
-  fputs(linked ? "</a> " : " ", out);
+  report_section_print_name(out, row, linked);
+  putc(' ', out);
   html_text_print(out, text);
   fputs("</li>\n", out);
 }
@@ -199,14 +193,8 @@ static void print_overview(FILE *out, const struct report_project *project, size
 /* It was readable a moment ago. */
 static void print_missing_section(FILE *out, const struct agent_row *row,
                                   const struct problem *problem) {
-  char label[AGENT_ROWS_LABEL_MAX];
-
-  agent_rows_label(row, label);
-  fputs("<section id=\"", out);
-  report_section_print_id(out, row);
-  fputs("\">\n<h2>", out);
-  html_text_print(out, label);
-  fputs("</h2>\n<p class=\"warn\">", out);
+  report_section_begin(out, row);
+  fputs("\n<p class=\"warn\">", out);
   html_text_print(out, problem->text);
   fputs("</p>\n</section>\n", out);
 }

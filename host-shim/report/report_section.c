@@ -12,11 +12,39 @@
 
 enum { NAMES_SHOWN = 8 };
 
-void report_section_print_id(FILE *out, const struct agent_row *row) {
+/* "agent-NAME", and of several projects "agent-N-NAME", where N is different for each project of
+ * the same name. */
+static void print_id(FILE *out, const struct agent_row *row) {
   fputs("agent-", out);
   if (row->root)
     fprintf(out, "%zu-", row->project_number);
   fputs(row->agent, out);
+}
+
+static void print_label(FILE *out, const struct agent_row *row) {
+  char label[AGENT_ROWS_LABEL_MAX];
+
+  agent_rows_label(row, label);
+  html_text_print(out, label);
+}
+
+void report_section_print_name(FILE *out, const struct agent_row *row, bool linked) {
+  if (linked) {
+    fputs("<a href=\"#", out);
+    print_id(out, row);
+    fputs("\">", out);
+  }
+  print_label(out, row);
+  if (linked)
+    fputs("</a>", out);
+}
+
+void report_section_begin(FILE *out, const struct agent_row *row) {
+  fputs("<section id=\"", out);
+  print_id(out, row);
+  fputs("\">\n<h2>", out);
+  print_label(out, row);
+  fputs("</h2>", out);
 }
 
 /* ---- in a sentence, in numbers --------------------------------------------------------------- */
@@ -218,14 +246,8 @@ static void print_failures(FILE *out, const struct report_failures *failures) {
 
 void report_section_print(FILE *out, const struct agent_row *row, const struct agent_answer *answer,
                           const struct report_failures *failures) {
-  char label[AGENT_ROWS_LABEL_MAX];
-
-  agent_rows_label(row, label);
-  fputs("<section id=\"", out);
-  report_section_print_id(out, row);
-  fputs("\">\n<h2>", out);
-  html_text_print(out, label);
-  fputs("</h2><a class=\"up\" href=\"#all\">all agents</a>\n", out);
+  report_section_begin(out, row);
+  fputs("<a class=\"up\" href=\"#all\">all agents</a>\n", out);
   print_changes(out, &answer->changes);
   print_tiles(out, answer);
   report_chart_history(out, answer->chosen, answer->changes.success_since_s);

@@ -4,14 +4,16 @@
 #ifndef KAIZEN_HOST_REPORT_SECTION_H
 #define KAIZEN_HOST_REPORT_SECTION_H
 
+#include <stdbool.h>
 #include <stdio.h>
 
 #include "report/agent_rows.h"
 #include "report/report_failures.h"
 
-/* The section's name for links: "agent-NAME", and of several projects "agent-N-NAME", where N is
- * different for each project of the same name. */
-void report_section_print_id(FILE *out, const struct agent_row *row);
+/* The agent's name, as a link to its section if there is one. */
+void report_section_print_name(FILE *out, const struct agent_row *row, bool linked);
+/* The section's tag and its heading. */
+void report_section_begin(FILE *out, const struct agent_row *row);
 /* `answer` is the row's, with its runs. */
 void report_section_print(FILE *out, const struct agent_row *row, const struct agent_answer *answer,
                           const struct report_failures *failures);

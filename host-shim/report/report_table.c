@@ -64,17 +64,11 @@ static void choose_columns(const struct agent_rows *rows, struct agent_columns *
 
 static void print_row(FILE *out, const struct agent_columns *columns, const struct agent_row *row,
                       bool linked) {
-  char text[AGENT_COLUMNS_TEXT_MAX], label[AGENT_ROWS_LABEL_MAX];
+  char text[AGENT_COLUMNS_TEXT_MAX];
 
-  agent_rows_label(row, label);
   fputs("<tr><td>", out);
-  if (linked) {
-    fputs("<a href=\"#", out);
-    report_section_print_id(out, row);
-    fputs("\">", out);
-  }
-  html_text_print(out, label);
-  fputs(linked ? "</a></td>" : "</td>", out);
+  report_section_print_name(out, row, linked);
+  fputs("</td>", out);
   for (size_t i = 0; i < columns->count; i++) {
     cell_text(columns->list[i], row, text);
     fputs(strncmp(text, "worse", 5) == 0 ? "<td class=\"bad\">" : "<td>", out);
