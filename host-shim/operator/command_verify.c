@@ -35,9 +35,11 @@ struct verify {
   size_t agents, inconsistent;
 };
 
-static void print_part(const char *name, const char *state) {
-  /* Another missing file is made when it is needed. */
-  if (strcmp(state, "ok") != 0 && (strcmp(state, "missing") != 0 || strcmp(name, "summary") == 0))
+static void print_part(const char *name, const char *state, bool consistent) {
+  /* A file that is not needed yet is made when it is. */
+  bool needed = !consistent && strcmp(name, "summary") == 0;
+
+  if (strcmp(state, "ok") != 0 && (strcmp(state, "missing") != 0 || needed))
     printf("  %-11s %s\n", name, state);
 }
 
@@ -76,7 +78,7 @@ static void print_report(const struct verify *verify, const char *agent,
   if (json_object_get_boolean(report_text_member(report, "torn_tail")))
     puts("  the last line is torn; the next record begins after it");
   for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
-    print_part(parts[i], report_text_string(report, parts[i], "ok"));
+    print_part(parts[i], report_text_string(report, parts[i], "ok"), consistent);
   if (*saved_to != '\0')
     printf("  removed lines are in %s\n", saved_to);
   if (held_back > 0)

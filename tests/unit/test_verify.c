@@ -108,6 +108,15 @@ Test(verify, a_sound_agent_is_consistent_in_every_part) {
                    "\"checkpoint\":\"ok\",\"state\":\"missing\"}");
 }
 
+Test(verify, a_log_without_records_needs_no_summary) {
+  record(1);
+  put_file(file(), "");
+  must_report("a summary of what is gone", "\"consistent\":false");
+  cr_assert_eq(unlink(agent_file("coach", "summary.json")), 0);
+  must_report("no summary", "\"summary\":\"missing\"");
+  must_report("no summary", "\"consistent\":true");
+}
+
 Test(verify, each_bad_line_is_told_with_its_place_and_reason) {
   record(1);
   append_to_file(file(), "garbage\n" GOOD "{\"agent\":\"coach\"}\n");
