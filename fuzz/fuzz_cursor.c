@@ -72,6 +72,12 @@ static void why_honest(struct transport *transport, struct transport_trouble *tr
   (void)trouble;
 }
 
+static bool wastes_honest(struct transport *transport, struct transport_trouble *trouble) {
+  (void)transport;
+  (void)trouble;
+  return false;
+}
+
 static int holds_honest(struct transport *transport, uint64_t at, const char *id) {
   (void)transport;
   (void)at;
@@ -96,6 +102,7 @@ static const struct transport_kind honest = {.open = open_honest,
                                              .send = send_to_honest,
                                              .flush = flush_honest,
                                              .why = why_honest,
+                                             .wastes = wastes_honest,
                                              .holds = holds_honest,
                                              .answers = answers_of_honest};
 
