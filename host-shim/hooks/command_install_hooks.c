@@ -177,8 +177,9 @@ const struct command command_install_hooks = {
     .name = "install-hooks",
     .synopsis = "HOST [--user|--project] [--dry-run] [OPTIONS]",
     .summary = "add hooks to a coding agent's settings",
-    .details = "Shows the change as a diff, keeps a backup of each file, and changes only our "
-               "entries.  Running it again changes nothing.  Options of 'hook', and --config, "
+    .details = "Shows the change as a diff, keeps a backup of each file, and changes only the "
+               "entries of kaizen-host.  Running it again changes nothing.  Options of 'hook', and "
+               "--config, "
                "--plugin and --set, become part of the command that the coding agent calls.  "
                "docs/hosts/ describes each coding agent.",
     .examples = examples,

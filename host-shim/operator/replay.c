@@ -56,6 +56,9 @@ int replay_open(struct replay *replay, const char *file, struct problem *problem
 
   if (open_buffer(replay, problem) < 0)
     return -1;
+  if (file && *file == '\0')
+    return problem_set(problem, EXIT_CODE_USAGE,
+                       "replay: the name of the file is empty; give FILE, or - for standard input");
   replay->fd = !file || strcmp(file, "-") == 0 ? STDIN_FILENO : open(file, O_RDONLY | O_CLOEXEC);
   if (replay->fd < 0)
     return problem_set(problem, EXIT_CODE_FAILED, "%s: cannot open: %s", file, strerror(errno));

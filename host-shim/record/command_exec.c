@@ -116,7 +116,7 @@ static int record(const struct host *host, struct record_request *request,
 static int check_given(const struct host *host, struct problem *problem) {
   char **rest = host->arguments->rest;
 
-  if (!rest || !*rest)
+  if (!rest || !*rest || **rest == '\0')
     return problem_set(
         problem, EXIT_CODE_EXEC,
         "exec: missing command; put it after --, as in: kaizen-host exec coach -- make test");

@@ -109,6 +109,10 @@ static int group_named_values(struct compare *compare, struct run_slice chosen, 
   if (!comma || strchr(comma + 1, ',') || comma == values || comma[1] == '\0')
     return problem_set(problem, EXIT_CODE_USAGE, "--values: '%s' is not two values, as A,B",
                        values);
+  size_t len = (size_t)(comma - values);
+  if (strncmp(values, comma + 1, len) == 0 && comma[1 + len] == '\0')
+    return problem_set(problem, EXIT_CODE_USAGE,
+                       "--values: '%s' names one value twice; write two, as A,B", values);
   for (size_t i = 0; i < 2; i++) {
     const char *text = i == 0 ? values : comma + 1;
     uint32_t name =
@@ -297,6 +301,11 @@ static int check_given(struct compare *compare, const struct host *host, int64_t
   if ((command_word(host, 1) != NULL) + (by != NULL) + (split != NULL) != 1)
     return problem_set(problem, EXIT_CODE_USAGE,
                        "compare: give a second agent, --by KEY or --split T");
+  if (command_word(host, 1) && strcmp(command_word(host, 0), command_word(host, 1)) == 0)
+    return problem_set(
+        problem, EXIT_CODE_USAGE,
+        "compare: both agents are '%s'; name another one, or give --by KEY or --split T",
+        command_word(host, 1));
   if (by && *by == '\0')
     return problem_set(problem, EXIT_CODE_USAGE, "--by: the key is empty");
   if (options_given(host->arguments, "values") && !by)

@@ -251,7 +251,8 @@ class Comparisons(AnswersTest):
 
     def test_what_is_no_comparison_is_refused(self):
         for arguments in (["coach"], ["coach", "mentor", "--by", "model"], ["coach", "--split", "x"], ["coach", "--by", ""],
-                          ["coach", "mentor", "--values", "a,b"], ["coach", "--by", "model", "--values", "a"], []):
+                          ["coach", "mentor", "--values", "a,b"], ["coach", "--by", "model", "--values", "a"],
+                          ["coach", "--by", "model", "--values", "a,a"], []):
             self.messages(2, "compare", *arguments)
 
 
