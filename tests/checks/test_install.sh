@@ -7,14 +7,8 @@ set -u
 srcdir=$KAIZEN_TEST_SRCDIR
 stage=$TMPDIR/stage
 prefix=/opt/test
-failed=0
-ok() {
-  echo "ok: $1"
-}
-fail() {
-  echo "FAILED: $1"
-  failed=1
-}
+. "$srcdir/tests/support/verdict.sh"
+
 check() { # WHAT COMMAND...
   what=$1
   shift

@@ -5,14 +5,7 @@
 # SPDX-License-Identifier: Apache-2.0
 set -u
 units=$KAIZEN_TEST_BUILDDIR/examples/systemd
-failed=0
-ok() {
-  echo "ok: $1"
-}
-fail() {
-  echo "FAILED: $1"
-  failed=1
-}
+. "$KAIZEN_TEST_SRCDIR/tests/support/verdict.sh"
 
 mkdir -p "$TMPDIR/units" "$TMPDIR/project" || exit 99
 cp "$KAIZEN_TEST_SRCDIR/examples/systemd/kaizen-metrics.timer" "$TMPDIR/units/" || exit 99

@@ -7,15 +7,7 @@ set -u
 srcdir=$(cd "$(dirname "$0")/../.." && pwd)
 python=${PYTHON:-python3}
 cc=${CC:-gcc}
-failed=0
-
-ok() {
-  echo "ok: $1"
-}
-fail() {
-  echo "FAILED: $1"
-  failed=1
-}
+. "$srcdir/tests/support/verdict.sh"
 
 for judge in docs abi; do
   if "$python" "$srcdir/qa/$judge" "$srcdir"; then ok "qa/$judge: the pages hold"; else fail "qa/$judge: the pages hold"; fi

@@ -94,6 +94,9 @@ class Results(HookTest):
             "other lines around it": "warning: x\n" + json.dumps(CLAUDE) + "\nbye\n",
             "carriage returns": lines([*stream, CLAUDE]).replace("\n", "\r\n"),
         }
+        self.check_each(cases)
+
+    def check_each(self, cases):
         for case, text in cases.items():
             with self.subTest(case):
                 self.tearDown()
@@ -113,12 +116,7 @@ class Results(HookTest):
             "an array in one line after noise": "npm warn\n" + json.dumps([{"type": "system"}, CLAUDE]),
             "two results": lines([{**CLAUDE, "uuid": "other", "duration_ms": 1}, CLAUDE]),
         }
-        for case, text in cases.items():
-            with self.subTest(case):
-                self.tearDown()
-                self.setUp()
-                self.exec_printing(text)
-                self.check_claude(self.record())
+        self.check_each(cases)
 
     def test_an_interrupted_run_is_aborted_although_its_status_is_0(self):
         document = self.claude(is_error=True, subtype="error_during_execution", terminal_reason="aborted_streaming")

@@ -251,27 +251,22 @@ class Turns(HookTest):
             mode = path.stat().st_mode & 0o777
             self.assertEqual(mode, 0o700 if path.is_dir() else 0o600, path)
             self.assertLess(path.stat().st_size, 16384, path)
-        turns = self.state / "turns"
-        month_ago = time.time() - 31 * 86400
-        for i in range(50):
+        self.expect_forgotten(50, days=31)
+
+    def expect_forgotten(self, count, days):
+        """So many sessions, last heard of that long ago, are gone after the next one."""
+        turns, then = self.state / "turns", time.time() - days * 86400
+        for i in range(count):
             path = turns / f"{i:016x}"
             path.write_bytes(b"x")
-            os.utime(path, (month_ago, month_ago))
-        os.utime(self.state / "cleaned", (month_ago, month_ago))
+            os.utime(path, (then, then))
+        os.utime(self.state / "cleaned", (then, then))
         self.turn("question", "answer", session="s-2")
         self.assertEqual(len(list(turns.iterdir())), 2)
 
     def test_of_very_many_sessions_those_of_yesterday_go(self):
         self.turn("question", "answer")
-        turns = self.state / "turns"
-        two_days_ago = time.time() - 2 * 86400
-        for i in range(1100):
-            path = turns / f"{i:016x}"
-            path.write_bytes(b"x")
-            os.utime(path, (two_days_ago, two_days_ago))
-        os.utime(self.state / "cleaned", (two_days_ago, two_days_ago))
-        self.turn("question", "answer", session="s-2")
-        self.assertEqual(len(list(turns.iterdir())), 2)
+        self.expect_forgotten(1100, days=2)
 
     def look_at_clock_again(self, *, said=None):
         """The next call is an hour after the last look; `said`: what the clock said then."""

@@ -7,6 +7,7 @@ import os
 import pathlib
 import shutil
 import sys
+import threading
 import unittest
 
 from shim_support import PLUGIN, HostTest
@@ -104,6 +105,16 @@ class NemoInstall(HostTest):
         self.assertEqual(self.files(), before)
         self.assertFalse(self.manifest.parent.exists())
         self.run_checked(0, "uninstall-hooks", "nemo-relay")
+
+    def test_ten_at_once_make_one_package(self):
+        results = []
+        threads = [threading.Thread(target=lambda: results.append(self.install())) for _ in range(10)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(len(results), 10)
+        self.assertEqual(len(list(self.manifest.parent.iterdir())), 2)
 
     def test_what_is_not_ours_stays(self):
         self.manifest.parent.mkdir(parents=True)

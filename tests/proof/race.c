@@ -143,6 +143,14 @@ unsigned entries_of(const char *path) {
   return count;
 }
 
+pthread_t run_thread(void *(*body)(void *), void *ctx) {
+  pthread_t thread;
+
+  if (pthread_create(&thread, NULL, body, ctx) != 0)
+    die("pthread_create failed");
+  return thread;
+}
+
 static const struct {
   const char *name;
   void (*run)(char *const arguments[]);

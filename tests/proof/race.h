@@ -4,6 +4,7 @@
 #ifndef KAIZEN_TESTS_RACE_H
 #define KAIZEN_TESTS_RACE_H
 
+#include <pthread.h>
 #include <stdint.h>
 
 #include <kaizen/plugin.h>
@@ -25,6 +26,7 @@ int32_t record(struct kaizen_instance *instance, struct kaizen_receipt *receipt)
 void must_record(struct kaizen_instance *instance);
 void must_flush(struct kaizen_instance *instance);
 unsigned entries_of(const char *path); /* of a folder */
+pthread_t run_thread(void *(*body)(void *), void *ctx);
 
 void race_together(char *const arguments[]);
 void race_reload(char *const arguments[]);

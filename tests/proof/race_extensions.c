@@ -160,14 +160,6 @@ static void *restart(void *ctx) {
   return NULL;
 }
 
-static pthread_t run_thread(void *(*body)(void *), void *ctx) {
-  pthread_t thread;
-
-  if (pthread_create(&thread, NULL, body, ctx) != 0)
-    die("pthread_create failed");
-  return thread;
-}
-
 void race_extensions(char *const arguments[]) {
   void *(*const bodies[])(void *) = {run_spans, record_json, record_batches};
   pthread_t recording[3 * THREADS_OF_A_KIND], others[3];

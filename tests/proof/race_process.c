@@ -145,17 +145,12 @@ static void limit(int resource, rlim_t value) {
     die("setrlimit");
 }
 
-/* Recording works or says why not; nothing is lost, and with more descriptors all is well again. */
-void race_few_files(char *const arguments[]) {
-  struct kaizen_instance *instance;
+/* Recording works or says why not, nothing is lost, and with the old limit all is well again.
+ * Answers how many were refused. */
+static unsigned record_within_limit(struct kaizen_instance *instance, int resource,
+                                    const struct rlimit *before, long every_ms) {
   unsigned recorded = 0, refused = 0;
-  struct rlimit before;
 
-  (void)arguments;
-  (void)open_plugin();
-  (void)getrlimit(RLIMIT_NOFILE, &before);
-  limit(RLIMIT_NOFILE, 16);
-  instance = start_instance();
   for (int i = 0; i < 200; i++) {
     struct kaizen_receipt receipt;
     int32_t code = record(instance, &receipt);
@@ -164,14 +159,25 @@ void race_few_files(char *const arguments[]) {
       die("%s: %s", plugin->code_name(code), receipt.reason);
     recorded += code == KAIZEN_RECORDED;
     refused += code == KAIZEN_E_IO;
-    pause_ms(1);
+    pause_ms(every_ms);
   }
-  limit(RLIMIT_NOFILE, before.rlim_cur);
+  limit(resource, before->rlim_cur);
   must_record(instance);
   must_flush(instance);
   (void)plugin->stop(instance, 5000);
   plugin->destroy(instance);
   printf("recorded %u\nrefused %u\n", recorded + 1, refused);
+  return refused;
+}
+
+void race_few_files(char *const arguments[]) {
+  struct rlimit before;
+
+  (void)arguments;
+  (void)open_plugin();
+  (void)getrlimit(RLIMIT_NOFILE, &before);
+  limit(RLIMIT_NOFILE, 16);
+  (void)record_within_limit(start_instance(), RLIMIT_NOFILE, &before, 1);
 }
 
 static volatile sig_atomic_t file_signals;
@@ -181,11 +187,10 @@ static void note_signal(int number) {
   file_signals++;
 }
 
-/* The limit is reached by the log; what was refused left nothing, and goes in once it is lifted. */
+/* The limit is reached by the log. */
 void race_small_files(char *const arguments[]) {
   struct sigaction action = {.sa_handler = note_signal};
   struct kaizen_instance *instance;
-  unsigned recorded = 0, refused = 0;
   struct rlimit before;
 
   (void)arguments;
@@ -194,25 +199,10 @@ void race_small_files(char *const arguments[]) {
   (void)getrlimit(RLIMIT_FSIZE, &before);
   instance = start_instance();
   limit(RLIMIT_FSIZE, 16384);
-  for (int i = 0; i < 200; i++) {
-    struct kaizen_receipt receipt;
-    int32_t code = record(instance, &receipt);
-
-    if (code != KAIZEN_RECORDED && code != KAIZEN_E_IO)
-      die("%s: %s", plugin->code_name(code), receipt.reason);
-    recorded += code == KAIZEN_RECORDED;
-    refused += code == KAIZEN_E_IO;
-  }
+  if (record_within_limit(instance, RLIMIT_FSIZE, &before, 0) == 0)
+    die("the limit was never reached");
   if (file_signals > 0)
     die("SIGXFSZ came %d times", (int)file_signals);
-  if (refused == 0)
-    die("the limit was never reached");
-  limit(RLIMIT_FSIZE, before.rlim_cur);
-  must_record(instance);
-  must_flush(instance);
-  (void)plugin->stop(instance, 5000);
-  plugin->destroy(instance);
-  printf("recorded %u\nrefused %u\n", recorded + 1, refused);
 }
 
 /* clocks */

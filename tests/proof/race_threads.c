@@ -72,14 +72,6 @@ static void *stop_and_start(void *ctx) {
   return NULL;
 }
 
-static pthread_t run_thread(void *(*body)(void *), void *ctx) {
-  pthread_t thread;
-
-  if (pthread_create(&thread, NULL, body, ctx) != 0)
-    die("pthread_create failed");
-  return thread;
-}
-
 void race_together(char *const arguments[]) {
   pthread_t recording[RECORDING_THREADS], others[4];
   struct kaizen_instance *restarted;

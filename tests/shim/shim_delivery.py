@@ -318,15 +318,19 @@ class Delivery(HostTest):
         self.assertEqual(service.returncode, 0)
         self.assertEqual("".join(said).count("publishing for"), 1, said)
 
-    def test_a_service_for_many_roots_hears_each_of_them(self):
-        """Four or more are watched; nobody looks at their doorbells by the clock."""
-        self.expect(0, *BROKER_INIT, env=self.env)
-        roots = [self.scratch / f"root{number}" for number in range(6)]
+    def serve_roots(self, count, **options):
+        """So many new projects, and a service that publishes for them."""
+        roots = [self.scratch / f"root{number}" for number in range(count)]
         for root in roots:
             root.mkdir()
         table = self.scratch / "roots"
         table.write_text("".join(f"{root}\n" for root in roots))
-        service = self.start("drain", "--follow", "--roots", table)
+        return roots, self.start("drain", "--follow", "--roots", table, **options)
+
+    def test_a_service_for_many_roots_hears_each_of_them(self):
+        """Four or more are watched; nobody looks at their doorbells by the clock."""
+        self.expect(0, *BROKER_INIT, env=self.env)
+        roots, service = self.serve_roots(6)
         for count in (1, 2):
             for root in roots:
                 self.run_host("-C", root, "record", "coach", "--success", "-e", "--set", "delivery=relay", "-w", "0", env=self.env)
@@ -341,12 +345,7 @@ class Delivery(HostTest):
     def test_a_service_with_more_roots_than_descriptors_serves_them_in_turn(self):
         """Those that rest are closed, and opened again when they ring."""
         self.expect(0, *BROKER_INIT, env=self.env)
-        roots = [self.scratch / f"root{number}" for number in range(40)]
-        for root in roots:
-            root.mkdir()
-        table = self.scratch / "roots"
-        table.write_text("".join(f"{root}\n" for root in roots))
-        service = self.start("drain", "--follow", "--roots", table, limit=64)
+        roots, service = self.serve_roots(40, limit=64)
         most = 0
 
         def acknowledged(root):

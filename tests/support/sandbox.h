@@ -132,15 +132,34 @@ SANDBOX_HELPER uint64_t size_of_file(const char *path) {
   return (uint64_t)status.st_size;
 }
 
+/* Room for a text and its NUL, freed at the end of the test. */
+SANDBOX_HELPER char *room_for_text(size_t len) {
+  char *text = malloc(len + 1);
+
+  cr_assert(text);
+  cr_assert_lt(sandbox.text_count, SANDBOX_TEXTS);
+  sandbox.texts[sandbox.text_count++] = text;
+  text[len] = '\0';
+  return text;
+}
+
+/* A line of so many bytes, its newline included, that no reader takes for a record. */
+SANDBOX_HELPER char *line_of_length(size_t len) {
+  char *line = room_for_text(len);
+
+  for (size_t i = 0; i < len; i++)
+    line[i] = (char)('a' + i % 26);
+  line[len - 1] = '\n';
+  return line;
+}
+
 /* The whole file with a NUL after it, freed at the end of the test; *len may be NULL. */
 SANDBOX_HELPER char *bytes_of_file(const char *path, size_t *len) {
   size_t size = (size_t)size_of_file(path), done = 0;
-  char *bytes = malloc(size + 1);
+  char *bytes = room_for_text(size);
   int fd = open(path, O_RDONLY | O_CLOEXEC);
 
-  cr_assert(fd >= 0 && bytes, "open %s: %s", path, strerror(errno));
-  cr_assert_lt(sandbox.text_count, SANDBOX_TEXTS);
-  sandbox.texts[sandbox.text_count++] = bytes;
+  cr_assert_geq(fd, 0, "open %s: %s", path, strerror(errno));
   while (done < size) {
     ssize_t got = read(fd, bytes + done, size - done);
 
@@ -148,7 +167,6 @@ SANDBOX_HELPER char *bytes_of_file(const char *path, size_t *len) {
     done += (size_t)got;
   }
   (void)close(fd);
-  bytes[size] = '\0';
   if (len)
     *len = size;
   return bytes;

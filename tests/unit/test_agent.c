@@ -99,11 +99,9 @@ Test(agent, a_tail_of_nul_bytes_is_passed_over) {
 
 Test(agent, a_line_of_three_megabytes_is_passed_over_also_as_the_last) {
   size_t len = 3 << 20;
-  char *text = malloc(len + 1);
+  char *text = line_of_length(len);
 
-  cr_assert(text);
-  memset(text, 'x', len);
-  text[len] = '\0';
+  text[len - 1] = 'x';
   put_log(GOOD);
   append_to_file(file(), text);
   look();
@@ -114,7 +112,6 @@ Test(agent, a_line_of_three_megabytes_is_passed_over_also_as_the_last) {
   agent_close(&agent);
   look();
   expect_fold("opened again", 2, 1, 1);
-  free(text);
 }
 
 Test(agent, skipped_lines_are_counted_once_each_time_they_are_met) {

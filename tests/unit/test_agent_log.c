@@ -216,20 +216,14 @@ Test(agent_log, pieces_on_both_sides_of_a_foreign_line_are_taken_back) {
 
 Test(agent_log, a_long_batch_is_taken_back_whole) {
   size_t len = 100000;
-  char *batch = malloc(len + 1);
 
-  cr_assert(batch);
-  memset(batch, 'x', len);
-  batch[len - 1] = '\n';
-  batch[len] = '\0';
   cr_assert_eq(append(FOREIGN, 0), 0);
-  cr_assert_eq(append(batch, strlen(FOREIGN)), 0);
+  cr_assert_eq(append(line_of_length(len), strlen(FOREIGN)), 0);
   append_to_file(file(), FOREIGN);
   break_sync();
   cr_assert_eq(agent_log_sync(&log_file, strlen(FOREIGN) + len, &error), -1);
   cr_assert_eq(count_in(text_of_file(file()), "x"), 0);
   cr_assert_eq(lines_of_file(file()), 3);
-  free(batch);
 }
 
 Test(agent_log, a_log_moved_away_meanwhile_is_not_overwritten) {
@@ -359,13 +353,9 @@ Test(agent_log, from_behind_the_end_no_line_is_read) {
 
 Test(agent_log, a_line_too_long_to_keep_is_passed_and_its_neighbours_are_not) {
   size_t len = 3 << 20, too_long;
-  char *text = malloc(len + 1);
+  char *text = line_of_length(len);
   uint64_t rest;
 
-  cr_assert(text);
-  memset(text, 'x', len);
-  text[len - 1] = '\n';
-  text[len] = '\0';
   append_to_file(file(), "before\n");
   append_to_file(file(), text);
   append_to_file(file(), "after\n");
@@ -377,7 +367,6 @@ Test(agent_log, a_line_too_long_to_keep_is_passed_and_its_neighbours_are_not) {
   append_to_file(file(), text);
   cr_assert_eq(read_lines(0, UINT64_MAX, &too_long, &rest), 3);
   cr_assert_eq(rest, len + 13, "an unfinished long line begins where the last one ended");
-  free(text);
 }
 
 Test(agent_log, nothing_behind_the_end_of_a_range_is_read) {
