@@ -52,7 +52,7 @@ class Delivery(HostTest):
             time.sleep(0.02)
 
     def test_a_stream_name_that_cannot_be_is_a_wrong_command_line(self):
-        self.assertIn('stream name "a b"', self.messages(2, "broker", "init", "--stream", "a b", env=self.env))
+        self.assertIn("--stream: 'a b' has the character ' '", self.messages(2, "broker", "init", "--stream", "a b", env=self.env))
 
     def test_a_stream_is_made_once_and_looked_at(self):
         self.assertFalse(self.document(6, "broker", "check")["ok"])
