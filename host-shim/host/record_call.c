@@ -193,7 +193,7 @@ static void print_text(const struct record_call *call, const struct record_reque
     return;
   fputs(call->result == KAIZEN_DUPLICATE ? "duplicate of a record of " : "recorded ", call->out);
   utf8_text_print(call->out, agent_name(call, request));
-  fprintf(call->out, ": %llu run%s, %.1f %% success %s",
+  fprintf(call->out, ": %llu run%s, %.1f%% success %s",
           (unsigned long long)summary->execution_count, output_plural(summary->execution_count),
           summary->success_rate * 100,
           table_trend_arrow(report_text_trend(summary->trend_success_rate)));

@@ -51,7 +51,7 @@ static void print_event(const char *data, size_t len) {
   utf8_text_print(stdout, report_text_string(attributes, "project", "?"));
   putchar(' ');
   utf8_text_print(stdout, report_text_string(attributes, "agent", "?"));
-  printf("  %.1f %% of %" PRIu64 ", quality %.2f  %s\n",
+  printf("  %.1f%% of %" PRIu64 ", quality %.2f  %s\n",
          report_text_number(summary, "success_rate", 0) * 100,
          report_text_count(summary, "execution_count"),
          report_text_number(summary, "avg_quality", 0), report_text_string(event, "id", "?"));

@@ -43,7 +43,7 @@ static void show_progress(const struct import *import, uint64_t done, uint64_t a
     return;
   for (size_t i = 0; i < sizeof bar - 1; i++)
     bar[i] = (double)i < share * (double)(sizeof bar - 1) ? '#' : '-';
-  output_progress("[%s] %3.0f %%  %zu turns of %s", bar, share * 100, import->history.count,
+  output_progress("[%s] %3.0f%%  %zu turns of %s", bar, share * 100, import->history.count,
                   import->host);
 }
 
@@ -300,7 +300,7 @@ static void print_agents(const struct import *import) {
 
     table_cell(&table, "%s", agent->name);
     table_cell(&table, "%" PRIu64, agent->turns);
-    table_cell(&table, "%.0f %%",
+    table_cell(&table, "%.0f%%",
                100.0 * (double)(agent->turns - agent->failed) / (double)agent->turns);
     if (agent->with_tokens > 0)
       table_cell(&table, "%" PRIu64, agent->tokens);

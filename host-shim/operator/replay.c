@@ -358,7 +358,7 @@ static void show_progress(const struct replay *replay) {
   for (size_t i = 0; i < sizeof bar - 1; i++)
     bar[i] = (double)i < share * (double)(sizeof bar - 1) ? '#' : '-';
   time_text_duration(share > 0 ? elapsed_s * (1 - share) / share : 0, left);
-  output_progress("[%s] %3.0f %%  %" PRIu64 " lines, %.0f a second, %s left", bar, share * 100,
+  output_progress("[%s] %3.0f%%  %" PRIu64 " lines, %.0f a second, %s left", bar, share * 100,
                   replay->lines_done, rate, left);
 }
 

@@ -76,7 +76,7 @@ void agent_answer_add_json(const struct agent_answer *answer, struct json_object
 
 static void print_share(const char *label, struct share share) {
   if (share.count > 0)
-    printf("  %-9s%5.1f %%  %zu of %zu\n", label, share_rate(share) * 100, share.successes,
+    printf("  %-9s%5.1f%%  %zu of %zu\n", label, share_rate(share) * 100, share.successes,
            share.count);
   else
     printf("  %-9sno runs\n", label);
@@ -144,7 +144,7 @@ static void print_tallies(const char *label, const struct figures_tallies *talli
     print_name(names_text(names, tally->name), "no reason given");
     printf(" %zu", tally->count);
     if (with_rate)
-      printf(" (%.0f %%)", share_rate(share) * 100);
+      printf(" (%.0f%%)", share_rate(share) * 100);
   }
   if (tallies->count > NAMES_SHOWN)
     printf(", %zu more", tallies->count - NAMES_SHOWN);

@@ -181,7 +181,7 @@ void agent_columns_text(const struct agent_column *column, const struct agent_ro
   else if (isnan(number))
     return;
   else if (column->kind == AGENT_COLUMN_PERCENT)
-    snprintf(out, AGENT_COLUMNS_TEXT_MAX, "%.1f %%", number * 100);
+    snprintf(out, AGENT_COLUMNS_TEXT_MAX, "%.1f%%", number * 100);
   else if (column->kind == AGENT_COLUMN_SECONDS)
     time_text_duration(number, out);
   else

@@ -107,8 +107,8 @@ static void tell_numbers(enum rule rule, const struct figures *figures,
   char value[TIME_TEXT_MAX], limit[TIME_TEXT_MAX];
 
   if (rule == MIN_SUCCESS) {
-    snprintf(result->wanted, CHECK_TEXT_MAX, "at least %.1f %%", result->rule->limit * 100);
-    snprintf(result->found, CHECK_TEXT_MAX, "%.1f %% (%zu of %zu)", result->value * 100,
+    snprintf(result->wanted, CHECK_TEXT_MAX, "at least %.1f%%", result->rule->limit * 100);
+    snprintf(result->found, CHECK_TEXT_MAX, "%.1f%% (%zu of %zu)", result->value * 100,
              figures->share.successes, figures->share.count);
     return;
   }

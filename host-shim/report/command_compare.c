@@ -209,7 +209,7 @@ static void runs_cell(const struct figures *figures, char out[64]) {
 }
 static void success_cell(const struct figures *figures, char out[64]) {
   if (figures->share.count > 0)
-    snprintf(out, 64, "%.1f %% (%.0f-%.0f)", share_rate(figures->share) * 100, figures->low * 100,
+    snprintf(out, 64, "%.1f%% (%.0f-%.0f)", share_rate(figures->share) * 100, figures->low * 100,
              figures->high * 100);
 }
 static void seconds_cell(const struct figures_spread *spread, double value, char out[64]) {

@@ -40,7 +40,7 @@ static void print_total(const struct report_project *project) {
 
   printf("%s", output_style(OUTPUT_BOLD));
   utf8_text_print(stdout, project->name);
-  printf("%s  %zu agent%s, %zu run%s, %.1f %% success", output_style_end(), project->rows.count,
+  printf("%s  %zu agent%s, %zu run%s, %.1f%% success", output_style_end(), project->rows.count,
          output_plural(project->rows.count), figures->share.count,
          output_plural(figures->share.count), share_rate(figures->share) * 100);
   if (project->worse + project->better > 0)
@@ -60,7 +60,7 @@ static void print_agent(const struct agent_row *row, const struct agent_answer *
   figures_change_text(&answer->changes, change);
   printf("%s", output_style(OUTPUT_BOLD));
   utf8_text_print(stdout, label);
-  printf("%s  %zu run%s, %.1f %% success, %s\n  ", output_style_end(), count, output_plural(count),
+  printf("%s  %zu run%s, %.1f%% success, %s\n  ", output_style_end(), count, output_plural(count),
          share_rate(answer->figures.share) * 100, change);
   for (size_t i = 0; i < last.count; i++)
     fputs(table_spark(last.list[i].success), stdout);

@@ -150,7 +150,7 @@ static void add_row(struct top *top, const char *agent, const struct agent_answe
   }
   table_cell(&top->agents, "%s", agent);
   table_cell(&top->agents, "%zu", answer->figures.share.count);
-  table_cell(&top->agents, "%.1f %%", share_rate(answer->last_20) * 100);
+  table_cell(&top->agents, "%.1f%%", share_rate(answer->last_20) * 100);
   table_cell_styled(&top->agents, failed_last ? OUTPUT_RED : OUTPUT_PLAIN, "%s", sparks);
   table_cell(&top->agents, "%s", age);
   table_cell(&top->agents, "%zu", count_open(top, agent));

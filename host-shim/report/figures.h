@@ -28,7 +28,7 @@ struct figures_tallies {
 
 struct figures {
   struct share share;
-  double low, high; /* 95 % interval of the rate */
+  double low, high; /* 95% interval of the rate */
   struct figures_spread duration_s, quality, tokens, cost_usd, primary;
   uint32_t primary_name; /* the metric that most runs carry, 0: none; `primary` is about it alone */
   double primary_target; /* its latest, NAN: none */

@@ -85,7 +85,7 @@ void html_text_usd(double amount, char out[HTML_TEXT_NUMBER_MAX]) {
 
 void html_text_percent(struct share share, char out[HTML_TEXT_NUMBER_MAX]) {
   if (share.count > 0)
-    snprintf(out, HTML_TEXT_NUMBER_MAX, "%.1f %%", share_rate(share) * 100);
+    snprintf(out, HTML_TEXT_NUMBER_MAX, "%.1f%%", share_rate(share) * 100);
   else
     strcpy(out, "–");
 }

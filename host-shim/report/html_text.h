@@ -20,12 +20,12 @@ enum { HTML_TEXT_NUMBER_MAX = 32 };
 void html_text_number(double number, char out[HTML_TEXT_NUMBER_MAX]);
 /* "$0.0042", "$12.34", "$79,405". */
 void html_text_usd(double amount, char out[HTML_TEXT_NUMBER_MAX]);
-/* "85.8 %", or "–" when there are none. */
+/* "85.8%", or "–" when there are none. */
 void html_text_percent(struct share share, char out[HTML_TEXT_NUMBER_MAX]);
 
 /* A tile goes into a <div class="tiles">: a number, what it is, and a remark (may be ""). */
 void html_text_tile(FILE *out, const char *what, const char *value, const char *detail);
-/* The same for a share: "85.8 %", "345 of 402". */
+/* The same for a share: "85.8%", "345 of 402". */
 void html_text_share_tile(FILE *out, const char *what, struct share share);
 
 #endif

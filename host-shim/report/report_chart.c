@@ -230,7 +230,7 @@ static void print_outcome_plot(FILE *out, const struct axis *axis, double mark) 
     fprintf(out, "<path class=\"mark\" d=\"M%.2f 0V100\"/>\n", mark);
   fputs("</svg>", out);
   for (int percent = 0; percent <= 100; percent += 25)
-    fprintf(out, "<span class=\"y\" style=\"top:%d%%\">%d %%</span>", 100 - percent, percent);
+    fprintf(out, "<span class=\"y\" style=\"top:%d%%\">%d%%</span>", 100 - percent, percent);
   print_time_labels(out, axis);
   fputs("</div>\n", out);
 }

@@ -79,7 +79,7 @@ static void print_period_tile(FILE *out, const char *what, const struct report_p
     return;
   html_text_percent(period->recent, value);
   html_text_number((double)period->recent.count, count);
-  snprintf(detail, sizeof detail, "%s run%s; %.1f\u00a0%%\u00a0before", count,
+  snprintf(detail, sizeof detail, "%s run%s; %.1f%%\u00a0before", count,
            output_plural(period->recent.count), share_rate(period->before) * 100);
   html_text_tile(out, what, value, detail);
 }

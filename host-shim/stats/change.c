@@ -6,7 +6,7 @@
  * compared with all runs before them, by an exact test.  An older change is searched at every place
  * where the series can be cut in two, and the best cut counts; that makes far more comparisons, so
  * the limit is far stricter.  The limits were chosen together: the allowed false alarms are spent
- * where they find a drop from 90 % to 50 % soonest (tests/unit/test_change.c). */
+ * where they find a drop from 90% to 50% soonest (tests/unit/test_change.c). */
 #include "stats/change.h"
 
 #include <math.h>

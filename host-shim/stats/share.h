@@ -12,7 +12,7 @@ struct share {
 
 /* 0 when nothing is counted. */
 double share_rate(struct share share);
-/* Wilson's 95 % interval of the rate; 0 to 1 when nothing is counted. */
+/* Wilson's 95% interval of the rate; 0 to 1 when nothing is counted. */
 void share_interval(struct share share, double *low, double *high);
 /* Fisher's exact test, one-sided: the probability that, by chance, `part` gets as few of all
  * successes as it has, or fewer. */

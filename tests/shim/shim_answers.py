@@ -53,7 +53,7 @@ class Changes(AnswersTest):
         self.assertRegex(text, "(?m)^new .* too few to tell$")
         for arguments in (["report"], ["report", "--html", "-"]):
             self.assertNotRegex(self.expect(0, *arguments), "[↑↓→]|worse|better")
-        self.assertIn("noisy  100 runs, 90.0 % success, no change", self.expect(0, "report"))
+        self.assertIn("noisy  100 runs, 90.0% success, no change", self.expect(0, "report"))
 
     def test_one_run_is_not_several(self):
         self.replay(line(True, ago(hours=1), "once") + "".join(line(True, ago(hours=i), "thrice") for i in (1, 2, 3)))
@@ -148,7 +148,7 @@ class Checks(AnswersTest):
     def test_each_rule_is_met_at_its_limit_and_not_beyond(self):
         self.replay("".join(line(i % 5 != 4, ago(hours=40 - i), execution_time_s=i + 1, quality_score=0.75,
                                  metadata={"cost_usd": 0.25}) for i in range(20)))
-        for rule, met, unmet, found in (("--min-success", "80%", "0.801", "80.0 % (16 of 20)"), ("--min-quality", "0.75", "0.76", "0.75"),
+        for rule, met, unmet, found in (("--min-success", "80%", "0.801", "80.0% (16 of 20)"), ("--min-quality", "0.75", "0.76", "0.75"),
                                         ("--max-p95", "19s", "18.9s", "19 s"), ("--max-cost", "5", "4.99", "$5.00"),
                                         ("--max-run-cost", "0.25", "0.24", "$0.25"), ("--max-failures-in-a-row", "1", "0", "1 (of 20 runs)")):
             self.assertEqual(self.expect(0, "check", "coach", rule, met), "coach: 1 rule met by 20 runs\n")
@@ -206,7 +206,7 @@ class Checks(AnswersTest):
         self.expect(1, "check", "coach", "--min-success", "0.5", "--max-failures-in-a-row", "30", "--markdown", summary)
         self.assertEqual(summary.read_text().splitlines(), [
             "# Before", "| agent | rule | wanted | found | |", "|---|---|---|---|---|",
-            "| coach | min-success | at least 50.0 % | 0.0 % (0 of 20) | **fail** |",
+            "| coach | min-success | at least 50.0% | 0.0% (0 of 20) | **fail** |",
             "| coach | max-failures-in-a-row | at most 30 | 20 (of 20 runs) | pass |"])
 
     def test_a_rule_that_is_none_is_refused(self):
@@ -235,7 +235,7 @@ class Comparisons(AnswersTest):
     def test_two_agents(self):
         self.assertEqual(self.differences("coach", "mentor"), ([("coach", 220), ("mentor", 60)], {"success_rate": False}))
         self.assertEqual(self.differences("coach", "mentor", "--last", "20")[1], {"success_rate": True})
-        self.assertRegex(self.expect(0, "compare", "coach", "mentor", "--last", "20"), r"success +0.0 % \(0-16\) +90.0 % .* significant\n")
+        self.assertRegex(self.expect(0, "compare", "coach", "mentor", "--last", "20"), r"success +0.0% \(0-16\) +90.0% .* significant\n")
 
     def test_two_periods(self):
         groups, carries = self.differences("coach", "--split", "21h")

@@ -269,7 +269,7 @@ class Import(HostTest):
         result = self.run_host("import", "claude-code")
         self.assertEqual(result.returncode, 0)
         self.assertIn(b"claude-code: 2 turns recorded from 1 transcript\n", result.stdout)
-        self.assertRegex(result.stdout.decode(), r"claude-code +2 +100 % +2468")
+        self.assertRegex(result.stdout.decode(), r"claude-code +2 +100% +2468")
         self.assertIn(b"kaizen-host show", result.stderr)
         self.assertIn(b"2 turns already recorded", self.run_host("import", "claude-code").stderr)
 

@@ -237,8 +237,8 @@ class Report(ReportTest):
 
     def test_models_and_reasons_stand_beside_each_other(self):
         section = self.section(self.page, "fixer")
-        self.assertIn("<td>large</td><td>45</td><td>100.0 %</td><td>$11.25</td><td>$0.25</td>", section)
-        self.assertIn("<td>small</td><td>15</td><td>0.0 %</td><td>$3.75</td><td>$0.25</td>", section)
+        self.assertIn("<td>large</td><td>45</td><td>100.0%</td><td>$11.25</td><td>$0.25</td>", section)
+        self.assertIn("<td>small</td><td>15</td><td>0.0%</td><td>$3.75</td><td>$0.25</td>", section)
         reasons = re.search(r"failures by reason(.*?)</table>", section, re.S).group(1)
         self.assertEqual(sum(map(int, re.findall(r"</td><td>(\d+)</td>", reasons))), 15)
         self.assertEqual(len(re.findall(r"<tr><td><time", section.split('class="failures"')[1])), 10)

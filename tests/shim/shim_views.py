@@ -72,7 +72,7 @@ class Views(HostTest):
         with (one / ".kaizen/metrics/coach/executions.jsonl").open("a") as log:
             log.write("damage\n")
         self.assertIn("1 line of the logs is not a record;", self.expect(0, "-C", one, "status"))
-        self.assertIn("coach  1 run, 100.0 %", self.expect(0, "-C", one, "report"))
+        self.assertIn("coach  1 run, 100.0%", self.expect(0, "-C", one, "report"))
 
     def test_no_line_of_a_table_ends_with_blanks(self):
         self.assertNotRegex(self.expect(0, "show", "mentor"), r" \n")
