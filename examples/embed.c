@@ -25,6 +25,6 @@ int main(int argc, char **argv) {
   if (code >= 0) code = plugin->start(instance);
   if (code >= 0) code = plugin->on_execution_end(instance, &execution, &receipt, NULL);
   printf("%s %s\n", plugin->code_name(code), receipt.reason);
-  plugin->destroy(instance); /* stops it, too; unsent events stay in the log */
+  plugin->destroy(instance); /* also stops it; unsent events stay in the log */
   return code < 0;
 }
