@@ -7,6 +7,7 @@ set -u
 srcdir=$KAIZEN_TEST_SRCDIR
 stage=$TMPDIR/stage
 prefix=/opt/test
+failed=0
 . "$srcdir/tests/support/verdict.sh"
 
 check() { # WHAT COMMAND...

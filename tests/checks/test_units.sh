@@ -5,6 +5,7 @@
 # SPDX-License-Identifier: Apache-2.0
 set -u
 units=$KAIZEN_TEST_BUILDDIR/examples/systemd
+failed=0
 . "$KAIZEN_TEST_SRCDIR/tests/support/verdict.sh"
 
 mkdir -p "$TMPDIR/units" "$TMPDIR/project" || exit 99

@@ -7,6 +7,7 @@ set -u
 srcdir=$(cd "$(dirname "$0")/../.." && pwd)
 python=${PYTHON:-python3}
 cc=${CC:-gcc}
+failed=0
 . "$srcdir/tests/support/verdict.sh"
 
 for judge in docs abi; do

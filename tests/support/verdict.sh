@@ -2,9 +2,8 @@
 #
 # SPDX-License-Identifier: Apache-2.0
 #
-# Sourced by a test, which ends with: exit "$failed"
+# Sourced by a test that has set $failed to 0, and ends with: exit "$failed"
 # shellcheck shell=sh disable=SC2034 # the test's
-failed=0
 
 ok() {
   echo "ok: $1"
