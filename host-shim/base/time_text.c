@@ -32,12 +32,14 @@ int time_text_parse_since(const char *text, int64_t *unix_ns) {
 }
 
 void time_text_format(int64_t unix_ns, char out[TIME_TEXT_MAX]) {
-  int64_t seconds = unix_ns / NS_PER_S - (unix_ns % NS_PER_S < 0);
+  time_text_format_s(unix_ns / NS_PER_S - (unix_ns % NS_PER_S < 0), out);
+}
 
-  if (seconds < 0)
+void time_text_format_s(int64_t unix_s, char out[TIME_TEXT_MAX]) {
+  if (unix_s < 0)
     strcpy(out, "?");
   else
-    timestamp_format(seconds, out);
+    timestamp_format(unix_s, out);
 }
 
 void time_text_duration(double seconds, char out[TIME_TEXT_MAX]) {

@@ -15,6 +15,8 @@ int time_text_parse(const char *text, int64_t *unix_ns);
 int time_text_parse_since(const char *text, int64_t *unix_ns);
 /* "2026-01-02T03:04:05Z". */
 void time_text_format(int64_t unix_ns, char out[TIME_TEXT_MAX]);
+/* Of any year that a log may have, to 9999: nanoseconds end in 2262. */
+void time_text_format_s(int64_t unix_s, char out[TIME_TEXT_MAX]);
 /* "3 s", "5 min", "2 h", "9 d". */
 void time_text_duration(double seconds, char out[TIME_TEXT_MAX]);
 int64_t time_text_now_ns(void);

@@ -167,7 +167,7 @@ void agent_answer_print(const struct agent_answer *answer) {
   print_tallies("models", &figures->models, &answer->runs.names, true);
   print_tallies("failures", &figures->reasons, &answer->runs.names, false);
   if (figures->share.count > 0) {
-    time_text_format(window_ns(figures->last_s), last);
+    time_text_format_s(figures->last_s, last);
     snprintf(per_day, sizeof per_day, "%.3g", figures->runs_per_day);
     printf("  last     %s, %s run%s per day\n", last, per_day,
            strcmp(per_day, "1") == 0 ? "" : "s");

@@ -92,7 +92,7 @@ static void name_reason(const struct agent_row *row, char out[AGENT_COLUMNS_TEXT
 static void tell_last(const struct agent_row *row, char out[AGENT_COLUMNS_TEXT_MAX]) {
   out[0] = '\0';
   if (row->answer.figures.last_s >= 0)
-    time_text_format(window_ns(row->answer.figures.last_s), out);
+    time_text_format_s(row->answer.figures.last_s, out);
 }
 
 static void tell_change(const struct agent_row *row, char out[AGENT_COLUMNS_TEXT_MAX]) {

@@ -7,7 +7,6 @@
 
 #include "base/time_text.h"
 #include "base/utf8_text.h"
-#include "report/window.h"
 
 static const char *entity_of(char character) {
   switch (character) {
@@ -47,7 +46,7 @@ void html_text_time(FILE *out, int64_t time_s) {
 
   if (time_s < 0)
     return;
-  time_text_format(window_ns(time_s), text);
+  time_text_format_s(time_s, text);
   fprintf(out, "<time datetime=\"%s\">%.10s %.5s</time>", text, text, text + 11);
 }
 

@@ -207,7 +207,7 @@ static void narrow_agent(const struct figures *figures, struct json_object *agen
   char last[TIME_TEXT_MAX];
 
   json_object_object_add(agent, "execution_count", json_object_new_uint64(figures->share.count));
-  time_text_format(window_ns(figures->last_s), last);
+  time_text_format_s(figures->last_s, last);
   json_object_object_add(agent, "last_execution",
                          figures->last_s >= 0 ? json_object_new_string(last) : NULL);
 }

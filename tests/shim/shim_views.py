@@ -51,6 +51,11 @@ class Views(HostTest):
         self.assertEqual([line.split()[:2] for line in text[1:]], [["coach", "12"], ["mentor", "1"]])
         self.assertEqual(self.document("list")["agents"][0]["execution_count"], 12)
 
+    def test_a_run_of_any_year_is_shown_with_its_own(self):
+        self.expect(0, "replay", "-", stdin='{"agent":"later","success":true,"timestamp":"9999-12-30T00:00:00Z"}')
+        self.assertIn(" 9999-12-30T00:00:00Z ", self.expect(0, "list"))
+        self.assertIn("last     9999-12-30T00:00:00Z", self.expect(0, "show", "later"))
+
     def test_export_is_the_log(self):
         self.assertEqual(self.expect(0, "export", "coach"), self.log("coach").read_text())
         self.assertEqual(self.expect(0, "export", "coach", "-n", "2").splitlines(), self.lines("coach")[-2:])
