@@ -228,11 +228,11 @@ class Report(ReportTest):
         tiles = dict(re.findall(r'<div class="tile"><span>(.*?)</span><b>(.*?)</b>', page.read_text().split("<h2")[0]))
         figures = document["figures"]
         self.assertEqual(figures["count"], sum(agent["figures"]["count"] for agent in document["agents"]))
-        self.assertEqual(tiles["success"], f"{100 * figures['success_rate']:.1f} %")
+        self.assertEqual(tiles["success"], f"{100 * figures['success_rate']:.1f}%")
         self.assertEqual(tiles["cost"], f"${figures['cost_usd']['total']:.2f}")
         self.assertEqual((tiles["agents"], tiles["events"]), ("4", "1"))
         day = document["last_24_hours"]
-        self.assertEqual(tiles["last 24 hours"], f"{100 * day['recent']['success_rate']:.1f} %")
+        self.assertEqual(tiles["last 24 hours"], f"{100 * day['recent']['success_rate']:.1f}%")
         self.assertEqual(day["recent"]["count"] + day["before"]["count"], figures["count"])
 
     def test_models_and_reasons_stand_beside_each_other(self):
