@@ -128,11 +128,11 @@ class Exec(HostTest):
             with self.subTest(send.__name__):
                 self.assertEqual(self.count(send), [b"told 2"])
 
-    def wait_until_input_is_seen(self, pid):
-        """Until exec, which polls its signals and the terminal after a Ctrl-C, polls its signals alone."""
+    def wait_until_it_polls(self, pid, count):
+        """exec polls its signals alone, and the terminal, too, between a Ctrl-C and what is typed next."""
         while True:
             call = pathlib.Path(f"/proc/{pid}/syscall").read_text().split()
-            if len(call) > 2 and int(call[2], 16) == 1:
+            if len(call) > 2 and int(call[2], 16) == count:
                 return
 
     def on_terminal(self, script, after_interrupt, *options):
@@ -149,8 +149,9 @@ class Exec(HostTest):
         while b"handled" not in output:
             output += os.read(terminal, 100)
         if after_interrupt:
+            self.wait_until_it_polls(pid, 2)
             os.write(terminal, after_interrupt)
-            self.wait_until_input_is_seen(pid)
+            self.wait_until_it_polls(pid, 1)
             (self.project / "go-on").touch()
         while True:
             try:
