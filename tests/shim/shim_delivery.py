@@ -53,6 +53,8 @@ class Delivery(HostTest):
 
     def test_a_stream_name_that_cannot_be_is_a_wrong_command_line(self):
         self.assertIn("--stream: 'a b' has the character ' '", self.messages(2, "broker", "init", "--stream", "a b", env=self.env))
+        for name in ("a\x01b", "a" * 256):  # kaizen-host lets them through
+            self.assertIn('stream name "a', self.messages(2, "broker", "init", "--stream", name, env=self.env))
 
     def test_a_stream_is_made_once_and_looked_at(self):
         self.assertFalse(self.document(6, "broker", "check")["ok"])
