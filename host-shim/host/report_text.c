@@ -132,7 +132,9 @@ struct json_object *report_text_summary(const struct kaizen_summary *summary) {
                          json_object_new_string(report_text_trend(summary->trend_quality_score)));
   json_object_object_add(object, "trend", trend);
   json_object_object_add(object, "last_execution",
-                         summary->last_execution_unix_ns != 0 ? json_object_new_string(last)
-                                                              : NULL);
+                         summary->last_execution_unix_ns != 0 &&
+                                 summary->last_execution_unix_ns != INT64_MAX
+                             ? json_object_new_string(last)
+                             : NULL);
   return object;
 }

@@ -8,14 +8,21 @@
 
 #define NS_PER_S INT64_C(1000000000)
 
+int64_t clock_ns_of(int64_t seconds, int64_t nanoseconds) {
+  int64_t ns;
+
+  if (__builtin_mul_overflow(seconds, NS_PER_S, &ns) ||
+      __builtin_add_overflow(ns, nanoseconds, &ns))
+    return seconds < 0 ? INT64_MIN : INT64_MAX;
+  return ns;
+}
+
 static int64_t read_clock(clockid_t id) {
   struct timespec now;
 
   if (clock_gettime(id, &now) != 0)
     return 0;
-  if (now.tv_sec >= INT64_MAX / NS_PER_S) /* a clock that is set after the year 2262 */
-    return INT64_MAX;
-  return (int64_t)now.tv_sec * NS_PER_S + now.tv_nsec;
+  return clock_ns_of(now.tv_sec, now.tv_nsec);
 }
 
 int64_t clock_monotonic_ns(void) {

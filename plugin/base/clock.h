@@ -7,6 +7,9 @@
 
 #include <stdint.h>
 
+/* So many seconds and nanoseconds; INT64_MAX or INT64_MIN when nanoseconds since 1970 cannot tell
+ * it, before the year 1677 and after 2262. */
+int64_t clock_ns_of(int64_t seconds, int64_t nanoseconds);
 int64_t clock_monotonic_ns(void); /* CLOCK_MONOTONIC: every deadline */
 int64_t clock_wall_ns(void);      /* CLOCK_REALTIME: what is written */
 /* Since this boot, including the time that the machine slept; comparable within one boot only. */

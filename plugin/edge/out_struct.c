@@ -5,9 +5,8 @@
 
 #include <string.h>
 
+#include "base/clock.h"
 #include "common/utf8.h"
-
-#define NS_PER_S INT64_C(1000000000)
 
 void out_struct_write(void *out, const void *ours, size_t our_size) {
   uint32_t size;
@@ -30,7 +29,7 @@ void out_struct_write_summary(struct kaizen_summary *out, const struct summary *
       .avg_quality_score = summary->avg_quality_score,
       .avg_execution_time_s = summary->avg_execution_time_s,
       .last_execution_unix_ns =
-          summary->last_execution_s > 0 ? summary->last_execution_s * NS_PER_S : 0,
+          summary->last_execution_s > 0 ? clock_ns_of(summary->last_execution_s, 0) : 0,
       .trend_success_rate = summary->trend_success_rate,
       .trend_quality_score = summary->trend_quality_score,
   };

@@ -22,7 +22,6 @@
 #include "store/outbox.h"
 #include "store/project_identity.h"
 
-#define NS_PER_S INT64_C(1000000000)
 #define NS_PER_MS INT64_C(1000000)
 /* When a log was written less than the first ago, a reader waits the second before it reads. */
 #define WRITTEN_NOW_NS INT64_C(100000000)
@@ -57,7 +56,7 @@ static void give_way(const struct agent_log *log) {
 
   if (fstat(log->fd, &status) != 0)
     return;
-  age_ns = clock_wall_ns() - (status.st_mtim.tv_sec * NS_PER_S + status.st_mtim.tv_nsec);
+  age_ns = clock_wall_ns() - clock_ns_of(status.st_mtim.tv_sec, status.st_mtim.tv_nsec);
   if (age_ns > -WRITTEN_NOW_NS && age_ns < WRITTEN_NOW_NS)
     clock_pause_ns(GIVE_WAY_NS);
 }

@@ -10,13 +10,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/directory.h"
 #include "base/hash.h"
 #include "record/agent_name.h"
 #include "store/agent_log.h"
 #include "store/outbox.h"
-
-#define NS_PER_S INT64_C(1000000000)
 
 /* What changes about a file when it is written, replaced or removed; zeroed: there is none. */
 struct face {
@@ -42,9 +41,7 @@ static int look_at(int metrics_fd, const char *agent, const char *file, struct f
 }
 
 static int64_t modified_ns(const struct face *face) {
-  if (face->modified_s >= INT64_MAX / NS_PER_S)
-    return INT64_MAX;
-  return face->modified_s * NS_PER_S + face->modified_ns;
+  return clock_ns_of(face->modified_s, face->modified_ns);
 }
 
 int outbox_glance_take(int metrics_fd, const char *agent, struct outbox_glance *glance) {

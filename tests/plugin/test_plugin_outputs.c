@@ -271,6 +271,20 @@ Test(plugin_outputs, a_summary_answers_what_summary_json_says) {
                    "\"avg_execution_time_s\": 120.0,"));
 }
 
+Test(plugin_outputs, a_time_beyond_what_nanoseconds_tell_is_the_greatest) {
+  struct kaizen_execution execution = execution_of("coach");
+  struct kaizen_receipt receipt;
+  struct kaizen_summary summary;
+
+  use_instance(",\"retention_days\":0");
+  make_agent_folder("coach");
+  append_to_file(agent_file("coach", "executions.jsonl"),
+                 "{\"timestamp\":\"9999-12-31T23:59:59Z\",\"agent\":\"coach\",\"success\":true}\n");
+  cr_assert_eq(record_guarded(&execution, &receipt, &summary), KAIZEN_RECORDED, "%s",
+               receipt.reason);
+  cr_assert_eq(summary.last_execution_unix_ns, INT64_MAX);
+}
+
 static void forget_outcome(struct kaizen_execution *e) {
   e->outcome = 0;
 }

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/uuid.h"
 #include "common/utf8.h"
@@ -55,6 +56,17 @@ Test(buffer, spans_compare_by_content) {
   cr_assert(span_equal((struct span){NULL, 0}, text("")));
   cr_assert(span_equal(text("ab"), (struct span){"abc", 2}));
   cr_assert_not(span_is(text("ab"), "abc"));
+}
+
+/* Times. */
+
+Test(clock, nanoseconds_end_where_they_can_tell_no_more) {
+  cr_assert_eq(clock_ns_of(2, 5), INT64_C(2000000005));
+  cr_assert_eq(clock_ns_of(-2, 5), -INT64_C(1999999995));
+  cr_assert_eq(clock_ns_of(INT64_C(9223372036), 854775807), INT64_MAX);
+  cr_assert_eq(clock_ns_of(INT64_C(9223372036), 854775808), INT64_MAX);
+  cr_assert_eq(clock_ns_of(INT64_C(253402300799), 0), INT64_MAX);
+  cr_assert_eq(clock_ns_of(-INT64_C(253402300799), 0), INT64_MIN);
 }
 
 /* Errors. */
