@@ -21,7 +21,6 @@
 #define STATS_BEGIN_MS 200
 #define STATS_READ_MS 1000
 #define NS_PER_MS INT64_C(1000000)
-#define NS_PER_S INT64_C(1000000000)
 
 void pipeline_transport_settings(const struct pipeline *pipeline,
                                  struct transport_settings *settings) {
@@ -181,6 +180,11 @@ void pipeline_start(struct pipeline *pipeline) {
   (void)pthread_mutex_unlock(&pipeline->mutex);
 }
 
+/* Does it publish what it marks?  Otherwise nobody does, or another process. */
+static bool publishes(const struct pipeline *pipeline) {
+  return pipeline->config.delivery == CONFIG_DELIVERY_IN_PROCESS && pipeline->config.emit_event;
+}
+
 static void hurry_detached(void *ctx) {
   publisher_hurry(ctx);
 }
@@ -198,12 +202,14 @@ int pipeline_stop(struct pipeline *pipeline, int64_t deadline_ns, struct error *
   attachment = pipeline->attachment;
   pipeline->attachment = NULL;
   (void)pthread_mutex_unlock(&pipeline->mutex);
-  if (!attachment)
+  if (!attachment && !publishes(pipeline))
     return 0;
   pending_wait_begin(&wait, &pipeline->project, &pipeline->memory, deadline_ns);
-  result = pending_wait_on(&wait, deadline_ns, hurry_detached, attachment, &pending, error);
+  result = pending_wait_on(&wait, attachment ? deadline_ns : 0, attachment ? hurry_detached : NULL,
+                           attachment, &pending, error);
   pending_wait_end(&wait);
-  publisher_detach(attachment, deadline_ns);
+  if (attachment)
+    publisher_detach(attachment, deadline_ns);
   return result;
 }
 
@@ -358,7 +364,7 @@ void pipeline_stats(struct pipeline *pipeline, struct kaizen_stats *stats) {
   stats->pending = gauges.pending;
   stats->dead_lettered = gauges.dead_lettered;
   if (gauges.oldest_pending_s < INT64_MAX)
-    stats->oldest_pending_unix_ns = gauges.oldest_pending_s * NS_PER_S;
+    stats->oldest_pending_unix_ns = clock_ns_of(gauges.oldest_pending_s, 0);
   stats->publish_failures = status.publish_failures;
   stats->last_acknowledged_unix_ns = gauges.last_acknowledged_unix_ns;
   stats->publisher = status.state;

@@ -3,6 +3,8 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "plugin_under_test.h"
 
+#include <dlfcn.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sys/file.h>
 #include <sys/wait.h>
@@ -28,6 +30,21 @@ static void set_up(void) {
   cr_assert_eq(record_success(instance, "coach", NULL), KAIZEN_RECORDED);
   cr_assert_eq(record_success(instance, "coach", NULL), KAIZEN_RECORDED);
   cr_assert_eq(record_success(instance, "other", NULL), KAIZEN_RECORDED);
+}
+
+static bool no_threads;
+
+/* Stands before the library's, for the plugin as well. */
+__attribute__((visibility("default"))) int pthread_create(pthread_t *thread,
+                                                          const pthread_attr_t *attributes,
+                                                          void *(*run)(void *), void *ctx) {
+  static int (*real)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
+
+  if (no_threads)
+    return EAGAIN;
+  if (!real)
+    *(void **)&real = dlsym(RTLD_NEXT, "pthread_create");
+  return real(thread, attributes, run, ctx);
 }
 
 TestSuite(plugin_unknown, .init = set_up, .fini = leave_plugin);
@@ -201,4 +218,17 @@ Test(plugin_unknown, a_publisher_that_is_stopped_is_named_to_who_is_not_attached
 #endif
   cr_assert_eq(kill(child, SIGKILL), 0);
   cr_assert_eq(waitpid(child, NULL, 0), child);
+}
+
+Test(plugin_unknown, what_is_left_is_told_by_a_stop_without_a_publisher) {
+  cr_assert_eq(plugin->stop(instance, 0), KAIZEN_OK, "a relay sends them");
+  cr_assert_eq(plugin->configure_key(instance, "delivery", "in-process", KAIZEN_NTS), KAIZEN_OK);
+  no_threads = true;
+  cr_assert_eq(plugin->start(instance), KAIZEN_OK, "%s", why(instance));
+  cr_assert_eq(stats_of(instance).publisher, KAIZEN_PUBLISHER_OFF);
+  cr_assert_eq(plugin->stop(instance, 0), KAIZEN_PENDING);
+  cr_assert_eq(link(agent_file("coach", "executions.jsonl"), in_sandbox("backup")), 0);
+  cr_assert_eq(plugin->start(instance), KAIZEN_OK, "%s", why(instance));
+  cr_assert_eq(plugin->stop(instance, 0), KAIZEN_PENDING);
+  cr_assert(strstr(why(instance), "coach"), "%s", why(instance));
 }
