@@ -180,7 +180,7 @@ def with_a_broker(desk, server):
         desk.step("kaizen-host record coach --failure -q", 0, stays_silent=True)
     seen = watch.communicate()[0]
     print(seen, end="")
-    if not re.fullmatch(rf"2\S+Z  shop coach  [\d.]+ % of \d+, quality 0\.80  {ID}\n", seen):
+    if not re.fullmatch(rf"2\S+Z  shop coach  [\d.]+% of \d+, quality 0\.80  {ID}\n", seen):
         failures.append(f"watch: {seen!r}")
 
 

@@ -74,6 +74,7 @@ class Reader:
             (programs / agent).chmod(0o755)
         self.environment = clean_environment(self.folder, {"NATS_URL": self.server.url})
         self.environment["PATH"] = f"{programs}:{pathlib.Path(HOST).parent}:{self.environment['PATH']}"
+        (self.project / "Makefile").write_text("test:\n")
         (self.folder / "roots").write_text(f"{self.project}\n")
         (self.project / "result.json").write_bytes(self.result_of("claude-json").read_bytes())
         self.type("kaizen-host record coach --success --time 4")

@@ -94,7 +94,7 @@ def play(project, environment, archive, options, resume):
         if status == 0:
             return ended_early
         assert status == 130, (status, replay.said[-2000:])
-        assert re.search(rb"\[#*-*\] +\d+ %  \d+ lines, \d+ a second, [\d.]+ \w+ left", replay.said), replay.said[:2000]
+        assert re.search(rb"\[#*-*\] +\d+%  \d+ lines, \d+ a second, [\d.]+ \w+ left", replay.said), replay.said[:2000]
         ended_early += 1
         skip = int(re.findall(rb"to continue: --skip (\d+)", replay.said)[-1])
         assert 0 < skip <= LINES, skip

@@ -58,7 +58,7 @@ class Roots(HostTest):
             self.assertEqual((document["complete"], document["unreadable"]), (True, []))
         self.assertEqual(agents[0], (b, "shop", "fixer"))  # the report's order
         text = self.expect(0, "list", "--roots", self.roots, "--sort", "success", "--columns", "root,project,agent,success")
-        self.assertEqual(text.splitlines()[1].split(), [b, "shop", "fixer", "80.0", "%"])
+        self.assertEqual(text.splitlines()[1].split(), [b, "shop", "fixer", "80.0%"])
         self.assertEqual(len(text.splitlines()), 5)
         self.assertIn("shop/fixer: min-success: 25.0% (5 of 20), wanted at least 80.0%",
                       self.expect(1, "check", "--all", "--roots", self.roots, "--min-success", "0.8"))
