@@ -101,7 +101,7 @@ static void print_changes(const struct figures_changes *changes) {
 }
 
 static void print_numbers(const struct figures *figures) {
-  char p50[TIME_TEXT_MAX], p90[TIME_TEXT_MAX], p95[TIME_TEXT_MAX];
+  char p50[TIME_TEXT_MAX], p90[TIME_TEXT_MAX], p95[TIME_TEXT_MAX], known[FIGURES_CHANGE_MAX];
 
   if (figures->quality.count > 0)
     printf("  quality  %5.2f    mean of %zu run%s\n", figures->quality.mean, figures->quality.count,
@@ -112,10 +112,15 @@ static void print_numbers(const struct figures *figures) {
     time_text_duration(figures->duration_s.p95, p95);
     printf("  time     p50 %s, p90 %s, p95 %s\n", p50, p90, p95);
   }
-  if (figures->tokens.count > 0)
-    printf("  tokens   %.0f, %.0f per run\n", figures->tokens.sum, figures->tokens.mean);
-  if (figures->cost_usd.count > 0)
-    printf("  cost     $%.2f, $%.4f per run\n", figures->cost_usd.sum, figures->cost_usd.mean);
+  if (figures->tokens.count > 0) {
+    figures_known_text(&figures->tokens, figures->share.count, known);
+    printf("  tokens   %.0f, %.0f per run%s\n", figures->tokens.sum, figures->tokens.mean, known);
+  }
+  if (figures->cost_usd.count > 0) {
+    figures_known_text(&figures->cost_usd, figures->share.count, known);
+    printf("  cost     $%.2f, $%.4f per run%s\n", figures->cost_usd.sum, figures->cost_usd.mean,
+           known);
+  }
 }
 
 static void print_name(const char *name, const char *otherwise) {

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/output.h"
 #include "base/time_text.h"
 #include "stats/ranks.h"
 
@@ -247,4 +248,12 @@ void figures_quality_text(const struct figures_changes *changes, char out[FIGURE
   snprintf(out, FIGURES_CHANGE_MAX, "%s since %s, median %.2f, %s from %.2f",
            lower ? "lower" : "higher", since, change->after_median, lower ? "down" : "up",
            change->before_median);
+}
+
+void figures_known_text(const struct figures_spread *spread, size_t runs,
+                        char out[FIGURES_CHANGE_MAX]) {
+  out[0] = '\0';
+  if (spread->count < runs)
+    snprintf(out, FIGURES_CHANGE_MAX, "; known for %zu run%s", spread->count,
+             output_plural(spread->count));
 }

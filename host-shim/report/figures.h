@@ -60,5 +60,8 @@ void figures_change_text(const struct figures_changes *changes, char out[FIGURES
 void figures_duration_text(const struct figures_changes *changes, char out[FIGURES_CHANGE_MAX]);
 /* "lower since ...", or "". */
 void figures_quality_text(const struct figures_changes *changes, char out[FIGURES_CHANGE_MAX]);
+/* "; known for 18 runs" where not every one of the runs has that number, else "". */
+void figures_known_text(const struct figures_spread *spread, size_t runs,
+                        char out[FIGURES_CHANGE_MAX]);
 
 #endif

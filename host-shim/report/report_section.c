@@ -98,26 +98,28 @@ static void print_quality_tile(FILE *out, const struct figures_spread *quality) 
 }
 
 static void print_cost_tile(FILE *out, const struct figures_spread *cost, size_t runs) {
-  char value[HTML_TEXT_NUMBER_MAX], mean[HTML_TEXT_NUMBER_MAX], detail[96], of[40] = "";
+  char value[HTML_TEXT_NUMBER_MAX], mean[HTML_TEXT_NUMBER_MAX], known[FIGURES_CHANGE_MAX];
+  char detail[HTML_TEXT_NUMBER_MAX + FIGURES_CHANGE_MAX + 16];
 
   if (cost->count == 0)
     return;
-  if (cost->count < runs)
-    snprintf(of, sizeof of, "; known for %zu", cost->count);
+  figures_known_text(cost, runs, known);
   html_text_usd(cost->sum, value);
   html_text_usd(cost->mean, mean);
-  snprintf(detail, sizeof detail, "%s per run%s", mean, of);
+  snprintf(detail, sizeof detail, "%s per run%s", mean, known);
   html_text_tile(out, "cost", value, detail);
 }
 
-static void print_tokens_tile(FILE *out, const struct figures_spread *tokens) {
-  char value[HTML_TEXT_NUMBER_MAX], mean[HTML_TEXT_NUMBER_MAX], detail[64];
+static void print_tokens_tile(FILE *out, const struct figures_spread *tokens, size_t runs) {
+  char value[HTML_TEXT_NUMBER_MAX], mean[HTML_TEXT_NUMBER_MAX], known[FIGURES_CHANGE_MAX];
+  char detail[HTML_TEXT_NUMBER_MAX + FIGURES_CHANGE_MAX + 16];
 
   if (tokens->count == 0)
     return;
   html_text_number(tokens->sum, value);
   html_text_number(tokens->mean, mean);
-  snprintf(detail, sizeof detail, "%s per run", mean);
+  figures_known_text(tokens, runs, known);
+  snprintf(detail, sizeof detail, "%s per run%s", mean, known);
   html_text_tile(out, "tokens", value, detail);
 }
 
@@ -138,7 +140,7 @@ void report_section_print_numbers(FILE *out, const struct figures *figures,
   print_quality_tile(out, &figures->quality);
   print_duration_tile(out, &figures->duration_s);
   print_cost_tile(out, &figures->cost_usd, figures->share.count);
-  print_tokens_tile(out, &figures->tokens);
+  print_tokens_tile(out, &figures->tokens, figures->share.count);
   print_primary_tile(out, figures, names);
 }
 

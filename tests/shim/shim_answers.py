@@ -132,6 +132,14 @@ class Columns(AnswersTest):
         self.assertEqual(self.expect(0, "list", "--columns", "executions", "--sort", "executions"),
                          self.expect(0, "list", "--columns", "runs", "--sort", "runs"))
 
+    def test_a_mean_says_for_how_many_runs_its_number_is_known(self):
+        self.assertIn("  cost     $4.50, $1.5000 per run\n", self.expect(0, "show", "ant"))
+        self.replay(line(True, ago(hours=1), "ant"))
+        shown = self.expect(0, "show", "ant")
+        self.assertIn("  tokens   45, 15 per run; known for 3 runs\n", shown)
+        self.assertIn("  cost     $4.50, $1.5000 per run; known for 3 runs\n", shown)
+        self.assertIn("15 per run; known for 8 runs", self.expect(0, "report", "--html", "-"))
+
     def test_a_column_that_there_is_not_is_named_with_the_nearest(self):
         self.assertIn("no column 'sucess', did you mean 'success'?", self.messages(2, "list", "--columns", "agent,sucess"))
         self.assertIn("--sort: no column 'x'", self.messages(2, "list", "--sort", "-x"))
