@@ -11,6 +11,7 @@ from broker_world import World, pause_for
 
 ROUNDS = int(os.environ.get("BROKER_ORDER_ROUNDS", "120"))
 LONGEST_S = 0.15  # between two changes of the stream
+QUIET_LOOKS = 5  # at the number of failures, all alike: nothing is on its way any more
 
 
 def order_errors(payloads, places):
@@ -28,6 +29,19 @@ def order_errors(payloads, places):
     return wrong
 
 
+def wait_until_declined(world):
+    """Until what was sent to the stream that went is declined: where the next one is made before the server has read
+    all of it, that one begins with the last of these events, and the declined ones follow (docs/delivery.md, "order")."""
+    failures = []
+
+    def is_quiet(stats):
+        failures.append(stats["publish_failures"])
+        return ("no stream takes" in stats["reason"] and len(failures) > QUIET_LOOKS
+                and failures[-QUIET_LOOKS] == failures[-1])
+
+    world.host.wait_for(is_quiet, "what was in flight to be declined")
+
+
 def come_and_go(scratch):
     """Made and deleted at random moments; what each stream held is looked at before it goes."""
     seed = int.from_bytes(os.urandom(4), "big")
@@ -42,6 +56,7 @@ def come_and_go(scratch):
             pause_for(rng.uniform(0, LONGEST_S))
             held.append(world.payloads())
             world.delete_stream()
+            wait_until_declined(world)
         world.make_stream()
         world.end()
         world.settle()
