@@ -249,23 +249,37 @@ int line_batch_plan(struct line_batch *batch, struct agent *agent, struct error 
 /* ---- the log --------------------------------------------------------------------------------- */
 
 /* The .state must exist, and belong to this tree, before the first marked line does: without it the
- * line would be taken for one of a copied tree, and held back.  One that was removed since is made
- * again now and then, so that only what was there by then is held back; no record fails for it. */
+ * line would be taken for one of a copied tree, and held back. */
 static int claim_state(const struct line_batch *batch, struct agent *agent, struct error *error) {
-  struct error *first = agent->state_claimed ? NULL : error;
   unsigned char id[PROJECT_ID_SIZE];
   struct agent_state state;
   bool changed;
 
-  if (!batch->marks || (agent->state_claimed && !agent->state_due))
+  if (!batch->marks || agent->state_claimed)
     return 0;
-  agent->state_due = false;
-  if (project_identity(agent->project, id, first) != 0 ||
+  if (project_identity(agent->project, id, error) != 0 ||
       agent_state_claim(agent->fd, id, &agent->fold, batch->options->sync, &state, &changed,
-                        first) != 0)
-    return agent->state_claimed ? 0 : -1;
+                        error) != 0)
+    return -1;
   agent->state_claimed = true;
   return 0;
+}
+
+/* One that was removed since is made again now and then, so that only what was there by then is
+ * held back.  No record fails for it.  One of another tree stays: if .id was removed, the publisher
+ * writes the same id again. */
+static void make_state_again(const struct line_batch *batch, struct agent *agent) {
+  unsigned char id[PROJECT_ID_SIZE];
+  struct agent_state state;
+  bool changed;
+
+  if (!batch->marks || !agent->state_due)
+    return;
+  agent->state_due = false;
+  if (project_identity_look(agent->project, id, NULL) == 0 &&
+      agent_state_load(agent->fd, &state, &changed, NULL) == 1)
+    (void)agent_state_claim(agent->fd, id, &agent->fold, batch->options->sync, &state, &changed,
+                            NULL);
 }
 
 static int write_lines(struct line_batch *batch, struct agent *agent, struct error *error) {
@@ -278,6 +292,7 @@ static int write_lines(struct line_batch *batch, struct agent *agent, struct err
   if (claim_state(batch, agent, error) != 0 ||
       (batch->options->sync && agent_sync_path(agent, error) != 0))
     return -1;
+  make_state_again(batch, agent);
   if (agent_log_append(&agent->log, lines, size, &outcome, error) != 0)
     return -1;
   if (batch->options->sync && agent_sync_log(agent, size + lines.len, error) != 0)

@@ -27,7 +27,7 @@ struct agent {
   bool loaded;        /* checkpoint, anchor and fold can be used */
   bool path_synced;   /* the folders up to the project root are durable */
   bool state_claimed; /* .state belongs to this tree (agent_state_claim) */
-  bool state_due;     /* to be looked at again: somebody may have removed it since */
+  bool state_due;     /* set with each checkpoint: somebody may have removed it since */
   bool summary_stale; /* lines were folded that summary.json does not show */
   /* counted since agent_init() */
   uint64_t rebuilt;  /* times the checkpoint had to be rebuilt from a log that was not empty */

@@ -438,6 +438,17 @@ Test(plugin_trouble, a_state_that_is_gone_or_in_the_way_stops_no_host_that_lives
     cr_assert_eq(record_in("coach", NULL), KAIZEN_RECORDED, "%s", receipt.reason);
 }
 
+Test(plugin_trouble, an_id_that_was_removed_is_left_to_the_publisher) {
+  const char *id = in_sandbox(".kaizen/metrics/.id");
+
+  use_instance(",\"emit_event\":true");
+  cr_assert_eq(record_in("coach", NULL), KAIZEN_RECORDED);
+  remove_file(id);
+  for (int i = 0; i < 80; i++)
+    cr_assert_eq(record_in("coach", NULL), KAIZEN_RECORDED, "%s", receipt.reason);
+  cr_assert_not(is_there(id), "another one would hold all events back");
+}
+
 Test(plugin_trouble, sixteen_descriptors_are_enough_for_forty_agents) {
   char agent[24];
 
