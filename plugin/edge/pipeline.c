@@ -180,11 +180,6 @@ void pipeline_start(struct pipeline *pipeline) {
   (void)pthread_mutex_unlock(&pipeline->mutex);
 }
 
-/* Does it publish what it marks?  Otherwise nobody does, or another process. */
-static bool publishes(const struct pipeline *pipeline) {
-  return pipeline->config.delivery == CONFIG_DELIVERY_IN_PROCESS && pipeline->config.emit_event;
-}
-
 static void hurry_detached(void *ctx) {
   publisher_hurry(ctx);
 }
@@ -202,7 +197,7 @@ int pipeline_stop(struct pipeline *pipeline, int64_t deadline_ns, struct error *
   attachment = pipeline->attachment;
   pipeline->attachment = NULL;
   (void)pthread_mutex_unlock(&pipeline->mutex);
-  if (!attachment && !publishes(pipeline))
+  if (!attachment && pipeline->attach_after_ns == 0) /* none was wanted */
     return 0;
   pending_wait_begin(&wait, &pipeline->project, &pipeline->memory, deadline_ns);
   result = pending_wait_on(&wait, attachment ? deadline_ns : 0, attachment ? hurry_detached : NULL,
