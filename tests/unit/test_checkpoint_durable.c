@@ -68,6 +68,9 @@ Test(checkpoint_durable, whoever_comes_later_goes_on_from_what_was_made_durable)
 Test(checkpoint_durable, the_head_is_believed_while_anybody_has_had_the_file_open_since) {
   struct checkpoint other;
 
+#if !KAIZEN_LINUX_CALLS
+  cr_skip_test("who has a file open cannot be asked: the head is believed less often");
+#endif
   reset(&this_life);
   store(500);
   cr_assert_eq(checkpoint_open(&other, folder, &later_life, &anchor, &fold, &error), 0);

@@ -60,6 +60,8 @@ Test(recorder_retention, a_long_log_is_pruned_aside_and_its_keys_stay_known) {
                  0);
   cr_assert_eq(fclose(log), 0);
   cr_assert_gt(size_of_file(log_of("coach")), 1 << 20);
+  if (!tells_birth(log_of("coach")))
+    cr_skip_test("when the log was made is not known: they stay longer");
   cr_assert_eq(record_on_day(0).code, KAIZEN_RECORDED);
   use_recorder(false, 2000); /* waits for the thread of the first */
   cr_assert_eq(record_on_day(1).code, KAIZEN_RECORDED);
