@@ -72,10 +72,10 @@ static void why_honest(struct transport *transport, struct transport_trouble *tr
   (void)trouble;
 }
 
-static bool wastes_honest(struct transport *transport, struct transport_trouble *trouble) {
+static int useless_honest(struct transport *transport, struct transport_trouble *trouble) {
   (void)transport;
   (void)trouble;
-  return false;
+  return 0;
 }
 
 static int holds_honest(struct transport *transport, uint64_t at, const char *id) {
@@ -102,7 +102,7 @@ static const struct transport_kind honest = {.open = open_honest,
                                              .send = send_to_honest,
                                              .flush = flush_honest,
                                              .why = why_honest,
-                                             .wastes = wastes_honest,
+                                             .useless = useless_honest,
                                              .holds = holds_honest,
                                              .answers = answers_of_honest};
 

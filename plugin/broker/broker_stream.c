@@ -383,7 +383,7 @@ static int say(struct transport_trouble *trouble, bool hopeless, const char *bef
 
 /* True with *trouble: it refuses every event for its size, or acknowledges events and stores
  * none. */
-static bool wastes(const struct broker_stream *stream, struct transport_trouble *trouble) {
+static bool is_useless(const struct broker_stream *stream, struct transport_trouble *trouble) {
   if (stream->max_message_bytes >= 0 && stream->max_message_bytes < BROKER_SERVER_EVENT_LEAST)
     return say(trouble, true, "stream ", stream->name,
                " does not take a message as large as an event; raise its max_msg_size");
@@ -407,7 +407,7 @@ static int judge_config(const struct broker_stream *stream, struct transport_tro
   if (stream->sealed)
     return say(trouble, true, "stream ", name,
                " is sealed and accepts no messages; create another stream for the subject");
-  if (wastes(stream, trouble))
+  if (is_useless(stream, trouble))
     return 1;
   if (stream->discards_new && stream->max_of_subject > 0 &&
       stream->of_subject >= stream->max_of_subject)
@@ -487,13 +487,13 @@ void broker_stream_find_trouble(const struct nats_library *nats, natsConnection 
   broker_stream_fini(&stream);
 }
 
-bool broker_stream_find_waste(const struct nats_library *nats, natsConnection *connection,
-                              int64_t deadline_ns, struct transport_trouble *trouble) {
+int broker_stream_find_useless(const struct nats_library *nats, natsConnection *connection,
+                               int64_t deadline_ns, struct transport_trouble *trouble) {
   struct broker_stream stream = {.state = BROKER_STREAM_UNKNOWN};
-  bool found;
+  int useless;
 
   broker_stream_find(nats, connection, deadline_ns, &stream);
-  found = stream.state == BROKER_STREAM_KNOWN && wastes(&stream, trouble);
+  useless = stream.state == BROKER_STREAM_KNOWN ? is_useless(&stream, trouble) : -1;
   broker_stream_fini(&stream);
-  return found;
+  return useless;
 }

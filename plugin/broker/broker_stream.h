@@ -84,9 +84,9 @@ int broker_stream_judge(const struct broker_stream *stream,
 void broker_stream_find_trouble(const struct nats_library *nats, natsConnection *connection,
                                 int64_t deadline_ns, const struct transport_settings *settings,
                                 struct transport_trouble *trouble);
-/* True with *trouble: our stream refuses every event for its size, or acknowledges events and
- * stores none. */
-bool broker_stream_find_waste(const struct nats_library *nats, natsConnection *connection,
-                              int64_t deadline_ns, struct transport_trouble *trouble);
+/* Is our stream useless: does it refuse every event for its size, or acknowledge events and store
+ * none?  1 with *trouble: it does; 0: it does not; -1: unknown. */
+int broker_stream_find_useless(const struct nats_library *nats, natsConnection *connection,
+                               int64_t deadline_ns, struct transport_trouble *trouble);
 
 #endif

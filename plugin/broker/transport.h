@@ -66,9 +66,9 @@ struct transport_kind {
   /* Asks the broker, for half a second, why nothing is acknowledged; *trouble stays as it is when
    * the broker does not say. */
   void (*why)(struct transport *transport, struct transport_trouble *trouble);
-  /* Asks, for a fifth of a second, whether the stream refuses every event for its size, or
-   * acknowledges events and stores none: *trouble says so.  False also when it cannot be asked. */
-  bool (*wastes)(struct transport *transport, struct transport_trouble *trouble);
+  /* Asks, for half a second, whether the stream is useless: it refuses every event for its size, or
+   * acknowledges events and stores none.  1 with *trouble: it is; 0: it is not; -1: unknown. */
+  int (*useless)(struct transport *transport, struct transport_trouble *trouble);
   /* Asks, for a fifth of a second, whether the stream that acknowledged last holds the message `id`
    * under that sequence: 1 it does, 0 it holds another one there or ends before, 2 that message is
    * gone, -1 unknown. */

@@ -452,9 +452,10 @@ static void nats_why(struct transport *transport, struct transport_trouble *trou
                                clock_monotonic_ns() + WHY_NS, transport->settings, trouble);
 }
 
-static bool nats_wastes(struct transport *transport, struct transport_trouble *trouble) {
-  return may_ask(transport) && broker_stream_find_waste(transport->nats, transport->connection,
-                                                        clock_monotonic_ns() + HOLDS_NS, trouble);
+static int nats_useless(struct transport *transport, struct transport_trouble *trouble) {
+  return may_ask(transport) ? broker_stream_find_useless(transport->nats, transport->connection,
+                                                         clock_monotonic_ns() + WHY_NS, trouble)
+                            : -1;
 }
 
 static int nats_holds(struct transport *transport, uint64_t sequence, const char *id) {
@@ -493,7 +494,7 @@ const struct transport_kind transport_nats = {
     .send = nats_send,
     .flush = nats_flush,
     .why = nats_why,
-    .wastes = nats_wastes,
+    .useless = nats_useless,
     .holds = nats_holds,
     .answers = nats_answers,
 };

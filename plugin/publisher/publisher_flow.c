@@ -29,11 +29,11 @@
 #define STORE_CHECKS 3 /* a connection */
 #define DUPLICATE_CHECK_NS (20 * NS_PER_MS)
 #define STORE_CHECK_INTERVAL_NS (10000 * NS_PER_MS)
-#define WASTE_INTERVAL_NS (1000 * NS_PER_MS)
+#define USELESS_INTERVAL_NS (1000 * NS_PER_MS) /* so long an answer holds */
+#define UNJUDGED_MOST 3 /* refusals of one event; after them it counts as at fault */
 #define HURRIED_BACK_OFF_NS (250 * NS_PER_MS)
 #define ANSWERS_AT_A_TIME 256
-#define QUEUED_WHILE_PROBING                                                                       \
-  16 /* so that one event that is always declined is not the only candidate */
+#define QUEUED_WHILE_PROBING 16 /* one that is always declined is not the only candidate */
 #define DECLINED_IN_ORDER 3
 #define WINDOW_SCARCE (TRANSPORT_WINDOW - TRANSPORT_WINDOW / 8)
 #define DONE_BEHIND 8
@@ -228,14 +228,30 @@ static void look_for_duplicate(struct publisher_flow *flow, const struct window_
   flow->told_gone = true;
 }
 
-/* Does the stream refuse every event, or store none?  Then no event is at fault. */
-static bool is_wasted(struct publisher_flow *flow, int64_t now_ns) {
-  if (now_ns >= flow->waste_ns) {
-    flow->waste = (struct transport_trouble){0};
-    (void)flow->sender.kind->wastes(flow->sender.transport, &flow->waste);
-    flow->waste_ns = clock_monotonic_ns() + WASTE_INTERVAL_NS;
+static void ask_useless(struct publisher_flow *flow) {
+  flow->useless = flow->sender.kind->useless(flow->sender.transport, &flow->useless_trouble);
+  flow->useless_ns =
+      clock_monotonic_ns() + (flow->useless < 0 ? WHY_INTERVAL_NS : USELESS_INTERVAL_NS);
+}
+
+/* In a useless stream no event is at fault.  While nobody knows, the event is sent again, a few
+ * times.  While settling nobody is asked, as it is tried alone later. */
+static void take_refusal(struct publisher_flow *flow, struct window_entry *entry,
+                         const char *reason, struct transport_trouble *trouble, int64_t now_ns) {
+  int useless = now_ns < flow->useless_ns ? flow->useless : -1;
+
+  if (useless < 0 && flow->mode != PUBLISHER_SETTLING) {
+    ask_useless(flow);
+    useless = flow->useless;
+    entry->unjudged += useless < 0;
   }
-  return flow->waste.text[0] != '\0';
+  if (useless > 0)
+    *trouble = flow->useless_trouble;
+  else if (useless == 0 || entry->unjudged >= UNJUDGED_MOST)
+    (void)window_refuse(entry, reason); /* out of memory: the next try does it */
+  else if (!trouble->text[0])
+    (void)snprintf(trouble->text, sizeof trouble->text,
+                   "the stream refuses an event, and does not say whether it takes any");
 }
 
 static void acknowledge(struct publisher_flow *flow, struct window_entry *entry,
@@ -246,10 +262,12 @@ static void acknowledge(struct publisher_flow *flow, struct window_entry *entry,
     check_store(flow, entry, answer, now_ns);
   if (answer->duplicate)
     look_for_duplicate(flow, entry, answer, now_ns);
-  if (flow->waste_due && is_wasted(flow, now_ns))
+  if (flow->is_useless_due && now_ns >= flow->useless_ns)
+    ask_useless(flow);
+  if (flow->is_useless_due && flow->useless > 0)
     site_say(agent->site, KAIZEN_LOG_WARNING, PUBLISHER_MESSAGE_NOT_STORED,
-             "%s: acknowledged, but not stored: %s", agent->name, flow->waste.text);
-  flow->waste_due = false;
+             "%s: acknowledged, but not stored: %s", agent->name, flow->useless_trouble.text);
+  flow->is_useless_due = flow->is_useless_due && flow->useless < 0;
   if (entry->sent_ns > flow->answered_ns)
     flow->answered_ns = entry->sent_ns;
   flow->asked_about[0] = '\0';
@@ -271,10 +289,8 @@ static void take_answer(struct publisher_flow *flow, const struct transport_answ
     return;
   if (answer->outcome == TRANSPORT_DECLINED)
     decline(flow, entry, trouble->text, now_ns);
-  if (answer->outcome == TRANSPORT_REFUSED && is_wasted(flow, now_ns))
-    *trouble = flow->waste;
-  else if (answer->outcome == TRANSPORT_REFUSED)
-    (void)window_refuse(entry, answer->reason);
+  if (answer->outcome == TRANSPORT_REFUSED)
+    take_refusal(flow, entry, answer->reason, trouble, now_ns);
   if (answer->outcome != TRANSPORT_ACKNOWLEDGED && entry->state != WINDOW_DONE) {
     queue_again(flow, entry);
     stop_sending(flow, now_ns);
@@ -392,8 +408,8 @@ static void connect_when_due(struct publisher_flow *flow, struct publisher_proje
   flow->settle_by_ns = flow->answered_ns = 0;
   flow->store_checks = STORE_CHECKS;
   flow->told_gone = false;
-  flow->waste_due = !flow->sender.settings->core;
-  flow->waste_ns = 0;
+  flow->is_useless_due = !flow->sender.settings->core;
+  flow->useless_ns = 0; /* not known */
   /* alone until one is acknowledged: a stream that is made while a window is in flight would store
    * the later events before the earlier ones it refused */
   flow->mode = PUBLISHER_PROBING;

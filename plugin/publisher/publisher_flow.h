@@ -31,9 +31,10 @@ struct publisher_flow {
   /* asking whether the stream still holds what it had: how many more times on this connection, and
    * otherwise not before */
   unsigned store_checks;
-  bool waste_due;   /* on this connection nothing was acknowledged yet */
-  int64_t waste_ns; /* until then `waste` says whether the stream has a use for any event */
-  struct transport_trouble waste;
+  int useless;         /* is the stream useless, see transport.h: 1, 0, -1 unknown ... */
+  int64_t useless_ns;  /* ... until then */
+  bool is_useless_due; /* on this connection it was not known yet at an acknowledgement */
+  struct transport_trouble useless_trouble;
   int64_t duplicate_check_ns; /* no duplicate is looked up in the stream before this time */
   bool told_gone;             /* on this connection */
   int64_t store_check_ns;

@@ -30,6 +30,7 @@ struct window_entry {
   uint64_t floor_stream; /* ... when it is of this stream (a hash; 0: not known) */
   uint32_t era;          /* ... and the store was not lost since: the eras differ then */
   uint32_t declined;     /* times it was declined, perhaps by itself */
+  uint32_t unjudged;     /* times it was refused, and nobody knew whether the stream takes any */
   enum window_state state;
   char *refusal; /* why it became a dead letter; NULL: it did not */
   unsigned char id[16];

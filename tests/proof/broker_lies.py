@@ -24,6 +24,13 @@ def failure(code):
     return json.dumps({"error": {"code": 503 if code == 10158 else 400, "err_code": code, "description": "no"}}).encode()
 
 
+def describe(subject):
+    """What a broker whose stream takes events of any size answers to a question about streams."""
+    if subject.endswith("STREAM.NAMES"):
+        return json.dumps({"total": 1, "streams": [STREAM]}).encode()
+    return json.dumps({"config": {"name": STREAM, "max_msg_size": -1}, "state": {"consumer_count": 0}}).encode()
+
+
 class Liar(FakeBroker):
     """`lie(broker, connection, subject, number)` answers in place of an honest acknowledgement, while it lies."""
     process = True  # as a Server has one
@@ -187,6 +194,7 @@ def refused_for_good(scratch):
         world.settle()
 
     broker = Liar(told(failure(10054)))
+    broker.question = describe  # or it would take long: each is tried again while nobody knows whose fault it is
     world = World("lie: error 10054", scratch, server=broker, make_stream=False, url=broker.url)
     world.payloads = lambda: broker.stored
     return run(world, work)

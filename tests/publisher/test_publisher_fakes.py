@@ -2,6 +2,7 @@
 # test_publisher_fakes.py - brokers that lie, and brokers whose word must be encrypted.
 #
 # SPDX-License-Identifier: Apache-2.0
+import json
 import shutil
 import subprocess
 import time
@@ -12,12 +13,17 @@ from fake_broker import FakeBroker
 from ports import free_ports
 
 
-class Lying(BrokerTest):
+TOO_LARGE = b'{"error":{"code":400,"err_code":10054,"description":"message size exceeds maximum allowed"}}'
+
+
+class FakeTest(BrokerTest):
     def make_fake(self, answer, question=None):
         broker = FakeBroker(answer, question=question)
         self.addCleanup(broker.close)
         return broker
 
+
+class Lying(FakeTest):
     def expect_pending(self, text, question=None):
         broker = self.make_fake(lambda event_id, number: text, question)
         driver = self.make_driver()
@@ -147,6 +153,59 @@ class Lying(BrokerTest):
         self.assertEqual(second.flush(), (0, 0))
         self.assertEqual(second.view("coach")["store_lost"], 0)
         self.assertNotIn(":204]", driver.call("said") + second.call("said"))
+
+
+class Useless(FakeTest):
+    """A stream that takes no event, or stores none, and a broker that says so late or never."""
+
+    def silent_first(self, count, config):
+        """Answers questions about the stream after `count` of them."""
+        asked = []
+
+        def question(subject):
+            asked.append(subject)
+            if len(asked) <= count:
+                return None
+            if subject.endswith("STREAM.NAMES"):
+                return b'{"total":1,"streams":["S"]}'
+            return json.dumps({"config": {"name": "S", **config}, "state": {"consumer_count": 0}}).encode()
+
+        return question
+
+    def test_an_event_waits_until_the_broker_says_whether_the_stream_takes_any(self):
+        broker = self.make_fake(lambda event_id, number: TOO_LARGE, self.silent_first(2, {"max_msg_size": 300}))
+        driver = self.make_driver()
+        driver.ok(f"attach 0 {broker.url}")
+        driver.ok("append coach 3")
+        wait_for(lambda: "raise its max_msg_size" in driver.json("status 0")["reason"] or driver.view("coach")["dead"],
+                 "the cause")
+        view = driver.view("coach")
+        self.assertEqual((view["pending"], view["dead"], view["acknowledged"]), (3, 0, 0))
+
+    def test_an_event_is_at_fault_when_the_broker_never_says(self):
+        def answer(event_id, number):
+            return TOO_LARGE if event_id == broker.published[0] else b'{"stream":"S","seq":%d}' % number
+
+        broker = self.make_fake(answer)
+        driver = self.make_driver()
+        driver.ok(f"attach 0 {broker.url}")
+        driver.ok("append coach 3")
+        self.assertEqual(driver.flush(), (0, 0))
+        self.assertIn("does not say whether it takes any", driver.call("said"))
+        view = driver.view("coach")
+        self.assertEqual((view["dead"], view["acknowledged"]), (1, 2))
+        self.assertIn("10054", driver.call("letters"))
+        self.assertGreaterEqual(broker.published.count(broker.published[0]), 3)
+
+    def test_a_stream_that_stores_nothing_is_told_of_once_the_broker_says_so(self):
+        broker = self.make_fake(lambda event_id, number: b'{"stream":"S","seq":%d}' % number,
+                                self.silent_first(1, {"retention": "interest"}))
+        driver = self.make_driver()
+        driver.ok(f"attach 0 {broker.url}")
+        driver.ok("append coach 1")
+        self.assertEqual(driver.flush(), (0, 0))
+        self.assertNotIn("not stored", driver.call("said"))
+        self.append_until_told(driver)
 
 
 @unittest.skipUnless(shutil.which("openssl"), "openssl is not installed")

@@ -159,10 +159,7 @@ class Refused(BrokerTest):
                 self.root = self.scratch / f"root{number}"
                 self.root.mkdir()
                 server, client = self.make_broker(**config)
-                driver = self.make_publisher(server)
-                driver.ok("append coach 3")
-                self.assertEqual(driver.flush(), (0, 0))
-                said = driver.call("said")
+                said = self.append_until_told(self.make_publisher(server))
                 self.assertEqual((said.count("acknowledged, but not stored"), client.count()), (1, 0), said)
                 self.assertIn(words, said)
 

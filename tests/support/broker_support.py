@@ -312,6 +312,17 @@ class BrokerTest(unittest.TestCase):
         driver.ok(f"attach 0 {server.url}")
         return driver
 
+    def append_until_told(self, driver):
+        """Publishes to a stream that stores nothing until it is said, as a busy broker may not answer the first
+        question; what was said."""
+        def told():
+            driver.ok("append coach 3")
+            self.assertEqual(driver.flush(), (0, 0))
+            said = driver.call("said")
+            return said if "acknowledged, but not stored" in said else None
+
+        return wait_for(told, "that nothing is stored")
+
     def make_driver(self, root=None, below=(), pass_fds=()):
         """below: a command it runs under; pass_fds: what it inherits."""
         driver = Driver(root or self.root, below, pass_fds)

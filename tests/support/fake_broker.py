@@ -12,7 +12,7 @@ INFO = {"server_id": "FAKE", "version": "2.9.10", "proto": 1, "headers": True, "
 
 class FakeBroker(threading.Thread):
     """Takes connections and answers each event as `answer` says, which gets its id and its number; and each
-    question about streams by `question`, None: not at all."""
+    question about streams by `question`, None: not at all; a function gets the subject."""
 
     def __init__(self, answer, port=0, question=None):
         super().__init__(daemon=True)
@@ -64,8 +64,9 @@ class FakeBroker(threading.Thread):
                     self.respond(connection, words[2], number, body)
 
     def tell(self, connection, subscriptions, words):
-        for number in self.matching(subscriptions, words) if self.question is not None else ():
-            self.send(connection, words[2], number, self.question)
+        text = self.question(words[1].decode()) if callable(self.question) else self.question
+        for number in self.matching(subscriptions, words) if text is not None else ():
+            self.send(connection, words[2], number, text)
 
     @staticmethod
     def matching(subscriptions, words):
