@@ -60,11 +60,14 @@ void *name_table_find(const struct name_table *table, struct span name) {
 
 void *name_table_put(struct name_table *table, struct span name) {
   uint64_t hash = hash_of(name), *place;
+  void *known = name_table_find(table, name);
 
+  if (known)
+    return known; /* which needs no room */
   if (make_room(table) != 0)
     return NULL;
   place = find_place(table, hash);
-  table->count += *place == 0;
+  table->count++;
   *place = hash;
   return place + 1;
 }

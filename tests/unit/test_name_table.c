@@ -134,6 +134,16 @@ static void refuse_memory_for(unsigned known) {
   cr_assert_null(name_table_find(&table, name_of(known)));
 }
 
+static void put_without_memory(unsigned known) {
+  void *place;
+
+  out_of_memory = true;
+  place = name_table_put(&table, name_of(known));
+  out_of_memory = false;
+  cr_assert_eq(place, name_table_find(&table, name_of(known)));
+  cr_assert(place);
+}
+
 Test(name_table, without_memory_for_more_what_is_known_stays) {
   const char *runner = getenv("KAIZEN_TEST_RUNNER");
   unsigned known;
@@ -144,6 +154,7 @@ Test(name_table, without_memory_for_more_what_is_known_stays) {
   for (known = 0; known < FIRST_ROOM / 2; known++)
     put(known, known);
   refuse_memory_for(known);
+  put_without_memory(0);
   for (unsigned i = 0; i < known; i++)
     assert_value(i, i);
   put(known, known);
