@@ -52,11 +52,13 @@ struct agent_view_limits agent_view_patience(int64_t lock_timeout_ms) {
  * processor while it holds the lock, and the writer waits for it. */
 static void give_way(const struct agent_log *log) {
   struct stat status;
-  int64_t age_ns;
+  int64_t written_ns, age_ns;
 
   if (fstat(log->fd, &status) != 0)
     return;
-  age_ns = clock_wall_ns() - clock_ns_of(status.st_mtim.tv_sec, status.st_mtim.tv_nsec);
+  written_ns = clock_ns_of(status.st_mtim.tv_sec, status.st_mtim.tv_nsec);
+  if (__builtin_sub_overflow(clock_wall_ns(), written_ns, &age_ns))
+    return; /* centuries ago, or ahead */
   if (age_ns > -WRITTEN_NOW_NS && age_ns < WRITTEN_NOW_NS)
     clock_pause_ns(GIVE_WAY_NS);
 }

@@ -74,6 +74,24 @@ Test(outbox, held_events_are_no_more_than_are_pending) {
   cr_assert_eq(view.held, 2);
 }
 
+/* Where the file system can keep such a time; how long ago that is, no number of nanoseconds can
+ * tell. */
+Test(outbox, a_log_may_be_of_any_time) {
+  static const int64_t years[] = {1500, 1678, 1970, 2200, 2500};
+  struct agent_view_limits limits = agent_view_patience(5000);
+  struct error error = {0};
+
+  append_marked(1);
+  for (size_t i = 0; i < sizeof years / sizeof *years; i++) {
+    const struct timespec when = {.tv_sec = (years[i] - 1970) * 31556952};
+    struct agent_view view;
+
+    cr_assert_eq(utimensat(agent_fd, AGENT_LOG_FILE, (const struct timespec[]){when, when}, 0), 0);
+    cr_assert_eq(agent_view_read(&project, "coach", &limits, &view, &error), 0, "%s", error.text);
+    cr_assert_eq(view.fold.marked, 1);
+  }
+}
+
 Test(outbox, a_log_of_another_inode_is_opened_by_its_name) {
   append_marked(1);
   look();
