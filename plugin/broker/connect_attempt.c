@@ -22,7 +22,6 @@
 #define PING_INTERVAL_MS                                                                           \
   30000 /* of an idle connection: answers to events show as well that it is alive */
 #define PINGS_OUT 2
-#define SAID_MAX 120
 #define LOGIN_ESCAPED_SIZE (6 * SERVER_URL_LOGIN_MAX + 1)
 #define NS_PER_MS INT64_C(1000000)
 #define SPARE_NS (20 * NS_PER_MS) /* the library's own time-out comes first */
@@ -46,7 +45,7 @@ struct attempt {
   natsConnection *connection;
   natsStatus status;
   const char *unresolved; /* why the server's name was not found; static, NULL: it was */
-  char said[SAID_MAX];    /* by the library or the broker about the failure */
+  char said[TRANSPORT_EXPLAIN_SAID_SIZE]; /* by the library or the broker about the failure */
 };
 
 /* How many calls of natsConnection_Connect() are running in this process, without its parent's. */

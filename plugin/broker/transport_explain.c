@@ -4,11 +4,10 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "broker/transport_explain.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "common/server_url.h"
+#include "broker/login_filter.h"
 #include "common/utf8.h"
 
 static void say(struct transport_trouble *trouble, bool hopeless, const char *text,
@@ -17,12 +16,12 @@ static void say(struct transport_trouble *trouble, bool hopeless, const char *te
   (void)snprintf(trouble->text, sizeof trouble->text, "%s%s", text, what);
 }
 
-#define SAID_MAX 120
+#define SHOWN_OF_SAID_MAX 120
 
 /* What library or broker said, printable, without the places in the library's own source:
  * "(conn.c:587): ". */
 static const char *show_said(const char *said, char shown[UTF8_SHOWN_SIZE]) {
-  char text[SAID_MAX];
+  char text[SHOWN_OF_SAID_MAX];
   size_t len = 0;
 
   while (said && *said && len < sizeof text) {
@@ -36,38 +35,13 @@ static const char *show_said(const char *said, char shown[UTF8_SHOWN_SIZE]) {
   return utf8_show((struct span){text, len}, shown);
 }
 
-/* A user's name may be a common word, or a part of one. */
-static bool has_word(const char *text, const char *word) {
-  size_t len = strlen(word);
-
-  for (const char *at = text; (at = strstr(at, word)); at++)
-    if ((at == text || !isalnum((unsigned char)at[-1])) && !isalnum((unsigned char)at[len]))
-      return true;
-  return false;
-}
-
-/* The text may quote what was sent. */
-static bool has_login(const struct transport_settings *settings, const char *said) {
-  struct span rest = {settings->url, strlen(settings->url)};
-  struct server_url server;
-  bool found = false;
-  const char *why;
-
-  while (!found && server_url_next(&rest, &server, &why) == 1)
-    found = server.has_password ? has_word(said, server.user) ||
-                                      (server.password[0] && strstr(said, server.password))
-                                : server.has_user && strstr(said, server.user);
-  explicit_bzero(&server, sizeof server);
-  return found;
-}
-
 /* Adds it, where it is news. */
 static void quote(const struct transport_settings *settings, const char *said,
                   struct transport_trouble *trouble) {
   char shown[UTF8_SHOWN_SIZE];
   size_t used = strlen(trouble->text);
 
-  if (said && has_login(settings, said))
+  if (said && login_filter_holds(settings, said))
     return;
   if (*show_said(said, shown) && !strstr(trouble->text, shown))
     (void)snprintf(trouble->text + used, sizeof trouble->text - used, " (%s)", shown);
@@ -173,8 +147,7 @@ void transport_explain(const struct nats_library *nats, const struct transport_s
   case NATS_SECURE_CONNECTION_WANTED:
     say(trouble, true,
         "no secure connection: the broker offers no TLS; if that is right, use nats:// and no "
-        "nats_ca "
-        "or nats_cert: ",
+        "nats_ca or nats_cert: ",
         settings->shown_url);
     break;
   case NATS_SSL_ERROR:

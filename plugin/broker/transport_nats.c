@@ -39,7 +39,6 @@
 #define HEADER_FRAME_BYTES 12
 #define WHY_NS INT64_C(500000000)
 #define HOLDS_NS INT64_C(200000000) /* an acknowledgement waits for it */
-#define SAID_MAX 120
 
 struct flight { /* message NULL: answered */
   const natsMsg *message;
@@ -55,10 +54,10 @@ struct mailbox { /* everything under the mutex */
   const struct nats_library *nats;
   natsConnection *connection; /* to recognise a late handler of an earlier connection */
   bool closed;
-  natsStatus error;                  /* what the broker said without being asked */
-  char said[SAID_MAX];               /* its words about that, or about the end */
-  bool api_barred;                   /* this user may not ask about streams */
-  struct broker_stream_place newest; /* the stream that acknowledged last */
+  natsStatus error;                       /* what the broker said without being asked */
+  char said[TRANSPORT_EXPLAIN_SAID_SIZE]; /* its words about that, or about the end */
+  bool api_barred;                        /* this user may not ask about streams */
+  struct broker_stream_place newest;      /* the stream that acknowledged last */
   /* a ring, in the order of sending: most answers come in it */
   struct flight flights[TRANSPORT_WINDOW];
   size_t first, count, unanswered;
@@ -337,7 +336,7 @@ static struct transport *nats_open(const struct transport_settings *settings, tr
 
 static bool nats_connected(struct transport *transport, struct transport_trouble *trouble) {
   struct mailbox *mailbox = transport->mailbox;
-  char said[SAID_MAX];
+  char said[TRANSPORT_EXPLAIN_SAID_SIZE];
   natsStatus error;
   bool closed;
 
