@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <time.h>
 
+#define NS_PER_MS INT64_C(1000000)
 #define NS_PER_S INT64_C(1000000000)
 
 int64_t clock_ns_of(int64_t seconds, int64_t nanoseconds) {
@@ -27,6 +28,12 @@ static int64_t read_clock(clockid_t id) {
 
 int64_t clock_monotonic_ns(void) {
   return read_clock(CLOCK_MONOTONIC);
+}
+
+int64_t clock_left_ms(int64_t deadline_ns) {
+  int64_t left_ns = deadline_ns - clock_monotonic_ns();
+
+  return left_ns > NS_PER_MS ? left_ns / NS_PER_MS : 1;
 }
 
 int64_t clock_wall_ns(void) {

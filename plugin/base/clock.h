@@ -11,7 +11,9 @@
  * it, before the year 1677 and after 2262. */
 int64_t clock_ns_of(int64_t seconds, int64_t nanoseconds);
 int64_t clock_monotonic_ns(void); /* CLOCK_MONOTONIC: every deadline */
-int64_t clock_wall_ns(void);      /* CLOCK_REALTIME: what is written */
+/* Until that deadline; at least 1, as what takes a time-out may wait forever with 0. */
+int64_t clock_left_ms(int64_t deadline_ns);
+int64_t clock_wall_ns(void); /* CLOCK_REALTIME: what is written */
 /* Since this boot, including the time that the machine slept; comparable within one boot only. */
 int64_t clock_boot_ns(void);
 void clock_pause_ns(int64_t ns); /* sleeps all of it; signals do not cut it short */

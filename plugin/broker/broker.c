@@ -31,7 +31,9 @@
 #define SPARE_NS (50 * NS_PER_MS) /* of the caller's time, for the report */
 #define VERSION_NS (500 * NS_PER_MS)
 #define CLOSE_NS (100 * NS_PER_MS)
-#define WATCH_CONNECT_NS (10 * NS_PER_S)
+/* The caller's time-out is the time without an event: it begins once the subscription stands. */
+#define WATCH_CONNECT_LEAST_NS (2 * NS_PER_S)
+#define WATCH_CONNECT_MOST_NS (10 * NS_PER_S)
 #define LOOK_MS 100
 
 /* What is asked, and what was found out. */
@@ -137,7 +139,7 @@ static void find_stream(struct broker *broker) {
     broker->verdict = 0;
     return;
   }
-  if (broker_stream_was_denied(broker->nats, broker->connection, "_INBOX")) {
+  if (broker_server_denied(broker->nats, broker->connection, "_INBOX")) {
     explain_denial(broker); /* no answer can arrive */
     return;
   }
@@ -170,9 +172,7 @@ static void add_stream(struct broker *broker) {
   natsStatus status;
 
   (void)nats->jsOptions_Init(&options);
-  options.Wait = (broker->deadline_ns - clock_monotonic_ns()) / NS_PER_MS;
-  if (options.Wait < 1)
-    options.Wait = 1;
+  options.Wait = clock_left_ms(broker->deadline_ns);
   (void)nats->jsStreamConfig_Init(&config);
   config.Name = broker->name;
   config.Subjects = subjects;
@@ -189,7 +189,7 @@ static void add_stream(struct broker *broker) {
   } else if (code == SUBJECTS_OVERLAP) {
     refuse(broker, "another stream has subjects that ", broker->name,
            " would take; name that one with --stream");
-  } else if (broker_stream_was_denied(nats, broker->connection, "STREAM.CREATE")) {
+  } else if (broker_server_denied(nats, broker->connection, "STREAM.CREATE")) {
     refuse(broker, "the broker does not permit this user to create stream ", broker->name,
            "; use another login");
   } else {
@@ -458,9 +458,9 @@ static int subscribe(struct broker *broker, natsSubscription **subscription) {
       nats->natsConnection_SubscribeSync(subscription, broker->connection, EVENT_SUBJECT);
 
   if (status == NATS_OK) /* a broker that denies it says so before it answers a ping */
-    status = nats->natsConnection_FlushTimeout(
-        broker->connection, (broker->deadline_ns - clock_monotonic_ns()) / NS_PER_MS + 1);
-  if (status == NATS_OK && !broker_stream_was_denied(nats, broker->connection, EVENT_SUBJECT))
+    status =
+        nats->natsConnection_FlushTimeout(broker->connection, clock_left_ms(broker->deadline_ns));
+  if (status == NATS_OK && !broker_server_denied(nats, broker->connection, EVENT_SUBJECT))
     return 0;
   if (status == NATS_OK)
     refuse(broker, "the broker does not permit this user to subscribe to ", EVENT_SUBJECT, "");
@@ -469,13 +469,18 @@ static int subscribe(struct broker *broker, natsSubscription **subscription) {
   return -1;
 }
 
+static int64_t watch_connect_ns(uint32_t timeout_ms) {
+  int64_t wanted_ns = timeout_ms * NS_PER_MS;
+
+  if (timeout_ms == 0 || wanted_ns > WATCH_CONNECT_MOST_NS)
+    return WATCH_CONNECT_MOST_NS;
+  return wanted_ns > WATCH_CONNECT_LEAST_NS ? wanted_ns : WATCH_CONNECT_LEAST_NS;
+}
+
 int broker_watch(const struct transport_settings *settings, uint32_t timeout_ms, kaizen_sink sink,
                  void *ctx, struct error *error) {
   static const struct errand closing = {.work = close_broker};
-  int64_t connect_ns = timeout_ms > 0 && timeout_ms * NS_PER_MS < WATCH_CONNECT_NS
-                           ? timeout_ms * NS_PER_MS
-                           : WATCH_CONNECT_NS;
-  struct broker *broker = new_broker(settings, clock_monotonic_ns() + connect_ns);
+  struct broker *broker = new_broker(settings, clock_monotonic_ns() + watch_connect_ns(timeout_ms));
   natsSubscription *subscription = NULL;
   struct nats_library_guard guard;
   int result;

@@ -5,10 +5,12 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/clock.h"
 
-#define NS_PER_MS INT64_C(1000000)
+#define ACCOUNT_INFO "$JS.API.INFO"
+#define ROOM_NS INT64_C(200000000) /* longer than a ping takes: the answer can be done without */
 
 bool broker_server_takes_events(const struct nats_library *nats, natsConnection *connection,
                                 struct transport_trouble *trouble) {
@@ -29,18 +31,44 @@ bool broker_server_takes_events(const struct nats_library *nats, natsConnection 
   return false;
 }
 
+bool broker_server_denied(const struct nats_library *nats, natsConnection *connection,
+                          const char *part) {
+  const char *said = NULL;
+
+  return nats->natsConnection_GetLastError(connection, &said) == NATS_NOT_PERMITTED && said &&
+         strstr(said, part);
+}
+
+/* A server that denies the question says so before it answers a ping that came later; the question
+ * itself would only be met with silence. */
+static bool may_ask_for_room(const struct nats_library *nats, natsConnection *connection,
+                             int64_t deadline_ns) {
+  natsMsg *probe = NULL;
+  natsStatus status = nats->natsMsg_Create(&probe, ACCOUNT_INFO, NULL, "", 0);
+
+  if (status == NATS_OK)
+    status = nats->natsConnection_PublishMsg(connection, probe);
+  if (probe)
+    nats->natsMsg_Destroy(probe);
+  if (status == NATS_OK)
+    status = nats->natsConnection_FlushTimeout(connection, clock_left_ms(deadline_ns));
+  return status == NATS_OK && !broker_server_denied(nats, connection, ACCOUNT_INFO);
+}
+
 bool broker_server_has_room(const struct nats_library *nats, natsConnection *connection,
                             bool in_memory, int64_t deadline_ns,
                             struct transport_trouble *trouble) {
+  int64_t used, most, asked_ns = clock_monotonic_ns(), answer_ns;
   jsAccountInfo *account = NULL;
-  int64_t used, most;
   jsCtx *context = NULL;
   jsOptions options;
 
-  (void)nats->jsOptions_Init(&options);
-  options.Wait = (deadline_ns - clock_monotonic_ns()) / NS_PER_MS;
-  if (options.Wait < 1 || nats->natsConnection_JetStream(&context, connection, NULL) != NATS_OK)
+  if (asked_ns >= deadline_ns || !may_ask_for_room(nats, connection, deadline_ns) ||
+      nats->natsConnection_JetStream(&context, connection, NULL) != NATS_OK)
     return true;
+  answer_ns = 2 * clock_monotonic_ns() - asked_ns + ROOM_NS;
+  (void)nats->jsOptions_Init(&options);
+  options.Wait = clock_left_ms(answer_ns < deadline_ns ? answer_ns : deadline_ns);
   (void)nats->js_GetAccountInfo(&account, context, &options, NULL);
   nats->jsCtx_Destroy(context);
   if (!account)

@@ -14,8 +14,13 @@ enum { BROKER_SERVER_EVENT_LEAST = 320, BROKER_SERVER_EVENT_MOST = 768 };
 bool broker_server_takes_events(const struct nats_library *nats, natsConnection *connection,
                                 struct transport_trouble *trouble);
 
+/* Has the broker denied a message on a subject that has `part` in it? */
+bool broker_server_denied(const struct nats_library *nats, natsConnection *connection,
+                          const char *part);
+
 /* False with *trouble when the account has no room for an event in files, or in memory.  True also
- * when that is not known by the CLOCK_MONOTONIC deadline. */
+ * when that is not known a fifth of a second after the server would have answered a ping, or by the
+ * CLOCK_MONOTONIC deadline; a server that denies the question is not waited for. */
 bool broker_server_has_room(const struct nats_library *nats, natsConnection *connection,
                             bool in_memory, int64_t deadline_ns, struct transport_trouble *trouble);
 

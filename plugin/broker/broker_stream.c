@@ -18,15 +18,8 @@
 #define READ_STREAM API "STREAM.INFO."
 #define EXPECTED_STREAM_HEADER "Nats-Expected-Stream"
 #define NO_STREAM "kaizen-plugin-asks-whether-a-stream-listens" /* a name that no stream has */
-#define NS_PER_MS INT64_C(1000000)
 #define HEADERS_MAX 1024
 #define NO_MESSAGE_FOUND 10037 /* JSNoMessageFoundErr */
-
-static int64_t left_ms(int64_t deadline_ns) {
-  int64_t left_ns = deadline_ns - clock_monotonic_ns();
-
-  return left_ns > NS_PER_MS ? left_ns / NS_PER_MS : 1;
-}
 
 /* ---- reading answers ------------------------------------------------------------------------- */
 
@@ -156,7 +149,7 @@ static natsMsg *ask(const struct nats_library *nats, natsConnection *connection,
   natsMsg *message = NULL;
 
   *status = nats->natsConnection_Request(&message, connection, subject, question,
-                                         (int)strlen(question), left_ms(deadline_ns));
+                                         (int)strlen(question), clock_left_ms(deadline_ns));
   if (*status != NATS_OK)
     return NULL;
   *answer =
@@ -223,14 +216,6 @@ static natsStatus make_probe(const struct nats_library *nats, natsMsg **probe) {
   return status;
 }
 
-bool broker_stream_was_denied(const struct nats_library *nats, natsConnection *connection,
-                              const char *part) {
-  const char *said = NULL;
-
-  return nats->natsConnection_GetLastError(connection, &said) == NATS_NOT_PERMITTED && said &&
-         strstr(said, part);
-}
-
 /* A broker that denies it says so before it answers a ping that came later. */
 natsStatus broker_stream_ask_leave(const struct nats_library *nats, natsConnection *connection,
                                    int64_t deadline_ns) {
@@ -242,8 +227,8 @@ natsStatus broker_stream_ask_leave(const struct nats_library *nats, natsConnecti
   if (probe)
     nats->natsMsg_Destroy(probe);
   if (status == NATS_OK)
-    status = nats->natsConnection_FlushTimeout(connection, left_ms(deadline_ns));
-  return status == NATS_OK && broker_stream_was_denied(nats, connection, EVENT_SUBJECT)
+    status = nats->natsConnection_FlushTimeout(connection, clock_left_ms(deadline_ns));
+  return status == NATS_OK && broker_server_denied(nats, connection, EVENT_SUBJECT)
              ? NATS_NOT_PERMITTED
              : status;
 }
@@ -256,7 +241,7 @@ void broker_stream_try(const struct nats_library *nats, natsConnection *connecti
   stream->status = make_probe(nats, &question);
   if (stream->status == NATS_OK)
     stream->status =
-        nats->natsConnection_RequestMsg(&message, connection, question, left_ms(deadline_ns));
+        nats->natsConnection_RequestMsg(&message, connection, question, clock_left_ms(deadline_ns));
   if (question)
     nats->natsMsg_Destroy(question);
   if (stream->status == NATS_NO_RESPONDERS) {

@@ -51,9 +51,6 @@ void broker_stream_read(const struct nats_library *nats, natsConnection *connect
  * cannot exist. */
 natsStatus broker_stream_ask_leave(const struct nats_library *nats, natsConnection *connection,
                                    int64_t deadline_ns);
-/* Has the broker denied a message on a subject that has `part` in it? */
-bool broker_stream_was_denied(const struct nats_library *nats, natsConnection *connection,
-                              const char *part);
 /* Where nothing was found by asking: sends that message as a request.  BEYOND, LISTENED, NONE, or
  * UNKNOWN. */
 void broker_stream_try(const struct nats_library *nats, natsConnection *connection,

@@ -247,7 +247,7 @@ static int32_t print(void *ctx, const char *data, size_t len) {
   return 0;
 }
 
-/* check URL [STREAM [CREDS]] | init URL NAME REPLICAS [dry]: the report, after the result. */
+/* check URL [STREAM [CREDS [MS]]] | init URL NAME REPLICAS [dry]: the report, after the result. */
 static void set_up(char *const words[WORDS]) {
   struct transport_settings settings = {.url = words[1], .shown_url = "nats://broker"};
   struct buffer report = {0};
@@ -256,8 +256,10 @@ static void set_up(char *const words[WORDS]) {
 
   if (strcmp(words[0], "check") == 0) {
     settings.stream = words[2] && strcmp(words[2], "-") != 0 ? words[2] : NULL;
-    settings.creds = words[2] ? words[3] : NULL;
-    result = broker_check(&settings, 2000, &report, &error);
+    settings.creds = words[2] && words[3] && strcmp(words[3], "-") != 0 ? words[3] : NULL;
+    result =
+        broker_check(&settings, words[2] && words[3] && words[4] ? (uint32_t)atoi(words[4]) : 2000,
+                     &report, &error);
   } else {
     result = broker_init(&settings, words[2], (uint32_t)atoi(words[3]), words[4] != NULL, 2000,
                          &report, &error);
@@ -286,13 +288,14 @@ static int32_t count_event(void *ctx, const char *data, size_t len) {
   return watched->seen == watched->wanted;
 }
 
-/* watch URL COUNT FIFO: the fifo's end tells that it began. */
+/* watch URL COUNT FIFO [MS]: the fifo's end tells that it began. */
 static void watch(char *const words[WORDS]) {
   struct transport_settings settings = {.url = words[1]};
   struct watched watched = {.wanted = atoi(words[2]), .ready = fopen(words[3], "w")};
   struct error error = {0};
 
-  if (broker_watch(&settings, 0, count_event, &watched, &error) != 0)
+  if (broker_watch(&settings, words[4] ? (uint32_t)atoi(words[4]) : 0, count_event, &watched,
+                   &error) != 0)
     printf("error %s", error.text);
   printf("\n");
 }

@@ -8,7 +8,7 @@ import subprocess
 import threading
 import unittest
 
-from broker_support import SUBJECT, BrokerTest, wait_for
+from broker_support import PATIENCE_S, SUBJECT, BrokerTest, wait_for
 from fake_broker import FakeBroker
 
 REPORT = ["url", "connected", "server_version", "jetstream", "stream", "subjects", "replicas",
@@ -25,6 +25,47 @@ class Greeter(FakeBroker):
     def greet(self, connection):
         connection.sendall(self.greeting)
         raise OSError("that is all")
+
+
+class Refuser(FakeBroker):
+    """Refuses each login with these words."""
+
+    def __init__(self, words):
+        self.words = words
+        super().__init__(None)
+
+    def talk(self, connection, reader):
+        while line := reader.readline():
+            if line.startswith(b"PING"):  # the whole login is read: nothing that is left resets the connection
+                connection.sendall(b"-ERR '%s'\r\n" % self.words.encode())
+
+
+class Counted(FakeBroker):
+    """Has a stream, and keeps what it is asked for; about the account's room it is silent, or says that it denies it."""
+
+    ROOM = b"$JS.API.INFO"
+    ANSWERS = ((b"$JS.API.STREAM.NAMES", b'{"streams":["S"]}'), (b"$JS.API.STREAM.INFO.", b'{"config":{},"state":{}}'))
+
+    def __init__(self, denies):
+        self.denies, self.asked = denies, []
+        super().__init__(None)
+
+    def tell(self, connection, subscriptions, words):
+        if words[1] == self.ROOM and self.denies:
+            connection.sendall(b"-ERR 'Permissions Violation for Publish to \"%s\"'\r\n" % words[1])
+        for number in self.matching(subscriptions, words):
+            self.asked.append(words[1])
+            for subject, answer in self.ANSWERS:
+                if words[1].startswith(subject):
+                    self.send(connection, words[2], number, answer)
+
+
+class Late(FakeBroker):
+    """Greets later than a watch has patience for events."""
+
+    def greet(self, connection):
+        threading.Event().wait(0.2)
+        super().greet(connection)
 
 
 class Broker(BrokerTest):
@@ -155,6 +196,25 @@ class Broker(BrokerTest):
         self.assertEqual(report["verdict"], "no")
         self.assertIn("raise its JetStream limits", report["reason"])
 
+    def test_whether_the_account_has_room_is_not_waited_for(self):
+        hour_ms = 3_600_000
+        guard = threading.Timer(PATIENCE_S, self.driver.process.kill)
+        guard.start()
+        self.addCleanup(guard.cancel)
+        for denies in (False, True):
+            with self.subTest(denies=denies):
+                broker = Counted(denies)
+                self.addCleanup(broker.close)
+                self.assertEqual(self.report(f"check {broker.url} - - {hour_ms}", 0)["stream"], "S")
+                self.assertEqual(broker.asked.count(Counted.ROOM), 0 if denies else 1)
+
+    def test_a_user_who_may_not_ask_about_the_account_may_use_its_stream(self):
+        server = self.make_server(config='''authorization { users: [{user: free, password: p},
+          {user: a, password: p, permissions: {publish: ["activity.>", "$JS.API.STREAM.>"], subscribe: ["_INBOX.>"]}}] }''')
+        self.make_client(server, user="free", password="p").make_stream()
+        report = self.report(f"check nats://a:p@127.0.0.1:{server.port}", 0)
+        self.assertEqual((report["verdict"], report["stream"]), ("yes", "ACTIVITY_EVENTS"))
+
     def test_credentials_that_are_none_are_what_is_named(self):
         server, creds = self.make_server(), self.scratch / "user.creds"
         creds.write_text("-----BEGIN USER NKEY SEED-----\r\nnonsense\r\n------END USER NKEY SEED------\r\n")
@@ -201,6 +261,24 @@ class Broker(BrokerTest):
                 self.assertEqual(words in driver.json("status 0")["reason"], quoted)
                 self.assertNotIn("pa55", driver.call("said"))
                 driver.close()
+
+    def test_no_part_of_a_token_is_in_what_is_told(self):
+        token = "".join(chr(ord("a") + (i * 7 + i // 26) % 26) for i in range(146))
+        for part in ("weather", token, token[:100], token[40:60]):
+            with self.subTest(part):
+                broker = Refuser(f"bad {part}")
+                self.addCleanup(broker.close)
+                url = broker.url.replace("//", f"//{token}@")
+                told = [self.report(f"check {url}", -1)["reason"]]
+                driver = self.make_driver()
+                driver.ok(f"attach 0 {url}")
+                driver.ok("append coach 1")
+                wait_for(lambda driver=driver: driver.json("status 0")["reason"], "the reason")
+                told += [driver.json("status 0")["reason"], driver.call("said")]
+                driver.close()
+                self.assertEqual("bad" in told[0], part == "weather")
+                for text in told:
+                    self.assertFalse([i for i in range(len(token) - 7) if token[i:i + 8] in text], text)
 
     def test_a_name_that_no_stream_has_is_refused_before_anybody_is_asked(self):
         broker = FakeBroker(None)
@@ -321,6 +399,11 @@ class Broker(BrokerTest):
         thread.join()
         for event_id in self.marked_ids("coach"):
             self.assertIn(event_id, seen[0])
+
+    def test_a_login_may_take_longer_than_the_patience_for_an_event(self):
+        broker = Late(None)
+        self.addCleanup(broker.close)
+        self.assertEqual(self.driver.call(f"watch {broker.url} 1 /dev/null 1"), "")
 
 
 if __name__ == "__main__":

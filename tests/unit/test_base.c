@@ -69,6 +69,12 @@ Test(clock, nanoseconds_end_where_they_can_tell_no_more) {
   cr_assert_eq(clock_ns_of(-INT64_C(253402300799), 0), INT64_MIN);
 }
 
+Test(clock, no_time_that_is_left_means_forever) {
+  cr_assert_eq(clock_left_ms(INT64_MIN / 2), 1);
+  cr_assert_eq(clock_left_ms(clock_monotonic_ns()), 1);
+  cr_assert_gt(clock_left_ms(INT64_MAX), INT64_C(1000) * 3600);
+}
+
 /* Errors. */
 
 Test(error, is_always_answered_with_minus_one) {
