@@ -82,22 +82,29 @@ static void print_share(const char *label, struct share share) {
     printf("  %-9sno runs\n", label);
 }
 
+/* That the success has not changed is said only where nothing else has. */
 static void print_changes(const struct figures_changes *changes) {
-  char text[FIGURES_CHANGE_MAX];
+  char success[FIGURES_CHANGE_MAX], quality[FIGURES_CHANGE_MAX], duration[FIGURES_CHANGE_MAX];
   enum change_verdict verdict = changes->success.verdict;
+  const char *label = "change";
 
-  figures_change_text(changes, text);
-  printf("  change   %s%s%s\n",
-         output_style(verdict == CHANGE_WORSE    ? OUTPUT_RED
-                      : verdict == CHANGE_BETTER ? OUTPUT_GREEN
-                                                 : OUTPUT_PLAIN),
-         text, verdict == CHANGE_WORSE || verdict == CHANGE_BETTER ? output_style_end() : "");
-  figures_quality_text(changes, text);
-  if (text[0] != '\0')
-    printf("           quality %s\n", text);
-  figures_duration_text(changes, text);
-  if (text[0] != '\0')
-    printf("           %s\n", text);
+  figures_change_text(changes, success);
+  figures_quality_text(changes, quality);
+  figures_duration_text(changes, duration);
+  if (verdict != CHANGE_NONE || (quality[0] == '\0' && duration[0] == '\0')) {
+    printf("  %-9s%s%s%s\n", label,
+           output_style(verdict == CHANGE_WORSE    ? OUTPUT_RED
+                        : verdict == CHANGE_BETTER ? OUTPUT_GREEN
+                                                   : OUTPUT_PLAIN),
+           success, verdict == CHANGE_WORSE || verdict == CHANGE_BETTER ? output_style_end() : "");
+    label = "";
+  }
+  if (quality[0] != '\0') {
+    printf("  %-9squality %s\n", label, quality);
+    label = "";
+  }
+  if (duration[0] != '\0')
+    printf("  %-9s%s\n", label, duration);
 }
 
 static void print_numbers(const struct figures *figures) {

@@ -60,6 +60,13 @@ class Changes(AnswersTest):
         self.assertRegex(self.expect(0, "show", "once"), r"^once  1 run\n[^$]*, 1 run per day\n")
         self.assertRegex(self.expect(0, "show", "thrice"), r"^thrice  3 runs\n[^$]*, 3 runs per day\n")
 
+    def test_that_success_has_not_changed_is_told_where_nothing_else_has(self):
+        self.replay("".join(line(True, ago(hours=60 - i), "steady", execution_time_s=20 + i % 7) for i in range(60)))
+        self.replay("".join(line(True, ago(hours=60 - i), "slow", execution_time_s=(20 if i < 40 else 90) + i % 7)
+                            for i in range(60)))
+        self.assertIn("  change   no change\n", self.expect(0, "show", "steady"))
+        self.assertIn("  change   slower since ", self.expect(0, "show", "slow"))
+
     def test_slower_and_lower_are_told_by_ranks(self):
         self.replay("".join(line(True, ago(hours=200 - i), execution_time_s=(20 if i < 150 else 90) + i % 7,
                                  quality_score=(0.9 if i < 150 else 0.4) + i % 5 / 100) for i in range(200)))

@@ -2,7 +2,8 @@
 
 SPDX-License-Identifier: Apache-2.0
 
-Each is one of tests/hooks/transcripts with other ids, times and counts; some turns have a tool that failed.
+Each is one of tests/hooks/transcripts with other ids, times and counts; some turns have a tool that failed, and
+those of the last days take longer.
 """
 import datetime
 import json
@@ -13,6 +14,7 @@ TRANSCRIPTS = pathlib.Path(__file__).resolve().parents[1] / "hooks" / "transcrip
 NOW = datetime.datetime.now(datetime.timezone.utc)
 SESSIONS = 11
 FAILED = (3, 8)  # these end by an error of the provider
+SLOWER_FROM = 6  # the sessions from here on
 
 
 def tool_of(answer, number, failed):
@@ -28,6 +30,8 @@ def tool_of(answer, number, failed):
 def lines_of(name, session, project, chance):
     """The lines of a transcript; a second of it becomes minutes."""
     began, stretch = NOW - datetime.timedelta(hours=13 * (SESSIONS - session)), 150 + 300 * chance.random()
+    if session >= SLOWER_FROM:
+        stretch *= 4
     first = None
     for number, text in enumerate((TRANSCRIPTS / f"{name}.jsonl").read_text().splitlines()):
         line = json.loads(text.replace("@PROJECT@", str(project)))
