@@ -21,16 +21,6 @@ int time_text_parse(const char *text, int64_t *unix_ns) {
   return 0;
 }
 
-int time_text_parse_since(const char *text, int64_t *unix_ns) {
-  char moment[TIME_TEXT_MAX];
-
-  if (strlen(text) == strlen("2026-01-02") && strspn(text, "0123456789-") == strlen(text)) {
-    snprintf(moment, sizeof moment, "%sT00:00:00Z", text);
-    text = moment;
-  }
-  return time_text_parse(text, unix_ns);
-}
-
 void time_text_format(int64_t unix_ns, char out[TIME_TEXT_MAX]) {
   time_text_format_s(unix_ns / NS_PER_S - (unix_ns % NS_PER_S < 0), out);
 }

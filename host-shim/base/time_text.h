@@ -11,8 +11,6 @@ enum { TIME_TEXT_MAX = 32 };
 /* A point in time as common/timestamp.h reads it, the same that a record's JSON may have, to
  * nanoseconds since 1970.  0, or -1 when it is none or outside the years 1970-2261. */
 int time_text_parse(const char *text, int64_t *unix_ns);
-/* The same, or a date alone: its first moment in UTC.  For the ends of ranges. */
-int time_text_parse_since(const char *text, int64_t *unix_ns);
 /* "2026-01-02T03:04:05Z". */
 void time_text_format(int64_t unix_ns, char out[TIME_TEXT_MAX]);
 /* Of any year that a log may have, to 9999: nanoseconds end in 2262. */

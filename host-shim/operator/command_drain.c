@@ -14,6 +14,7 @@
 #include "host/unreadable.h"
 #include "operator/follow.h"
 #include "operator/operator_commands.h"
+#include "report/window.h"
 
 static const double TIMEOUT_DEFAULT_S = 30;
 enum { MANY_UNCOUNTED = 200 };
@@ -24,7 +25,8 @@ static const struct option_spec own_options[] = {
     {"follow", 0, OPTION_FLAG, NULL, "keep running and publish until SIGTERM or Ctrl-C"},
     {"roots", 0, OPTION_FILE, "FILE",
      "with --follow: file with one project folder per line; read again when it changes"},
-    {"resend-since", 0, OPTION_TEXT, "T", "first make pending again what was acknowledged since T"},
+    {"resend-since", 0, OPTION_TEXT, "T",
+     "first make pending again what was acknowledged since T: a time, 2h"},
     {"resend-all", 0, OPTION_FLAG, NULL,
      "first make every event pending again, also held-back ones"},
     {"assume-sent", 0, OPTION_FLAG, NULL, "count held-back events as sent"},
@@ -71,12 +73,12 @@ static int check_given(const struct host *host, struct problem *problem) {
 }
 
 static int resend_since(const struct host *host, int64_t *since_ns, struct problem *problem) {
-  const char *since = options_text(host->arguments, "resend-since", NULL);
+  int64_t since_s;
+  bool has;
 
-  *since_ns = 0;
-  if (since && time_text_parse_since(since, since_ns) < 0)
-    return problem_set(problem, EXIT_CODE_USAGE,
-                       "--resend-since: '%s' is not a time such as 2026-01-02T03:04:05Z", since);
+  if (window_option(host->arguments, "resend-since", &has, &since_s, problem) < 0)
+    return -1;
+  *since_ns = has ? window_ns(since_s) : 0;
   return 0;
 }
 

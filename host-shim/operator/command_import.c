@@ -5,11 +5,11 @@
 
 #include "base/output.h"
 #include "base/signals.h"
-#include "base/time_text.h"
 #include "host/command.h"
 #include "host/session.h"
 #include "operator/import.h"
 #include "operator/operator_commands.h"
+#include "report/window.h"
 #include "usage/history_files.h"
 
 static const struct option_spec own_options[] = {
@@ -40,7 +40,6 @@ static bool is_known(const char *name, struct problem *problem) {
 }
 
 static int run_opened(const struct host *host, struct session *session, struct problem *problem) {
-  const char *since = options_text(host->arguments, "since", NULL);
   struct import import = {
       .session = session,
       .host = command_word(host, 0),
@@ -48,15 +47,15 @@ static int run_opened(const struct host *host, struct session *session, struct p
       .takes_aborted = strcmp(options_text(host->arguments, "aborted", "skip"), "failure") == 0,
       .replay = {.fd = -1},
   };
-  bool emits = options_given(host->arguments, "emit-event");
+  bool emits = options_given(host->arguments, "emit-event"), has_since;
+  int64_t since_s;
 
   if (!is_known(import.host, problem))
     return output_problem(problem);
-  if (since && time_text_parse_since(since, &import.history.since_ns) < 0) {
-    problem_set(problem, EXIT_CODE_USAGE,
-                "--since: '%s' is not a date or a time such as 2026-10-01", since);
+  if (window_option(host->arguments, "since", &has_since, &since_s, problem) < 0)
     return output_problem(problem);
-  }
+  if (has_since)
+    import.history.since_ns = window_ns(since_s);
   signals_note();
   int result = emits ? session_set(session, "emit_event", "true", problem) : 0;
   if (result == 0)

@@ -76,8 +76,8 @@ int window_time(const char *text, int64_t now_s, int64_t *time_s) {
   return 0;
 }
 
-static int read_time(const struct arguments *arguments, const char *name, bool *has,
-                     int64_t *time_s, struct problem *problem) {
+int window_option(const struct arguments *arguments, const char *name, bool *has, int64_t *time_s,
+                  struct problem *problem) {
   const char *text = options_text(arguments, name, NULL);
 
   *has = text != NULL;
@@ -91,8 +91,8 @@ static int read_time(const struct arguments *arguments, const char *name, bool *
 
 int window_read(const struct arguments *arguments, struct window *window, struct problem *problem) {
   *window = (struct window){.last = (uint64_t)options_number(arguments, "last", 0)};
-  if (read_time(arguments, "since", &window->has_since, &window->since_s, problem) < 0 ||
-      read_time(arguments, "until", &window->has_until, &window->until_s, problem) < 0)
+  if (window_option(arguments, "since", &window->has_since, &window->since_s, problem) < 0 ||
+      window_option(arguments, "until", &window->has_until, &window->until_s, problem) < 0)
     return -1;
   if (window->has_since && window->has_until && window->since_s >= window->until_s)
     return problem_set(problem, EXIT_CODE_USAGE,

@@ -34,6 +34,9 @@ struct json_object *window_json(const struct window *window);
 /* A point in time as an option has it: ISO 8601 (UTC unless it has an offset), a date, "now",
  * "today", "yesterday", or how long ago ("90s", "30m", "12h", "7d", "2w").  -1: none of them. */
 int window_time(const char *text, int64_t now_s, int64_t *time_s);
+/* The same of an option; *has false: it is not given.  -1: EXIT_CODE_USAGE, naming it. */
+int window_option(const struct arguments *arguments, const char *name, bool *has, int64_t *time_s,
+                  struct problem *problem);
 /* A length of time: a number with s, m, h, d or w, or of seconds.  -1: none. */
 int window_length(const char *text, double *seconds);
 /* In nanoseconds, as in the plugin's interface; the nearest value that fits. */

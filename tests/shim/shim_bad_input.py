@@ -38,7 +38,7 @@ COMMAND_LINES = [
     ("an unknown coding agent", ["install-hooks", "xyzzy"], 2, ["'xyzzy'", "claude-code, codex", "and nemo-relay"]),
     ("a coding agent, nearly", ["install-hooks", "claude"], 2, ["'claude'", "'claude-code'"]),
     ("an unknown setting", ["config", "get", "xyzzy"], 1, ["'xyzzy'", "config show"]),
-    ("a history since never", ["import", "claude-code", "--since", "never"], 2, ["--since: 'never'", "2026-10-01"]),
+    ("a history since never", ["import", "claude-code", "--since", "never"], 2, ["--since: 'never'", "2026-01-31"]),
     ("two agents", [*GOOD, "mentor"], 2, ["unexpected argument 'mentor'"]),
     ("no outcome", ["record", "coach"], 2, ["--success", "--failure"]),
     ("both outcomes", [*GOOD, "--failure"], 2, ["--success", "--failure", "cannot be used together"]),

@@ -384,7 +384,8 @@ class Delivery(HostTest):
         self.assertEqual(self.document(0, "drain")["acknowledged_now"], 0)
         result = self.document(0, "drain", "--resend-all")
         self.assertEqual((result["changed"], result["pending"]), (1, 0))
-        self.assertEqual(self.document(0, "drain", "--resend-since", "2020-01-01")["changed"], 1)
+        for since in ("2020-01-01", "1h"):
+            self.assertEqual(self.document(0, "drain", "--resend-since", since)["changed"], 1, since)
 
     def test_a_copy_of_pending_events_is_held_until_somebody_decides(self):
         self.broker.stop()

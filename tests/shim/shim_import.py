@@ -191,7 +191,7 @@ class Import(HostTest):
                                                                                                  "turn_aborted"))
         self.assertEqual(self.run_import("codex")["aborted"], 2)
         self.assertEqual(self.run_import("codex", "--aborted", "failure")["recorded"], 2)
-        self.assertIn("not a date", self.messages(2, "import", "codex", "--since", "last week"))
+        self.assertIn("not a time; write 2026-01-31", self.messages(2, "import", "codex", "--since", "last week"))
         self.assertIn("claude-code, codex, gemini", self.messages(2, "import", "cursor"))
 
     def test_a_turn_without_an_end_is_left_out_and_an_interruption_is_seen(self):
