@@ -93,6 +93,7 @@ void race_together(char *const arguments[]) {
   for (int i = 0; i < 4; i++)
     (void)pthread_join(others[i], NULL);
   must_flush(shared[0]);
+  (void)plugin->stop(restarted, 5000);
   for (int i = 0; i < 2; i++) {
     (void)plugin->stop(shared[i], 5000);
     plugin->destroy(shared[i]);
