@@ -103,21 +103,6 @@ static void close_broker(void *ctx) {
   free(broker);
 }
 
-/* A stream that cannot be queried may exist all the same: behind an import, a mapping, a leaf
- * node. */
-static void try_unseen(struct broker *broker) {
-  struct broker_stream *stream = &broker->stream, tried = {.state = BROKER_STREAM_UNKNOWN};
-
-  if (stream->state != BROKER_STREAM_NONE && stream->state != BROKER_STREAM_NO_JETSTREAM &&
-      (stream->state != BROKER_STREAM_UNKNOWN || stream->electing))
-    return;
-  broker_stream_try(broker->nats, broker->connection, broker->deadline_ns, &tried);
-  if (tried.state == BROKER_STREAM_BEYOND || tried.state == BROKER_STREAM_LISTENED)
-    *stream = tried;
-  else if (tried.state == BROKER_STREAM_NONE && stream->state == BROKER_STREAM_UNKNOWN)
-    stream->state = BROKER_STREAM_NONE;
-}
-
 static void explain_denial(struct broker *broker) {
   transport_explain(broker->nats, &broker->settings, NATS_NOT_PERMITTED, 0, NULL, &broker->trouble);
   broker->verdict = 1;
@@ -146,7 +131,7 @@ static void find_stream(struct broker *broker) {
   atomic_store(&broker->waits_for, "an answer on the subject");
   leave = broker_stream_ask_leave(broker->nats, broker->connection, broker->deadline_ns);
   if (leave != NATS_NOT_PERMITTED)
-    try_unseen(broker);
+    broker_stream_try(broker->nats, broker->connection, broker->deadline_ns, stream);
   broker->verdict = broker_stream_judge(stream, &broker->settings, &broker->trouble);
   if (broker->verdict == 0 && stream->state == BROKER_STREAM_KNOWN &&
       !broker_server_has_room(broker->nats, broker->connection, stream->in_memory,

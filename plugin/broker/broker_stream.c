@@ -233,8 +233,9 @@ natsStatus broker_stream_ask_leave(const struct nats_library *nats, natsConnecti
              : status;
 }
 
-void broker_stream_try(const struct nats_library *nats, natsConnection *connection,
-                       int64_t deadline_ns, struct broker_stream *stream) {
+/* BEYOND, LISTENED, NONE, or UNKNOWN. */
+static void ask_subject(const struct nats_library *nats, natsConnection *connection,
+                        int64_t deadline_ns, struct broker_stream *stream) {
   natsMsg *question = NULL, *message = NULL;
   struct span answer;
 
@@ -259,6 +260,20 @@ void broker_stream_try(const struct nats_library *nats, natsConnection *connecti
   } else {
     stream->state = BROKER_STREAM_UNKNOWN;
   }
+}
+
+void broker_stream_try(const struct nats_library *nats, natsConnection *connection,
+                       int64_t deadline_ns, struct broker_stream *stream) {
+  struct broker_stream tried = {.state = BROKER_STREAM_UNKNOWN};
+
+  if (stream->state != BROKER_STREAM_NONE && stream->state != BROKER_STREAM_NO_JETSTREAM &&
+      (stream->state != BROKER_STREAM_UNKNOWN || stream->electing))
+    return;
+  ask_subject(nats, connection, deadline_ns, &tried);
+  if (tried.state == BROKER_STREAM_BEYOND || tried.state == BROKER_STREAM_LISTENED)
+    *stream = tried;
+  else if (tried.state == BROKER_STREAM_NONE && stream->state == BROKER_STREAM_UNKNOWN)
+    stream->state = BROKER_STREAM_NONE;
 }
 
 /* ---- what it holds --------------------------------------------------------------------------- */

@@ -51,8 +51,8 @@ void broker_stream_read(const struct nats_library *nats, natsConnection *connect
  * cannot exist. */
 natsStatus broker_stream_ask_leave(const struct nats_library *nats, natsConnection *connection,
                                    int64_t deadline_ns);
-/* Where nothing was found by asking: sends that message as a request.  BEYOND, LISTENED, NONE, or
- * UNKNOWN. */
+/* A stream that cannot be queried may exist all the same: behind an import, a mapping, a leaf node.
+ * Where none was found, sends that message as a request, and corrects what is known. */
 void broker_stream_try(const struct nats_library *nats, natsConnection *connection,
                        int64_t deadline_ns, struct broker_stream *stream);
 void broker_stream_fini(struct broker_stream *stream);
