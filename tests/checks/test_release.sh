@@ -46,11 +46,17 @@ mkdir "$TMPDIR/bin"
 for tool in sh dirname cat; do
   ln -s "$(command -v "$tool")" "$TMPDIR/bin/$tool"
 done
-if PATH=$TMPDIR/bin BUILD=$copy/build sh "$srcdir/qa/package" >"$TMPDIR/said" 2>&1 || [ "$(wc -l <"$TMPDIR/said")" != 1 ] ||
-  ! grep -q 'nothing is built: apt-get install debhelper dpkg-dev devscripts lintian' "$TMPDIR/said"; then
-  fail 'without debhelper a sentence says what to do'
-else
-  ok "without debhelper: $(cat "$TMPDIR/said")"
-fi
+without() { # SCRIPT PACKAGE...
+  script=$1
+  shift
+  if PATH=$TMPDIR/bin BUILD=$copy/build sh "$srcdir/qa/$script" >"$TMPDIR/said" 2>&1 || [ "$(wc -l <"$TMPDIR/said")" != 1 ] ||
+    ! grep -q "nothing is built: apt-get install $* first" "$TMPDIR/said"; then
+    fail "without $*, $script says what to do"
+  else
+    ok "without $*: $(cat "$TMPDIR/said")"
+  fi
+}
+without package debhelper dpkg-dev
+without package-check devscripts lintian
 [ -z "$(find "$copy/build" -type f)" ] || fail 'nothing was made'
 exit "$failed"
