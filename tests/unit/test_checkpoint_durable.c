@@ -3,24 +3,11 @@
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "checkpoint_scene.h"
-
-#include <sys/syscall.h>
+#include "failing_fsync.h"
 
 #include "store/checkpoint_point.h"
 
 TestSuite(checkpoint_durable, .init = set_up, .fini = tear_down);
-
-/* In the place of libc's: the kernel tells a failed sync once, and the next one succeeds. */
-static bool next_fsync_fails;
-
-int fsync(int fd) {
-  if (next_fsync_fails) {
-    next_fsync_fails = false;
-    errno = EIO;
-    return -1;
-  }
-  return (int)syscall(SYS_fsync, fd);
-}
 
 static int put_log(void) {
   put_file(in_sandbox("log"), "a log\n");

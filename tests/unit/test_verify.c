@@ -1,6 +1,7 @@
 /* test_verify.c - what is reported about an agent's files, and what a repair makes of them.
  *
  * SPDX-License-Identifier: Apache-2.0 */
+#include "failing_fsync.h"
 #include "project_sandbox.h"
 
 #include <kaizen/plugin.h>
@@ -8,7 +9,6 @@
 #include <sched.h>
 #include <stdatomic.h>
 #include <sys/file.h>
-#include <sys/syscall.h>
 
 #include "base/clock.h"
 #include "base/uuid.h"
@@ -462,18 +462,6 @@ Test(verify, a_log_in_another_order_does_not_tell_what_was_sent) {
 }
 
 /* ---- an index whose removal cannot be made durable ------------------------------------------- */
-
-static bool next_fsync_fails;
-
-/* In the place of libc's. */
-int fsync(int fd) {
-  if (next_fsync_fails) {
-    next_fsync_fails = false;
-    errno = EIO;
-    return -1;
-  }
-  return (int)syscall(SYS_fsync, fd);
-}
 
 Test(verify, a_repair_that_cannot_make_the_indexs_removal_durable_says_so) {
   record(1);
