@@ -442,12 +442,12 @@ static int subscribe(struct broker *broker, natsSubscription **subscription) {
   natsStatus status =
       nats->natsConnection_SubscribeSync(subscription, broker->connection, EVENT_SUBJECT);
 
-  if (status == NATS_OK) /* a broker that denies it says so before it answers a ping */
-    status =
-        nats->natsConnection_FlushTimeout(broker->connection, clock_left_ms(broker->deadline_ns));
-  if (status == NATS_OK && !broker_server_denied(nats, broker->connection, EVENT_SUBJECT))
-    return 0;
   if (status == NATS_OK)
+    status = broker_server_await_leave(nats, broker->connection, EVENT_SUBJECT,
+                                       clock_left_ms(broker->deadline_ns));
+  if (status == NATS_OK)
+    return 0;
+  if (status == NATS_NOT_PERMITTED)
     refuse(broker, "the broker does not permit this user to subscribe to ", EVENT_SUBJECT, "");
   else
     transport_explain(nats, &broker->settings, status, 0, NULL, &broker->trouble);

@@ -39,20 +39,33 @@ bool broker_server_denied(const struct nats_library *nats, natsConnection *conne
          strstr(said, part);
 }
 
-/* A server that denies the question says so before it answers a ping that came later; the question
- * itself would only be met with silence. */
-static bool may_ask_for_room(const struct nats_library *nats, natsConnection *connection,
-                             int64_t deadline_ns) {
+natsStatus broker_server_await_leave(const struct nats_library *nats, natsConnection *connection,
+                                     const char *part, int64_t timeout_ms) {
+  natsStatus status = nats->natsConnection_FlushTimeout(connection, timeout_ms);
+
+  return status == NATS_OK && broker_server_denied(nats, connection, part) ? NATS_NOT_PERMITTED
+                                                                           : status;
+}
+
+natsStatus broker_server_ask_leave(const struct nats_library *nats, natsConnection *connection,
+                                   natsMsg *probe, const char *subject, int64_t deadline_ns) {
+  natsStatus status = nats->natsConnection_PublishMsg(connection, probe);
+
+  nats->natsMsg_Destroy(probe);
+  return status == NATS_OK
+             ? broker_server_await_leave(nats, connection, subject, clock_left_ms(deadline_ns))
+             : status;
+}
+
+/* A question that is denied would only be met with silence. */
+static natsStatus may_ask_for_room(const struct nats_library *nats, natsConnection *connection,
+                                   int64_t deadline_ns) {
   natsMsg *probe = NULL;
   natsStatus status = nats->natsMsg_Create(&probe, ACCOUNT_INFO, NULL, "", 0);
 
-  if (status == NATS_OK)
-    status = nats->natsConnection_PublishMsg(connection, probe);
-  if (probe)
-    nats->natsMsg_Destroy(probe);
-  if (status == NATS_OK)
-    status = nats->natsConnection_FlushTimeout(connection, clock_left_ms(deadline_ns));
-  return status == NATS_OK && !broker_server_denied(nats, connection, ACCOUNT_INFO);
+  return status == NATS_OK
+             ? broker_server_ask_leave(nats, connection, probe, ACCOUNT_INFO, deadline_ns)
+             : status;
 }
 
 bool broker_server_has_room(const struct nats_library *nats, natsConnection *connection,
@@ -63,7 +76,7 @@ bool broker_server_has_room(const struct nats_library *nats, natsConnection *con
   jsCtx *context = NULL;
   jsOptions options;
 
-  if (asked_ns >= deadline_ns || !may_ask_for_room(nats, connection, deadline_ns) ||
+  if (asked_ns >= deadline_ns || may_ask_for_room(nats, connection, deadline_ns) != NATS_OK ||
       nats->natsConnection_JetStream(&context, connection, NULL) != NATS_OK)
     return true;
   answer_ns = 2 * clock_monotonic_ns() - asked_ns + ROOM_NS;

@@ -18,6 +18,14 @@ bool broker_server_takes_events(const struct nats_library *nats, natsConnection 
 bool broker_server_denied(const struct nats_library *nats, natsConnection *connection,
                           const char *part);
 
+/* Does the broker permit what was sent on a subject that has `part` in it?  It denies it before it
+ * answers a ping that comes later.  NATS_OK, NATS_NOT_PERMITTED, or why that is unknown. */
+natsStatus broker_server_await_leave(const struct nats_library *nats, natsConnection *connection,
+                                     const char *part, int64_t timeout_ms);
+/* The same for a message on that subject: `probe` is sent, and destroyed. */
+natsStatus broker_server_ask_leave(const struct nats_library *nats, natsConnection *connection,
+                                   natsMsg *probe, const char *subject, int64_t deadline_ns);
+
 /* False with *trouble when the account has no room for an event in files, or in memory.  True also
  * when that is not known a fifth of a second after the server would have answered a ping, or by the
  * CLOCK_MONOTONIC deadline; a server that denies the question is not waited for. */

@@ -208,43 +208,40 @@ void broker_stream_find(const struct nats_library *nats, natsConnection *connect
   broker_stream_read(nats, connection, stream->name, deadline_ns, stream);
 }
 
-static natsStatus make_probe(const struct nats_library *nats, natsMsg **probe) {
-  natsStatus status = nats->natsMsg_Create(probe, EVENT_SUBJECT, NULL, "", 0);
-
-  if (status == NATS_OK)
-    status = nats->natsMsgHeader_Set(*probe, EXPECTED_STREAM_HEADER, NO_STREAM);
-  return status;
-}
-
-/* A broker that denies it says so before it answers a ping that came later. */
-natsStatus broker_stream_ask_leave(const struct nats_library *nats, natsConnection *connection,
-                                   int64_t deadline_ns) {
+/* NULL with *status. */
+static natsMsg *make_probe(const struct nats_library *nats, natsStatus *status) {
   natsMsg *probe = NULL;
-  natsStatus status = make_probe(nats, &probe);
 
-  if (status == NATS_OK)
-    status = nats->natsConnection_PublishMsg(connection, probe);
+  *status = nats->natsMsg_Create(&probe, EVENT_SUBJECT, NULL, "", 0);
+  if (*status == NATS_OK)
+    *status = nats->natsMsgHeader_Set(probe, EXPECTED_STREAM_HEADER, NO_STREAM);
+  if (*status == NATS_OK)
+    return probe;
   if (probe)
     nats->natsMsg_Destroy(probe);
-  if (status == NATS_OK)
-    status = nats->natsConnection_FlushTimeout(connection, clock_left_ms(deadline_ns));
-  return status == NATS_OK && broker_server_denied(nats, connection, EVENT_SUBJECT)
-             ? NATS_NOT_PERMITTED
-             : status;
+  return NULL;
+}
+
+natsStatus broker_stream_ask_leave(const struct nats_library *nats, natsConnection *connection,
+                                   int64_t deadline_ns) {
+  natsStatus status;
+  natsMsg *probe = make_probe(nats, &status);
+
+  return probe ? broker_server_ask_leave(nats, connection, probe, EVENT_SUBJECT, deadline_ns)
+               : status;
 }
 
 /* BEYOND, LISTENED, NONE, or UNKNOWN. */
 static void ask_subject(const struct nats_library *nats, natsConnection *connection,
                         int64_t deadline_ns, struct broker_stream *stream) {
-  natsMsg *question = NULL, *message = NULL;
+  natsMsg *question = make_probe(nats, &stream->status), *message = NULL;
   struct span answer;
 
-  stream->status = make_probe(nats, &question);
-  if (stream->status == NATS_OK)
+  if (question) {
     stream->status =
         nats->natsConnection_RequestMsg(&message, connection, question, clock_left_ms(deadline_ns));
-  if (question)
     nats->natsMsg_Destroy(question);
+  }
   if (stream->status == NATS_NO_RESPONDERS) {
     stream->state = BROKER_STREAM_NONE;
   } else if (stream->status == NATS_TIMEOUT) {

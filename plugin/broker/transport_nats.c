@@ -410,18 +410,15 @@ static enum transport_sent nats_send(struct transport *transport, uint64_t ticke
 }
 
 /* Core: a publish that "succeeds" lies in the library's buffer.  It has arrived when the broker has
- * answered a ping after it; anything that the broker refused was reported before that answer. */
+ * answered a ping after it. */
 static void nats_flush(struct transport *transport) {
   struct mailbox *mailbox = transport->mailbox;
   natsStatus status;
-  const char *text;
 
   if (!transport->settings->core)
     return; /* the library's own thread sends within a millisecond */
-  status = transport->nats->natsConnection_FlushTimeout(transport->connection, CORE_FLUSH_MS);
-  if (status == NATS_OK && transport->nats->natsConnection_GetLastError(
-                               transport->connection, &text) == NATS_NOT_PERMITTED)
-    status = NATS_NOT_PERMITTED;
+  status = broker_server_await_leave(transport->nats, transport->connection, EVENT_SUBJECT,
+                                     CORE_FLUSH_MS);
   (void)pthread_mutex_lock(&mailbox->mutex);
   if (status != NATS_OK)
     transport_explain(transport->nats, transport->settings, status, 0, NULL, &mailbox->trouble);

@@ -118,6 +118,15 @@ class Delivery(BrokerTest):
         for expected in self.marked_ids("coach"):
             self.assertEqual(client.next_event()["id"], expected)
 
+    def test_core_publish_stays_pending_while_the_broker_denies_it(self):
+        server = self.make_server(config='''authorization { users: [
+          {user: mute, password: p, permissions: {publish: {deny: ["activity.>"]}}}] }''', jetstream=False)
+        driver = self.make_driver()
+        driver.ok(f"attach 0 nats://mute:p@127.0.0.1:{server.port} core")
+        driver.ok("append coach 2")
+        wait_for(lambda: "does not permit" in driver.json("status 0")["reason"], "the reason")
+        self.assertEqual(driver.json("view coach")["acknowledged"], 0)
+
     def test_core_publish_stays_pending_while_there_is_no_broker(self):
         server = self.make_server(jetstream=False)
         server.kill()
