@@ -59,10 +59,11 @@ static bool is_aborted(const struct child_result *result, const struct result_sa
 }
 
 static int describe_end(struct record_request *request, const struct child_result *result) {
-  bool signalled = WIFSIGNALED(result->wait_status);
-  const char *outcome = is_aborted(result, NULL)   ? "aborted"
+  bool is_signalled = WIFSIGNALED(result->wait_status);
+  bool is_failure = exit_status(result) != 0 && !is_aborted(result, NULL);
+  const char *outcome = is_failure                 ? "failed"
                         : exit_status(result) == 0 ? "completed"
-                                                   : "failed";
+                                                   : "aborted";
   char text[32];
 
   if (!json_text_members_find(&request->metadata, "outcome") &&
@@ -71,9 +72,12 @@ static int describe_end(struct record_request *request, const struct child_resul
   snprintf(text, sizeof text, "%d", exit_status(result));
   if (json_text_members_add_json(&request->metadata, "exit_status", text) < 0)
     return -1;
-  if (!signalled || json_text_members_find(&request->metadata, "error_type"))
+  if ((!is_signalled && !is_failure) || json_text_members_find(&request->metadata, "error_type"))
     return 0;
-  snprintf(text, sizeof text, "SIG%s", sigabbrev_np(WTERMSIG(result->wait_status)));
+  if (is_signalled)
+    snprintf(text, sizeof text, "SIG%s", sigabbrev_np(WTERMSIG(result->wait_status)));
+  else
+    snprintf(text, sizeof text, "exit %d", exit_status(result));
   return json_text_members_add_text(&request->metadata, "error_type", text);
 }
 

@@ -116,7 +116,7 @@ def check_make_line(where, line):
 
 def check_bootstrap_line(where, line):
     words = words_of(line) or []
-    modes = re.search(r"usage: \./bootstrap \[([a-z|]+)\]", (TOP / "bootstrap").read_text()).group(1).split("|")
+    modes = re.search(r"usage: \./bootstrap \[([a-z|-]+)\]", (TOP / "bootstrap").read_text()).group(1).split("|")
     if len(words) > 1 and re.fullmatch(r"[a-z]+", words[1]) and words[1] not in modes:
         problems.append(f"{where}: '{line}': ./bootstrap has no {words[1]}")
 

@@ -22,8 +22,15 @@ class Exec(HostTest):
         for status, success, outcome in ((0, True, "completed"), (1, False, "failed"), (77, False, "failed")):
             self.expect(status, "exec", "coach", "--", "sh", "-c", f"exit {status}")
             record = self.record()
-            self.assertEqual((record["success"], record["metadata"]), (success, {"outcome": outcome, "exit_status": status}))
+            expected = {"outcome": outcome, "exit_status": status}
+            if not success:
+                expected["error_type"] = f"exit {status}"
+            self.assertEqual((record["success"], record["metadata"]), (success, expected))
             self.assertGreaterEqual(record["execution_time_s"], 0)
+
+    def test_a_given_reason_stands_before_the_exit_status(self):
+        self.expect(3, "exec", "coach", "-m", "error_type=tests_failed", "--", "sh", "-c", "exit 3")
+        self.assertEqual(self.record()["metadata"]["error_type"], "tests_failed")
 
     def test_the_streams_are_the_commands_alone(self):
         result = self.run_host("exec", "coach", "--", "sh", "-c", "cat; echo err >&2", stdin="in")
