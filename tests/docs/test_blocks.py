@@ -19,7 +19,7 @@ from shim_support import HOST, clean_environment
 TOP = pathlib.Path(os.environ.get("KAIZEN_TEST_SRCDIR") or pathlib.Path(__file__).resolve().parents[2])
 BUILD = pathlib.Path(os.environ.get("KAIZEN_TEST_BUILDDIR") or TOP / "build").resolve()
 RESULTS = TOP / "tests" / "hooks" / "results"
-PROGRAMS = r"(?:sudo|kaizen-host|cc|git|npm|openssl|systemctl|loginctl|export|\./bootstrap|make)"
+PROGRAMS = r"(?:sudo|kaizen-host|cc|git|mkdir|npm|openssl|python3|systemctl|loginctl|export|\./bootstrap|make)"
 BLOCK = re.compile(r"^ *```(\w*)[^\n]*\n(.*?)^ *```", re.M | re.S)
 COMMAND = re.compile(rf"^ *(\$ )?(?:[A-Z_]+=\S+ +)*{PROGRAMS}\b")
 # A block by its first line: what runs its commands, and why this test does not.
@@ -65,7 +65,7 @@ class Reader:
         self.project = self.folder / "shop"
         (self.project / ".git").mkdir(parents=True)
         (self.project / "build").symlink_to(BUILD)
-        for name in ("include", "examples"):
+        for name in ("include", "examples", "tests"):
             (self.project / name).symlink_to(TOP / name)
         programs = self.folder / "bin"
         programs.mkdir()

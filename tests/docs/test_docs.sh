@@ -47,6 +47,8 @@ bites() { # NAME FILE SED-SCRIPT
 bites 'a dead link' docs/design.md 's/(delivery.md)/(deliveries.md)/'
 bites 'a link to no heading' docs/operations.md 's/#held-events/#held-event/'
 bites 'a file that is not there' docs/design.md 's|common/json_reader.h|common/json_scanner.h|'
+bites 'a page that is not listed' docs/README.md 's/(fleet.md)/(design.md)/'
+bites 'a coding agent that is not listed' docs/hosts/README.md 's/(goose.md)/(codex.md)/'
 bites 'another program in the README' README.md 's/execution_time_s = 12.5/execution_time_s = 13/'
 bites 'another namespace of ids' docs/delivery.md 's/8d5a0f3e/8d5a0f3f/'
 bites 'another layout of .state' docs/format.md 's/^| 1152 /| 1160 /; s/^| 1176 /| 1170 /'

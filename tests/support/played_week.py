@@ -63,3 +63,7 @@ def runs_of(agent):
 def lines():
     """What 'kaizen-host replay' reads."""
     return "".join(json.dumps(run) + "\n" for agent in USUAL for run in runs_of(agent))
+
+
+if __name__ == "__main__":
+    print(lines(), end="")
