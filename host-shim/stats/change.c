@@ -143,8 +143,8 @@ static int find_value_change(const double *values, size_t count, double *room,
                                   .before_median = median_of(values, count - best, sorted),
                                   .after_median = median_of(values + count - best, best, sorted),
                                   .p = ranks_p(best_z)};
-  return fabs(change->after_median - change->before_median) >=
-         VALUES_DIFFERENCE * fabs(change->before_median);
+  double moved = (change->after_median - change->before_median) * (best_z > 0 ? 1 : -1);
+  return moved > 0 && moved >= VALUES_DIFFERENCE * fabs(change->before_median);
 }
 
 int change_of_values(const double *values, size_t count, bool higher_is_better,

@@ -228,6 +228,32 @@ Test(change, few_runs_are_too_few_to_tell) {
   cr_assert_eq(value_change.verdict, CHANGE_TOO_FEW);
 }
 
+/* Ranks alone would call each of them higher; "median 5, up from 10" would be no sentence. */
+Test(change, values_have_changed_only_if_their_median_moved_the_same_way) {
+  const struct {
+    const char *name;
+    double before[2], after[2]; /* 49 of 100 have the first, then 55 of 100 */
+    enum change_verdict verdict;
+  } cases[] = {
+      {"up", {1, 10}, {12, 20}, CHANGE_BETTER},
+      {"both medians are 0", {0, 0}, {0, 3}, CHANGE_NONE},
+      {"down", {1, 10}, {5, 20}, CHANGE_NONE},
+  };
+
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    struct value_change change;
+    double values[200];
+
+    for (size_t at = 0; at < 100; at++) {
+      values[at] = cases[i].before[at * 37 % 100 < 49 ? 0 : 1];
+      values[100 + at] = cases[i].after[at * 37 % 100 < 55 ? 0 : 1];
+    }
+    cr_assert_eq(change_of_values(values, 200, true, &change), 0);
+    cr_expect_eq(change.verdict, cases[i].verdict, "%s: %s, median %g from %g", cases[i].name,
+                 change_verdict_text(change.verdict), change.after_median, change.before_median);
+  }
+}
+
 /* ---- the tests and figures below it ---------------------------------------------------------- */
 
 static bool is_near(double value, double expected) {
