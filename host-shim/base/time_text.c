@@ -45,6 +45,17 @@ void time_text_duration(double seconds, char out[TIME_TEXT_MAX]) {
     snprintf(out, TIME_TEXT_MAX, "%.0f d", seconds / 86400);
 }
 
+void time_text_duration_finely(double seconds, char out[TIME_TEXT_MAX]) {
+  if (seconds < 1)
+    snprintf(out, TIME_TEXT_MAX, "%.3g ms", seconds * 1000);
+  else if (seconds < 7200)
+    snprintf(out, TIME_TEXT_MAX, seconds < 120 ? "%.1f s" : "%.0f s", seconds);
+  else if (seconds < 172800)
+    snprintf(out, TIME_TEXT_MAX, "%.0f min", seconds / 60);
+  else
+    snprintf(out, TIME_TEXT_MAX, "%.0f h", seconds / 3600);
+}
+
 int64_t time_text_now_ns(void) {
   struct timespec now;
 

@@ -17,6 +17,8 @@ void time_text_format(int64_t unix_ns, char out[TIME_TEXT_MAX]);
 void time_text_format_s(int64_t unix_s, char out[TIME_TEXT_MAX]);
 /* "3 s", "5 min", "2 h", "9 d". */
 void time_text_duration(double seconds, char out[TIME_TEXT_MAX]);
+/* The same in a smaller unit, for two durations that would read the same: "125 s", "0.7 ms". */
+void time_text_duration_finely(double seconds, char out[TIME_TEXT_MAX]);
 int64_t time_text_now_ns(void);
 double time_text_monotonic_s(void);
 

@@ -82,29 +82,22 @@ static void print_share(const char *label, struct share share) {
     printf("  %-9sno runs\n", label);
 }
 
-/* That the success has not changed is said only where nothing else has. */
+/* Where nothing has changed, or that is unknown, one line says so. */
 static void print_changes(const struct figures_changes *changes) {
-  char success[FIGURES_CHANGE_MAX], quality[FIGURES_CHANGE_MAX], duration[FIGURES_CHANGE_MAX];
-  enum change_verdict verdict = changes->success.verdict;
+  bool any = figures_change_score(changes) != 0;
   const char *label = "change";
+  char text[FIGURES_CHANGE_MAX];
 
-  figures_change_text(changes, success);
-  figures_quality_text(changes, quality);
-  figures_duration_text(changes, duration);
-  if (verdict != CHANGE_NONE || (quality[0] == '\0' && duration[0] == '\0')) {
-    printf("  %-9s%s%s%s\n", label,
-           output_style(verdict == CHANGE_WORSE    ? OUTPUT_RED
-                        : verdict == CHANGE_BETTER ? OUTPUT_GREEN
-                                                   : OUTPUT_PLAIN),
-           success, verdict == CHANGE_WORSE || verdict == CHANGE_BETTER ? output_style_end() : "");
+  for (int aspect = FIGURES_SUCCESS; aspect < FIGURES_ASPECTS; aspect++) {
+    enum output_style style = figures_change_style(changes, aspect);
+    bool changed = style != OUTPUT_PLAIN;
+
+    if (any ? !changed : aspect != FIGURES_SUCCESS)
+      continue;
+    figures_change_text(changes, aspect, text);
+    printf("  %-9s%s%s%s\n", label, output_style(style), text, changed ? output_style_end() : "");
     label = "";
   }
-  if (quality[0] != '\0') {
-    printf("  %-9squality %s\n", label, quality);
-    label = "";
-  }
-  if (duration[0] != '\0')
-    printf("  %-9s%s\n", label, duration);
 }
 
 static void print_numbers(const struct figures *figures) {

@@ -95,11 +95,21 @@ static void tell_last(const struct agent_row *row, char out[AGENT_COLUMNS_TEXT_M
     time_text_format_s(row->answer.figures.last_s, out);
 }
 
+/* Nothing where it is known that nothing changed. */
+static bool shows_change(const struct agent_row *row) {
+  const struct figures_changes *changes = &row->answer.changes;
+
+  return figures_change_verdict(changes, figures_change_foremost(changes)) != CHANGE_NONE;
+}
+static double score_of(const struct agent_row *row) {
+  return shows_change(row) ? (double)figures_change_score(&row->answer.changes) : NAN;
+}
 static void tell_change(const struct agent_row *row, char out[AGENT_COLUMNS_TEXT_MAX]) {
-  if (row->answer.changes.success.verdict == CHANGE_NONE)
-    out[0] = '\0';
-  else
-    figures_change_text(&row->answer.changes, out);
+  const struct figures_changes *changes = &row->answer.changes;
+
+  out[0] = '\0';
+  if (shows_change(row))
+    figures_change_text(changes, figures_change_foremost(changes), out);
 }
 
 static const struct agent_column known[] = {
@@ -122,7 +132,7 @@ static const struct agent_column known[] = {
     {"model", "model", AGENT_COLUMN_TEXT, NULL, name_model},
     {"reason", "failures", AGENT_COLUMN_TEXT, NULL, name_reason},
     {"last", "last run", AGENT_COLUMN_TEXT, NULL, tell_last},
-    {"change", "change", AGENT_COLUMN_TEXT, NULL, tell_change},
+    {"change", "change", AGENT_COLUMN_TEXT, score_of, tell_change},
 };
 enum { KNOWN = sizeof known / sizeof *known };
 static const char every_column[] =
@@ -208,7 +218,7 @@ int agent_columns_compare(const struct agent_column *column, int sign, const str
                           const struct agent_row *b) {
   int result;
 
-  if (column->text) {
+  if (!column->number) {
     result = compare_texts(column, sign, a, b);
   } else {
     double a_number = column->number(a), b_number = column->number(b);

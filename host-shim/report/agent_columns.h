@@ -19,8 +19,10 @@ enum { AGENT_COLUMNS_MAX = 24, AGENT_COLUMNS_TEXT_MAX = 2 * FIGURES_CHANGE_MAX }
 struct agent_column {
   const char *name, *heading; /* a heading with a leading '>' is aligned to the right */
   enum agent_column_kind kind;
-  double (*number)(const struct agent_row *row); /* NAN: nothing to show; NULL: a text */
-  void (*text)(const struct agent_row *row, char out[AGENT_COLUMNS_TEXT_MAX]);
+  double (*number)(
+      const struct agent_row *row); /* NAN: nothing to show; NULL: it has only a text */
+  void (*text)(const struct agent_row *row, char out[AGENT_COLUMNS_TEXT_MAX]); /* NULL: the number;
+                                             * with both, the text is shown and the number sorts */
 };
 
 /* The columns by these names, separated by commas, or "all"; `option` is named in *problem. */

@@ -44,8 +44,10 @@ struct list {
 /* ---- what is shown --------------------------------------------------------------------------- */
 
 static enum output_style style_of(const struct agent_column *column, const struct agent_row *row) {
+  const struct figures_changes *changes = &row->answer.changes;
+
   if (strcmp(column->name, "change") == 0)
-    return row->answer.changes.success.verdict == CHANGE_WORSE ? OUTPUT_RED : OUTPUT_PLAIN;
+    return figures_change_style(changes, figures_change_foremost(changes));
   return column->kind == AGENT_COLUMN_PERCENT && column->number(row) < 0.8 ? OUTPUT_YELLOW
                                                                            : OUTPUT_PLAIN;
 }
@@ -151,9 +153,12 @@ const struct command command_list_agents = {
     .name = "list",
     .synopsis = "[OPTIONS]",
     .summary = "list the project's agents",
-    .details = "The columns are agent, runs, success, last20, week, quality, p50, p90, p95, "
-               "tokens, cost, run-cost, primary, per-day, model, reason, last and change; with "
-               "--roots also project and root.  change is shown only if it is significant.",
+    .details =
+        "The columns are agent, runs, success, last20, week, quality, p50, p90, p95, "
+        "tokens, cost, run-cost, primary, per-day, model, reason, last and change; with "
+        "--roots also project and root.  change is shown only if it is significant, and only "
+        "the most important one: success before quality before duration, and what got worse "
+        "before what got better; 'show' has all.",
     .examples = examples,
     .option_groups = {window_options, own_options, roots_options},
     .only_reads = true,

@@ -37,14 +37,15 @@ enum { SPARK_MAX = 40, FAILURES_TOLD = 3 };
 
 static void print_total(const struct report_project *project) {
   const struct figures *figures = &project->figures;
+  char changes[REPORT_PROJECT_CHANGES_MAX];
 
   printf("%s", output_style(OUTPUT_BOLD));
   utf8_text_print(stdout, project->name);
   printf("%s  %zu agent%s, %zu run%s, %.1f%% success", output_style_end(), project->rows.count,
          output_plural(project->rows.count), figures->share.count,
          output_plural(figures->share.count), share_rate(figures->share) * 100);
-  if (project->worse + project->better > 0)
-    printf(", %zu worse, %zu better", project->worse, project->better);
+  report_project_changes_text(project, changes);
+  printf(", %s", changes);
   if (figures->cost_usd.count > 0)
     printf(", $%.2f", figures->cost_usd.sum);
   putchar('\n');
@@ -54,20 +55,25 @@ static void print_agent(const struct agent_row *row, const struct agent_answer *
                         const struct report_failures *failures) {
   struct run_slice last = runs_last(answer->chosen, SPARK_MAX);
   size_t count = answer->figures.share.count;
+  enum figures_aspect foremost = figures_change_foremost(&answer->changes);
+  enum output_style style = figures_change_style(&answer->changes, foremost);
   char change[FIGURES_CHANGE_MAX], label[AGENT_ROWS_LABEL_MAX];
 
   agent_rows_label(row, label);
-  figures_change_text(&answer->changes, change);
+  figures_change_text(&answer->changes, foremost, change);
   printf("%s", output_style(OUTPUT_BOLD));
   utf8_text_print(stdout, label);
-  printf("%s  %zu run%s, %.1f%% success, %s\n  ", output_style_end(), count, output_plural(count),
-         share_rate(answer->figures.share) * 100, change);
+  printf("%s  %zu run%s, %.1f%% success, %s%s%s\n  ", output_style_end(), count,
+         output_plural(count), share_rate(answer->figures.share) * 100, output_style(style), change,
+         style != OUTPUT_PLAIN ? output_style_end() : "");
   for (size_t i = 0; i < last.count; i++)
     fputs(table_spark(last.list[i].success), stdout);
   putchar('\n');
   for (size_t i = 0; i < failures->count && i < FAILURES_TOLD; i++) {
+    const char *reason = failures->list[i].reason;
+
     printf("  failed %s  ", failures->list[i].ended);
-    utf8_text_print(stdout, failures->list[i].reason);
+    utf8_text_print(stdout, reason[0] != '\0' ? reason : "no reason given");
     putchar('\n');
   }
 }
@@ -181,9 +187,9 @@ static int report_all(const struct host *host, struct report_project *project, c
 
     tell_agents(host, project, agents);
     print_json(project, file, agents);
-  } else if (file) {
+  } else if (file && !output_file_is_stdout(file)) {
     output_note("%s: %zu agent%s", file, project->rows.count, output_plural(project->rows.count));
-  } else {
+  } else if (!file) {
     if (project->rows.count > 1)
       print_total(project);
     tell_agents(host, project, NULL);

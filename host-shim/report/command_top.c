@@ -139,11 +139,12 @@ static size_t count_open(const struct top *top, const char *agent) {
 static void add_row(struct top *top, const char *agent, const struct agent_answer *answer) {
   struct run_slice last = runs_last(runs_all(&answer->runs), SPARK_RUNS);
   char sparks[SPARK_RUNS * 4 + 1] = "", change[FIGURES_CHANGE_MAX], age[TIME_TEXT_MAX] = "";
+  enum figures_aspect foremost = figures_change_foremost(&answer->changes);
   bool failed_last = last.count > 0 && !last.list[last.count - 1].success;
 
   for (size_t i = 0; i < last.count; i++)
     strcat(sparks, table_spark(last.list[i].success));
-  figures_change_text(&answer->changes, change);
+  figures_change_text(&answer->changes, foremost, change);
   if (last.count > 0) {
     double seconds = (double)(time_text_now_ns() / 1000000000 - last.list[last.count - 1].ended_s);
     time_text_duration(seconds > 0 ? seconds : 0, age);
@@ -154,9 +155,7 @@ static void add_row(struct top *top, const char *agent, const struct agent_answe
   table_cell_styled(&top->agents, failed_last ? OUTPUT_RED : OUTPUT_PLAIN, "%s", sparks);
   table_cell(&top->agents, "%s", age);
   table_cell(&top->agents, "%zu", count_open(top, agent));
-  table_cell_styled(&top->agents,
-                    answer->changes.success.verdict == CHANGE_WORSE ? OUTPUT_RED : OUTPUT_PLAIN,
-                    "%s", change);
+  table_cell_styled(&top->agents, figures_change_style(&answer->changes, foremost), "%s", change);
 }
 
 /* One that cannot be read does not hide the others. */

@@ -7,8 +7,8 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
-#include "base/output.h"
 #include "base/time_text.h"
 #include "stats/ranks.h"
 
@@ -189,65 +189,113 @@ static int change_of_member(struct run_slice slice, size_t member, bool higher_i
 int figures_changes(struct run_slice slice, struct figures_changes *changes,
                     struct problem *problem) {
   bool *successes = calloc(slice.count + 1, sizeof *successes);
+  int64_t *since_s = changes->since_s;
 
-  *changes = (struct figures_changes){.success_since_s = -1};
+  *changes = (struct figures_changes){.since_s = {-1, -1, -1}};
   for (size_t i = 0; successes && i < slice.count; i++)
     successes[i] = slice.list[i].success;
   if (successes)
     change_of_successes(successes, slice.count, &changes->success);
   free(successes);
   if (!successes ||
-      change_of_member(slice, offsetof(struct run, duration_s), false, &changes->duration,
-                       &changes->duration_since_s) != 0 ||
       change_of_member(slice, offsetof(struct run, quality), true, &changes->quality,
-                       &changes->quality_since_s) != 0)
+                       &since_s[FIGURES_QUALITY]) != 0 ||
+      change_of_member(slice, offsetof(struct run, duration_s), false, &changes->duration,
+                       &since_s[FIGURES_DURATION]) != 0)
     return problem_no_memory(problem);
-  changes->success_since_s = time_at(slice, changes->success.verdict, changes->success.since);
+  since_s[FIGURES_SUCCESS] = time_at(slice, changes->success.verdict, changes->success.since);
   return 0;
 }
 
-void figures_change_text(const struct figures_changes *changes, char out[FIGURES_CHANGE_MAX]) {
-  const struct change *change = &changes->success;
-  const char *verdict = change_verdict_text(change->verdict);
-  char since[WINDOW_TIME_MAX];
-
-  snprintf(out, FIGURES_CHANGE_MAX, "%s", verdict);
-  if (changes->success_since_s < 0)
-    return;
-  window_time_text(changes->success_since_s, since);
-  snprintf(out, FIGURES_CHANGE_MAX, "%s since %s, %zu of %zu, %s from %zu of %zu", verdict, since,
-           change->after.successes, change->after.count,
-           change->verdict == CHANGE_WORSE ? "down" : "up", change->before.successes,
-           change->before.count);
+enum change_verdict figures_change_verdict(const struct figures_changes *changes,
+                                           enum figures_aspect aspect) {
+  return aspect == FIGURES_SUCCESS   ? changes->success.verdict
+         : aspect == FIGURES_QUALITY ? changes->quality.verdict
+                                     : changes->duration.verdict;
 }
 
-void figures_duration_text(const struct figures_changes *changes, char out[FIGURES_CHANGE_MAX]) {
-  const struct value_change *change = &changes->duration;
-  char since[WINDOW_TIME_MAX], after[TIME_TEXT_MAX], before[TIME_TEXT_MAX];
+enum figures_aspect figures_change_foremost(const struct figures_changes *changes) {
+  static const enum change_verdict order[] = {CHANGE_WORSE, CHANGE_BETTER};
 
-  out[0] = '\0';
-  if (change->verdict != CHANGE_WORSE && change->verdict != CHANGE_BETTER)
-    return;
-  window_time_text(changes->duration_since_s, since);
+  for (size_t i = 0; i < sizeof order / sizeof *order; i++)
+    for (int aspect = FIGURES_SUCCESS; aspect < FIGURES_ASPECTS; aspect++)
+      if (figures_change_verdict(changes, aspect) == order[i])
+        return aspect;
+  return FIGURES_SUCCESS;
+}
+
+int figures_change_score(const struct figures_changes *changes) {
+  enum figures_aspect aspect = figures_change_foremost(changes);
+  enum change_verdict verdict = figures_change_verdict(changes, aspect);
+  int weight = FIGURES_ASPECTS - (int)aspect;
+
+  return verdict == CHANGE_WORSE ? -weight : verdict == CHANGE_BETTER ? weight : 0;
+}
+
+enum output_style figures_change_style(const struct figures_changes *changes,
+                                       enum figures_aspect aspect) {
+  enum change_verdict verdict = figures_change_verdict(changes, aspect);
+
+  return verdict == CHANGE_WORSE    ? OUTPUT_RED
+         : verdict == CHANGE_BETTER ? OUTPUT_GREEN
+                                    : OUTPUT_PLAIN;
+}
+
+static void tell_success(const struct change *change, const char *since,
+                         char out[FIGURES_CHANGE_MAX]) {
+  snprintf(out, FIGURES_CHANGE_MAX, "%s since %s, %zu of %zu, %s from %zu of %zu",
+           change_verdict_text(change->verdict), since, change->after.successes,
+           change->after.count, change->verdict == CHANGE_WORSE ? "down" : "up",
+           change->before.successes, change->before.count);
+}
+
+/* Where both numbers would read the same, with more digits. */
+static void tell_quality(const struct value_change *change, const char *since,
+                         char out[FIGURES_CHANGE_MAX]) {
+  bool lower = change->verdict == CHANGE_WORSE;
+  char after[32], before[32];
+
+  snprintf(after, sizeof after, "%.2f", change->after_median);
+  snprintf(before, sizeof before, "%.2f", change->before_median);
+  if (strcmp(after, before) == 0) {
+    snprintf(after, sizeof after, "%.3g", change->after_median);
+    snprintf(before, sizeof before, "%.3g", change->before_median);
+  }
+  snprintf(out, FIGURES_CHANGE_MAX, "quality %s since %s, median %s, %s from %s",
+           lower ? "lower" : "higher", since, after, lower ? "down" : "up", before);
+}
+
+static void tell_duration(const struct value_change *change, const char *since,
+                          char out[FIGURES_CHANGE_MAX]) {
+  bool slower = change->verdict == CHANGE_WORSE;
+  char after[TIME_TEXT_MAX], before[TIME_TEXT_MAX];
+
   time_text_duration(change->after_median, after);
   time_text_duration(change->before_median, before);
-  bool slower = change->verdict == CHANGE_WORSE;
+  if (strcmp(after, before) == 0) {
+    time_text_duration_finely(change->after_median, after);
+    time_text_duration_finely(change->before_median, before);
+  }
   snprintf(out, FIGURES_CHANGE_MAX, "%s since %s, median %s, %s from %s",
            slower ? "slower" : "faster", since, after, slower ? "up" : "down", before);
 }
 
-void figures_quality_text(const struct figures_changes *changes, char out[FIGURES_CHANGE_MAX]) {
-  const struct value_change *change = &changes->quality;
+void figures_change_text(const struct figures_changes *changes, enum figures_aspect aspect,
+                         char out[FIGURES_CHANGE_MAX]) {
+  enum change_verdict verdict = figures_change_verdict(changes, aspect);
   char since[WINDOW_TIME_MAX];
 
-  out[0] = '\0';
-  if (change->verdict != CHANGE_WORSE && change->verdict != CHANGE_BETTER)
+  if (verdict == CHANGE_NONE || verdict == CHANGE_TOO_FEW) {
+    snprintf(out, FIGURES_CHANGE_MAX, "%s", change_verdict_text(verdict));
     return;
-  window_time_text(changes->quality_since_s, since);
-  bool lower = change->verdict == CHANGE_WORSE;
-  snprintf(out, FIGURES_CHANGE_MAX, "%s since %s, median %.2f, %s from %.2f",
-           lower ? "lower" : "higher", since, change->after_median, lower ? "down" : "up",
-           change->before_median);
+  }
+  window_time_text(changes->since_s[aspect], since);
+  if (aspect == FIGURES_SUCCESS)
+    tell_success(&changes->success, since, out);
+  else if (aspect == FIGURES_QUALITY)
+    tell_quality(&changes->quality, since, out);
+  else
+    tell_duration(&changes->duration, since, out);
 }
 
 void figures_known_text(const struct figures_spread *spread, size_t runs,

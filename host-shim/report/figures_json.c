@@ -121,15 +121,16 @@ static struct json_object *value_change_json(const struct value_change *change, 
 struct json_object *figures_json_changes(const struct figures_changes *changes) {
   struct json_object *object = json_object_new_object();
   const struct change *change = &changes->success;
-  struct json_object *success = verdict_json(change->verdict, changes->success_since_s, change->p);
+  struct json_object *success =
+      verdict_json(change->verdict, changes->since_s[FIGURES_SUCCESS], change->p);
   bool is_named = change->verdict == CHANGE_WORSE || change->verdict == CHANGE_BETTER;
 
   json_object_object_add(success, "before", is_named ? figures_json_share(change->before) : NULL);
   json_object_object_add(success, "after", is_named ? figures_json_share(change->after) : NULL);
   json_object_object_add(object, "success", success);
   json_object_object_add(object, "duration",
-                         value_change_json(&changes->duration, changes->duration_since_s));
+                         value_change_json(&changes->duration, changes->since_s[FIGURES_DURATION]));
   json_object_object_add(object, "quality",
-                         value_change_json(&changes->quality, changes->quality_since_s));
+                         value_change_json(&changes->quality, changes->since_s[FIGURES_QUALITY]));
   return object;
 }

@@ -161,7 +161,9 @@ static double change_of(const struct agent_answer *answer) {
   return verdict == CHANGE_TOO_FEW ? NAN : verdict == CHANGE_WORSE ? -1 : verdict == CHANGE_BETTER;
 }
 static double changed_at(const struct agent_answer *answer) {
-  return answer->changes.success_since_s >= 0 ? (double)answer->changes.success_since_s : NAN;
+  return answer->changes.since_s[FIGURES_SUCCESS] >= 0
+             ? (double)answer->changes.since_s[FIGURES_SUCCESS]
+             : NAN;
 }
 
 static const struct {

@@ -24,6 +24,7 @@ static const int64_t EARLIEST_S = 946684800; /* 2000-01-01 */
 struct column {
   size_t count, successes, quality_count;
   double quality, cost_usd; /* sums */
+  int64_t changed_s;        /* a change to be marked; 0: none */
 };
 struct axis {
   int64_t first_s, width_s; /* of the first column; of each */
@@ -32,7 +33,7 @@ struct axis {
   size_t left_out; /* runs whose time cannot be right */
   size_t largest;  /* number of runs in a column */
   double dearest;  /* cost of a column */
-  bool has_failures, has_quality;
+  bool has_failures, has_quality, has_marks;
 };
 
 static int64_t round_down(int64_t time_s, int64_t width_s) {
@@ -206,7 +207,7 @@ static void print_key(FILE *out, const char *class_name, const char *what) {
 }
 
 /* Only what is drawn. */
-static void print_legend(FILE *out, const struct axis *axis, bool has_mark) {
+static void print_legend(FILE *out, const struct axis *axis) {
   char width[TIME_TEXT_MAX];
 
   fprintf(out, "<figcaption><b>One column per %s</b> ", width_text(axis, width));
@@ -215,19 +216,39 @@ static void print_legend(FILE *out, const struct axis *axis, bool has_mark) {
     print_key(out, "failure", "failed");
   if (axis->has_quality)
     print_key(out, "quality", "mean quality");
-  if (has_mark)
+  if (axis->has_marks)
     print_key(out, "mark", "changed");
   fputs("</figcaption>\n", out);
 }
 
-static void print_outcome_plot(FILE *out, const struct axis *axis, double mark) {
+/* One a column: two would cover each other. */
+static void mark_change(struct axis *axis, int64_t changed_s) {
+  int64_t column = (changed_s - axis->first_s) / axis->width_s;
+
+  if (changed_s < axis->first_s || column >= (int64_t)axis->count)
+    return;
+  axis->columns[column].changed_s = changed_s;
+  axis->has_marks = true;
+}
+
+static void print_marks(FILE *out, const struct axis *axis) {
+  if (!axis->has_marks)
+    return;
+  fputs("<path class=\"mark\" d=\"", out);
+  for (size_t i = 0; i < axis->count; i++)
+    if (axis->columns[i].changed_s != 0)
+      fprintf(out, "M%.2f 0V100",
+              (double)(axis->columns[i].changed_s - axis->first_s) / (double)axis->width_s);
+  fputs("\"/>\n", out);
+}
+
+static void print_outcome_plot(FILE *out, const struct axis *axis) {
   begin_plot(out, "outcomes", "Share of the runs that succeeded, over time", axis->count);
   print_outcomes(out, axis, false);
   print_outcomes(out, axis, true);
   print_grid(out, axis->count);
   print_quality(out, axis);
-  if (mark >= 0)
-    fprintf(out, "<path class=\"mark\" d=\"M%.2f 0V100\"/>\n", mark);
+  print_marks(out, axis);
   fputs("</svg>", out);
   for (int percent = 0; percent <= 100; percent += 25)
     fprintf(out, "<span class=\"y\" style=\"top:%d%%\">%d%%</span>", 100 - percent, percent);
@@ -261,18 +282,18 @@ static void print_strip(FILE *out, const struct axis *axis, const char *class_na
           largest_text, label);
 }
 
-void report_chart_history(FILE *out, struct run_slice slice, int64_t changed_s) {
+void report_chart_history(FILE *out, struct run_slice slice, const int64_t *changed_s,
+                          size_t changed_count) {
   struct axis axis;
   char largest[HTML_TEXT_NUMBER_MAX], dearest[HTML_TEXT_NUMBER_MAX];
-  double mark = -1;
 
   if (make_axis(&axis, slice) < 0)
     return;
-  if (changed_s >= axis.first_s)
-    mark = (double)(changed_s - axis.first_s) / (double)axis.width_s;
+  for (size_t i = 0; i < changed_count; i++)
+    mark_change(&axis, changed_s[i]);
   fputs("<figure>\n", out);
-  print_legend(out, &axis, mark >= 0);
-  print_outcome_plot(out, &axis, mark);
+  print_legend(out, &axis);
+  print_outcome_plot(out, &axis);
   html_text_number((double)axis.largest, largest);
   print_strip(out, &axis, "runs", "runs", (double)axis.largest, largest, runs_of);
   html_text_usd(axis.dearest, dearest);

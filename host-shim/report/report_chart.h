@@ -10,9 +10,11 @@
 #include "report/figures.h"
 
 /* Success and quality, the number of runs and their cost over time: all columns cover the same
- * length of time, and one without runs stays empty.  `changed_s` is marked (negative: nothing is).
- * Nothing is drawn for fewer than two runs. */
-void report_chart_history(FILE *out, struct run_slice slice, int64_t changed_s);
+ * length of time, and one without runs stays empty.  The times of changes are marked, one a column;
+ * what is not on the axis (negative: no change) is not.  Nothing is drawn for fewer than two
+ * runs. */
+void report_chart_history(FILE *out, struct run_slice slice, const int64_t *changed_s,
+                          size_t changed_count);
 /* How long runs took; nothing when all took equally long. */
 void report_chart_durations(FILE *out, const struct figures_spread *durations);
 

@@ -85,12 +85,10 @@ static void print_period_tile(FILE *out, const char *what, const struct report_p
 }
 
 static void print_agents_tile(FILE *out, const struct report_project *project) {
-  char value[HTML_TEXT_NUMBER_MAX], detail[64];
+  char value[HTML_TEXT_NUMBER_MAX], detail[REPORT_PROJECT_CHANGES_MAX];
 
   html_text_number((double)project->rows.count, value);
-  snprintf(detail, sizeof detail, "none has changed");
-  if (project->worse + project->better > 0)
-    snprintf(detail, sizeof detail, "%zu worse, %zu better", project->worse, project->better);
+  report_project_changes_text(project, detail);
   html_text_tile(out, project->rows.count == 1 ? "agent" : "agents", value, detail);
 }
 
@@ -133,51 +131,79 @@ static void print_tiles(FILE *out, const struct report_project *project) {
   fputs("</div>\n", out);
 }
 
-static void print_change_item(FILE *out, const struct agent_row *row, bool linked) {
-  char text[FIGURES_CHANGE_MAX];
-  bool worse = row->answer.changes.success.verdict == CHANGE_WORSE;
+/* The first agents that changed, as the report orders them; answers how many.  The list names them,
+ * and the chart of all runs marks when. */
+static size_t choose_changes(const struct report_project *project, size_t chosen[CHANGES_SHOWN]) {
+  size_t count = 0;
 
-  figures_change_text(&row->answer.changes, text);
-  fprintf(out, "<li class=\"%s\">", worse ? "bad" : "good");
+  for (size_t i = 0; i < project->rows.count && count < CHANGES_SHOWN; i++)
+    if (figures_change_score(&project->rows.list[i].answer.changes) != 0)
+      chosen[count++] = i;
+  return count;
+}
+
+static void print_change_item(FILE *out, const struct agent_row *row, bool linked) {
+  const struct figures_changes *changes = &row->answer.changes;
+  char text[FIGURES_CHANGE_MAX];
+
+  figures_change_text(changes, figures_change_foremost(changes), text);
+  fprintf(out, "<li class=\"%s\">", figures_change_score(changes) < 0 ? "bad" : "good");
   report_section_print_name(out, row, linked);
   putc(' ', out);
   html_text_print(out, text);
   fputs("</li>\n", out);
 }
 
+static void print_no_change(FILE *out, const struct report_project *project) {
+  if (project->too_few == project->rows.count) {
+    fputs("<p class=\"soft\">Too few runs to tell a change.</p>\n", out);
+    return;
+  }
+  fputs("<p class=\"soft\">No agent has changed significantly", out);
+  if (project->too_few > 0)
+    fprintf(out, "; %zu %s too few runs to tell", project->too_few,
+            project->too_few == 1 ? "has" : "have");
+  fputs(".</p>\n", out);
+}
+
 /* The most important message. */
 static void print_changes(FILE *out, const struct report_project *project, size_t linked) {
-  const struct agent_rows *rows = &project->rows;
-  size_t shown = 0, changed = project->worse + project->better;
+  size_t chosen[CHANGES_SHOWN], shown = choose_changes(project, chosen);
+  size_t changed = report_project_changed(project);
 
-  if (rows->count == 0)
-    return;
   if (changed == 0) {
-    fputs("<p class=\"soft\">No agent's success has changed significantly.</p>\n", out);
+    print_no_change(out, project);
     return;
   }
   fputs("<ul class=\"changes\">\n", out);
-  for (size_t i = 0; i < rows->count && shown < CHANGES_SHOWN; i++) {
-    enum change_verdict verdict = rows->list[i].answer.changes.success.verdict;
-
-    if (verdict != CHANGE_WORSE && verdict != CHANGE_BETTER)
-      continue;
-    print_change_item(out, &rows->list[i], i < linked);
-    shown++;
-  }
+  for (size_t i = 0; i < shown; i++)
+    print_change_item(out, &project->rows.list[chosen[i]], chosen[i] < linked);
   if (changed > shown)
     fprintf(out, "<li class=\"soft\">and %zu more</li>\n", changed - shown);
   fputs("</ul>\n", out);
 }
 
+static void print_history(FILE *out, const struct report_project *project) {
+  size_t chosen[CHANGES_SHOWN], count = choose_changes(project, chosen);
+  int64_t changed_s[CHANGES_SHOWN];
+
+  for (size_t i = 0; i < count; i++) {
+    const struct figures_changes *changes = &project->rows.list[chosen[i]].answer.changes;
+
+    changed_s[i] = changes->since_s[figures_change_foremost(changes)];
+  }
+  report_chart_history(out, runs_all(&project->runs), changed_s, count);
+}
+
 static void print_overview(FILE *out, const struct report_project *project, size_t linked) {
   if (project->rows.count == 0)
     fputs("<p>Nothing is recorded here yet.</p>\n", out);
-  print_changes(out, project, linked);
+  else
+    print_changes(out, project, linked);
   print_tiles(out, project);
   if (project->rows.count < 2) /* the single section already says it */
     return;
-  report_chart_history(out, runs_all(&project->runs), -1);
+  print_history(out, project);
   report_section_print_splits(out, &project->figures, &project->runs.names);
   fputs("<h2 id=\"all\">Agents, worst first</h2>\n", out);
   report_table_print(out, &project->rows, linked);

@@ -74,8 +74,11 @@ static struct report_period period_of(const struct report_project *project, int6
   };
 }
 
+/* What got better is no reason to come late: it may still be bad. */
 static int rank_of(const struct agent_row *row) {
-  return row->answer.changes.success.verdict == CHANGE_WORSE ? 0 : 1;
+  int score = figures_change_score(&row->answer.changes);
+
+  return score < 0 ? score : 0;
 }
 
 static int compare_badness(const void *one, const void *other) {
@@ -104,14 +107,34 @@ int report_project_finish(struct report_project *project, struct problem *proble
   if (rows->count > 1)
     qsort(rows->list, rows->count, sizeof *rows->list, compare_badness);
   for (size_t i = 0; i < rows->count; i++) {
-    enum change_verdict verdict = rows->list[i].answer.changes.success.verdict;
+    const struct figures_changes *changes = &rows->list[i].answer.changes;
 
-    project->worse += verdict == CHANGE_WORSE;
-    project->better += verdict == CHANGE_BETTER;
+    project->by_score[figures_change_score(changes) + FIGURES_ASPECTS]++;
+    project->too_few += changes->success.verdict == CHANGE_TOO_FEW;
   }
   project->day = period_of(project, DAY_S);
   project->week = period_of(project, 7 * DAY_S);
   return figures_of(runs_all(&project->runs), &project->figures, problem);
+}
+
+size_t report_project_changed(const struct report_project *project) {
+  return project->rows.count - project->by_score[FIGURES_ASPECTS];
+}
+
+void report_project_changes_text(const struct report_project *project,
+                                 char out[REPORT_PROJECT_CHANGES_MAX]) {
+  static const char *const names[REPORT_PROJECT_SCORES] = {
+      "worse", "with lower quality", "slower", NULL, "faster", "with higher quality", "better"};
+  /* in the order of their weight, the bad ones first */
+  static const int order[] = {0, 1, 2, 6, 5, 4};
+  size_t len = 0;
+
+  snprintf(out, REPORT_PROJECT_CHANGES_MAX, "%s",
+           project->too_few == project->rows.count ? "too few runs to tell" : "none changed");
+  for (size_t i = 0; i < sizeof order / sizeof *order; i++)
+    if (project->by_score[order[i]] > 0)
+      len += (size_t)snprintf(out + len, REPORT_PROJECT_CHANGES_MAX - len, "%s%zu %s",
+                              len > 0 ? ", " : "", project->by_score[order[i]], names[order[i]]);
 }
 
 void report_project_free(struct report_project *project) {

@@ -15,6 +15,7 @@ struct report_period { /* runs of the period that ends with the window, and of t
   struct share recent, before;
 };
 
+enum { REPORT_PROJECT_SCORES = 2 * FIGURES_ASPECTS + 1, REPORT_PROJECT_CHANGES_MAX = 192 };
 struct report_project { /* zero it first */
   char *name;           /* of the project; for several, how many there are */
   char *root;           /* NULL of several */
@@ -22,16 +23,24 @@ struct report_project { /* zero it first */
   struct runs runs; /* of all agents, in the order of time */
   struct figures figures;
   struct report_period day, week;
-  size_t worse, better; /* agents whose success changed */
+  size_t by_score[REPORT_PROJECT_SCORES]; /* agents by figures_change_score() + FIGURES_ASPECTS */
+  size_t too_few;                         /* of those with a score of 0: too few runs to tell */
   struct report_delivery delivery;
 };
 
 /* Adds a project; `name` NULL when it is the only one. */
 int report_project_add(struct report_project *project, struct session *session, const char *name,
                        struct problem *problem);
-/* After the last: figures of all, and the agents in the order of the report: first those that got
- * worse, then by the upper limit of the success rate of the last 20 runs. */
+/* After the last: figures of all, and the agents in the order of the report: first those whose
+ * success got worse, then of lower quality, then slower; among these and the others by the upper
+ * limit of the success rate of the last 20 runs. */
 int report_project_finish(struct report_project *project, struct problem *problem);
+/* "1 worse, 2 slower, 1 better": each agent counts once, by its foremost change; "none changed",
+ * "too few runs to tell". */
+void report_project_changes_text(const struct report_project *project,
+                                 char out[REPORT_PROJECT_CHANGES_MAX]);
+/* How many agents changed. */
+size_t report_project_changed(const struct report_project *project);
 void report_project_free(struct report_project *project);
 
 #endif

@@ -49,27 +49,21 @@ void report_section_begin(FILE *out, const struct agent_row *row) {
 
 /* ---- in a sentence, in numbers --------------------------------------------------------------- */
 
-static void print_change(FILE *out, bool worse, const char *what, const char *text) {
-  if (text[0] == '\0')
-    return;
-  fprintf(out, "<p class=\"%s\">", worse ? "warn" : "good");
-  html_text_print(out, what);
-  html_text_print(out, text);
-  fputs("</p>\n", out);
-}
-
 static void print_changes(FILE *out, const struct figures_changes *changes) {
   char text[FIGURES_CHANGE_MAX];
-  enum change_verdict verdict = changes->success.verdict;
 
-  figures_change_text(changes, text);
-  if (verdict == CHANGE_WORSE || verdict == CHANGE_BETTER)
-    print_change(out, verdict == CHANGE_WORSE, "success ", text);
-  figures_quality_text(changes, text);
-  print_change(out, changes->quality.verdict == CHANGE_WORSE, "quality ", text);
-  figures_duration_text(changes, text);
-  print_change(out, changes->duration.verdict == CHANGE_WORSE, "", text);
-  if (verdict == CHANGE_TOO_FEW)
+  for (int aspect = FIGURES_SUCCESS; aspect < FIGURES_ASPECTS; aspect++) {
+    enum change_verdict verdict = figures_change_verdict(changes, aspect);
+
+    if (verdict != CHANGE_WORSE && verdict != CHANGE_BETTER)
+      continue;
+    figures_change_text(changes, aspect, text);
+    fprintf(out, "<p class=\"%s\">%s", verdict == CHANGE_WORSE ? "warn" : "good",
+            aspect == FIGURES_SUCCESS ? "success " : "");
+    html_text_print(out, text);
+    fputs("</p>\n", out);
+  }
+  if (changes->success.verdict == CHANGE_TOO_FEW)
     fputs("<p class=\"soft\">Too few runs to tell a change.</p>\n", out);
 }
 
@@ -235,10 +229,12 @@ static void print_failures(FILE *out, const struct report_failures *failures) {
         "<th>session</th></tr></thead>\n<tbody>\n",
         out);
   for (size_t i = 0; i < failures->count; i++) {
+    const char *reason = failures->list[i].reason;
+
     fputs("<tr><td>", out);
     html_text_timestamp(out, failures->list[i].ended);
     fputs("</td><td>", out);
-    html_text_print(out, failures->list[i].reason);
+    html_text_print(out, reason[0] != '\0' ? reason : "no reason given");
     fputs("</td><td>", out);
     html_text_print(out, failures->list[i].session_id);
     fputs("</td></tr>\n", out);
@@ -252,7 +248,7 @@ void report_section_print(FILE *out, const struct agent_row *row, const struct a
   fputs("<a class=\"up\" href=\"#all\">all agents</a>\n", out);
   print_changes(out, &answer->changes);
   print_tiles(out, answer);
-  report_chart_history(out, answer->chosen, answer->changes.success_since_s);
+  report_chart_history(out, answer->chosen, answer->changes.since_s, FIGURES_ASPECTS);
   report_section_print_splits(out, &answer->figures, &answer->runs.names);
   report_chart_durations(out, &answer->figures.duration_s);
   print_failures(out, failures);

@@ -71,7 +71,8 @@ static void print_row(FILE *out, const struct agent_columns *columns, const stru
   fputs("</td>", out);
   for (size_t i = 0; i < columns->count; i++) {
     cell_text(columns->list[i], row, text);
-    fputs(strncmp(text, "worse", 5) == 0 ? "<td class=\"bad\">" : "<td>", out);
+    fputs(i == 0 && figures_change_score(&row->answer.changes) < 0 ? "<td class=\"bad\">" : "<td>",
+          out);
     html_text_print(out, text);
     fputs("</td>", out);
   }

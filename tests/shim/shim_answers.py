@@ -4,6 +4,7 @@
 import datetime
 import json
 import os
+import re
 import unittest
 
 from shim_support import HostTest
@@ -81,6 +82,93 @@ class Changes(AnswersTest):
         self.replay("".join(line(True, ago(hours=40 - i)) for i in range(20)))
         self.replay("".join(line(False, ago(hours=100 - i)) for i in range(20)))
         self.assertEqual(self.document("list")["agents"][0]["change"]["success"]["verdict"], "better")
+
+
+class Foremost(AnswersTest):
+    """Where a line has room for one change, it is the first of: success worse, quality lower, slower, success better,
+    quality higher, faster."""
+    BEGINNINGS = {"broken": "worse", "dull": "quality lower", "slow": "slower", "fixed": "better", "fine": "quality higher",
+                  "fast": "faster"}
+    SCORES = {"broken": (-1, -1, -1), "dull": (1, -1, -1), "slow": (1, 1, -1), "fixed": (1, 1, 1), "fine": (0, 1, 1),
+              "fast": (0, 0, 1), "steady": (0, 0, 0)}  # success, quality, duration
+    MEDIANS = {-1: (0.9, 0.4, 20, 90), 0: (0.7, 0.7, 40, 40), 1: (0.4, 0.9, 90, 20)}
+
+    def setUp(self):
+        super().setUp()
+        for agent, (success, quality, duration) in self.SCORES.items():
+            self.replay("".join(line(
+                self.succeeded(success, i), ago(hours=80 - i), agent,
+                quality_score=self.MEDIANS[quality][i >= 40] + i % 5 / 100,
+                execution_time_s=self.MEDIANS[duration][2 + (i >= 40)] + i % 7) for i in range(80)))
+        self.replay("".join(line(i > 2, ago(hours=20 - i), "new") for i in range(9)))
+
+    @staticmethod
+    def succeeded(score, i):
+        return i % 10 > 0 if score == 0 else (i < 40) == (score < 0) or i % 10 == 0
+
+    def test_every_line_names_the_same_change_in_the_words_of_show(self):
+        rows = dict(row.split(None, 1) for row in self.expect(0, "list", "--columns", "agent,change").splitlines()
+                    if " " in row)
+        watched = self.expect(0, "top")
+        reported = self.expect(0, "report")
+        page = self.expect(0, "report", "--html", "-")
+        for agent, begin in self.BEGINNINGS.items():
+            told = rows[agent]
+            self.assertRegex(told, rf"^{begin} since [-\d]+ [:\d]+, .*(up|down) from ", agent)
+            self.assertIn(told, self.expect(0, "show", agent))
+            self.assertRegex(watched, rf"(?m)^{agent} .*  {told}$")
+            self.assertIn(f"{agent}  80 runs, ", reported)
+            self.assertRegex(reported, rf"(?m)^{agent}  80 runs, [\d.]+% success, {told}$")
+            bad = agent in ("broken", "dull", "slow")
+            self.assertIn(f'<li class="{"bad" if bad else "good"}"><a href="#agent-{agent}">{agent}</a> {told}</li>', page)
+            self.assertIn(f'<td{" class=" + chr(34) + "bad" + chr(34) if bad else ""}>{told.partition(",")[0]}</td>', page)
+        self.assertEqual((rows.get("new"), rows.get("steady")), ("too few to tell", None))
+        self.assertRegex(watched, "(?m)^steady .*  no change$")
+        self.assertRegex(reported, "(?m)^new  9 runs, 66.7% success, too few to tell$")
+        self.assertEqual(page.count('<li class="'), 6)
+
+    def test_what_got_worse_comes_first_by_how_much_it_matters(self):
+        order = [agent["agent"] for agent in self.document("report")["agents"]]
+        self.assertEqual(order[:3], ["broken", "dull", "slow"])
+        page = self.expect(0, "report", "--html", "-")
+        self.assertEqual(re.findall(r'<section id="agent-([^"]*)"', page), order)
+        sort = lambda by: self.expect(0, "list", "--columns", "agent", "--sort", by).split()[1:]
+        scale = ["broken", "dull", "slow", "new", "fast", "fine", "fixed"]
+        self.assertEqual((sort("change"), sort("-change")), (scale + ["steady"], scale[::-1] + ["steady"]))
+
+    def test_the_counts_say_of_what_they_are(self):
+        told = "1 worse, 1 with lower quality, 1 slower, 1 better, 1 with higher quality, 1 faster"
+        self.assertIn(f"8 agents, 569 runs, 69.9% success, {told}\n", self.expect(0, "report"))
+        self.assertIn(f"<span>agents</span><b>8</b><small>{told}</small>", self.expect(0, "report", "--html", "-"))
+
+
+class Unchanged(AnswersTest):
+    def test_that_none_changed_and_that_nothing_can_be_told_are_two_answers(self):
+        self.replay("".join(line(True, ago(hours=9 - i), agent) for i in range(9) for agent in ("new", "newer")))
+        self.assertIn("2 agents, 18 runs, 100.0% success, too few runs to tell\n", self.expect(0, "report"))
+        page = self.expect(0, "report", "--html", "-")
+        self.assertIn("<main>\n<p class=\"soft\">Too few runs to tell a change.</p>", page)
+        self.assertIn("<b>2</b><small>too few runs to tell</small>", page)
+        self.replay("".join(line(True, ago(hours=60 - i), "steady") for i in range(60)))
+        self.assertIn("3 agents, 78 runs, 100.0% success, none changed\n", self.expect(0, "report"))
+        page = self.expect(0, "report", "--html", "-")
+        self.assertIn("No agent has changed significantly; 2 have too few runs to tell.", page)
+        self.assertIn("<b>3</b><small>none changed</small>", page)
+
+    def test_a_failure_without_a_reason_says_so_and_a_page_on_standard_output_is_not_announced(self):
+        self.replay(line(False, ago(hours=2)) + line(True, ago(hours=1)))
+        self.assertRegex(self.expect(0, "report"), "(?m)^  failed [-\\dT:Z]+  no reason given$")
+        self.assertIn("</time></td><td>no reason given</td>", self.expect(0, "report", "--html", "-").split('class="failures"')[1])
+        self.assertEqual(self.messages(0, "report", "--html", "-"), "")
+        self.assertIn("1 agent\n", self.messages(0, "report", "--html", self.scratch / "page.html"))
+
+    def test_two_medians_are_told_with_as_many_digits_as_they_differ_in(self):
+        for agent, before, after, told in (("minutes", 130, 148, "median 148 s, up from 130 s"), ("hours", 7800, 8900, "median 148 min, up from 130 min"),
+                                           ("blink", 0.0006, 0.0008, "median 0.8 ms, up from 0.6 ms")):
+            self.replay("".join(line(True, ago(hours=60 - i), agent, execution_time_s=before if i < 30 else after) for i in range(60)))
+            self.assertIn(told, self.expect(0, "show", agent))
+        self.replay("".join(line(True, ago(hours=60 - i), "faint", quality_score=0.011 if i < 30 else 0.014) for i in range(60)))
+        self.assertIn("median 0.014, up from 0.011", self.expect(0, "show", "faint"))
 
 
 class Windows(AnswersTest):

@@ -59,6 +59,8 @@ for (const width of widths) {
       seen.rising = names(root); seen.order = head.getAttribute("aria-sort");
       head.querySelector("button").click();
       seen.falling = names(root);
+      [...root.querySelectorAll(".agents th button")].find(button => button.textContent == "change").click();
+      seen.changes = names(root);
     }
     found.push(seen);
     if (found.length == widths.length) {
@@ -182,6 +184,8 @@ class Report(ReportTest):
         self.assertEqual((frame["rising"], frame["order"]), (by_success, "ascending"))
         self.assertEqual(sorted(frame["falling"]), sorted(by_success))
         self.assertEqual(frame["falling"][-1], by_success[0])
+        by_change = self.expect(0, "list", "--sort", "change", "--columns", "agent").split()[1:]
+        self.assertEqual((frame["changes"][0], frame["changes"][-1]), (by_change[0], by_change[-1]))
 
     def test_each_colour_scheme_has_its_own_paper_and_ink(self):
         light, dark = self.in_daylight()[0], self.measure(self.page, "x", DARK, [390])[0]
@@ -290,6 +294,46 @@ class Charts(ReportTest):
             self.assertEqual(re.findall(r'class="key"><i class="\w+"></i>([\w ]+)<', section), keys)
             for name, what in (("failure", "failed"), ("quality", "mean quality"), ("mark", "changed")):
                 self.assertEqual(f'<path class="{name}"' in section, what in keys, (agent, name))
+
+    def marks(self, part):
+        path = re.search(r'<path class="mark" d="([^"]*)"', part)
+        self.assertEqual(bool(path), '<i class="mark"></i>changed<' in part)
+        return [float(at) for at in re.findall(r"M([\d.]+) 0V100", path.group(1))] if path else []
+
+    def test_each_change_is_marked_where_all_agents_are_shown_and_in_the_agents_own_picture(self):
+        when = [ago(800 - i * 4) for i in range(200)]
+        self.replay(*(record("steady", ended) for ended in when))
+        self.assertEqual(self.marks(self.page_of()), [])
+        for agent, hours in (("worse", 100), ("slow", 400), ("dull", 600), ("twin", 100)):
+            first = (800 - hours) // 4
+            self.replay(*(record(agent, when[i], i < first or agent not in ("worse", "twin"),
+                                 execution_time_s=90 if agent == "slow" and i >= first else 20,
+                                 quality_score=0.4 if agent == "dull" and i >= first else 0.9) for i in range(200)))
+        page = self.page_of()
+        overview = page.split("<h2")[0]
+        width = self.columns(overview, "success")[1]
+        found = self.marks(overview)
+        self.assertEqual(len(found), 3, "two in one column are one mark")
+        for at, hours in zip(found, (600, 400, 100)):
+            self.assertAlmostEqual(at, width * (1 - hours / 800), delta=2)
+        for agent in ("worse", "slow", "dull", "twin"):
+            self.assertEqual(len(self.marks(self.section(page, agent))), 1, agent)
+        self.assertEqual(self.marks(self.section(page, "steady")), [])
+
+    def test_only_the_changes_that_are_named_are_marked(self):
+        for agent in range(15):
+            self.replay(*(record(f"agent-{agent:02}", ago(200 - i), i < 100 + agent * 5) for i in range(200)))
+        overview = self.page_of().split("<h2")[0]
+        self.assertEqual((overview.count('<li class="bad"'), len(self.marks(overview))), (12, 12))
+        self.assertIn("and 3 more", overview)
+
+    def test_a_change_at_a_time_that_cannot_be_right_is_told_and_not_drawn(self):
+        self.replay(*(record("coach", ago(100 - i)) for i in range(60)), *(record("steady", ago(100 - i)) for i in range(60)))
+        with self.log("coach").open("a") as log:
+            log.write("".join(record("coach", f"2099-01-01T00:00:{i:02}Z", False) for i in range(30)))
+        page = self.page_of()
+        self.assertIn("worse since 2099-01-01 00:00, 0 of 30", page)
+        self.assertEqual((self.marks(page), self.marks(self.section(page, "coach"))), ([], []))
 
     def test_a_clock_that_was_wrong_does_not_squeeze_the_others(self):
         self.replay(*(record("coach", ago(40 - i)) for i in range(30)))
