@@ -155,33 +155,48 @@ static double week_of(const struct agent_answer *answer) {
 static double failures_of(const struct agent_answer *answer) {
   return (double)answer->figures.failures_now;
 }
-static double change_of(const struct agent_answer *answer) {
-  enum change_verdict verdict = answer->changes.success.verdict;
+static double change_of(const struct agent_answer *answer, enum figures_aspect aspect) {
+  enum change_verdict verdict = figures_change_verdict(&answer->changes, aspect);
 
   return verdict == CHANGE_TOO_FEW ? NAN : verdict == CHANGE_WORSE ? -1 : verdict == CHANGE_BETTER;
 }
-static double changed_at(const struct agent_answer *answer) {
-  return answer->changes.since_s[FIGURES_SUCCESS] >= 0
-             ? (double)answer->changes.since_s[FIGURES_SUCCESS]
-             : NAN;
-}
+static double changed_at(const struct agent_answer *answer, enum figures_aspect aspect) {
+  int64_t since_s = answer->changes.since_s[aspect];
 
+  return since_s >= 0 ? (double)since_s : NAN;
+}
 static const struct {
   const char *name, *help;
   double (*value)(const struct agent_answer *answer); /* NAN: no sample */
+  double (*change)(const struct agent_answer *answer, enum figures_aspect aspect); /* else this */
+  enum figures_aspect aspect;
 } gauges[] = {
-    {"kaizen_success_ratio", "Share of the runs that succeeded.", success_of},
-    {"kaizen_quality_score", "Mean quality of those that carry one, 0 to 1.", quality_of},
+    {"kaizen_success_ratio", "Share of the runs that succeeded.", .value = success_of},
+    {"kaizen_quality_score", "Mean quality of those that carry one, 0 to 1.", .value = quality_of},
     {"kaizen_execution_duration_mean_seconds", "Mean duration of those that carry one.",
-     duration_of},
-    {"kaizen_tokens", "Tokens of the runs that have them.", tokens_of},
-    {"kaizen_cost_usd", "Cost in US dollars of the runs that have one.", cost_of},
-    {"kaizen_recent_success_ratio", "Share of the last 20 runs that succeeded.", last_20_of},
-    {"kaizen_week_success_ratio", "Share of the runs of the last 7 days that succeeded.", week_of},
-    {"kaizen_failures_in_a_row", "Failures since the last success.", failures_of},
+     .value = duration_of},
+    {"kaizen_tokens", "Tokens of the runs that have them.", .value = tokens_of},
+    {"kaizen_cost_usd", "Cost in US dollars of the runs that have one.", .value = cost_of},
+    {"kaizen_recent_success_ratio", "Share of the last 20 runs that succeeded.",
+     .value = last_20_of},
+    {"kaizen_week_success_ratio", "Share of the runs of the last 7 days that succeeded.",
+     .value = week_of},
+    {"kaizen_failures_in_a_row", "Failures since the last success.", .value = failures_of},
     {"kaizen_success_change",
-     "-1 worse, 1 better, 0 no significant change; absent with too few runs.", change_of},
-    {"kaizen_success_changed_timestamp_seconds", "When that change began.", changed_at},
+     "-1 worse, 1 better, 0 no significant change; absent with too few runs.", .change = change_of,
+     .aspect = FIGURES_SUCCESS},
+    {"kaizen_success_changed_timestamp_seconds", "When that change began.", .change = changed_at,
+     .aspect = FIGURES_SUCCESS},
+    {"kaizen_quality_change",
+     "-1 lower, 1 higher, 0 no significant change; absent where too few runs carry a quality.",
+     .change = change_of, .aspect = FIGURES_QUALITY},
+    {"kaizen_quality_changed_timestamp_seconds", "When that change began.", .change = changed_at,
+     .aspect = FIGURES_QUALITY},
+    {"kaizen_duration_change",
+     "-1 slower, 1 faster, 0 no significant change; absent where too few runs carry a duration.",
+     .change = change_of, .aspect = FIGURES_DURATION},
+    {"kaizen_duration_changed_timestamp_seconds", "When that change began.", .change = changed_at,
+     .aspect = FIGURES_DURATION},
 };
 
 void metrics_runs_print(FILE *out, const struct metrics_runs *projects, size_t count) {
@@ -197,7 +212,8 @@ void metrics_runs_print(FILE *out, const struct metrics_runs *projects, size_t c
     for (size_t project = 0; project < count; project++)
       for (size_t at = 0; at < projects[project].count; at++) {
         const struct metrics_agent *agent = &projects[project].list[at];
-        double value = gauges[i].value(&agent->answer);
+        double value = gauges[i].value ? gauges[i].value(&agent->answer)
+                                       : gauges[i].change(&agent->answer, gauges[i].aspect);
 
         if (!isnan(value))
           print_sample(out, gauges[i].name, &projects[project], agent, NULL, "", value);

@@ -141,6 +141,15 @@ class Foremost(AnswersTest):
         self.assertIn(f"8 agents, 569 runs, 69.9% success, {told}\n", self.expect(0, "report"))
         self.assertIn(f"<span>agents</span><b>8</b><small>{told}</small>", self.expect(0, "report", "--html", "-"))
 
+    def test_every_change_is_a_number_an_alert_can_take(self):
+        text = self.expect(0, "openmetrics")
+        for agent, scores in self.SCORES.items():
+            for of, score in zip(("success", "quality", "duration"), scores):
+                sample = f'{{project="shop",agent="{agent}"}} '
+                self.assertIn(f"kaizen_{of}_change{sample}{score}\n", text)
+                self.assertEqual(f"kaizen_{of}_changed_timestamp_seconds{sample}" in text, score != 0, (agent, of))
+        self.assertNotRegex(text, '_change(d_timestamp_seconds)?{project="shop",agent="new"}')
+
 
 class Unchanged(AnswersTest):
     def test_that_none_changed_and_that_nothing_can_be_told_are_two_answers(self):

@@ -22,9 +22,9 @@ def ago(hours):
     return ended.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def line(agent, hours, success=True):
+def line(agent, hours, success=True, **more):
     return json.dumps({"timestamp": ago(hours), "agent": agent, "success": success, "execution_time_s": 3,
-                       "metadata": {"cost_usd": 0.5}}) + "\n"
+                       "metadata": {"cost_usd": 0.5}, **more}) + "\n"
 
 
 class Roots(HostTest):
@@ -139,7 +139,9 @@ class Examples(HostTest):
     def setUp(self):
         super().setUp()
         self.expect(0, "replay", "-q", stdin="".join(line("fixer", 100 - i, i < 70) for i in range(90)) +
-                    "".join(line("coach", 100 - i, i % 9 > 0) for i in range(90)))
+                    "".join(line("coach", 100 - i, i % 9 > 0) for i in range(90)) +
+                    "".join(line("slow", 100 - i, execution_time_s=3 if i < 70 else 9) for i in range(90)) +
+                    "".join(line("dull", 100 - i, quality_score=0.9 if i < 70 else 0.4) for i in range(90)))
         self.expect(0, "record", "coach", "--success", "--emit-event")
         self.text = self.expect(0, "openmetrics")
 
@@ -174,7 +176,8 @@ class Examples(HostTest):
     def test_the_alerts_ring_for_what_openmetrics_says_of_a_bad_week(self):
         series = "".join(f"      - series: {json.dumps(sample.rsplit(' ', 1)[0])}\n        values: '{sample.rsplit(' ', 1)[1]}x30'\n"
                          for sample in self.text.splitlines() if not sample.startswith("#"))
-        alerts = {"KaizenAgentWorse": ["fixer"], "KaizenFailuresInARow": ["fixer"], "KaizenEventsPending": ["coach"],
+        alerts = {"KaizenAgentWorse": ["fixer"], "KaizenAgentLowerQuality": ["dull"], "KaizenAgentSlower": ["slow"],
+                  "KaizenFailuresInARow": ["fixer"], "KaizenEventsPending": ["coach"],
                   "KaizenDeadLetters": [], "KaizenEventsHeld": [], "KaizenAgentsUnreadable": []}
         test = self.scratch / "test.yml"
 
@@ -191,6 +194,18 @@ class Examples(HostTest):
         self.assertEqual(self.promtool("test", "rules", test)[0], 0, self.promtool("test", "rules", test)[1])
         write({**alerts, "KaizenAgentWorse": ["coach"]})
         self.assertNotEqual(self.promtool("test", "rules", test)[0], 0)
+
+    def test_the_dashboard_counts_every_agent_with_a_change_for_the_worse(self):
+        got_worse, = (panel for panel in json.loads(self.DASHBOARD.read_text())["panels"] if panel["title"] == "Got worse")
+        expression = re.sub(r'=~"\$\w+"', '=~".*"', got_worse["targets"][0]["expr"])
+        test = self.scratch / "test.yml"
+        series = "".join(f"      - series: {json.dumps(sample.rsplit(' ', 1)[0])}\n        values: '{sample.rsplit(' ', 1)[1]}x30'\n"
+                         for sample in self.text.splitlines() if "_change{" in sample)
+        for count, status in ((3, 0), (1, 1)):
+            test.write_text(f"evaluation_interval: 1m\ntests:\n  - interval: 1m\n    input_series:\n{series}    promql_expr_test:\n"
+                            f"      - expr: {json.dumps(expression)}\n        eval_time: 5m\n        exp_samples: [{{value: {count}}}]\n")
+            done = self.promtool("test", "rules", test)
+            self.assertEqual(done[0], status, done[1])
 
 
 if __name__ == "__main__":
