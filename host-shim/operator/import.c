@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/json_text.h"
@@ -55,6 +56,7 @@ int import_collect(struct import *import, struct problem *problem) {
                                   import->history.since_ns, &files, problem);
 
   import->history.format = transcript_format_find(import->host);
+  import->history.now_ns = (int64_t)time(NULL) * INT64_C(1000000000);
   import->history.is_ours = is_ours;
   import->history.ctx = import;
   for (size_t i = 0; result == 0 && i < files.count && signals_pending() == 0; i++) {
@@ -161,6 +163,13 @@ static void count_turn(struct import *import, const struct history_turn *turn, c
   }
 }
 
+/* Answers the part of it after "HOST:SESSION:". */
+static const char *key_of(const struct import *import, const struct history_turn *turn,
+                          char key[HISTORY_KEY_MAX]) {
+  history_key(&import->history, turn, key);
+  return key + strlen(import->host) + 1 + strlen(turn->session) + 1;
+}
+
 /* Adds the turn's line to `out` unless it is recorded, or was found before: a forked session
  * repeats the turns of its parent. */
 static int hand_over(struct import *import, const struct kaizen_names_1 *names,
@@ -180,8 +189,7 @@ static int hand_over(struct import *import, const struct kaizen_names_1 *names,
     import->aborted++;
     return 0;
   }
-  history_key(&import->history, turn, key);
-  const char *tail = key + strlen(import->host) + 1 + strlen(turn->session) + 1;
+  const char *tail = key_of(import, turn, key);
   if (known_records_take(known, turn->session, tail, agent, turn->ended_ns)) {
     import->recorded_before++;
     return 0;
@@ -201,18 +209,6 @@ static int by_end(const void *a, const void *b) {
   return left->ended_ns < right->ended_ns ? -1 : left->ended_ns > right->ended_ns;
 }
 
-static bool is_repeated(const struct history *history, size_t i) {
-  const struct history_turn *turn = &history->turns[i];
-
-  for (size_t j = i; turn->turn[0] != '\0' && j-- > 0;)
-    if (history->turns[j].ended_ns != turn->ended_ns)
-      return false;
-    else if (strcmp(history->turns[j].turn, turn->turn) == 0 &&
-             strcmp(history->turns[j].agent_id, turn->agent_id) == 0)
-      return true;
-  return false;
-}
-
 /* The lines of all new turns, oldest first, in a file without a name. */
 static int make_lines(struct import *import, int *fd, struct problem *problem) {
   const struct kaizen_names_1 *names = session_extension(import->session, KAIZEN_NAMES_1, problem);
@@ -221,6 +217,15 @@ static int make_lines(struct import *import, int *fd, struct problem *problem) {
   int result =
       names ? known_records_read(import->session, import->history.since_ns, &known, problem) : -1;
 
+  history_find_repeated(history);
+  if (history->no_memory)
+    result = problem_no_memory(problem);
+  for (size_t i = 0; result == 0 && i < history->count; i++) {
+    char key[HISTORY_KEY_MAX];
+    const struct history_turn *turn = &history->turns[i];
+
+    known_records_take_id(&known, turn->session, key_of(import, turn, key));
+  }
   *fd = memfd_create("kaizen-import", MFD_CLOEXEC);
   FILE *out = *fd >= 0 ? fdopen(dup(*fd), "w") : NULL;
   if (result == 0 && !out)
@@ -228,7 +233,7 @@ static int make_lines(struct import *import, int *fd, struct problem *problem) {
   if (history->count > 0)
     qsort(history->turns, history->count, sizeof *history->turns, by_end);
   for (size_t i = 0; result == 0 && i < history->count; i++)
-    if (!is_repeated(history, i))
+    if (!history->turns[i].is_repeated)
       result = hand_over(import, names, &known, &history->turns[i], out, problem);
   if (out && fclose(out) != 0 && result == 0)
     result = problem_no_memory(problem);
@@ -267,6 +272,7 @@ static void print_json(const struct import *import) {
       {"older_than_retention", total->older_than_retention},
       {"aborted", import->aborted},
       {"unfinished", import->history.unfinished},
+      {"copied", import->history.copied},
       {"nameless", import->history.nameless},
       {"of_other_projects", import->history.elsewhere},
   };
@@ -322,6 +328,8 @@ static void print_text(const struct import *import) {
       {total->rejected - total->older_than_retention, "refused by the plugin"},
       {import->aborted, "aborted by the user; --aborted failure records them"},
       {import->history.unfinished, "without an end: still open, or the agent was killed"},
+      {import->history.copied,
+       "copied by a fork; the transcript of the session that was forked has them"},
       {import->history.nameless, "by subagents without a name"},
       {import->history.elsewhere, "of other projects"},
   };

@@ -12,7 +12,7 @@
 #include "host/report_text.h"
 
 /* A hook records when the host calls it, which is a moment after the answer. */
-enum { EARLIER_S = 1, LATER_S = 5 };
+enum { EARLIER_S = 1, LATER_S = 5, UNIQUE_MIN = 16 };
 
 static const uint8_t no_key[HOOK_FINGERPRINT_KEY_BYTES];
 
@@ -83,22 +83,23 @@ static int by_session(const void *a, const void *b) {
   return left->unix_s < right->unix_s ? -1 : left->unix_s > right->unix_s;
 }
 
-static int by_mark(const void *a, const void *b) {
-  uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
+static int by_turn(const void *a, const void *b) {
+  const struct known_turn *left = a, *right = b;
 
-  return left < right ? -1 : left > right;
+  return left->turn < right->turn ? -1 : left->turn > right->turn;
 }
 
 static int sort(struct known_records *known) {
   known->turns = calloc(known->count + 1, sizeof *known->turns);
   if (!known->turns)
     return -1;
-  for (size_t i = 0; i < known->count; i++)
-    if (known->list[i].turn != 0)
-      known->turns[known->turn_count++] = known->list[i].turn;
   if (known->count > 0)
     qsort(known->list, known->count, sizeof *known->list, by_session);
-  qsort(known->turns, known->turn_count, sizeof *known->turns, by_mark);
+  for (size_t i = 0; i < known->count; i++)
+    if (known->list[i].turn != 0)
+      known->turns[known->turn_count++] =
+          (struct known_turn){.turn = known->list[i].turn, .record = &known->list[i]};
+  qsort(known->turns, known->turn_count, sizeof *known->turns, by_turn);
   return 0;
 }
 
@@ -147,12 +148,39 @@ static size_t first_of(const struct known_records *known, uint64_t session, int6
   return from;
 }
 
+static size_t first_with(const struct known_records *known, uint64_t turn) {
+  size_t from = 0, to = known->turn_count;
+
+  while (from < to) {
+    size_t middle = from + (to - from) / 2;
+
+    if (known->turns[middle].turn < turn)
+      from = middle + 1;
+    else
+      to = middle;
+  }
+  return from;
+}
+
+/* The id of a turn that was copied into another session is still its own, unless it is a short one:
+ * older versions of some hosts number the turns of each session. */
+bool known_records_take_id(struct known_records *known, const char *session, const char *tail) {
+  uint64_t turn = mark_of(tail), session_mark = mark_of(session);
+  bool is_unique = strlen(tail) >= UNIQUE_MIN, found = false;
+
+  for (size_t i = turn != 0 ? first_with(known, turn) : known->turn_count;
+       i < known->turn_count && known->turns[i].turn == turn; i++)
+    if (is_unique || known->turns[i].record->session == session_mark)
+      found = known->turns[i].record->is_taken = true;
+  return found;
+}
+
 bool known_records_take(struct known_records *known, const char *session, const char *tail,
                         const char *agent, int64_t ended_ns) {
-  uint64_t turn = mark_of(tail), session_mark = mark_of(session), agent_mark = mark_of(agent);
+  uint64_t session_mark = mark_of(session), agent_mark = mark_of(agent);
   int64_t unix_s = ended_ns / 1000000000;
 
-  if (turn != 0 && bsearch(&turn, known->turns, known->turn_count, sizeof turn, by_mark))
+  if (known_records_take_id(known, session, tail))
     return true;
   for (size_t i = first_of(known, session_mark, unix_s - EARLIER_S);
        i < known->count && known->list[i].session == session_mark &&

@@ -4,7 +4,7 @@
  *
  * Read through kaizen.query/1.  A hook may have recorded a turn under another agent's name, or,
  * where the host has no ids, under another key: so a turn is looked for by its own id and by its
- * time. */
+ * time.  A record that is a turn by its id is no other turn by its time. */
 #ifndef KAIZEN_HOST_KNOWN_RECORDS_H
 #define KAIZEN_HOST_KNOWN_RECORDS_H
 
@@ -20,9 +20,13 @@ struct known_record {
   int64_t unix_s;
   bool is_taken; /* a turn was found to be this record */
 };
+struct known_turn {
+  uint64_t turn;
+  struct known_record *record;
+};
 struct known_records {
   struct known_record *list; /* sorted by session and time */
-  uint64_t *turns;           /* sorted */
+  struct known_turn *turns;  /* sorted */
   size_t count, room, turn_count;
   bool no_memory;
 };
@@ -30,7 +34,9 @@ struct known_records {
 /* Those at or after `since_ns`.  -1: a log cannot be read, so that its turns are unknown. */
 int known_records_read(struct session *session, int64_t since_ns, struct known_records *known,
                        struct problem *problem);
-/* `tail` is the key without "HOST:SESSION:". */
+/* Is the turn with this id there?  `tail` is the key without "HOST:SESSION:".  The record is taken:
+ * to be called for every turn before any is looked for by its time. */
+bool known_records_take_id(struct known_records *known, const char *session, const char *tail);
 bool known_records_take(struct known_records *known, const char *session, const char *tail,
                         const char *agent, int64_t ended_ns);
 void known_records_free(struct known_records *known);

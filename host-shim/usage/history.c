@@ -15,6 +15,7 @@
 #include "usage/transcript_format.h"
 
 static const size_t DOCUMENT_BYTES_MAX = 64 * 1024 * 1024;
+static const int64_t QUIET_NS = INT64_C(900000000000); /* a turn does not go on after that */
 
 struct reading { /* of one file */
   struct history *history;
@@ -22,6 +23,9 @@ struct reading { /* of one file */
   struct history_turn turn; /* the open one; its session, agent and version are those of the file */
   enum transcript_step last;
   bool is_open, is_elsewhere;
+  bool is_copied; /* the open turn is another session's */
+  bool is_final;  /* its last answer is known to be the last */
+  bool is_at_end; /* nothing follows in the file */
   char folder[PATH_MAX];
 };
 
@@ -31,7 +35,10 @@ static void take_text(char *out, size_t room, const char *text) {
 }
 
 static void take_folder(struct reading *reading, const char *folder) {
-  if (!folder || strcmp(folder, reading->folder) == 0 || strlen(folder) >= sizeof reading->folder)
+  bool is_settled = reading->history->format->keeps_folder && reading->folder[0] != '\0';
+
+  if (!folder || is_settled || strcmp(folder, reading->folder) == 0 ||
+      strlen(folder) >= sizeof reading->folder)
     return;
   strcpy(reading->folder, folder);
   reading->is_elsewhere = !reading->history->is_ours(reading->history->ctx, folder);
@@ -54,12 +61,18 @@ static void keep(struct history *history, const struct history_turn *turn) {
 
 /* When a host does not report the end, the answer ends a turn. */
 static enum transcript_step outcome_of(const struct reading *reading) {
-  bool says_end = strcmp(reading->history->format->host, "codex") == 0;
+  bool says_end = reading->history->format->says_end;
   bool says_outcome = strcmp(reading->history->format->host, "claude-code") == 0;
 
   if (reading->last != TRANSCRIPT_ANSWER)
     return reading->last;
   return says_end ? TRANSCRIPT_OTHER : says_outcome ? TRANSCRIPT_COMPLETED : TRANSCRIPT_ANSWER;
+}
+
+/* The last words in a file may be followed by others while the agent still works. */
+static bool may_go_on(const struct reading *reading) {
+  return reading->is_at_end && reading->last == TRANSCRIPT_ANSWER && !reading->is_final &&
+         reading->history->now_ns - reading->turn.ended_ns < QUIET_NS;
 }
 
 static void end_turn(struct reading *reading) {
@@ -76,13 +89,15 @@ static void end_turn(struct reading *reading) {
   turn->tool_errors = usage_tool_errors(usage);
   snprintf(turn->model, sizeof turn->model, "%s", usage_model(usage));
   /* a command of the host's own, such as /help, has no answer of a model */
-  bool is_run = usage->count > 0 || turn->outcome == TRANSCRIPT_FAILED;
+  bool is_run = reading->is_copied || usage->count > 0 || turn->outcome == TRANSCRIPT_FAILED;
   if (!is_run || turn->session[0] == '\0' || turn->ended_ns < history->since_ns)
     return;
   if (reading->is_elsewhere || reading->folder[0] == '\0')
     history->elsewhere++;
+  else if (reading->is_copied)
+    history->copied++;
   else if (turn->outcome == TRANSCRIPT_OTHER || turn->outcome == TRANSCRIPT_PROMPT ||
-           turn->outcome == TRANSCRIPT_TOOL || turn->ended_ns == 0)
+           turn->outcome == TRANSCRIPT_TOOL || turn->ended_ns == 0 || may_go_on(reading))
     history->unfinished++;
   else if (is_agents && turn->agent_name[0] == '\0')
     history->nameless++;
@@ -96,6 +111,7 @@ static void begin_turn(struct reading *reading, const struct transcript_line *li
   end_turn(reading);
   usage_clear(&reading->transcript->usage);
   reading->is_open = true;
+  reading->is_copied = reading->is_final = false;
   reading->last = TRANSCRIPT_PROMPT;
   turn->begun_ns = line->unix_ns;
   turn->ended_ns = line->unix_ns;
@@ -114,7 +130,10 @@ static void take_line(void *ctx, const struct transcript_line *line) {
     take_text(turn->agent_name, sizeof turn->agent_name, line->agent_name);
   }
   take_folder(reading, line->folder);
-  bool is_same = reading->is_open && line->turn[0] != '\0' && strcmp(line->turn, turn->turn) == 0;
+  /* the copied prompts of a forked session all have the id of its own first one */
+  bool is_over = reading->is_copied || reading->last == TRANSCRIPT_ABORTED;
+  bool is_same =
+      reading->is_open && !is_over && line->turn[0] != '\0' && strcmp(line->turn, turn->turn) == 0;
   if (line->step == TRANSCRIPT_PROMPT && !is_same)
     begin_turn(reading, line);
   if (!reading->is_open)
@@ -124,12 +143,14 @@ static void take_line(void *ctx, const struct transcript_line *line) {
   if (line->step == TRANSCRIPT_OTHER || line->step == TRANSCRIPT_PROMPT)
     return;
   reading->last = line->step;
+  reading->is_final = line->is_final;
+  reading->is_copied = reading->is_copied || line->is_copied;
   take_text(turn->error, sizeof turn->error, line->error);
   if (line->unix_ns > 0)
     turn->ended_ns = line->unix_ns;
   if (line->step == TRANSCRIPT_COMPLETED || line->step == TRANSCRIPT_FAILED ||
       line->step == TRANSCRIPT_ABORTED)
-    if (strcmp(reading->history->format->host, "codex") == 0)
+    if (reading->history->format->says_end)
       end_turn(reading);
 }
 
@@ -173,10 +194,68 @@ int history_read(struct history *history, const char *path, const char *folder, 
   else if (transcript_read(&transcript, 0) < 0)
     result = problem_set(problem, EXIT_CODE_FAILED, "%s: cannot read to its end", path);
   transcript_end(&transcript);
+  reading.is_at_end = true;
   end_turn(&reading);
   transcript_close(&transcript);
   return history->no_memory ? problem_no_memory(problem) : result;
 }
+
+/* ---- turns that several files have ----------------------------------------------------------- */
+
+static int compare(int64_t a, int64_t b) {
+  return a < b ? -1 : a > b;
+}
+
+static int by_identity(const void *a, const void *b, void *format) {
+  const struct history_turn *left = *(struct history_turn *const *)a;
+  const struct history_turn *right = *(struct history_turn *const *)b;
+  bool by_turn = ((const struct transcript_format *)format)->has_own_turns;
+  int order = strcmp(left->turn, right->turn);
+
+  if (order == 0 && !(by_turn && left->turn[0] != '\0'))
+    order = strcmp(left->agent_id, right->agent_id);
+  if (order == 0)
+    order = compare(left->ended_ns, right->ended_ns);
+  if (order == 0)
+    order = compare(left->begun_ns, right->begun_ns);
+  return order != 0 ? order : strcmp(left->session, right->session);
+}
+
+/* A copy may have been given the time of the copying, but a turn without an id is known by its
+ * times alone. */
+static bool is_same_turn(const struct history *history, const struct history_turn *first,
+                         const struct history_turn *turn) {
+  bool has_id = turn->turn[0] != '\0';
+  bool by_turn = has_id && history->format->has_own_turns;
+  bool is_same_run = by_turn || strcmp(first->agent_id, turn->agent_id) == 0;
+  bool is_same_time = first->ended_ns == turn->ended_ns && first->begun_ns == turn->begun_ns;
+  bool is_same_file =
+      strcmp(first->session, turn->session) == 0 && strcmp(first->agent_id, turn->agent_id) == 0;
+
+  return strcmp(first->turn, turn->turn) == 0 && is_same_run &&
+         (is_same_time || (has_id && !is_same_file));
+}
+
+void history_find_repeated(struct history *history) {
+  struct history_turn **sorted = reallocarray(NULL, history->count + 1, sizeof *sorted);
+  const struct history_turn *first = NULL;
+
+  if (!sorted) {
+    history->no_memory = true;
+    return;
+  }
+  for (size_t i = 0; i < history->count; i++)
+    sorted[i] = &history->turns[i];
+  qsort_r(sorted, history->count, sizeof *sorted, by_identity, (void *)history->format);
+  for (size_t i = 0; i < history->count; i++) {
+    sorted[i]->is_repeated = first && is_same_turn(history, first, sorted[i]);
+    if (!sorted[i]->is_repeated)
+      first = sorted[i];
+  }
+  free(sorted);
+}
+
+/* ---------------------------------------------------------------------------------------------- */
 
 static void join(char key[HISTORY_KEY_MAX], const char *part) {
   size_t len = strlen(key);

@@ -15,6 +15,7 @@ struct history_turn { /* texts are "" when they are not known */
   enum transcript_step outcome;
   struct usage_tokens tokens;
   int64_t tool_errors; /* USAGE_NOT_SAID when the host does not record them */
+  bool is_repeated;    /* another of the turns is this one: a forked session repeats its parent's */
 };
 
 struct history {
@@ -23,10 +24,12 @@ struct history {
   bool (*is_ours)(void *ctx, const char *folder);
   void *ctx;
   int64_t since_ns; /* turns that ended before this are left out */
+  int64_t now_ns;
   struct history_turn *turns;
   size_t count, room;
   uint64_t elsewhere;  /* turns of other projects */
   uint64_t unfinished; /* turns without an end: still open, or the program was killed */
+  uint64_t copied;     /* turns of the session that a session was forked from */
   uint64_t nameless;   /* runs of subagents without a name, which are the host's own */
   bool no_memory;
 };
@@ -35,6 +38,8 @@ struct history {
  * -1: it cannot be read to its end; the turns before that are kept. */
 int history_read(struct history *history, const char *path, const char *folder, bool is_agents_own,
                  struct problem *problem);
+/* Finds the turns that several files have, and sets is_repeated in all but the oldest of each. */
+void history_find_repeated(struct history *history);
 /* HOST:SESSION:TURN, as the hooks make it (hook_identity.h). */
 enum { HISTORY_KEY_MAX = 4 * (HOOK_ID_MAX + 1) };
 void history_key(const struct history *history, const struct history_turn *turn,

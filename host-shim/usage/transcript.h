@@ -28,6 +28,8 @@ struct transcript_line { /* what one line said; texts are "" when it did not */
   char turn[HOOK_ID_MAX + 1], session[HOOK_ID_MAX + 1], agent_id[HOOK_ID_MAX + 1];
   char agent_name[HOOK_TEXT_MAX + 1], version[HOOK_WORD_MAX + 1], error[HOOK_WORD_MAX + 1];
   const char *folder; /* borrowed until the call returns, or NULL; never stored */
+  bool is_copied;     /* an answer given in the session that this one was forked from */
+  bool is_final;      /* an answer: the model has said that nothing follows it */
 };
 
 struct transcript;
@@ -35,6 +37,9 @@ struct transcript_format { /* transcript_format.h has them */
   const char *host;        /* its family (hook_host.h) */
   const char *marks[8];    /* every relevant line contains one of these; ends with NULL */
   bool tells_tool_errors;
+  bool says_end;      /* it records how each turn ended */
+  bool keeps_folder;  /* the session belongs to the folder it began in, wherever it goes */
+  bool has_own_turns; /* the id of a turn is never that of a subagent's turn */
   /* Reads a line: calls go to the transcript's usage, the rest to *line, which is empty before. */
   void (*read)(struct transcript *transcript, struct json_object *document,
                struct transcript_line *line);

@@ -103,6 +103,7 @@ static void read_claude_call(struct transcript *transcript, struct json_object *
 static void read_claude_answer(struct transcript *transcript, struct json_object *document,
                                struct transcript_line *line) {
   struct json_object *message = report_text_member(document, "message"), *block;
+  const char *reason = report_text_string(message, "stop_reason", "");
 
   if (is_true(document, "isApiErrorMessage")) {
     line->step = TRANSCRIPT_FAILED;
@@ -111,11 +112,17 @@ static void read_claude_answer(struct transcript *transcript, struct json_object
   }
   if (strcmp(report_text_string(message, "model", ""), "<synthetic>") == 0)
     return; /* written by the host itself */
-  line->step = TRANSCRIPT_ANSWER;
+  line->step = strcmp(reason, "tool_use") == 0 || strcmp(reason, "pause_turn") == 0
+                   ? TRANSCRIPT_TOOL
+                   : TRANSCRIPT_ANSWER;
   for (size_t i = 0; (block = block_of(message, "content", i)) != NULL; i++)
     if (is_type(block, "tool_use"))
       line->step = TRANSCRIPT_TOOL;
-  read_claude_call(transcript, message);
+  line->is_final = line->step == TRANSCRIPT_ANSWER && *reason != '\0';
+  if (line->is_copied)
+    usage_clear(&transcript->usage); /* what stands before it is copied, too */
+  else
+    read_claude_call(transcript, message);
 }
 
 /* Prompts, results of tools, and the host's note that the user interrupted the turn. */
@@ -142,6 +149,14 @@ static void read_claude_user(struct transcript *transcript, struct json_object *
     line->step = TRANSCRIPT_ABORTED;
 }
 
+/* A forked session begins with a copy of its parent's messages, under its own id and with the id of
+ * its own first prompt; the answers in it name the session that asked for them. */
+static bool is_of_another_session(struct json_object *document) {
+  const char *own = report_text_string(document, "sessionId", "");
+
+  return strcmp(report_text_string(document, "requestSessionId", own), own) != 0;
+}
+
 static void read_claude(struct transcript *transcript, struct json_object *document,
                         struct transcript_line *line) {
   bool is_answer = is_type(document, "assistant");
@@ -155,6 +170,7 @@ static void read_claude(struct transcript *transcript, struct json_object *docum
   take_word(document, "attributionAgent", line->agent_name, HOOK_WORD_MAX);
   take_word(document, "version", line->version, HOOK_WORD_MAX);
   line->folder = report_text_string(document, "cwd", NULL);
+  line->is_copied = is_answer && is_of_another_session(document);
   if (is_answer)
     read_claude_answer(transcript, document, line);
   else
@@ -281,7 +297,9 @@ static void read_gemini_answer(struct transcript *transcript, struct json_object
 
   for (; (use = block_of(document, "toolCalls", uses)) != NULL; uses++)
     tool_errors += strcmp(report_text_string(use, "status", ""), "error") == 0;
-  line->step = uses > 0 ? TRANSCRIPT_TOOL : TRANSCRIPT_ANSWER;
+  /* the tools are written when they have finished; until then there is an answer without words */
+  bool is_silent = strcmp(report_text_string(document, "content", "-"), "") == 0;
+  line->step = uses > 0 || is_silent ? TRANSCRIPT_TOOL : TRANSCRIPT_ANSWER;
   if (!json_object_is_type(told, json_type_object))
     return;
   int64_t input = number_of(told, "input");
@@ -354,10 +372,13 @@ static const struct transcript_format formats[] = {
     {.host = "claude-code",
      .marks = {"\"assistant\"", "\"user\""},
      .tells_tool_errors = true,
+     .keeps_folder = true,
      .read = read_claude},
     {.host = "codex",
      .marks = {"\"token_count\"", "\"turn_context\"", "\"session_meta\"", "\"task_started\"",
                "\"task_complete\"", "\"turn_aborted\"", "\"token_usage_record\""},
+     .says_end = true,
+     .has_own_turns = true,
      .read = read_codex},
     {.host = "gemini",
      .marks = {"\"gemini\"", "\"user\"", "\"error\"", "\"sessionId\""},

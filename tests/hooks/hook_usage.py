@@ -264,6 +264,17 @@ class Usage(HookTest):
         self.holds(record, None, input_tokens=2400, cache_read_tokens=0, cache_write_tokens=0,
                    model="claude-sonnet-4-5", tool_errors=0)
 
+    def test_what_a_fork_copied_from_its_parent_is_not_its_own(self):
+        def tool(use):
+            return json.dumps({"type": "user", "promptId": "p", "message": {"content": [
+                {"type": "tool_result", "tool_use_id": use, "is_error": True, "content": "CANARY"}]}})
+
+        self.begin()  # before there is a transcript
+        self.write([tool("u0"), answer("m0", sessionId="s", requestSessionId="parent"),
+                    answer("m1", 7, sessionId="s", requestSessionId="s"), answer("m2", 5, sessionId="s")])
+        self.holds(self.end(), 2412, input_tokens=2400, output_tokens=12, cache_read_tokens=0, cache_write_tokens=0,
+                   model="claude-sonnet-4-5", tool_errors=0)
+
     def test_the_last_line_counts_without_its_newline(self):
         self.begin()
         self.write([answer("m1")], end="")

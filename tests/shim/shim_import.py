@@ -151,6 +151,116 @@ class Import(HostTest):
         self.assertEqual(self.run_import("claude-code")["recorded"], 2)
         self.assertEqual(len(self.records()), 2)
 
+    def fork(self, path, own_turns=1):
+        """The transcript as Claude Code 2.1.332 writes it with --fork-session: a copy under the fork's id, with the id of
+        the fork's first prompt, and turns of the fork's own."""
+        lines = [json.loads(line) for line in path.read_text().splitlines()]
+        parent = lines[0]["sessionId"]
+        turn = [line for line in lines if line["type"] in ("user", "assistant")][-2:]
+        copied = json.loads(json.dumps(lines))
+        for line in copied:
+            line.update(sessionId="fork", **({"promptId": "fork-1"} if line["type"] == "user" else {}),
+                        **({"requestSessionId": parent} if line["type"] == "assistant" else {}))
+        stopped = {**turn[0], "sessionId": "fork", "promptId": "fork-1",
+                   "message": {"content": [{"type": "text", "text": "[Request interrupted by user]"}]}}
+        copied += [{**stopped, "message": {"content": "CANARY"}}, stopped]
+        for i in range(1, own_turns + 1):
+            stamp = f"{YESTERDAY}T20:0{i}:00."
+            prompt, answer = json.loads(json.dumps(turn))
+            prompt.update(sessionId="fork", promptId=f"fork-{i}", timestamp=stamp + "000Z")
+            answer.update(sessionId="fork", timestamp=stamp + "250Z")
+            answer["message"]["id"] = f"msg_of_fork_{i}"
+            copied += [prompt, answer]
+        return self.place(".claude/projects/-shop/fork.jsonl", "".join(json.dumps(line) + "\n" for line in copied))
+
+    def test_a_fork_under_new_ids_has_its_own_turns_alone(self):
+        parent = self.claude()
+        self.fork(parent, own_turns=2)
+        for keeps_parent in (True, False):
+            report = self.run_import("claude-code")
+            self.assertEqual((report["recorded"], report["copied"], report["unfinished"]),
+                             (4 if keeps_parent else 2, 2, 0))
+            own = [record for record in self.records() if record["session_id"] == "fork"]
+            self.assertEqual([(r["tokens"], r["execution_time_s"]) for r in own], [(1234, 0.25)] * 2)
+            self.assertIn("2 turns copied by a fork", self.messages(0, "import", "claude-code"))
+            shutil.rmtree(self.project / ".kaizen")
+            parent.unlink(missing_ok=True)
+
+    def test_what_an_older_codex_copies_into_a_fork_is_recorded_once(self):
+        parent = self.codex()
+        text = parent.read_text()
+        session = re.search(r'"session_id":"([^"]+)"', text)[1]
+        head = text.splitlines()[0].replace(session, "fork-" + session)
+        copies = re.sub(r'("timestamp":"[^"]*T)[^"]*"', r'\g<1>09:00:00.893Z"', text)  # written at one moment, by its clock
+        fork = self.place(".codex/sessions/2026/11/27/rollout-0.jsonl", head + "\n" + copies)
+        self.assertEqual(self.run_import("codex")["recorded"], 2)
+        self.assertEqual({(r["session_id"], r["execution_time_s"] > 0.01) for r in self.records()}, {(session, True)})
+        parent.rename(parent.with_suffix(".kept"))
+        self.assertEqual(self.run_import("codex")["recorded"], 0)
+        shutil.rmtree(self.project / ".kaizen")
+        self.assertEqual(self.run_import("codex")["recorded"], 2)
+        fork.write_text(copies)
+        parent.with_suffix(".kept").rename(parent)
+        self.assertEqual(self.run_import("codex")["recorded"], 0)
+
+    def test_a_record_is_a_turn_by_its_id_before_it_is_one_by_its_time(self):
+        self.claude()  # both turns end within two seconds
+        self.run_import("claude-code")
+        for kept in self.records():
+            shutil.rmtree(self.project / ".kaizen")
+            self.expect(0, "replay", "-", stdin=json.dumps(kept) + "\n")
+            report = self.run_import("claude-code")
+            self.assertEqual((report["recorded"], report["recorded_before"]), (1, 1))
+
+    def test_sessions_that_number_their_turns_have_different_ones(self):
+        text = self.transcript("codex-two-turns")
+        for number, turn in enumerate(dict.fromkeys(re.findall(r'"turn_id":"([^"]+)"', text))):
+            text = text.replace(turn, str(number))
+        session = re.search(r'"session_id":"([^"]+)"', text)[1]
+        for number in range(2):
+            self.place(f".codex/sessions/rollout-{number}.jsonl", text.replace(session, f"session-{number}")
+                       .replace(":48.", f":{48 - 9 * number}.").replace(":49.", f":{49 - 9 * number}."))
+            self.assertEqual(self.run_import("codex")["recorded"], 2)
+        self.assertEqual(len(self.records()), 4)
+
+    def test_a_session_belongs_to_the_folder_it_began_in(self):
+        part = self.project / "part"
+        for folder in (self.project, part):
+            (folder / ".git").mkdir(parents=True)
+        path = self.claude()
+        lines = [json.loads(line) for line in path.read_text().splitlines()]
+        for line in lines:
+            if line["type"] == "assistant":
+                line["cwd"] = str(part)  # the agent changed into it
+        path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+        report = self.run_import("claude-code")
+        self.assertEqual((report["recorded"], report["of_other_projects"]), (2, 0))
+
+    def test_what_may_still_go_on_is_left_for_the_next_time(self):
+        now = datetime.datetime.now(datetime.timezone.utc)
+        path = self.gemini()
+        text = path.read_text()
+        for age_s, ended in ((20, 1), (1000, 2), (-1000, 1)):
+            stamp = (now - datetime.timedelta(seconds=age_s)).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+            path.write_text(re.sub(r'(?<="timestamp":")[^"]*:48\.[^"]*', stamp, text))
+            shutil.rmtree(self.project / ".kaizen", ignore_errors=True)
+            report = self.run_import("gemini")
+            self.assertEqual((report["recorded"], report["unfinished"]), (ended, 2 - ended), age_s)
+        silent = [json.loads(line) for line in text.splitlines()]
+        silent[-2]["content"] = ""  # a tool runs, and will be written when it has finished
+        path.write_text("".join(json.dumps(line) + "\n" for line in silent))
+        shutil.rmtree(self.project / ".kaizen", ignore_errors=True)
+        self.assertEqual(self.run_import("gemini")["recorded"], 1)
+        path = self.claude()
+        for reason, ended in (("tool_use", 1), (None, 1), ("end_turn", 2)):
+            lines = [json.loads(line) for line in self.transcript("claude-code-two-turns").splitlines()]
+            answer = [line for line in lines if line["type"] == "assistant"][-1]
+            answer["message"]["stop_reason"] = reason
+            answer["timestamp"] = now.strftime("%Y-%m-%dT%H:%M:%S.000Z")
+            path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+            report = self.run_import("claude-code")
+            self.assertEqual((report["recorded"] + report["recorded_before"], report["unfinished"]), (ended, 2 - ended))
+
     def test_only_this_project_s_turns_are_recorded(self):
         other = self.scratch / "other"
         other.mkdir()
