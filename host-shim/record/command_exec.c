@@ -61,9 +61,7 @@ static bool is_aborted(const struct child_result *result, const struct result_sa
 static int describe_end(struct record_request *request, const struct child_result *result) {
   bool is_signalled = WIFSIGNALED(result->wait_status);
   bool is_failure = exit_status(result) != 0 && !is_aborted(result, NULL);
-  const char *outcome = is_failure                 ? "failed"
-                        : exit_status(result) == 0 ? "completed"
-                                                   : "aborted";
+  const char *outcome = is_failure ? "failed" : exit_status(result) == 0 ? "completed" : "aborted";
   char text[32];
 
   if (!json_text_members_find(&request->metadata, "outcome") &&

@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "usage/history.h"
 
+#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,6 +27,7 @@ struct reading { /* of one file */
   bool is_copied; /* the open turn is another session's */
   bool is_final;  /* its last answer is known to be the last */
   bool is_at_end; /* nothing follows in the file */
+  uint64_t skipped;
   char folder[PATH_MAX];
 };
 
@@ -118,10 +120,20 @@ static void begin_turn(struct reading *reading, const struct transcript_line *li
   turn->error[0] = turn->turn[0] = '\0';
 }
 
+/* After an answer, a line that was too long to be read was the prompt of another turn. */
+static void take_skipped(struct reading *reading) {
+  if (reading->skipped == reading->transcript->skipped)
+    return;
+  reading->skipped = reading->transcript->skipped;
+  if (reading->last == TRANSCRIPT_ANSWER)
+    end_turn(reading);
+}
+
 static void take_line(void *ctx, const struct transcript_line *line) {
   struct reading *reading = ctx;
   struct history_turn *turn = &reading->turn;
 
+  take_skipped(reading);
   if (!turn->session[0]) /* the first one in a file counts: a fork repeats its parent's */
     take_text(turn->session, sizeof turn->session, line->session);
   take_text(turn->version, sizeof turn->version, line->version);
@@ -193,6 +205,9 @@ int history_read(struct history *history, const char *path, const char *folder, 
     result = read_document(&transcript, path, problem);
   else if (transcript_read(&transcript, 0) < 0)
     result = problem_set(problem, EXIT_CODE_FAILED, "%s: cannot read to its end", path);
+  else if (transcript.skipped > 0)
+    result = problem_set(problem, EXIT_CODE_FAILED, "%s: %" PRIu64 " line%s too long; left out",
+                         path, transcript.skipped, transcript.skipped > 1 ? "s" : "");
   transcript_end(&transcript);
   reading.is_at_end = true;
   end_turn(&reading);

@@ -80,7 +80,13 @@ static int make_room(struct transcript *transcript) {
 
   if (transcript->room - transcript->used >= READ_BYTES)
     return 0;
-  char *larger = room <= LINE_BYTES_MAX ? realloc(transcript->buffer, room) : NULL;
+  if (room > LINE_BYTES_MAX) {
+    transcript->skipped += !transcript->is_skipping;
+    transcript->usage.is_partial = transcript->is_skipping = true;
+    transcript->used = 0;
+    return 0;
+  }
+  char *larger = realloc(transcript->buffer, room);
   if (!larger)
     return -1;
   transcript->buffer = larger;
@@ -107,7 +113,9 @@ int transcript_read(struct transcript *transcript, double deadline_s) {
     const char *fresh = transcript->buffer + transcript->used; /* no newline before it */
     const char *newline;
     while ((newline = memchr(fresh, '\n', (size_t)(end - fresh))) != NULL) {
-      take_line(transcript, line, (size_t)(newline - line));
+      if (!transcript->is_skipping)
+        take_line(transcript, line, (size_t)(newline - line));
+      transcript->is_skipping = false;
       line = fresh = newline + 1;
     }
     transcript->at += (uint64_t)got;
@@ -117,7 +125,7 @@ int transcript_read(struct transcript *transcript, double deadline_s) {
 }
 
 void transcript_end(struct transcript *transcript) {
-  if (transcript->used > 0)
+  if (transcript->used > 0 && !transcript->is_skipping)
     take_line(transcript, transcript->buffer, transcript->used);
   transcript->used = 0;
 }

@@ -63,14 +63,16 @@ struct transcript { /* of one file */
   uint64_t at; /* what has been read up to here */
   char *buffer;
   size_t used, room;
+  bool is_skipping; /* the rest of a line that is too long */
+  uint64_t skipped; /* such lines */
 };
 
 /* Opens a regular file of this user.  -1: it is not one, or cannot be opened (EXIT_CODE_FAILED). */
 int transcript_open(struct transcript *transcript, const struct transcript_format *format,
                     const char *path, struct problem *problem);
 /* Reads from `at` to the present end, or to the deadline (time_text_monotonic_s(); 0: none).  A
- * line without its newline is kept for the next call.  1: the deadline has passed; -1: the file
- * cannot be read, or a line is too long: the usage is partial then. */
+ * line without its newline is kept for the next call; one that is too long is left out, and the
+ * usage is partial then.  1: the deadline has passed; -1: the file cannot be read: partial, too. */
 int transcript_read(struct transcript *transcript, double deadline_s);
 /* Reads a parsed document: a line, or an element of an older format's file. */
 void transcript_take(struct transcript *transcript, struct json_object *document);

@@ -19,6 +19,14 @@ static uint64_t id_of(const char *text) {
   return hook_fingerprint(no_key, text, strlen(text));
 }
 
+/* Of a call or a tool use: without an id, each line is another one. */
+static uint64_t id_in(const struct transcript *transcript, struct json_object *object,
+                      const char *name) {
+  const char *id = report_text_string(object, name, "");
+
+  return *id != '\0' ? id_of(id) : transcript->ordinal;
+}
+
 static int64_t number_of(struct json_object *object, const char *name) {
   struct json_object *number = report_text_member(object, name);
   int64_t tokens = json_object_is_type(number, json_type_int) ? json_object_get_int64(number) : -1;
@@ -86,8 +94,8 @@ static void read_claude_call(struct transcript *transcript, struct json_object *
   const char *id = report_text_string(message, "id", "");
   struct usage_tokens tokens = usage_nothing_said;
 
-  if (!json_object_is_type(usage, json_type_object) || *id == '\0')
-    return;
+  if (*id == '\0') /* how many lines have the same call is unknown */
+    usage = NULL;
   tokens.cache_read = number_of(usage, "cache_read_input_tokens");
   tokens.cache_write = number_of(usage, "cache_creation_input_tokens");
   tokens.input = number_of(usage, "input_tokens");
@@ -142,7 +150,7 @@ static void read_claude_user(struct transcript *transcript, struct json_object *
     if (!is_type(block, "tool_result"))
       continue;
     line->step = TRANSCRIPT_TOOL;
-    usage_set_tool_errors(&transcript->usage, id_of(report_text_string(block, "tool_use_id", "")),
+    usage_set_tool_errors(&transcript->usage, id_in(transcript, block, "tool_use_id"),
                           is_true(block, "is_error"));
   }
   if (strncmp(text, interrupted, sizeof interrupted - 1) == 0)
@@ -194,12 +202,10 @@ static void read_codex_record(struct transcript *transcript, struct json_object 
   struct json_object *told = report_text_member(record, "usage");
   struct usage_tokens tokens = codex_tokens_of(told);
 
-  if (!json_object_is_type(told, json_type_object))
-    return;
   if (!transcript->has_records)
     transcript->usage.count = 0;
   transcript->has_records = true;
-  usage_add_call(&transcript->usage, id_of(report_text_string(record, "response_id", "")), &tokens,
+  usage_add_call(&transcript->usage, id_in(transcript, record, "response_id"), &tokens,
                  transcript->model);
 }
 
@@ -211,8 +217,8 @@ static void read_codex_count(struct transcript *transcript, struct json_object *
   struct json_object *last = report_text_member(info, "last_token_usage");
   int64_t all = sum_of(number_of(total, "input_tokens"), number_of(total, "output_tokens"));
 
-  if (!json_object_is_type(last, json_type_object) || (all >= 0 && all == transcript->total_tokens))
-    return;
+  if (!json_object_is_type(info, json_type_object) || (all >= 0 && all == transcript->total_tokens))
+    return; /* only a limit */
   transcript->total_tokens = all;
   struct usage_tokens tokens = codex_tokens_of(last);
   if (!transcript->has_records)
@@ -291,7 +297,8 @@ static struct usage_tokens tokens_of(int64_t input, int64_t output, int64_t cach
 static void read_gemini_answer(struct transcript *transcript, struct json_object *document,
                                struct transcript_line *line) {
   struct json_object *told = report_text_member(document, "tokens"), *use;
-  uint64_t id = id_of(report_text_string(document, "id", ""));
+  const char *model = report_text_string(document, "model", NULL);
+  uint64_t id = id_in(transcript, document, "id");
   uint32_t tool_errors = 0;
   size_t uses = 0;
 
@@ -300,15 +307,15 @@ static void read_gemini_answer(struct transcript *transcript, struct json_object
   /* the tools are written when they have finished; until then there is an answer without words */
   bool is_silent = strcmp(report_text_string(document, "content", "-"), "") == 0;
   line->step = uses > 0 || is_silent ? TRANSCRIPT_TOOL : TRANSCRIPT_ANSWER;
-  if (!json_object_is_type(told, json_type_object))
-    return;
+  if (!told && !model)
+    return; /* written by the host itself */
   int64_t input = number_of(told, "input");
   if (input >= 0)
     input = sum_of(input, number_of(told, "tool"));
   struct usage_tokens tokens =
       tokens_of(input, number_of(told, "output"), number_of(told, "cached"),
                 number_of(told, "thoughts"), number_of(told, "total"));
-  usage_add_call(&transcript->usage, id, &tokens, report_text_string(document, "model", NULL));
+  usage_add_call(&transcript->usage, id, &tokens, model);
   usage_set_tool_errors(&transcript->usage, id, tool_errors);
 }
 
@@ -340,6 +347,7 @@ static void read_qwen(struct transcript *transcript, struct json_object *documen
   struct json_object *told = report_text_member(document, "usageMetadata"), *block;
   struct json_object *outcome = report_text_member(document, "toolCallResult");
   struct json_object *message = report_text_member(document, "message");
+  const char *model = report_text_string(document, "model", NULL);
 
   if (is_true(document, "isSidechain") && !transcript->is_agents_own)
     return;
@@ -349,7 +357,7 @@ static void read_qwen(struct transcript *transcript, struct json_object *documen
     line->step = TRANSCRIPT_PROMPT;
   } else if (is_type(document, "tool_result")) {
     line->step = TRANSCRIPT_TOOL;
-    usage_set_tool_errors(&transcript->usage, id_of(report_text_string(outcome, "callId", "")),
+    usage_set_tool_errors(&transcript->usage, id_in(transcript, outcome, "callId"),
                           strcmp(report_text_string(outcome, "status", ""), "error") == 0);
   } else if (is_type(document, "assistant")) {
     line->step = TRANSCRIPT_ANSWER;
@@ -360,9 +368,8 @@ static void read_qwen(struct transcript *transcript, struct json_object *documen
         tokens_of(number_of(told, "promptTokenCount"), number_of(told, "candidatesTokenCount"),
                   number_of(told, "cachedContentTokenCount"), number_of(told, "thoughtsTokenCount"),
                   number_of(told, "totalTokenCount"));
-    if (json_object_is_type(told, json_type_object))
-      usage_add_call(&transcript->usage, id_of(report_text_string(document, "uuid", "")), &tokens,
-                     report_text_string(document, "model", NULL));
+    if (told || model)
+      usage_add_call(&transcript->usage, id_in(transcript, document, "uuid"), &tokens, model);
   }
 }
 

@@ -275,6 +275,35 @@ class Usage(HookTest):
         self.holds(self.end(), 2412, input_tokens=2400, output_tokens=12, cache_read_tokens=0, cache_write_tokens=0,
                    model="claude-sonnet-4-5", tool_errors=0)
 
+    def test_a_call_that_says_nothing_of_tokens_is_no_call_without_any(self):
+        codex = {"usage": {"input_tokens": 100, "output_tokens": 10}}
+        counts = {"type": "token_count", "info": {"last_token_usage": codex["usage"]}}
+        gemini = {"id": "g1", "type": "gemini", "model": "g", "content": "CANARY", "tokens": {"input": 100, "output": 10}}
+        for host, call, names in (
+                ("claude-code", json.loads(answer("m2")), ("message", "usage")),
+                ("claude-code", json.loads(answer("m2")), ("message", "id")),
+                ("codex", {"type": "token_usage_record", "payload": {"response_id": "r2", **codex}}, ("payload", "usage")),
+                ("codex", {"type": "event_msg", "payload": counts}, ("payload", "info", "last_token_usage")),
+                ("gemini", gemini, ("tokens",))):
+            with self.subTest(host=host, names=names):
+                self.tearDown()
+                self.setUp()
+                whole = json.dumps(call).replace('"m2"', '"m1"').replace('"r2"', '"r1"').replace('"g1"', '"g0"')
+                place = call
+                for name in names[:-1]:
+                    place = place[name]
+                del place[names[-1]]
+                told = self.turn(host, [whole, json.dumps(call)])
+                self.assertEqual([name for name in ("input_tokens", "output_tokens") if name in told["metadata"]], [])
+                self.assertNotIn("tokens", told)
+
+    def test_calls_without_an_id_are_different_calls(self):
+        call = {"type": "gemini", "model": "g", "content": "CANARY", "tokens": {"input": 100, "output": 10}}
+        self.assertEqual(self.turn("gemini", [json.dumps(call)] * 2)["tokens"], 220)
+        record = {"type": "token_usage_record", "payload": {"usage": {"input_tokens": 100, "output_tokens": 10}}}
+        self.transcript = self.home / "codex.jsonl"
+        self.assertEqual(self.turn("codex", [json.dumps(record)] * 2)["tokens"], 220)
+
     def test_the_last_line_counts_without_its_newline(self):
         self.begin()
         self.write([answer("m1")], end="")

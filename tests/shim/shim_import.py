@@ -342,6 +342,23 @@ class Import(HostTest):
         self.place(".gemini/tmp/x/chats/session-bad.json", "{")
         self.assertEqual(self.run_import("gemini", status=1)["unreadable"], 1)
 
+    def test_a_line_that_is_too_long_costs_its_turn_alone(self):
+        path = self.claude()
+        lines = path.read_text().splitlines()
+        prompts = [i for i, line in enumerate(lines) if '"type":"user"' in line]
+        long = '"content":"' + "CANARY " * 5000000
+        output = lines[prompts[1]].replace('"content":"', '"note":' + long[10:])
+        for told, turns, tokens in (
+                ([*lines[:prompts[1]], lines[prompts[1]].replace('"content":"', long), *lines[prompts[1] + 1:]], 1, []),
+                ([*lines[:prompts[1] + 1], output, *lines[prompts[1] + 1:]], 2, [1234])):
+            path.write_text("\n".join(told) + "\n")
+            report = self.run_import("claude-code", status=1)
+            self.assertEqual((report["recorded"], report["unreadable"]), (turns, 1))
+            self.assertEqual([r["tokens"] for r in self.records() if "tokens" in r], tokens)
+            self.assertLess(self.records()[0]["execution_time_s"], 1)  # by the transcript's own times
+            self.assertIn("1 line too long", self.messages(1, "import", "claude-code"))
+            shutil.rmtree(self.project / ".kaizen")
+
     def test_a_folder_that_cannot_be_read_is_not_an_empty_one(self):
         path = self.place(".claude/projects", "no folder")
         self.assertEqual(self.run_import("claude-code", status=1)["unreadable"], 1)
