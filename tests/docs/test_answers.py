@@ -10,10 +10,12 @@ import subprocess
 import sys
 import tempfile
 
-import played_week
 from shim_support import HOST, clean_environment
 
 TOP = pathlib.Path(os.environ.get("KAIZEN_TEST_SRCDIR") or pathlib.Path(__file__).resolve().parents[2])
+sys.path.insert(0, str(TOP / "examples"))
+import sample_weeks  # noqa: E402
+
 PAGE = TOP / "docs" / "answers.md"
 FAILS = ("check",)  # commands of the table whose answer is a status of 1 as well
 
@@ -35,7 +37,7 @@ def main():
             return subprocess.run(["sh", "-c", command], cwd=project, env={**environment, **more}, input=text, text=True,
                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
 
-        played = shell("kaizen-host replay -q", played_week.lines())
+        played = shell("kaizen-host replay -q", sample_weeks.lines())
         failures += [f"replay: {played.stderr}"] if played.returncode else []
         (project / "roots").write_text(f"{project}\n")
         rows = re.findall(r"^\| (.+?) \| `(kaizen-host .+?)` \| `(.+?)` \|$", PAGE.read_text(), re.M)

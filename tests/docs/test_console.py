@@ -21,10 +21,12 @@ import sys
 import tempfile
 
 import played_sessions
-import played_week
 from broker_support import Server
 
 TOP = pathlib.Path(os.environ.get("KAIZEN_TEST_SRCDIR") or pathlib.Path(__file__).resolve().parents[2])
+sys.path.insert(0, str(TOP / "examples"))
+import sample_weeks  # noqa: E402
+
 BUILD = pathlib.Path(os.environ.get("KAIZEN_TEST_BUILDDIR") or TOP / "build").resolve()
 PAGES = ("README.md", "docs/tutorial.md", "docs/recipes.md")
 DEMO = "docs/demo.md"
@@ -85,7 +87,7 @@ def new_project(home, name):
 
 
 def play_week(project, environment):
-    subprocess.run(["kaizen-host", "replay", "-q"], cwd=project, env=environment, input=played_week.lines(), text=True,
+    subprocess.run(["kaizen-host", "replay", "-q"], cwd=project, env=environment, input=sample_weeks.lines(), text=True,
                    check=True, stdout=subprocess.DEVNULL)
 
 

@@ -1,6 +1,8 @@
-"""played_week.py - four made-up weeks: fixer does well, then its model is replaced and more of its tests fail.
+"""sample_weeks.py - four made-up weeks: fixer does well, then its model is replaced and more of its tests fail.
 
 SPDX-License-Identifier: Apache-2.0
+
+Usage: sample_weeks.py | kaizen-host replay -q
 
 The history is random from a fixed seed and is placed before now, so that every run of it has the same numbers.
 """
