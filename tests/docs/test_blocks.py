@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 
+import played_sessions
 from broker_support import Server
 from shim_support import HOST, clean_environment
 
@@ -25,8 +26,7 @@ COMMAND = re.compile(rf"^ *(\$ )?(?:[A-Z_]+=\S+ +)*{PROGRAMS}\b")
 # A block by its first line: what runs its commands, and why this test does not.
 ELSEWHERE = {
     "./bootstrap          # installs": ("qa/platforms", "needs a bare system"),
-    "./bootstrap package": ("qa/packages", "needs root and a bare system"),
-    "./bootstrap": ("qa/platforms", "needs a bare system"),  # after those that say more
+    "git clone URL kaizen-plugin": ("qa/packages", "needs root and a bare system"),
     "kaizen-host check --all \\": ("tests/docs/test_answers.py", "needs a week of runs"),
     "systemctl --user enable": ("tests/checks/test_units.sh", "needs systemd and root"),
     "cc embed.c $(pkg-config": ("tests/checks/test_install.sh", "needs an installed package"),
@@ -57,7 +57,7 @@ def lines_of(block):
 
 
 class Reader:
-    """Somebody who types what a page says: a home, a project with a record, a broker."""
+    """Somebody who types what a page says: a home, a project with a record and turns of Claude Code, a broker."""
 
     def __init__(self, folder):
         self.folder = pathlib.Path(folder)
@@ -74,7 +74,10 @@ class Reader:
             (programs / agent).chmod(0o755)
         self.environment = clean_environment(self.folder, {"NATS_URL": self.server.url})
         self.environment["PATH"] = f"{programs}:{pathlib.Path(HOST).parent}:{self.environment['PATH']}"
+        played_sessions.place(self.folder, self.project)
         (self.project / "Makefile").write_text("test:\n")
+        (self.project / "judge.sh").write_text("#!/bin/sh\necho 0.87\n")
+        (self.project / "judge.sh").chmod(0o755)
         (self.folder / "roots").write_text(f"{self.project}\n")
         (self.project / "result.json").write_bytes(self.result_of("claude-json").read_bytes())
         self.type("kaizen-host record coach --success --time 4")
