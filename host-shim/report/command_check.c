@@ -32,7 +32,7 @@ static const struct option_spec own_options[] = {
 static const struct command_example examples[] = {
     {"check coach --min-success 0.8", "the last 20 runs; status 1 if fewer succeeded"},
     {"check --all --no-worse-than 30d --min-count 5 --on-too-few pass",
-     "has any agent got worse in a month?"},
+     "does any agent succeed less often than in the month before?"},
     {"check coach --since 7d --max-p95 10m --max-cost 2.50 --max-failures-in-a-row 3",
      "this week: duration, cost, failures in a row"},
     {NULL, NULL},

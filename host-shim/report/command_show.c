@@ -234,6 +234,10 @@ const struct command command_show = {
     .name = "show",
     .synopsis = "[AGENT] [OPTIONS]",
     .summary = "show an agent's figures, changes and recent runs",
+    .details =
+        "p50, p90 and p95 are the times within which 50, 90 and 95 of 100 runs ended; p50 is "
+        "the median.  A change is shown only if it is significant.  The bars are the recent "
+        "runs, the newest on the right.  Times of day are UTC.",
     .examples = examples,
     .option_groups = {own_options, window_options},
     .takes_agent = true,
