@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "hooks/hook_target_text.h"
+#include "usage/agent_home.h"
 
 static const char *const claude_events[] = {
     "SessionStart",  "UserPromptSubmit", "Stop",       "StopFailure",
@@ -61,6 +62,8 @@ static const struct hook_target targets[] = {
     {
         .host = "gemini",
         .files = {".gemini/settings.json", ".gemini/settings.json"},
+        .home_variable = "GEMINI_CLI_HOME",
+        .home_has_folder = true,
         .form = HOOK_FORM_GROUPS,
         .events = gemini_events,
         .fields = "\"name\": \"kaizen-host\", \"timeout\": 5000",
@@ -116,24 +119,28 @@ static const struct hook_target targets[] = {
     {
         .host = "openclaw",
         .files = {".openclaw/extensions/kaizen-host/package.json", NULL},
+        .home_variable = "OPENCLAW_STATE_DIR",
         .form = HOOK_FORM_FILE,
         .text = hook_target_openclaw_package,
     },
     {
         .host = "openclaw",
         .files = {".openclaw/extensions/kaizen-host/openclaw.plugin.json", NULL},
+        .home_variable = "OPENCLAW_STATE_DIR",
         .form = HOOK_FORM_FILE,
         .text = hook_target_openclaw_manifest,
     },
     {
         .host = "openclaw",
         .files = {".openclaw/extensions/kaizen-host/index.js", NULL},
+        .home_variable = "OPENCLAW_STATE_DIR",
         .form = HOOK_FORM_FILE,
         .text = hook_target_openclaw_index,
     },
     {
         .host = "openclaw",
         .files = {".openclaw/openclaw.json", NULL},
+        .home_variable = "OPENCLAW_STATE_DIR",
         .form = HOOK_FORM_ENTRY,
         .entry_path = openclaw_entry,
         .text = "{ \"enabled\": true, \"hooks\": { \"allowConversationAccess\": true } }",
@@ -141,6 +148,7 @@ static const struct hook_target targets[] = {
     {
         .host = "qwen",
         .files = {".qwen/settings.json", ".qwen/settings.json"},
+        .home_variable = "QWEN_HOME",
         .form = HOOK_FORM_GROUPS,
         .events = claude_events,
         .fields = "\"name\": \"kaizen-host\", \"timeout\": 5000",
@@ -148,6 +156,7 @@ static const struct hook_target targets[] = {
     {
         .host = "cline",
         .files = {".cline/hooks/TaskStart", NULL},
+        .home_variable = "CLINE_DIR",
         .form = HOOK_FORM_FILE,
         .is_program = true,
         .text = HOOK_TARGET_CLINE("TaskStart"),
@@ -155,6 +164,7 @@ static const struct hook_target targets[] = {
     {
         .host = "cline",
         .files = {".cline/hooks/TaskResume", NULL},
+        .home_variable = "CLINE_DIR",
         .form = HOOK_FORM_FILE,
         .is_program = true,
         .text = HOOK_TARGET_CLINE("TaskResume"),
@@ -162,6 +172,7 @@ static const struct hook_target targets[] = {
     {
         .host = "cline",
         .files = {".cline/hooks/TaskComplete", NULL},
+        .home_variable = "CLINE_DIR",
         .form = HOOK_FORM_FILE,
         .is_program = true,
         .text = HOOK_TARGET_CLINE("TaskComplete"),
@@ -169,6 +180,7 @@ static const struct hook_target targets[] = {
     {
         .host = "cline",
         .files = {".cline/hooks/TaskError", NULL},
+        .home_variable = "CLINE_DIR",
         .form = HOOK_FORM_FILE,
         .is_program = true,
         .text = HOOK_TARGET_CLINE("TaskError"),
@@ -176,6 +188,7 @@ static const struct hook_target targets[] = {
     {
         .host = "cline",
         .files = {".cline/hooks/TaskCancel", NULL},
+        .home_variable = "CLINE_DIR",
         .form = HOOK_FORM_FILE,
         .is_program = true,
         .text = HOOK_TARGET_CLINE("TaskCancel"),
@@ -190,6 +203,7 @@ static const struct hook_target targets[] = {
     {
         .host = "kimi",
         .files = {".kimi/config.toml", NULL},
+        .home_variable = "KIMI_SHARE_DIR",
         .form = HOOK_FORM_TABLES,
         .events = claude_events,
     },
@@ -254,14 +268,16 @@ const char *hook_target_note(const char *host) {
 
 int hook_target_file(const struct hook_target *target, enum hook_scope scope,
                      const char *project_root, char file[PATH_MAX], struct problem *problem) {
-  const char *named = target->home_variable ? getenv(target->home_variable) : NULL;
-  const char *home = getenv("HOME");
+  const char *named = NULL, *home = getenv("HOME");
   const char *name = target->files[scope];
   int len;
+  if (scope == HOOK_SCOPE_USER && agent_home_read(target->home_variable, &named, problem) < 0)
+    return -1;
   if (scope == HOOK_SCOPE_PROJECT)
     len = snprintf(file, PATH_MAX, "%s/%s", project_root, name);
-  else if (named && *named == '/')
-    len = snprintf(file, PATH_MAX, "%s%s", named, strchr(name, '/'));
+  else if (named)
+    len = snprintf(file, PATH_MAX, "%s/%s", named,
+                   target->home_has_folder ? name : strchr(name, '/') + 1);
   else if (home && *home == '/')
     len = snprintf(file, PATH_MAX, "%s/%s", home, name);
   else

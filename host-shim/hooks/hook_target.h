@@ -28,6 +28,7 @@ struct hook_target {
   const char *host;
   const char *files[2];      /* by scope: below home, below the project's root; NULL: none */
   const char *home_variable; /* when set, it names the first folder of the user's file; or NULL */
+  bool home_has_folder;      /* it names the folder in which that one is */
   bool is_projects;          /* the project's file is the default */
   enum hook_form form;
   const char *const *events; /* GROUPS, LIST, TABLES; NULL-terminated */
@@ -47,7 +48,7 @@ size_t hook_target_all_of(const char *host, enum hook_scope scope,
 enum hook_scope hook_target_scope(const char *host);
 /* What the user has to do after that, or NULL. */
 const char *hook_target_note(const char *host);
-/* The file's full name.  -1: there is no home folder. */
+/* The file's full name.  -1: there is no home folder, or its variable names none. */
 int hook_target_file(const struct hook_target *target, enum hook_scope scope,
                      const char *project_root, char file[PATH_MAX], struct problem *problem);
 

@@ -15,18 +15,20 @@
 #include "base/file_text.h"
 #include "base/output.h"
 #include "base/sha256.h"
+#include "usage/agent_home.h"
 
 enum { DEPTH_MAX = 8, FOLDER_BYTES_MAX = 65536 };
 
 static const struct {
   const char *host;
   const char *home_variable; /* the host's own folder, when it is set */
+  bool has_folder;           /* no: that in which `home` is */
   const char *home;          /* below the user's, when not */
   const char *folders[2];    /* in it */
 } places[] = {
-    {"claude-code", "CLAUDE_CONFIG_DIR", ".claude", {"projects", NULL}},
-    {"codex", "CODEX_HOME", ".codex", {"sessions", "archived_sessions"}},
-    {"gemini", "GEMINI_CLI_HOME", ".gemini", {"tmp", NULL}},
+    {"claude-code", "CLAUDE_CONFIG_DIR", false, ".claude", {"projects", NULL}},
+    {"codex", "CODEX_HOME", false, ".codex", {"sessions", "archived_sessions"}},
+    {"gemini", "GEMINI_CLI_HOME", true, ".gemini", {"tmp", NULL}},
 };
 
 struct search {
@@ -107,6 +109,17 @@ static void leave_unread(struct search *search, const char *path, const char *wh
   search->files->unreadable++;
 }
 
+/* Codex can pack old sessions; a copy that somebody unpacked is read. */
+static bool is_packed(const struct search *search, const char *path, const struct stat *entry) {
+  static const char end[] = ".jsonl.zst";
+  char unpacked[PATH_MAX];
+
+  if (strcmp(search->host, "codex") != 0 || !S_ISREG(entry->st_mode) || !ends_with(path, end))
+    return false;
+  snprintf(unpacked, sizeof unpacked, "%.*s", (int)(strlen(path) - strlen(".zst")), path);
+  return access(unpacked, F_OK) != 0;
+}
+
 static int walk(struct search *search, const char *folder, int depth);
 
 /* Links are not followed: they could lead in a circle. */
@@ -118,6 +131,8 @@ static int visit(struct search *search, const char *path, int depth) {
   int64_t written_ns = (int64_t)entry.st_mtim.tv_sec * INT64_C(1000000000) + entry.st_mtim.tv_nsec;
   if (S_ISDIR(entry.st_mode))
     return walk(search, path, depth + 1);
+  if (written_ns >= search->since_ns && is_packed(search, path, &entry))
+    leave_unread(search, path, "compressed; unpack it with 'zstd -d'");
   bool is_linked_folder =
       S_ISLNK(entry.st_mode) && stat(path, &target) == 0 && S_ISDIR(target.st_mode);
   if (!is_linked_folder && (written_ns < search->since_ns || !is_wanted(search, path)))
@@ -161,17 +176,18 @@ int history_files_find(const char *host, const char *project_root, int64_t since
 
   *files = (struct history_files){.list = NULL};
   for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
-    const char *named = getenv(places[i].home_variable);
+    const char *named = NULL;
 
     if (strcmp(places[i].host, host) != 0)
       continue;
-    if (!(named && *named == '/') && !(home && *home == '/'))
+    if (agent_home_read(places[i].home_variable, &named, problem) < 0)
+      return -1;
+    if (!named && !(home && *home == '/'))
       return problem_set(problem, EXIT_CODE_FAILED, "no home folder; set HOME");
+    bool is_whole = named && !places[i].has_folder;
     for (size_t j = 0; j < 2 && places[i].folders[j]; j++) {
-      int len = named && *named == '/'
-                    ? snprintf(folder, sizeof folder, "%s/%s", named, places[i].folders[j])
-                    : snprintf(folder, sizeof folder, "%s/%s/%s", home, places[i].home,
-                               places[i].folders[j]);
+      int len = snprintf(folder, sizeof folder, "%s/%s%s%s", named ? named : home,
+                         is_whole ? "" : places[i].home, is_whole ? "" : "/", places[i].folders[j]);
 
       if (len < PATH_MAX && walk(&search, folder, 0) < 0)
         return problem_no_memory(problem);

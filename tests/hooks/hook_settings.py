@@ -219,6 +219,26 @@ class Settings(HookTest):
         for path in self.home.rglob("*"):  # also what is remembered: the user's own hooks write there
             self.assertEqual((path, path.lstat().st_uid), (path, 1234))
 
+    def test_an_agent_s_variable_moves_its_files(self):
+        for host, variable, file in (("claude-code", "CLAUDE_CONFIG_DIR", "settings.json"),
+                                     ("codex", "CODEX_HOME", "hooks.json"), ("codex-notify", "CODEX_HOME", "config.toml"),
+                                     ("copilot", "COPILOT_HOME", "hooks/kaizen-host.json"),
+                                     ("gemini", "GEMINI_CLI_HOME", ".gemini/settings.json"),
+                                     ("qwen", "QWEN_HOME", "settings.json"), ("cline", "CLINE_DIR", "hooks/TaskStart"),
+                                     ("openclaw", "OPENCLAW_STATE_DIR", "openclaw.json"),
+                                     ("kimi", "KIMI_SHARE_DIR", "config.toml"),
+                                     ("opencode", "XDG_CONFIG_HOME", "opencode/plugins/kaizen-host.js")):
+            moved = self.scratch / f"moved {host}"
+            for command, is_there in (("install-hooks", True), ("uninstall-hooks", False)):
+                self.expect(0, command, host, env={variable: str(moved)})
+                self.assertEqual((moved / file).exists(), is_there, host)
+            if variable.startswith("XDG_"):
+                continue  # by its specification, such a value has no meaning
+            before = self.tree()
+            said = self.messages(2, "install-hooks", host, "--dry-run", env={variable: "moved"})
+            self.assertIn(f"{variable} is 'moved', which is not a full path; set it to one, or unset it", said)
+            self.assertEqual(self.tree(), before)
+
     def test_an_edit_between_reading_and_writing_is_kept(self):
         path = self.settings('{\n  "n": 1\n}\n')
         events = folder_events(path.parent)

@@ -372,6 +372,29 @@ class Import(HostTest):
         report = self.run_import("claude-code", status=1)
         self.assertEqual((report["recorded"], report["unreadable"]), (0, 1))
 
+    def test_a_session_that_is_packed_is_said_to_be(self):
+        path = self.codex()
+        packed = path.with_suffix(".jsonl.zst")
+        packed.write_bytes(b"\x28\xb5\x2f\xfd")
+        self.assertEqual(self.run_import("codex")["recorded"], 2)  # and it is unpacked beside it
+        path.rename(path.with_name("rollout-b.jsonl"))
+        self.assertEqual(self.run_import("codex", status=1)["unreadable"], 1)
+        self.assertIn(f"{packed}: compressed; unpack it with 'zstd -d'", self.messages(1, "import", "codex"))
+        self.assertEqual(self.run_import("codex", "--since", "2999-01-01")["unreadable"], 0)
+
+    def test_the_agent_s_own_folder_is_where_its_variable_says(self):
+        for host, write, variable, home in (("claude-code", self.claude, "CLAUDE_CONFIG_DIR", ".claude"),
+                                            ("codex", self.codex, "CODEX_HOME", ".codex"),
+                                            ("gemini", self.gemini, "GEMINI_CLI_HOME", ".")):
+            write()
+            moved = self.scratch / f"moved {host}"
+            (self.home / home).rename(moved)
+            (self.home).mkdir(exist_ok=True)
+            found = json.loads(self.expect(0, "-o", "json", "import", host, env={variable: str(moved)}))
+            self.assertEqual(found["recorded"], 2, host)
+            said = self.messages(2, "import", host, env={variable: "~/x"})
+            self.assertIn(f"{variable} is '~/x', which is not a full path", said)
+
     def test_an_older_gemini_s_document_in_a_folder_called_by_a_hash_is_read(self):
         messages = [json.loads(line) for line in self.transcript("gemini-resumed").splitlines()]
         session = messages[0]["sessionId"]
