@@ -4,6 +4,7 @@
 #include "stats/share.h"
 
 #include <math.h>
+#include <stdbool.h>
 
 static const double Z_95 = 1.959963984540054; /* of the normal distribution, two-sided */
 
@@ -30,20 +31,26 @@ static double log_choose(double n, double k) {
   return lgamma_r(n + 1, &sign) - lgamma_r(k + 1, &sign) - lgamma_r(n - k + 1, &sign);
 }
 
-/* The tail of the hypergeometric distribution from part.successes down, term by term: each is the
- * one before times a ratio of whole numbers. */
+/* The tail of the hypergeometric distribution, term by term: each is the one before times a ratio of
+ * whole numbers.  Terms are added away from the mode, where they only become smaller: above it, the
+ * first of a tail that goes down may be too small for a double, and the tail still be nearly 1. */
 double share_fewer_p(struct share part, struct share rest) {
   double n = (double)part.count, all = n + (double)rest.count;
   double good = (double)(part.successes + rest.successes), bad = all - good;
-  double k = (double)part.successes;
+  bool goes_down = (double)part.successes * all < good * n;
+  double k = (double)part.successes + (goes_down ? 0 : 1);
+
+  if (k > good || k > n)
+    return 1;
   double term = exp(log_choose(good, k) + log_choose(bad, n - k) - log_choose(all, n));
   double sum = term;
-
-  for (; k > 0 && bad - (n - k) > 0 && term > sum * 1e-15; k--) {
-    term *= k * (bad - (n - k)) / ((good - k + 1) * (n - k + 1));
+  while (term > sum * 1e-15) {
+    term *= goes_down ? k * (bad - (n - k)) / ((good - k + 1) * (n - k + 1))
+                      : (good - k) * (n - k) / ((k + 1) * (bad - (n - k) + 1));
+    k += goes_down ? -1 : 1;
     sum += term;
   }
-  return sum < 1 ? sum : 1;
+  return goes_down ? fmin(sum, 1) : fmax(1 - sum, 0);
 }
 
 double share_differ_p(struct share one, struct share other) {

@@ -272,6 +272,10 @@ Test(change, fishers_exact_test_has_the_published_values) {
       {{10, 10}, {10, 0}, 1},
       {{0, 0}, {10, 5}, 1},
       {{7, 7}, {9, 9}, 1},
+      {{20, 15}, {30, 20}, 0.8271350741873665},
+      {{1000, 1000}, {1000, 0}, 1}, /* one such outcome alone is too rare for a double */
+      {{1000, 900}, {1000, 100}, 1},
+      {{3000, 1}, {3000, 2998}, 0},
   };
 
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
