@@ -33,16 +33,18 @@ void time_text_format_s(int64_t unix_s, char out[TIME_TEXT_MAX]) {
 }
 
 void time_text_duration(double seconds, char out[TIME_TEXT_MAX]) {
-  if (seconds < 1)
+  if (seconds > 0 && seconds < 0.0005)
+    strcpy(out, "<1 ms");
+  else if (seconds < 0.9995)
     snprintf(out, TIME_TEXT_MAX, "%.0f ms", seconds * 1000);
-  else if (seconds < 120)
-    snprintf(out, TIME_TEXT_MAX, seconds < 10 ? "%.1f s" : "%.0f s", seconds);
-  else if (seconds < 7200)
+  else if (seconds < 119.5)
+    snprintf(out, TIME_TEXT_MAX, seconds < 9.95 ? "%.1f s" : "%.0f s", seconds);
+  else if (seconds < 7170)
     snprintf(out, TIME_TEXT_MAX, "%.0f min", seconds / 60);
-  else if (seconds < 172800)
+  else if (seconds < 171000)
     snprintf(out, TIME_TEXT_MAX, "%.0f h", seconds / 3600);
   else
-    snprintf(out, TIME_TEXT_MAX, "%.0f d", seconds / 86400);
+    snprintf(out, TIME_TEXT_MAX, seconds < 1e15 ? "%.0f d" : "%.3g d", seconds / 86400);
 }
 
 void time_text_duration_finely(double seconds, char out[TIME_TEXT_MAX]) {

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/amount_text.h"
 #include "base/json_text.h"
 #include "base/output.h"
 #include "base/table.h"
@@ -187,15 +188,16 @@ static void print_json(const struct record_call *call, const struct record_reque
 
 static void print_text(const struct record_call *call, const struct record_request *request) {
   const struct kaizen_summary *summary = &call->summary;
+  char success[AMOUNT_TEXT_MAX];
 
   /* Under exec, standard error belongs to the command, unless something went wrong. */
   if (output_is_quiet() || (call->out != stdout && !output_is_verbose()))
     return;
   fputs(call->result == KAIZEN_DUPLICATE ? "duplicate of a record of " : "recorded ", call->out);
   utf8_text_print(call->out, agent_name(call, request));
-  fprintf(call->out, ": %llu run%s, %.1f%% success %s",
-          (unsigned long long)summary->execution_count, output_plural(summary->execution_count),
-          summary->success_rate * 100,
+  amount_text_percent(summary->success_rate, 1, success);
+  fprintf(call->out, ": %llu run%s, %s success %s", (unsigned long long)summary->execution_count,
+          output_plural(summary->execution_count), success,
           table_trend_arrow(report_text_trend(summary->trend_success_rate)));
   if ((summary->flags & KAIZEN_SUMMARY_HAS_QUALITY) != 0)
     fprintf(call->out, ", quality %.2f %s", summary->avg_quality_score,

@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/amount_text.h"
 #include "base/json_text.h"
 #include "base/output.h"
 #include "base/signals.h"
@@ -303,11 +304,12 @@ static void print_agents(const struct import *import) {
   table_init(&table, headings);
   for (size_t i = 0; i < import->agent_count; i++) {
     const struct import_agent *agent = &import->agents[i];
+    char success[AMOUNT_TEXT_MAX];
 
     table_cell(&table, "%s", agent->name);
     table_cell(&table, "%" PRIu64, agent->turns);
-    table_cell(&table, "%.0f%%",
-               100.0 * (double)(agent->turns - agent->failed) / (double)agent->turns);
+    amount_text_percent((double)(agent->turns - agent->failed) / (double)agent->turns, 0, success);
+    table_cell(&table, "%s", success);
     if (agent->with_tokens > 0)
       table_cell(&table, "%" PRIu64, agent->tokens);
     else

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/amount_text.h"
 #include "base/json_text.h"
 #include "base/output.h"
 #include "base/time_text.h"
@@ -75,9 +76,11 @@ void agent_answer_add_json(const struct agent_answer *answer, struct json_object
 /* ---- as text --------------------------------------------------------------------------------- */
 
 static void print_share(const char *label, struct share share) {
+  char percent[AMOUNT_TEXT_MAX];
+
+  amount_text_percent(share_rate(share), 1, percent);
   if (share.count > 0)
-    printf("  %-9s%5.1f%%  %zu of %zu\n", label, share_rate(share) * 100, share.successes,
-           share.count);
+    printf("  %-9s%6s  %zu of %zu\n", label, percent, share.successes, share.count);
   else
     printf("  %-9sno runs\n", label);
 }
@@ -102,10 +105,13 @@ static void print_changes(const struct figures_changes *changes) {
 
 static void print_numbers(const struct figures *figures) {
   char p50[TIME_TEXT_MAX], p90[TIME_TEXT_MAX], p95[TIME_TEXT_MAX], known[FIGURES_CHANGE_MAX];
+  char all[AMOUNT_TEXT_MAX], mean[AMOUNT_TEXT_MAX];
 
-  if (figures->quality.count > 0)
-    printf("  quality  %5.2f    mean of %zu run%s\n", figures->quality.mean, figures->quality.count,
+  if (figures->quality.count > 0) {
+    amount_text_score(figures->quality.mean, mean);
+    printf("  quality  %5s    mean of %zu run%s\n", mean, figures->quality.count,
            output_plural(figures->quality.count));
+  }
   if (figures->duration_s.count > 0) {
     time_text_duration(figures->duration_s.p50, p50);
     time_text_duration(figures->duration_s.p90, p90);
@@ -114,12 +120,15 @@ static void print_numbers(const struct figures *figures) {
   }
   if (figures->tokens.count > 0) {
     figures_known_text(&figures->tokens, figures->share.count, known);
-    printf("  tokens   %.0f, %.0f per run%s\n", figures->tokens.sum, figures->tokens.mean, known);
+    amount_text_count(figures->tokens.sum, all);
+    amount_text_count(figures->tokens.mean, mean);
+    printf("  tokens   %s, %s per run%s\n", all, mean, known);
   }
   if (figures->cost_usd.count > 0) {
     figures_known_text(&figures->cost_usd, figures->share.count, known);
-    printf("  cost     $%.2f, $%.4f per run%s\n", figures->cost_usd.sum, figures->cost_usd.mean,
-           known);
+    amount_text_usd(figures->cost_usd.sum, 2, all);
+    amount_text_usd(figures->cost_usd.mean, 4, mean);
+    printf("  cost     %s, %s per run%s\n", all, mean, known);
   }
 }
 
@@ -144,12 +153,14 @@ static void print_tallies(const char *label, const struct figures_tallies *talli
   for (size_t i = 0; i < tallies->count && i < NAMES_SHOWN; i++) {
     const struct figures_tally *tally = &tallies->list[i];
     struct share share = {tally->count, tally->successes};
+    char percent[AMOUNT_TEXT_MAX];
 
     printf(i == 0 ? "  %-9s" : ", ", label);
     print_name(names_text(names, tally->name), "no reason given");
     printf(" %zu", tally->count);
+    amount_text_percent(share_rate(share), 0, percent);
     if (with_rate)
-      printf(" (%.0f%%)", share_rate(share) * 100);
+      printf(" (%s)", percent);
   }
   if (tallies->count > NAMES_SHOWN)
     printf(", %zu more", tallies->count - NAMES_SHOWN);
@@ -159,7 +170,7 @@ static void print_tallies(const char *label, const struct figures_tallies *talli
 
 void agent_answer_print(const struct agent_answer *answer) {
   const struct figures *figures = &answer->figures;
-  char last[TIME_TEXT_MAX], per_day[16];
+  char last[TIME_TEXT_MAX], per_day[AMOUNT_TEXT_MAX];
 
   if (figures->share.count > 0) {
     print_share("success", figures->share);
@@ -173,7 +184,7 @@ void agent_answer_print(const struct agent_answer *answer) {
   print_tallies("failures", &figures->reasons, &answer->runs.names, false);
   if (figures->share.count > 0) {
     time_text_format_s(figures->last_s, last);
-    snprintf(per_day, sizeof per_day, "%.3g", figures->runs_per_day);
+    amount_text_rate(figures->runs_per_day, per_day);
     printf("  last     %s, %s run%s per day\n", last, per_day,
            strcmp(per_day, "1") == 0 ? "" : "s");
   }

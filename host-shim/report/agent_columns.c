@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/amount_text.h"
 #include "base/nearest.h"
 #include "base/time_text.h"
 
@@ -191,15 +192,15 @@ void agent_columns_text(const struct agent_column *column, const struct agent_ro
   else if (isnan(number))
     return;
   else if (column->kind == AGENT_COLUMN_PERCENT)
-    snprintf(out, AGENT_COLUMNS_TEXT_MAX, "%.1f%%", number * 100);
+    amount_text_percent(number, 1, out);
   else if (column->kind == AGENT_COLUMN_SECONDS)
     time_text_duration(number, out);
+  else if (column->kind == AGENT_COLUMN_USD)
+    amount_text_usd(number, 2, out);
+  else if (column->kind == AGENT_COLUMN_SCORE)
+    amount_text_score(number, out);
   else
-    snprintf(out, AGENT_COLUMNS_TEXT_MAX,
-             column->kind == AGENT_COLUMN_USD     ? "$%.2f"
-             : column->kind == AGENT_COLUMN_SCORE ? "%.2f"
-                                                  : "%.0f",
-             number);
+    amount_text_count(number, out);
 }
 
 static int compare_texts(const struct agent_column *column, int sign, const struct agent_row *a,

@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "base/amount_text.h"
 #include "base/time_text.h"
 #include "base/utf8_text.h"
 
@@ -60,13 +61,15 @@ void html_text_timestamp(FILE *out, const char *timestamp) {
 }
 
 void html_text_number(double number, char out[HTML_TEXT_NUMBER_MAX]) {
-  if (number >= 1e9)
+  if (number >= 999.995e9)
+    snprintf(out, HTML_TEXT_NUMBER_MAX, "%.3g", number);
+  else if (number >= 999.995e6)
     snprintf(out, HTML_TEXT_NUMBER_MAX, "%.2f G", number / 1e9);
-  else if (number >= 1e6)
+  else if (number >= 999.5e3)
     snprintf(out, HTML_TEXT_NUMBER_MAX, "%.2f M", number / 1e6);
-  else if (number >= 1e5)
+  else if (number >= 99999.5)
     snprintf(out, HTML_TEXT_NUMBER_MAX, "%.0f k", number / 1e3);
-  else if (number >= 1000)
+  else if (number >= 999.5)
     snprintf(out, HTML_TEXT_NUMBER_MAX, "%d,%03d", (int)(number + 0.5) / 1000,
              (int)(number + 0.5) % 1000);
   else
@@ -77,14 +80,15 @@ void html_text_usd(double amount, char out[HTML_TEXT_NUMBER_MAX]) {
   char number[HTML_TEXT_NUMBER_MAX];
 
   html_text_number(amount, number);
-  if (amount < 1000) /* a single run often costs less than a cent */
-    snprintf(number, sizeof number, amount < 0.1 && amount > 0 ? "%.4f" : "%.2f", amount);
-  snprintf(out, HTML_TEXT_NUMBER_MAX, "$%.*s", HTML_TEXT_NUMBER_MAX - 2, number);
+  if (amount < 999.995)
+    amount_text_usd(amount, 2, out);
+  else
+    snprintf(out, HTML_TEXT_NUMBER_MAX, "$%.*s", HTML_TEXT_NUMBER_MAX - 2, number);
 }
 
 void html_text_percent(struct share share, char out[HTML_TEXT_NUMBER_MAX]) {
   if (share.count > 0)
-    snprintf(out, HTML_TEXT_NUMBER_MAX, "%.1f%%", share_rate(share) * 100);
+    amount_text_percent(share_rate(share), 1, out);
   else
     strcpy(out, "–");
 }

@@ -6,6 +6,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/amount_text.h"
 #include "base/time_text.h"
 #include "report/html_text.h"
 #include "report/report_chart.h"
@@ -81,12 +82,13 @@ static void print_duration_tile(FILE *out, const struct figures_spread *duration
 }
 
 static void print_quality_tile(FILE *out, const struct figures_spread *quality) {
-  char value[48], detail[96];
+  char value[AMOUNT_TEXT_MAX], median[AMOUNT_TEXT_MAX], detail[96];
 
   if (quality->count == 0)
     return;
-  snprintf(value, sizeof value, "%.2f", quality->mean);
-  snprintf(detail, sizeof detail, "median %.2f, %zu run%s", quality->p50, quality->count,
+  amount_text_score(quality->mean, value);
+  amount_text_score(quality->p50, median);
+  snprintf(detail, sizeof detail, "median %s, %zu run%s", median, quality->count,
            quality->count == 1 ? "" : "s");
   html_text_tile(out, "mean quality", value, detail);
 }
@@ -146,10 +148,12 @@ static void print_tiles(FILE *out, const struct agent_answer *answer) {
   html_text_share_tile(out, "last 20 runs", answer->last_20);
   html_text_share_tile(out, "last 7 days", answer->last_7_days);
   report_section_print_numbers(out, &answer->figures, &answer->runs.names);
-  snprintf(value, sizeof value, "%.3g", answer->figures.runs_per_day);
-  window_time_text(answer->figures.last_s > 0 ? answer->figures.last_s : 0, last);
-  snprintf(detail, sizeof detail, "last %s", last);
-  html_text_tile(out, "runs per day", value, detail);
+  if (answer->figures.share.count > 0) {
+    amount_text_rate(answer->figures.runs_per_day, value);
+    window_time_text(answer->figures.last_s, last);
+    snprintf(detail, sizeof detail, "last %s", last);
+    html_text_tile(out, "runs per day", value, detail);
+  }
   fputs("</div>\n", out);
 }
 
