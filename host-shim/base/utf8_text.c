@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "base/utf8_text.h"
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,6 +55,29 @@ void utf8_text_print(FILE *out, const char *text) {
       fwrite(text, 1, len, out);
     text += len > 0 ? len : 1;
   }
+}
+
+void utf8_text_printf(const char *format, ...) {
+  va_list arguments;
+  char *text = NULL;
+
+  va_start(arguments, format);
+  if (vasprintf(&text, format, arguments) < 0)
+    text = NULL;
+  va_end(arguments);
+  utf8_text_print(stdout, text ? text : "(no memory)");
+  free(text);
+}
+
+size_t utf8_text_bytes(const char *text, size_t characters) {
+  size_t bytes = 0;
+
+  for (; characters > 0 && text[bytes] != '\0'; characters--) {
+    size_t len = utf8_text_character(text + bytes);
+
+    bytes += len > 0 ? len : 1;
+  }
+  return bytes;
 }
 
 size_t utf8_text_columns(const char *text) {

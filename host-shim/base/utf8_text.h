@@ -14,6 +14,10 @@ char *utf8_text_valid(const char *text);
 /* Prints with '?' for control characters and invalid bytes: a name from a file must not drive
  * the terminal. */
 void utf8_text_print(FILE *out, const char *text);
+/* The same of a formatted text, on standard output. */
+void utf8_text_printf(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* Bytes of the first so many characters. */
+size_t utf8_text_bytes(const char *text, size_t characters);
 /* Columns of the printed text (one per character). */
 size_t utf8_text_columns(const char *text);
 

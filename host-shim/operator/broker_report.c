@@ -10,6 +10,7 @@
 
 #include "base/output.h"
 #include "base/time_text.h"
+#include "base/utf8_text.h"
 #include "host/report_text.h"
 
 static int take_report(struct session *session, int32_t result, struct report_text *text,
@@ -64,12 +65,12 @@ static void print_stream(struct json_object *report, const char *stream) {
   struct json_object *subjects = report_text_member(report, "subjects");
   double window_s = report_text_number(report, "duplicate_window_s", -1);
 
-  printf("stream     %s", stream);
+  utf8_text_printf("stream     %s", stream);
   for (size_t i = 0;
        json_object_is_type(subjects, json_type_array) && i < json_object_array_length(subjects);
        i++)
-    printf("%s%s", i > 0 ? ", " : ": ",
-           json_object_get_string(json_object_array_get_idx(subjects, i)));
+    utf8_text_printf("%s%s", i > 0 ? ", " : ": ",
+                     json_object_get_string(json_object_array_get_idx(subjects, i)));
   if (report_text_member(report, "replicas"))
     printf("; %" PRIu64 " replica%s", report_text_count(report, "replicas"),
            output_plural(report_text_count(report, "replicas")));
@@ -97,20 +98,22 @@ void broker_report_print(struct json_object *report) {
   const char *version =
       report_text_string(report, "server_version", ""); /* not every library reports it */
 
-  printf("broker     %s: %s", report_text_string(report, "url", "?"),
-         connected ? "connected" : "not reached");
+  utf8_text_printf("broker     %s: %s", report_text_string(report, "url", "?"),
+                   connected ? "connected" : "not reached");
   if (connected && *version != '\0')
-    printf(", nats-server %s", version);
+    utf8_text_printf(", nats-server %s", version);
   if (connected)
     printf(", JetStream %s", jetstream_text(report_text_member(report, "jetstream")));
   putchar('\n');
   if (*stream != '\0')
     print_stream(report, stream);
   if (*action != '\0')
-    printf("action     %s\n", action);
-  printf("events     %s%s%s%s%s\n", output_style(ok ? OUTPUT_GREEN : OUTPUT_RED),
+    utf8_text_printf("action     %s", action), putchar('\n');
+  printf("events     %s%s%s", output_style(ok ? OUTPUT_GREEN : OUTPUT_RED),
          ok        ? "can be published"
          : unknown ? "not known whether they can be published"
                    : "cannot be published",
-         output_style_end(), *reason != '\0' ? ": " : "", reason);
+         output_style_end());
+  utf8_text_printf("%s%s", *reason != '\0' ? ": " : "", reason);
+  putchar('\n');
 }

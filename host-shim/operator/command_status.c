@@ -8,6 +8,7 @@
 #include "base/output.h"
 #include "base/table.h"
 #include "base/time_text.h"
+#include "base/utf8_text.h"
 #include "host/command.h"
 #include "host/report_text.h"
 #include "host/session.h"
@@ -171,8 +172,11 @@ static void print_publisher(struct json_object *report, struct json_object *brok
 
 static void print_text(struct json_object *report, struct json_object *broker,
                        const struct totals *totals) {
-  printf("%s%s%s  %s\n", output_style(OUTPUT_BOLD), report_text_string(report, "project", ""),
-         output_style_end(), report_text_string(report, "project_root", ""));
+  printf("%s", output_style(OUTPUT_BOLD));
+  utf8_text_print(stdout, report_text_string(report, "project", ""));
+  printf("%s  ", output_style_end());
+  utf8_text_print(stdout, report_text_string(report, "project_root", ""));
+  putchar('\n');
   print_headline(report, totals);
   print_agents(report);
   print_publisher(report, broker);

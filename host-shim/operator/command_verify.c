@@ -80,7 +80,7 @@ static void print_report(const struct verify *verify, const char *agent,
   for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
     print_part(parts[i], report_text_string(report, parts[i], "ok"), consistent);
   if (*saved_to != '\0')
-    printf("  removed lines are in %s\n", saved_to);
+    utf8_text_printf("  removed lines are in %s", saved_to), putchar('\n');
   if (held_back > 0)
     printf("  %" PRIu64 " event%s held back: it is unknown what was sent; continue with "
            "drain --resend-all or drain --assume-sent\n",

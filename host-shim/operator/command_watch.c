@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/amount_text.h"
 #include "base/json_text.h"
 #include "base/output.h"
 #include "base/signals.h"
@@ -42,19 +43,21 @@ static void print_event(const char *data, size_t len) {
   struct json_object *event = json_text_parse(data, len, &at, &description);
   struct json_object *attributes = report_text_member(event, "attributes");
   struct json_object *summary = report_text_member(attributes, "summary");
+  char success[AMOUNT_TEXT_MAX];
 
   if (!event) {
     output_warning("an event that is not JSON: %s", description);
     return;
   }
-  printf("%s  ", report_text_string(event, "timestamp", "?"));
-  utf8_text_print(stdout, report_text_string(attributes, "project", "?"));
-  putchar(' ');
-  utf8_text_print(stdout, report_text_string(attributes, "agent", "?"));
-  printf("  %.1f%% of %" PRIu64 ", quality %.2f  %s\n",
-         report_text_number(summary, "success_rate", 0) * 100,
-         report_text_count(summary, "execution_count"),
-         report_text_number(summary, "avg_quality", 0), report_text_string(event, "id", "?"));
+  utf8_text_printf("%s  %s %s", report_text_string(event, "timestamp", "?"),
+                   report_text_string(attributes, "project", "?"),
+                   report_text_string(attributes, "agent", "?"));
+  amount_text_percent(report_text_number(summary, "success_rate", 0), 1, success);
+  utf8_text_printf("  %s of %" PRIu64 ", quality %.2f  %s", success,
+                   report_text_count(summary, "execution_count"),
+                   report_text_number(summary, "avg_quality", 0),
+                   report_text_string(event, "id", "?"));
+  putchar('\n');
   json_object_put(event);
 }
 
