@@ -373,7 +373,7 @@ static size_t escape_text(const char *text, size_t len, size_t limit, char *out,
  * with such characters as escapes, and the place of an error is translated back. */
 struct json_object *json_text_parse(const char *text, size_t len, size_t *problem_at,
                                     const char **description) {
-  struct json_tokener *tokener = json_tokener_new();
+  struct json_tokener *tokener = json_tokener_new_ex(JSON_DEPTH_LIMIT); /* as the plugin reads */
   struct json_object *value = NULL;
   enum json_tokener_error error;
   char *ascii = len <= INT_MAX / 4 ? malloc(len * 3 + 1) : NULL;

@@ -5,11 +5,13 @@
  * The logs are asked twice a second for what follows the place where the last answer ended. */
 #include "operator/watch_log.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
+#include "base/amount_text.h"
 #include "base/json_text.h"
 #include "base/output.h"
 #include "base/signals.h"
@@ -17,6 +19,7 @@
 #include "base/utf8_text.h"
 #include "host/report_text.h"
 #include "report/agent_history.h"
+#include "report/record_members.h"
 
 enum { LOOK_MAX = 1000 }; /* records of an agent shown at one look */
 static const long LOOK_EVERY_NS = 500000000;
@@ -40,21 +43,22 @@ static void print_record(struct json_object *record) {
   struct json_object *metadata = report_text_member(record, "metadata");
   bool success = json_object_get_boolean(report_text_member(record, "success"));
   double time_s = report_text_number(record, "execution_time_s", -1);
-  double quality = report_text_number(record, "quality_score", -1);
+  double quality = report_text_number(record, "quality_score", NAN);
   double cost_usd = report_text_number(metadata, "cost_usd", -1);
-  char duration[TIME_TEXT_MAX];
+  char duration[TIME_TEXT_MAX], cost[AMOUNT_TEXT_MAX];
 
-  printf("%s  ", report_text_string(record, "timestamp", "?"));
-  utf8_text_print(stdout, report_text_string(record, "agent", "?"));
+  utf8_text_printf("%s  %s", report_text_string(record, "timestamp", "?"),
+                   report_text_string(record, "agent", "?"));
   printf("  %s%s%s", output_style(success ? OUTPUT_GREEN : OUTPUT_RED),
          success ? "success" : "failure", output_style_end());
   time_text_duration(time_s, duration);
   if (time_s >= 0)
     printf("  %s", duration);
-  if (quality >= 0)
+  if (!isnan(quality))
     printf("  quality %.2f", quality);
+  amount_text_usd(cost_usd, 2, cost);
   if (cost_usd >= 0)
-    printf("  $%.2f", cost_usd);
+    printf("  %s", cost);
   const char *reason =
       report_text_string(metadata, "error_type", report_text_string(metadata, "outcome", ""));
   if (!success && *reason != '\0')
@@ -71,7 +75,7 @@ static void show_line(struct watch_log *watch, const char *line, size_t len) {
   const char *description = NULL;
 
   if (output_is_json()) {
-    fwrite(line, 1, len, stdout);
+    record_members_print(stdout, line, len);
     putchar('\n');
   } else {
     struct json_object *record = json_text_parse(line, len, &at, &description);

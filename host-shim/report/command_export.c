@@ -44,6 +44,8 @@ static int32_t write_line(void *ctx, const char *data, size_t len) {
 
 static int export_agent(void *ctx, const char *agent, struct problem *problem) {
   struct export *export = ctx;
+
+  export->writer.agent = agent;
   int result =
       agent_history_query(&export->session, agent, &export->window, 0, write_line, export, problem);
 

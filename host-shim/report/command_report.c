@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/amount_text.h"
 #include "base/json_text.h"
 #include "base/output.h"
 #include "base/output_file.h"
@@ -31,30 +32,39 @@ static const struct command_example examples[] = {
     {NULL, NULL},
 };
 
-enum { SPARK_MAX = 40, FAILURES_TOLD = 3 };
+enum { SPARK_MAX = 40, FAILURES_TOLD = 3, REASON_COLUMNS_MAX = 80 };
 
 /* ---- on a terminal --------------------------------------------------------------------------- */
 
+static void print_runs(struct share share) {
+  char success[AMOUNT_TEXT_MAX];
+
+  amount_text_percent(share_rate(share), 1, success);
+  printf("%zu run%s", share.count, output_plural(share.count));
+  if (share.count > 0)
+    printf(", %s success", success);
+}
+
 static void print_total(const struct report_project *project) {
   const struct figures *figures = &project->figures;
-  char changes[REPORT_PROJECT_CHANGES_MAX];
+  char changes[REPORT_PROJECT_CHANGES_MAX], cost[AMOUNT_TEXT_MAX];
 
   printf("%s", output_style(OUTPUT_BOLD));
   utf8_text_print(stdout, project->name);
-  printf("%s  %zu agent%s, %zu run%s, %.1f%% success", output_style_end(), project->rows.count,
-         output_plural(project->rows.count), figures->share.count,
-         output_plural(figures->share.count), share_rate(figures->share) * 100);
+  printf("%s  %zu agent%s, ", output_style_end(), project->rows.count,
+         output_plural(project->rows.count));
+  print_runs(figures->share);
   report_project_changes_text(project, changes);
   printf(", %s", changes);
+  amount_text_usd(figures->cost_usd.sum, 2, cost);
   if (figures->cost_usd.count > 0)
-    printf(", $%.2f", figures->cost_usd.sum);
+    printf(", %s", cost);
   putchar('\n');
 }
 
 static void print_agent(const struct agent_row *row, const struct agent_answer *answer,
                         const struct report_failures *failures) {
   struct run_slice last = runs_last(answer->chosen, SPARK_MAX);
-  size_t count = answer->figures.share.count;
   enum figures_aspect foremost = figures_change_foremost(&answer->changes);
   enum output_style style = figures_change_style(&answer->changes, foremost);
   char change[FIGURES_CHANGE_MAX], label[AGENT_ROWS_LABEL_MAX];
@@ -63,17 +73,20 @@ static void print_agent(const struct agent_row *row, const struct agent_answer *
   figures_change_text(&answer->changes, foremost, change);
   printf("%s", output_style(OUTPUT_BOLD));
   utf8_text_print(stdout, label);
-  printf("%s  %zu run%s, %.1f%% success, %s%s%s\n  ", output_style_end(), count,
-         output_plural(count), share_rate(answer->figures.share) * 100, output_style(style), change,
-         style != OUTPUT_PLAIN ? output_style_end() : "");
+  printf("%s  ", output_style_end());
+  print_runs(answer->figures.share);
+  if (last.count > 0)
+    printf(", %s%s%s\n  ", output_style(style), change,
+           style != OUTPUT_PLAIN ? output_style_end() : "");
   for (size_t i = 0; i < last.count; i++)
     fputs(table_spark(last.list[i].success), stdout);
   putchar('\n');
   for (size_t i = 0; i < failures->count && i < FAILURES_TOLD; i++) {
     const char *reason = failures->list[i].reason;
 
-    printf("  failed %s  ", failures->list[i].ended);
-    utf8_text_print(stdout, reason[0] != '\0' ? reason : "no reason given");
+    reason = reason[0] != '\0' ? reason : "no reason given";
+    utf8_text_printf("  failed %s  %.*s", failures->list[i].ended,
+                     (int)utf8_text_bytes(reason, REASON_COLUMNS_MAX), reason);
     putchar('\n');
   }
 }

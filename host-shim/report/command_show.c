@@ -2,10 +2,12 @@
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/amount_text.h"
 #include "base/json_text.h"
 #include "base/output.h"
 #include "base/table.h"
@@ -16,9 +18,10 @@
 #include "host/unreadable.h"
 #include "report/agent_answer.h"
 #include "report/agent_history.h"
+#include "report/record_members.h"
 #include "report/report_commands.h"
 
-enum { NOTE_COLUMNS_MAX = 80 };
+enum { NOTE_COLUMNS_MAX = 80 }; /* some hosts put a whole stack trace there */
 
 static const struct option_spec own_options[] = {
     {"recent", 'n', OPTION_COUNT, "N",
@@ -52,90 +55,59 @@ static void print_answer(const char *agent, const struct agent_answer *answer, c
   agent_answer_print(answer);
 }
 
-static const char *note_of(struct json_object *record) {
-  struct json_object *metadata = report_text_member(record, "metadata");
-  const char *error = report_text_string(metadata, "error_type", NULL);
+static void add_row(struct table *table, const struct record_told *told) {
+  char duration[TIME_TEXT_MAX] = "", quality[AMOUNT_TEXT_MAX] = "";
+  size_t shown = utf8_text_bytes(told->reason, NOTE_COLUMNS_MAX);
 
-  return error ? error : report_text_string(metadata, "outcome", "");
-}
-
-/* Bytes of the note that are shown: some hosts put a whole stack trace there. */
-static size_t shown_bytes(const char *note) {
-  size_t bytes = 0;
-
-  for (int column = 0; column < NOTE_COLUMNS_MAX && note[bytes] != '\0'; column++) {
-    size_t len = utf8_text_character(note + bytes);
-
-    bytes += len > 0 ? len : 1;
-  }
-  return bytes;
-}
-
-static void add_row(struct table *table, struct json_object *record) {
-  bool success = json_object_get_boolean(report_text_member(record, "success"));
-  double time_s = report_text_number(record, "execution_time_s", -1);
-  double quality = report_text_number(record, "quality_score", -1);
-  char duration[TIME_TEXT_MAX] = "";
-
-  if (time_s >= 0)
-    time_text_duration(time_s, duration);
-  table_cell(table, "%s", report_text_string(record, "timestamp", ""));
-  table_cell_styled(table, success ? OUTPUT_GREEN : OUTPUT_RED, "%s",
-                    success ? "success" : "failure");
+  if (!isnan(told->duration_s))
+    time_text_duration(told->duration_s, duration);
+  if (!isnan(told->quality))
+    amount_text_score(told->quality, quality);
+  table_cell(table, "%s", told->ended);
+  table_cell_styled(table, told->success ? OUTPUT_GREEN : OUTPUT_RED, "%s",
+                    told->success ? "success" : "failure");
   table_cell(table, "%s", duration);
-  if (quality >= 0)
-    table_cell(table, "%.2f", quality);
-  else
-    table_cell(table, "%s", "");
-  const char *note = note_of(record);
-  size_t shown = shown_bytes(note);
-  table_cell(table, "%.*s%s", (int)shown, note, note[shown] != '\0' ? "..." : "");
-}
-
-static void print_sparks(struct json_object *const *records, size_t count) {
-  fputs("  success  ", stdout);
-  for (size_t i = 0; i < count; i++)
-    fputs(table_spark(json_object_get_boolean(report_text_member(records[i], "success"))), stdout);
-  fputs("\n  quality  ", stdout);
-  for (size_t i = 0; i < count; i++)
-    fputs(table_spark(report_text_number(records[i], "quality_score", -1)), stdout);
-  fputs("\n", stdout);
+  table_cell(table, "%s", quality);
+  table_cell(table, "%.*s%s", (int)shown, told->reason, told->reason[shown] != '\0' ? "..." : "");
 }
 
 enum { SPARK_MAX = 60 };
 
+static void print_sparks(const double *successes, const double *qualities, size_t count) {
+  fputs("  success  ", stdout);
+  for (size_t i = 0; i < count; i++)
+    fputs(table_spark(successes[i]), stdout);
+  fputs("\n  quality  ", stdout);
+  for (size_t i = 0; i < count; i++)
+    fputs(table_spark(qualities[i] < 0 ? 0 : qualities[i]), stdout);
+  fputs("\n", stdout);
+}
+
 static void print_recent(const struct agent_history *view) {
   static const char *const headings[] = {"ended", "outcome", ">time", ">quality", "note", NULL};
-  struct json_object *sparks[SPARK_MAX];
+  double successes[SPARK_MAX], qualities[SPARK_MAX];
   size_t spark_count = 0;
   struct table table;
 
   table_init(&table, headings);
   for (size_t i = 0; i < view->line_count; i++) {
-    size_t at = 0;
-    const char *description = NULL;
-    struct json_object *record =
-        json_text_parse(view->lines[i], strlen(view->lines[i]), &at, &description);
+    struct record_told told;
 
-    if (!record)
+    record_members_tell((struct span){view->lines[i], strlen(view->lines[i])}, &told);
+    add_row(&table, &told);
+    if (view->line_count - i > SPARK_MAX)
       continue;
-    add_row(&table, record);
-    if (view->line_count - i <= SPARK_MAX)
-      sparks[spark_count++] = record;
-    else
-      json_object_put(record);
+    successes[spark_count] = told.success;
+    qualities[spark_count++] = told.quality;
   }
   if (spark_count > 1)
-    print_sparks(sparks, spark_count);
-  if (table.cell_count > 0)
+    print_sparks(successes, qualities, spark_count);
+  if (table.cell_count > 0) {
     putchar('\n');
-  if (table.cell_count > 0)
     table_print(&table);
-  for (size_t i = 0; i < spark_count; i++)
-    json_object_put(sparks[i]);
+  }
 }
 
-/* The records are printed as they are in the log, number texts included. */
 static void print_json(const char *agent, const struct agent_history *view,
                        const struct agent_answer *answer, const struct window *window) {
   struct json_object *name = json_text_new_string(agent);
@@ -145,8 +117,10 @@ static void print_json(const char *agent, const struct agent_history *view,
 
   printf("{\"agent\":%s,\"summary\":%s,\"recent\":[", json_object_to_json_string_ext(name, plain),
          json_object_to_json_string_ext(summary, plain));
-  for (size_t i = 0; i < view->line_count; i++)
-    printf("%s%s", i > 0 ? "," : "", view->lines[i]);
+  for (size_t i = 0; i < view->line_count; i++) {
+    fputs(i > 0 ? "," : "", stdout);
+    record_members_print(stdout, view->lines[i], strlen(view->lines[i]));
+  }
   agent_answer_add_json(answer, more);
   json_object_object_add(more, "window", window_json(window));
   printf("],%s", json_object_to_json_string_ext(more, plain) + 1);

@@ -12,6 +12,7 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include "base/amount_text.h"
 #include "base/json_text.h"
 #include "base/output.h"
 #include "base/signals.h"
@@ -140,18 +141,21 @@ static void add_row(struct top *top, const char *agent, const struct agent_answe
   struct run_slice last = runs_last(runs_all(&answer->runs), SPARK_RUNS);
   char sparks[SPARK_RUNS * 4 + 1] = "", change[FIGURES_CHANGE_MAX], age[TIME_TEXT_MAX] = "";
   enum figures_aspect foremost = figures_change_foremost(&answer->changes);
+  char last_20[AMOUNT_TEXT_MAX] = "";
   bool failed_last = last.count > 0 && !last.list[last.count - 1].success;
 
   for (size_t i = 0; i < last.count; i++)
     strcat(sparks, table_spark(last.list[i].success));
   figures_change_text(&answer->changes, foremost, change);
-  if (last.count > 0) {
+  if (last.count > 0)
+    amount_text_percent(share_rate(answer->last_20), 1, last_20);
+  if (last.count > 0 && last.list[last.count - 1].ended_s >= 0) {
     double seconds = (double)(time_text_now_ns() / 1000000000 - last.list[last.count - 1].ended_s);
     time_text_duration(seconds > 0 ? seconds : 0, age);
   }
   table_cell(&top->agents, "%s", agent);
   table_cell(&top->agents, "%zu", answer->figures.share.count);
-  table_cell(&top->agents, "%.1f%%", share_rate(answer->last_20) * 100);
+  table_cell(&top->agents, "%s", last_20);
   table_cell_styled(&top->agents, failed_last ? OUTPUT_RED : OUTPUT_PLAIN, "%s", sparks);
   table_cell(&top->agents, "%s", age);
   table_cell(&top->agents, "%zu", count_open(top, agent));
@@ -228,8 +232,9 @@ static int look(struct top *top, struct problem *problem) {
     fputs("\x1b[H\x1b[2J", stdout);
   time_text_format(time_text_now_ns(), now);
   size_t open = json_object_array_length(top->open_runs);
-  printf("%s%s%s  %s  %zu agent%s, %zu open run%s\n\n", output_style(OUTPUT_BOLD),
-         top->session.project_root, output_style_end(), now, top->agent_count,
+  printf("%s", output_style(OUTPUT_BOLD));
+  utf8_text_print(stdout, top->session.project_root);
+  printf("%s  %s  %zu agent%s, %zu open run%s\n\n", output_style_end(), now, top->agent_count,
          output_plural(top->agent_count), open, output_plural(open));
   table_print(&top->agents);
   if (top->agent_count > top->shown_max)

@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "report/export_format.h"
 
+#include <ctype.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
@@ -14,6 +15,7 @@
 #include "common/timestamp.h"
 #include "host/command.h"
 #include "host/report_text.h"
+#include "report/record_members.h"
 
 enum export_format export_format_named(const char *word) {
   static const char *const words[EXPORT_FORMATS] = {"jsonl", "csv", "cloudevents", "otlp-json"};
@@ -53,36 +55,65 @@ static const struct {
 };
 enum { CSV_COLUMNS = sizeof csv_columns / sizeof *csv_columns };
 
-static void write_field(FILE *out, const char *text) {
-  if (text[strcspn(text, ",\"\r\n")] == '\0') {
-    fputs(text, out);
-    return;
-  }
-  putc('"', out);
-  for (; *text != '\0'; text++) {
-    if (*text == '"')
-      putc('"', out);
-    putc(*text, out);
-  }
-  putc('"', out);
+static void write_field(FILE *out, struct span text, bool is_text) {
+  /* A spreadsheet runs a text that begins so as a formula; an apostrophe makes it
+   * a text. */
+  bool is_formula = is_text && text.len > 0 && memchr("=+-@\t\r", text.ptr[0], 6);
+  bool quoted = false;
+
+  for (size_t i = 0; i < text.len && !quoted; i++)
+    quoted = memchr(",\"\r\n", text.ptr[i], 4) != NULL;
+  fputs(quoted ? "\"" : "", out);
+  fputs(is_formula ? "'" : "", out);
+  for (size_t i = 0; i < text.len; i++)
+    if (text.ptr[i] == '\0') /* no reader takes one */
+      fputs("\uFFFD", out);
+    else
+      fprintf(out, text.ptr[i] == '"' ? "\"%c" : "%c", text.ptr[i]);
+  fputs(quoted ? "\"" : "", out);
 }
 
-static void write_csv(FILE *out, struct json_object *record) {
-  for (size_t i = 0; i < CSV_COLUMNS; i++) {
-    struct json_object *object =
-        csv_columns[i].object ? report_text_member(record, csv_columns[i].object) : record;
-    struct json_object *member = json_object_is_type(object, json_type_object)
-                                     ? report_text_member(object, csv_columns[i].member)
-                                     : NULL;
+/* The columns that are members of that object; their values are spans of its text. */
+static void find_columns(const char *object, struct span text,
+                         struct json_value values[CSV_COLUMNS]) {
+  struct record_member wanted[CSV_COLUMNS];
 
-    if (i > 0)
-      putc(',', out);
-    if (member)
-      write_field(out, json_object_is_type(member, json_type_string)
-                           ? json_object_get_string(member)
-                           : json_object_to_json_string_ext(member, JSON_C_TO_STRING_PLAIN));
+  for (size_t i = 0; i < CSV_COLUMNS; i++) {
+    bool is_here = object ? csv_columns[i].object && strcmp(csv_columns[i].object, object) == 0
+                          : !csv_columns[i].object;
+
+    wanted[i] = (struct record_member){is_here ? csv_columns[i].member : NULL, &values[i]};
   }
+  record_members_find(text, wanted, CSV_COLUMNS);
+}
+
+/* Number texts are the log's own: a tree of doubles and 64-bit integers would change some. */
+static int write_csv(FILE *out, struct span line) {
+  struct json_value values[CSV_COLUMNS] = {{0}}, metadata = {0}, primary = {0};
+  const struct record_member objects[] = {{"metadata", &metadata}, {"primary_metric", &primary}};
+  struct buffer text = {.data = NULL};
+  bool failed = false;
+
+  record_members_find(line, objects, 2);
+  find_columns(NULL, line, values);
+  if (metadata.raw.ptr)
+    find_columns("metadata", metadata.raw, values);
+  if (primary.raw.ptr)
+    find_columns("primary_metric", primary.raw, values);
+  for (size_t i = 0; i < CSV_COLUMNS; i++) {
+    bool is_text = values[i].raw.ptr && values[i].type == JSON_STRING;
+
+    fputs(i > 0 ? "," : "", out);
+    buffer_clear(&text);
+    if (is_text)
+      json_value_decode(values[i], &text);
+    failed = failed || text.failed;
+    if (values[i].raw.ptr && values[i].type != JSON_NULL)
+      write_field(out, is_text ? buffer_span(&text) : values[i].raw, is_text);
+  }
+  buffer_fini(&text);
   fputs("\r\n", out);
+  return failed ? -1 : 0;
 }
 
 /* ---- ids ------------------------------------------------------------------------------------- */
@@ -111,6 +142,8 @@ static struct ids ids_of(struct export_writer *writer, const char *line, size_t 
 
 /* ---- CloudEvents ----------------------------------------------------------------------------- */
 
+enum { KEY_MAX_BYTES = 512 }; /* of a key that we write; a longer one makes no id */
+
 static void put_text(struct json_object *object, const char *name, const char *text) {
   json_object_object_add(object, name, json_text_new_string(text));
 }
@@ -135,19 +168,42 @@ static void make_source(const char *project, char out[256]) {
   }
 }
 
+/* As of a marked line: a UUID, and an object beside it. */
+static const char *event_id_of(struct json_object *record) {
+  static const char form[] = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
+  const char *id = report_text_string(record, "event_id", "");
+  size_t fitting = 0;
+
+  while (id[fitting] != '\0' && form[fitting] != '\0' &&
+         (form[fitting] == 'x' ? isxdigit((unsigned char)id[fitting]) != 0 : id[fitting] == '-'))
+    fitting++;
+  bool is_uuid = id[fitting] == '\0' && form[fitting] == '\0';
+  return is_uuid && json_object_is_type(report_text_member(record, "event"), json_type_object)
+             ? id
+             : NULL;
+}
+
+static const char *key_of(struct json_object *record) {
+  const char *key = report_text_string(record, "idempotency_key", "");
+
+  if (*key == '\0')
+    key = report_text_string(report_text_member(record, "metadata"), "idempotency_key", "");
+  return *key != '\0' && strlen(key) <= KEY_MAX_BYTES ? key : NULL;
+}
+
+/* The record itself is the log's own text: a tree of doubles and 64-bit integers would change
+ * numbers. */
 static void write_cloudevent(const struct export_writer *writer, struct json_object *record,
-                             struct ids ids) {
+                             struct span line, struct ids ids) {
   struct json_object *event = json_object_new_object();
-  char id[700], source[256], time[TIMESTAMP_TEXT_SIZE];
-  const char *agent = report_text_string(record, "agent", "");
-  const char *event_id = report_text_string(record, "event_id", NULL);
-  const char *key = report_text_string(record, "idempotency_key", NULL);
+  char id[KEY_MAX_BYTES + 100], source[256], time[TIMESTAMP_TEXT_SIZE];
+  const char *event_id = event_id_of(record), *key = key_of(record);
   int64_t time_s = 0;
 
   if (event_id)
     snprintf(id, sizeof id, "%s", event_id);
   else if (key) /* unique for its agent */
-    snprintf(id, sizeof id, "%s/%s", agent, key);
+    snprintf(id, sizeof id, "%s/%s", writer->agent, key);
   else
     snprintf(id, sizeof id, "%016" PRIx64 "%016" PRIx64, ids.high, ids.low);
   make_source(writer->project, source);
@@ -155,14 +211,18 @@ static void write_cloudevent(const struct export_writer *writer, struct json_obj
   put_text(event, "id", id);
   put_text(event, "source", source);
   put_text(event, "type", "kaizen.execution");
-  put_text(event, "subject", agent);
+  put_text(event, "subject", writer->agent);
   if (read_time(record, &time_s)) {
     timestamp_format(time_s, time);
     put_text(event, "time", time);
   }
   put_text(event, "datacontenttype", "application/json");
-  json_object_object_add(event, "data", json_object_get(record));
-  output_json_to(writer->out, event);
+  const char *text = json_object_to_json_string_ext(event, JSON_C_TO_STRING_PLAIN |
+                                                               JSON_C_TO_STRING_NOSLASHESCAPE);
+  fprintf(writer->out, "%.*s,\"data\":", (int)strlen(text) - 1, text);
+  fwrite(line.ptr, 1, line.len, writer->out);
+  fputs("}\n", writer->out);
+  json_object_put(event);
 }
 
 /* ---- OpenTelemetry --------------------------------------------------------------------------- */
@@ -321,18 +381,18 @@ int export_format_record(struct export_writer *writer, const char *line, size_t 
     fwrite(line, 1, len, writer->out);
     return 0;
   }
-  if (json_reader_check((struct span){line, len}, JSON_STRICT, JSON_DEPTH_MAX, &value, NULL) != 0)
+  if (json_reader_check((struct span){line, len}, JSON_STRICT, JSON_DEPTH_LIMIT, &value, NULL) != 0)
     return -1;
+  if (writer->format == EXPORT_CSV)
+    return write_csv(writer->out, value.raw);
   struct json_object *record = json_text_parse(line, len, &at, &description);
   if (!json_object_is_type(record, json_type_object)) {
     json_object_put(record);
     return -1;
   }
   struct ids ids = ids_of(writer, line, len);
-  if (writer->format == EXPORT_CSV)
-    write_csv(writer->out, record);
-  else if (writer->format == EXPORT_CLOUDEVENTS)
-    write_cloudevent(writer, record, ids);
+  if (writer->format == EXPORT_CLOUDEVENTS)
+    write_cloudevent(writer, record, value.raw, ids);
   else
     write_span(writer, record, ids);
   json_object_put(record);

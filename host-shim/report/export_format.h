@@ -21,6 +21,7 @@ struct export_writer {
   enum export_format format;
   FILE *out;
   const char *project; /* its slug */
+  const char *agent;   /* the one whose log is read */
   uint64_t last_hash;  /* of the line before, and how many times it came in a row */
   uint64_t repeated;
 };

@@ -39,7 +39,8 @@ static struct json_object *tallies_json(const struct figures_tallies *tallies,
     json_object_object_add(entry, member, json_text_new_string(names_text(names, tally->name)));
     json_object_object_add(entry, "count", json_object_new_uint64(tally->count));
     json_object_object_add(entry, "successes", json_object_new_uint64(tally->successes));
-    json_object_object_add(entry, "cost_usd", json_text_new_double(tally->cost_usd));
+    json_object_object_add(entry, "cost_usd",
+                           tally->cost_count > 0 ? json_text_new_double(tally->cost_usd) : NULL);
     json_object_object_add(entry, "last", window_time_json(tally->last_s));
     json_object_array_add(list, entry);
   }

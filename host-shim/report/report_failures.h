@@ -5,16 +5,13 @@
 #define KAIZEN_HOST_REPORT_FAILURES_H
 
 #include "host/session.h"
+#include "report/record_members.h"
 #include "report/window.h"
 
 enum { REPORT_FAILURES_MAX = 10, REPORT_FAILURES_RECORDS_MAX = 5000 };
 
 struct report_failures {
-  struct report_failure {
-    char ended[24];   /* as it is in the log */
-    char reason[120]; /* metadata error_type, else outcome, else "" */
-    char session_id[80];
-  } list[REPORT_FAILURES_MAX]; /* newest first */
+  struct record_told list[REPORT_FAILURES_MAX]; /* newest first */
   size_t count;
 };
 

@@ -70,7 +70,7 @@ static struct report_period period_of(const struct report_project *project, int6
 
   return (struct report_period){
       .recent = share_between(&project->runs, from_s - length_s, INT64_MAX),
-      .before = share_between(&project->runs, 0, from_s - length_s),
+      .before = share_between(&project->runs, INT64_MIN, from_s - length_s),
   };
 }
 

@@ -2,7 +2,7 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  *
- * Records are read in place (common/json_reader.h): a tree of each line of a long log would cost
+ * Records are read in place (report/record_members.h): a tree of each line of a long log would cost
  * ten times as much. */
 #include "report/runs.h"
 
@@ -10,10 +10,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/json_reader.h"
 #include "common/timestamp.h"
 #include "report/agent_history.h"
+#include "report/record_members.h"
 
+enum { UNKNOWN_S = -1 };
 enum { NAME_MAX_BYTES = 256 }; /* some hosts put a whole stack trace where a reason belongs */
 
 struct taking { /* the lines of one agent becoming runs */
@@ -23,21 +24,15 @@ struct taking { /* the lines of one agent becoming runs */
   bool no_memory;
 };
 
-static double number_of(const struct json_value *value) {
-  double number = value->raw.ptr && value->type == JSON_NUMBER ? json_value_number(*value) : NAN;
-
-  return isfinite(number) ? number : NAN;
-}
-
 static double count_of(const struct json_value *value) {
-  double number = number_of(value);
+  double number = record_members_number(value);
 
   return number >= 0 ? number : NAN;
 }
 
 /* A decoded string, or the text of any other plain value; cut to what a table can show. */
 static uint32_t name_of(struct taking *taking, const struct json_value *value) {
-  char text[NAME_MAX_BYTES];
+  char text[NAME_MAX_BYTES + 1]; /* the byte after a cut tells whether it is between characters */
   struct span span = {text, 0};
 
   if (!value->raw.ptr || value->type == JSON_NULL || value->type == JSON_ARRAY ||
@@ -59,34 +54,16 @@ static uint32_t name_of(struct taking *taking, const struct json_value *value) {
   return number;
 }
 
-/* The values of the named members of an object; ptr NULL where it has none. */
-struct wanted {
-  const char *name;
-  struct json_value *value;
-};
-
-static void find_members(struct span text, const struct wanted *wanted, size_t count) {
-  struct json_reader reader;
-  struct json_member member;
-
-  if (json_reader_open(&reader, text, JSON_LENIENT, JSON_DEPTH_LIMIT, NULL) != 0)
-    return;
-  while (json_reader_next(&reader, &member, NULL) == 1)
-    for (size_t i = 0; i < count; i++)
-      if (wanted[i].name && json_value_is_named(&member, wanted[i].name))
-        *wanted[i].value = member.value;
-}
-
 static void take_metadata(struct taking *taking, struct span text, struct run *run) {
   struct json_value model = {0}, cost = {0}, in = {0}, out = {0}, error = {0}, outcome = {0},
                     group = {0};
-  const struct wanted wanted[] = {
+  const struct record_member wanted[] = {
       {"model", &model},           {"cost_usd", &cost},    {"input_tokens", &in},
       {"output_tokens", &out},     {"error_type", &error}, {"outcome", &outcome},
       {taking->group_key, &group},
   };
 
-  find_members(text, wanted, sizeof wanted / sizeof *wanted);
+  record_members_find(text, wanted, sizeof wanted / sizeof *wanted);
   run->model = name_of(taking, &model);
   run->cost_usd = count_of(&cost);
   if (isnan(run->tokens) && (in.raw.ptr || out.raw.ptr)) {
@@ -103,18 +80,18 @@ static void take_metadata(struct taking *taking, struct span text, struct run *r
 
 static void take_primary(struct taking *taking, struct span text, struct run *run) {
   struct json_value name = {0}, value = {0}, target = {0};
-  const struct wanted wanted[] = {{"name", &name}, {"value", &value}, {"target", &target}};
+  const struct record_member wanted[] = {{"name", &name}, {"value", &value}, {"target", &target}};
 
-  find_members(text, wanted, sizeof wanted / sizeof *wanted);
+  record_members_find(text, wanted, sizeof wanted / sizeof *wanted);
   run->primary_name = name_of(taking, &name);
-  run->primary = number_of(&value);
-  run->primary_target = number_of(&target);
+  run->primary = record_members_number(&value);
+  run->primary_target = record_members_number(&target);
 }
 
 static void take_run(struct taking *taking, struct span line, struct run *run) {
   struct json_value timestamp = {0}, success = {0}, time = {0}, quality = {0}, tokens = {0},
                     metadata = {0}, primary = {0}, group = {0};
-  const struct wanted wanted[] = {
+  const struct record_member wanted[] = {
       {"timestamp", &timestamp},    {"success", &success},       {"execution_time_s", &time},
       {"quality_score", &quality},  {"tokens", &tokens},         {"metadata", &metadata},
       {"primary_metric", &primary}, {taking->group_key, &group},
@@ -122,7 +99,7 @@ static void take_run(struct taking *taking, struct span line, struct run *run) {
 
   *run = (struct run){
       .ended_s = taking->previous_s, .cost_usd = NAN, .primary = NAN, .primary_target = NAN};
-  find_members(line, wanted, sizeof wanted / sizeof *wanted);
+  record_members_find(line, wanted, sizeof wanted / sizeof *wanted);
   if (timestamp.raw.ptr && timestamp.type == JSON_STRING) {
     struct span text = {timestamp.raw.ptr + 1, timestamp.raw.len - 2};
 
@@ -132,7 +109,7 @@ static void take_run(struct taking *taking, struct span line, struct run *run) {
   taking->previous_s = run->ended_s;
   run->success = success.type == JSON_TRUE;
   run->duration_s = count_of(&time);
-  run->quality = number_of(&quality);
+  run->quality = record_members_number(&quality);
   run->tokens = count_of(&tokens);
   run->group = name_of(taking, &group);
   if (metadata.raw.ptr)
@@ -187,18 +164,29 @@ void runs_sort(struct runs *runs) {
     }
 }
 
+/* Runs without a time before the first that has one: they ended no later. */
+static void date_first(struct runs *runs) {
+  size_t dated = 0;
+
+  while (dated < runs->count && runs->list[dated].ended_s == UNKNOWN_S)
+    dated++;
+  for (size_t i = 0; dated < runs->count && i < dated; i++)
+    runs->list[i].ended_s = runs->list[dated].ended_s;
+}
+
 int runs_read(struct session *session, const char *agent, const char *group_key, struct runs *runs,
               struct problem *problem) {
   const struct kaizen_query_1 *query = session_extension(session, KAIZEN_QUERY_1, problem);
   const struct kaizen_query all = {.struct_size = sizeof all, .agent = session_text(agent)};
   struct kaizen_query_result answer = {.struct_size = sizeof answer};
-  struct taking taking = {.runs = runs, .group_key = group_key, .previous_s = 0};
+  struct taking taking = {.runs = runs, .group_key = group_key, .previous_s = UNKNOWN_S};
 
   *runs = (struct runs){.list = NULL};
   if (!query)
     return -1;
   int32_t code = query->records(session->instance, &all, take_line, &taking, &answer);
   if (code == KAIZEN_OK) {
+    date_first(runs);
     runs_sort(runs);
     return 0;
   }
@@ -274,8 +262,9 @@ struct run_slice runs_last(struct run_slice slice, uint64_t count) {
 }
 
 struct run_slice runs_in_window(const struct runs *runs, const struct window *window) {
-  struct run_slice slice = runs_between(runs_all(runs), window->has_since ? window->since_s : 0,
-                                        window->has_until ? window->until_s : INT64_MAX);
+  int64_t since_s = window->has_since ? window->since_s : window->has_until ? 0 : INT64_MIN;
+  struct run_slice slice =
+      runs_between(runs_all(runs), since_s, window->has_until ? window->until_s : INT64_MAX);
 
   return window->last > 0 ? runs_last(slice, window->last) : slice;
 }

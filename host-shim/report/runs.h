@@ -11,7 +11,8 @@
 #include "report/window.h"
 
 struct run {       /* a number that the record does not carry is NAN, a name 0 */
-  int64_t ended_s; /* for a record without a readable timestamp: the time of the record before it */
+  int64_t ended_s; /* for a record without a readable timestamp: the time of the record before it,
+                    * else of the first one after it that has a time; -1: none in this log has */
   double duration_s, quality, tokens, cost_usd, primary, primary_target;
   uint32_t model, reason, primary_name, group;
   bool success;

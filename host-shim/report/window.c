@@ -113,7 +113,10 @@ void window_time_text(int64_t time_s, char out[WINDOW_TIME_MAX]) {
   char text[TIMESTAMP_TEXT_SIZE];
 
   timestamp_format(time_s, text);
-  snprintf(out, WINDOW_TIME_MAX, "%.10s %.5s", text, text + 11);
+  if (time_s < 0)
+    strcpy(out, "an unknown time");
+  else
+    snprintf(out, WINDOW_TIME_MAX, "%.10s %.5s", text, text + 11);
 }
 
 char *window_text(const struct window *window) {

@@ -41,7 +41,7 @@ int window_option(const struct arguments *arguments, const char *name, bool *has
 int window_length(const char *text, double *seconds);
 /* In nanoseconds, as in the plugin's interface; the nearest value that fits. */
 int64_t window_ns(int64_t time_s);
-/* "2026-11-20 14:02", UTC. */
+/* "2026-11-20 14:02", UTC; "an unknown time" for a negative one. */
 enum { WINDOW_TIME_MAX = 24 };
 void window_time_text(int64_t time_s, char out[WINDOW_TIME_MAX]);
 /* "2026-11-20T14:02:00Z", or null for an unknown time (negative). */
