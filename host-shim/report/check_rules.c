@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/amount_text.h"
 #include "base/time_text.h"
 
 static const double WORSE_P = 0.01; /* a single test that was asked for, not one of many */
@@ -88,6 +89,34 @@ int check_rules_read(const struct arguments *arguments, struct check_rules *rule
   return 0;
 }
 
+int64_t check_rules_until(const struct window *window) {
+  return window->has_until ? window->until_s : time_text_now_ns() / 1000000000;
+}
+
+/* The time before the runs, reckoned back from the window's end as "the last 30 days" are. */
+static int64_t compared_since(const struct check_rule *rule, int64_t until_s) {
+  double since_s = ceil((double)until_s - rule->limit);
+
+  return since_s > 0 ? (int64_t)since_s : 0;
+}
+
+int check_rules_fit(const struct check_rules *rules, const struct window *window,
+                    struct problem *problem) {
+  int64_t until_s = check_rules_until(window);
+
+  for (size_t i = 0; i < rules->count; i++) {
+    const struct check_rule *rule = &rules->list[i];
+
+    if (rule->option != &check_rules_options[NO_WORSE] || !window->has_since ||
+        compared_since(rule, until_s) < window->since_s)
+      continue;
+    return problem_set(problem, EXIT_CODE_USAGE,
+                       "--no-worse-than reaches no further back than --since: there is nothing to "
+                       "compare with; write a longer time");
+  }
+  return 0;
+}
+
 /* The runs' value for a rule; `carried` runs have one. */
 static double value_of(enum rule rule, const struct figures *figures, size_t *carried) {
   const struct figures_spread *spread = rule == MAX_P95       ? &figures->duration_s
@@ -102,30 +131,73 @@ static double value_of(enum rule rule, const struct figures *figures, size_t *ca
                                 : spread->mean;
 }
 
-static void tell_numbers(enum rule rule, const struct figures *figures,
-                         struct check_result *result) {
-  char value[TIME_TEXT_MAX], limit[TIME_TEXT_MAX];
+/* A number as the other commands show it. */
+static void round_number(enum rule rule, double number, char out[AMOUNT_TEXT_MAX]) {
+  if (rule == MIN_SUCCESS)
+    amount_text_percent(number, 1, out);
+  else if (rule == MAX_P95)
+    time_text_duration(number, out);
+  else if (rule == MIN_QUALITY)
+    amount_text_score(number, out);
+  else if (rule == MAX_FAILURES)
+    amount_text_count(number, out);
+  else
+    amount_text_usd(number, 2, out);
+}
 
-  if (rule == MIN_SUCCESS) {
-    snprintf(result->wanted, CHECK_TEXT_MAX, "at least %.1f%%", result->rule->limit * 100);
-    snprintf(result->found, CHECK_TEXT_MAX, "%.1f%% (%zu of %zu)", result->value * 100,
-             figures->share.successes, figures->share.count);
-    return;
+/* What round_number() rounds to. */
+static double step_of(enum rule rule, double number) {
+  if (rule == MAX_P95)
+    return number < 0.9995   ? 0.001
+           : number < 9.95   ? 0.1
+           : number < 119.5  ? 1
+           : number < 7170   ? 60
+           : number < 171000 ? 3600
+                             : 86400;
+  return rule == MIN_SUCCESS    ? 0.001
+         : rule == MIN_QUALITY  ? 0.01
+         : rule == MAX_FAILURES ? 1
+         : number < 0.1         ? 0.0001
+                                : 0.01;
+}
+
+static void write_exactly(enum rule rule, double number, int digits, char out[AMOUNT_TEXT_MAX]) {
+  snprintf(out, AMOUNT_TEXT_MAX, "%s%.*g%s", rule == MAX_COST || rule == MAX_RUN_COST ? "$" : "",
+           digits, number * (rule == MIN_SUCCESS ? 100 : 1),
+           rule == MIN_SUCCESS ? "%"
+           : rule == MAX_P95   ? " s"
+                               : "");
+}
+
+/* A limit is told as it was given, and a value beyond it never by the same text: "10 min, wanted at
+ * most 10 min" explains nothing. */
+static void write_numbers(enum rule rule, double value, double limit, bool beyond,
+                          char value_text[AMOUNT_TEXT_MAX], char limit_text[AMOUNT_TEXT_MAX]) {
+  double steps = limit / step_of(rule, limit);
+
+  round_number(rule, value, value_text);
+  round_number(rule, limit, limit_text);
+  if (fabs(steps - round(steps)) > 1e-9 * steps)
+    write_exactly(rule, limit, 15, limit_text);
+  for (int digits = 4; digits <= 17 && beyond && strcmp(value_text, limit_text) == 0; digits++) {
+    write_exactly(rule, value, digits, value_text);
+    write_exactly(rule, limit, digits, limit_text);
   }
-  if (rule == MAX_P95) {
-    time_text_duration(result->value, value);
-    time_text_duration(result->rule->limit, limit);
-  } else if (rule == MIN_QUALITY || rule == MAX_FAILURES) {
-    snprintf(value, sizeof value, rule == MIN_QUALITY ? "%.2f" : "%.0f", result->value);
-    snprintf(limit, sizeof limit, rule == MIN_QUALITY ? "%.2f" : "%.0f", result->rule->limit);
-  } else {
-    snprintf(value, sizeof value, "$%.*f", result->value < 0.1 ? 4 : 2, result->value);
-    snprintf(limit, sizeof limit, "$%.*f", result->rule->limit < 0.1 ? 4 : 2, result->rule->limit);
-  }
-  snprintf(result->wanted, CHECK_TEXT_MAX, "at %s %s", rule == MIN_QUALITY ? "least" : "most",
-           limit);
-  snprintf(result->found, CHECK_TEXT_MAX, "%s (of %zu run%s)", value, figures->share.count,
-           figures->share.count == 1 ? "" : "s");
+}
+
+static void tell_numbers(enum rule rule, const struct figures *figures, bool beyond,
+                         struct check_result *result) {
+  char value[AMOUNT_TEXT_MAX], limit[AMOUNT_TEXT_MAX];
+  bool is_least = rule == MIN_SUCCESS || rule == MIN_QUALITY;
+
+  write_numbers(rule, result->value, result->rule->limit, beyond, value, limit);
+  snprintf(result->wanted, CHECK_TEXT_MAX, "at %s %s", is_least ? "least" : "most", limit);
+  if (rule == MIN_SUCCESS)
+    snprintf(result->found, CHECK_TEXT_MAX, "%s (%zu of %zu)", value, figures->share.successes,
+             figures->share.count);
+  else
+    snprintf(result->found, CHECK_TEXT_MAX, "%s (of %zu run%s)", value, figures->share.count,
+             figures->share.count == 1 ? "" : "s");
 }
 
 /* "30 days", and "12 h" for what is not whole days. */
@@ -153,7 +225,7 @@ static const char *beside(struct share now, struct share before) {
 /* Uses the exact test, against the runs of that time before those that the rule applies to. */
 static void compare_with_before(const struct check_subject *subject, struct check_result *result) {
   struct run_slice slice =
-      runs_between(subject->before, subject->until_s - (int64_t)result->rule->limit, INT64_MAX);
+      runs_between(subject->before, compared_since(result->rule, subject->until_s), INT64_MAX);
   struct share before = {.count = slice.count}, now = subject->figures->share;
   char limit[TIME_TEXT_MAX];
 
@@ -182,14 +254,12 @@ void check_rules_apply(const struct check_rule *rule, const struct check_subject
     return;
   }
   result->value = value_of(which, subject->figures, &carried);
-  tell_numbers(which, subject->figures, result);
+  bool beyond = which == MIN_SUCCESS || which == MIN_QUALITY ? result->value < rule->limit
+                                                             : result->value > rule->limit;
+  result->status = carried == 0 ? CHECK_TOO_FEW : beyond ? CHECK_UNMET : CHECK_MET;
+  tell_numbers(which, subject->figures, beyond, result);
   if (carried == 0) {
     result->value = NAN;
-    result->status = CHECK_TOO_FEW;
     snprintf(result->found, CHECK_TEXT_MAX, "no run carries the number");
-  } else if (which == MIN_SUCCESS || which == MIN_QUALITY) {
-    result->status = result->value < rule->limit ? CHECK_UNMET : CHECK_MET;
-  } else {
-    result->status = result->value > rule->limit ? CHECK_UNMET : CHECK_MET;
   }
 }

@@ -23,6 +23,12 @@ struct check_rules {
 int check_rules_read(const struct arguments *arguments, struct check_rules *rules,
                      struct problem *problem);
 
+/* -1: EXIT_CODE_USAGE, for a rule that can never be told about the runs of this window. */
+int check_rules_fit(const struct check_rules *rules, const struct window *window,
+                    struct problem *problem);
+/* Where the window ends, which is now unless the command line says otherwise. */
+int64_t check_rules_until(const struct window *window);
+
 enum check_status { CHECK_MET, CHECK_UNMET, CHECK_TOO_FEW };
 const char *check_rules_status_name(enum check_status status); /* "met", "unmet", "too_few" */
 

@@ -9,6 +9,7 @@
 #include "base/json_text.h"
 #include "base/output.h"
 #include "base/time_text.h"
+#include "base/utf8_text.h"
 #include "host/command.h"
 #include "host/roots.h"
 #include "report/agent_answer.h"
@@ -55,19 +56,36 @@ static bool passes(const struct check *check, enum check_status status) {
   return status == CHECK_MET || (status == CHECK_TOO_FEW && check->too_few_passes);
 }
 
+/* A cell of a table in Markdown: a name with '|', '<' or '`' stays a name. */
+static void print_cell(FILE *out, const char *text) {
+  for (char one[5] = ""; *text != '\0'; text += strlen(one)) {
+    size_t len = utf8_text_character(text);
+
+    snprintf(one, sizeof one, "%.*s", (int)(len > 0 ? len : 1), text);
+    if (strchr("|<>&`*[]\\", *text))
+      putc('\\', out);
+    utf8_text_print(out, one);
+  }
+}
+
 static void tell_result(const struct check *check, const char *agent,
                         const struct check_result *result) {
   const char *name = result->rule->option->name;
   bool passed = passes(check, result->status);
   const char *few = result->status == CHECK_TOO_FEW ? ", too few to tell" : "";
 
-  if (check->markdown)
-    fprintf(check->markdown, "| %s | %s | %s | %s%s | %s |\n", agent, name, result->wanted,
-            result->found, few, passed ? "pass" : "**fail**");
-  if (!output_is_json() && result->status != CHECK_MET && (!passed || !output_is_quiet()))
-    printf("%s%s: %s: %s%s, wanted %s%s%s\n", passed ? "" : output_style(OUTPUT_RED), agent, name,
-           result->found, few, result->wanted, passed ? " (passes)" : "",
-           passed ? "" : output_style_end());
+  if (check->markdown) {
+    fputs("| ", check->markdown);
+    print_cell(check->markdown, agent);
+    fprintf(check->markdown, " | %s | %s | %s%s | %s |\n", name, result->wanted, result->found, few,
+            passed ? "pass" : "**fail**");
+  }
+  if (!output_is_json() && result->status != CHECK_MET && (!passed || !output_is_quiet())) {
+    fputs(passed ? "" : output_style(OUTPUT_RED), stdout);
+    utf8_text_printf("%s: %s: %s%s, wanted %s%s", agent, name, result->found, few, result->wanted,
+                     passed ? " (passes)" : "");
+    printf("%s\n", passed ? "" : output_style_end());
+  }
 }
 
 static struct json_object *result_json(const struct check_result *result) {
@@ -119,9 +137,11 @@ static void hold_to_rules(struct check *check, const char *agent,
     agent_passed = agent_passed && passes(check, result.status);
     json_object_array_add(results, result_json(&result));
   }
-  if (met == check->rules.count && !output_is_json() && !output_is_quiet())
-    printf("%s: %zu rule%s met by %zu run%s\n", label, met, output_plural(met), count,
-           output_plural(count));
+  if (met == check->rules.count && !output_is_json() && !output_is_quiet()) {
+    utf8_text_printf("%s: %zu rule%s met by %zu run%s", label, met, output_plural(met), count,
+                     output_plural(count));
+    putchar('\n');
+  }
   struct json_object *entry = new_entry(check, agent);
   json_object_object_add(entry, "passed", json_object_new_boolean(agent_passed));
   json_object_object_add(entry, "count", json_object_new_uint64(count));
@@ -143,8 +163,7 @@ static int check_agent(void *ctx, const char *agent, struct problem *problem) {
     const struct check_subject subject = {
         .figures = &figures,
         .before = {runs.list, chosen.count > 0 ? (size_t)(chosen.list - runs.list) : runs.count},
-        .until_s =
-            check->window.has_until ? check->window.until_s : time_text_now_ns() / 1000000000,
+        .until_s = check_rules_until(&check->window),
     };
 
     hold_to_rules(check, agent, &subject);
@@ -210,9 +229,10 @@ static int check_given(struct check *check, const struct host *host, struct prob
     return problem_set(problem, EXIT_CODE_USAGE,
                        "check: --roots goes with --all; an agent is one of one project");
   if (window_read(arguments, &check->window, problem) < 0 ||
-      check_rules_read(arguments, &check->rules, problem) < 0)
+      check_rules_read(arguments, &check->rules, problem) < 0 ||
+      check_rules_fit(&check->rules, &check->window, problem) < 0)
     return -1;
-  if (!window_is_given(&check->window))
+  if (!window_is_given(&check->window) && !options_given(arguments, "last"))
     check->window.last = RUNS_CHECKED;
   check->min_count = (uint64_t)options_number(arguments, "min-count", 1);
   check->too_few_passes = strcmp(few, "pass") == 0;
@@ -233,7 +253,8 @@ static int run(const struct host *host) {
   if (result == 0)
     result = check_all(&check, host, &problem);
   json_object_put(check.agents);
-  if (check.markdown && fclose(check.markdown) != 0 && result == 0)
+  bool is_cut = check.markdown && ferror(check.markdown) != 0;
+  if (check.markdown && (fclose(check.markdown) != 0 || is_cut) && result == 0)
     result = problem_set(&problem, EXIT_CODE_FAILED, "--markdown %s: %s",
                          options_text(host->arguments, "markdown", ""), strerror(errno));
   int status = unreadable_finish(&check.unreadable);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/amount_text.h"
 #include "base/json_text.h"
 #include "base/output.h"
 #include "base/table.h"
@@ -35,6 +36,7 @@ static const struct command_example examples[] = {
 
 struct group {
   char *name;
+  const struct runs *runs; /* that they were chosen from */
   struct figures figures;
 };
 
@@ -49,10 +51,11 @@ struct compare {
 
 /* ---- groups ---------------------------------------------------------------------------------- */
 
-static int add_group(struct compare *compare, const char *name, struct run_slice slice,
-                     struct problem *problem) {
+static int add_group(struct compare *compare, const char *name, const struct runs *runs,
+                     struct run_slice slice, struct problem *problem) {
   struct group *group = &compare->groups[compare->count];
 
+  group->runs = runs;
   group->name = strdup(name[0] != '\0' ? name : "none");
   if (!group->name)
     return problem_no_memory(problem);
@@ -64,7 +67,7 @@ static int group_agents(struct compare *compare, const struct host *host, struct
   compare->by = "agent";
   for (size_t i = 0; i < 2; i++)
     if (runs_read(&compare->session, command_word(host, i), NULL, &compare->runs[i], problem) < 0 ||
-        add_group(compare, command_word(host, i),
+        add_group(compare, command_word(host, i), &compare->runs[i],
                   runs_in_window(&compare->runs[i], &compare->window), problem) < 0)
       return -1;
   return 0;
@@ -80,10 +83,12 @@ static int group_periods(struct compare *compare, const struct host *host, int64
     return -1;
   struct run_slice chosen = runs_in_window(&compare->runs[0], &compare->window);
   snprintf(name, sizeof name, "before %s", at);
-  if (add_group(compare, name, runs_between(chosen, 0, split_s), problem) < 0)
+  if (add_group(compare, name, &compare->runs[0], runs_between(chosen, INT64_MIN, split_s),
+                problem) < 0)
     return -1;
   snprintf(name, sizeof name, "since %s", at);
-  return add_group(compare, name, runs_between(chosen, split_s, INT64_MAX), problem);
+  return add_group(compare, name, &compare->runs[0], runs_between(chosen, split_s, INT64_MAX),
+                   problem);
 }
 
 /* The runs of one group, in order. */
@@ -97,7 +102,8 @@ static int add_runs_of(struct compare *compare, struct run_slice chosen, uint32_
   for (size_t i = 0; i < chosen.count; i++)
     if (chosen.list[i].group == name)
       list[slice.count++] = chosen.list[i];
-  int result = add_group(compare, names_text(&compare->runs[0].names, name), slice, problem);
+  int result = add_group(compare, names_text(&compare->runs[0].names, name), &compare->runs[0],
+                         slice, problem);
   free(list);
   return result;
 }
@@ -207,10 +213,16 @@ static void print_row(struct table *table, const struct compare *compare, const 
 static void runs_cell(const struct figures *figures, char out[64]) {
   snprintf(out, 64, "%zu", figures->share.count);
 }
+/* The interval is rounded so that it still holds the share. */
 static void success_cell(const struct figures *figures, char out[64]) {
+  double rate = share_rate(figures->share);
+  char percent[AMOUNT_TEXT_MAX];
+
+  amount_text_percent(rate, 1, percent);
   if (figures->share.count > 0)
-    snprintf(out, 64, "%.1f%% (%.0f-%.0f)", share_rate(figures->share) * 100, figures->low * 100,
-             figures->high * 100);
+    snprintf(out, 64, "%s (%.0f-%.0f)", percent,
+             fmin(round(figures->low * 100), rate < 1 ? 99 : 100),
+             fmax(round(figures->high * 100), rate > 0 ? 1 : 0));
 }
 static void seconds_cell(const struct figures_spread *spread, double value, char out[64]) {
   if (spread->count > 0)
@@ -227,15 +239,15 @@ static void p95_cell(const struct figures *figures, char out[64]) {
 }
 static void quality_cell(const struct figures *figures, char out[64]) {
   if (figures->quality.count > 0)
-    snprintf(out, 64, "%.2f", figures->quality.mean);
+    amount_text_score(figures->quality.mean, out);
 }
 static void tokens_cell(const struct figures *figures, char out[64]) {
   if (figures->tokens.count > 0)
-    snprintf(out, 64, "%.0f", figures->tokens.mean);
+    amount_text_count(figures->tokens.mean, out);
 }
 static void cost_cell(const struct figures *figures, char out[64]) {
   if (figures->cost_usd.count > 0)
-    snprintf(out, 64, "$%.4f", figures->cost_usd.mean);
+    amount_text_usd(figures->cost_usd.mean, 4, out);
 }
 
 static void print_text(const struct compare *compare, const struct difference *differences) {
@@ -266,12 +278,11 @@ static void print_json(const struct compare *compare, const struct difference *d
   struct json_object *told = json_object_new_object();
 
   for (size_t i = 0; i < compare->count; i++) {
+    const struct group *group = &compare->groups[i];
     struct json_object *entry = json_object_new_object();
-    const struct runs *runs = &compare->runs[strcmp(compare->by, "agent") == 0 ? i : 0];
 
-    json_object_object_add(entry, "name", json_text_new_string(compare->groups[i].name));
-    json_object_object_add(entry, "figures",
-                           figures_json(&compare->groups[i].figures, &runs->names));
+    json_object_object_add(entry, "name", json_text_new_string(group->name));
+    json_object_object_add(entry, "figures", figures_json(&group->figures, &group->runs->names));
     json_object_array_add(groups, entry);
   }
   for (size_t i = 0; i < DIFFERENCES; i++) {

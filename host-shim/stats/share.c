@@ -31,9 +31,9 @@ static double log_choose(double n, double k) {
   return lgamma_r(n + 1, &sign) - lgamma_r(k + 1, &sign) - lgamma_r(n - k + 1, &sign);
 }
 
-/* The tail of the hypergeometric distribution, term by term: each is the one before times a ratio of
- * whole numbers.  Terms are added away from the mode, where they only become smaller: above it, the
- * first of a tail that goes down may be too small for a double, and the tail still be nearly 1. */
+/* The tail of the hypergeometric distribution, term by term: each is the one before times a ratio
+ * of whole numbers.  Terms are added away from the mode, where they only become smaller: above it,
+ * the first of a tail that goes down may be too small for a double, and the tail nearly 1. */
 double share_fewer_p(struct share part, struct share rest) {
   double n = (double)part.count, all = n + (double)rest.count;
   double good = (double)(part.successes + rest.successes), bad = all - good;

@@ -1,0 +1,230 @@
+# shim_edges.py - answers about logs at the edge of what they may hold: nothing is rounded away, cut, guessed or left out.
+#
+# SPDX-License-Identifier: Apache-2.0
+import csv
+import datetime
+import io
+import json
+import unittest
+
+from shim_support import HostTest
+
+NOW = datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0)
+BIG = "123456789012345678901234567890"
+
+
+def ago(**time):
+    return (NOW - datetime.timedelta(**time)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def line(success, when, **more):
+    return json.dumps({"timestamp": when, "agent": "coach", "success": success, **more}) + "\n"
+
+
+def no_constant(text):
+    raise ValueError(f"{text} is not JSON")
+
+
+class EdgeTest(HostTest):
+    def foreign(self, text, agent="coach"):
+        """A log that another program wrote."""
+        folder = self.log(agent).parent
+        folder.mkdir(parents=True, mode=0o700, exist_ok=True)
+        self.log(agent).write_text(text)
+        self.log(agent).chmod(0o600)
+
+    def document(self, *arguments, status=0):
+        return json.loads(self.expect(status, *arguments, "-o", "json"), parse_constant=no_constant)
+
+
+class Rounding(EdgeTest):
+    def test_all_is_only_all_and_none_is_only_none(self):
+        for successes, told in ((2999, "99.9%"), (1, "0.1%")):
+            self.foreign("".join(line((i == 0) == (successes == 1), ago(minutes=3000 - i), metadata={"model": "m"}) for i in range(3000)))
+            percent = {"99.9%": "99%", "0.1%": "1%"}[told]
+            self.assertIn(f"{told}  {successes} of 3000\n", self.expect(0, "show", "coach"))
+            self.assertIn(f"m 3000 ({percent})\n", self.expect(0, "show", "coach"))
+            self.assertRegex(self.expect(0, "list"), rf"(?m)^coach +3000 +{told}")
+            self.assertIn(f"3000 runs, {told} success", self.expect(0, "report"))
+            self.assertIn(f"<b>{told}</b><small>{successes:,} of 3,000</small>", self.expect(0, "report", "--html", "-"))
+            self.assertIn(f"{told} ({successes} of 3000), wanted", self.expect(1, "check", "coach", "--last", "0", "--min-success", "1"))
+            self.assertRegex(self.expect(0, "compare", "coach", "--split", "1h"), rf"success +{told} \((99-100|0-1)\)")
+
+    def test_a_cost_below_a_cent_is_not_free(self):
+        self.foreign(line(True, ago(hours=1), metadata={"cost_usd": 0.0042}) + line(True, ago(hours=2), metadata={"cost_usd": 2e-6}))
+        self.assertIn("  cost     $0.0042, $0.0021 per run\n", self.expect(0, "show", "coach"))
+        self.assertEqual(self.expect(0, "list", "--columns", "cost,run-cost").split("\n")[1].split(), ["$0.0042", "$0.0021"])
+        self.assertEqual(self.expect(0, "list", "--columns", "cost", "--since", "3h", "--until", "90m").split()[-1], "<$0.0001")
+        self.assertIn("<b>$0.0042</b>", self.expect(0, "report", "--html", "-"))
+
+    def test_a_number_of_any_size_is_told_by_its_size(self):
+        self.foreign(line(True, ago(hours=1), execution_time_s=1e300, quality_score=1e300, tokens=10**300,
+                          metadata={"cost_usd": 1e300, "model": "m"}) * 2)
+        for arguments in (["show", "coach"], ["list", "--columns", "all"], ["report", "--html", "-"], ["compare", "coach", "--split", "30m"],
+                          ["check", "coach", "--max-p95", "1h", "--max-cost", "1"]):
+            text = self.expect(arguments[0] == "check", *arguments)
+            self.assertNotRegex(text, r"\d{40}", arguments)
+            self.assertRegex(text, r"\de\+29[0-9]|\de\+300", arguments)
+
+    def test_a_number_just_below_a_unit_is_told_in_that_unit(self):
+        for tokens, told in ((999_949, "1.00 M"), (99_999.6, "100 k"), (999_999_999, "1.00 G"), (999.6, "1,000"), (999, "999")):
+            self.foreign(line(True, ago(hours=1), tokens=tokens))
+            self.assertIn(f"<span>tokens</span><b>{told}</b>", self.expect(0, "report", "--html", "-"), tokens)
+        for seconds, told in ((0.9996, "1.0 s"), (0.0001, "<1 ms"), (9.96, "10 s"), (119.6, "2 min"), (7190, "2 h")):
+            self.foreign(line(True, ago(hours=1), execution_time_s=seconds))
+            self.assertIn(f"p50 {told},", self.expect(0, "show", "coach"))
+
+    def test_a_rule_that_is_not_met_tells_two_numbers(self):
+        self.foreign("".join(line(i > 0, ago(hours=i + 1), execution_time_s=601, quality_score=0.7996, metadata={"cost_usd": 0.50001})
+                             for i in range(20)))
+        for rule, found, wanted in (("--max-p95=10m", "601 s", "600 s"), ("--min-quality=0.8", "0.7996", "0.8"),
+                                    ("--max-run-cost=0.5", "$0.50001", "$0.5"), ("--max-p95=595s", "10 min", "595 s"),
+                                    ("--min-success=0.95004", "95.0% (19", "95.004%")):
+            self.assertRegex(self.expect(1, "check", "coach", rule), rf": {found.replace('$', '.').replace('(', '.')}.*, wanted at \w+ "
+                             rf"{wanted.replace('$', '.')}\n", rule)
+
+
+class Unknown(EdgeTest):
+    def test_no_run_has_no_rate_and_no_time(self):
+        self.foreign(line(True, ago(hours=1)) + line(False, ago(hours=2)))
+        future = ["--since", (NOW + datetime.timedelta(days=1)).strftime("%Y-%m-%d")]
+        for arguments in (["report"], ["show", "coach"]):
+            told = self.expect(0, *arguments, *future)
+            self.assertTrue(told.startswith("coach  0 runs"), told)
+            self.assertNotRegex(told, "%|1970")
+        self.assertNotIn("1970", self.expect(0, "report", "--html", "-", *future))
+        self.foreign("garbage\n", "empty")
+        self.assertRegex(self.expect(0, "top"), r"(?m)^empty +0 +0  too few to tell$")
+
+    def test_a_run_without_a_time_at_the_beginning_is_not_of_1970(self):
+        self.foreign(line(True, "yesterday") + line(True, ago(hours=2)) + line(True, ago(hours=1)))
+        figures = self.document("show", "coach")["agents"][0]["figures"]
+        self.assertEqual((figures["first"], figures["last"], figures["runs_per_day"]), (ago(hours=2), ago(hours=1), 3))
+        self.assertEqual(self.document("list", "--until", "3h")["agents"][0]["figures"]["count"], 0)
+
+    def test_where_no_run_has_a_time_none_is_told(self):
+        self.foreign(line(True, "yesterday") + line(False, None, metadata={"error_type": "e"}))
+        figures = self.document("show", "coach")["agents"][0]["figures"]
+        self.assertEqual((figures["count"], figures["first"], figures["last"], figures["failures"][0]["last"]), (2, None, None, None))
+        for arguments in (["show", "coach"], ["list"], ["top"], ["report"], ["report", "--html", "-"], ["compare", "coach", "--split", "1d"]):
+            self.assertNotIn("1970", self.expect(0, *arguments), arguments)
+        self.assertEqual(self.document("list", "--until", "now")["agents"][0]["figures"]["count"], 0)
+
+    def test_what_a_model_cost_is_unknown_where_no_run_says(self):
+        self.foreign(line(True, ago(hours=2), metadata={"model": "free", "cost_usd": 0}) + line(True, ago(hours=1), metadata={"model": "x"}))
+        models = self.document("show", "coach")["agents"][0]["figures"]["models"]
+        self.assertEqual({model["model"]: model["cost_usd"] for model in models}, {"free": 0, "x": None})
+
+    def test_a_low_quality_is_a_quality(self):
+        self.foreign(line(True, ago(hours=1), quality_score=-0.5))
+        self.assertRegex(self.expect(0, "show", "coach"), r"success +-0\.50\n")
+
+
+class Lenient(EdgeTest):
+    """What Python reads and writes is in every answer."""
+
+    def setUp(self):
+        super().setUp()
+        deep = "[" * 100 + "]" * 100
+        self.foreign('{"timestamp":"2026-11-20T10:00:00Z","agent":"coach","success":false,"quality_score":NaN,'
+                     '"metadata":{"error_type":"nan","x":[-Infinity,"NaN, \\"Infinity"]}}\n'
+                     '{"timestamp":"2026-11-20T11:00:00Z","agent":"coach","success":false,"metadata":{"error_type":"deep","x":' + deep + "}}\n"
+                     '{"timestamp":"2026-11-20T12:00:00Z","agent":"coach","success":false,"metadata":{"error_type":"two","error_type":5}}\n'
+                     + line(False, "2026-11-20T13:00:00Z", metadata={"error_type": "a" + "\u00e9" * 300}))
+
+    def test_a_document_is_json_whatever_the_log_holds(self):
+        recent = self.document("show", "coach")["agents"][0]["recent"]
+        self.assertEqual((recent[0]["quality_score"], recent[0]["metadata"]["x"]), (None, [None, 'NaN, "Infinity']))
+        self.assertEqual(len(recent), 4)
+
+    def test_each_run_is_shown(self):
+        reasons = ["nan", "deep", "5", "a" + "\u00e9" * 79 + "..."]
+        rows = self.expect(0, "show", "coach").splitlines()[-4:]
+        self.assertEqual([row.split()[-1] for row in rows], reasons)
+        failures = self.document("report")["agents"][0]["last_failures"]
+        self.assertEqual([failure["reason"] for failure in failures][1:], ["5", "deep", "nan"])
+
+    def test_a_long_name_is_cut_between_its_characters(self):
+        for document in (self.document("show", "coach"), self.document("report")):
+            for failure in document["agents"][0]["figures"]["failures"]:
+                self.assertNotIn("\ufffd", failure["reason"])
+
+    def test_nesting_is_no_reason_to_leave_a_record_out(self):
+        self.foreign(line(True, ago(hours=1), metadata={"x": json.loads("[" * 100 + "]" * 100)}))
+        for style, lines in (("csv", 2), ("cloudevents", 1), ("otlp-json", 1)):
+            self.assertEqual(len(self.expect(0, "export", "coach", "--format", style).splitlines()), lines, style)
+
+
+class Comparing(EdgeTest):
+    def test_values_of_the_key_agent_are_values_like_others(self):
+        self.foreign("".join(json.dumps({"timestamp": ago(hours=9 - i), "agent": name, "success": True, "metadata": {"model": "m" + name}}) + "\n"
+                             for i, name in enumerate("xyzxyzxyz")))
+        groups = self.document("compare", "coach", "--by", "agent")["groups"]
+        self.assertEqual([(group["name"], group["figures"]["models"][0]["model"]) for group in groups],
+                         [("x", "mx"), ("y", "my"), ("z", "mz")])
+
+    def test_much_better_is_not_worse(self):
+        self.foreign("".join(line(i >= 1000, ago(minutes=2000 - i)) for i in range(2000)))
+        self.expect(0, "check", "coach", "--last", "1000", "--no-worse-than", "30d")
+        rule = self.document("check", "coach", "--last", "1000", "--no-worse-than", "30d")["agents"][0]["rules"][0]
+        self.assertEqual((rule["status"], rule["value"]), ("met", 1))
+
+    def test_a_time_before_that_holds_no_run_is_refused(self):
+        self.foreign(line(True, ago(hours=1)))
+        for since, before in (("12h", "12h"), ("30d", "7d")):
+            self.assertIn("--no-worse-than", self.messages(2, "check", "coach", "--since", since, "--no-worse-than", before))
+        self.expect(1, "check", "coach", "--since", "12h", "--no-worse-than", "999999999999999w")
+
+
+class Injection(EdgeTest):
+    def test_a_text_of_the_log_does_not_drive_the_terminal(self):
+        self.foreign('{"timestamp":"\\u001b[31m","agent":"coach","success":false,"session_id":"\\u001b[31m",'
+                     '"metadata":{"error_type":"\\u001b]0;x\\u0007","model":"\\u009b31m"}}\n' * 2)
+        for arguments in (["show", "coach"], ["report"], ["top"], ["list", "--columns", "all"], ["compare", "coach", "--split", "1h"],
+                          ["status"]):
+            self.assertNotRegex(self.expect(0, *arguments), "[\x00-\x09\x0b-\x1f\x7f-\x9f]", arguments)
+
+    def test_a_name_is_no_markup_in_the_table_of_a_check(self):
+        project = self.scratch / "a|b`<i>"
+        project.mkdir()
+        self.project = project
+        self.foreign(line(False, ago(hours=1)))
+        roots, table = self.scratch / "roots", self.scratch / "table.md"
+        roots.write_text(f"{project}\n")
+        self.expect(1, "check", "--all", "--roots", roots, "--min-success", "1", "--markdown", table, cwd=self.scratch)
+        self.assertIn("| a\\|b\\`\\<i\\>/coach | min-success |", table.read_text())
+
+    def test_a_spreadsheet_is_given_no_formula(self):
+        texts = ["=1+1", "+1", "-1+2", "@SUM(1)", "\tx", "plain", "a=b"]
+        self.foreign("".join(line(False, ago(hours=9 - i), quality_score=-0.5, metadata={"error_type": text}) for i, text in enumerate(texts)))
+        rows = list(csv.DictReader(io.StringIO(self.expect(0, "export", "coach", "--format", "csv"), newline="")))
+        self.assertEqual([row["error_type"] for row in rows], ["'" + text if text[0] in "=+-@\t" else text for text in texts])
+        self.assertEqual({row["quality_score"] for row in rows}, {"-0.5"})
+
+
+class Exports(EdgeTest):
+    def test_numbers_are_those_of_the_log(self):
+        self.foreign(f'{{"timestamp":"2026-11-20T10:00:00Z","agent":"coach","success":true,"tokens":{BIG},'
+                     f'"metadata":{{"input_tokens":{BIG},"cost_usd":1.10,"model":"a\\u0000b"}}}}\n')
+        row = list(csv.DictReader(io.StringIO(self.expect(0, "export", "coach", "--format", "csv"), newline="")))[0]
+        self.assertEqual((row["tokens"], row["input_tokens"], row["cost_usd"], row["model"]), (BIG, BIG, "1.10", "a\ufffdb"))
+        event = json.loads(self.expect(0, "export", "coach", "--format", "cloudevents"))
+        self.assertEqual(event["data"], json.loads(self.log("coach").read_text()))
+
+    def test_each_cloudevent_has_an_id_and_a_subject(self):
+        marked = "11111111-2222-3333-4444-555555555555"
+        self.foreign("".join(json.dumps({"timestamp": ago(hours=9 - i), "agent": "", "success": True, **more}) + "\n" for i, more in enumerate((
+            {"event_id": "", "idempotency_key": ""}, {"event_id": "x", "event": {}}, {"event_id": marked},
+            {"event_id": marked, "event": {}}, {"metadata": {"idempotency_key": "k"}}, {"idempotency_key": "k" * 700 + "1"},
+            {"idempotency_key": "k" * 700 + "2"}))))
+        events = [json.loads(text) for text in self.expect(0, "export", "coach", "--format", "cloudevents").splitlines()]
+        self.assertEqual({event["subject"] for event in events}, {"coach"})
+        ids = [event["id"] for event in events]
+        self.assertEqual(len(set(ids)), 7)
+        self.assertEqual((ids[3], ids[4]), (marked, "coach/k"))
+        for i in (0, 1, 2, 5, 6):
+            self.assertRegex(ids[i], "^[0-9a-f]{32}$")
+
+
+if __name__ == "__main__":
+    unittest.main()
