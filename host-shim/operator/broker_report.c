@@ -88,6 +88,20 @@ static const char *jetstream_text(struct json_object *jetstream) {
   return !jetstream ? "not known" : json_object_get_boolean(jetstream) ? "on" : "off";
 }
 
+static void print_unknown(struct json_object *report) {
+  struct json_object *unknown = report_text_member(report, "unknown");
+
+  for (size_t i = 0;
+       json_object_is_type(unknown, json_type_array) && i < json_object_array_length(unknown);
+       i++) {
+    struct json_object *one = json_object_array_get_idx(unknown, i);
+
+    utf8_text_printf("unknown    %s: %s", report_text_string(one, "what", "?"),
+                     report_text_string(one, "why", "?"));
+    putchar('\n');
+  }
+}
+
 void broker_report_print(struct json_object *report) {
   bool connected = json_object_get_boolean(report_text_member(report, "connected"));
   bool ok = json_object_get_boolean(report_text_member(report, "ok"));
@@ -95,8 +109,7 @@ void broker_report_print(struct json_object *report) {
   const char *stream = report_text_string(report, "stream", "");
   const char *reason = report_text_string(report, "reason", "");
   const char *action = report_text_string(report, "action", "");
-  const char *version =
-      report_text_string(report, "server_version", ""); /* not every library reports it */
+  const char *version = report_text_string(report, "server_version", "");
 
   utf8_text_printf("broker     %s: %s", report_text_string(report, "url", "?"),
                    connected ? "connected" : "not reached");
@@ -116,4 +129,5 @@ void broker_report_print(struct json_object *report) {
          output_style_end());
   utf8_text_printf("%s%s", *reason != '\0' ? ": " : "", reason);
   putchar('\n');
+  print_unknown(report);
 }

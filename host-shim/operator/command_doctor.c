@@ -367,11 +367,16 @@ static void check_broker(struct doctor_findings *findings, struct session *sessi
   struct problem problem;
   int result = broker_report_check(session, BROKER_TIMEOUT_S, &report, &problem);
 
-  if (result == 0)
-    doctor_findings_add(findings, FINDING_OK, "broker", NULL, "%s, stream %s",
-                        report_text_string(report, "url", "?"),
-                        report_text_string(report, "stream", "?"));
-  else if (is_needed)
+  if (result == 0) {
+    const char *stream = report_text_string(report, "stream", "");
+    struct json_object *unknown = report_text_member(report, "unknown");
+    bool is_all =
+        !json_object_is_type(unknown, json_type_array) || json_object_array_length(unknown) == 0;
+
+    doctor_findings_add(findings, FINDING_OK, "broker", NULL, "%s%s%s%s",
+                        report_text_string(report, "url", "?"), *stream ? ", stream " : "", stream,
+                        is_all ? "" : "; 'broker check' says what it does not tell");
+  } else if (is_needed)
     doctor_findings_fail(findings, EXIT_CODE_UNDELIVERABLE, "broker", broker_way_out(report), "%s",
                          problem.text);
   else

@@ -160,7 +160,8 @@ struct kaizen_broker_1 { /* set-up of the broker this instance is configured for
   /* [control] Connects, and looks for the stream that takes our subject.  One JSON object in one
    * sink call:
    * {"url","connected","server_version","jetstream","stream","subjects","replicas",
-   *  "duplicate_window_s","ok","reason","verdict"}.  KAIZEN_OK when events can be published. */
+   *  "duplicate_window_s","ok","reason","verdict","unknown":[{"what","why"}...]}.  KAIZEN_OK when
+   * events can be published, as far as is known; "unknown" has what the broker does not tell. */
   int32_t (*check)(struct kaizen_instance *, uint32_t timeout_ms, kaizen_sink, void *ctx);
   /* [control] makes the stream (file storage, subjects activity.> and org.>, a day of
    * deduplication) unless it is there; refuses when another stream covers the subject.  name NULL:

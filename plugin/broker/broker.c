@@ -14,12 +14,11 @@
 
 #include "base/clock.h"
 #include "base/errand.h"
+#include "broker/broker_findings.h"
 #include "broker/broker_server.h"
-#include "broker/broker_stream.h"
-#include "broker/broker_version.h"
+#include "broker/stream_verdict.h"
 #include "broker/transport_connect.h"
 #include "broker/transport_explain.h"
-#include "common/json_writer.h"
 #include "common/utf8.h"
 #include "record/event.h"
 
@@ -35,6 +34,10 @@
 #define WATCH_CONNECT_LEAST_NS (2 * NS_PER_S)
 #define WATCH_CONNECT_MOST_NS (10 * NS_PER_S)
 #define LOOK_MS 100
+#define LEAVE "permission to publish"
+
+/* What is waited for before there is a connection. */
+static const char the_library[] = "the NATS library", the_login[] = "the login";
 
 /* What is asked, and what was found out. */
 struct broker {
@@ -43,25 +46,21 @@ struct broker {
   int64_t deadline_ns;
   natsConnection *connection;
   char connected_url[TRANSPORT_CONNECT_URL_SIZE];
-  char version[BROKER_VERSION_MAX]; /* "" when unknown */
-  struct broker_stream stream;
   _Atomic(const char *) waits_for; /* what it waits for now */
   const char **waited_for;         /* the caller's: what it waited for when it was left behind */
-  int verdict;                     /* as broker_stream_judge() */
-  struct transport_trouble trouble;
+  struct broker_findings found;
 
   /* init only */
-  const char *action; /* NULL: a check */
   char name[BROKER_STREAM_NAME_MAX + 1];
   uint32_t replicas;
   bool dry_run;
 };
 
 static void refuse(struct broker *broker, const char *before, const char *name, const char *after) {
-  broker->verdict = 1;
-  broker->trouble.hopeless = true;
-  (void)snprintf(broker->trouble.text, sizeof broker->trouble.text, "%s%.64s%s", before, name,
-                 after);
+  broker->found.verdict = 1;
+  broker->found.trouble.hopeless = true;
+  (void)snprintf(broker->found.trouble.text, sizeof broker->found.trouble.text, "%s%.64s%s", before,
+                 name, after);
 }
 
 static void read_version(struct broker *broker) {
@@ -69,25 +68,30 @@ static void read_version(struct broker *broker) {
 
   if (deadline_ns > broker->deadline_ns)
     deadline_ns = broker->deadline_ns;
-  broker_version_read(broker->connected_url, deadline_ns, broker->version);
-  if (!utf8_valid((struct span){broker->version, strlen(broker->version)}))
-    broker->version[0] = '\0';
+  broker_version_read(broker->connected_url, deadline_ns, broker->found.version);
+  if (!utf8_valid((struct span){broker->found.version, strlen(broker->found.version)}))
+    broker->found.version[0] = '\0';
+  if (!broker->found.version[0])
+    broker_findings_add_unknown(&broker->found, "the server's version",
+                                "no greeting that names one was read within half a second");
 }
 
 static int connect_broker(struct broker *broker) {
   struct error error;
 
-  atomic_store(&broker->waits_for, "the login");
+  atomic_store(&broker->waits_for, the_login);
   broker->nats = nats_library_get(&error);
   if (!broker->nats) {
-    broker->verdict = 1;
-    (void)snprintf(broker->trouble.text, sizeof broker->trouble.text, "%.150s", error.text);
+    broker->found.verdict = 1;
+    (void)snprintf(broker->found.trouble.text, sizeof broker->found.trouble.text, "%.150s",
+                   error.text);
     return -1;
   }
-  broker->connection = transport_connect(broker->nats, &broker->settings,
-                                         (struct transport_patience){broker->deadline_ns, 0, true},
-                                         NULL, NULL, NULL, broker->connected_url, &broker->trouble);
-  broker->verdict = broker->connection ? 0 : broker->trouble.hopeless ? 1 : -1;
+  broker->connection = transport_connect(
+      broker->nats, &broker->settings, (struct transport_patience){broker->deadline_ns, 0, true},
+      NULL, NULL, NULL, broker->connected_url, &broker->found.trouble);
+  broker->found.connected = broker->connection != NULL;
+  broker->found.verdict = broker->connection ? 0 : broker->found.trouble.hopeless ? 1 : -1;
   return broker->connection ? 0 : -1;
 }
 
@@ -98,51 +102,15 @@ static void close_broker(void *ctx) {
     broker->nats->natsConnection_Destroy(broker->connection);
   if (broker->nats)
     broker->nats->nats_ReleaseThreadMemory();
-  broker_stream_fini(&broker->stream);
+  broker_findings_fini(&broker->found);
   transport_settings_fini(&broker->settings);
   free(broker);
 }
 
 static void explain_denial(struct broker *broker) {
-  transport_explain(broker->nats, &broker->settings, NATS_NOT_PERMITTED, 0, NULL, &broker->trouble);
-  broker->verdict = 1;
-}
-
-static void find_stream(struct broker *broker) {
-  struct broker_stream *stream = &broker->stream;
-  int64_t now_ns = clock_monotonic_ns();
-  natsStatus leave;
-
-  atomic_store(&broker->waits_for, "the stream");
-  if (!broker_server_takes_events(broker->nats, broker->connection, &broker->trouble)) {
-    broker->verdict = 1;
-    return;
-  }
-  broker_stream_find(broker->nats, broker->connection, now_ns + (broker->deadline_ns - now_ns) / 2,
-                     stream);
-  if (broker->settings.core) {
-    broker->verdict = 0;
-    return;
-  }
-  if (broker_server_denied(broker->nats, broker->connection, "_INBOX")) {
-    explain_denial(broker); /* no answer can arrive */
-    return;
-  }
-  atomic_store(&broker->waits_for, "an answer on the subject");
-  leave = broker_stream_ask_leave(broker->nats, broker->connection, broker->deadline_ns);
-  if (leave != NATS_NOT_PERMITTED)
-    broker_stream_try(broker->nats, broker->connection, broker->deadline_ns, stream);
-  broker->verdict = broker_stream_judge(stream, &broker->settings, &broker->trouble);
-  if (broker->verdict == 0 && stream->state == BROKER_STREAM_KNOWN &&
-      !broker_server_has_room(broker->nats, broker->connection, stream->in_memory,
-                              broker->deadline_ns, &broker->trouble))
-    broker->verdict = 1;
-  if (leave == NATS_NOT_PERMITTED && broker->verdict <= 0) {
-    explain_denial(broker);
-  } else if (leave != NATS_OK && broker->verdict == 0) {
-    transport_explain(broker->nats, &broker->settings, leave, 0, NULL, &broker->trouble);
-    broker->verdict = -1;
-  }
+  transport_explain(broker->nats, &broker->settings, NATS_NOT_PERMITTED, 0, NULL,
+                    &broker->found.trouble);
+  broker->found.verdict = 1;
 }
 
 /* ---- making one ------------------------------------------------------------------------------ */
@@ -169,8 +137,8 @@ static void add_stream(struct broker *broker) {
   if (status == NATS_OK)
     status = nats->js_AddStream(NULL, context, &config, &options, &code);
   if (status == NATS_OK) {
-    broker->action = "created";
-    broker_stream_find(nats, broker->connection, broker->deadline_ns, &broker->stream);
+    broker->found.action = "created";
+    broker_stream_find(nats, broker->connection, broker->deadline_ns, &broker->found.stream);
   } else if (code == SUBJECTS_OVERLAP) {
     refuse(broker, "another stream has subjects that ", broker->name,
            " would take; name that one with --stream");
@@ -179,100 +147,136 @@ static void add_stream(struct broker *broker) {
            "; use another login");
   } else {
     transport_explain(nats, &broker->settings, status, (int)code, nats->nats_GetLastError(NULL),
-                      &broker->trouble);
-    broker->verdict = 1;
+                      &broker->found.trouble);
+    broker->found.verdict = 1;
   }
   if (context)
     nats->jsCtx_Destroy(context);
 }
 
+static const char *why_not_made(const struct broker_stream *stream) {
+  switch (stream->state) {
+  case BROKER_STREAM_NO_JETSTREAM:
+    return "no JetStream for this account; enable it";
+  case BROKER_STREAM_UNKNOWN:
+    return stream_verdict_silence(stream);
+  default:
+    return "something answers for the subject and tells no name";
+  }
+}
+
 static void decide(struct broker *broker) {
   struct broker_stream named = {.state = BROKER_STREAM_UNKNOWN};
-  struct broker_stream *stream = &broker->stream;
+  struct broker_stream *stream = &broker->found.stream;
 
   if (stream->name[0] && strcmp(stream->name, broker->name) == 0) {
-    broker->action = "exists"; /* the verdict says whether it is suitable */
+    broker->found.action = "exists"; /* the verdict says whether it is suitable */
     return;
   }
   if (stream->name[0]) {
     refuse(broker, "the subject " EVENT_SUBJECT " belongs to stream ", stream->name, "");
     return;
   }
-  if (stream->state != BROKER_STREAM_NONE)
-    return; /* the trouble already says so */
-  atomic_store(&broker->waits_for, "the stream");
+  if (stream->state != BROKER_STREAM_NONE && stream->state != BROKER_STREAM_UNHEARD) {
+    if (broker->found.verdict == 0) /* events may be published all the same */
+      refuse(broker, "no stream was made: ", why_not_made(stream), "");
+    return; /* else the trouble already says so */
+  }
   broker_stream_read(broker->nats, broker->connection, broker->name, broker->deadline_ns, &named);
   if (named.state == BROKER_STREAM_KNOWN) {
     refuse(broker, "stream ", broker->name, " exists and does not take " EVENT_SUBJECT);
   } else if (named.state == BROKER_STREAM_NONE) {
-    broker->verdict = 0;
-    broker->action = "would-create";
+    broker->found.verdict = 0;
+    broker->found.action = "would-create";
     if (!broker->dry_run) {
-      broker->action = "refused";
+      broker->found.action = "refused";
       add_stream(broker);
     }
   } else {
-    (void)broker_stream_judge(&named, &broker->settings, &broker->trouble);
-    broker->verdict = -1;
+    (void)stream_verdict_of(&named, &broker->settings, &broker->found.trouble);
+    broker->found.verdict = -1;
   }
   broker_stream_fini(&named);
 }
 
-/* ---- the report ------------------------------------------------------------------------------ */
+/* ---- the check ------------------------------------------------------------------------------- */
 
-static void write_text(struct buffer *out, const char *name, const char *value) {
-  buffer_append_text(out, name);
-  json_writer_string(out, (struct span){value, strlen(value)});
+static int64_t half_way_ns(const struct broker *broker) {
+  int64_t now_ns = clock_monotonic_ns();
+
+  return now_ns + (broker->deadline_ns - now_ns) / 2;
 }
 
-static void write_known(struct buffer *out, const char *name, int64_t value, int64_t unit) {
-  buffer_append_text(out, name);
-  if (value < 0)
-    buffer_append_text(out, "null");
-  else if (value % unit == 0)
-    json_writer_integer(out, value / unit);
-  else
-    json_writer_double(out, (double)value / (double)unit);
-}
+/* Whether this user may publish is part of the verdict about the stream. */
+static void judge_stream(struct broker *broker) {
+  struct broker_findings *found = &broker->found;
+  natsStatus leave = broker_stream_ask_leave(broker->nats, broker->connection, broker->deadline_ns);
 
-static const char *jetstream_of(const struct broker *broker) {
-  switch (broker->stream.state) {
-  case BROKER_STREAM_UNKNOWN:
-  case BROKER_STREAM_LISTENED:
-    return "null";
-  case BROKER_STREAM_NO_JETSTREAM:
-    return "false";
-  default:
-    return "true";
+  if (leave == NATS_OK) /* without it, silence would be taken for a listener's */
+    broker_stream_try(broker->nats, broker->connection, broker->deadline_ns, &found->stream);
+  found->verdict = stream_verdict_of(&found->stream, &broker->settings, &found->trouble);
+  if (leave == NATS_NOT_PERMITTED && found->verdict <= 0) {
+    explain_denial(broker);
+  } else if (leave != NATS_OK && leave != NATS_NOT_PERMITTED) {
+    broker_findings_add_unknown(found, LEAVE, broker->nats->natsStatus_GetText(leave));
+    if (found->verdict == 0) {
+      transport_explain(broker->nats, &broker->settings, leave, 0, NULL, &found->trouble);
+      found->verdict = -1;
+    }
   }
 }
 
-static void write_report(const struct broker *broker, struct buffer *out) {
-  const struct broker_stream *stream = &broker->stream;
-  bool known = stream->state == BROKER_STREAM_KNOWN;
+static void find_stream(struct broker *broker) {
+  struct broker_findings *found = &broker->found;
+  natsStatus hearing;
 
-  write_text(out, "{\"url\":", broker->settings.shown_url);
-  buffer_append_text(out, broker->connection ? ",\"connected\":true" : ",\"connected\":false");
-  write_text(out, ",\"server_version\":", broker->version);
-  buffer_append_text(out, ",\"jetstream\":");
-  buffer_append_text(out, jetstream_of(broker));
-  write_text(out, ",\"stream\":", stream->name);
-  buffer_append_text(out, ",\"subjects\":");
-  if (stream->subjects.len > 0)
-    buffer_append(out, stream->subjects.data, stream->subjects.len);
-  else
-    buffer_append_text(out, "[]");
-  write_known(out, ",\"replicas\":", known ? stream->replicas : -1, 1);
-  write_known(out, ",\"duplicate_window_s\":", known ? stream->duplicates_ns : -1, NS_PER_S);
-  buffer_append_text(out, broker->verdict == 0 ? ",\"ok\":true" : ",\"ok\":false");
-  write_text(out, ",\"reason\":", broker->verdict == 0 ? "" : broker->trouble.text);
-  if (broker->action)
-    write_text(out, ",\"action\":", broker->action);
-  write_text(out, ",\"verdict\":",
-             broker->verdict == 0  ? "yes"
-             : broker->verdict > 0 ? "no"
-                                   : "unknown");
-  buffer_append_byte(out, '}');
+  if (!broker_server_takes_events(broker->nats, broker->connection, &found->trouble)) {
+    broker_findings_add_unknown(found, "the stream", "not asked, as the server takes no event");
+    found->verdict = 1;
+    return;
+  }
+  atomic_store(&broker->waits_for, "a ping");
+  hearing = broker_server_ask_hearing(broker->nats, broker->connection, half_way_ns(broker));
+  atomic_store(&broker->waits_for, "the stream");
+  found->stream.status = hearing;
+  if (hearing == NATS_OK)
+    broker_stream_find(broker->nats, broker->connection, half_way_ns(broker), &found->stream);
+  if (hearing != NATS_OK && hearing != NATS_NOT_PERMITTED) {
+    transport_explain(broker->nats, &broker->settings, hearing, 0, NULL, &found->trouble);
+    found->verdict = -1;
+  } else if (broker->settings.core) {
+    found->verdict = 0;
+    broker_findings_add_unknown(
+        found, LEAVE, "not asked with publish: core, as subscribers would see the question");
+  } else if (hearing == NATS_NOT_PERMITTED) {
+    explain_denial(broker); /* no answer can arrive */
+  } else {
+    atomic_store(&broker->waits_for, "an answer on the subject");
+    judge_stream(broker);
+  }
+  atomic_store(&broker->waits_for, "the stream");
+  if (found->action)
+    decide(broker);
+  broker_findings_add_stream(found);
+}
+
+/* Limits of the account come on top of the stream's. */
+static void find_room(struct broker *broker) {
+  struct broker_findings *found = &broker->found;
+  struct transport_trouble trouble;
+  int room;
+
+  if (broker->settings.core || found->stream.state != BROKER_STREAM_KNOWN || found->verdict > 0)
+    return;
+  atomic_store(&broker->waits_for, "the account's room");
+  room = broker_server_has_room(broker->nats, broker->connection, found->stream.in_memory,
+                                broker->deadline_ns, &trouble);
+  if (room < 0)
+    broker_findings_add_unknown(found, "the account's room", trouble.text);
+  if (room == 0) {
+    found->trouble = trouble;
+    found->verdict = 1;
+  }
 }
 
 /* ---- calls ----------------------------------------------------------------------------------- */
@@ -298,8 +302,7 @@ static void look(void *ctx) {
     return;
   read_version(broker);
   find_stream(broker);
-  if (broker->action)
-    decide(broker);
+  find_room(broker);
   broker->nats->nats_ReleaseThreadMemory();
 }
 
@@ -308,19 +311,24 @@ static void note_wait(void *ctx) {
   struct broker *broker = ctx;
   const char *waits_for = atomic_load(&broker->waits_for);
 
-  *broker->waited_for = waits_for ? waits_for : "the NATS library";
+  *broker->waited_for = waits_for ? waits_for : the_library;
 }
 
 /* The report of a check that was left behind. */
 static void report_late(const struct transport_settings *given, const char *waited_for,
                         const char *action, struct buffer *report, struct error *error) {
-  struct broker late = {
-      .settings = transport_settings_complete(given), .verdict = -1, .action = action};
+  struct transport_settings settings = transport_settings_complete(given);
+  struct broker_findings late = {
+      .connected = waited_for != the_library && waited_for != the_login,
+      .verdict = -1,
+      .action = action,
+  };
 
   (void)snprintf(late.trouble.text, sizeof late.trouble.text,
-                 "no answer in time from %.80s: waited for %s", late.settings.shown_url,
-                 waited_for);
-  write_report(&late, report);
+                 "no answer in time from %.80s: waited for %s", settings.shown_url, waited_for);
+  if (late.connected)
+    broker_findings_add_unknown(&late, "the stream", late.trouble.text);
+  broker_findings_write(&late, settings.shown_url, report);
   (void)error_set(error, KAIZEN_E_IO, "%s", late.trouble.text);
 }
 
@@ -328,7 +336,7 @@ static void report_late(const struct transport_settings *given, const char *wait
 static struct broker *visit(struct broker *broker, const struct transport_settings *given,
                             struct buffer *report, struct error *error) {
   static const struct errand errand = {.work = look, .hurry = note_wait, .drop = close_broker};
-  const char *action = broker->action, *waited_for = "";
+  const char *action = broker->found.action, *waited_for = the_library;
   int result;
 
   broker->waited_for = &waited_for;
@@ -355,9 +363,9 @@ static int visit_and_report(struct broker *broker, const struct transport_settin
   nats_library_enter(&guard);
   broker = visit(broker, given, report, error);
   if (broker) {
-    write_report(broker, report);
-    if (broker->verdict != 0)
-      (void)error_set(error, KAIZEN_E_IO, "%s", broker->trouble.text);
+    broker_findings_write(&broker->found, broker->settings.shown_url, report);
+    if (broker->found.verdict != 0)
+      (void)error_set(error, KAIZEN_E_IO, "%s", broker->found.trouble.text);
     else
       result = report->failed ? error_set(error, KAIZEN_E_NOMEM, "out of memory") : 0;
     if (errand_run(&closing, broker, clock_monotonic_ns() + CLOSE_NS) < 0)
@@ -390,7 +398,7 @@ int broker_init(const struct transport_settings *settings, const char *name, uin
                      utf8_show((struct span){name, strlen(name)}, shown), BROKER_STREAM_NAME_MAX);
   broker = new_broker(settings, deadline_of(timeout_ms));
   if (broker) {
-    broker->action = "refused";
+    broker->found.action = "refused";
     broker->replicas = replicas;
     broker->dry_run = dry_run;
     (void)snprintf(broker->name, sizeof broker->name, "%s", name && *name ? name : DEFAULT_STREAM);
@@ -429,8 +437,8 @@ static int watch(struct broker *broker, uint32_t timeout_ms, natsSubscription *s
     } else if (status == NATS_TIMEOUT) {
       ended = sink(ctx, "", 0);
     } else {
-      transport_explain(broker->nats, &broker->settings, status, 0, NULL, &broker->trouble);
-      return error_set(error, KAIZEN_E_IO, "%s", broker->trouble.text);
+      transport_explain(broker->nats, &broker->settings, status, 0, NULL, &broker->found.trouble);
+      return error_set(error, KAIZEN_E_IO, "%s", broker->found.trouble.text);
     }
     if (ended != 0 || (timeout_ms > 0 && clock_monotonic_ns() >= last_ns + timeout_ms * NS_PER_MS))
       return 0;
@@ -450,7 +458,7 @@ static int subscribe(struct broker *broker, natsSubscription **subscription) {
   if (status == NATS_NOT_PERMITTED)
     refuse(broker, "the broker does not permit this user to subscribe to ", EVENT_SUBJECT, "");
   else
-    transport_explain(nats, &broker->settings, status, 0, NULL, &broker->trouble);
+    transport_explain(nats, &broker->settings, status, 0, NULL, &broker->found.trouble);
   return -1;
 }
 
@@ -478,7 +486,7 @@ int broker_watch(const struct transport_settings *settings, uint32_t timeout_ms,
   if (result == 0)
     result = watch(broker, timeout_ms, subscription, sink, ctx, error);
   else
-    (void)error_set(error, KAIZEN_E_IO, "%s", broker->trouble.text);
+    (void)error_set(error, KAIZEN_E_IO, "%s", broker->found.trouble.text);
   nats_library_enter(&guard);
   if (subscription)
     broker->nats->natsSubscription_Destroy(subscription);

@@ -10,6 +10,8 @@
 #include "base/clock.h"
 
 #define ACCOUNT_INFO "$JS.API.INFO"
+#define INBOX "_INBOX.kaizen-plugin.*" /* of the library's own form */
+#define NO_LIMIT (-1)
 #define ROOM_NS INT64_C(200000000) /* longer than a ping takes: the answer can be done without */
 
 bool broker_server_takes_events(const struct nats_library *nats, natsConnection *connection,
@@ -57,6 +59,18 @@ natsStatus broker_server_ask_leave(const struct nats_library *nats, natsConnecti
              : status;
 }
 
+natsStatus broker_server_ask_hearing(const struct nats_library *nats, natsConnection *connection,
+                                     int64_t deadline_ns) {
+  natsSubscription *inbox = NULL;
+  natsStatus status = nats->natsConnection_SubscribeSync(&inbox, connection, INBOX);
+
+  if (status == NATS_OK)
+    status = broker_server_await_leave(nats, connection, INBOX, clock_left_ms(deadline_ns));
+  if (inbox)
+    nats->natsSubscription_Destroy(inbox);
+  return status;
+}
+
 /* A question that is denied would only be met with silence. */
 static natsStatus may_ask_for_room(const struct nats_library *nats, natsConnection *connection,
                                    int64_t deadline_ns) {
@@ -68,33 +82,71 @@ static natsStatus may_ask_for_room(const struct nats_library *nats, natsConnecti
              : status;
 }
 
-bool broker_server_has_room(const struct nats_library *nats, natsConnection *connection,
-                            bool in_memory, int64_t deadline_ns,
-                            struct transport_trouble *trouble) {
-  int64_t used, most, asked_ns = clock_monotonic_ns(), answer_ns;
-  jsAccountInfo *account = NULL;
+static natsStatus ask_account(const struct nats_library *nats, natsConnection *connection,
+                              int64_t deadline_ns, jsAccountInfo **account, jsErrCode *code) {
+  int64_t asked_ns = clock_monotonic_ns(), answer_ns;
+  natsStatus status = may_ask_for_room(nats, connection, deadline_ns);
   jsCtx *context = NULL;
   jsOptions options;
 
-  if (asked_ns >= deadline_ns || may_ask_for_room(nats, connection, deadline_ns) != NATS_OK ||
-      nats->natsConnection_JetStream(&context, connection, NULL) != NATS_OK)
-    return true;
+  if (status == NATS_OK)
+    status = nats->natsConnection_JetStream(&context, connection, NULL);
+  if (status != NATS_OK)
+    return status;
   answer_ns = 2 * clock_monotonic_ns() - asked_ns + ROOM_NS;
   (void)nats->jsOptions_Init(&options);
   options.Wait = clock_left_ms(answer_ns < deadline_ns ? answer_ns : deadline_ns);
-  (void)nats->js_GetAccountInfo(&account, context, &options, NULL);
+  status = nats->js_GetAccountInfo(account, context, &options, code);
   nats->jsCtx_Destroy(context);
-  if (!account)
-    return true;
-  used = (int64_t)(in_memory ? account->Memory : account->Store);
+  return status;
+}
+
+static const char *silence_about_room(const struct nats_library *nats, natsStatus status) {
+  switch (status) {
+  case NATS_NOT_PERMITTED:
+    return "this user may not ask on " ACCOUNT_INFO;
+  case NATS_TIMEOUT:
+    return "no answer in time on " ACCOUNT_INFO;
+  case NATS_ERR:
+    return "the answer on " ACCOUNT_INFO " is not an account's";
+  default:
+    return nats->natsStatus_GetText(status);
+  }
+}
+
+int broker_server_has_room(const struct nats_library *nats, natsConnection *connection,
+                           bool in_memory, int64_t deadline_ns, struct transport_trouble *trouble) {
+  jsAccountInfo *account = NULL;
+  jsErrCode code = 0;
+  natsStatus status = ask_account(nats, connection, deadline_ns, &account, &code);
+  uint64_t used;
+  int64_t most;
+
+  *trouble = (struct transport_trouble){.text = ""};
+  if (!account) {
+    if (code != 0)
+      (void)snprintf(trouble->text, sizeof trouble->text,
+                     ACCOUNT_INFO " answers with JetStream error %d", (int)code);
+    else
+      (void)snprintf(trouble->text, sizeof trouble->text, "%s", silence_about_room(nats, status));
+    return -1;
+  }
+  used = in_memory ? account->Memory : account->Store;
   most = in_memory ? account->Limits.MaxMemory : account->Limits.MaxStore;
   nats->jsAccountInfo_Destroy(account);
-  if (most <= 0 || used + BROKER_SERVER_EVENT_LEAST <= most) /* 0: limits of another kind */
-    return true;
-  *trouble = (struct transport_trouble){.text = ""};
+  if (most == NO_LIMIT)
+    return 1;
+  if (most <= 0 || used > INT64_MAX) {
+    (void)snprintf(trouble->text, sizeof trouble->text, "the account's %s of %s cannot be read%s",
+                   most <= 0 ? "limit" : "use", in_memory ? "memory" : "files",
+                   most == 0 ? "; it may have limits per tier" : "");
+    return -1;
+  }
+  if ((int64_t)used <= most - BROKER_SERVER_EVENT_LEAST)
+    return 1;
   (void)snprintf(trouble->text, sizeof trouble->text,
-                 "the account stores %" PRId64 " of %" PRId64
+                 "the account stores %" PRIu64 " of %" PRId64
                  " bytes; raise its JetStream limits, or remove messages",
                  used, most);
-  return false;
+  return 0;
 }

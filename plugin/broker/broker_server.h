@@ -26,10 +26,14 @@ natsStatus broker_server_await_leave(const struct nats_library *nats, natsConnec
 natsStatus broker_server_ask_leave(const struct nats_library *nats, natsConnection *connection,
                                    natsMsg *probe, const char *subject, int64_t deadline_ns);
 
-/* False with *trouble when the account has no room for an event in files, or in memory.  True also
- * when that is not known a fifth of a second after the server would have answered a ping, or by the
- * CLOCK_MONOTONIC deadline; a server that denies the question is not waited for. */
-bool broker_server_has_room(const struct nats_library *nats, natsConnection *connection,
-                            bool in_memory, int64_t deadline_ns, struct transport_trouble *trouble);
+/* May this user receive answers?  Answers as above. */
+natsStatus broker_server_ask_hearing(const struct nats_library *nats, natsConnection *connection,
+                                     int64_t deadline_ns);
+
+/* Has the account room for an event in files, or in memory?  1: it has; 0 with *trouble: it has
+ * not; -1 with *trouble: unknown.  Waits until a fifth of a second after the server would have
+ * answered a ping, or the CLOCK_MONOTONIC deadline. */
+int broker_server_has_room(const struct nats_library *nats, natsConnection *connection,
+                           bool in_memory, int64_t deadline_ns, struct transport_trouble *trouble);
 
 #endif

@@ -46,16 +46,56 @@ static int64_t number_of(struct span object, const char *name, int64_t otherwise
              : otherwise;
 }
 
-static bool is_true(struct span object, const char *name) {
-  struct json_value value = member_of(object, name);
+/* Every server tells what is TOLD; it leaves out what is OPTIONAL and not set. */
+enum presence { TOLD, OPTIONAL };
 
-  return value.raw.ptr && value.type == JSON_TRUE;
+/* False where there is no such value, which is noted where there should be. */
+static bool find_setting(struct span object, const char *name, enum presence presence,
+                         struct broker_stream *stream, struct json_value *value) {
+  *value = member_of(object, name);
+  if (value->raw.ptr)
+    return true;
+  if (presence == OPTIONAL)
+    return false;
+  if (stream->untold.len > 0)
+    buffer_append_text(&stream->untold, ", ");
+  buffer_append_text(&stream->untold, name);
+  return false;
 }
 
-static bool is_word(struct span object, const char *name, const char *word) {
-  struct json_value value = member_of(object, name);
+/* -1: no limit, or not told. */
+static int64_t take_number(struct span object, const char *name, enum presence presence,
+                           struct broker_stream *stream) {
+  struct json_value value;
+  int64_t number;
 
-  return value.raw.ptr && value.type == JSON_STRING && value.raw.len == strlen(word) + 2 &&
+  if (!find_setting(object, name, presence, stream, &value))
+    return -1;
+  if (value.type == JSON_NUMBER && json_value_integer(value, &number) == 1 && number >= -1)
+    return number;
+  stream->unread = name;
+  return -1;
+}
+
+static bool take_flag(struct span object, const char *name, struct broker_stream *stream) {
+  struct json_value value;
+
+  if (!find_setting(object, name, OPTIONAL, stream, &value))
+    return false;
+  if (value.type != JSON_TRUE && value.type != JSON_FALSE)
+    stream->unread = name;
+  return value.type == JSON_TRUE;
+}
+
+static bool take_word(struct span object, const char *name, const char *word,
+                      struct broker_stream *stream) {
+  struct json_value value;
+
+  if (!find_setting(object, name, TOLD, stream, &value))
+    return false;
+  if (value.type != JSON_STRING)
+    stream->unread = name;
+  return value.type == JSON_STRING && value.raw.len == strlen(word) + 2 &&
          memcmp(value.raw.ptr + 1, word, strlen(word)) == 0;
 }
 
@@ -108,25 +148,29 @@ static bool take_error(struct span answer, struct broker_stream *stream) {
 }
 
 static void take_config(struct span config, struct broker_stream *stream) {
-  struct json_value subjects = member_of(config, "subjects"), checked;
+  struct json_value subjects, checked;
 
-  stream->replicas = number_of(config, "num_replicas", -1);
-  stream->duplicates_ns = number_of(config, "duplicate_window", -1);
-  stream->max_messages = number_of(config, "max_msgs", -1);
-  stream->max_bytes = number_of(config, "max_bytes", -1);
-  stream->max_message_bytes = number_of(config, "max_msg_size", -1);
-  stream->max_of_subject = is_true(config, "discard_new_per_subject")
-                               ? number_of(config, "max_msgs_per_subject", -1)
+  stream->replicas = take_number(config, "num_replicas", TOLD, stream);
+  stream->duplicates_ns = take_number(config, "duplicate_window", TOLD, stream);
+  stream->max_messages = take_number(config, "max_msgs", TOLD, stream);
+  stream->max_bytes = take_number(config, "max_bytes", TOLD, stream);
+  stream->max_message_bytes = take_number(config, "max_msg_size", OPTIONAL, stream);
+  stream->max_of_subject = take_flag(config, "discard_new_per_subject", stream)
+                               ? take_number(config, "max_msgs_per_subject", OPTIONAL, stream)
                                : -1;
-  stream->in_memory = is_word(config, "storage", "memory");
-  stream->no_ack = is_true(config, "no_ack");
-  stream->sealed = is_true(config, "sealed");
-  stream->discards_new = is_word(config, "discard", "new");
-  stream->wants_interest = is_word(config, "retention", "interest");
+  stream->in_memory = take_word(config, "storage", "memory", stream);
+  stream->no_ack = take_flag(config, "no_ack", stream);
+  stream->sealed = take_flag(config, "sealed", stream);
+  stream->discards_new = take_word(config, "discard", "new", stream);
+  stream->wants_interest = take_word(config, "retention", "interest", stream);
   buffer_clear(&stream->subjects);
-  if (subjects.raw.ptr && subjects.type == JSON_ARRAY &&
+  if (!find_setting(config, "subjects", TOLD, stream, &subjects))
+    return;
+  if (subjects.type == JSON_ARRAY &&
       json_reader_check(subjects.raw, JSON_STRICT, JSON_DEPTH_MAX, &checked, NULL) == 0)
     json_value_compact(checked, &stream->subjects);
+  else
+    stream->unread = "subjects";
 }
 
 static void take_info(struct span answer, struct broker_stream *stream) {
@@ -134,15 +178,19 @@ static void take_info(struct span answer, struct broker_stream *stream) {
 
   if (!config.raw.ptr || config.type != JSON_OBJECT)
     return;
+  buffer_clear(&stream->untold);
+  stream->unread = NULL;
   take_config(config.raw, stream);
-  stream->messages = number_of(state.raw, "messages", 0);
-  stream->bytes = number_of(state.raw, "bytes", 0);
-  stream->consumers = number_of(state.raw, "consumer_count", 0);
+  stream->messages = take_number(state.raw, "messages", TOLD, stream);
+  stream->bytes = take_number(state.raw, "bytes", TOLD, stream);
+  stream->consumers = take_number(state.raw, "consumer_count", TOLD, stream);
+  stream->of_subject = -1;
   stream->state = BROKER_STREAM_KNOWN;
 }
 
 /* ---- asking ---------------------------------------------------------------------------------- */
 
+/* NULL with *status: NATS_NOT_PERMITTED when the broker denied the question. */
 static natsMsg *ask(const struct nats_library *nats, natsConnection *connection,
                     const char *subject, const char *question, int64_t deadline_ns,
                     struct span *answer, natsStatus *status) {
@@ -150,11 +198,24 @@ static natsMsg *ask(const struct nats_library *nats, natsConnection *connection,
 
   *status = nats->natsConnection_Request(&message, connection, subject, question,
                                          (int)strlen(question), clock_left_ms(deadline_ns));
+  if (*status == NATS_TIMEOUT && broker_server_denied(nats, connection, subject))
+    *status = NATS_NOT_PERMITTED;
   if (*status != NATS_OK)
     return NULL;
   *answer =
       (struct span){nats->natsMsg_GetData(message), (size_t)nats->natsMsg_GetDataLength(message)};
   return message;
+}
+
+/* A server leaves out a subject without messages.  -1: unknown. */
+static int64_t count_of_subject(struct span answer, struct broker_stream *stream) {
+  struct json_value state = member_of(answer, "state"), subjects, count;
+
+  if (!state.raw.ptr || state.type != JSON_OBJECT)
+    return -1;
+  subjects = member_of(state.raw, "subjects");
+  count = member_of(subjects.raw, EVENT_SUBJECT);
+  return count.raw.ptr ? take_number(subjects.raw, EVENT_SUBJECT, TOLD, stream) : 0;
 }
 
 void broker_stream_read(const struct nats_library *nats, natsConnection *connection,
@@ -175,10 +236,7 @@ void broker_stream_read(const struct nats_library *nats, natsConnection *connect
     return;
   message = ask(nats, connection, subject, of_subject, deadline_ns, &answer, &stream->status);
   if (message) {
-    struct json_value state = member_of(answer, "state");
-
-    stream->of_subject =
-        number_of(member_of(state.raw, "subjects").raw, EVENT_SUBJECT, stream->of_subject);
+    stream->of_subject = count_of_subject(answer, stream);
     nats->natsMsg_Destroy(message);
   }
 }
@@ -270,7 +328,7 @@ void broker_stream_try(const struct nats_library *nats, natsConnection *connecti
   if (tried.state == BROKER_STREAM_BEYOND || tried.state == BROKER_STREAM_LISTENED)
     *stream = tried;
   else if (tried.state == BROKER_STREAM_NONE && stream->state == BROKER_STREAM_UNKNOWN)
-    stream->state = BROKER_STREAM_NONE;
+    stream->state = BROKER_STREAM_UNHEARD;
 }
 
 /* ---- what it holds --------------------------------------------------------------------------- */
@@ -367,130 +425,5 @@ int broker_stream_holds(const struct nats_library *nats, natsConnection *connect
 
 void broker_stream_fini(struct broker_stream *stream) {
   buffer_fini(&stream->subjects);
-}
-
-/* ---- judging --------------------------------------------------------------------------------- */
-
-static int say(struct transport_trouble *trouble, bool hopeless, const char *before,
-               const char *name, const char *after) {
-  trouble->hopeless = hopeless;
-  (void)snprintf(trouble->text, sizeof trouble->text, "%s%.64s%s", before, name, after);
-  return 1;
-}
-
-/* True with *trouble: it refuses every event for its size, or acknowledges events and stores
- * none. */
-static bool is_useless(const struct broker_stream *stream, struct transport_trouble *trouble) {
-  if (stream->max_message_bytes >= 0 && stream->max_message_bytes < BROKER_SERVER_EVENT_LEAST)
-    return say(trouble, true, "stream ", stream->name,
-               " does not take a message as large as an event; raise its max_msg_size");
-  if (!stream->discards_new && stream->max_bytes >= 0 &&
-      stream->max_bytes < BROKER_SERVER_EVENT_LEAST)
-    return say(trouble, true, "stream ", stream->name,
-               " has no room for a single event (max_bytes); raise its max_bytes");
-  if (stream->wants_interest && stream->consumers == 0)
-    return say(
-        trouble, true, "stream ", stream->name,
-        " keeps only messages for its consumers and has no consumer: events would be dropped");
-  return false;
-}
-
-static int judge_config(const struct broker_stream *stream, struct transport_trouble *trouble) {
-  const char *name = stream->name;
-
-  if (stream->no_ack)
-    return say(trouble, true, "stream ", name,
-               " acknowledges nothing (no_ack); set its no_ack to false");
-  if (stream->sealed)
-    return say(trouble, true, "stream ", name,
-               " is sealed and accepts no messages; create another stream for the subject");
-  if (is_useless(stream, trouble))
-    return 1;
-  if (stream->discards_new && stream->max_of_subject > 0 &&
-      stream->of_subject >= stream->max_of_subject)
-    return say(trouble, true, "stream ", name,
-               " is full (max_msgs_per_subject) and discards new messages; raise the limit");
-  if (stream->discards_new && stream->max_messages >= 0 && stream->messages >= stream->max_messages)
-    return say(trouble, true, "stream ", name,
-               " is full (max_msgs) and discards new messages; raise the limit or purge it");
-  if (stream->discards_new && stream->max_bytes >= 0 &&
-      stream->bytes + BROKER_SERVER_EVENT_LEAST > stream->max_bytes)
-    return say(trouble, true, "stream ", name,
-               " is full (max_bytes) and discards new messages; raise the limit or purge it");
-  if (stream->max_message_bytes >= 0 && stream->max_message_bytes < BROKER_SERVER_EVENT_MOST) {
-    (void)say(trouble, false, "stream ", name,
-              " refuses events with long names; raise its max_msg_size to 768 or more");
-    return -1;
-  }
-  return 0;
-}
-
-static bool is_broken(natsStatus status) {
-  return status == NATS_CONNECTION_CLOSED || status == NATS_CONNECTION_DISCONNECTED ||
-         status == NATS_IO_ERROR;
-}
-
-int broker_stream_judge(const struct broker_stream *stream,
-                        const struct transport_settings *settings,
-                        struct transport_trouble *trouble) {
-  const char *wanted = settings->stream;
-
-  if (stream->name[0] && wanted[0] && strcmp(wanted, stream->name) != 0)
-    return say(trouble, true, "the subject belongs to another stream than the configured ", wanted,
-               "");
-  switch (stream->state) {
-  case BROKER_STREAM_KNOWN:
-    return judge_config(stream, trouble);
-  case BROKER_STREAM_BEYOND:
-    return 0;
-  case BROKER_STREAM_NAMED:
-    (void)say(trouble, false, "stream ", stream->name,
-              " does not answer: its leader is being elected or its servers are down");
-    return -1;
-  case BROKER_STREAM_NONE:
-    return say(trouble, true, "no stream takes the subject; create one: kaizen-host broker init",
-               "", "");
-  case BROKER_STREAM_NO_JETSTREAM:
-    return say(trouble, true, "no JetStream for this account; enable it, or set publish to core",
-               "", "");
-  case BROKER_STREAM_LISTENED:
-    (void)say(trouble, true, "something listens on the subject, but no stream says that it stores",
-              "", "");
-    return -1;
-  case BROKER_STREAM_UNKNOWN:
-    break;
-  }
-  (void)say(trouble, false, "cannot ask any stream: ", "",
-            stream->electing            ? "the cluster is electing a leader"
-            : stream->status == NATS_OK ? "the answers on $JS.API are not those of a NATS server"
-            : is_broken(stream->status) ? "the broker closed the connection"
-                                        : "no answer on $JS.API, which this user may not be "
-                                          "permitted to use");
-  return -1;
-}
-
-void broker_stream_find_trouble(const struct nats_library *nats, natsConnection *connection,
-                                int64_t deadline_ns, const struct transport_settings *settings,
-                                struct transport_trouble *trouble) {
-  struct broker_stream stream = {.state = BROKER_STREAM_UNKNOWN};
-  struct transport_trouble its = {0};
-  int verdict = 0;
-
-  broker_stream_find(nats, connection, deadline_ns, &stream);
-  if (stream.state != BROKER_STREAM_UNKNOWN || stream.electing)
-    verdict = broker_stream_judge(&stream, settings, &its);
-  if (verdict > 0 || (verdict < 0 && stream.state != BROKER_STREAM_KNOWN))
-    *trouble = its; /* a doubt about a known stream explains nothing */
-  broker_stream_fini(&stream);
-}
-
-int broker_stream_find_useless(const struct nats_library *nats, natsConnection *connection,
-                               int64_t deadline_ns, struct transport_trouble *trouble) {
-  struct broker_stream stream = {.state = BROKER_STREAM_UNKNOWN};
-  int useless;
-
-  broker_stream_find(nats, connection, deadline_ns, &stream);
-  useless = stream.state == BROKER_STREAM_KNOWN ? is_useless(&stream, trouble) : -1;
-  broker_stream_fini(&stream);
-  return useless;
+  buffer_fini(&stream->untold);
 }

@@ -1,5 +1,4 @@
-/* broker_stream.h - the stream that takes our subject: which one it is, and what prevents
- * publishing to it.
+/* broker_stream.h - the stream that takes our subject: which one it is, and what it tells.
  *
  * SPDX-License-Identifier: Apache-2.0
  *
@@ -17,6 +16,7 @@ enum broker_stream_state {
   BROKER_STREAM_UNKNOWN, /* nobody answered, or asking is not permitted */
   BROKER_STREAM_NO_JETSTREAM,
   BROKER_STREAM_NONE,
+  BROKER_STREAM_UNHEARD, /* nobody listens on the subject, and nobody answers about streams */
   BROKER_STREAM_NAMED,   /* it exists but says nothing about itself: perhaps it has no leader */
   BROKER_STREAM_KNOWN,   /* its configuration was read */
   BROKER_STREAM_BEYOND,  /* it answered for the subject but cannot be queried: it belongs to another
@@ -26,15 +26,18 @@ enum broker_stream_state {
 
 struct broker_stream {
   enum broker_stream_state state;
-  natsStatus status;                     /* UNKNOWN: why */
+  natsStatus status;                     /* of the last question: why UNKNOWN, UNHEARD or NAMED */
   bool electing;                         /* the cluster says that it cannot answer right now */
   char name[BROKER_STREAM_NAME_MAX + 1]; /* "": none, or not reported */
   struct buffer subjects;                /* a JSON array; empty when it was not reported */
-  int64_t replicas, duplicates_ns;       /* less than 0: not reported */
-  int64_t max_messages, max_bytes, max_message_bytes; /* -1: no limit */
+  /* of KNOWN; less than 0: not reported */
+  int64_t replicas, duplicates_ns;
+  int64_t max_messages, max_bytes, max_message_bytes; /* -1: no limit, too */
   int64_t max_of_subject; /* more new messages are refused; -1: no limit */
   int64_t messages, bytes, consumers;
-  int64_t of_subject; /* how many messages our subject has; asked only when there is a limit */
+  int64_t of_subject;   /* how many messages our subject has; asked only when there is a limit */
+  const char *unread;   /* a member of its answer that is not what it must be; NULL: none */
+  struct buffer untold; /* KNOWN: the members that it should have told, with ", " between them */
   bool in_memory, no_ack, sealed, discards_new, wants_interest;
 };
 
@@ -43,7 +46,7 @@ bool broker_stream_is_name(struct span name);
 /* Which stream takes our subject, and its configuration. */
 void broker_stream_find(const struct nats_library *nats, natsConnection *connection,
                         int64_t deadline_ns, struct broker_stream *stream);
-/* The configuration of the stream of that name: KNOWN, NAMED, NONE or UNKNOWN. */
+/* The configuration of the stream of that name: KNOWN or NONE; else the state stays. */
 void broker_stream_read(const struct nats_library *nats, natsConnection *connection,
                         const char *name, int64_t deadline_ns, struct broker_stream *stream);
 /* May this user publish on our subject?  NATS_OK, NATS_NOT_PERMITTED, or why that is unknown.
@@ -71,19 +74,5 @@ void broker_stream_place_set(struct broker_stream_place *place, const char *doma
 int broker_stream_holds(const struct nats_library *nats, natsConnection *connection,
                         const struct broker_stream_place *place, uint64_t sequence, const char *id,
                         int64_t deadline_ns);
-
-/* 0: events can be published to it, as far as is known; 1: they cannot; -1: unknown. *trouble says
- * why. */
-int broker_stream_judge(const struct broker_stream *stream,
-                        const struct transport_settings *settings,
-                        struct transport_trouble *trouble);
-/* Why nothing is acknowledged; *trouble stays as it is when the broker does not say. */
-void broker_stream_find_trouble(const struct nats_library *nats, natsConnection *connection,
-                                int64_t deadline_ns, const struct transport_settings *settings,
-                                struct transport_trouble *trouble);
-/* Is our stream useless: does it refuse every event for its size, or acknowledge events and store
- * none?  1 with *trouble: it does; 0: it does not; -1: unknown. */
-int broker_stream_find_useless(const struct nats_library *nats, natsConnection *connection,
-                               int64_t deadline_ns, struct transport_trouble *trouble);
 
 #endif

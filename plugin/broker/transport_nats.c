@@ -22,6 +22,7 @@
 #include "broker/broker_server.h"
 #include "broker/broker_stream.h"
 #include "broker/publish_answer.h"
+#include "broker/stream_verdict.h"
 #include "broker/transport_connect.h"
 #include "broker/transport_explain.h"
 #include "record/event.h"
@@ -444,13 +445,13 @@ static bool may_ask(struct transport *transport) {
 
 static void nats_why(struct transport *transport, struct transport_trouble *trouble) {
   if (may_ask(transport))
-    broker_stream_find_trouble(transport->nats, transport->connection,
-                               clock_monotonic_ns() + WHY_NS, transport->settings, trouble);
+    stream_verdict_find_trouble(transport->nats, transport->connection,
+                                clock_monotonic_ns() + WHY_NS, transport->settings, trouble);
 }
 
 static int nats_useless(struct transport *transport, struct transport_trouble *trouble) {
-  return may_ask(transport) ? broker_stream_find_useless(transport->nats, transport->connection,
-                                                         clock_monotonic_ns() + WHY_NS, trouble)
+  return may_ask(transport) ? stream_verdict_find_useless(transport->nats, transport->connection,
+                                                          clock_monotonic_ns() + WHY_NS, trouble)
                             : -1;
 }
 

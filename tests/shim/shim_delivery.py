@@ -250,6 +250,27 @@ class Delivery(HostTest):
         self.env = {"NATS_URL": self.broker.url.replace("//", "//blind:p@")}
         self.assertIn("does not permit this user to subscribe", self.messages(6, "watch", "--timeout", "30", env=self.env))
 
+    def test_what_a_broker_does_not_tell_is_shown(self):
+        core = ("--set", "publish=core")
+        shown = self.expect(0, "broker", "check", *core, env=self.env)
+        self.assertRegex(shown, "(?m)^unknown +permission to publish: not asked with publish: core")
+        self.assertRegex(self.expect(0, "doctor", *core, env=self.env), "(?m)^ok +broker +nats://[^ ]*; 'broker check' says")
+        self.expect(0, *BROKER_INIT, env=self.env)
+        # What is waited for but shortly may be unknown once, on a machine that is busy.
+        self.wait_until(lambda: self.document(0, "broker", "check")["unknown"] == [])
+        self.wait_until(lambda: "unknown" not in self.expect(0, "broker", "check", env=self.env))
+        self.wait_until(lambda: "broker check" not in self.expect(0, "doctor", env=self.env))
+
+    def test_a_stream_that_was_not_made_is_no_success_without_a_stream_either(self):
+        self.broker.stop()
+        self.broker = Broker(self.scratch, 'authorization { users: [{user: deaf, password: p, permissions: '
+                                           '{subscribe: {deny: ["_INBOX.>"]}}}] }').start()
+        self.env = {"NATS_URL": self.broker.url.replace("//", "//deaf:p@")}
+        self.document(0, "broker", "check", "--set", "publish=core")
+        report = self.document(6, "broker", "init", "--set", "publish=core")
+        self.assertEqual((report["action"], report["ok"]), ("refused", False))
+        self.assertIn("no stream was made: this user may not ask", report["reason"])
+
     def test_watch_ends_clean_on_ctrl_c(self):
         watch = self.start("watch")
         self.assertIn(b"Ctrl-C", watch.stderr.readline())
