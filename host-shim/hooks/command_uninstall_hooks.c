@@ -45,7 +45,8 @@ const struct command command_uninstall_hooks = {
     .synopsis = "HOST [--user|--project] [--dry-run]",
     .summary = "remove hooks from a coding agent's settings",
     .details = "A file that was not edited since install-hooks is restored to the byte, or removed "
-               "if it did not exist before.  From any other file, only our entries are removed.",
+               "if it did not exist before.  From any other file, only the entries of kaizen-host "
+               "are removed.",
     .examples = examples,
     .option_groups = {hook_install_options},
     .words = {HOOK_HOST_NAMES, "nemo-relay"},
