@@ -163,7 +163,7 @@ int hook_install_report(const struct host *host, const struct hook_plan *plan, c
     hook_diff_print(stdout, plan->changes[i].file, plan->changes[i].before, plan->changes[i].after);
   if (hook_plan_is_done(plan))
     output_note("%s: %s", plan->host,
-                plan->removes ? "no hooks of ours are installed"
+                plan->removes ? "no hooks of kaizen-host are installed"
                               : "the hooks are already installed");
   else if (is_dry)
     output_note("%s: --dry-run: nothing written", plan->host);

@@ -23,7 +23,7 @@ const char hook_target_goose_plugin[] =
   "const STDIO = [\"pipe\", \"ignore\", \"ignore\"];\n" \
   "const LIMIT_MS = 1500;\n" \
   "\n" \
-  "// Hands one event over; whatever goes wrong with it is not the agent's business.\n" \
+  "// Passes one event on; if that fails, the agent is not disturbed.\n" \
   "function tell(event) {\n" \
   "  return new Promise((done) => {\n" \
   "    let child;\n" \
@@ -45,7 +45,7 @@ const char hook_target_opencode[] =
     "// kaizen-host.js - tells kaizen-host when a turn of OpenCode ends.\n"
     "//\n"
     "// Written by 'kaizen-host install-hooks opencode'; 'uninstall-hooks opencode' removes it.\n"
-    "// Handed over are ids, names, counts and durations; no message and no text of an error.\n"
+    "// It passes on ids, names, counts and durations; no message and no text of an error.\n"
     JAVASCRIPT_TELL
     "\n"
     "export const KaizenHost = async ({ directory }) => {\n"
@@ -72,9 +72,9 @@ const char hook_target_opencode[] =
     "      for (const name of names) total += Number(answer[name]) || 0;\n"
     "    return total || undefined;\n"
     "  }\n"
-    "  // Handlers are not waited for, and a turn's end is told of several times: the first "
-    "one counts,\n"
-    "  // and an answer's error whichever comes first.\n"
+    "  // OpenCode does not wait for handlers, and reports the end of a turn several times: only "
+    "the\n"
+    "  // first one counts, and an error of an answer counts with any of them.\n"
     "  function end(sessionID, error) {\n"
     "    const turn = turns.get(sessionID);\n"
     "    if (turn?.ended) return;\n"
@@ -144,12 +144,12 @@ const char hook_target_openclaw_index[] =
     "// index.js - tells kaizen-host when a run of OpenClaw ends.\n"
     "//\n"
     "// Written by 'kaizen-host install-hooks openclaw'; 'uninstall-hooks openclaw' removes it.\n"
-    "// Handed over are ids, the outcome, counts and the duration; no message, no text of an "
-    "error, and\n"
+    "// It passes on ids, the outcome, counts and the duration; no message, no text of an error, "
+    "and\n"
     "// no sessionKey, which can be a telephone number.\n"
     JAVASCRIPT_TELL
     "\n"
-    "// The answers since the last question: of a run, not of the whole conversation.\n"
+    "// The answers since the last question: those of this run, not of the whole conversation.\n"
     "function answersOf(messages) {\n"
     "  const all = Array.isArray(messages) ? messages : [];\n"
     "  const asked = all.findLastIndex((message) => message?.role === \"user\");\n"

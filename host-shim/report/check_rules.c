@@ -260,6 +260,6 @@ void check_rules_apply(const struct check_rule *rule, const struct check_subject
   tell_numbers(which, subject->figures, beyond, result);
   if (carried == 0) {
     result->value = NAN;
-    snprintf(result->found, CHECK_TEXT_MAX, "no run carries the number");
+    snprintf(result->found, CHECK_TEXT_MAX, "no run has this number");
   }
 }
