@@ -79,24 +79,26 @@ Test(change, no_more_than_two_of_a_hundred_histories_without_a_change_cry_wolf) 
 
 Test(change, a_drop_from_ninety_to_fifty_percent_is_told_within_fifteen_runs_in_nine_of_ten) {
   const unsigned histories = 2000;
-  unsigned told = 0, at_twenty = 0, misplaced = 0;
+  unsigned told = 0, stays = 0, at_twenty = 0, misplaced = 0;
   struct change change;
   bool runs[ROOM];
 
   random_state = 15;
   for (unsigned i = 0; i < histories; i++) {
-    bool seen = false;
+    size_t after = 1;
 
     make_runs(runs, 0, 200, 0.9);
-    make_runs(runs, 200, 220, 0.5);
-    for (size_t after = 1; after <= 15; after++)
-      seen = seen || verdict_on(runs, 200 + after) == CHANGE_WORSE;
-    told += seen;
+    make_runs(runs, 200, 225, 0.5);
+    while (after <= 15 && verdict_on(runs, 200 + after) != CHANGE_WORSE)
+      after++;
+    told += after <= 15;
+    stays += after <= 15 && verdict_on(runs, 200 + after + 10) == CHANGE_WORSE;
     change_of_successes(runs, 220, &change);
     at_twenty += change.verdict == CHANGE_WORSE;
     misplaced += change.verdict == CHANGE_WORSE && (change.since < 190 || change.since > 210);
   }
   tell("change.told_within_15", 100.0 * told / histories, "percent");
+  tell("change.told_after_10_more", 100.0 * stays / told, "percent");
   tell("change.told_at_20", 100.0 * at_twenty / histories, "percent");
   cr_assert_geq(told, histories * 9 / 10, "%u of %u", told, histories);
   cr_assert_geq(at_twenty, histories * 9 / 10, "%u of %u", at_twenty, histories);
@@ -124,22 +126,27 @@ Test(change, a_drop_from_ninety_to_eighty_percent_is_mostly_not_told) {
   cr_assert_leq(at_hundred, histories / 2, "%u of %u", at_hundred, histories);
 }
 
-Test(change, who_looks_after_every_run_sees_more) {
-  const unsigned histories = 400;
-  unsigned any = 0;
+Test(change, who_looks_after_every_run_sees_more_and_most_of_it_is_gone_ten_runs_later) {
+  const unsigned histories = 2000;
+  unsigned any = 0, stays = 0;
   bool runs[ROOM];
 
   random_state = 140;
   for (unsigned i = 0; i < histories; i++) {
-    bool seen = false;
+    size_t count = 161;
 
-    make_runs(runs, 0, 300, 0.5 + 0.49 * chance());
-    for (size_t count = 161; count <= 300; count++)
-      seen = seen || is_named(verdict_on(runs, count));
-    any += seen;
+    make_runs(runs, 0, 310, 0.5 + 0.49 * chance());
+    while (count <= 300 && !is_named(verdict_on(runs, count)))
+      count++;
+    if (count > 300)
+      continue;
+    any++;
+    stays += is_named(verdict_on(runs, count + 10));
   }
   tell("change.false_within_140", 100.0 * any / histories, "percent");
+  tell("change.false_after_10_more", 100.0 * stays / any, "percent");
   cr_assert_leq(any, histories * 40 / 100, "%u of %u", any, histories);
+  cr_assert_leq(stays, any / 4, "%u of %u", stays, any);
 }
 
 Test(change, durations_and_scores_cry_wolf_less_than_once_in_two_hundred) {
