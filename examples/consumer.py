@@ -1,17 +1,17 @@
 #!/usr/bin/env python3
-"""consumer.py - a consumer of kaizen.metrics.recorded: one open task an agent, closed when it recovers.
+"""consumer.py - a consumer of kaizen.metrics.recorded: one open task per agent, closed when the agent recovers.
 
 SPDX-License-Identifier: Apache-2.0
 
-Usage: consumer.py NATS_URL STATE_FILE [--once]      prints what it opens and closes, one JSON object a line
+Usage: consumer.py NATS_URL STATE_FILE [--once]      prints what it opens and closes, one JSON object per line
   --once    ends when the stream has nothing more for it
 
-A rule on success_rate is true for every event while an agent is bad: who opens a task for each opens hundreds.
-This one shows what a consumer needs, with the protocol over a plain socket:
+A rule on success_rate is true for every event while an agent is bad; a consumer that opens a task for each of them
+opens hundreds.  This program shows what a consumer needs.  It speaks the protocol over a plain socket:
 
   a durable pull consumer    the broker keeps its place while it is away; at least once
-  a look at `id`             an event that comes again, after a resend or a lost acknowledgement, does nothing
-  one open task an agent     by (project, agent), until success_rate is above the threshold again
+  a check of `id`            an event that comes again, after a resend or a lost acknowledgement, does nothing
+  one open task per agent    by (project, agent), until success_rate is above the threshold again
   state before ack           what it decided is on disk before the broker may forget the event
 """
 import json

@@ -2,6 +2,7 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  *
+ * jna.jar is in the package libjna-java of Debian, as /usr/share/java/jna.jar.
  * javac -cp jna.jar Embed.java && java -cp jna.jar:. Embed PLUGIN PROJECT_ROOT */
 import com.sun.jna.Function;
 import com.sun.jna.Memory;
