@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/output.h"
+#include "base/utf8_text.h"
 #include "hooks/hook_host.h"
 #include "hooks/hook_install.h"
 #include "hooks/hook_record.h"
@@ -112,6 +113,18 @@ static void add_settings(const struct host *host, struct hook_command *command) 
       add_words(command, "--set", host->arguments->values[i].text);
 }
 
+/* No settings can hold other bytes: the agent would call another name, or not read the file. */
+static int check_words(const struct hook_command *command, struct problem *problem) {
+  for (size_t i = 0; i < command->count; i++)
+    for (const char *at = command->words[i]; *at != '\0'; at += utf8_text_character(at))
+      if (utf8_text_character(at) == 0)
+        return problem_set(problem, EXIT_CODE_USAGE,
+                           "'%s' has bytes that are not UTF-8, and would be part of the command in "
+                           "the settings; use another name",
+                           command->words[i]);
+  return 0;
+}
+
 static int plan_install(const struct host *host, struct hook_plan *plan,
                         const struct hook_state *state, struct problem *problem) {
   static char program[PATH_MAX], config_file[PATH_MAX], plugin_name[PATH_MAX], state_dir[PATH_MAX];
@@ -134,6 +147,8 @@ static int plan_install(const struct host *host, struct hook_plan *plan,
                        "the options make a command of more than %d words; give fewer, or put them "
                        "into a file for --config",
                        HOOK_COMMAND_WORDS_MAX);
+  if (check_words(&command, problem) < 0)
+    return -1;
   return hook_plan_install(plan, &command, problem);
 }
 

@@ -41,6 +41,11 @@ static bool has_own_names(const struct hook_json *json, const struct hook_target
          hook_json_find(json, root, &span) && hook_json_element(json, &span, 0, &member);
 }
 
+static void set_path(struct place *place, bool own_names) {
+  place->path[0] = own_names ? place->name : "hooks";
+  place->path[1] = own_names ? NULL : place->name;
+}
+
 static struct place *find_place(const struct hook_json *json, const struct hook_target *target,
                                 size_t event, struct place *place) {
   *place = (struct place){.path = {NULL}};
@@ -49,9 +54,31 @@ static struct place *find_place(const struct hook_json *json, const struct hook_
     snake_case(target->events[event], place->name);
   else
     snprintf(place->name, sizeof place->name, "%s", target->events[event]);
-  place->path[0] = own_names ? place->name : "hooks";
-  place->path[1] = own_names ? NULL : place->name;
+  set_path(place, own_names);
   return place;
+}
+
+/* The place of the i-th event that the file has, of the target or not; false: there are fewer. */
+static bool find_present(const struct hook_json *json, const struct hook_target *target, size_t i,
+                         struct place *place) {
+  bool own_names = has_own_names(json, target);
+  const char *const events[HOOK_JSON_PATH_MAX] = {own_names ? NULL : "hooks"};
+  struct hook_json_span object;
+
+  *place = (struct place){.path = {NULL}};
+  set_path(place, own_names);
+  return hook_json_find(json, events, &object) &&
+         hook_json_name(json, &object, i, place->name, sizeof place->name);
+}
+
+static bool is_wanted(const struct hook_json *json, const struct hook_target *target,
+                      const struct place *present) {
+  struct place place;
+
+  for (size_t i = 0; target->events[i]; i++)
+    if (strcmp(find_place(json, target, i, &place)->name, present->name) == 0)
+      return true;
+  return false;
 }
 
 /* The next command in the span that calls the hook: one of ours (its string is *command) or a line
@@ -156,25 +183,6 @@ static int add_event(struct hook_json *json, const struct hook_target *target,
   return result;
 }
 
-int hook_entries_add(struct hook_json *json, const struct hook_target *target,
-                     const struct hook_command *command, struct json_object *made,
-                     struct problem *problem) {
-  const char *const version[HOOK_JSON_PATH_MAX] = {"version"};
-  if (target->form == HOOK_FORM_ENTRY) {
-    note_missing(json, target->entry_path, made);
-    return hook_json_set(json, target->entry_path, target->text, problem);
-  }
-  if (target->form == HOOK_FORM_LIST && !target->has_no_version) {
-    note_missing(json, version, made);
-    if (hook_json_set(json, version, "1", problem) < 0)
-      return -1;
-  }
-  for (size_t i = 0; target->events[i]; i++)
-    if (add_event(json, target, command, i, made, problem) < 0)
-      return -1;
-  return 0;
-}
-
 static bool is_empty(const struct hook_json *json, const struct hook_json_span *container) {
   struct hook_json_span child;
 
@@ -204,24 +212,67 @@ static int remove_from(struct hook_json *json, const struct hook_target *target,
   return 0;
 }
 
-static int remove_event(struct hook_json *json, const struct hook_target *target, size_t event,
-                        struct json_object *made, struct problem *problem) {
-  struct place place;
+/* Removes ours of one event, but not the first `kept` of them; then the event, if it is empty. */
+static int remove_event(struct hook_json *json, const struct hook_target *target,
+                        const struct place *place, size_t kept, struct json_object *made,
+                        struct problem *problem) {
   struct hook_json_span entries, entry;
-  size_t count = 0;
-  if (!hook_json_find(json, find_place(json, target, event, &place)->path, &entries))
+  size_t count = 0, first = 0, ours = 0;
+  if (!hook_json_find(json, place->path, &entries))
     return 0;
-  while (hook_json_element(json, &entries, count, &entry))
-    count++;
-  for (size_t i = count; i-- > 0;) {
-    if (!hook_json_find(json, place.path, &entries) ||
+  for (; hook_json_element(json, &entries, count, &entry); count++) {
+    first = ours < kept ? count + 1 : first;
+    ours += is_ours(json, target, &entry);
+  }
+  for (size_t i = count; ours > kept && i-- > first;) {
+    if (!hook_json_find(json, place->path, &entries) ||
         remove_from(json, target, &entries, i, problem) < 0)
       return -1;
   }
-  hook_json_find(json, place.path, &entries);
-  return count > 0 && is_empty(json, &entries) && is_made(made, place.path[0], place.path[1])
-             ? hook_json_unset(json, place.path, problem)
+  hook_json_find(json, place->path, &entries);
+  return ours > 0 && is_empty(json, &entries) && is_made(made, place->path[0], place->path[1])
+             ? hook_json_unset(json, place->path, problem)
              : 0;
+}
+
+static size_t count_present(const struct hook_json *json, const struct hook_target *target) {
+  struct place place;
+  size_t count = 0;
+
+  while (find_present(json, target, count, &place))
+    count++;
+  return count;
+}
+
+/* What another version of ours, or one in another place, has left beside the entries we keep. */
+static int remove_surplus(struct hook_json *json, const struct hook_target *target,
+                          struct problem *problem) {
+  struct place place;
+
+  for (size_t i = count_present(json, target); i-- > 0;)
+    if (find_present(json, target, i, &place) &&
+        remove_event(json, target, &place, is_wanted(json, target, &place), NULL, problem) < 0)
+      return -1;
+  return 0;
+}
+
+int hook_entries_add(struct hook_json *json, const struct hook_target *target,
+                     const struct hook_command *command, struct json_object *made,
+                     struct problem *problem) {
+  const char *const version[HOOK_JSON_PATH_MAX] = {"version"};
+  if (target->form == HOOK_FORM_ENTRY) {
+    note_missing(json, target->entry_path, made);
+    return hook_json_set(json, target->entry_path, target->text, problem);
+  }
+  if (target->form == HOOK_FORM_LIST && !target->has_no_version) {
+    note_missing(json, version, made);
+    if (hook_json_set(json, version, "1", problem) < 0)
+      return -1;
+  }
+  for (size_t i = 0; target->events[i]; i++)
+    if (add_event(json, target, command, i, made, problem) < 0)
+      return -1;
+  return remove_surplus(json, target, problem);
 }
 
 static int unset_empty(struct hook_json *json, const char *const *path, const char *outer,
@@ -255,10 +306,12 @@ static int remove_version(struct hook_json *json, const char *const *hooks,
 int hook_entries_remove(struct hook_json *json, const struct hook_target *target,
                         struct json_object *made, struct problem *problem) {
   const char *const hooks[HOOK_JSON_PATH_MAX] = {"hooks"};
+  struct place place;
   if (target->form == HOOK_FORM_ENTRY)
     return remove_entry(json, target, made, problem);
-  for (size_t i = 0; target->events[i]; i++)
-    if (remove_event(json, target, i, made, problem) < 0)
+  for (size_t i = count_present(json, target); i-- > 0;)
+    if (find_present(json, target, i, &place) &&
+        remove_event(json, target, &place, 0, made, problem) < 0)
       return -1;
   if (unset_empty(json, hooks, "hooks", NULL, made, problem) < 0)
     return -1;
@@ -282,6 +335,9 @@ struct hook_entries_found hook_entries_count(const struct hook_json *json,
     found.ours += owner == HOOK_LINE_OURS;
     found.mixed += owner == HOOK_LINE_MIXED;
   }
+  for (size_t i = 0; find_present(json, target, i, &place); i++)
+    found.others += !is_wanted(json, target, &place) && hook_json_find(json, place.path, &value) &&
+                    find_call(json, target, &value, &command) == HOOK_LINE_OURS;
   return found;
 }
 

@@ -15,14 +15,15 @@
 int hook_entries_add(struct hook_json *json, const struct hook_target *target,
                      const struct hook_command *command, struct json_object *made,
                      struct problem *problem);
-/* Removes our entries, and what is then empty if it is in `made`; with NULL anything that is
- * empty. */
+/* Removes our entries, of whatever event, and what is then empty if it is in `made`; with NULL
+ * anything that is empty. */
 int hook_entries_remove(struct hook_json *json, const struct hook_target *target,
                         struct json_object *made, struct problem *problem);
 struct hook_entries_found { /* of the target's events */
   size_t wanted;            /* how many there are */
   size_t ours;              /* those with an entry of ours */
   size_t mixed;             /* those that a line of the user's covers, too (hook_line.h) */
+  size_t others;            /* other events with an entry of ours, of another version */
 };
 struct hook_entries_found hook_entries_count(const struct hook_json *json,
                                              const struct hook_target *target);

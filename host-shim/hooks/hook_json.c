@@ -129,6 +129,16 @@ bool hook_json_member(const struct hook_json *json, const struct hook_json_span 
   return true;
 }
 
+bool hook_json_name(const struct hook_json *json, const struct hook_json_span *object, size_t i,
+                    char *out, size_t room) {
+  struct hook_json_scan scan = scan_of(json);
+  struct hook_json_child child;
+  if (!find_nth(json, object->start, i, &child) || child.name_end == child.start)
+    return false;
+  hook_json_scan_text(&scan, child.start, child.name_end, out, room);
+  return true;
+}
+
 size_t hook_json_count(const struct hook_json *json, const struct hook_json_span *object,
                        const char *name) {
   struct hook_json_child child;

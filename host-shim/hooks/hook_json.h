@@ -41,6 +41,9 @@ bool hook_json_element(const struct hook_json *json, const struct hook_json_span
 /* A member of an object. */
 bool hook_json_member(const struct hook_json *json, const struct hook_json_span *object,
                       const char *name, struct hook_json_span *value);
+/* The name of its i-th member, cut to the room; false: there are fewer. */
+bool hook_json_name(const struct hook_json *json, const struct hook_json_span *object, size_t i,
+                    char *out, size_t room);
 /* How many members of an object have that name. */
 size_t hook_json_count(const struct hook_json *json, const struct hook_json_span *object,
                        const char *name);

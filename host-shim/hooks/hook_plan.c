@@ -17,6 +17,7 @@
 #include "hooks/hook_entries.h"
 #include "hooks/hook_file.h"
 #include "hooks/hook_line.h"
+#include "hooks/hook_tables.h"
 #include "hooks/hook_toml.h"
 
 static const size_t FILE_BYTES_MAX = 4 * 1024 * 1024;
@@ -88,7 +89,7 @@ static int install_json(struct hook_change *change, const struct hook_target *ta
   if (result == 0) {
     struct hook_entries_found found = hook_entries_count(&json, target);
 
-    change->had_ours = found.ours > 0;
+    change->had_ours = found.ours + found.others > 0;
     change->has_mixed = found.mixed > 0;
     result = hook_entries_add(&json, target, command, change->made, problem);
   }
@@ -174,22 +175,19 @@ static int install_file(struct hook_change *change, const struct hook_target *ta
   return !change->after ? problem_no_memory(problem) : 0;
 }
 
-/* [[hooks]] goes after everything else: what follows it would be part of it. */
 static int install_tables(struct hook_change *change, const struct hook_target *target,
                           const struct hook_command *command, struct problem *problem) {
   const char *present = change->before ? change->before : "";
-  struct hook_toml_key key;
-  struct hook_block block;
-  size_t at = 0;
-  if (hook_toml_find(present, strlen(present), "hooks", &key, &at) != 0)
+  bool fits = true;
+  char *tables = hook_command_tables(command, target->events);
+  change->had_ours = hook_tables_found(present, target->host);
+  change->after = tables ? hook_tables_put(present, tables, target->host, &fits) : NULL;
+  free(tables);
+  if (!fits)
     return problem_set(problem, EXIT_CODE_REFUSED,
                        "%s: cannot add [[hooks]]: the file has hooks in another notation or cannot "
                        "be parsed; fix it first",
                        change->file);
-  char *tables = hook_command_tables(command, target->events);
-  change->had_ours = hook_block_find(present, &block);
-  change->after = tables ? hook_block_put(present, tables) : NULL;
-  free(tables);
   return !change->after ? problem_no_memory(problem) : 0;
 }
 
@@ -223,7 +221,10 @@ static int uninstall_json(struct hook_change *change, const struct hook_target *
   struct hook_json json = {.text = NULL};
   bool made_file = !known ? false : !known->was_there;
   int result = hook_json_open(&json, change->before, strlen(change->before), problem);
-  bool has_ours = result == 0 && (known || hook_entries_count(&json, target).ours > 0);
+  struct hook_entries_found found = {.wanted = 0};
+  if (result == 0)
+    found = hook_entries_count(&json, target);
+  bool has_ours = result == 0 && (known || found.ours + found.others > 0);
   if (has_ours)
     result = hook_entries_remove(&json, target, known ? known->made : NULL, problem);
   if (result == 0 && !(made_file && hook_entries_is_bare(&json))) {
@@ -254,9 +255,9 @@ static int uninstall_notify(struct hook_change *change, const struct hook_target
   return 0;
 }
 
-static int uninstall_tables(struct hook_change *change, const struct hook_backup *known,
-                            struct problem *problem) {
-  change->after = hook_block_cut(change->before);
+static int uninstall_tables(struct hook_change *change, const struct hook_target *target,
+                            const struct hook_backup *known, struct problem *problem) {
+  change->after = hook_tables_cut(change->before, target->host);
   if (!change->after)
     return problem_no_memory(problem);
   if (*change->after == '\0' && known && !known->was_there) {
@@ -279,7 +280,7 @@ static int uninstall_target(struct hook_change *change, const struct hook_target
     return 0;
   }
   if (target->form == HOOK_FORM_TABLES)
-    return uninstall_tables(change, known, problem);
+    return uninstall_tables(change, target, known, problem);
   return target->form == HOOK_FORM_NOTIFY ? uninstall_notify(change, target, known, problem)
                                           : uninstall_json(change, target, known, problem);
 }
@@ -418,7 +419,6 @@ int hook_plan_apply(struct hook_plan *plan, const struct hook_state *state,
 static enum hook_presence presence_of(const struct hook_target *target, const char *text) {
   struct hook_json json = {.text = NULL};
   struct hook_toml_key key;
-  struct hook_block block;
   struct problem ignored;
   struct hook_entries_found entries = {.wanted = 1};
   size_t at = 0;
@@ -426,7 +426,7 @@ static enum hook_presence presence_of(const struct hook_target *target, const ch
   if (target->form == HOOK_FORM_FILE)
     return strstr(text, "kaizen-host") ? HOOK_IN_PLACE : HOOK_ABSENT;
   if (target->form == HOOK_FORM_TABLES)
-    return hook_block_find(text, &block) ? HOOK_IN_PLACE : HOOK_ABSENT;
+    return hook_tables_found(text, target->host) ? HOOK_IN_PLACE : HOOK_ABSENT;
   if (target->form == HOOK_FORM_NOTIFY)
     entries.ours = hook_toml_find(text, strlen(text), "notify", &key, &at) > 0 &&
                    notify_owner(text, &key, target->host) != HOOK_LINE_FOREIGN;

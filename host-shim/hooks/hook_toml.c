@@ -114,14 +114,20 @@ static bool skip_key(const struct scan *scan, size_t i, size_t *equals) {
   return i > from;
 }
 
-/* Also the first part of a dotted one. */
-static bool is_key(const struct scan *scan, size_t from, const char *name) {
+/* What comes after the name when it is at `from`; NUL: it is not. */
+static char next_after(const struct scan *scan, size_t from, const char *name) {
   size_t quoted = at(scan, from) == '"' || at(scan, from) == '\'';
   size_t end = from + quoted + strlen(name);
 
   if (!starts_with(scan, from + quoted, name) || (quoted && at(scan, end) != at(scan, from)))
-    return false;
-  char next = at(scan, skip_spaces(scan, end + quoted));
+    return '\0';
+  return at(scan, skip_spaces(scan, end + quoted));
+}
+
+/* Also the first part of a dotted one. */
+static bool is_key(const struct scan *scan, size_t from, const char *name) {
+  char next = next_after(scan, from, name);
+
   return next == '=' || next == '.';
 }
 
@@ -153,6 +159,55 @@ int hook_toml_find(const char *text, size_t len, const char *name, struct hook_t
     }
   }
   return 0;
+}
+
+/* The place after the key and value at `word`; 0: there are none. */
+static size_t skip_member(const struct scan *scan, size_t word) {
+  size_t equals = 0, end = 0;
+
+  if (!skip_key(scan, word, &equals))
+    return 0;
+  size_t value = skip_spaces(scan, equals + 1);
+  return !is_line_over(scan, value) && skip_value(scan, value, &end) && is_line_over(scan, end)
+             ? end
+             : 0;
+}
+
+/* A table inside an array's last element, [name.x], comes after a [[name]]. */
+int hook_toml_next_table(const char *text, size_t len, const char *name, size_t from,
+                         struct hook_toml_table *table) {
+  const struct scan scan = {.text = text, .len = len};
+  bool is_inside = false, has_array = false;
+  size_t end = 0;
+
+  for (size_t line = 0; line < len; line = skip_line(&scan, end)) {
+    size_t word = skip_spaces(&scan, line);
+    bool is_array = starts_with(&scan, word, "[[");
+
+    end = word;
+    if (is_line_over(&scan, word))
+      continue;
+    if (at(&scan, word) != '[') {
+      end = skip_member(&scan, word);
+      if (end == 0)
+        return -1;
+      if (is_inside)
+        table->end = skip_line(&scan, end);
+      continue;
+    }
+    char next = next_after(&scan, skip_spaces(&scan, word + 1 + is_array), name);
+    if (is_inside)
+      return 1;
+    if (next == '\0' || (next == '.' && has_array))
+      continue;
+    if (!is_array || next != ']')
+      return -1;
+    has_array = true;
+    is_inside = line >= from;
+    *table = (struct hook_toml_table){
+        .start = line, .body = skip_line(&scan, end), .end = skip_line(&scan, end)};
+  }
+  return is_inside;
 }
 
 /* "[table]", with any blanks. */

@@ -17,6 +17,13 @@ struct hook_toml_key { /* offsets into the text */
  * read from *at on. */
 int hook_toml_find(const char *text, size_t len, const char *name, struct hook_toml_key *key,
                    size_t *at);
+struct hook_toml_table {
+  size_t start, body, end; /* the header, what is after it, and the place after the last key */
+};
+/* The next [[name]] at or after `from`.  0: there is none; -1: the text cannot be parsed, or uses
+ * the name for a table that is not in an array. */
+int hook_toml_next_table(const char *text, size_t len, const char *name, size_t from,
+                         struct hook_toml_table *table);
 /* True when `name` of the table [table] has this value, such as "false". */
 bool hook_toml_is(const char *text, size_t len, const char *table, const char *name,
                   const char *value);

@@ -250,8 +250,11 @@ class Install(HookTest):
                 path.write_text(path.read_text() + "# added\n")
                 self.uninstall("kimi")
                 self.assertEqual(path.read_text().replace("# added\n", "").rstrip("\n"), own.rstrip("\n"))
-        path.write_text('hooks = [{ event = "Stop", command = "x" }]\n')
-        self.assertIn("another notation", self.messages(3, "install-hooks", "kimi"))
+        for other in ('hooks = [{ event = "Stop", command = "x" }]\n', "[hooks]\nx = 1\n", "[a]\nb = 1\n\n[hooks.c]\n",
+                      '["hooks"]\n', "hooks.x = []\n", '[a]\nb = """\nno end\n'):
+            path.write_text(other)
+            self.assertIn("another notation", self.messages(3, "install-hooks", "kimi"))
+            self.assertEqual(path.read_text(), other)
 
     def test_kimis_tables_have_the_line_endings_of_the_file(self):
         path = self.home / ".kimi" / "config.toml"

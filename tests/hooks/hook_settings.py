@@ -12,6 +12,7 @@ import shutil
 import struct
 import subprocess
 import threading
+import tomllib
 import unittest
 
 from hook_support import HookTest
@@ -121,6 +122,34 @@ class Settings(HookTest):
                 self.uninstall()
                 self.assertNotIn("kaizen-host", path.read_text() if path.exists() else "")
 
+    def test_what_another_version_of_ours_left_elsewhere_goes(self):
+        old = {"type": "command", "command": "/old/kaizen-host hook claude-code"}
+        mine = {"type": "command", "command": "beep"}
+        hooks = {"PreCompact": [{"hooks": [old]}], "Stop": [{"hooks": [old]}, {"hooks": [mine]}, {"hooks": [old]}],
+                 "Notification": [{"matcher": "", "hooks": [old, mine]}], "disabled": ["kaizen-host"]}
+        own = {"Stop": [{"hooks": [mine]}], "Notification": [{"matcher": "", "hooks": [mine]}], "disabled": ["kaizen-host"]}
+        for installs in (True, False):
+            path = self.settings(json.dumps({"hooks": hooks}, indent=2))
+            if installs:
+                self.install()
+                self.assertNotIn("/old/", path.read_text())
+                left = json.loads(path.read_text())["hooks"]
+                self.assertNotIn("PreCompact", left)
+                self.assertEqual((len(left["Stop"]), left["Notification"]), (2, own["Notification"]))
+            self.uninstall()
+            self.assertEqual(json.loads(path.read_text())["hooks"], own)
+
+    def test_a_command_that_settings_cannot_hold_is_not_written(self):
+        folder = os.fsencode(self.scratch) + b"/\xff"
+        os.mkdir(folder)
+        program = shutil.copy(os.fsencode(HOST), folder + b"/kaizen-host")
+        for host in ("claude-code", "codex-notify", "opencode"):
+            result = subprocess.run([program, "install-hooks", host], cwd=self.project, capture_output=True,
+                                    env=clean_environment(self.home), timeout=HANGS_S, check=False)
+            self.assertEqual((result.returncode, result.stdout), (2, b""))
+            self.assertIn(b"bytes that are not UTF-8", result.stderr)
+        self.assertEqual([path.name for path in self.home.iterdir()], [".local"])
+
     def test_codex_notify_wrapped_by_the_user_is_left_as_it_is(self):
         for line in ('notify = ["bash", "-lc", "kaizen-host hook codex-notify \\"$1\\"; afplay x", "--"]\n',
                      "notify = ['sh', '-c', 'kaizen-host hook codex-notify \"$0\"']\n",
@@ -147,6 +176,26 @@ class Settings(HookTest):
             path = self.settings(text, ".codex/config.toml")
             self.install("codex-notify", status=3)
             self.assertEqual(path.read_text(), text)
+
+    def test_kimis_tables_are_ours_by_their_command_when_kimi_rewrote_the_file(self):
+        path = self.settings('default_model = ""\nhooks = []\n\n[loop]\nmax = 3\n', ".kimi/config.toml")  # what Kimi writes for none
+        self.expect(0, "install-hooks", "kimi", "--agent", "it's")
+        parsed = tomllib.loads(path.read_text())
+        self.assertEqual((len(parsed["hooks"]), parsed["loop"]), (7, {"max": 3}))
+        theirs = '[[hooks]]\nevent = "Stop"\ncommand = "beep \\"x\\""\n'
+        lines = [line for line in path.read_text().splitlines(keepends=True) if "# kaizen-host" not in line]
+        for last in ("", "\n# mine\n[last]\nx = 1\n"):
+            path.write_text("".join(lines[:4]) + theirs + "\n" + "".join(lines[4:]) + last)
+            self.assertNotIn(b"missing", self.run_host("doctor").stdout)
+            self.install("kimi")
+            parsed = tomllib.loads(path.read_text())
+            self.assertEqual([hook["command"] for hook in parsed["hooks"]].count('beep "x"'), 1)
+            self.assertEqual(len(parsed["hooks"]), 8)
+            path.write_text("".join(line for line in path.read_text().splitlines(keepends=True) if "# kaizen-host" not in line))
+            self.uninstall("kimi")
+            parsed = tomllib.loads(path.read_text())
+            self.assertEqual([hook["command"] for hook in parsed["hooks"]], ['beep "x"'])
+            self.assertEqual((parsed["loop"], "# mine" in path.read_text()), ({"max": 3}, bool(last)))
 
     def test_json_that_does_not_end_is_refused(self):
         for text in ('{ "a": 1 } /* never ends', '{ /* never ends\n  "a": 1 }', '{ "a": 1, /* } */', '{ "a": 1 /*/ }'):
