@@ -14,6 +14,7 @@ enum exit_code {
   EXIT_CODE_UNDELIVERABLE = 6, /* events held back, dead letters, an unreadable agent, an unusable
                                 * broker */
   EXIT_CODE_UNKNOWN = 7,       /* may or may not be recorded: retry with the same key */
+  EXIT_CODE_TIMED_OUT = 124,   /* exec stopped the command, as timeout(1) answers it */
   EXIT_CODE_EXEC = 125,        /* exec's own failure, as for env(1) and timeout(1) */
   EXIT_CODE_NOT_EXECUTABLE = 126,
   EXIT_CODE_NOT_FOUND = 127,

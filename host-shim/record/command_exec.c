@@ -22,6 +22,8 @@
 static const double QUALITY_TIMEOUT_S = 30;
 
 static const struct option_spec own_options[] = {
+    {"timeout", 0, OPTION_PERIOD, "S",
+     "stop the command after S seconds; that is a failure with error_type timeout"},
     {"result", 0, OPTION_CHOICE, RESULT_FORMATS,
      "read outcome, duration, tokens, cost and key from the JSON that the command prints"},
     {"quality-cmd", 0, OPTION_NAME, "CMD",
@@ -44,6 +46,8 @@ static const struct command_example examples[] = {
 };
 
 static int exit_status(const struct child_result *result) {
+  if (result->timed_out)
+    return EXIT_CODE_TIMED_OUT;
   if (result->exec_error != 0)
     return result->exec_error == ENOENT ? EXIT_CODE_NOT_FOUND : EXIT_CODE_NOT_EXECUTABLE;
   return WIFEXITED(result->wait_status) ? WEXITSTATUS(result->wait_status)
@@ -54,29 +58,40 @@ static int exit_status(const struct child_result *result) {
 static bool is_aborted(const struct child_result *result, const struct result_said *said) {
   int status = exit_status(result);
 
+  if (result->timed_out)
+    return false;
   return (said && said->is_aborted) || status == EXIT_CODE_SIGNALLED + SIGINT ||
          status == EXIT_CODE_SIGNALLED + SIGTERM || (result->interrupted_by != 0 && status != 0);
+}
+
+static int add_missing(struct json_text_members *members, const char *name, const char *text) {
+  return json_text_members_find(members, name) ? 0
+                                               : json_text_members_add_text(members, name, text);
 }
 
 static int describe_end(struct record_request *request, const struct child_result *result) {
   bool is_signalled = WIFSIGNALED(result->wait_status);
   bool is_failure = exit_status(result) != 0 && !is_aborted(result, NULL);
-  const char *outcome = is_failure ? "failed" : exit_status(result) == 0 ? "completed" : "aborted";
+  const char *outcome = result->timed_out          ? "timeout"
+                        : is_failure               ? "failed"
+                        : exit_status(result) == 0 ? "completed"
+                                                   : "aborted";
   char text[32];
 
-  if (!json_text_members_find(&request->metadata, "outcome") &&
-      json_text_members_add_text(&request->metadata, "outcome", outcome) < 0)
+  if (add_missing(&request->metadata, "outcome", outcome) < 0)
     return -1;
   snprintf(text, sizeof text, "%d", exit_status(result));
   if (json_text_members_add_json(&request->metadata, "exit_status", text) < 0)
     return -1;
-  if ((!is_signalled && !is_failure) || json_text_members_find(&request->metadata, "error_type"))
+  if (!is_signalled && !is_failure)
     return 0;
-  if (is_signalled)
+  if (result->timed_out)
+    snprintf(text, sizeof text, "timeout");
+  else if (is_signalled)
     snprintf(text, sizeof text, "SIG%s", sigabbrev_np(WTERMSIG(result->wait_status)));
   else
     snprintf(text, sizeof text, "exit %d", exit_status(result));
-  return json_text_members_add_text(&request->metadata, "error_type", text);
+  return add_missing(&request->metadata, "error_type", text);
 }
 
 static int take_end(struct record_request *request, const struct child_result *result,
@@ -129,16 +144,17 @@ static int check_given(const struct host *host, struct problem *problem) {
 static int run_command(const struct host *host, struct child_result *result,
                        struct result_said *said, bool *has_said, struct problem *problem) {
   const char *format = options_text(host->arguments, "result", NULL);
+  double limit_s = options_number(host->arguments, "timeout", 0);
   const char *text = NULL;
   struct problem unread;
   size_t len = 0;
   *has_said = false;
   if (!format)
-    return child_run(host->arguments->rest, result, problem);
+    return child_run(host->arguments->rest, limit_s, result, problem);
   struct result_capture *capture = result_capture_begin(problem);
   if (!capture)
     return -1;
-  int failed = child_run(host->arguments->rest, result, problem);
+  int failed = child_run(host->arguments->rest, limit_s, result, problem);
   result_capture_end(capture, &text, &len);
   if (failed == 0 && result->exec_error == 0) {
     *has_said = result_read(format, text, len, said, &unread) == 0;
@@ -155,6 +171,9 @@ static int take_said(struct record_request *request, const struct child_result *
   if (exit_status(result) != 0)
     said->outcome = KAIZEN_FAILURE;
   said->is_aborted = is_aborted(result, said);
+  if (result->timed_out && (add_missing(&request->metadata, "outcome", "timeout") < 0 ||
+                            add_missing(&request->metadata, "error_type", "timeout") < 0))
+    return -1;
   return result_apply(said, request);
 }
 
@@ -237,7 +256,8 @@ const struct command command_exec = {
     .synopsis = "AGENT [OPTIONS] -- COMMAND [ARGUMENT...]",
     .summary = "run a command, record its duration and outcome",
     .details = "The command's exit status is passed through; after a signal it is 128 plus the "
-               "signal's number.  exec itself uses 125, 126 (cannot be run) and 127 (not found).  "
+               "signal's number.  exec itself uses 124 (stopped by --timeout), 125, 126 (cannot "
+               "be run) and 127 (not found).  "
                "If the record would be rejected in any case, the command is not run: 125.  If "
                "recording fails later, a message says so and the status stays, unless "
                "--require-record is given.  If exec is killed, the run is recorded as one failure "

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import unittest
 
-from shim_support import HostTest, clean_environment
+from shim_support import HANGS_S, HostTest, clean_environment
 
 
 class Exec(HostTest):
@@ -54,11 +54,11 @@ class Exec(HostTest):
         self.expect(143, "exec", "coach", "--aborted", "failure", "--", "sh", "-c", "kill -TERM $$")
         self.assertEqual((self.record()["success"], self.record()["metadata"]["outcome"]), (False, "aborted"))
 
-    def start(self, script, **options):
+    def start(self, script, *arguments, **options):
         """Starts exec with a command that says when it is ready."""
         process = subprocess.Popen(
-            self.host_command("exec", "coach", "--aborted", "failure", "--", "sh", "-c", script), cwd=self.project,
-            env=clean_environment(self.home), stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options)
+            self.host_command("exec", "coach", "--aborted", "failure", *arguments, "--", "sh", "-c", script),
+            cwd=self.project, env=clean_environment(self.home), stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options)
         self.assertEqual(process.stdout.readline(), b"ready\n")
         return process
 
@@ -188,6 +188,56 @@ class Exec(HostTest):
         script = self.INTERRUPTED + "raise SystemExit(7)\n"
         self.assertIsNone(self.on_terminal(script, b""))
         self.assertEqual(self.on_terminal(script, b"", "--aborted", "failure")["metadata"]["outcome"], "aborted")
+
+    def stopped(self, script, *options, limit_s=0.3):
+        """Runs the script without a terminal until its time is over; all that holds its output has then ended."""
+        process = subprocess.Popen(
+            self.host_command("exec", "coach", "--timeout", limit_s, *options, "--", "sh", "-c", script), cwd=self.project,
+            env=clean_environment(self.home), stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
+        _, err = process.communicate(timeout=HANGS_S)
+        self.assertEqual(process.returncode, 124)
+        record = self.record()
+        self.assertFalse(record["success"])
+        self.assertEqual({name: record["metadata"][name] for name in ("outcome", "error_type", "exit_status")},
+                         {"outcome": "timeout", "error_type": "timeout", "exit_status": 124})
+        return record, err
+
+    def test_a_command_whose_time_is_over_is_stopped_with_all_that_it_started(self):
+        record, err = self.stopped("sleep 300 & sleep 300 & wait")
+        self.assertEqual(err, b"")
+        self.assertGreaterEqual(record["execution_time_s"], 0.3)
+
+    def test_a_command_that_ignores_the_end_of_its_time_is_killed_with_all_that_it_started(self):
+        self.stopped('trap "" TERM; sleep 300 & sleep 300')
+
+    def test_a_result_that_came_before_the_time_was_over_does_not_hide_that(self):
+        result = {"type": "result", "subtype": "success", "is_error": False, "session_id": "s-1", "duration_ms": 5}
+        for limit_s in (0.3, 3, 30):  # a busy machine may not have printed it in time
+            record, err = self.stopped(f"echo {shlex.quote(json.dumps(result))}; sleep 300", "--result", "claude-json",
+                                       limit_s=limit_s)
+            if b"no result" not in err:
+                break
+        self.assertEqual(record["session_id"], "s-1")
+
+    def test_a_command_that_ends_in_time_keeps_its_status_and_its_signals(self):
+        self.expect(3, "exec", "coach", "--timeout", "100", "--", "sh", "-c", "exit 3")
+        self.assertEqual(self.record()["metadata"]["error_type"], "exit 3")
+        process = self.start('trap "exit 7" TERM; echo ready; while :; do sleep 0.02; done', "--timeout", "1000",
+                             start_new_session=True)
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=HANGS_S)
+        self.assertEqual((process.returncode, self.record()["metadata"]["outcome"]), (7, "aborted"))
+
+    def test_a_command_with_a_limit_can_read_from_its_terminal(self):
+        pid, terminal = pty.fork()
+        if pid == 0:
+            os.chdir(self.project)
+            command = self.host_command("exec", "coach", "--timeout", "60", "--", "sh", "-c", "read answer; exit $answer")
+            os.execve(command[0], command, clean_environment(self.home))
+        os.write(terminal, b"7\n")
+        _, status = os.waitpid(pid, 0)
+        os.close(terminal)
+        self.assertEqual(os.waitstatus_to_exitcode(status), 7)
 
     def test_a_judge_that_is_interrupted_does_not_take_the_record_along(self):
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
