@@ -157,8 +157,8 @@ const struct command command_list_agents = {
         "The columns are agent, runs, success, last20, week, quality, p50, p90, p95, "
         "tokens, cost, run-cost, primary, per-day, model, reason, last and change; with "
         "--roots also project and root.  change is shown only if it is significant.  It "
-        "is the first of: success worse, quality lower, slower; success better, quality higher, "
-        "faster.  'show' has all.",
+        "is the first of: success worse, quality lower, slower, more expensive; success better, "
+        "quality higher, faster, cheaper.  'show' has all.",
     .examples = examples,
     .option_groups = {window_options, own_options, roots_options},
     .only_reads = true,

@@ -240,7 +240,8 @@ const struct command command_report = {
     .summary = "report on the project, the worst agents first",
     .details =
         "The worst are those whose success got worse, then those of lower quality, then those "
-        "that became slower.  On the terminal the bars are the last 40 runs, the newest on "
+        "that became slower, then those that became more expensive.  On the terminal the bars are "
+        "the last 40 runs, the newest on "
         "the right.  Times of day are UTC.",
     .examples = examples,
     .option_groups = {own_options, window_options, roots_options},

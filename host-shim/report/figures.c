@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/amount_text.h"
 #include "base/time_text.h"
 #include "stats/ranks.h"
 
@@ -191,7 +192,7 @@ int figures_changes(struct run_slice slice, struct figures_changes *changes,
   bool *successes = calloc(slice.count + 1, sizeof *successes);
   int64_t *since_s = changes->since_s;
 
-  *changes = (struct figures_changes){.since_s = {-1, -1, -1}};
+  *changes = (struct figures_changes){.since_s = {-1, -1, -1, -1}};
   for (size_t i = 0; successes && i < slice.count; i++)
     successes[i] = slice.list[i].success;
   if (successes)
@@ -201,7 +202,9 @@ int figures_changes(struct run_slice slice, struct figures_changes *changes,
       change_of_member(slice, offsetof(struct run, quality), true, &changes->quality,
                        &since_s[FIGURES_QUALITY]) != 0 ||
       change_of_member(slice, offsetof(struct run, duration_s), false, &changes->duration,
-                       &since_s[FIGURES_DURATION]) != 0)
+                       &since_s[FIGURES_DURATION]) != 0 ||
+      change_of_member(slice, offsetof(struct run, cost_usd), false, &changes->cost,
+                       &since_s[FIGURES_COST]) != 0)
     return problem_no_memory(problem);
   since_s[FIGURES_SUCCESS] = time_at(slice, changes->success.verdict, changes->success.since);
   return 0;
@@ -209,9 +212,10 @@ int figures_changes(struct run_slice slice, struct figures_changes *changes,
 
 enum change_verdict figures_change_verdict(const struct figures_changes *changes,
                                            enum figures_aspect aspect) {
-  return aspect == FIGURES_SUCCESS   ? changes->success.verdict
-         : aspect == FIGURES_QUALITY ? changes->quality.verdict
-                                     : changes->duration.verdict;
+  return aspect == FIGURES_SUCCESS    ? changes->success.verdict
+         : aspect == FIGURES_QUALITY  ? changes->quality.verdict
+         : aspect == FIGURES_DURATION ? changes->duration.verdict
+                                      : changes->cost.verdict;
 }
 
 enum figures_aspect figures_change_foremost(const struct figures_changes *changes) {
@@ -280,6 +284,21 @@ static void tell_duration(const struct value_change *change, const char *since,
            slower ? "slower" : "faster", since, after, slower ? "up" : "down", before);
 }
 
+static void tell_cost(const struct value_change *change, const char *since,
+                      char out[FIGURES_CHANGE_MAX]) {
+  bool dearer = change->verdict == CHANGE_WORSE;
+  char after[AMOUNT_TEXT_MAX], before[AMOUNT_TEXT_MAX];
+
+  amount_text_usd(change->after_median, 2, after);
+  amount_text_usd(change->before_median, 2, before);
+  if (strcmp(after, before) == 0) {
+    snprintf(after, sizeof after, "$%.3g", change->after_median);
+    snprintf(before, sizeof before, "$%.3g", change->before_median);
+  }
+  snprintf(out, FIGURES_CHANGE_MAX, "%s since %s, median %s, %s from %s",
+           dearer ? "more expensive" : "cheaper", since, after, dearer ? "up" : "down", before);
+}
+
 void figures_change_text(const struct figures_changes *changes, enum figures_aspect aspect,
                          char out[FIGURES_CHANGE_MAX]) {
   enum change_verdict verdict = figures_change_verdict(changes, aspect);
@@ -294,8 +313,10 @@ void figures_change_text(const struct figures_changes *changes, enum figures_asp
     tell_success(&changes->success, since, out);
   else if (aspect == FIGURES_QUALITY)
     tell_quality(&changes->quality, since, out);
-  else
+  else if (aspect == FIGURES_DURATION)
     tell_duration(&changes->duration, since, out);
+  else
+    tell_cost(&changes->cost, since, out);
 }
 
 void figures_known_text(const struct figures_spread *spread, size_t runs,

@@ -48,11 +48,17 @@ void figures_free(struct figures *figures);
 int figures_groups(struct run_slice slice, struct figures_tallies *groups, struct problem *problem);
 
 /* What of an agent can change, the most important first. */
-enum figures_aspect { FIGURES_SUCCESS, FIGURES_QUALITY, FIGURES_DURATION, FIGURES_ASPECTS };
+enum figures_aspect {
+  FIGURES_SUCCESS,
+  FIGURES_QUALITY,
+  FIGURES_DURATION,
+  FIGURES_COST,
+  FIGURES_ASPECTS
+};
 struct figures_changes { /* what changed, and when */
   struct change success;
-  struct value_change quality, duration; /* worse: lower, slower */
-  int64_t since_s[FIGURES_ASPECTS];      /* of the first run after the change; -1: none */
+  struct value_change quality, duration, cost; /* worse: lower, slower, more expensive */
+  int64_t since_s[FIGURES_ASPECTS];            /* of the first run after the change; -1: none */
 };
 int figures_changes(struct run_slice slice, struct figures_changes *changes,
                     struct problem *problem);
@@ -61,14 +67,15 @@ enum change_verdict figures_change_verdict(const struct figures_changes *changes
 /* The one change that a line has room for: the first aspect that got worse; where none did, the
  * first that got better; where nothing changed, FIGURES_SUCCESS. */
 enum figures_aspect figures_change_foremost(const struct figures_changes *changes);
-/* The foremost change on a scale from -3, success got worse, to 3, success got better.  0: nothing
+/* The foremost change on a scale from -4, success got worse, to 4, success got better.  0: nothing
  * changed, or the runs are too few to tell. */
 int figures_change_score(const struct figures_changes *changes);
 /* Red for worse, green for better. */
 enum output_style figures_change_style(const struct figures_changes *changes,
                                        enum figures_aspect aspect);
 /* "worse since 2026-11-20 14:02, 2 of 20, down from 188 of 200", "quality lower since ...",
- * "slower since 2026-11-20 14:02, median 90 s, up from 30 s", "no change", "too few to tell". */
+ * "slower since 2026-11-20 14:02, median 90 s, up from 30 s", "more expensive since 2026-11-20
+ * 14:02, median $0.38, up from $0.18", "no change", "too few to tell". */
 enum { FIGURES_CHANGE_MAX = 160 };
 void figures_change_text(const struct figures_changes *changes, enum figures_aspect aspect,
                          char out[FIGURES_CHANGE_MAX]);

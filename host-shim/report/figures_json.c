@@ -133,5 +133,7 @@ struct json_object *figures_json_changes(const struct figures_changes *changes) 
                          value_change_json(&changes->duration, changes->since_s[FIGURES_DURATION]));
   json_object_object_add(object, "quality",
                          value_change_json(&changes->quality, changes->since_s[FIGURES_QUALITY]));
+  json_object_object_add(object, "cost",
+                         value_change_json(&changes->cost, changes->since_s[FIGURES_COST]));
   return object;
 }

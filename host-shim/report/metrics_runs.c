@@ -197,6 +197,12 @@ static const struct {
      .change = change_of, .aspect = FIGURES_DURATION},
     {"kaizen_duration_changed_timestamp_seconds", "When that change began.", .change = changed_at,
      .aspect = FIGURES_DURATION},
+    {"kaizen_cost_change",
+     "-1 more expensive, 1 cheaper, 0 no significant change; absent where too few runs carry a "
+     "cost.",
+     .change = change_of, .aspect = FIGURES_COST},
+    {"kaizen_cost_changed_timestamp_seconds", "When that change began.", .change = changed_at,
+     .aspect = FIGURES_COST},
 };
 
 void metrics_runs_print(FILE *out, const struct metrics_runs *projects, size_t count) {

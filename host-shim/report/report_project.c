@@ -124,9 +124,10 @@ size_t report_project_changed(const struct report_project *project) {
 void report_project_changes_text(const struct report_project *project,
                                  char out[REPORT_PROJECT_CHANGES_MAX]) {
   static const char *const names[REPORT_PROJECT_SCORES] = {
-      "worse", "with lower quality", "slower", NULL, "faster", "with higher quality", "better"};
+      "worse",  "with lower quality",  "slower", "more expensive", NULL, "cheaper",
+      "faster", "with higher quality", "better"};
   /* in the order of their weight, the bad ones first */
-  static const int order[] = {0, 1, 2, 6, 5, 4};
+  static const int order[] = {0, 1, 2, 3, 8, 7, 6, 5};
   size_t len = 0;
 
   snprintf(out, REPORT_PROJECT_CHANGES_MAX, "%s",

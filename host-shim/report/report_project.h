@@ -15,7 +15,7 @@ struct report_period { /* runs of the period that ends with the window, and of t
   struct share recent, before;
 };
 
-enum { REPORT_PROJECT_SCORES = 2 * FIGURES_ASPECTS + 1, REPORT_PROJECT_CHANGES_MAX = 192 };
+enum { REPORT_PROJECT_SCORES = 2 * FIGURES_ASPECTS + 1, REPORT_PROJECT_CHANGES_MAX = 256 };
 struct report_project { /* zero it first */
   char *name;           /* of the project; for several, how many there are */
   char *root;           /* NULL of several */
@@ -32,8 +32,8 @@ struct report_project { /* zero it first */
 int report_project_add(struct report_project *project, struct session *session, const char *name,
                        struct problem *problem);
 /* After the last: figures of all, and the agents in the order of the report: first those whose
- * success got worse, then of lower quality, then slower; among these and the others by the upper
- * limit of the success rate of the last 20 runs. */
+ * success got worse, then of lower quality, then slower, then more expensive; among these and the
+ * others by the upper limit of the success rate of the last 20 runs. */
 int report_project_finish(struct report_project *project, struct problem *problem);
 /* "1 worse, 2 slower, 1 better": each agent counts once, by its foremost change; "none changed",
  * "too few runs to tell". */

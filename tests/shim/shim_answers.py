@@ -68,6 +68,30 @@ class Changes(AnswersTest):
         self.assertIn("  change   no change\n", self.expect(0, "show", "steady"))
         self.assertIn("  change   slower since ", self.expect(0, "show", "slow"))
 
+    def test_what_a_run_costs_is_told_by_ranks_of_the_runs_that_say_it(self):
+        cost = lambda i, usd: {} if i % 4 == 0 else {"metadata": {"cost_usd": usd + i % 3 / 100}}
+        self.replay("".join(line(True, ago(hours=120 - i), "up", **cost(i, 0.17 if i < 60 else 0.37)) +
+                            line(True, ago(hours=120 - i), "down", **cost(i, 0.37 if i < 60 else 0.17)) for i in range(120)))
+        for agent, told in (("up", "more expensive since {}, median $0.38, up from $0.18"),
+                            ("down", "cheaper since {}, median $0.18, down from $0.38")):
+            since = ago(hours=59)  # the first that says its cost
+            told = told.format(f"{since[:10]} {since[11:16]}")
+            for arguments in (["show", agent], ["list"], ["report"], ["top"], ["report", "--html", "-"]):
+                self.assertIn(told, self.expect(0, *arguments), arguments)
+            change = self.document("show", agent)["agents"][0]["change"]
+            self.assertEqual((change["cost"]["verdict"], change["cost"]["since"], change["cost"]["before"]["count"],
+                              change["cost"]["after"]["count"]), ("worse" if agent == "up" else "better", since, 45, 45))
+            self.assertEqual((change["success"]["verdict"], change["duration"]["verdict"]), ("none", "too_few"))
+
+    def test_a_cost_of_nothing_and_a_few_cents_more_are_no_change(self):
+        for agent, before, after in (("subscribed", 0, 0), ("cents", 10, 10.01), ("unknown", None, 0.5), ("tenth", 0.2, 0.219)):
+            self.replay("".join(line(True, ago(hours=60 - i), agent, **(
+                {} if usd is None else {"metadata": {"cost_usd": usd}})) for i in range(60)
+                for usd in [before if i < 30 else after]))
+            self.assertNotRegex(self.expect(0, "show", agent), "expensive|cheaper", agent)
+        self.replay("".join(line(True, ago(hours=60 - i), "billed", metadata={"cost_usd": 0 if i < 30 else 0.3}) for i in range(60)))
+        self.assertIn("median $0.30, up from $0.00\n", self.expect(0, "show", "billed"))
+
     def test_slower_and_lower_are_told_by_ranks(self):
         self.replay("".join(line(True, ago(hours=200 - i), execution_time_s=(20 if i < 150 else 90) + i % 7,
                                  quality_score=(0.9 if i < 150 else 0.4) + i % 5 / 100) for i in range(200)))
@@ -85,21 +109,23 @@ class Changes(AnswersTest):
 
 
 class Foremost(AnswersTest):
-    """Where a line has room for one change, it is the first of: success worse, quality lower, slower, success better,
-    quality higher, faster."""
-    BEGINNINGS = {"broken": "worse", "dull": "quality lower", "slow": "slower", "fixed": "better", "fine": "quality higher",
-                  "fast": "faster"}
-    SCORES = {"broken": (-1, -1, -1), "dull": (1, -1, -1), "slow": (1, 1, -1), "fixed": (1, 1, 1), "fine": (0, 1, 1),
-              "fast": (0, 0, 1), "steady": (0, 0, 0)}  # success, quality, duration
-    MEDIANS = {-1: (0.9, 0.4, 20, 90), 0: (0.7, 0.7, 40, 40), 1: (0.4, 0.9, 90, 20)}
+    """Where a line has room for one change, it is the first of: success worse, quality lower, slower, more expensive,
+    success better, quality higher, faster, cheaper."""
+    BEGINNINGS = {"broken": "worse", "dull": "quality lower", "slow": "slower", "dear": "more expensive", "fixed": "better",
+                  "fine": "quality higher", "fast": "faster", "cheap": "cheaper"}
+    SCORES = {"broken": (-1, -1, -1, -1), "dull": (1, -1, -1, -1), "slow": (1, 1, -1, -1), "dear": (1, 1, 1, -1),
+              "fixed": (1, 1, 1, 1), "fine": (0, 1, 1, 1), "fast": (0, 0, 1, 1), "cheap": (0, 0, 0, 1),
+              "steady": (0, 0, 0, 0)}  # success, quality, duration, cost
+    MEDIANS = {-1: (0.9, 0.4, 20, 90, 0.2, 0.4), 0: (0.7, 0.7, 40, 40, 0.3, 0.3), 1: (0.4, 0.9, 90, 20, 0.4, 0.2)}
 
     def setUp(self):
         super().setUp()
-        for agent, (success, quality, duration) in self.SCORES.items():
+        for agent, (success, quality, duration, cost) in self.SCORES.items():
             self.replay("".join(line(
                 self.succeeded(success, i), ago(hours=80 - i), agent,
                 quality_score=self.MEDIANS[quality][i >= 40] + i % 5 / 100,
-                execution_time_s=self.MEDIANS[duration][2 + (i >= 40)] + i % 7) for i in range(80)))
+                execution_time_s=self.MEDIANS[duration][2 + (i >= 40)] + i % 7,
+                metadata={"cost_usd": self.MEDIANS[cost][4 + (i >= 40)] + i % 5 / 100}) for i in range(80)))
         self.replay("".join(line(i > 2, ago(hours=20 - i), "new") for i in range(9)))
 
     @staticmethod
@@ -116,35 +142,36 @@ class Foremost(AnswersTest):
             told = rows[agent]
             self.assertRegex(told, rf"^{begin} since [-\d]+ [:\d]+, .*(up|down) from ", agent)
             self.assertIn(told, self.expect(0, "show", agent))
-            self.assertRegex(watched, rf"(?m)^{agent} .*  {told}$")
+            self.assertRegex(watched, rf"(?m)^{agent} .*  {re.escape(told)}$")
             self.assertIn(f"{agent}  80 runs, ", reported)
-            self.assertRegex(reported, rf"(?m)^{agent}  80 runs, [\d.]+% success, {told}$")
-            bad = agent in ("broken", "dull", "slow")
+            self.assertRegex(reported, rf"(?m)^{agent}  80 runs, [\d.]+% success, {re.escape(told)}$")
+            bad = agent in ("broken", "dull", "slow", "dear")
             self.assertIn(f'<li class="{"bad" if bad else "good"}"><a href="#agent-{agent}">{agent}</a> {told}</li>', page)
             self.assertIn(f'<td{" class=" + chr(34) + "bad" + chr(34) if bad else ""}>{told.partition(",")[0]}</td>', page)
         self.assertEqual((rows.get("new"), rows.get("steady")), ("too few to tell", None))
         self.assertRegex(watched, "(?m)^steady .*  no change$")
         self.assertRegex(reported, "(?m)^new  9 runs, 66.7% success, too few to tell$")
-        self.assertEqual(page.count('<li class="'), 6)
+        self.assertEqual(page.count('<li class="'), 8)
 
     def test_what_got_worse_comes_first_by_how_much_it_matters(self):
         order = [agent["agent"] for agent in self.document("report")["agents"]]
-        self.assertEqual(order[:3], ["broken", "dull", "slow"])
+        self.assertEqual(order[:4], ["broken", "dull", "slow", "dear"])
         page = self.expect(0, "report", "--html", "-")
         self.assertEqual(re.findall(r'<section id="agent-([^"]*)"', page), order)
         sort = lambda by: self.expect(0, "list", "--columns", "agent", "--sort", by).split()[1:]
-        scale = ["broken", "dull", "slow", "new", "fast", "fine", "fixed"]
+        scale = ["broken", "dull", "slow", "dear", "new", "cheap", "fast", "fine", "fixed"]
         self.assertEqual((sort("change"), sort("-change")), (scale + ["steady"], scale[::-1] + ["steady"]))
 
     def test_the_counts_say_of_what_they_are(self):
-        told = "1 worse, 1 with lower quality, 1 slower, 1 better, 1 with higher quality, 1 faster"
-        self.assertIn(f"8 agents, 569 runs, 69.9% success, {told}\n", self.expect(0, "report"))
-        self.assertIn(f"<span>agents</span><b>8</b><small>{told}</small>", self.expect(0, "report", "--html", "-"))
+        told = ("1 worse, 1 with lower quality, 1 slower, 1 more expensive, 1 better, 1 with higher quality, 1 faster, "
+                "1 cheaper")
+        self.assertIn(f"10 agents, 729 runs, 70.5% success, {told}, $", self.expect(0, "report"))
+        self.assertIn(f"<span>agents</span><b>10</b><small>{told}</small>", self.expect(0, "report", "--html", "-"))
 
     def test_every_change_is_a_number_an_alert_can_take(self):
         text = self.expect(0, "openmetrics")
         for agent, scores in self.SCORES.items():
-            for of, score in zip(("success", "quality", "duration"), scores):
+            for of, score in zip(("success", "quality", "duration", "cost"), scores):
                 sample = f'{{project="shop",agent="{agent}"}} '
                 self.assertIn(f"kaizen_{of}_change{sample}{score}\n", text)
                 self.assertEqual(f"kaizen_{of}_changed_timestamp_seconds{sample}" in text, score != 0, (agent, of))
@@ -178,6 +205,10 @@ class Unchanged(AnswersTest):
             self.assertIn(told, self.expect(0, "show", agent))
         self.replay("".join(line(True, ago(hours=60 - i), "faint", quality_score=0.011 if i < 30 else 0.014) for i in range(60)))
         self.assertIn("median 0.014, up from 0.011", self.expect(0, "show", "faint"))
+        for agent, before, after, told in (("cents", 0.021, 0.024, "median $0.0240, up from $0.0210"), ("bits", 0.00014, 0.00012, "median $0.00012, down from $0.00014"),
+                                           ("less", 0.00002, 0.00003, "median $3e-05, up from $2e-05"), ("much", 1234.5, 2468, "median $2468.00, up from $1234.50")):
+            self.replay("".join(line(True, ago(hours=60 - i), agent, metadata={"cost_usd": before if i < 30 else after}) for i in range(60)))
+            self.assertIn(told, self.expect(0, "show", agent))
 
 
 class Windows(AnswersTest):

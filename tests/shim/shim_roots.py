@@ -141,7 +141,8 @@ class Examples(HostTest):
         self.expect(0, "replay", "-q", stdin="".join(line("fixer", 100 - i, i < 70) for i in range(90)) +
                     "".join(line("coach", 100 - i, i % 9 > 0) for i in range(90)) +
                     "".join(line("slow", 100 - i, execution_time_s=3 if i < 70 else 9) for i in range(90)) +
-                    "".join(line("dull", 100 - i, quality_score=0.9 if i < 70 else 0.4) for i in range(90)))
+                    "".join(line("dull", 100 - i, quality_score=0.9 if i < 70 else 0.4) for i in range(90)) +
+                    "".join(line("dear", 100 - i, metadata={"cost_usd": 0.2 if i < 70 else 0.4}) for i in range(90)))
         self.expect(0, "record", "coach", "--success", "--emit-event")
         self.text = self.expect(0, "openmetrics")
 
@@ -177,7 +178,7 @@ class Examples(HostTest):
         series = "".join(f"      - series: {json.dumps(sample.rsplit(' ', 1)[0])}\n        values: '{sample.rsplit(' ', 1)[1]}x30'\n"
                          for sample in self.text.splitlines() if not sample.startswith("#"))
         alerts = {"KaizenAgentWorse": ["fixer"], "KaizenAgentLowerQuality": ["dull"], "KaizenAgentSlower": ["slow"],
-                  "KaizenFailuresInARow": ["fixer"], "KaizenEventsPending": ["coach"],
+                  "KaizenAgentMoreExpensive": ["dear"], "KaizenFailuresInARow": ["fixer"], "KaizenEventsPending": ["coach"],
                   "KaizenDeadLetters": [], "KaizenEventsHeld": [], "KaizenAgentsUnreadable": []}
         test = self.scratch / "test.yml"
 
@@ -201,7 +202,7 @@ class Examples(HostTest):
         test = self.scratch / "test.yml"
         series = "".join(f"      - series: {json.dumps(sample.rsplit(' ', 1)[0])}\n        values: '{sample.rsplit(' ', 1)[1]}x30'\n"
                          for sample in self.text.splitlines() if "_change{" in sample)
-        for count, status in ((3, 0), (1, 1)):
+        for count, status in ((4, 0), (1, 1)):
             test.write_text(f"evaluation_interval: 1m\ntests:\n  - interval: 1m\n    input_series:\n{series}    promql_expr_test:\n"
                             f"      - expr: {json.dumps(expression)}\n        eval_time: 5m\n        exp_samples: [{{value: {count}}}]\n")
             done = self.promtool("test", "rules", test)

@@ -110,14 +110,15 @@ class Views(HostTest):
 
     def test_every_change_for_the_worse_is_red(self):
         begin = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(hours=60)
-        for agent, success, quality, seconds in (("broken", False, 0.9, 9), ("dull", True, 0.3, 9), ("slow", True, 0.9, 99), ("fast", True, 0.9, 1)):
+        for agent, success, quality, seconds, usd in (("broken", False, 0.9, 9, 1), ("dull", True, 0.3, 9, 1), ("slow", True, 0.9, 99, 1),
+                                                      ("dear", True, 0.9, 9, 3), ("fast", True, 0.9, 1, 1), ("cheap", True, 0.9, 9, 0.5)):
             self.expect(0, "replay", "-q", stdin="".join(json.dumps({
                 "timestamp": (begin + datetime.timedelta(hours=i)).strftime("%Y-%m-%dT%H:%M:%SZ"), "agent": agent,
                 "success": success if i >= 30 else True, "quality_score": quality if i >= 30 else 0.9,
-                "execution_time_s": seconds if i >= 30 else 9}) + "\n" for i in range(60)))
+                "execution_time_s": seconds if i >= 30 else 9, "metadata": {"cost_usd": usd if i >= 30 else 1}}) + "\n" for i in range(60)))
         for arguments in (["list"], ["report"], ["top", "-n", "1"], ["show"]):
             text = self.at_a_terminal(*arguments, TERM="xterm")
-            for colour, told in ((31, "worse"), (31, "quality lower"), (31, "slower"), (32, "faster")):
+            for colour, told in ((31, "worse"), (31, "quality lower"), (31, "slower"), (31, "more expensive"), (32, "faster"), (32, "cheaper")):
                 self.assertRegex(text, rf"\x1b\[{colour}m{told} since [^\n\x1b]*\x1b\[0m", arguments)
 
     def test_colour_is_for_terminals_that_have_it_and_users_who_want_it(self):
