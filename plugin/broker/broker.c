@@ -48,6 +48,8 @@ struct broker {
   char connected_url[TRANSPORT_CONNECT_URL_SIZE];
   _Atomic(const char *) waits_for; /* what it waits for now */
   const char **waited_for;         /* the caller's: what it waited for when it was left behind */
+  natsStatus
+      leave; /* to publish: NATS_OK, also where it is not asked; or as broker_stream_ask_leave() */
   struct broker_findings found;
 
   /* init only */
@@ -113,6 +115,27 @@ static void explain_denial(struct broker *broker) {
   broker->found.verdict = 1;
 }
 
+/* A stream may be there, and this user not be permitted to publish to it. */
+static void judge_leave(struct broker *broker) {
+  struct broker_findings *found = &broker->found;
+
+  if (broker->leave == NATS_NOT_PERMITTED && found->verdict <= 0) {
+    explain_denial(broker);
+  } else if (broker->leave != NATS_OK && found->verdict == 0) {
+    transport_explain(broker->nats, &broker->settings, broker->leave, 0, NULL, &found->trouble);
+    found->verdict = -1;
+  }
+}
+
+static void judge_stream(struct broker *broker) {
+  struct broker_findings *found = &broker->found;
+
+  found->verdict = broker->settings.core
+                       ? 0
+                       : stream_verdict_of(&found->stream, &broker->settings, &found->trouble);
+  judge_leave(broker);
+}
+
 /* ---- making one ------------------------------------------------------------------------------ */
 
 static void add_stream(struct broker *broker) {
@@ -139,6 +162,7 @@ static void add_stream(struct broker *broker) {
   if (status == NATS_OK) {
     broker->found.action = "created";
     broker_stream_find(nats, broker->connection, broker->deadline_ns, &broker->found.stream);
+    judge_stream(broker);
   } else if (code == SUBJECTS_OVERLAP) {
     refuse(broker, "another stream has subjects that ", broker->name,
            " would take; name that one with --stream");
@@ -187,11 +211,11 @@ static void decide(struct broker *broker) {
     refuse(broker, "stream ", broker->name, " exists and does not take " EVENT_SUBJECT);
   } else if (named.state == BROKER_STREAM_NONE) {
     broker->found.verdict = 0;
-    broker->found.action = "would-create";
-    if (!broker->dry_run) {
-      broker->found.action = "refused";
+    broker->found.action = broker->dry_run ? "would-create" : "refused";
+    if (broker->dry_run)
+      judge_leave(broker);
+    else
       add_stream(broker);
-    }
   } else {
     (void)stream_verdict_of(&named, &broker->settings, &broker->found.trouble);
     broker->found.verdict = -1;
@@ -207,23 +231,14 @@ static int64_t half_way_ns(const struct broker *broker) {
   return now_ns + (broker->deadline_ns - now_ns) / 2;
 }
 
-/* Whether this user may publish is part of the verdict about the stream. */
-static void judge_stream(struct broker *broker) {
-  struct broker_findings *found = &broker->found;
-  natsStatus leave = broker_stream_ask_leave(broker->nats, broker->connection, broker->deadline_ns);
-
-  if (leave == NATS_OK) /* without it, silence would be taken for a listener's */
-    broker_stream_try(broker->nats, broker->connection, broker->deadline_ns, &found->stream);
-  found->verdict = stream_verdict_of(&found->stream, &broker->settings, &found->trouble);
-  if (leave == NATS_NOT_PERMITTED && found->verdict <= 0) {
-    explain_denial(broker);
-  } else if (leave != NATS_OK && leave != NATS_NOT_PERMITTED) {
-    broker_findings_add_unknown(found, LEAVE, broker->nats->natsStatus_GetText(leave));
-    if (found->verdict == 0) {
-      transport_explain(broker->nats, &broker->settings, leave, 0, NULL, &found->trouble);
-      found->verdict = -1;
-    }
-  }
+static void ask_leave(struct broker *broker) {
+  atomic_store(&broker->waits_for, "an answer on the subject");
+  broker->leave = broker_stream_ask_leave(broker->nats, broker->connection, broker->deadline_ns);
+  if (broker->leave == NATS_OK) /* without it, silence would be taken for a listener's */
+    broker_stream_try(broker->nats, broker->connection, broker->deadline_ns, &broker->found.stream);
+  else if (broker->leave != NATS_NOT_PERMITTED)
+    broker_findings_add_unknown(&broker->found, LEAVE,
+                                broker->nats->natsStatus_GetText(broker->leave));
 }
 
 static void find_stream(struct broker *broker) {
@@ -245,13 +260,13 @@ static void find_stream(struct broker *broker) {
     transport_explain(broker->nats, &broker->settings, hearing, 0, NULL, &found->trouble);
     found->verdict = -1;
   } else if (broker->settings.core) {
-    found->verdict = 0;
     broker_findings_add_unknown(
         found, LEAVE, "not asked with publish: core, as subscribers would see the question");
+    judge_stream(broker);
   } else if (hearing == NATS_NOT_PERMITTED) {
     explain_denial(broker); /* no answer can arrive */
   } else {
-    atomic_store(&broker->waits_for, "an answer on the subject");
+    ask_leave(broker);
     judge_stream(broker);
   }
   atomic_store(&broker->waits_for, "the stream");

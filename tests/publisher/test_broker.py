@@ -497,6 +497,14 @@ class Broker(BrokerTest):
         config = self.make_client(server).ask("$JS.API.STREAM.INFO.ACTIVITY_EVENTS")["config"]
         self.assertEqual((config["storage"], config["num_replicas"]), ("file", 1))
 
+    def test_init_does_not_call_a_stream_usable_for_who_may_not_publish(self):
+        server = self.make_server(config='''authorization { users: [
+          {user: mute, password: p, permissions: {publish: {deny: ["activity.>"]}}}] }''')
+        for dry, action in ((" dry", "would-create"), ("", "created"), ("", "exists")):
+            report = self.report(f"init nats://mute:p@127.0.0.1:{server.port} ACTIVITY_EVENTS 1{dry}", -1)
+            self.assertEqual((report["action"], report["verdict"]), (action, "no"))
+            self.assertIn("does not permit", report["reason"])
+
     def test_init_refuses_where_another_stream_is_in_the_way(self):
         server, client = self.make_broker("OTHER", subjects=["activity.kaizen.metrics.*"])
         report = self.report(f"init {server.url} ACTIVITY_EVENTS 1", -1)
