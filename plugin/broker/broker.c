@@ -7,6 +7,7 @@
  * own. */
 #include "broker/broker.h"
 
+#include <kaizen/plugin.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,10 +31,6 @@
 #define SPARE_NS (50 * NS_PER_MS) /* of the caller's time, for the report */
 #define VERSION_NS (500 * NS_PER_MS)
 #define CLOSE_NS (100 * NS_PER_MS)
-/* The caller's time-out is the time without an event: it begins once the subscription stands. */
-#define WATCH_CONNECT_LEAST_NS (2 * NS_PER_S)
-#define WATCH_CONNECT_MOST_NS (10 * NS_PER_S)
-#define LOOK_MS 100
 #define LEAVE "permission to publish"
 
 /* What is waited for before there is a connection. */
@@ -48,8 +45,7 @@ struct broker {
   char connected_url[TRANSPORT_CONNECT_URL_SIZE];
   _Atomic(const char *) waits_for; /* what it waits for now */
   const char **waited_for;         /* the caller's: what it waited for when it was left behind */
-  natsStatus
-      leave; /* to publish: NATS_OK, also where it is not asked; or as broker_stream_ask_leave() */
+  natsStatus leave; /* as broker_stream_ask_leave(); NATS_OK, too, where it is not asked */
   struct broker_findings found;
 
   /* init only */
@@ -419,94 +415,4 @@ int broker_init(const struct transport_settings *settings, const char *name, uin
     (void)snprintf(broker->name, sizeof broker->name, "%s", name && *name ? name : DEFAULT_STREAM);
   }
   return visit_and_report(broker, settings, report, error);
-}
-
-/* ---- watching -------------------------------------------------------------------------------- */
-
-/* The host's signal handlers run between two polls. */
-static natsStatus next_message(const struct broker *broker, natsSubscription *subscription,
-                               natsMsg **message) {
-  struct nats_library_guard guard;
-  natsStatus status;
-
-  nats_library_enter(&guard);
-  status = broker->nats->natsSubscription_NextMsg(message, subscription, LOOK_MS);
-  nats_library_leave(&guard);
-  return status;
-}
-
-static int watch(struct broker *broker, uint32_t timeout_ms, natsSubscription *subscription,
-                 kaizen_sink sink, void *ctx, struct error *error) {
-  int64_t last_ns = clock_monotonic_ns();
-
-  for (;;) {
-    natsMsg *message = NULL;
-    natsStatus status = next_message(broker, subscription, &message);
-    int32_t ended;
-
-    if (status == NATS_OK) {
-      ended = sink(ctx, broker->nats->natsMsg_GetData(message),
-                   (size_t)broker->nats->natsMsg_GetDataLength(message));
-      broker->nats->natsMsg_Destroy(message);
-      last_ns = clock_monotonic_ns();
-    } else if (status == NATS_TIMEOUT) {
-      ended = sink(ctx, "", 0);
-    } else {
-      transport_explain(broker->nats, &broker->settings, status, 0, NULL, &broker->found.trouble);
-      return error_set(error, KAIZEN_E_IO, "%s", broker->found.trouble.text);
-    }
-    if (ended != 0 || (timeout_ms > 0 && clock_monotonic_ns() >= last_ns + timeout_ms * NS_PER_MS))
-      return 0;
-  }
-}
-
-static int subscribe(struct broker *broker, natsSubscription **subscription) {
-  const struct nats_library *nats = broker->nats;
-  natsStatus status =
-      nats->natsConnection_SubscribeSync(subscription, broker->connection, EVENT_SUBJECT);
-
-  if (status == NATS_OK)
-    status = broker_server_await_leave(nats, broker->connection, EVENT_SUBJECT,
-                                       clock_left_ms(broker->deadline_ns));
-  if (status == NATS_OK)
-    return 0;
-  if (status == NATS_NOT_PERMITTED)
-    refuse(broker, "the broker does not permit this user to subscribe to ", EVENT_SUBJECT, "");
-  else
-    transport_explain(nats, &broker->settings, status, 0, NULL, &broker->found.trouble);
-  return -1;
-}
-
-static int64_t watch_connect_ns(uint32_t timeout_ms) {
-  int64_t wanted_ns = timeout_ms * NS_PER_MS;
-
-  if (timeout_ms == 0 || wanted_ns > WATCH_CONNECT_MOST_NS)
-    return WATCH_CONNECT_MOST_NS;
-  return wanted_ns > WATCH_CONNECT_LEAST_NS ? wanted_ns : WATCH_CONNECT_LEAST_NS;
-}
-
-int broker_watch(const struct transport_settings *settings, uint32_t timeout_ms, kaizen_sink sink,
-                 void *ctx, struct error *error) {
-  static const struct errand closing = {.work = close_broker};
-  struct broker *broker = new_broker(settings, clock_monotonic_ns() + watch_connect_ns(timeout_ms));
-  natsSubscription *subscription = NULL;
-  struct nats_library_guard guard;
-  int result;
-
-  if (!broker)
-    return error_set(error, KAIZEN_E_NOMEM, "out of memory");
-  nats_library_enter(&guard);
-  result = connect_broker(broker) == 0 ? subscribe(broker, &subscription) : -1;
-  nats_library_leave(&guard);
-  if (result == 0)
-    result = watch(broker, timeout_ms, subscription, sink, ctx, error);
-  else
-    (void)error_set(error, KAIZEN_E_IO, "%s", broker->found.trouble.text);
-  nats_library_enter(&guard);
-  if (subscription)
-    broker->nats->natsSubscription_Destroy(subscription);
-  if (errand_run(&closing, broker, clock_monotonic_ns() + CLOSE_NS) < 0)
-    close_broker(broker);
-  nats_library_leave(&guard);
-  return result;
 }

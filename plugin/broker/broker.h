@@ -1,10 +1,8 @@
-/* broker.h - checking and setting up the broker; waits for the network, on the caller's thread.
+/* broker.h - checking and setting up the broker; the caller waits for the network.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KAIZEN_BROKER_H
 #define KAIZEN_BROKER_H
-
-#include <kaizen/extensions.h>
 
 #include "base/error.h"
 #include "broker/transport_settings.h"
@@ -15,7 +13,5 @@ int broker_check(const struct transport_settings *settings, uint32_t timeout_ms,
                  struct buffer *report, struct error *error);
 int broker_init(const struct transport_settings *settings, const char *name, uint32_t replicas,
                 bool dry_run, uint32_t timeout_ms, struct buffer *report, struct error *error);
-int broker_watch(const struct transport_settings *settings, uint32_t timeout_ms, kaizen_sink sink,
-                 void *ctx, struct error *error);
 
 #endif

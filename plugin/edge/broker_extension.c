@@ -2,6 +2,7 @@
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "broker/broker.h"
+#include "broker/broker_watch.h"
 #include "edge/call.h"
 #include "edge/extension_tables.h"
 

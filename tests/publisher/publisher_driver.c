@@ -28,6 +28,7 @@
 #include "base/directory.h"
 #include "base/uuid.h"
 #include "broker/broker.h"
+#include "broker/broker_watch.h"
 #include "publisher/publisher.h"
 #include "store/agent_lock.h"
 #include "store/agent_log.h"
