@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Hands out each object that is a line of the text, whatever is before it on its line: a byte order
+/* Passes on each object that is a line of the text, whatever is before it on its line: a byte order
  * mark, escape codes, a warning.  How many of them `take` answered true for. */
 size_t result_json_events(const char *text, size_t len,
                           bool (*take)(void *ctx, struct json_object *event), void *ctx);

@@ -5,7 +5,7 @@ SPDX-License-Identifier: Apache-2.0
 
 Usage: test_registry.py [EVENT]...
 
-EVENT is a file ("-": standard input) with one envelope, or with one a line; a line of tests/support/subscriber.py,
+EVENT is a file ("-": standard input) with one envelope, or with one per line; a line of tests/support/subscriber.py,
 {"subject", "headers", "payload"}, is taken apart, and its subject and message id are checked too.  Without
 arguments the registry file is checked by itself.  Needs no module besides the standard library; where
 jsonschema is installed it judges everything a second time.

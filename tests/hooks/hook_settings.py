@@ -1,5 +1,5 @@
-# hook_settings.py - what is the user's in a settings file stays the user's: his own lines, links, owner, and what he
-# writes at the same time; and he is told what keeps hooks from running.
+# hook_settings.py - what is the user's in a settings file stays the user's: lines, links, owner, and what the user
+# writes at the same time; and a message says what keeps hooks from running.
 #
 # SPDX-License-Identifier: Apache-2.0
 import ctypes

@@ -123,7 +123,7 @@ class Ages(HostTest):
         return folder
 
     def story(self, name, host, plugin, environment):
-        """What a host told of the commands with a plugin, and the logs that it left."""
+        """What a host printed about the commands with a plugin, and the logs that it left."""
         project = pathlib.Path(tempfile.mkdtemp(prefix=name, dir=self.scratch))
         told = []
         for arguments, stdin in COMMANDS:

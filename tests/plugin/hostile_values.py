@@ -58,7 +58,7 @@ JSON = [
     ("U+0085", _member(b"session_id", b'"\xc2\x85"'), 0, []),
     ("U+2028 and U+2029", _member(b"session_id", b'"\xe2\x80\xa8\xe2\x80\xa9"'), 0, []),
     ("U+2028 as a name in metadata", _member(b"metadata", b'{"\xe2\x80\xa8":1}'), 0, []),
-    ("U+2028 in a name of anybody's", _member(b"x_\xe2\x80\xa8", b"1"), 0, []),
+    ("U+2028 in a name that begins with x_", _member(b"x_\xe2\x80\xa8", b"1"), 0, []),
     ("a BOM in front", b"\xef\xbb\xbf" + _member(b"tokens", b"1"), -6, ["byte order mark"]),
     ("two BOMs in front", b"\xef\xbb\xbf\xef\xbb\xbf" + _member(b"tokens", b"1"), -6, ["byte order mark"]),
     ("a BOM in a text", _member(b"session_id", b'"\xef\xbb\xbf"'), 0, []),

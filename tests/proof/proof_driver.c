@@ -2,7 +2,7 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  *
- * Usage: proof_driver PLUGIN               commands on standard input, one a line
+ * Usage: proof_driver PLUGIN               commands on standard input, one per line
  *        proof_driver PLUGIN COMMAND...    one command, in this process (to be traced)
  * Every command but `list` is done by a new process, forked off one that has never made an
  * instance: the plugin's image is all they share.  Answers are lines, the last of them "end ...".

@@ -118,7 +118,7 @@ class Exec(HostTest):
         return (first + rest).splitlines()
 
     def test_a_signal_to_the_group_reaches_the_command_once(self):
-        # Exec is stopped until the command has told of its own: what is handed on then is told again.
+        # Exec is stopped until the command has reported its own: a signal that is passed on then is reported again.
         def to_group(process):
             process.send_signal(signal.SIGSTOP)
             os.killpg(process.pid, signal.SIGINT)

@@ -4,7 +4,7 @@
 SPDX-License-Identifier: Apache-2.0
 
 Usage: oracle.py summary LOG            the summary.json that belongs to this log
-       oracle.py events [--recount] LOG the event of every marked line, one a line
+       oracle.py events [--recount] LOG the event of every marked line, one per line
        oracle.py check PROJECT_ROOT...  every agent's summary.json against its log; exit status 1 if one differs
 
 It is written from the contract alone and shares no code with the plugin.  An event is what its own line

@@ -1,4 +1,4 @@
-/* test_json_reader_values.c - the members and values that a reader hands out.
+/* test_json_reader_values.c - the members and values that a reader returns.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "json_reader_scene.h"

@@ -1,4 +1,4 @@
-/* test_login_filter.c - what may be told of the words of a broker.
+/* test_login_filter.c - which words of a broker may be shown.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <criterion/criterion.h>
