@@ -12,6 +12,7 @@
 
 #include "base/time_text.h"
 #include "report/html_text.h"
+#include "stats/ranks.h"
 
 enum { MINUTE = 60, HOUR = 3600, DAY = 86400 };
 
@@ -24,6 +25,7 @@ static const int64_t EARLIEST_S = 946684800; /* 2000-01-01 */
 struct column {
   size_t count, successes, quality_count;
   double quality, cost_usd; /* sums */
+  double median_s;          /* of the durations that are known; NAN: none is */
   int64_t changed_s;        /* a change to be marked; 0: none */
 };
 struct axis {
@@ -33,6 +35,7 @@ struct axis {
   size_t left_out; /* runs whose time cannot be right */
   size_t largest;  /* number of runs in a column */
   double dearest;  /* cost of a column */
+  double slowest;  /* median duration of a column; NAN: none is known */
   bool has_failures, has_quality, has_marks;
 };
 
@@ -68,12 +71,34 @@ static void add_run(struct axis *axis, const struct run *run) {
   axis->dearest = column->cost_usd > axis->dearest ? column->cost_usd : axis->dearest;
 }
 
+/* The runs are in the order of time: those of a column stand together. */
+static int add_medians(struct axis *axis, struct run_slice slice) {
+  double *durations = calloc(slice.count, sizeof *durations);
+  size_t run = 0;
+
+  if (!durations)
+    return -1;
+  for (size_t i = 0; i < axis->count; i++) {
+    struct column *column = &axis->columns[i];
+    size_t known = 0;
+
+    for (size_t end = run + column->count; run < end; run++)
+      if (!isnan(slice.list[run].duration_s))
+        durations[known++] = slice.list[run].duration_s;
+    ranks_sort(durations, known);
+    column->median_s = known > 0 ? ranks_quantile(durations, known, 0.5) : NAN;
+    axis->slowest = fmax(axis->slowest, column->median_s);
+  }
+  free(durations);
+  return 0;
+}
+
 /* -1: nothing to draw. */
 static int make_axis(struct axis *axis, struct run_slice slice) {
   int64_t latest_s = time_text_now_ns() / 1000000000 + DAY;
   struct run_slice sound = runs_between(slice, EARLIEST_S, latest_s);
 
-  *axis = (struct axis){.left_out = slice.count - sound.count};
+  *axis = (struct axis){.left_out = slice.count - sound.count, .slowest = NAN};
   if (sound.count < 2)
     return -1;
   int64_t first_s = sound.list[0].ended_s, last_s = sound.list[sound.count - 1].ended_s;
@@ -83,7 +108,10 @@ static int make_axis(struct axis *axis, struct run_slice slice) {
   axis->columns = calloc(axis->count, sizeof *axis->columns);
   for (size_t i = 0; axis->columns && i < sound.count; i++)
     add_run(axis, &sound.list[i]);
-  return axis->columns ? 0 : -1;
+  if (axis->columns && add_medians(axis, sound) == 0)
+    return 0;
+  free(axis->columns);
+  return -1;
 }
 
 static const char *width_text(const struct axis *axis, char out[TIME_TEXT_MAX]) {
@@ -260,12 +288,17 @@ static void print_outcome_plot(FILE *out, const struct axis *axis) {
 
 static const double LEAST_HEIGHT = 5; /* even a very small amount stays visible */
 
+/* NAN: nothing is drawn. */
 static double runs_of(const struct column *column) {
-  return (double)column->count;
+  return column->count > 0 ? (double)column->count : NAN;
 }
 
 static double cost_of(const struct column *column) {
-  return column->cost_usd;
+  return column->cost_usd > 0 ? column->cost_usd : NAN;
+}
+
+static double duration_of(const struct column *column) {
+  return column->median_s;
 }
 
 static void print_strip(FILE *out, const struct axis *axis, const char *class_name,
@@ -274,7 +307,7 @@ static void print_strip(FILE *out, const struct axis *axis, const char *class_na
   begin_plot(out, "strip", label, axis->count);
   fprintf(out, "<path class=\"%s\" d=\"", class_name);
   for (size_t i = 0; i < axis->count; i++)
-    if (amount(&axis->columns[i]) > 0)
+    if (!isnan(amount(&axis->columns[i])))
       fprintf(out, "M%zu 100v%.3gh.9V100z", i,
               -fmax(LEAST_HEIGHT, 100 * amount(&axis->columns[i]) / largest));
   fprintf(out, "\"/>\n<path class=\"grid\" d=\"M0 100H%zu\"/></svg>", axis->count);
@@ -285,7 +318,7 @@ static void print_strip(FILE *out, const struct axis *axis, const char *class_na
 void report_chart_history(FILE *out, struct run_slice slice, const int64_t *changed_s,
                           size_t changed_count) {
   struct axis axis;
-  char largest[HTML_TEXT_NUMBER_MAX], dearest[HTML_TEXT_NUMBER_MAX];
+  char largest[HTML_TEXT_NUMBER_MAX], dearest[HTML_TEXT_NUMBER_MAX], slowest[TIME_TEXT_MAX];
 
   if (make_axis(&axis, slice) < 0)
     return;
@@ -299,6 +332,9 @@ void report_chart_history(FILE *out, struct run_slice slice, const int64_t *chan
   html_text_usd(axis.dearest, dearest);
   if (axis.dearest > 0)
     print_strip(out, &axis, "cost", "cost", axis.dearest, dearest, cost_of);
+  time_text_duration(axis.slowest, slowest);
+  if (!isnan(axis.slowest))
+    print_strip(out, &axis, "duration", "median time", axis.slowest, slowest, duration_of);
   if (axis.left_out > 0)
     fprintf(out, "<p class=\"soft\">Not drawn: %zu with a time that cannot be right.</p>\n",
             axis.left_out);

@@ -9,10 +9,10 @@
 
 #include "report/figures.h"
 
-/* Success and quality, the number of runs and their cost over time: all columns cover the same
- * length of time, and one without runs stays empty.  The times of changes are marked, one a column;
- * what is not on the axis (negative: no change) is not.  Nothing is drawn for fewer than two
- * runs. */
+/* Success and quality, the number of runs, their cost and median duration over time: all columns
+ * cover the same length of time, and one without runs stays empty.  The times of changes are
+ * marked, one a column; what is not on the axis (negative: no change) is not.  Nothing is drawn for
+ * fewer than two runs. */
 void report_chart_history(FILE *out, struct run_slice slice, const int64_t *changed_s,
                           size_t changed_count);
 /* How long runs took; nothing when all took equally long. */

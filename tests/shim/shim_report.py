@@ -282,6 +282,29 @@ class Charts(ReportTest):
         self.assertTrue(160 <= width <= 182 and 1 <= len(failed) <= 2, (failed, width))
         self.assertAlmostEqual(max(failed), width - 1000 / 24, delta=2)
 
+    def strip(self, part, kind):
+        """{column: height}, the label of the largest, and what is shown; None where there is no such strip."""
+        found = re.search(rf'<path class="{kind}" d="([^"]*)"/>\n<path class="grid"[^>]*/></svg>'
+                          r'<span class="y" style="top:0">([^<]*)</span><span class="what">([^<]*)</span></div>', part)
+        return found and ({int(at): float(height) for at, height in re.findall(r"M(\d+) 100v-([\d.]+)h", found.group(1))},
+                          found.group(2), found.group(3))
+
+    def test_the_median_time_of_each_column_is_drawn_where_it_is_known(self):
+        begin = datetime.datetime.now(datetime.timezone.utc).replace(minute=0, second=0, microsecond=0) - datetime.timedelta(days=5)
+        # by hour: the durations of its runs, None where a run does not say; no run in the hours that are not here
+        hours = {0: [900, 1, 40], 1: [20, None, None, 20], 2: [None, None], 4: [80, 80], 5: [0, 0, 0], 100: [8]}
+        self.replay(*(record(agent, (begin + datetime.timedelta(hours=hour, minutes=i)).strftime("%Y-%m-%dT%H:%M:%SZ"),
+                             **({} if seconds is None else {"execution_time_s": seconds}))
+                      for agent in ("coach", "twin") for hour, known in hours.items() for i, seconds in enumerate(known)))
+        self.replay(*(record("silent", ago(90 - i)) for i in range(60)))
+        page = self.page_of()
+        drawn = ({0: 50.0, 1: 25.0, 4: 100.0, 5: 5.0, 100: 10.0}, "80 s", "median time")
+        self.assertEqual(self.strip(self.section(page, "coach"), "duration"), drawn)
+        self.assertEqual(self.strip(page.split("<h2")[0], "duration"), drawn, "the picture of all agents")
+        self.assertIsNone(self.strip(self.section(page, "silent"), "duration"))
+        self.assertEqual(self.strip(self.section(page, "silent"), "runs")[1:], ("1", "runs"))
+        self.assertNotIn("median time", self.section(page, "silent"))
+
     def test_the_legend_names_only_what_is_drawn(self):
         self.replay(*(record("plain", ago(40 - i)) for i in range(30)))
         self.replay(*(record("failing", ago(40 - i), i % 9 > 0) for i in range(30)))
