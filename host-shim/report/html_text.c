@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "report/html_text.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/amount_text.h"
@@ -40,6 +41,31 @@ void html_text_print(FILE *out, const char *text) {
       utf8_text_print(out, one);
     text += len;
   }
+}
+
+void html_text_cut(FILE *out, const char *text, size_t characters) {
+  size_t bytes = utf8_text_bytes(text, characters);
+  char *shown = text[bytes] != '\0' ? strndup(text, bytes) : NULL;
+
+  if (!shown) {
+    html_text_print(out, text);
+    return;
+  }
+  fputs("<span title=\"", out);
+  html_text_print(out, text);
+  fputs("\">", out);
+  html_text_print(out, shown);
+  fputs("...</span>", out);
+  free(shown);
+}
+
+void html_text_table_head(FILE *out, const char *class_name, const char *columns) {
+  fprintf(out, "<table class=\"%s\">\n<thead><tr>", class_name);
+  for (size_t len; *columns != '\0'; columns += len + (columns[len] == '|')) {
+    len = strcspn(columns, "|");
+    fprintf(out, "<th scope=\"col\">%.*s</th>", (int)len, columns);
+  }
+  fputs("</tr></thead>\n<tbody>\n", out);
 }
 
 void html_text_time(FILE *out, int64_t time_s) {

@@ -11,7 +11,7 @@
 #include "report/html_text.h"
 #include "report/report_chart.h"
 
-enum { NAMES_SHOWN = 8 };
+enum { NAMES_SHOWN = 8, NAME_CHARACTERS = 60, REASON_CHARACTERS = 120 };
 
 /* "agent-NAME", and of several projects "agent-N-NAME", where N is different for each project of
  * the same name. */
@@ -161,7 +161,7 @@ static void print_tiles(FILE *out, const struct agent_answer *answer) {
 
 static void print_name_cell(FILE *out, const char *name, const char *otherwise) {
   fputs("<tr><td>", out);
-  html_text_print(out, name[0] != '\0' ? name : otherwise);
+  html_text_cut(out, name[0] != '\0' ? name : otherwise, NAME_CHARACTERS);
   fputs("</td>", out);
 }
 
@@ -177,9 +177,7 @@ static void print_models(FILE *out, const struct figures_tallies *models,
 
   if (models->count == 0)
     return;
-  fputs("<table class=\"split\">\n<thead><tr><th>model</th><th>runs</th><th>success</th>"
-        "<th>cost</th><th>per run</th></tr></thead>\n<tbody>\n",
-        out);
+  html_text_table_head(out, "split", "model|runs|success|cost|per run");
   for (size_t i = 0; i < models->count && i < NAMES_SHOWN; i++) {
     const struct figures_tally *tally = &models->list[i];
 
@@ -201,9 +199,7 @@ static void print_reasons(FILE *out, const struct figures_tallies *reasons,
                           const struct names *names) {
   if (reasons->count == 0)
     return;
-  fputs("<table class=\"split\">\n<thead><tr><th>failures by reason</th><th>runs</th>"
-        "<th>last</th></tr></thead>\n<tbody>\n",
-        out);
+  html_text_table_head(out, "split", "failures by reason|runs|last");
   for (size_t i = 0; i < reasons->count && i < NAMES_SHOWN; i++) {
     const struct figures_tally *tally = &reasons->list[i];
 
@@ -229,16 +225,14 @@ void report_section_print_splits(FILE *out, const struct figures *figures,
 static void print_failures(FILE *out, const struct report_failures *failures) {
   if (failures->count == 0)
     return;
-  fputs("<table class=\"failures\">\n<thead><tr><th>last failures</th><th>reason</th>"
-        "<th>session</th></tr></thead>\n<tbody>\n",
-        out);
+  html_text_table_head(out, "failures", "last failures|reason|session");
   for (size_t i = 0; i < failures->count; i++) {
     const char *reason = failures->list[i].reason;
 
     fputs("<tr><td>", out);
     html_text_timestamp(out, failures->list[i].ended);
     fputs("</td><td>", out);
-    html_text_print(out, reason[0] != '\0' ? reason : "no reason given");
+    html_text_cut(out, reason[0] != '\0' ? reason : "no reason given", REASON_CHARACTERS);
     fputs("</td><td>", out);
     html_text_print(out, failures->list[i].session_id);
     fputs("</td></tr>\n", out);

@@ -122,9 +122,9 @@ static void print_labels(FILE *out, const struct agent_columns *columns) {
 }
 
 static void print_head(FILE *out, const struct agent_columns *columns) {
-  fputs("<thead><tr><th>agent</th>", out);
+  fputs("<thead><tr><th scope=\"col\">agent</th>", out);
   for (size_t i = 0; i < columns->count; i++)
-    fprintf(out, "<th>%s</th>", heading_of(columns->list[i]));
+    fprintf(out, "<th scope=\"col\">%s</th>", heading_of(columns->list[i]));
   fputs("</tr></thead>\n<tbody>\n", out);
 }
 

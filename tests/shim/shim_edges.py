@@ -155,6 +155,21 @@ class Lenient(EdgeTest):
             self.assertEqual(len(self.expect(0, "export", "coach", "--format", style).splitlines()), lines, style)
 
 
+class Page(EdgeTest):
+    def test_a_name_of_any_length_takes_a_line_or_two(self):
+        self.foreign(line(False, ago(hours=1), metadata={"model": "<" * 250, "error_type": "\u05d0" * 300}) * 3)
+        page = self.expect(0, "report", "--html", "-")
+        self.assertIn(f'<td><span title="{"&lt;" * 250}">{"&lt;" * 60}...</span></td>', page)
+        self.assertNotRegex(page, "(?s)<body>.*>[^<\"]*\u05d0{121}")
+
+    def test_each_table_says_what_its_heads_are_about(self):
+        self.foreign(line(False, ago(hours=1), metadata={"model": "m", "error_type": "e"}) * 3)
+        self.foreign(line(False, ago(hours=1)), "mentor")
+        page = self.expect(0, "report", "--html", "-")
+        self.assertEqual(page.count("<th"), page.count('<th scope="col">') + page.count("<thead>"))
+        self.assertGreater(page.count('<th scope="col">'), 10)
+
+
 class Comparing(EdgeTest):
     def test_values_of_the_key_agent_are_values_like_others(self):
         self.foreign("".join(json.dumps({"timestamp": ago(hours=9 - i), "agent": name, "success": True, "metadata": {"model": "m" + name}}) + "\n"
