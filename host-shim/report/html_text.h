@@ -10,11 +10,11 @@
 #include "stats/share.h"
 
 /* Text for readers: markup is escaped, and invalid bytes become a replacement character. */
-/* At most so many characters of it, with "..." and the whole text as its title if there are more. */
+void html_text_print(FILE *out, const char *text);
+/* At most so many characters of it; of a longer one "..." follows, and the whole is its title. */
 void html_text_cut(FILE *out, const char *text, size_t characters);
 /* The head of a table: its columns, separated by '|'. */
 void html_text_table_head(FILE *out, const char *class_name, const char *columns);
-void html_text_print(FILE *out, const char *text);
 /* "2026-11-20 14:02" in a <time>, UTC; nothing for an unknown time (negative). */
 void html_text_time(FILE *out, int64_t time_s);
 /* The same for a record's timestamp; the text itself when it is not one. */
