@@ -174,8 +174,11 @@ const char *output_style_end(void) {
 }
 
 int output_finish(struct problem *problem) {
-  if (ferror(stdout) || fflush(stdout) != 0)
+  bool failed_before = ferror(stdout) != 0; /* why is not known any more */
+
+  if (fflush(stdout) != 0)
     return problem_set(problem, EXIT_CODE_FAILED, "cannot write to standard output: %s",
                        strerror(errno));
-  return 0;
+  return failed_before ? problem_set(problem, EXIT_CODE_FAILED, "cannot write to standard output")
+                       : 0;
 }

@@ -157,9 +157,9 @@ int main(int argc, char **argv) {
   int status = run(argc, argv, &arguments);
   options_fini(&arguments);
   if (output_finish(&problem) < 0) {
-    int lost = output_problem(&problem);
-
-    status = status == EXIT_CODE_OK ? lost : status;
+    if (!output_has_said("cannot write"))
+      output_problem(&problem);
+    status = status == EXIT_CODE_OK ? (int)problem.exit_code : status;
   }
   if (session_threads_left())
     _exit(status);

@@ -41,6 +41,8 @@ static int read_share(const char *text, double *share) {
   *share = strtod(text, &end);
   if (end == text)
     return -1;
+  if (*end != '\0' && *end != '%')
+    return -1;
   *share /= *end == '%' ? 100 : 1;
   return *share >= 0 && *share <= 1 ? 0 : -1;
 }
@@ -49,7 +51,7 @@ static int read_limit(const struct option_value *value, enum rule rule, double *
                       struct problem *problem) {
   const char *name = value->spec->name;
 
-  *limit = value->number;
+  *limit = value->number + 0.0; /* not -0 */
   if (rule == MIN_SUCCESS && read_share(value->text, limit) < 0)
     return problem_set(problem, EXIT_CODE_USAGE,
                        "--%s: '%s' is not a share from 0 to 1, or from 0%% to 100%%", name,

@@ -1,8 +1,10 @@
 /* command_export.c - prints the log's records, as they are or for other programs.
  *
  * SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/output.h"
 #include "host/command.h"
@@ -31,6 +33,7 @@ struct export {
   struct session session;
   struct window window;
   struct export_writer writer;
+  int write_error;  /* errno of a write that failed */
   uint64_t refused; /* lines that the format cannot express */
   struct unreadable unreadable;
 };
@@ -39,7 +42,10 @@ static int32_t write_line(void *ctx, const char *data, size_t len) {
   struct export *export = ctx;
 
   export->refused += export_format_record(&export->writer, data, len) < 0;
-  return ferror(export->writer.out) ? -1 : 0;
+  if (!ferror(export->writer.out))
+    return 0;
+  export->write_error = errno;
+  return -1;
 }
 
 static int export_agent(void *ctx, const char *agent, struct problem *problem) {
@@ -50,7 +56,8 @@ static int export_agent(void *ctx, const char *agent, struct problem *problem) {
       agent_history_query(&export->session, agent, &export->window, 0, write_line, export, problem);
 
   if (ferror(export->writer.out))
-    return problem_set(problem, EXIT_CODE_FAILED, "cannot write to standard output");
+    return problem_set(problem, EXIT_CODE_FAILED, "cannot write to standard output: %s",
+                       strerror(export->write_error));
   return result;
 }
 

@@ -354,7 +354,7 @@ class Checks(AnswersTest):
 
     def test_a_rule_that_is_none_is_refused(self):
         self.replay(line(True, ago(hours=1)))
-        for arguments in ([], ["--min-success", "1.1"], ["--min-success", "x"], ["--min-success", "80%%"], ["--max-p95", "10"[:0]],
+        for arguments in ([], ["--min-success", "1.1"], ["--min-success", "x"], ["--min-success", "80%%"], ["--min-success", ".8.1"], ["--min-success", "."], ["--max-p95", "10"[:0]],
                           ["--max-p95", "5x"], ["--max-cost", "-1"], ["--min-quality", "2"], ["--no-worse-than", "yesterday"],
                           ["--on-too-few", "maybe", "--min-success", "1"], ["--all", "--min-success", "1"]):
             self.messages(2, "check", "coach", *arguments)

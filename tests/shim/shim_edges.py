@@ -218,6 +218,13 @@ class Injection(EdgeTest):
 
 
 class Exports(EdgeTest):
+    def test_a_full_disk_is_told_once_with_its_cause(self):
+        self.foreign("".join(line(True, ago(minutes=i)) for i in range(1000)))
+        for arguments in (["export", "coach"], ["export", "--all", "--format", "csv"], ["list"], ["openmetrics"], ["report", "--html", "-"]):
+            with open("/dev/full", "wb") as full:
+                told = self.messages(1, *arguments, stdout=full)
+            self.assertRegex(told, r"^kaizen-host: .*cannot write.*: No space left on device\n$", arguments)
+
     def test_numbers_are_those_of_the_log(self):
         self.foreign(f'{{"timestamp":"2026-11-20T10:00:00Z","agent":"coach","success":true,"tokens":{BIG},'
                      f'"metadata":{{"input_tokens":{BIG},"cost_usd":1.10,"model":"a\\u0000b"}}}}\n')
