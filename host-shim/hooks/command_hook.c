@@ -128,7 +128,7 @@ static void take_payload(struct call *call, const char *text, size_t len) {
     return;
   }
   if (hook_event_read(payload, call->given, options_text(call->host->arguments, "event", NULL),
-                      &call->event, &problem) < 0) {
+                      call->usable ? call->usable->key : NULL, &call->event, &problem) < 0) {
     hook_log("%s; not recorded", problem.text);
   } else {
     if (call->event.host == &hook_host_unknown)

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/hook_fingerprint.h"
 #include "base/time_text.h"
 #include "hooks/hook_detect.h"
 #include "hooks/hook_payload.h"
@@ -51,6 +52,20 @@ static void take_word(const struct hook_event *event, enum hook_field field, cha
   const char *text = field_text(event, field);
   bool fits = text && hook_redact_is_word(text, max) && !hook_redact_is_secret(text);
   snprintf(out, max + 1, "%s", fits ? text : "");
+}
+
+/* An id that is too long, or may say more than an id, is replaced by a fingerprint of it. */
+static void take_id(const struct hook_event *event, enum hook_field field, const uint8_t *key,
+                    char out[HOOK_ID_MAX + 1]) {
+  struct json_object *value = hook_event_field(event, field);
+  const char *text = hook_payload_text(value);
+  size_t len = text ? strlen(text) : 0;
+
+  take_word(event, field, out, HOOK_ID_MAX);
+  if (json_object_is_type(value, json_type_string))
+    len = (size_t)json_object_get_string_len(value);
+  if (text && key && (out[0] == '\0' || len != strlen(text)))
+    snprintf(out, HOOK_ID_MAX + 1, "%016" PRIx64, hook_fingerprint(key, text, len));
 }
 
 static void take_model(struct hook_event *event) {
@@ -182,12 +197,12 @@ static void settle_error(struct hook_event *event) {
 }
 
 /* A turn of a subagent is its run; its session is then the one it was started in. */
-static void settle_agent(struct hook_event *event) {
+static void settle_agent(struct hook_event *event, const uint8_t *key) {
   char parent[HOOK_ID_MAX + 1];
   bool tells_parent = event->host->fields[HOOK_FIELD_PARENT][0] != NULL;
   bool is_turns = event->kind == HOOK_TURN_START || event->kind == HOOK_TURN_END ||
                   event->kind == HOOK_TURN_FAILURE || event->kind == HOOK_TURN_ABORTED;
-  take_word(event, HOOK_FIELD_PARENT, parent, HOOK_ID_MAX);
+  take_id(event, HOOK_FIELD_PARENT, key, parent);
   event->is_agents = event->kind == HOOK_AGENT_START || event->kind == HOOK_AGENT_END ||
                      (event->agent_id[0] != '\0' && (!tells_parent || parent[0] != '\0'));
   if (event->is_agents && parent[0] != '\0')
@@ -216,14 +231,14 @@ static bool is_one_of(const char *word, const char *const *words) {
   return false;
 }
 
-static void read_fields(struct hook_event *event) {
+static void read_fields(struct hook_event *event, const uint8_t *key) {
   const char *agent_name = field_text(event, HOOK_FIELD_AGENT_NAME);
   const char *source = field_text(event, HOOK_FIELD_SOURCE);
   double duration_ms = hook_event_number(event, HOOK_FIELD_DURATION_MS);
 
-  take_word(event, HOOK_FIELD_SESSION, event->session, HOOK_ID_MAX);
-  take_word(event, HOOK_FIELD_TURN, event->turn, HOOK_ID_MAX);
-  take_word(event, HOOK_FIELD_AGENT_ID, event->agent_id, HOOK_ID_MAX);
+  take_id(event, HOOK_FIELD_SESSION, key, event->session);
+  take_id(event, HOOK_FIELD_TURN, key, event->turn);
+  take_id(event, HOOK_FIELD_AGENT_ID, key, event->agent_id);
   take_word(event, HOOK_FIELD_VERSION, event->version, HOOK_WORD_MAX);
   take_word(event, HOOK_FIELD_STATUS, event->status, HOOK_WORD_MAX);
   take_word(event, HOOK_FIELD_ERROR, event->error, HOOK_WORD_MAX);
@@ -239,16 +254,16 @@ static void read_fields(struct hook_event *event) {
 }
 
 int hook_event_read(struct json_object *payload, const struct hook_host *host, const char *name,
-                    struct hook_event *event, struct problem *problem) {
+                    const uint8_t *key, struct hook_event *event, struct problem *problem) {
   memset(event, 0, sizeof *event);
   event->payload = payload;
   event->host = host ? hook_detect_guest(payload, host) : hook_detect_host(payload);
   if (read_name(event, name, problem) < 0)
     return -1;
-  read_fields(event);
+  read_fields(event, key);
   event->outcome = read_outcome(event);
   settle_error(event);
-  settle_agent(event);
+  settle_agent(event, key);
   settle_prompt(event);
   return 0;
 }

@@ -36,9 +36,10 @@ struct hook_event { /* texts are "" when they are missing; what is in them may b
 };
 
 /* Reads the payload. `host` NULL: detected. `name` is the event when the configuration names it
- * (NULL: the payload does). -1 with *problem: the payload cannot be used. */
+ * (NULL: the payload does). `key` is that of fingerprints, in place of ids that cannot be stored;
+ * NULL: such ids count as missing. -1 with *problem: the payload cannot be used. */
 int hook_event_read(struct json_object *payload, const struct hook_host *host, const char *name,
-                    struct hook_event *event, struct problem *problem);
+                    const uint8_t *key, struct hook_event *event, struct problem *problem);
 
 /* A field of the payload by its names in the host's table, or NULL; null, "" and [] count as
  * absent. */

@@ -15,6 +15,7 @@
 #include "hooks/hook_guard.h"
 #include "hooks/hook_log.h"
 #include "host/delivery_wait.h"
+#include "host/project_root.h"
 #include "host/record_request.h"
 
 static const char LOCK_TIMEOUT_MS[] = "300"; /* a hook has no time for the plugin's own default */
@@ -43,6 +44,23 @@ static bool is_settings_folder(void) {
          here[len] == '/' && here[len + 1] == '.';
 }
 
+/* A folder that is gone was in a project, if the nearest one above it that is there is in one. */
+static int enter_project_of(const char *folder) {
+  char path[PATH_MAX], root[PATH_MAX];
+  struct problem ignored;
+
+  if (!folder || *folder != '/' || strlen(folder) >= sizeof path)
+    return -1;
+  strcpy(path, folder);
+  for (char *slash = strrchr(path, '/'); slash != path; slash = strrchr(path, '/')) {
+    *slash = '\0';
+    if (access(path, X_OK) == 0)
+      break;
+  }
+  return project_root_of(path, root, &ignored) == 0 && project_root_is_marked(root) ? chdir(path)
+                                                                                    : -1;
+}
+
 int hook_record_enter(const struct hook_event *event) {
   const char *variable = event->host->folder_variable;
   const char *named = variable ? getenv(variable) : NULL;
@@ -51,14 +69,17 @@ int hook_record_enter(const struct hook_event *event) {
     return 0;
   if (event->folder && *event->folder == '/' && chdir(event->folder) == 0)
     return 0;
-  if (event->folder) {
-    hook_log("%s: cannot enter the payload's folder; using the working directory", event->name);
-  } else if (is_settings_folder()) {
-    hook_log("%s: the payload names no project and the working directory is a settings folder; not "
-             "recorded",
-             event->name);
+  if (enter_project_of(event->folder) == 0) {
+    hook_log("%s: cannot enter the payload's folder; using the project that it is in", event->name);
+    return 0;
+  }
+  if (is_settings_folder()) {
+    hook_log("%s: %s, and the working directory is a settings folder; not recorded", event->name,
+             event->folder ? "cannot enter the payload's folder" : "the payload names no project");
     return -1;
   }
+  if (event->folder)
+    hook_log("%s: cannot enter the payload's folder; using the working directory", event->name);
   return 0;
 }
 

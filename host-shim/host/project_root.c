@@ -34,6 +34,10 @@ static bool has_marker(const char *folder, const char *marker, bool may_be_file)
          (S_ISDIR(entry.st_mode) || (may_be_file && S_ISREG(entry.st_mode)));
 }
 
+bool project_root_is_marked(const char *root) {
+  return has_marker(root, ".kaizen", false) || has_marker(root, ".git", true);
+}
+
 static bool find_upwards(const char *from, const char *marker, bool may_be_file,
                          char root[PATH_MAX]) {
   strcpy(root, from);

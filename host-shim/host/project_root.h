@@ -5,6 +5,7 @@
 #define KAIZEN_HOST_PROJECT_ROOT_H
 
 #include <limits.h>
+#include <stdbool.h>
 
 #include "base/problem.h"
 
@@ -16,6 +17,8 @@
 int project_root_find(const char *directory, char root[PATH_MAX], struct problem *problem);
 /* The same for a search that begins in `folder` instead of the working directory. */
 int project_root_of(const char *folder, char root[PATH_MAX], struct problem *problem);
+/* Something has made it a project: it has .kaizen/ or .git. */
+bool project_root_is_marked(const char *root);
 /* The project whose files are used, such as settings: as above, but a linked work tree is a project
  * of its own, from its top. */
 int project_root_checkout(const char *directory, char root[PATH_MAX], struct problem *problem);

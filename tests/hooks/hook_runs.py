@@ -256,6 +256,46 @@ class Runs(HookTest):
         self.fire("cursor", json.dumps({**stop, "cwd": str(self.project)}).encode(), cwd=folder)
         self.record()
 
+    def test_a_folder_that_is_gone_was_in_a_project(self):
+        settings = self.home / ".cursor"
+        settings.mkdir()
+        (self.project / ".git").mkdir()
+        gone = self.project / "build" / "x"
+
+        def end(turn, folder):
+            self.fire("claude-code", json.dumps({"hook_event_name": "Stop", "session_id": "s", "prompt_id": turn,
+                                                 "cwd": str(folder)}).encode(), cwd=settings)
+
+        end("1", gone)
+        self.assertEqual(len(self.records()), 1, self.hook_log())
+        for folder in (self.home / "gone", "/gone", "gone", "../" * 2000 + "gone"):
+            end("2", folder)
+        self.assertEqual((len(self.records()), self.records(settings)), (1, []))
+        self.assertEqual(self.hook_log().count("settings folder; not recorded"), 4)
+
+    # ---- ids
+
+    def test_an_id_that_cannot_be_stored_is_still_an_id(self):
+        odd = ("s" * 300, "Jo Doe <jo@example.com>", "ghp_" + "a1B2" * 9, "a\u0000b", "a\u0000c", "\u00e9" * 9, "../../etc")
+        for session in odd:
+            for _ in range(2):
+                self.tell("claude-code", "UserPromptSubmit", session_id=session, prompt="x")
+                self.tell("claude-code", "Stop", session_id=session, last_assistant_message="done", prompt_id="p" * 200)
+        records = self.records()
+        self.assertEqual(len(records), len(odd), self.hook_log())
+        self.assertEqual(len({record["session_id"] for record in records}), len(odd))
+        stored = self.stored()
+        for text in (b"jo@example", b"ghp_", b"ppppp", b"ssss"):
+            self.assertNotIn(text, stored)
+
+    def test_a_subagent_whose_id_cannot_be_stored_is_not_the_main_agent(self):
+        self.claude("SubagentStop", agent_id="x" * 300, agent_type="Explore", last_assistant_message="found it")
+        self.claude("SubagentStop", agent_id="y" * 300, agent_type="Explore", last_assistant_message="found it")
+        self.check(("Explore", True), ("Explore", True))
+        self.tell("copilot", "agentStop", sessionId="a" * 300, agentId="a" * 300, agentType="explore", parentAgentId="b" * 300,
+                  timestamp=1795742925121, stopReason="end_turn")
+        self.check(("Explore", True), ("Explore", True), ("explore", True))
+
     def test_openclaws_last_answer_says_how_a_run_ended(self):
         for number, (reason, success) in enumerate((("stop", True), ("error", True), ("aborted", True), (None, False))):
             self.fire("openclaw", json.dumps({
