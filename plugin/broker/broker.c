@@ -25,7 +25,6 @@
 
 #define DEFAULT_STREAM "ACTIVITY_EVENTS"
 #define DUPLICATES_NS (INT64_C(86400) * 1000000000)
-#define SUBJECTS_OVERLAP 10065 /* JSStreamSubjectOverlapErr */
 #define NS_PER_MS INT64_C(1000000)
 #define NS_PER_S INT64_C(1000000000)
 #define SPARE_NS (50 * NS_PER_MS) /* of the caller's time, for the report */
@@ -159,7 +158,7 @@ static void add_stream(struct broker *broker) {
     broker->found.action = "created";
     broker_stream_find(nats, broker->connection, broker->deadline_ns, &broker->found.stream);
     judge_stream(broker);
-  } else if (code == SUBJECTS_OVERLAP) {
+  } else if (code == NATS_LIBRARY_SUBJECTS_OVERLAP) {
     refuse(broker, "another stream has subjects that ", broker->name,
            " would take; name that one with --stream");
   } else if (broker_server_denied(nats, broker->connection, "STREAM.CREATE")) {

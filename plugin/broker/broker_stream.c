@@ -16,10 +16,8 @@
 #define API "$JS.API."
 #define FIND_STREAM API "STREAM.NAMES"
 #define READ_STREAM API "STREAM.INFO."
-#define EXPECTED_STREAM_HEADER "Nats-Expected-Stream"
 #define NO_STREAM "kaizen-plugin-asks-whether-a-stream-listens" /* a name that no stream has */
 #define HEADERS_MAX 1024
-#define NO_MESSAGE_FOUND 10037 /* JSNoMessageFoundErr */
 
 /* ---- reading answers ------------------------------------------------------------------------- */
 
@@ -272,7 +270,7 @@ static natsMsg *make_probe(const struct nats_library *nats, natsStatus *status) 
 
   *status = nats->natsMsg_Create(&probe, EVENT_SUBJECT, NULL, "", 0);
   if (*status == NATS_OK)
-    *status = nats->natsMsgHeader_Set(probe, EXPECTED_STREAM_HEADER, NO_STREAM);
+    *status = nats->natsMsgHeader_Set(probe, NATS_LIBRARY_EXPECTED_STREAM, NO_STREAM);
   if (*status == NATS_OK)
     return probe;
   if (probe)
@@ -417,7 +415,7 @@ int broker_stream_holds(const struct nats_library *nats, natsConnection *connect
   stored = member_of(answer, "message");
   if (stored.raw.ptr && stored.type == JSON_OBJECT)
     result = names_id(member_of(stored.raw, "hdrs").raw, id) ? 1 : 0;
-  else if (number_of(member_of(answer, "error").raw, "err_code", 0) == NO_MESSAGE_FOUND)
+  else if (number_of(member_of(answer, "error").raw, "err_code", 0) == NATS_LIBRARY_NO_MESSAGE)
     result = last_sequence_reaches(nats, connection, place, sequence, deadline_ns);
   nats->natsMsg_Destroy(message);
   return result;

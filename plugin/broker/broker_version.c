@@ -19,18 +19,6 @@
 
 #define GREETING "INFO "
 #define GREETING_MAX 8192
-#define PORT_SIZE 8
-
-static int connect_host(const char *host, const char *port, int64_t deadline_ns) {
-  struct addrinfo wanted = {.ai_socktype = SOCK_STREAM}, *found = NULL;
-  int fd;
-
-  if (getaddrinfo(host, port, &wanted, &found) != 0)
-    return -1;
-  fd = tcp_connect(found, deadline_ns);
-  freeaddrinfo(found);
-  return fd;
-}
 
 /* One line, without its end.  0 when none came. */
 static size_t read_greeting(int fd, char *line, int64_t deadline_ns) {
@@ -71,7 +59,8 @@ static void find_version(struct span greeting, char version[BROKER_VERSION_MAX])
 
 void broker_version_read(const char *url, int64_t deadline_ns, char version[BROKER_VERSION_MAX]) {
   struct span list = {url, strlen(url)};
-  char port[PORT_SIZE], greeting[GREETING_MAX];
+  char greeting[GREETING_MAX];
+  struct addrinfo *found;
   struct server_url server;
   const char *why;
   size_t len;
@@ -80,8 +69,11 @@ void broker_version_read(const char *url, int64_t deadline_ns, char version[BROK
   version[0] = '\0';
   if (server_url_next(&list, &server, &why) != 1)
     return;
-  (void)snprintf(port, sizeof port, "%u", (unsigned)server.port);
-  fd = connect_host(server.host, port, deadline_ns);
+  found = tcp_connect_resolve(server.host, server.port, NULL);
+  if (!found)
+    return;
+  fd = tcp_connect(found, deadline_ns);
+  freeaddrinfo(found);
   if (fd < 0)
     return;
   len = read_greeting(fd, greeting, deadline_ns);

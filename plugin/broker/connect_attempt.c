@@ -15,6 +15,7 @@
 #include "base/process.h"
 #include "broker/login_relay.h"
 #include "broker/peer_sockets.h"
+#include "broker/tcp_connect.h"
 #include "broker/transport_explain.h"
 
 #define WRITE_DEADLINE_MS                                                                          \
@@ -185,20 +186,9 @@ static natsStatus set_handlers(const struct attempt *attempt, natsOptions *optio
   return status;
 }
 
-static struct addrinfo *resolve(const char *host, uint16_t port_number, const char **why) {
-  struct addrinfo wanted = {.ai_socktype = SOCK_STREAM}, *found = NULL;
-  char port[8];
-  int result;
-
-  (void)snprintf(port, sizeof port, "%u", (unsigned)port_number);
-  result = getaddrinfo(host, port, &wanted, &found);
-  *why = result == 0 ? NULL : gai_strerror(result);
-  return result == 0 ? found : NULL;
-}
-
 static void start_relay(struct attempt *attempt) {
   struct addrinfo *found =
-      resolve(attempt->server.host, attempt->server.port, &attempt->unresolved);
+      tcp_connect_resolve(attempt->server.host, attempt->server.port, &attempt->unresolved);
 
   if (found && login_relay_start(found, attempt->deadline_ns, &attempt->relay_port) != 0)
     attempt->relay_port = 0; /* then the library reports why */
@@ -209,9 +199,9 @@ static void start_relay(struct attempt *attempt) {
 /* The same addresses that the library will find for the name. */
 static struct peer_sockets *note_sockets(struct attempt *attempt) {
   bool relayed = attempt->relay_port != 0;
-  struct addrinfo *found =
-      resolve(relayed ? "127.0.0.1" : attempt->server.host,
-              relayed ? attempt->relay_port : attempt->server.port, &attempt->unresolved);
+  struct addrinfo *found = tcp_connect_resolve(relayed ? "127.0.0.1" : attempt->server.host,
+                                               relayed ? attempt->relay_port : attempt->server.port,
+                                               &attempt->unresolved);
   struct peer_sockets *sockets;
 
   if (!found)

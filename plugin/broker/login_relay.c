@@ -23,6 +23,7 @@
 #define LINE_MAX_BYTES 65536 /* an INFO of a large cluster is some thousand bytes */
 #define ACCEPT_MS 1000
 #define STUCK_MS 10000 /* a side that accepts nothing for so long is given up */
+
 struct relay {
   int listener, server, client;
   bool logged_in;    /* from here on everything is passed on as it comes */

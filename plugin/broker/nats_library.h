@@ -15,6 +15,14 @@
 
 #include "base/error.h"
 
+/* What the library has no public name for: errors of JetStream, and the header that names the
+ * stream that a message is for. */
+#define NATS_LIBRARY_NO_MESSAGE 10037
+#define NATS_LIBRARY_SUBJECTS_OVERLAP 10065
+#define NATS_LIBRARY_STORE_FAILED 10077 /* a stream that discards what is new is full, or a disk */
+#define NATS_LIBRARY_HEADER_TOO_LARGE 10097
+#define NATS_LIBRARY_EXPECTED_STREAM "Nats-Expected-Stream"
+
 /* clang-format off */
 #define NATS_LIBRARY_FUNCTIONS(X) \
   X(nats_Open) X(nats_GetVersionNumber) X(nats_ReleaseThreadMemory) X(natsStatus_GetText) \

@@ -9,16 +9,12 @@
 #include "base/hash.h"
 #include "broker/transport_explain.h"
 
-/* JetStream errors that 3.4.1 has no name for */
-#define HEADER_TOO_LARGE 10097
-#define STORE_FAILED 10077 /* the stream is full and discards new messages, or its disk is */
-
 /* Why an event will never be accepted; NULL when it may be. */
 static const char *refusal_of(int code) {
   switch (code) {
   case JSStreamMessageExceedsMaximumErr:
     return "larger than the stream's maximum message size (JetStream error 10054)";
-  case HEADER_TOO_LARGE:
+  case NATS_LIBRARY_HEADER_TOO_LARGE:
     return "its header is larger than the stream allows (JetStream error 10097)";
   default:
     return NULL;
@@ -39,7 +35,7 @@ static bool is_general(int code) {
   case JSAccountResourcesExceededErr:
   case JSClusterNotAvailErr:
   case JSClusterNotLeaderErr:
-  case STORE_FAILED:
+  case NATS_LIBRARY_STORE_FAILED:
     return true;
   default:
     return false;

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -12,6 +13,18 @@
 #include "base/os_files.h"
 
 #define NS_PER_MS INT64_C(1000000)
+
+struct addrinfo *tcp_connect_resolve(const char *host, uint16_t port, const char **why) {
+  struct addrinfo wanted = {.ai_socktype = SOCK_STREAM}, *found = NULL;
+  char digits[sizeof "65535"];
+  int result;
+
+  (void)snprintf(digits, sizeof digits, "%u", (unsigned)port);
+  result = getaddrinfo(host, digits, &wanted, &found);
+  if (why)
+    *why = result == 0 ? NULL : gai_strerror(result);
+  return result == 0 ? found : NULL;
+}
 
 bool tcp_connect_wait(int fd, short events, int64_t deadline_ns) {
   struct pollfd waited = {.fd = fd, .events = events};

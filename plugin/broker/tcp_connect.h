@@ -8,6 +8,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* The host's addresses, for freeaddrinfo().  NULL with *why, which is static; `why` may be NULL. */
+struct addrinfo *tcp_connect_resolve(const char *host, uint16_t port, const char **why);
 /* A connected socket, not blocking and closed on exec, to the first address that answers; -1 when
  * none answers by the CLOCK_MONOTONIC deadline. */
 int tcp_connect(const struct addrinfo *addresses, int64_t deadline_ns);

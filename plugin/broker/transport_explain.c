@@ -47,8 +47,6 @@ static void quote(const struct transport_settings *settings, const char *said,
     (void)snprintf(trouble->text + used, sizeof trouble->text - used, " (%s)", shown);
 }
 
-#define STORE_FAILED 10077 /* 3.4.1 has no name for it */
-
 static void explain_code(const struct transport_settings *settings, int code,
                          struct transport_trouble *trouble) {
   switch (code) {
@@ -59,7 +57,7 @@ static void explain_code(const struct transport_settings *settings, int code,
   case JSStreamSealedErr:
     say(trouble, true, "the stream is sealed; create another stream for the subject", "");
     break;
-  case STORE_FAILED:
+  case NATS_LIBRARY_STORE_FAILED:
     say(trouble, false,
         "the stream stored nothing, as it is full or its disk is; raise its limits or purge it",
         "");

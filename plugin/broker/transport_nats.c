@@ -34,7 +34,6 @@
 #define CONNECT_SERVER_NS                                                                          \
   INT64_C(7500000000) /* a login may be slow: bcrypt, a callout, a resolver */
 #define MESSAGE_ID_HEADER "Nats-Msg-Id"
-#define EXPECTED_STREAM_HEADER "Nats-Expected-Stream"
 /* "NATS/1.0" CRLF, "name: value" CRLF each, CRLF */
 #define HEADER_BYTES(name, value_len) (sizeof(name) - 1 + 2 + (value_len) + 2)
 #define HEADER_FRAME_BYTES 12
@@ -298,7 +297,7 @@ static int start(struct transport *transport, struct transport_trouble *trouble)
     return 0;
   if (settings->stream[0])
     transport->header_bytes +=
-        (int64_t)HEADER_BYTES(EXPECTED_STREAM_HEADER, strlen(settings->stream));
+        (int64_t)HEADER_BYTES(NATS_LIBRARY_EXPECTED_STREAM, strlen(settings->stream));
   status = open_stream_context(transport);
   if (status == NATS_OK)
     return 0;
