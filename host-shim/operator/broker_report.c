@@ -85,7 +85,7 @@ static void print_stream(struct json_object *report, const char *stream) {
 
 /* NULL: it could not be asked. */
 static const char *jetstream_text(struct json_object *jetstream) {
-  return !jetstream ? "not known" : json_object_get_boolean(jetstream) ? "on" : "off";
+  return !jetstream ? "unknown" : json_object_get_boolean(jetstream) ? "on" : "off";
 }
 
 static void print_unknown(struct json_object *report) {
@@ -124,7 +124,7 @@ void broker_report_print(struct json_object *report) {
     utf8_text_printf("action     %s", action), putchar('\n');
   printf("events     %s%s%s", output_style(ok ? OUTPUT_GREEN : OUTPUT_RED),
          ok        ? "can be published"
-         : unknown ? "not known whether they can be published"
+         : unknown ? "unknown whether they can be published"
                    : "cannot be published",
          output_style_end());
   utf8_text_printf("%s%s", *reason != '\0' ? ": " : "", reason);
