@@ -73,9 +73,9 @@ int figures_change_score(const struct figures_changes *changes);
 /* Red for worse, green for better. */
 enum output_style figures_change_style(const struct figures_changes *changes,
                                        enum figures_aspect aspect);
-/* "worse since 2026-11-20 14:02, 2 of 20, down from 188 of 200", "quality lower since ...",
- * "slower since 2026-11-20 14:02, median 90 s, up from 30 s", "more expensive since 2026-11-20
- * 14:02, median $0.38, up from $0.18", "no change", "too few to tell". */
+/* "worse since 2026-11-20 14:02 UTC, 2 of 20, down from 188 of 200", "quality lower since ...",
+ * "slower since ..., median 90 s, up from 30 s", "more expensive since ..., median $0.38, up from
+ * $0.18", "no change", "too few to tell". */
 enum { FIGURES_CHANGE_MAX = 160 };
 void figures_change_text(const struct figures_changes *changes, enum figures_aspect aspect,
                          char out[FIGURES_CHANGE_MAX]);

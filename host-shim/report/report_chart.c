@@ -145,7 +145,7 @@ static void print_time_labels(FILE *out, const struct axis *axis) {
        time_s < axis->first_s + span_s; time_s += step_s) {
     double place = 100 * (double)(time_s - axis->first_s) / (double)span_s;
 
-    window_time_text(time_s, text); /* 2026-11-20 14:00 */
+    window_time_text(time_s, text); /* 2026-11-20 14:00 UTC */
     int month = atoi(text + 5) - 1;
     bool at_end = place > 87; /* there it goes before its place: a step leaves room for two */
     if (month < 0 || month > 11)

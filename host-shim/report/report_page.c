@@ -63,7 +63,7 @@ static void print_head(FILE *out, const struct report_project *project) {
   }
   fputs("as of ", out);
   html_text_time(out, time_text_now_ns() / 1000000000);
-  fputs(" UTC", out);
+  fputs(" · times are UTC", out);
   if (window && *window != '\0')
     fprintf(out, " · runs%s", window);
   fputs("</p>\n</header>\n<main>\n", out);

@@ -116,7 +116,7 @@ void window_time_text(int64_t time_s, char out[WINDOW_TIME_MAX]) {
   if (time_s < 0)
     strcpy(out, "an unknown time");
   else
-    snprintf(out, WINDOW_TIME_MAX, "%.10s %.5s", text, text + 11);
+    snprintf(out, WINDOW_TIME_MAX, "%.10s %.5s UTC", text, text + 11);
 }
 
 char *window_text(const struct window *window) {

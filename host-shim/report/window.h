@@ -25,8 +25,8 @@ extern const struct option_spec window_options[];
 /* -1: EXIT_CODE_USAGE, naming the option and its value. */
 int window_read(const struct arguments *arguments, struct window *window, struct problem *problem);
 bool window_is_given(const struct window *window);
-/* "3 runs since 2026-11-20 00:00" needs the part after the count: "", or it begins with a blank;
- * the caller's to free, NULL without memory. */
+/* "3 runs since 2026-11-20 00:00 UTC" needs the part after the count: "", or it begins with a
+ * blank; the caller's to free, NULL without memory. */
 char *window_text(const struct window *window);
 /* {"since","until","last"}, null where not given. */
 struct json_object *window_json(const struct window *window);
@@ -41,7 +41,7 @@ int window_option(const struct arguments *arguments, const char *name, bool *has
 int window_length(const char *text, double *seconds);
 /* In nanoseconds, as in the plugin's interface; the nearest value that fits. */
 int64_t window_ns(int64_t time_s);
-/* "2026-11-20 14:02", UTC; "an unknown time" for a negative one. */
+/* "2026-11-20 14:02 UTC"; "an unknown time" for a negative one. */
 enum { WINDOW_TIME_MAX = 24 };
 void window_time_text(int64_t time_s, char out[WINDOW_TIME_MAX]);
 /* "2026-11-20T14:02:00Z", or null for an unknown time (negative). */

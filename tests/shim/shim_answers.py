@@ -37,7 +37,7 @@ class Changes(AnswersTest):
     def test_an_agent_that_got_worse_is_told_with_its_numbers_and_since_when(self):
         self.worsen()
         since = ago(hours=20)
-        told = f"worse since {since[:10]} {since[11:16]}, 0 of 20, down from 200 of 200"
+        told = f"worse since {since[:10]} {since[11:16]} UTC, 0 of 20, down from 200 of 200"
         for arguments in (["list"], ["show", "coach"], ["report"]):
             self.assertIn(told, self.expect(0, *arguments), arguments)
         self.assertIn(f'<p class="warn">success {told}</p>', self.expect(0, "report", "--html", "-"))
@@ -75,7 +75,7 @@ class Changes(AnswersTest):
         for agent, told in (("up", "more expensive since {}, median $0.38, up from $0.18"),
                             ("down", "cheaper since {}, median $0.18, down from $0.38")):
             since = ago(hours=59)  # the first that says its cost
-            told = told.format(f"{since[:10]} {since[11:16]}")
+            told = told.format(f"{since[:10]} {since[11:16]} UTC")
             for arguments in (["show", agent], ["list"], ["report"], ["top"], ["report", "--html", "-"]):
                 self.assertIn(told, self.expect(0, *arguments), arguments)
             change = self.document("show", agent)["agents"][0]["change"]
@@ -96,8 +96,8 @@ class Changes(AnswersTest):
         self.replay("".join(line(True, ago(hours=200 - i), execution_time_s=(20 if i < 150 else 90) + i % 7,
                                  quality_score=(0.9 if i < 150 else 0.4) + i % 5 / 100) for i in range(200)))
         text = self.expect(0, "show", "coach")
-        self.assertRegex(text, r"slower since [-\d]+ [:\d]+, median 93 s, up from 23 s")
-        self.assertRegex(text, r"quality lower since [-\d]+ [:\d]+, median 0.42, down from 0.92")
+        self.assertRegex(text, r"slower since [-\d]+ [:\d]+ UTC, median 93 s, up from 23 s")
+        self.assertRegex(text, r"quality lower since [-\d]+ [:\d]+ UTC, median 0.42, down from 0.92")
         change = self.document("show", "coach")["agents"][0]["change"]
         self.assertEqual([change[of]["since"] for of in ("duration", "quality")], [ago(hours=50)] * 2)
         self.assertEqual(change["success"]["verdict"], "none")
@@ -140,7 +140,7 @@ class Foremost(AnswersTest):
         page = self.expect(0, "report", "--html", "-")
         for agent, begin in self.BEGINNINGS.items():
             told = rows[agent]
-            self.assertRegex(told, rf"^{begin} since [-\d]+ [:\d]+, .*(up|down) from ", agent)
+            self.assertRegex(told, rf"^{begin} since [-\d]+ [:\d]+ UTC, .*(up|down) from ", agent)
             self.assertIn(told, self.expect(0, "show", agent))
             self.assertRegex(watched, rf"(?m)^{agent} .*  {re.escape(told)}$")
             self.assertIn(f"{agent}  80 runs, ", reported)
@@ -233,6 +233,19 @@ class Windows(AnswersTest):
         for arguments, count in ((["--since", "yesterday"], 3), (["--since", "yesterday", "--until", "today"], 2),
                                  (["--since", "today"], 1), (["--until", "yesterday"], 1)):
             self.assertEqual(self.document("list", *arguments)["agents"][0]["figures"]["count"], count, arguments)
+
+    def test_every_time_of_day_says_that_it_is_utc(self):
+        self.worsen()
+        for arguments, least in ((["list"], 1), (["show", "coach"], 1), (["show", "coach", "--since", "30d", "--until", "now"], 3),
+                                 (["report"], 1), (["top"], 1), (["compare", "coach", "--split", "21h"], 2)):
+            text = self.expect(0, *arguments)
+            self.assertGreaterEqual(len(re.findall(r"\d{4}-\d\d-\d\d \d\d:\d\d UTC\b", text)), least, arguments)
+            self.assertNotRegex(text, r"\d\d:\d\d\b(?!:\d\dZ| UTC|Z)", arguments)
+        page = self.expect(0, "report", "--html", "-", "--since", "30d")
+        self.assertRegex(page, r'as of <time [^>]*>[-\d: ]+</time> · times are UTC · runs since [-\d]+ [:\d]+ UTC</p>')
+        text = re.sub(r'<script.*?</script>|<style.*?</style>|<time.*?</time>|<span class="x.*?</span>', "", page, flags=re.S)
+        self.assertRegex(text, r'<small>last [-\d]+ [:\d]+ UTC</small>')
+        self.assertNotRegex(text, r"\d{4}-\d\d-\d\d \d\d:\d\d(?! UTC)")
 
     def test_what_is_no_time_is_refused_with_its_option_and_value(self):
         self.replay(line(True, ago(hours=1)))

@@ -355,7 +355,7 @@ class Charts(ReportTest):
         with self.log("coach").open("a") as log:
             log.write("".join(record("coach", f"2099-01-01T00:00:{i:02}Z", False) for i in range(30)))
         page = self.page_of()
-        self.assertIn("worse since 2099-01-01 00:00, 0 of 30", page)
+        self.assertIn("worse since 2099-01-01 00:00 UTC, 0 of 30", page)
         self.assertEqual((self.marks(page), self.marks(self.section(page, "coach"))), ([], []))
 
     def test_a_clock_that_was_wrong_does_not_squeeze_the_others(self):
@@ -371,7 +371,7 @@ class Charts(ReportTest):
             self.log(agent).parent.mkdir(parents=True)
             self.log(agent).write_text("".join(record(agent, ago(seconds * (11 - i) / 36000)) for i in range(10)))
         page = self.page_of()
-        for agent, label in (("minute", r"(?:\d{4}-\d\d-\d\d )?\d\d:\d\d|[A-Z][a-z]{2} \d+"), ("hours", r"\d\d:\d\d|[A-Z][a-z]{2} \d+"), ("days", r"[A-Z][a-z]{2} \d+"),
+        for agent, label in (("minute", r"\d{4}-\d\d-\d\d \d\d:\d\d UTC|\d\d:\d\d|[A-Z][a-z]{2} \d+"), ("hours", r"\d\d:\d\d|[A-Z][a-z]{2} \d+"), ("days", r"[A-Z][a-z]{2} \d+"),
                              ("years", r"\d{4}-\d\d")):
             picture = re.search(r'<div class="plot outcomes".*?</div>', self.section(page, agent), re.S).group(0)
             self.assertRegex(picture, rf'<span class="x[^>]*">(?:{label})</span>')

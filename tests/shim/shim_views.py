@@ -162,7 +162,7 @@ class Views(HostTest):
         page = path.read_text()
         self.assertNotRegex(page, r"src=|href=\"[^#]|url\(|@import")
         self.assertIn("&lt;s&amp;7&gt;", page)
-        self.assertEqual(page.count("<svg"), 5)  # outcomes and how many of both agents; these and how long of one
+        self.assertEqual(page.count("<svg"), 7)  # outcomes, how many and their time, of both agents and of one; how long of one
         open_tags = []
 
         class Balance(html.parser.HTMLParser):
