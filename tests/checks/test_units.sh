@@ -18,6 +18,15 @@ for unit in kaizen-relay.service kaizen-relay@.service; do
     fail "$unit starts kaizen-host by its whole name"
 done
 
+# The pages copy units that are there.
+copied=0
+for unit in $(sed -n 's|^.*cp /usr/share/doc/kaizen-plugin/examples/systemd/\([^ ]*\) .*$|\1|p' \
+  "$KAIZEN_TEST_SRCDIR/docs/operations.md"); do
+  copied=$((copied + 1))
+  [ -f "$units/$unit" ] || fail "docs/operations.md copies $unit, which is not there"
+done
+[ "$copied" = 2 ] || fail "docs/operations.md copies $copied units, not 2"
+
 # The command line as systemd would make it, ended by the signal systemd sends.
 command=$(sed -n 's/^ExecStart=//p' "$TMPDIR/units/kaizen-relay.service" | sed "s|%E|$TMPDIR|")
 mkdir "$TMPDIR/kaizen-host" && echo "$TMPDIR/project" >"$TMPDIR/kaizen-host/roots"
