@@ -36,9 +36,9 @@ const struct option_spec hook_record_options[] = {
 
 /* ~/.cursor and its like. */
 static bool is_settings_folder(void) {
-  char here[PATH_MAX];
-  const char *home = getenv("HOME");
-  size_t len = home ? strlen(home) : 0;
+  char here[PATH_MAX], home[PATH_MAX];
+  const char *given = getenv("HOME");
+  size_t len = given && realpath(given, home) ? strlen(home) : 0;
 
   return len > 0 && getcwd(here, sizeof here) && strncmp(here, home, len) == 0 &&
          here[len] == '/' && here[len + 1] == '.';
@@ -46,19 +46,11 @@ static bool is_settings_folder(void) {
 
 /* A folder that is gone was in a project, if the nearest one above it that is there is in one. */
 static int enter_project_of(const char *folder) {
-  char path[PATH_MAX], root[PATH_MAX];
+  char root[PATH_MAX];
   struct problem ignored;
+  bool is_found = folder && project_root_of_gone(folder, root, &ignored) == 0;
 
-  if (!folder || *folder != '/' || strlen(folder) >= sizeof path)
-    return -1;
-  strcpy(path, folder);
-  for (char *slash = strrchr(path, '/'); slash != path; slash = strrchr(path, '/')) {
-    *slash = '\0';
-    if (access(path, X_OK) == 0)
-      break;
-  }
-  return project_root_of(path, root, &ignored) == 0 && project_root_is_marked(root) ? chdir(path)
-                                                                                    : -1;
+  return is_found && project_root_is_marked(root) ? chdir(root) : -1;
 }
 
 int hook_record_enter(const struct hook_event *event) {

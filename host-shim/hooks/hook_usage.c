@@ -19,7 +19,7 @@
 static const double SETTLE_S = 0.15;
 enum { SETTLE_STEP_NS = 5 * 1000 * 1000 };
 
-static const char MAGIC[8] = {'K', 'Z', 'P', 'L', 'A', 'C', 'E', '1'};
+static const char MAGIC[8] = {'K', 'Z', 'P', 'L', 'A', 'C', 'E', '2'};
 static const uint8_t no_key[HOOK_FINGERPRINT_KEY_BYTES];
 
 struct place { /* in one transcript, as stored in the state folder */
@@ -29,6 +29,7 @@ struct place { /* in one transcript, as stored in the state folder */
                         * 0 */
   uint64_t begin, end; /* of the last turn that began, of the last one that ended */
   uint64_t ended;      /* fingerprint of the key of the last turn that ended, or 0 */
+  uint64_t file;       /* fingerprint of the file's device and number; 0: it was not there */
   int64_t begin_tokens, end_tokens; /* the session's total there, where the host counts it */
   uint8_t is_open;                  /* a turn began, and has not ended */
   uint8_t reserved[7];
@@ -42,6 +43,12 @@ static uint64_t checksum_of(const struct place *place) {
 
 static uint64_t mark_of(const struct hook_state *state, const char *text) {
   return *text != '\0' ? hook_state_mark(state, text, strlen(text)) : 0;
+}
+
+static uint64_t file_mark(const struct stat *entry) {
+  const uint64_t name[2] = {(uint64_t)entry->st_dev, (uint64_t)entry->st_ino};
+
+  return hook_fingerprint(no_key, name, sizeof name);
 }
 
 /* The file of the place; *known: it held a valid one. */
@@ -88,7 +95,10 @@ void hook_usage_begin(const struct hook_state *state, const struct hook_event *e
   uint64_t turn = mark_of(state, event->turn);
   if (!known || !place.is_open || turn == 0 || turn != place.turn) {
     place.turn = turn;
-    place.begin = stat(path, &entry) == 0 ? (uint64_t)entry.st_size : 0;
+    bool is_there = stat(path, &entry) == 0;
+
+    place.begin = is_there ? (uint64_t)entry.st_size : 0;
+    place.file = is_there ? file_mark(&entry) : 0;
     place.begin_tokens = place.begin == place.end ? place.end_tokens : USAGE_NOT_SAID;
     place.is_open = 1;
   }
@@ -150,54 +160,68 @@ static void find_prompt(void *ctx, const struct transcript_line *line) {
       search->turn[0] == '\0' || line->turn[0] == '\0' || strcmp(search->turn, line->turn) == 0;
 }
 
+/* The host has put another file in its place, or has begun it again: places in it mean nothing. */
+static bool is_rewritten(const struct transcript *transcript, const struct place *place) {
+  struct stat entry;
+
+  return fstat(transcript->fd, &entry) == 0 &&
+         ((uint64_t)entry.st_size < place->begin ||
+          (place->begin > 0 && place->file != 0 && place->file != file_mark(&entry)));
+}
+
 static void take_usage(struct transcript *transcript, struct usage *usage) {
   *usage = transcript->usage;
   transcript->usage = (struct usage){.calls = NULL};
 }
 
+/* Reads the turn from where it began, or all of the file where that is not known or has changed. */
+static void read_turn(struct transcript *transcript, const struct hook_event *event,
+                      struct place *place, bool is_found, double deadline_s, struct usage *usage) {
+  bool is_agents = event->kind == HOOK_AGENT_END;
+  bool wants_answer = event->outcome == HOOK_COMPLETED || event->outcome == HOOK_UNKNOWN;
+  struct search search = {
+      .transcript = transcript,
+      .turn = event->turn,
+      .is_found = is_found && !is_rewritten(transcript, place),
+  };
+  bool searches = !search.is_found && !is_agents;
+
+  if (!search.is_found)
+    *place = (struct place){.begin_tokens = USAGE_NOT_SAID, .end_tokens = USAGE_NOT_SAID};
+  transcript->is_agents_own = is_agents;
+  transcript->at = place->begin;
+  transcript->total_tokens = place->begin_tokens;
+  transcript->each = searches ? find_prompt : NULL;
+  transcript->ctx = &search;
+  if (read_part(transcript, wants_answer, deadline_s) < 0)
+    hook_log("%s: the transcript was not complete in time; usage unknown", event->name);
+  else if (!search.is_found)
+    hook_log("%s: the turn's start was not seen; usage unknown", event->name);
+  else
+    take_usage(transcript, usage);
+}
+
 void hook_usage_end(const struct hook_state *state, const struct hook_event *event, const char *key,
                     double deadline_s, struct usage *usage) {
   const struct transcript_format *format = transcript_format_find(event->host->family);
-  bool is_agents = event->kind == HOOK_AGENT_END;
+  bool is_agents = event->kind == HOOK_AGENT_END, known;
   const char *path = path_of(event, is_agents ? "agent_transcript_path" : "transcript_path");
   struct transcript transcript = {.fd = -1};
   struct problem problem;
   struct place place;
   struct stat entry;
-  bool known;
-  bool wants_answer = event->outcome == HOOK_COMPLETED || event->outcome == HOOK_UNKNOWN;
 
   *usage = (struct usage){.calls = NULL};
   if (!state || !format || !path)
     return;
   int fd = open_place(state, path, &place, &known);
   uint64_t ended = mark_of(state, key);
-  struct search search = {
-      .transcript = &transcript,
-      .turn = event->turn,
-      .is_found = find_begin(&place, known, is_agents, ended),
-  };
-  bool searches = !search.is_found;
-  if (searches)
-    place.begin = 0;
+  bool is_found = find_begin(&place, known, is_agents, ended);
   if (transcript_open(&transcript, format, path, &problem) < 0) {
     hook_log("%s: cannot use the transcript; usage unknown", event->name);
-  } else if (fstat(transcript.fd, &entry) == 0 && (uint64_t)entry.st_size < place.begin) {
-    hook_log("%s: the transcript was rewritten; usage unknown", event->name);
   } else {
-    transcript.is_agents_own = is_agents;
-    transcript.at = place.begin;
-    transcript.total_tokens = place.begin_tokens;
-    transcript.each = searches ? find_prompt : NULL;
-    transcript.ctx = &search;
-    if (read_part(&transcript, wants_answer, deadline_s) < 0)
-      hook_log("%s: the transcript was not complete in time; usage unknown", event->name);
-    else if (!search.is_found)
-      hook_log("%s: the turn's start was not seen; usage unknown", event->name);
-    else
-      take_usage(&transcript, usage);
-  }
-  if (transcript.fd >= 0) {
+    read_turn(&transcript, event, &place, is_found, deadline_s, usage);
+    place.file = fstat(transcript.fd, &entry) == 0 ? file_mark(&entry) : 0;
     place.end = transcript.at;
     place.end_tokens = transcript.total_tokens;
     place.ended = ended;

@@ -100,6 +100,17 @@ int project_root_of(const char *folder, char root[PATH_MAX], struct problem *pro
   return search(here, root, problem);
 }
 
+int project_root_of_gone(const char *folder, char root[PATH_MAX], struct problem *problem) {
+  char path[PATH_MAX];
+
+  if (*folder != '/' || strlen(folder) >= sizeof path)
+    return problem_set(problem, EXIT_CODE_FAILED, "%.200s: not a full path", folder);
+  strcpy(path, folder);
+  for (char *slash; access(path, X_OK) != 0 && (slash = strrchr(path, '/')) != path;)
+    *slash = '\0';
+  return project_root_of(path, root, problem);
+}
+
 int project_root_find(const char *directory, char root[PATH_MAX], struct problem *problem) {
   char here[PATH_MAX];
   int result = directory ? given_root(directory, here, problem) : read_here(here, problem);

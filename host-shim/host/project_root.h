@@ -17,6 +17,8 @@
 int project_root_find(const char *directory, char root[PATH_MAX], struct problem *problem);
 /* The same for a search that begins in `folder` instead of the working directory. */
 int project_root_of(const char *folder, char root[PATH_MAX], struct problem *problem);
+/* Of a folder that may be gone: the search begins in the nearest one above it that is there. */
+int project_root_of_gone(const char *folder, char root[PATH_MAX], struct problem *problem);
 /* Something has made it a project: it has .kaizen/ or .git. */
 bool project_root_is_marked(const char *root);
 /* The project whose files are used, such as settings: as above, but a linked work tree is a project

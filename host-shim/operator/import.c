@@ -24,17 +24,14 @@
 
 /* ---- the transcripts ------------------------------------------------------------------------- */
 
-/* A folder that no longer exists is judged by its name. */
+/* A folder that is gone belongs to the project of those above it. */
 static bool is_ours(void *ctx, const char *folder) {
   const struct import *import = ctx;
-  const char *root = import->session->project_root;
-  size_t len = strlen(root);
   char found[PATH_MAX];
   struct problem ignored;
 
-  if (project_root_of(folder, found, &ignored) == 0)
-    return strcmp(found, root) == 0;
-  return strncmp(folder, root, len) == 0 && (folder[len] == '/' || folder[len] == '\0');
+  return project_root_of_gone(folder, found, &ignored) == 0 &&
+         strcmp(found, import->session->project_root) == 0;
 }
 
 static void show_progress(const struct import *import, uint64_t done, uint64_t all) {

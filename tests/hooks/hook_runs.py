@@ -272,6 +272,12 @@ class Runs(HookTest):
             end("2", folder)
         self.assertEqual((len(self.records()), self.records(settings)), (1, []))
         self.assertEqual(self.hook_log().count("settings folder; not recorded"), 4)
+        link = self.scratch / "link"
+        link.symlink_to(self.home)
+        for home in (f"{self.home}/", link):
+            self.fire("cursor", json.dumps({"conversation_id": "c", "hook_event_name": "stop", "status": "completed"}).encode(),
+                      cwd=settings, env={"HOME": str(home)})
+        self.assertEqual(self.records(settings), [])
 
     # ---- ids
 

@@ -200,6 +200,31 @@ class Usage(HookTest):
         turn = [line for line in fixture("codex-two-turns") if '"task_started"' in line][1]
         self.assertEqual(self.end("codex", turn_id=json.loads(turn)["payload"]["turn_id"])["tokens"], 1234)
 
+    def test_in_a_file_that_was_put_in_its_place_the_turn_is_looked_for(self):
+        def prompt(turn):
+            return json.dumps({"type": "user", "promptId": turn, "message": {"content": "CANARY"}})
+
+        def replace(*lines):
+            written = self.transcript.with_suffix(".new")
+            self.write(list(lines), written)
+            written.rename(self.transcript)
+
+        def begin_again(*lines):
+            self.transcript.write_text("")
+            self.write(list(lines))
+
+        for rewrite, first, tokens in ((replace, answer("m1"), 1207), (replace, answer("m1" * 99), 1207),
+                                       (begin_again, answer("m1"), 1207), (replace, None, None)):
+            with self.subTest(rewrite=rewrite.__name__, first=first):
+                self.tearDown()
+                self.setUp()
+                self.write([answer("m0"), answer("m1"), prompt("p0")])
+                self.turns += 1
+                self.fire("claude-code", self.event("claude-code", "UserPromptSubmit", prompt="CANARY", prompt_id="p1"))
+                self.write([prompt("p1"), answer("m2", 7)])
+                rewrite(*([first, prompt("p1")] if first else [prompt("p2"), answer("m1")]), answer("m2", 7))
+                self.assertEqual(self.end(prompt_id="p1").get("tokens"), tokens, self.hook_log())
+
     def test_what_cannot_be_read_is_not_told(self):
         def fifo():
             os.mkfifo(self.transcript)

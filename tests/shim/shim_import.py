@@ -275,6 +275,15 @@ class Import(HostTest):
         self.assertEqual((report["recorded"], report["of_other_projects"]), (2, 1))
         self.assertEqual(self.records(other), [])
 
+    def test_a_folder_that_is_gone_belongs_to_the_project_it_was_in(self):
+        link, part = self.scratch / "link", self.project / "part"
+        link.symlink_to(self.project)
+        (part / ".git").mkdir(parents=True)
+        self.claude(project=link / ".claude" / "worktrees" / "gone")
+        self.claude("claude-code-failed", to="b", project=part / "gone")
+        report = self.run_import("claude-code")
+        self.assertEqual((report["recorded"], report["of_other_projects"]), (2, 1))
+
     @unittest.skipUnless(shutil.which("git"), "git is not here")
     def test_turns_in_a_work_tree_are_the_main_checkout_s(self):
         tree = self.scratch / "wt"
