@@ -15,7 +15,7 @@ from shim_support import HANGS_S, HOST, HostTest, clean_environment
 TOP = pathlib.Path(os.environ.get("KAIZEN_TEST_SRCDIR") or pathlib.Path(__file__).resolve().parents[2])
 PAYLOAD = TOP / "tests" / "hooks" / "fixtures" / "claude-code" / "2.1.332-stop.json"
 AGENT = "claude-code-tests"
-LIMIT = re.compile(r"\btimeout (\d+) ")
+LIMIT = re.compile(r"--timeout (\d+) ")
 
 
 def settings_of(page):
@@ -75,7 +75,7 @@ class TurnTests(HostTest):
         entry = entry_of(RECIPE)
         self.assertLess(int(LIMIT.search(entry["command"])[1]), entry["timeout"])
         self.write_tests("sleep 1000")
-        self.stop(LIMIT.sub("timeout 0.2 ", entry["command"]))
+        self.stop(LIMIT.sub("--timeout 0.2 ", entry["command"]))
         self.assertEqual(self.outcomes(), [(False, 124)])
 
     def test_the_tests_do_not_read_the_payload(self):
