@@ -29,18 +29,30 @@ static struct share share_of(struct run_slice slice) {
 
 int agent_answer_read(struct session *session, const char *agent, const struct window *window,
                       struct agent_answer *answer, struct problem *problem) {
+  struct run_lines none = {.max = 0};
+
+  return agent_answer_read_lines(session, agent, window, answer, &none, problem);
+}
+
+int agent_answer_read_lines(struct session *session, const char *agent, const struct window *window,
+                            struct agent_answer *answer, struct run_lines *lines,
+                            struct problem *problem) {
   int64_t now_s = time_text_now_ns() / 1000000000;
 
   memset(answer, 0, sizeof *answer);
-  if (runs_read(session, agent, NULL, &answer->runs, problem) < 0)
+  runs_window_times(window, &lines->since_s, &lines->until_s);
+  if (runs_read_lines(session, agent, NULL, &answer->runs, lines, problem) < 0)
     return -1;
   answer->chosen = runs_in_window(&answer->runs, window);
+  if (answer->chosen.count > 0)
+    run_lines_begin_at(lines, answer->chosen.list[0].ended_s, answer->chosen.list[0].place);
   answer->last_20 = share_of(runs_last(runs_all(&answer->runs), RECENT_RUNS));
   answer->last_7_days = share_of(runs_between(runs_all(&answer->runs), now_s - WEEK_S, INT64_MAX));
   if (figures_of(answer->chosen, &answer->figures, problem) == 0 &&
       figures_changes(answer->chosen, &answer->changes, problem) == 0)
     return 0;
   agent_answer_free(answer);
+  run_lines_free(lines);
   return -1;
 }
 

@@ -18,6 +18,11 @@ struct agent_answer {
 /* -1 with *problem; nothing is to be freed then. */
 int agent_answer_read(struct session *session, const char *agent, const struct window *window,
                       struct agent_answer *answer, struct problem *problem);
+/* The same, and the lines of the newest of the chosen runs: `lines` says how many, and whether only
+ * of failures.  They are the caller's to free. */
+int agent_answer_read_lines(struct session *session, const char *agent, const struct window *window,
+                            struct agent_answer *answer, struct run_lines *lines,
+                            struct problem *problem);
 void agent_answer_free(struct agent_answer *answer);
 /* Frees what only the single runs need: for a caller that keeps the answers of many agents. */
 void agent_answer_forget_runs(struct agent_answer *answer);

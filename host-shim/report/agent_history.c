@@ -1,4 +1,4 @@
-/* agent_history.c - one agent's summary and recent runs, read through kaizen.inspect/1.
+/* agent_history.c - a project's agents, each one's summary, and the records of its log.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "report/agent_history.h"
@@ -8,27 +8,6 @@
 
 #include "base/nearest.h"
 #include "report/names.h"
-
-static int32_t take_line(void *ctx, const char *data, size_t len) {
-  struct agent_history *view = ctx;
-
-  if (view->line_count == view->line_room) {
-    size_t room = view->line_room == 0 ? 32 : view->line_room * 2;
-    char **lines = reallocarray(view->lines, room, sizeof *lines);
-
-    if (!lines)
-      return -1;
-    view->lines = lines;
-    view->line_room = room;
-  }
-  if (len > 0 && data[len - 1] == '\n')
-    len--;
-  char *line = strndup(data, len);
-  if (!line)
-    return -1;
-  view->lines[view->line_count++] = line;
-  return 0;
-}
 
 static int32_t take_name(void *ctx, const char *data, size_t len) {
   return names_number(ctx, (struct span){data, len}) == UINT32_MAX ? -1 : 0;
@@ -104,27 +83,15 @@ int agent_history_query(struct session *session, const char *agent, const struct
   return 0;
 }
 
-int agent_history_read(struct session *session, const char *agent, const struct window *window,
-                       uint64_t max, struct agent_history *view, struct problem *problem) {
+int agent_history_summary(struct session *session, const char *agent,
+                          struct kaizen_summary *summary, struct problem *problem) {
   const struct kaizen_inspect_1 *inspect = session_extension(session, KAIZEN_INSPECT_1, problem);
-  *view = (struct agent_history){.summary.struct_size = sizeof view->summary};
+
+  *summary = (struct kaizen_summary){.struct_size = sizeof *summary};
   if (!inspect)
     return -1;
-  int32_t result = inspect->summary(session->instance, agent, KAIZEN_NTS, &view->summary);
+  int32_t result = inspect->summary(session->instance, agent, KAIZEN_NTS, summary);
   if (result == KAIZEN_E_REJECTED)
     return agent_history_unknown(session, agent, problem);
-  if (result < 0)
-    return session_failed(session, agent, result, problem);
-  if (max > 0 && agent_history_query(session, agent, window, max, take_line, view, problem) < 0) {
-    agent_history_free(view);
-    return -1;
-  }
-  return 0;
-}
-
-void agent_history_free(struct agent_history *view) {
-  for (size_t i = 0; i < view->line_count; i++)
-    free(view->lines[i]);
-  free(view->lines);
-  *view = (struct agent_history){.lines = NULL};
+  return result < 0 ? session_failed(session, agent, result, problem) : 0;
 }

@@ -1,4 +1,4 @@
-/* agent_history.h - one agent's summary and recent runs, read through kaizen.inspect/1.
+/* agent_history.h - a project's agents, each one's summary, and the records of its log.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KAIZEN_HOST_AGENT_HISTORY_H
@@ -10,20 +10,12 @@
 #include "host/session.h"
 #include "report/window.h"
 
-struct agent_history {
-  struct kaizen_summary summary;
-  char **lines; /* records as the log has them, oldest first, without newline */
-  size_t line_count, line_room;
-};
-
-/* The summary of the whole log, and the newest `max` records of the window (0: none).  -1: no such
- * agent (EXIT_CODE_FAILED, near names given). */
-int agent_history_read(struct session *session, const char *agent, const struct window *window,
-                       uint64_t max, struct agent_history *view, struct problem *problem);
+/* The summary of the whole log.  -1: no such agent (EXIT_CODE_FAILED, near names given). */
+int agent_history_summary(struct session *session, const char *agent,
+                          struct kaizen_summary *summary, struct problem *problem);
 /* Asks kaizen.query/1 for the records of a window, the newest `max` of them (0: all). */
 int agent_history_query(struct session *session, const char *agent, const struct window *window,
                         uint64_t max, kaizen_sink sink, void *ctx, struct problem *problem);
-void agent_history_free(struct agent_history *view);
 /* "no agent 'cuach' in ROOT; did you mean 'coach'?"; -1. */
 int agent_history_unknown(struct session *session, const char *agent, struct problem *problem);
 

@@ -83,19 +83,20 @@ static void print_sparks(const double *successes, const double *qualities, size_
   fputs("\n", stdout);
 }
 
-static void print_recent(const struct agent_history *view) {
+static void print_recent(const struct run_lines *lines) {
   static const char *const headings[] = {"ended", "outcome", ">time", ">quality", "note", NULL};
   double successes[SPARK_MAX], qualities[SPARK_MAX];
   size_t spark_count = 0;
   struct table table;
 
   table_init(&table, headings);
-  for (size_t i = 0; i < view->line_count; i++) {
+  for (size_t i = 0; i < lines->count; i++) {
+    const char *line = lines->list[i].text;
     struct record_told told;
 
-    record_members_tell((struct span){view->lines[i], strlen(view->lines[i])}, &told);
+    record_members_tell((struct span){line, strlen(line)}, &told);
     add_row(&table, &told);
-    if (view->line_count - i > SPARK_MAX)
+    if (lines->count - i > SPARK_MAX)
       continue;
     successes[spark_count] = told.success;
     qualities[spark_count++] = told.quality;
@@ -108,18 +109,19 @@ static void print_recent(const struct agent_history *view) {
   }
 }
 
-static void print_json(const char *agent, const struct agent_history *view,
-                       const struct agent_answer *answer, const struct window *window) {
+static void print_json(const char *agent, const struct kaizen_summary *figures,
+                       const struct run_lines *lines, const struct agent_answer *answer,
+                       const struct window *window) {
   struct json_object *name = json_text_new_string(agent);
   struct json_object *more = json_object_new_object();
-  struct json_object *summary = report_text_summary(&view->summary);
+  struct json_object *summary = report_text_summary(figures);
   const int plain = JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE;
 
   printf("{\"agent\":%s,\"summary\":%s,\"recent\":[", json_object_to_json_string_ext(name, plain),
          json_object_to_json_string_ext(summary, plain));
-  for (size_t i = 0; i < view->line_count; i++) {
+  for (size_t i = 0; i < lines->count; i++) {
     fputs(i > 0 ? "," : "", stdout);
-    record_members_print(stdout, view->lines[i], strlen(view->lines[i]));
+    record_members_print(stdout, lines->list[i].text, strlen(lines->list[i].text));
   }
   agent_answer_add_json(answer, more);
   json_object_object_add(more, "window", window_json(window));
@@ -131,26 +133,24 @@ static void print_json(const char *agent, const struct agent_history *view,
 
 static int show_agent(void *ctx, const char *agent, struct problem *problem) {
   struct show *show = ctx;
-  struct agent_history view;
+  struct run_lines lines = {.max = (size_t)show->recent};
+  struct kaizen_summary summary;
   struct agent_answer answer;
 
-  if (agent_history_read(&show->session, agent, &show->window, show->recent, &view, problem) < 0)
+  if (agent_history_summary(&show->session, agent, &summary, problem) < 0 ||
+      agent_answer_read_lines(&show->session, agent, &show->window, &answer, &lines, problem) < 0)
     return -1;
-  if (agent_answer_read(&show->session, agent, &show->window, &answer, problem) < 0) {
-    agent_history_free(&view);
-    return -1;
-  }
   if (output_is_json()) {
     fputs(show->shown > 0 ? "," : "{\"agents\":[", stdout);
-    print_json(agent, &view, &answer, &show->window);
+    print_json(agent, &summary, &lines, &answer, &show->window);
   } else {
     if (show->shown > 0)
       putchar('\n');
     print_answer(agent, &answer, show->window_text);
-    print_recent(&view);
+    print_recent(&lines);
   }
   show->shown++;
-  agent_history_free(&view);
+  run_lines_free(&lines);
   agent_answer_free(&answer);
   return 0;
 }

@@ -28,11 +28,11 @@ void record_members_text(const struct json_value *value, char *out, size_t size)
 void record_members_print(FILE *out, const char *line, size_t len);
 
 /* What people are shown of one run. */
-enum { RECORD_TEXT_MAX = 400 };
+enum { RECORD_TEXT_MAX = 400, RECORD_TIME_MAX = 64 };
 struct record_told {
   bool success;
   double duration_s, quality;   /* NAN: none */
-  char ended[64];               /* as it is in the log */
+  char ended[RECORD_TIME_MAX];  /* as it is in the log */
   char reason[RECORD_TEXT_MAX]; /* metadata error_type, else outcome, else "" */
   char session_id[80];
 };

@@ -5,23 +5,11 @@
 
 #include <string.h>
 
-#include "report/agent_history.h"
+void report_failures_of(const struct run_lines *lines, struct report_failures *failures) {
+  failures->count = 0;
+  for (size_t i = lines->count; i > 0 && failures->count < REPORT_FAILURES_MAX; i--) {
+    const char *line = lines->list[i - 1].text;
 
-int report_failures_read(struct session *session, const char *agent, const struct window *window,
-                         struct report_failures *failures, struct problem *problem) {
-  struct agent_history history;
-
-  memset(failures, 0, sizeof *failures);
-  if (agent_history_read(session, agent, window, REPORT_FAILURES_RECORDS_MAX, &history, problem) <
-      0)
-    return -1;
-  for (size_t i = history.line_count; i > 0 && failures->count < REPORT_FAILURES_MAX; i--) {
-    const char *line = history.lines[i - 1];
-    struct record_told *told = &failures->list[failures->count];
-
-    record_members_tell((struct span){line, strlen(line)}, told);
-    failures->count += !told->success;
+    record_members_tell((struct span){line, strlen(line)}, &failures->list[failures->count++]);
   }
-  agent_history_free(&history);
-  return 0;
 }

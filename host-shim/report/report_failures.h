@@ -4,19 +4,17 @@
 #ifndef KAIZEN_HOST_REPORT_FAILURES_H
 #define KAIZEN_HOST_REPORT_FAILURES_H
 
-#include "host/session.h"
 #include "report/record_members.h"
-#include "report/window.h"
+#include "report/run_lines.h"
 
-enum { REPORT_FAILURES_MAX = 10, REPORT_FAILURES_RECORDS_MAX = 5000 };
+enum { REPORT_FAILURES_MAX = 10 };
 
 struct report_failures {
   struct record_told list[REPORT_FAILURES_MAX]; /* newest first */
   size_t count;
 };
 
-/* Among the newest REPORT_FAILURES_RECORDS_MAX records of the window. */
-int report_failures_read(struct session *session, const char *agent, const struct window *window,
-                         struct report_failures *failures, struct problem *problem);
+/* Of the lines of failures, oldest first. */
+void report_failures_of(const struct run_lines *lines, struct report_failures *failures);
 
 #endif

@@ -21,10 +21,14 @@ static int open_project(struct report_reader *reader, const char *root, struct p
 int report_reader_read(struct report_reader *reader, const struct agent_row *row,
                        const struct window *window, struct agent_answer *answer,
                        struct report_failures *failures, struct problem *problem) {
+  struct run_lines lines = {.max = REPORT_FAILURES_MAX, .failures_only = true};
+
   if (open_project(reader, row->root, problem) < 0 ||
-      report_failures_read(&reader->session, row->agent, window, failures, problem) < 0)
+      agent_answer_read_lines(&reader->session, row->agent, window, answer, &lines, problem) < 0)
     return -1;
-  return agent_answer_read(&reader->session, row->agent, window, answer, problem);
+  report_failures_of(&lines, failures);
+  run_lines_free(&lines);
+  return 0;
 }
 
 void report_reader_close(struct report_reader *reader) {

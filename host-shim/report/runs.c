@@ -20,6 +20,7 @@ enum { NAME_MAX_BYTES = 256 }; /* some hosts put a whole stack trace where a rea
 struct taking { /* the lines of one agent becoming runs */
   struct runs *runs;
   const char *group_key;
+  struct run_lines *lines; /* NULL: none is wanted */
   int64_t previous_s;
   bool no_memory;
 };
@@ -101,9 +102,10 @@ static void take_run(struct taking *taking, struct span line, struct run *run) {
       .ended_s = taking->previous_s, .cost_usd = NAN, .primary = NAN, .primary_target = NAN};
   record_members_find(line, wanted, sizeof wanted / sizeof *wanted);
   if (timestamp.raw.ptr && timestamp.type == JSON_STRING) {
-    struct span text = {timestamp.raw.ptr + 1, timestamp.raw.len - 2};
+    char text[RECORD_TIME_MAX];
 
-    if (timestamp_parse(text, &run->ended_s) != 0)
+    record_members_text(&timestamp, text, sizeof text);
+    if (timestamp_parse((struct span){text, strlen(text)}, &run->ended_s) != 0)
       run->ended_s = taking->previous_s;
   }
   taking->previous_s = run->ended_s;
@@ -141,9 +143,12 @@ static int32_t take_line(void *ctx, const char *data, size_t len) {
     taking->no_memory = true;
     return -1;
   }
-  take_run(taking, (struct span){data, len - 1}, &runs->list[runs->count]);
-  runs->list[runs->count].place = runs->count;
-  runs->count++;
+  struct run *run = &runs->list[runs->count];
+  take_run(taking, (struct span){data, len - 1}, run);
+  run->place = runs->count++;
+  if (taking->lines && run_lines_add(taking->lines, run->ended_s, run->place, run->success,
+                                     (struct span){data, len - 1}) < 0)
+    taking->no_memory = true;
   return taking->no_memory ? -1 : 0;
 }
 
@@ -176,10 +181,16 @@ static void date_first(struct runs *runs) {
 
 int runs_read(struct session *session, const char *agent, const char *group_key, struct runs *runs,
               struct problem *problem) {
+  return runs_read_lines(session, agent, group_key, runs, NULL, problem);
+}
+
+int runs_read_lines(struct session *session, const char *agent, const char *group_key,
+                    struct runs *runs, struct run_lines *lines, struct problem *problem) {
   const struct kaizen_query_1 *query = session_extension(session, KAIZEN_QUERY_1, problem);
   const struct kaizen_query all = {.struct_size = sizeof all, .agent = session_text(agent)};
   struct kaizen_query_result answer = {.struct_size = sizeof answer};
-  struct taking taking = {.runs = runs, .group_key = group_key, .previous_s = UNKNOWN_S};
+  struct taking taking = {
+      .runs = runs, .group_key = group_key, .lines = lines, .previous_s = UNKNOWN_S};
 
   *runs = (struct runs){.list = NULL};
   if (!query)
@@ -187,10 +198,14 @@ int runs_read(struct session *session, const char *agent, const char *group_key,
   int32_t code = query->records(session->instance, &all, take_line, &taking, &answer);
   if (code == KAIZEN_OK) {
     date_first(runs);
+    if (lines)
+      run_lines_finish(lines, runs->count > 0 ? runs->list[0].ended_s : UNKNOWN_S);
     runs_sort(runs);
     return 0;
   }
   runs_free(runs);
+  if (lines)
+    run_lines_free(lines);
   if (taking.no_memory)
     return problem_no_memory(problem);
   if (code == KAIZEN_E_REJECTED)
@@ -261,10 +276,17 @@ struct run_slice runs_last(struct run_slice slice, uint64_t count) {
   return (struct run_slice){slice.list + (slice.count - (size_t)count), (size_t)count};
 }
 
+/* What has no time is in no range of times. */
+void runs_window_times(const struct window *window, int64_t *since_s, int64_t *until_s) {
+  *since_s = window->has_since ? window->since_s : window->has_until ? 0 : INT64_MIN;
+  *until_s = window->has_until ? window->until_s : INT64_MAX;
+}
+
 struct run_slice runs_in_window(const struct runs *runs, const struct window *window) {
-  int64_t since_s = window->has_since ? window->since_s : window->has_until ? 0 : INT64_MIN;
-  struct run_slice slice =
-      runs_between(runs_all(runs), since_s, window->has_until ? window->until_s : INT64_MAX);
+  int64_t since_s, until_s;
+
+  runs_window_times(window, &since_s, &until_s);
+  struct run_slice slice = runs_between(runs_all(runs), since_s, until_s);
 
   return window->last > 0 ? runs_last(slice, window->last) : slice;
 }

@@ -8,6 +8,7 @@
 
 #include "host/session.h"
 #include "report/names.h"
+#include "report/run_lines.h"
 #include "report/window.h"
 
 struct run {       /* a number that the record does not carry is NAN, a name 0 */
@@ -35,6 +36,9 @@ struct run_slice { /* a contiguous part of them; borrowed */
  * be freed then. */
 int runs_read(struct session *session, const char *agent, const char *group_key, struct runs *runs,
               struct problem *problem);
+/* The same, and the lines of some of them; those, too, are then the caller's. */
+int runs_read_lines(struct session *session, const char *agent, const char *group_key,
+                    struct runs *runs, struct run_lines *lines, struct problem *problem);
 void runs_free(struct runs *runs);
 /* Adds runs of another series, whose names are `names`; -1 without memory.  runs_sort() puts them
  * into the order of time. */
@@ -45,6 +49,8 @@ struct run_slice runs_all(const struct runs *runs);
 /* Those with since_s <= ended_s < until_s. */
 struct run_slice runs_between(struct run_slice slice, int64_t since_s, int64_t until_s);
 struct run_slice runs_last(struct run_slice slice, uint64_t count);
+/* The times of a window: since_s <= ended_s < until_s. */
+void runs_window_times(const struct window *window, int64_t *since_s, int64_t *until_s);
 struct run_slice runs_in_window(const struct runs *runs, const struct window *window);
 
 #endif

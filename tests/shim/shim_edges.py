@@ -120,6 +120,34 @@ class Unknown(EdgeTest):
         self.assertRegex(self.expect(0, "show", "coach"), r"success +-0\.50\n")
 
 
+class Order(EdgeTest):
+    """What was recorded late stands where it happened, in what is listed too."""
+
+    def setUp(self):
+        super().setUp()
+        hours = [5, 1, 9, 3, 2, 7, 4, 8, 6]
+        self.foreign("".join(line(hour == 2, ago(hours=hour), session_id=f"h{hour}", metadata={"error_type": f"e{hour}"}) for hour in hours))
+
+    def recent(self, *arguments):
+        return [record["session_id"] for record in self.document("show", "coach", *arguments)["agents"][0]["recent"]]
+
+    def test_the_recent_runs_are_the_newest_ones(self):
+        self.assertEqual(self.recent(), [f"h{hour}" for hour in range(9, 0, -1)])
+        for arguments, hours in ((["-n", "3"], [3, 2, 1]), (["--last", "2"], [2, 1]), (["-n", "1", "--last", "5"], [1]),
+                                 (["--until", "210m", "-n", "2"], [5, 4]), (["--since", "210m", "--last", "2"], [2, 1]), (["-n", "0"], [])):
+            self.assertEqual(self.recent(*arguments), [f"h{hour}" for hour in hours], arguments)
+        self.assertEqual([row.split()[-1] for row in self.expect(0, "show", "coach", "-n", "3").splitlines()[-3:]], ["e3", "e2", "e1"])
+
+    def test_the_last_failures_are_the_newest_of_the_window(self):
+        for arguments, hours in (([], [1, 3, 4, 5, 6, 7, 8, 9]), (["--last", "3"], [1, 3]), (["--until", "330m"], [6, 7, 8, 9])):
+            failures = self.document("report", *arguments)["agents"][0]["last_failures"]
+            self.assertEqual([failure["session_id"] for failure in failures], [f"h{hour}" for hour in hours], arguments)
+
+    def test_of_many_the_newest_are_kept(self):
+        self.foreign("".join(line(True, ago(minutes=1 + i * 7 % 1000), session_id=f"m{1 + i * 7 % 1000}") for i in range(1000)))
+        self.assertEqual(self.recent("-n", "70"), [f"m{minute}" for minute in range(70, 0, -1)])
+
+
 class Lenient(EdgeTest):
     """What Python reads and writes is in every answer."""
 
