@@ -327,19 +327,20 @@ class Charts(ReportTest):
         when = [ago(800 - i * 4) for i in range(200)]
         self.replay(*(record("steady", ended) for ended in when))
         self.assertEqual(self.marks(self.page_of()), [])
-        for agent, hours in (("worse", 100), ("slow", 400), ("dull", 600), ("twin", 100)):
+        for agent, hours in (("worse", 100), ("dear", 250), ("slow", 400), ("dull", 600), ("twin", 100)):
             first = (800 - hours) // 4
             self.replay(*(record(agent, when[i], i < first or agent not in ("worse", "twin"),
                                  execution_time_s=90 if agent == "slow" and i >= first else 20,
-                                 quality_score=0.4 if agent == "dull" and i >= first else 0.9) for i in range(200)))
+                                 quality_score=0.4 if agent == "dull" and i >= first else 0.9,
+                                 metadata={"cost_usd": 0.4 if agent == "dear" and i >= first else 0.2}) for i in range(200)))
         page = self.page_of()
         overview = page.split("<h2")[0]
         width = self.columns(overview, "success")[1]
         found = self.marks(overview)
-        self.assertEqual(len(found), 3, "two in one column are one mark")
-        for at, hours in zip(found, (600, 400, 100)):
+        self.assertEqual(len(found), 4, "two in one column are one mark")
+        for at, hours in zip(found, (600, 400, 250, 100)):
             self.assertAlmostEqual(at, width * (1 - hours / 800), delta=2)
-        for agent in ("worse", "slow", "dull", "twin"):
+        for agent in ("worse", "dear", "slow", "dull", "twin"):
             self.assertEqual(len(self.marks(self.section(page, agent))), 1, agent)
         self.assertEqual(self.marks(self.section(page, "steady")), [])
 
