@@ -20,13 +20,9 @@ static const struct command_example examples[] = {
     {NULL, NULL},
 };
 
-static const char *const extensions[] = {KAIZEN_INSPECT_1,
-                                         KAIZEN_BATCH_1,
-                                         KAIZEN_DELIVERY_1,
-                                         KAIZEN_BROKER_1,
-                                         KAIZEN_REPAIR_1,
-                                         KAIZEN_NAMES_1,
-                                         NULL};
+static const char *const extensions[] = {KAIZEN_INSPECT_1,  KAIZEN_QUERY_1,  KAIZEN_BATCH_1,
+                                         KAIZEN_DELIVERY_1, KAIZEN_BROKER_1, KAIZEN_REPAIR_1,
+                                         KAIZEN_SPAN_1,     KAIZEN_NAMES_1,  NULL};
 
 static struct json_object *abi_text(uint32_t abi_version) {
   char text[32];

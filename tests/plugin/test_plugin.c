@@ -52,8 +52,9 @@ Test(plugin, every_code_has_a_name_also_those_to_come) {
 }
 
 Test(plugin, extensions_are_found_by_their_whole_id) {
-  static const char *const known[] = {KAIZEN_INSPECT_1, KAIZEN_BATCH_1,  KAIZEN_DELIVERY_1,
-                                      KAIZEN_BROKER_1,  KAIZEN_REPAIR_1, KAIZEN_NAMES_1};
+  static const char *const known[] = {KAIZEN_INSPECT_1,  KAIZEN_QUERY_1,  KAIZEN_BATCH_1,
+                                      KAIZEN_DELIVERY_1, KAIZEN_BROKER_1, KAIZEN_REPAIR_1,
+                                      KAIZEN_SPAN_1,     KAIZEN_NAMES_1};
 
   for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
     cr_expect(plugin->get_extension(known[i]), "%s", known[i]);

@@ -11,6 +11,7 @@ import unittest
 
 from shim_support import HOST, MOCKS, PLUGIN, HostTest, clean_environment
 
+TOP = pathlib.Path(os.environ.get("KAIZEN_TEST_SRCDIR") or pathlib.Path(__file__).resolve().parents[2])
 DEFECTS = [
     ("no_symbol", ["no symbol kaizen_plugin_v1"]),
     ("null", ["NULL", "instead of a table"]),
@@ -102,9 +103,13 @@ class Loader(HostTest):
         ):
             self.assertIn(extension, self.messages(3, "--plugin", mock, *arguments))
 
-    def test_the_real_plugin_offers_every_extension(self):
+    def test_info_shows_every_extension_of_the_header(self):
+        header = TOP / "include" / "kaizen" / "extensions.h"
+        known = re.findall(r'^#define KAIZEN_\w+_1 "(kaizen\.\w+/1)"$', header.read_text(), re.M)
+        self.assertIn("kaizen.inspect/1", known)
         info = json.loads(self.expect(0, "--plugin", PLUGIN, "info", "-o", "json"))
-        self.assertEqual(len(info["plugin"]["extensions"]), 6)
+        self.assertEqual(info["plugin"]["extensions"], known)
+        self.assertIn(f"\nextensions  {' '.join(known)}\n", self.expect(0, "info"))
         self.assertEqual(info["plugin"]["abi_version"], info["host_abi_version"])
         schema = json.loads(self.expect(0, "info", "--schema"))
         self.assertIn("emit_event", schema["properties"])
