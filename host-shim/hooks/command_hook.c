@@ -14,6 +14,7 @@
 #include "hooks/hook_log.h"
 #include "hooks/hook_payload.h"
 #include "hooks/hook_record.h"
+#include "hooks/hook_transcript.h"
 #include "hooks/hook_usage.h"
 #include "hooks/hooks_commands.h"
 #include "host/command.h"
@@ -51,32 +52,43 @@ static void take_usage(struct call *call, const struct hook_identity *identity,
   call->event.usage = usage;
 }
 
-static void end_turn(struct call *call) {
-  struct hook_identity identity;
-  struct usage usage;
-  struct hook_event *event = &call->event;
+static void record_turn(struct call *call, const struct hook_event *event,
+                        const struct hook_identity *identity) {
   bool skips = strcmp(options_text(call->host->arguments, "aborted", "skip"), "skip") == 0;
 
-  hook_identity_end(call->usable, event, &identity);
-  take_usage(call, &identity, &usage);
   /* Hosts run internal subagents, for a title or a summary: they are not the user's runs. */
   if (event->is_agents && event->agent_name[0] == '\0')
     hook_log("%s: subagent without a name; not recorded", event->name);
   else if (event->outcome == HOOK_ABORTED && skips)
     hook_log("%s: aborted; not recorded (--aborted failure records it)", event->name);
   else
-    hook_record_execution(call->host, event, &identity);
+    hook_record_execution(call->host, event, identity);
+}
+
+static void end_turn(struct call *call) {
+  struct hook_identity identity;
+  struct usage usage;
+
+  hook_identity_end(call->usable, &call->event, &identity);
+  take_usage(call, &identity, &usage);
+  record_turn(call, &call->event, &identity);
   usage_free(&usage);
 }
 
-/* Turns that began and whose end was never reported. */
+/* Turns that began and whose end was never reported.  A host that reports the end of all others but
+ * those that fail may not report those of threads of its own, such as a review. */
 static void record_losses(struct call *call, const struct hook_turn_losses *losses) {
   for (size_t i = 0; i < losses->count; i++) {
     struct hook_event event;
     struct hook_identity identity;
 
     hook_identity_lose(&call->event, &losses->turns[i], &event, &identity);
-    hook_record_execution(call->host, &event, &identity);
+    if (event.host->unheard == HOOK_UNHEARD_FAILURE &&
+        !hook_transcript_settle(losses->turns[i].name, hook_guard_deadline_s(HOOK_GUARD_READ),
+                                &event))
+      hook_log("%s: a turn of another thread has no end; not recorded", event.name);
+    else
+      record_turn(call, &event, &identity);
   }
 }
 

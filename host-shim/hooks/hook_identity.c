@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "hooks/hook_log.h"
+#include "hooks/hook_payload.h"
 #include "hooks/hook_transcript.h"
 #include "hooks/hook_turn.h"
 
@@ -54,10 +55,23 @@ static uint64_t mark_fields(const struct hook_state *state, const struct hook_ev
   return both[0];
 }
 
+/* Codex begins the turn of a review under the session's id, but with a transcript of its own. */
+static bool is_other_thread(const struct hook_event *event) {
+  struct json_object *value = NULL;
+  const char *path = hook_payload_find(event->payload, "transcript_path", &value)
+                         ? hook_payload_text(value)
+                         : NULL;
+  const char *name = path ? strrchr(path, '/') : NULL;
+
+  return event->host->unheard == HOOK_UNHEARD_FAILURE && name &&
+         strncmp(name, "/rollout-", 9) == 0 && !strstr(name, event->session);
+}
+
 /* What a turn without an end means when the next one begins; not for a subagent's, and not by a
  * transcript, which has the new turn in it already. */
 static enum hook_unheard unheard_by(const struct hook_event *event) {
-  bool is_open = event->is_agents || event->host->unheard == HOOK_UNHEARD_WRITTEN;
+  bool is_open =
+      event->is_agents || event->host->unheard == HOOK_UNHEARD_WRITTEN || is_other_thread(event);
 
   return is_open ? HOOK_UNHEARD_NOTHING : event->host->unheard;
 }

@@ -256,6 +256,7 @@ static void read_codex_meta(struct json_object *meta, struct transcript_line *li
     snprintf(line->agent_name, sizeof line->agent_name, "default");
     take_word(spawned, "agent_role", line->agent_name, HOOK_WORD_MAX);
   }
+  take_word(meta, "session_id", line->session, HOOK_ID_MAX); /* of a review, too */
   line->folder = report_text_string(meta, "cwd", NULL);
 }
 

@@ -2,6 +2,7 @@
 #
 # SPDX-License-Identifier: Apache-2.0
 import json
+import pathlib
 import shutil
 import unittest
 
@@ -224,6 +225,48 @@ class Runs(HookTest):
         self.codex("Interrupt", turn_id="t-1")
         self.codex("SessionEnd", reason="other")
         self.check()
+
+    def test_how_a_codex_turn_ended_that_was_not_reported_is_in_its_transcript(self):
+        def line(kind, turn, **more):
+            return json.dumps({"type": "event_msg", "payload": {"type": kind, "turn_id": turn, **more}}) + "\n"
+
+        error = {"error": {"codex_error_info": "bad_request", "message": "CANARY"}}
+        before, begun, after = (line("task_started", turn) for turn in ("t-0", "t-1", "t-2"))
+        done = line("task_complete", "t-0")
+        for end, expected, word in (
+                (before + done + begun + line("task_complete", "root"), ("codex", True), None),  # a review
+                (before + done + begun + line("task_complete", "t-1", **error), ("codex", False), "bad_request"),
+                (begun + line("task_complete", "t-1", **error) + after + done, ("codex", False), "bad_request"),
+                (begun + line("turn_aborted", "t-1"), None, None),
+                (before + done + begun, ("codex", False), "unknown"), (begun + after + done, ("codex", False), "unknown"),
+                (before + done, None, None), ("x" * 3000000 + "\n" + done, ("codex", False), "unknown"),
+                (None, ("codex", False), "unknown")):
+            with self.subTest(end=end and end[-200:]):
+                self.tearDown()
+                self.setUp()
+                for name in ("SessionEnd", "UserPromptSubmit"):
+                    session = {"session_id": f"x-{name}", "transcript_path": str(self.home / f"rollout-x-{name}.jsonl")}
+                    self.codex("UserPromptSubmit", turn_id="t-1", **session)
+                    if end:
+                        pathlib.Path(session["transcript_path"]).write_text(end)
+                    self.codex(name, turn_id="t-2", **session)
+                self.check(*[expected] * (2 if expected else 0))
+                self.assertEqual({record["metadata"].get("error_type") for record in self.records()},
+                                 {word} if expected else set())
+                self.assertEqual(self.hook_log().count("turn of another thread has no end; not recorded"),
+                                 2 if end == before + done else 0)
+
+    def test_the_begin_of_a_codex_review_says_nothing_about_the_turn_before_it(self):
+        own, review = ({"transcript_path": str(self.home / f"rollout-2026-{thread}.jsonl")} for thread in ("x-1", "y-1"))
+        self.codex("UserPromptSubmit", turn_id="t-1", **own)
+        self.codex("UserPromptSubmit", turn_id="t-2", **review)
+        self.check()
+        events = (("task_started", "t-1"), ("task_complete", "t-1"), ("task_started", "t-2"), ("task_complete", "root"))
+        (self.home / "rollout-2026-x-1.jsonl").write_text("".join(json.dumps({"type": "event_msg", "payload": {
+            "type": kind, "turn_id": turn, **({"error": {"message": "CANARY"}} if (kind, turn) == events[1] else {})}}) + "\n"
+            for kind, turn in events))
+        self.codex("SessionEnd", reason="other", **own)
+        self.check(("codex", False), ("codex", True))
 
     def test_a_subagents_prompt_does_not_move_its_parents_clock(self):
         child = {"turn_id": "t-2", "agent_id": "a-1", "agent_type": "default"}
