@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <wchar.h>
 
 #include "common/utf8.h"
 
@@ -80,12 +81,24 @@ size_t utf8_text_bytes(const char *text, size_t characters) {
   return bytes;
 }
 
+/* Of a character that is printed as it is.  A locale that is not UTF-8 knows no widths. */
+static size_t columns_of(const char *text, size_t len) {
+  static const unsigned char lead[] = {0x7F, 0x7F, 0x1F, 0x0F, 0x07};
+  wchar_t code = (unsigned char)text[0] & lead[len];
+
+  for (size_t i = 1; i < len; i++)
+    code = code << 6 | ((unsigned char)text[i] & 0x3F);
+  int columns = wcwidth(code);
+  return columns < 0 ? 1 : (size_t)columns;
+}
+
 size_t utf8_text_columns(const char *text) {
   size_t columns = 0;
 
-  for (; *text != '\0'; columns++) {
+  while (*text != '\0') {
     size_t len = utf8_text_character(text);
 
+    columns += len == 0 || is_control(text, len) ? 1 : columns_of(text, len);
     text += len > 0 ? len : 1;
   }
   return columns;

@@ -18,7 +18,8 @@ void utf8_text_print(FILE *out, const char *text);
 void utf8_text_printf(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Bytes of the first so many characters. */
 size_t utf8_text_bytes(const char *text, size_t characters);
-/* Columns of the printed text (one per character). */
+/* Columns that the printed text takes on a terminal: two for a wide character, none for one that
+ * joins the character before it. */
 size_t utf8_text_columns(const char *text);
 
 #endif

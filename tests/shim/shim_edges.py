@@ -5,6 +5,7 @@ import csv
 import datetime
 import io
 import json
+import unicodedata
 import unittest
 
 from shim_support import HostTest
@@ -243,6 +244,18 @@ class Injection(EdgeTest):
         rows = list(csv.DictReader(io.StringIO(self.expect(0, "export", "coach", "--format", "csv"), newline="")))
         self.assertEqual([row["error_type"] for row in rows], ["'" + text if text[0] in "=+-@\t" else text for text in texts])
         self.assertEqual({row["quality_score"] for row in rows}, {"-0.5"})
+
+
+class Terminal(EdgeTest):
+    def test_a_column_is_straight_whatever_characters_stand_before_it(self):
+        for i, model in enumerate(("plain", "\u65e5\u672c\u8a9e", "e\u0301\u0301", "\U0001f600x")):
+            self.foreign(line(True, ago(hours=1), metadata={"model": model}), f"agent{i}")
+        rows = self.expect(0, "list", "--columns", "model,agent").splitlines()
+
+        def columns(text):
+            return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+        self.assertEqual({columns(row[:row.index("agent")]) for row in rows}, {8})
+        self.assertEqual(len(self.expect(0, "list", "--columns", "model,agent", env={"LC_ALL": "C"}).splitlines()), 5)
 
 
 class Exports(EdgeTest):
