@@ -128,13 +128,27 @@ struct ids { /* for a record without ids of its own: the same in every export */
   uint64_t high, low, span;
 };
 
-/* Equal lines, which follow each other because their second is the same, get different ids. */
-static struct ids ids_of(struct export_writer *writer, const char *line, size_t len) {
-  uint64_t hash = hash_of(line, len, UINT64_C(14695981039346656037));
+/* The log's time; -1 when it cannot be read. */
+static int64_t time_of(struct json_object *record) {
+  const char *text = report_text_string(record, "timestamp", "");
+  int64_t time_s = -1;
 
-  writer->repeated = hash == writer->last_hash ? writer->repeated + 1 : 0;
-  writer->last_hash = hash;
-  struct ids ids = {.high = hash_of(line, len, hash ^ writer->repeated)};
+  return timestamp_parse((struct span){text, strlen(text)}, &time_s) == 0 ? time_s : -1;
+}
+
+/* Equal lines are of one second, perhaps with others between them: each gets other ids. */
+static struct ids ids_of(struct export_writer *writer, struct json_object *record, const char *line,
+                         size_t len) {
+  uint64_t hash = hash_of(line, len, UINT64_C(14695981039346656037)), repeated = 0;
+  int64_t second_s = time_of(record);
+
+  if (second_s != writer->second_s)
+    writer->hash_count = 0;
+  for (size_t i = 0; i < writer->hash_count && i < EXPORT_EQUAL_MAX; i++)
+    repeated += writer->hashes[i] == hash;
+  writer->second_s = second_s;
+  writer->hashes[writer->hash_count++ % EXPORT_EQUAL_MAX] = hash;
+  struct ids ids = {.high = hash_of(line, len, hash ^ repeated)};
   ids.low = hash_of(line, len, ids.high);
   ids.span = hash_of(line, len, ids.low) | 1; /* never 0, which is not an id */
   return ids;
@@ -146,13 +160,6 @@ enum { KEY_MAX_BYTES = 512 }; /* of a key that we write; a longer one makes no i
 
 static void put_text(struct json_object *object, const char *name, const char *text) {
   json_object_object_add(object, name, json_text_new_string(text));
-}
-
-/* The log's time in the form of RFC 3339; false when it cannot be read. */
-static bool read_time(struct json_object *record, int64_t *time_s) {
-  const char *text = report_text_string(record, "timestamp", "");
-
-  return timestamp_parse((struct span){text, strlen(text)}, time_s) == 0;
 }
 
 /* A URI reference: what is not allowed there becomes %XX. */
@@ -198,7 +205,7 @@ static void write_cloudevent(const struct export_writer *writer, struct json_obj
   struct json_object *event = json_object_new_object();
   char id[KEY_MAX_BYTES + 100], source[256], time[TIMESTAMP_TEXT_SIZE];
   const char *event_id = event_id_of(record), *key = key_of(record);
-  int64_t time_s = 0;
+  int64_t time_s = time_of(record);
 
   if (event_id)
     snprintf(id, sizeof id, "%s", event_id);
@@ -212,7 +219,7 @@ static void write_cloudevent(const struct export_writer *writer, struct json_obj
   put_text(event, "source", source);
   put_text(event, "type", "kaizen.execution");
   put_text(event, "subject", writer->agent);
-  if (read_time(record, &time_s)) {
+  if (time_s >= 0) {
     timestamp_format(time_s, time);
     put_text(event, "time", time);
   }
@@ -291,9 +298,9 @@ static void add_ids(struct json_object *span, struct json_object *metadata, stru
 
 static void add_times(struct json_object *span, struct json_object *record) {
   double duration_s = report_text_number(record, "execution_time_s", 0);
-  int64_t end_s = 0;
+  int64_t end_s = time_of(record);
 
-  if (!read_time(record, &end_s) || end_s > 9000000000)
+  if (end_s < 0 || end_s > 9000000000)
     end_s = 0;
   uint64_t end_ns = (uint64_t)end_s * 1000000000;
   bool fits = duration_s > 0 && duration_s < (double)end_s;
@@ -390,7 +397,7 @@ int export_format_record(struct export_writer *writer, const char *line, size_t 
     json_object_put(record);
     return -1;
   }
-  struct ids ids = ids_of(writer, line, len);
+  struct ids ids = ids_of(writer, record, line, len);
   if (writer->format == EXPORT_CLOUDEVENTS)
     write_cloudevent(writer, record, value.raw, ids);
   else

@@ -17,13 +17,15 @@ enum export_format {
 };
 #define EXPORT_FORMAT_WORDS "jsonl|csv|cloudevents|otlp-json"
 
+enum { EXPORT_EQUAL_MAX = 1024 };
 struct export_writer {
   enum export_format format;
   FILE *out;
   const char *project; /* its slug */
   const char *agent;   /* the one whose log is read */
-  uint64_t last_hash;  /* of the line before, and how many times it came in a row */
-  uint64_t repeated;
+  int64_t second_s;    /* of the lines before, as far as they are of one second: their hashes */
+  uint64_t hashes[EXPORT_EQUAL_MAX];
+  size_t hash_count;
 };
 
 /* One of EXPORT_FORMAT_WORDS. */

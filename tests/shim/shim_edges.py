@@ -274,6 +274,12 @@ class Exports(EdgeTest):
         event = json.loads(self.expect(0, "export", "coach", "--format", "cloudevents"))
         self.assertEqual(event["data"], json.loads(self.log("coach").read_text()))
 
+    def test_equal_lines_are_several_events_whatever_stands_between_them(self):
+        self.foreign("".join(line(i % 3 > 0, ago(hours=1)) for i in range(30)) + line(True, ago(minutes=1)) * 2)
+        for style, member in (("cloudevents", '"id":'), ("otlp-json", '"spanId":')):
+            text = self.expect(0, "export", "coach", "--format", style)
+            self.assertEqual(len({exported.split(member)[1].split(",")[0] for exported in text.splitlines()}), 32, style)
+
     def test_each_cloudevent_has_an_id_and_a_subject(self):
         marked = "11111111-2222-3333-4444-555555555555"
         self.foreign("".join(json.dumps({"timestamp": ago(hours=9 - i), "agent": "", "success": True, **more}) + "\n" for i, more in enumerate((
