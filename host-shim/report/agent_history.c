@@ -7,7 +7,9 @@
 #include <string.h>
 
 #include "base/nearest.h"
+#include "common/timestamp.h"
 #include "report/names.h"
+#include "report/record_members.h"
 
 static int32_t take_name(void *ctx, const char *data, size_t len) {
   return names_number(ctx, (struct span){data, len}) == UINT32_MAX ? -1 : 0;
@@ -59,8 +61,58 @@ int agent_history_unknown(struct session *session, const char *agent, struct pro
                      session->project_root);
 }
 
+/* ---- records of a window --------------------------------------------------------------------- */
+
+/* Nanoseconds end in 2262.  A window that begins or ends later is kept here, line by line. */
+struct far_window {
+  const struct window *window;
+  kaizen_sink sink; /* NULL: they are only counted */
+  void *ctx;
+  uint64_t matched, skipped, undated;
+};
+
+static int32_t pass_line(void *ctx, const char *data, size_t len) {
+  struct far_window *far = ctx;
+  struct record_told told;
+  int64_t time_s;
+
+  record_members_tell((struct span){data, len}, &told);
+  if (timestamp_parse((struct span){told.ended, strlen(told.ended)}, &time_s) != 0) {
+    far->undated++;
+    return 0;
+  }
+  if ((far->window->has_since && time_s < far->window->since_s) ||
+      (far->window->has_until && time_s >= far->window->until_s))
+    return 0;
+  if (far->matched++ < far->skipped || !far->sink)
+    return 0;
+  return far->sink(far->ctx, data, len);
+}
+
+static int32_t query_far(const struct kaizen_query_1 *query, struct kaizen_instance *instance,
+                         struct kaizen_query asked, struct far_window *far,
+                         struct kaizen_query_result *answer) {
+  kaizen_sink sink = far->sink;
+  uint64_t last = asked.last;
+  int32_t code = KAIZEN_OK;
+
+  asked.flags = 0;
+  asked.last = 0;
+  if (last > 0) {
+    far->sink = NULL;
+    code = query->records(instance, &asked, pass_line, far, answer);
+    far->skipped = far->matched > last ? far->matched - last : 0;
+  }
+  far->matched = far->undated = 0;
+  far->sink = sink;
+  if (code == KAIZEN_OK)
+    code = query->records(instance, &asked, pass_line, far, answer);
+  answer->undated = far->undated;
+  return code;
+}
+
 int agent_history_query(struct session *session, const char *agent, const struct window *window,
-                        uint64_t max, kaizen_sink sink, void *ctx, struct problem *problem) {
+                        kaizen_sink sink, void *ctx, uint64_t *undated, struct problem *problem) {
   const struct kaizen_query_1 *query = session_extension(session, KAIZEN_QUERY_1, problem);
   const struct kaizen_query asked = {
       .struct_size = sizeof asked,
@@ -69,12 +121,19 @@ int agent_history_query(struct session *session, const char *agent, const struct
       .agent = session_text(agent),
       .since_unix_ns = window_ns(window->since_s),
       .until_unix_ns = window_ns(window->until_s),
-      .last = window->last > 0 && (max == 0 || window->last < max) ? window->last : max,
+      .last = window->last,
   };
   struct kaizen_query_result answer = {.struct_size = sizeof answer};
+  struct far_window far = {.window = window, .sink = sink, .ctx = ctx};
+  bool is_far = (window->has_since && asked.since_unix_ns == INT64_MAX) ||
+                (window->has_until && asked.until_unix_ns == INT64_MAX);
+
+  *undated = 0;
   if (!query)
     return -1;
-  int32_t code = query->records(session->instance, &asked, sink, ctx, &answer);
+  int32_t code = is_far ? query_far(query, session->instance, asked, &far, &answer)
+                        : query->records(session->instance, &asked, sink, ctx, &answer);
+  *undated = answer.undated;
   if (code == KAIZEN_E_REJECTED)
     return agent_history_unknown(session, agent, problem);
   if (code < 0)

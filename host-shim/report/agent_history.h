@@ -13,9 +13,10 @@
 /* The summary of the whole log.  -1: no such agent (EXIT_CODE_FAILED, near names given). */
 int agent_history_summary(struct session *session, const char *agent,
                           struct kaizen_summary *summary, struct problem *problem);
-/* Asks kaizen.query/1 for the records of a window, the newest `max` of them (0: all). */
+/* The records of a window as the log's own lines, in its order.  *undated: how many a range of
+ * times leaves out, because their timestamp cannot be read. */
 int agent_history_query(struct session *session, const char *agent, const struct window *window,
-                        uint64_t max, kaizen_sink sink, void *ctx, struct problem *problem);
+                        kaizen_sink sink, void *ctx, uint64_t *undated, struct problem *problem);
 /* "no agent 'cuach' in ROOT; did you mean 'coach'?"; -1. */
 int agent_history_unknown(struct session *session, const char *agent, struct problem *problem);
 

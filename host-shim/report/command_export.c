@@ -52,9 +52,14 @@ static int export_agent(void *ctx, const char *agent, struct problem *problem) {
   struct export *export = ctx;
 
   export->writer.agent = agent;
-  int result =
-      agent_history_query(&export->session, agent, &export->window, 0, write_line, export, problem);
+  uint64_t undated = 0;
+  int result = agent_history_query(&export->session, agent, &export->window, write_line, export,
+                                   &undated, problem);
 
+  if (result == 0 && undated > 0)
+    output_warning("%s: %" PRIu64 " record%s without a readable time %s in no range of times: left "
+                   "out",
+                   agent, undated, output_plural(undated), undated == 1 ? "is" : "are");
   if (ferror(export->writer.out))
     return problem_set(problem, EXIT_CODE_FAILED, "cannot write to standard output: %s",
                        strerror(export->write_error));

@@ -280,6 +280,14 @@ class Exports(EdgeTest):
             text = self.expect(0, "export", "coach", "--format", style)
             self.assertEqual(len({exported.split(member)[1].split(",")[0] for exported in text.splitlines()}), 32, style)
 
+    def test_a_range_of_times_may_end_in_any_year_and_says_what_it_leaves_out(self):
+        self.foreign("".join(line(True, when) for when in (ago(hours=1), "2300-01-01T00:00:00Z", "2400-01-01T00:00:00Z", "bad")))
+        for arguments, kept in ((["--since", "2290-01-01"], [1, 2]), (["--until", "2350-01-01"], [0, 1]), (["--since", "2350-01-01"], [2]),
+                                (["--until", "9999-01-01", "-n", "2"], [1, 2]), (["--until", "2200-01-01"], [0]), (["-n", "2"], [2, 3])):
+            result = self.run_host("export", "coach", *arguments)
+            self.assertEqual(result.stdout.decode().splitlines(), [self.lines("coach")[i] for i in kept], arguments)
+            self.assertEqual("1 record without a readable time is in no range" in result.stderr.decode(), arguments[0] != "-n", arguments)
+
     def test_each_cloudevent_has_an_id_and_a_subject(self):
         marked = "11111111-2222-3333-4444-555555555555"
         self.foreign("".join(json.dumps({"timestamp": ago(hours=9 - i), "agent": "", "success": True, **more}) + "\n" for i, more in enumerate((
