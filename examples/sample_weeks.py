@@ -23,7 +23,7 @@ USUAL = {
     "coach": ("m4-large", 0.94, 95, 0.09, 0.86, 6.5, ("timeout", "rate_limit", "tests_failed")),
 }
 REPLACED = {
-    "fixer": ("m5-preview", 0.45, 110, 0.31, 0.82, 1.7, ("tests_failed",) * 7 + ("timeout",)),
+    "fixer": ("m5-preview", 0.45, 110, 0.40, 0.82, 1.7, ("tests_failed",) * 7 + ("timeout",)),
 }
 # What a run that failed took of a good run's time and cost, and its quality.
 FAILED = {"tests_failed": (1.6, 1.5, 0.35), "timeout": (4, 1.9, 0.15), "rate_limit": (0.15, 0.1, None)}

@@ -26,7 +26,7 @@ COMMAND = re.compile(rf"^ *(\$ )?(?:[A-Z_]+=\S+ +)*{PROGRAMS}\b")
 # A block by its first line: what runs its commands, and why this test does not.
 ELSEWHERE = {
     "./bootstrap          # installs": ("qa/platforms", "needs a bare system"),
-    "git clone URL kaizen-plugin": ("qa/platforms", "needs a bare system"),
+    "./bootstrap && export": ("qa/platforms", "needs a bare system"),
     "./bootstrap package": ("qa/packages", "needs root and a bare system"),
     "kaizen-host check --all \\": ("tests/docs/test_answers.py", "needs a week of runs"),
     "mkdir -p ~/.config/systemd/user": ("tests/checks/test_units.sh", "needs systemd and an installed package"),

@@ -100,6 +100,7 @@ Test(change, a_drop_from_ninety_to_fifty_percent_is_told_within_fifteen_runs_in_
   tell("change.told_within_15", 100.0 * told / histories, "percent");
   tell("change.told_after_10_more", 100.0 * stays / told, "percent");
   tell("change.told_at_20", 100.0 * at_twenty / histories, "percent");
+  tell("change.dated_within_10", 100.0 * (at_twenty - misplaced) / at_twenty, "percent");
   cr_assert_geq(told, histories * 9 / 10, "%u of %u", told, histories);
   cr_assert_geq(at_twenty, histories * 9 / 10, "%u of %u", at_twenty, histories);
   cr_assert_leq(misplaced, histories / 10, "%u of %u begin elsewhere", misplaced, histories);
