@@ -14,6 +14,7 @@
 #include "hooks/hook_log.h"
 #include "hooks/hook_payload.h"
 #include "hooks/hook_record.h"
+#include "hooks/hook_tests.h"
 #include "hooks/hook_transcript.h"
 #include "hooks/hook_usage.h"
 #include "hooks/hooks_commands.h"
@@ -31,6 +32,7 @@ static const struct command_example examples[] = {
      "as the coding agent calls it, with settings from install-hooks"},
     {"hook auto < payload.json", "find the coding agent from the payload"},
     {"hook codex --agent reviewer --metadata team=web", "record under a given name, with metadata"},
+    {"hook gemini --test-cmd 'make -s test'", "after each turn, record whether the tests pass"},
     {NULL, NULL},
 };
 
@@ -52,9 +54,11 @@ static void take_usage(struct call *call, const struct hook_identity *identity,
   call->event.usage = usage;
 }
 
+/* `tests`: as for hook_record_execution(). */
 static void record_turn(struct call *call, const struct hook_event *event,
-                        const struct hook_identity *identity) {
+                        const struct hook_identity *identity, const struct hook_state *tests) {
   bool skips = strcmp(options_text(call->host->arguments, "aborted", "skip"), "skip") == 0;
+  bool runs_tests = !event->is_agents && event->outcome != HOOK_ABORTED;
 
   /* Hosts run internal subagents, for a title or a summary: they are not the user's runs. */
   if (event->is_agents && event->agent_name[0] == '\0')
@@ -62,7 +66,7 @@ static void record_turn(struct call *call, const struct hook_event *event,
   else if (event->outcome == HOOK_ABORTED && skips)
     hook_log("%s: aborted; not recorded (--aborted failure records it)", event->name);
   else
-    hook_record_execution(call->host, event, identity);
+    hook_record_execution(call->host, event, identity, runs_tests ? tests : NULL);
 }
 
 static void end_turn(struct call *call) {
@@ -71,7 +75,7 @@ static void end_turn(struct call *call) {
 
   hook_identity_end(call->usable, &call->event, &identity);
   take_usage(call, &identity, &usage);
-  record_turn(call, &call->event, &identity);
+  record_turn(call, &call->event, &identity, call->usable);
   usage_free(&usage);
 }
 
@@ -88,7 +92,7 @@ static void record_losses(struct call *call, const struct hook_turn_losses *loss
                                 &event))
       hook_log("%s: a turn of another thread has no end; not recorded", event.name);
     else
-      record_turn(call, &event, &identity);
+      record_turn(call, &event, &identity, NULL);
   }
 }
 
@@ -178,7 +182,7 @@ static void take_input(struct call *call) {
 }
 
 static const char *absolute(const char *file, char path[PATH_MAX]) {
-  return file && strchr(file, '/') && realpath(file, path) ? path : file;
+  return file && realpath(file, path) ? path : file;
 }
 
 /* The search for the project begins in another folder than the one the command line was written
@@ -187,10 +191,10 @@ static void take_host(const struct host *host, struct host *out) {
   static char directory[PATH_MAX], config_file[PATH_MAX], plugin_name[PATH_MAX];
 
   *out = *host;
-  out->directory =
-      host->directory && realpath(host->directory, directory) ? directory : host->directory;
+  out->directory = absolute(host->directory, directory);
   out->config_file = absolute(host->config_file, config_file);
-  out->plugin_name = absolute(host->plugin_name, plugin_name);
+  if (host->plugin_name && strchr(host->plugin_name, '/')) /* else it is looked up by its name */
+    out->plugin_name = absolute(host->plugin_name, plugin_name);
 }
 
 static void open_log(struct call *call) {
@@ -260,9 +264,10 @@ const struct command command_hook = {
         "empty, and the hook returns within 900 ms; messages go to hook.log in "
         "$XDG_STATE_HOME/kaizen-host/ (~/.local/state/kaizen-host/).  No prompt, answer, tool "
         "text, address or transcript is stored.  Tokens, model and tool errors are counted from "
-        "the transcript, unless --no-usage is given.  docs/hosts/ describes each coding agent.",
+        "the transcript, unless --no-usage is given.  With --test-cmd, the project's tests run "
+        "in the background after each turn.  docs/hosts/ describes each coding agent.",
     .examples = examples,
-    .option_groups = {hook_record_options, own_options},
+    .option_groups = {hook_record_options, hook_tests_options, own_options},
     .words = {HOOK_HOST_NAMES, "auto"},
     .words_min = 1,
     .words_max = 64,

@@ -1,6 +1,7 @@
 /* command_install_hooks.c - add hooks to a coding agent's settings.
  *
  * SPDX-License-Identifier: Apache-2.0 */
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,11 +9,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/json_text.h"
 #include "base/output.h"
 #include "base/utf8_text.h"
 #include "hooks/hook_host.h"
 #include "hooks/hook_install.h"
+#include "hooks/hook_line.h"
 #include "hooks/hook_record.h"
+#include "hooks/hook_tests.h"
 #include "hooks/hooks_commands.h"
 #include "hooks/nemo_install.h"
 #include "host/command.h"
@@ -23,6 +27,8 @@ static const struct command_example examples[] = {
     {"install-hooks gemini --project --dry-run", "show the change to this project's settings"},
     {"install-hooks codex --emit-event --metadata team=web",
      "with options for each call of 'hook'"},
+    {"install-hooks claude-code --test-cmd 'make -s test'",
+     "also record whether the tests pass after each turn"},
     {NULL, NULL},
 };
 
@@ -50,11 +56,9 @@ static bool is_found_by_name(const char *program) {
  * settings go to other machines, where only the bare name works. */
 static int take_program(const struct hook_plan *plan, char program[PATH_MAX],
                         struct hook_command *command, struct problem *problem) {
-  ssize_t len = readlink("/proc/self/exe", program, PATH_MAX - 1);
-  if (len <= 0)
+  if (hook_command_program(program) < 0)
     return problem_set(problem, EXIT_CODE_FAILED, "cannot find the file of this program: %s",
                        strerror(errno));
-  program[len] = '\0';
   bool by_name = plan->scope == HOOK_SCOPE_PROJECT && is_found_by_name(program);
   if (plan->scope == HOOK_SCOPE_PROJECT && !by_name)
     output_warning("kaizen-host is not in PATH; the project's settings name %s, which other "
@@ -96,6 +100,8 @@ static void add_options(const struct arguments *arguments, struct hook_command *
                    {"metadata", "--metadata"},
                    {"metadata-allow", "--metadata-allow"},
                    {"no-usage", "--no-usage"},
+                   {"test-cmd", "--test-cmd"},
+                   {"test-timeout", "--test-timeout"},
                    {"emit-event", "--emit-event"},
                    {"no-emit-event", "--no-emit-event"}};
   const char *given = options_text(arguments, "state-dir", NULL);
@@ -113,16 +119,41 @@ static void add_settings(const struct host *host, struct hook_command *command) 
       add_words(command, "--set", host->arguments->values[i].text);
 }
 
-/* No settings can hold other bytes: the agent would call another name, or not read the file. */
+/* No settings can hold other bytes: the agent would call another name, or not read the file.
+ * Control characters are written in as many ways as there are notations. */
 static int check_words(const struct hook_command *command, struct problem *problem) {
   for (size_t i = 0; i < command->count; i++)
-    for (const char *at = command->words[i]; *at != '\0'; at += utf8_text_character(at))
+    for (const char *at = command->words[i]; *at != '\0'; at += utf8_text_character(at)) {
       if (utf8_text_character(at) == 0)
         return problem_set(problem, EXIT_CODE_USAGE,
                            "'%s' has bytes that are not UTF-8, and would be part of the command in "
                            "the settings; use another name",
                            command->words[i]);
+      if (iscntrl((unsigned char)*at))
+        return problem_set(problem, EXIT_CODE_USAGE,
+                           "'%s' has a %s, and would be part of the command in the settings; put "
+                           "it into a file, and name that",
+                           command->words[i], *at == '\n' ? "line break" : "control character");
+    }
   return 0;
+}
+
+/* A longer command would not be recognised as ours afterwards. */
+static int check_length(const struct hook_command *command, struct problem *problem) {
+  char *line = hook_command_shell(command, "userPromptSubmitted");
+  char *quoted = line ? json_text_quote(line) : NULL;
+  size_t len = quoted ? strlen(quoted) : 0;
+
+  free(quoted);
+  free(line);
+  if (len == 0)
+    return problem_no_memory(problem);
+  if (len < HOOK_LINE_BYTES_MAX)
+    return 0;
+  return problem_set(problem, EXIT_CODE_USAGE,
+                     "the options make a command of %zu bytes, and settings may have %d; put some "
+                     "into a file for --config, or the command of --test-cmd into a script",
+                     len, HOOK_LINE_BYTES_MAX - 1);
 }
 
 static int plan_install(const struct host *host, struct hook_plan *plan,
@@ -131,6 +162,9 @@ static int plan_install(const struct host *host, struct hook_plan *plan,
   struct hook_command command = {.count = 0};
 
   (void)state;
+  if (options_given(host->arguments, "test-timeout") && !options_given(host->arguments, "test-cmd"))
+    return problem_set(problem, EXIT_CODE_USAGE,
+                       "--test-timeout is for --test-cmd, which is missing; give both");
   if (take_program(plan, program, &command, problem) < 0)
     return -1;
   if (host->config_file)
@@ -147,7 +181,7 @@ static int plan_install(const struct host *host, struct hook_plan *plan,
                        "the options make a command of more than %d words; give fewer, or put them "
                        "into a file for --config",
                        HOOK_COMMAND_WORDS_MAX);
-  if (check_words(&command, problem) < 0)
+  if (check_words(&command, problem) < 0 || check_length(&command, problem) < 0)
     return -1;
   return hook_plan_install(plan, &command, problem);
 }
@@ -198,7 +232,7 @@ const struct command command_install_hooks = {
                "--plugin and --set, become part of the command that the coding agent calls.  "
                "docs/hosts/ describes each coding agent.",
     .examples = examples,
-    .option_groups = {hook_install_options, hook_record_options},
+    .option_groups = {hook_install_options, hook_record_options, hook_tests_options},
     .words = {HOOK_HOST_NAMES, "nemo-relay"},
     .words_min = 1,
     .words_max = 1,

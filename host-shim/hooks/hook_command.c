@@ -7,8 +7,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/json_text.h"
+
+int hook_command_program(char program[PATH_MAX]) {
+  ssize_t len = readlink("/proc/self/exe", program, PATH_MAX - 1);
+
+  program[len > 0 ? len : 0] = '\0';
+  return len > 0 ? 0 : -1;
+}
 
 /* Quotes as 'it'\''s' when the text has anything that a shell would interpret. */
 static int print_quoted(FILE *out, const char *word) {

@@ -4,6 +4,7 @@
 #ifndef KAIZEN_HOST_HOOK_COMMAND_H
 #define KAIZEN_HOST_HOOK_COMMAND_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -14,6 +15,8 @@ struct hook_command {
   size_t count;
   bool too_long; /* words were left out */
 };
+/* The file of this program.  -1 with errno. */
+int hook_command_program(char program[PATH_MAX]);
 /* For a shell, quoted where needed; `event` adds --event.  Newly allocated, NULL without memory. */
 char *hook_command_shell(const struct hook_command *command, const char *event);
 /* As a JSON (and TOML and JavaScript) array of texts. */

@@ -11,7 +11,7 @@
 #include "base/json_text.h"
 #include "hooks/hook_line.h"
 
-enum { EVENT_NAME_MAX = 40, COMMAND_LINE_MAX = 4096 };
+enum { EVENT_NAME_MAX = 40 };
 
 struct place { /* where the entries of one event are */
   const char *path[HOOK_JSON_PATH_MAX];
@@ -88,7 +88,7 @@ static enum hook_line_owner find_call(const struct hook_json *json,
                                       const struct hook_json_span *span,
                                       struct hook_json_span *command) {
   enum hook_line_owner found = HOOK_LINE_FOREIGN;
-  char line[COMMAND_LINE_MAX];
+  char line[HOOK_LINE_BYTES_MAX];
 
   for (size_t from = span->start;
        hook_json_next_string(json, span, from, command, line, sizeof line); from = command->end) {

@@ -9,8 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WORD_MAX = 4096 };
-
 /* Is given one word after another: is it still a call of ours? */
 struct call {
   const char *host;
@@ -49,7 +47,7 @@ static const char *take_quoted(const char *at, char *word, size_t *len) {
   char quote = *at++;
 
   for (; *at != quote; at++) {
-    if (*at == '\0' || *len + 1 >= WORD_MAX || (quote == '"' && strchr("$`\\!", *at)))
+    if (*at == '\0' || *len + 1 >= HOOK_LINE_BYTES_MAX || (quote == '"' && strchr("$`\\!", *at)))
       return NULL;
     word[(*len)++] = *at;
   }
@@ -58,7 +56,7 @@ static const char *take_quoted(const char *at, char *word, size_t *len) {
 
 /* The place after the word that begins at `at`; NULL: it contains something that a shell acts
  * on. */
-static const char *take_shell_word(const char *at, char word[WORD_MAX]) {
+static const char *take_shell_word(const char *at, char word[HOOK_LINE_BYTES_MAX]) {
   size_t len = 0;
 
   while (*at != '\0' && *at != ' ' && *at != '\t') {
@@ -74,7 +72,7 @@ static const char *take_shell_word(const char *at, char word[WORD_MAX]) {
     } else {
       return NULL;
     }
-    if (len + 1 >= WORD_MAX)
+    if (len + 1 >= HOOK_LINE_BYTES_MAX)
       return NULL;
   }
   word[len] = '\0';
@@ -104,7 +102,7 @@ static enum hook_line_owner owner_of(const struct call *call, const char *text) 
 
 enum hook_line_owner hook_line_judge(const char *line, const char *host) {
   struct call call = {.host = host, .next = PROGRAM};
-  char word[WORD_MAX];
+  char word[HOOK_LINE_BYTES_MAX];
 
   for (const char *at = line + strspn(line, " \t"); at && *at != '\0'; at += strspn(at, " \t")) {
     at = take_shell_word(at, word);
@@ -119,7 +117,7 @@ enum hook_line_owner hook_line_judge(const char *line, const char *host) {
 
 /* Takes the strings of the array one by one; false: there is something else in it. */
 static bool take_array(const char *text, struct call *call) {
-  char word[WORD_MAX];
+  char word[HOOK_LINE_BYTES_MAX];
   const char *at = text + strspn(text, " \t\r\n");
 
   if (*at++ != '[')
@@ -137,7 +135,7 @@ static bool take_array(const char *text, struct call *call) {
         at++;
       else if (*at == '\0' || (quote == '"' && *at == '\\'))
         return false;
-      if (len + 1 >= WORD_MAX)
+      if (len + 1 >= HOOK_LINE_BYTES_MAX)
         return false;
       word[len++] = *at;
     }

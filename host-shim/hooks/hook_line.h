@@ -10,6 +10,9 @@
 
 #include <stddef.h>
 
+/* A command line in the settings, quoted as there, is shorter than this. */
+enum { HOOK_LINE_BYTES_MAX = 4096 };
+
 enum hook_line_owner {
   HOOK_LINE_FOREIGN, /* it does not call the hook */
   HOOK_LINE_MIXED,   /* the user's line, which calls the hook */

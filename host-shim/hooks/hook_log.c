@@ -46,6 +46,10 @@ void hook_log_open(const struct hook_state *state, const char *host) {
     dup2(fd, STDERR_FILENO);
 }
 
+int hook_log_descriptor(void) {
+  return hook_log_file.fd;
+}
+
 /* Lines come from several processes: each is one write. */
 static void write_line(const char *line, size_t len) {
   if (hook_log_file.fd > 0 && write(hook_log_file.fd, line, len) < 0)

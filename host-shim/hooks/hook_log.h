@@ -15,6 +15,9 @@ void hook_log_open(const struct hook_state *state, const char *host);
 /* One line with the time, this process and the host. */
 void hook_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* The file, for a process that says there what goes wrong; borrowed. */
+int hook_log_descriptor(void);
+
 /* Remembers, for doctor, that an event of this host arrived. */
 void hook_log_fired(const struct hook_state *state, const char *host, const char *event);
 /* When and what last arrived, as "2026-01-02T03:04:05Z EVENT"; -1 when nothing is known. */

@@ -14,6 +14,7 @@
 #include "base/time_text.h"
 #include "hooks/hook_guard.h"
 #include "hooks/hook_log.h"
+#include "hooks/hook_tests.h"
 #include "host/delivery_wait.h"
 #include "host/project_root.h"
 #include "host/record_request.h"
@@ -225,7 +226,8 @@ static int map_agent(struct record_request *request, const struct session *sessi
 }
 
 static int record(const struct host *host, struct session *session, struct record_request *request,
-                  const struct hook_event *event, struct problem *problem) {
+                  const struct hook_event *event, const struct hook_state *tests,
+                  struct problem *problem) {
   struct kaizen_receipt receipt = {.struct_size = sizeof receipt};
   struct kaizen_summary summary = {.struct_size = sizeof summary};
   if (session_open(host, session, problem) < 0 ||
@@ -236,6 +238,8 @@ static int record(const struct host *host, struct session *session, struct recor
   int32_t result = session->plugin.table->on_execution_end(session->instance, &request->execution,
                                                            &receipt, &summary);
   say_result(session, event, result, &receipt);
+  if (tests && result != KAIZEN_DUPLICATE)
+    hook_tests_start(host, tests, session, &request->execution, event->name);
   if (result >= 0)
     send_pending(session);
   return 0;
@@ -248,7 +252,7 @@ static const char *choose_agent(const struct host *host, const struct hook_event
 }
 
 void hook_record_execution(const struct host *host, const struct hook_event *event,
-                           const struct hook_identity *identity) {
+                           const struct hook_identity *identity, const struct hook_state *tests) {
   struct session session = {.running = false};
   struct record_request request;
   struct problem problem;
@@ -256,7 +260,7 @@ void hook_record_execution(const struct host *host, const struct hook_event *eve
   if (result == 0)
     result = fill_request(&request, host, event, identity, &problem);
   if (result == 0)
-    result = record(host, &session, &request, event, &problem);
+    result = record(host, &session, &request, event, tests, &problem);
   if (result < 0)
     hook_log("%s: NOT RECORDED: %s", event->name, problem.text);
   session_close(&session);

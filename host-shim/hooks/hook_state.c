@@ -24,7 +24,6 @@ enum {
   YEAR_S = 365 * DAY_S
 };
 static const time_t CENTURY_S = (time_t)100 * 365 * 86400;
-#define TURNS_FOLDER "turns"
 
 int hook_state_path(const char *given, char path[PATH_MAX], struct problem *problem) {
   const char *xdg = secure_getenv("XDG_STATE_HOME");
@@ -225,16 +224,20 @@ static time_t time_to_clean(const struct hook_state *state, time_t now, time_t *
 }
 
 void hook_state_clean(const struct hook_state *state) {
+  static const char *const folders[] = {HOOK_STATE_TURNS, HOOK_STATE_TESTS};
   time_t key_time = 0, now = time_to_clean(state, time(NULL), &key_time);
 
   if (now == 0)
     return;
-  int folder = openat(state->folder, TURNS_FOLDER, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-  if (folder < 0)
-    return;
-  if (remove_older(folder, now - AGE_MAX_S, key_time, now) > FILES_MAX)
-    remove_older(folder, now - DAY_S, key_time, now);
-  close(folder);
+  for (size_t i = 0; i < sizeof folders / sizeof folders[0]; i++) {
+    int folder = openat(state->folder, folders[i], O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+    if (folder < 0)
+      continue;
+    if (remove_older(folder, now - AGE_MAX_S, key_time, now) > FILES_MAX)
+      remove_older(folder, now - DAY_S, key_time, now);
+    close(folder);
+  }
 }
 
 uint64_t hook_state_mark(const struct hook_state *state, const void *data, size_t len) {

@@ -31,6 +31,10 @@ int hook_state_open(const char *given, bool make, struct hook_state *state,
 /* Any state, also a failed one. */
 void hook_state_close(struct hook_state *state);
 
+/* Its folders with a file for each session, and for each project and agent whose tests were run. */
+#define HOOK_STATE_TURNS "turns"
+#define HOOK_STATE_TESTS "tests"
+
 /* A file of the folder (`name` may be "folder/file"; the folder is made): a regular file of this
  * user, close-on-exec, 0600. `flags` as open(2). The descriptor, or -1 with errno. */
 int hook_state_file(const struct hook_state *state, const char *name, int flags);

@@ -86,7 +86,8 @@ static void lane_name(const struct hook_state *state, const struct hook_turn_lan
   int len = snprintf(text, sizeof text, "%s%c%s%c%s", lane->host, 0, lane->session, 0,
                      lane->agent ? lane->agent : "");
   size_t used = len < 0 ? 0 : (size_t)len < sizeof text ? (size_t)len : sizeof text - 1;
-  snprintf(name, 32, "turns/%016llx", (unsigned long long)hook_state_mark(state, text, used));
+  snprintf(name, 32, HOOK_STATE_TURNS "/%016llx",
+           (unsigned long long)hook_state_mark(state, text, used));
 }
 
 static void start_afresh(struct turn_file *file) {

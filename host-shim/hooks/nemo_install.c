@@ -22,7 +22,8 @@ bool nemo_install_is_meant(const struct host *host) {
 
 /* Relay does not call our command, and reads no settings of a project. */
 static int check_options(const struct host *host, struct problem *problem) {
-  static const char *const no_use[] = {"agent", "metadata", "metadata-allow"};
+  static const char *const no_use[] = {"agent", "metadata", "metadata-allow", "test-cmd",
+                                       "test-timeout"};
 
   if (options_given(host->arguments, "project"))
     return problem_set(problem, EXIT_CODE_USAGE,

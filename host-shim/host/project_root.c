@@ -133,3 +133,18 @@ int project_root_checkout(const char *directory, char root[PATH_MAX], struct pro
     return -1;
   return work_tree_find(here, root, main) ? 0 : search(here, root, problem);
 }
+
+void project_root_folder(const char *directory, const char *root, char folder[PATH_MAX]) {
+  char here[PATH_MAX], top[PATH_MAX], main[PATH_MAX];
+  struct problem ignored;
+  int result = directory ? given_root(directory, here, &ignored) : read_here(here, &ignored);
+
+  snprintf(folder, PATH_MAX, "%s", root);
+  while (result == 0 && work_tree_find(here, top, main)) {
+    if (same_folder(main, root))
+      strcpy(folder, here);
+    if (strcmp(here, top) == 0)
+      return;
+    *strrchr(here, '/') = '\0';
+  }
+}

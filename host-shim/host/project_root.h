@@ -24,5 +24,8 @@ bool project_root_is_marked(const char *root);
 /* The project whose files are used, such as settings: as above, but a linked work tree is a project
  * of its own, from its top. */
 int project_root_checkout(const char *directory, char root[PATH_MAX], struct problem *problem);
+/* Where somebody who works in `directory`, or in the working directory, has the files of the
+ * project `root`: its folder in the linked work tree that this is in, else root itself. */
+void project_root_folder(const char *directory, const char *root, char folder[PATH_MAX]);
 
 #endif
