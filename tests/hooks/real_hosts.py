@@ -29,8 +29,9 @@ README = TESTS.parent / "docs" / "hosts" / "README.md"
 MARK = "<!-- made by tests/hooks/real_hosts.py -->\n"
 PORT = 8765
 BASE = f"http://127.0.0.1:{PORT}"
-CASES = ("success", "tool", "failure", "interrupt", "subagent", "resume", "sent twice")
+CASES = ("success", "tool", "failure", "interrupt", "subagent", "resume", "fork", "sent twice", "import")
 LIMIT_S = 90
+CALL_TOKENS = 1234  # of an answer of the stub's
 HOST = os.environ.get("KAIZEN_TEST_HOST") or shutil.which("kaizen-host")
 PLUGIN = os.environ.get("KAIZEN_TEST_PLUGIN", "")
 
@@ -104,17 +105,55 @@ class Agent:
         self.seen = len(self.records())
         self.run(self.words("kz:plain again", *self.resumes))
 
+    def fork(self):
+        self.run(self.words("kz:plain again", "--continue", "--fork-session"))
+
+    def review(self):
+        """What else is a run, in a session of its own."""
+
+    def forked(self):
+        self.run(self.words("kz:plain hello"))
+        self.wait_for_hooks()
+        self.seen = len(self.records())
+        self.fork()
+
+    def imported(self):
+        """What hooks record of a session and its fork, and import from their transcripts, is the same."""
+        self.run(self.words("kz:tool hello"))
+        self.fork()
+        self.review()
+        self.wait_for_hooks()
+        hooks = self.runs()
+        shutil.rmtree(self.project / ".kaizen/metrics")
+        self.kaizen("import", self.name)
+        imported = self.runs()
+        untold = {key for key, (_, _, tokens) in hooks.items() if tokens is None}
+        same = {key: run for key, run in imported.items() if run == hooks.get(key) or key in untold & {*imported}}
+        print("" if len(same) == len(hooks) == len(imported) else f"  hooks: {hooks}\n  import: {imported}\n", end="")
+        return [run[:2] for run in same.values()]
+
+    def runs(self):
+        return {record["idempotency_key"]: (record["agent"], record["success"], record.get("tokens"))
+                for record in self.records()}
+
     def do(self, case):
         self.seen = 0
+        if case == "import":
+            return self.imported()
         if case == "resume":
             self.resume()
+        elif case == "fork":
+            self.forked()
         elif case == "interrupt":
             self.run(self.words("kz:slow hello"), self.interrupt_s, signal.SIGINT)
         else:
             word = {"tool": "tool", "subagent": "sub", "failure": self.failure}.get(case, "plain")
             self.run(self.words(f"kz:{word} hello"))
         self.wait_for_hooks()
-        return [(record["agent"], record["success"]) for record in self.records()[self.seen:]]
+        found = self.records()[self.seen:]
+        if case == "fork" and {record.get("tokens") for record in found} != {CALL_TOKENS}:
+            found.append({"agent": "tokens of its parent", "success": False})
+        return [(record["agent"], record["success"]) for record in found]
 
     def wait_for_hooks(self):
         """Several agents do not wait for theirs: until no process of ours is left."""
@@ -140,7 +179,8 @@ class Claude(Agent):
 
     def others(self):
         # The subagent's report comes back as a prompt of its own.
-        return {"subagent": [(self.name, True), (self.name, True), ("general-purpose", True)]}
+        return {"subagent": [(self.name, True), (self.name, True), ("general-purpose", True)],
+                "fork": [(self.name, True)], "import": [(self.name, True)] * 2}
 
     def words(self, prompt, *more):
         return [self.program, "-p", "--model", "claude-sonnet-4-5", "--allowedTools", "Bash Task Agent", *more, "--", prompt]
@@ -152,7 +192,8 @@ class Codex(Agent):
     resumes = ()
 
     def others(self):
-        return {"subagent": [(self.name, True), ("default", True)]}
+        return {"subagent": [(self.name, True), ("default", True)], "fork": [(self.name, True)],
+                "import": [(self.name, True)] * 3}
 
     def configure(self):
         self.write(".codex/config.toml", 'model = "stub-1"\nmodel_provider = "stub"\ncheck_for_update_on_startup = false\n'
@@ -173,6 +214,16 @@ class Codex(Agent):
         self.wait_for_hooks()
         self.seen = len(self.records())
         self.run(self.words("kz:plain again", "resume", "--last"))
+
+    def fork(self):
+        newest = max(self.home.glob(".codex/sessions/**/rollout-*.jsonl"), key=lambda path: path.stat().st_mtime_ns)
+        session = re.search(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}(?=\.jsonl)", newest.name).group()
+        words = self.words("kz:plain again", session)
+        self.run([*words[:2], "fork", *words[2:]])
+
+    def review(self):
+        words = self.words("kz:plain review")
+        self.run([*words[:2], "review", *words[2:]])
 
 
 class Gemini(Agent):
@@ -236,7 +287,7 @@ class Qwen(Agent):
     resumes = ("--continue",)
 
     def others(self):
-        return {"failure": [], "subagent": [(self.name, True), ("general-purpose", True)]}
+        return {"failure": [], "subagent": [(self.name, True), ("general-purpose", True)], "fork": [(self.name, True)]}
 
     def configure(self):
         self.write(".qwen/settings.json", {"security": {"auth": {"selectedType": "openai"}},
@@ -340,6 +391,7 @@ def loopback_up():
 
 def inside(names):
     loopback_up()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's job in the background inherits it as ignored
     with subprocess.Popen([sys.executable, TESTS / "support" / "stub_model.py", str(PORT)], stdout=subprocess.PIPE) as stub:
         stub.stdout.readline()
         results = [try_agent(AGENTS[name]) for name in names]
