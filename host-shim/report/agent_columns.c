@@ -10,6 +10,9 @@
 #include "base/amount_text.h"
 #include "base/nearest.h"
 #include "base/time_text.h"
+#include "base/utf8_text.h"
+
+enum { NAME_CHARACTERS = 60 };
 
 /* ---- what they show -------------------------------------------------------------------------- */
 
@@ -77,9 +80,11 @@ static void name_most_frequent(const struct agent_row *row, const struct figures
       tallies->count > 0 ? names_text(&row->answer.runs.names, tallies->list[0].name) : "";
 
   out[0] = '\0';
+  if (name[0] == '\0')
+    name = "no reason given";
   if (tallies->count > 0)
-    snprintf(out, AGENT_COLUMNS_TEXT_MAX, "%.80s%s", name[0] != '\0' ? name : "no reason given",
-             tallies->count > 1 ? ", ..." : "");
+    snprintf(out, AGENT_COLUMNS_TEXT_MAX, "%.*s%s", (int)utf8_text_bytes(name, NAME_CHARACTERS),
+             name, tallies->count > 1 ? ", ..." : "");
 }
 
 static void name_model(const struct agent_row *row, char out[AGENT_COLUMNS_TEXT_MAX]) {

@@ -11,13 +11,14 @@
 #include "base/output.h"
 #include "base/table.h"
 #include "base/time_text.h"
+#include "base/utf8_text.h"
 #include "host/command.h"
 #include "report/figures.h"
 #include "report/figures_json.h"
 #include "report/report_commands.h"
 #include "stats/ranks.h"
 
-enum { GROUPS_MAX = 6 };
+enum { GROUPS_MAX = 6, NAME_CHARACTERS = 60 };
 static const double SIGNIFICANT_P = 0.01;
 
 static const struct option_spec own_options[] = {
@@ -46,7 +47,8 @@ struct compare {
   struct runs runs[2];
   struct group groups[GROUPS_MAX];
   size_t count;
-  const char *by; /* "agent", "period" or the key */
+  const char *by;  /* "agent", "period" or the key */
+  size_t left_out; /* runs of the window that are in no group */
 };
 
 /* ---- groups ---------------------------------------------------------------------------------- */
@@ -131,6 +133,21 @@ static int group_named_values(struct compare *compare, struct run_slice chosen, 
   return 0;
 }
 
+static int group_most_frequent(struct compare *compare, const struct host *host,
+                               struct run_slice chosen, struct figures_tallies *tallies,
+                               struct problem *problem) {
+  int result = 0;
+
+  for (size_t i = 0; result == 0 && i < tallies->count && i < GROUPS_MAX; i++)
+    result = add_runs_of(compare, chosen, tallies->list[i].name, problem);
+  if (result == 0 && tallies->count < 2)
+    result = problem_set(
+        problem, EXIT_CODE_FAILED, "%s: %s values of '%s' in its runs; two are needed to compare",
+        command_word(host, 0), tallies->count == 0 ? "no" : "only one of the", compare->by);
+  free(tallies->list);
+  return result;
+}
+
 static int group_values(struct compare *compare, const struct host *host, const char *key,
                         struct problem *problem) {
   const char *values = options_text(host->arguments, "values", NULL);
@@ -140,21 +157,15 @@ static int group_values(struct compare *compare, const struct host *host, const 
   if (runs_read(&compare->session, command_word(host, 0), key, &compare->runs[0], problem) < 0)
     return -1;
   struct run_slice chosen = runs_in_window(&compare->runs[0], &compare->window);
-  if (values)
-    return group_named_values(compare, chosen, values, problem);
-  if (figures_groups(chosen, &tallies, problem) < 0)
-    return -1;
-  int result = 0;
-  for (size_t i = 0; result == 0 && i < tallies.count && i < GROUPS_MAX; i++)
-    result = add_runs_of(compare, chosen, tallies.list[i].name, problem);
-  if (result == 0 && tallies.count < 2)
-    result = problem_set(problem, EXIT_CODE_FAILED,
-                         "%s: %s values of '%s' in its runs; two are needed to compare",
-                         command_word(host, 0), tallies.count == 0 ? "no" : "only one of the", key);
-  free(tallies.list);
+  int result = values ? group_named_values(compare, chosen, values, problem)
+                      : figures_groups(chosen, &tallies, problem);
+  if (result == 0 && !values)
+    result = group_most_frequent(compare, host, chosen, &tallies, problem);
+  compare->left_out = chosen.count;
+  for (size_t i = 0; i < compare->count; i++)
+    compare->left_out -= compare->groups[i].figures.share.count;
   return result;
 }
-
 /* ---- the first two, compared -------------------------------------------------------- */
 
 struct difference {
@@ -252,11 +263,15 @@ static void cost_cell(const struct figures *figures, char out[64]) {
 
 static void print_text(const struct compare *compare, const struct difference *differences) {
   const char *headings[GROUPS_MAX + 3] = {""};
-  char first[GROUPS_MAX][80];
+  char first[GROUPS_MAX][4 * NAME_CHARACTERS + 8];
   struct table table;
 
   for (size_t i = 0; i < compare->count; i++) {
-    snprintf(first[i], sizeof first[i], ">%.60s", compare->groups[i].name);
+    const char *name = compare->groups[i].name;
+    size_t shown = utf8_text_bytes(name, NAME_CHARACTERS);
+
+    snprintf(first[i], sizeof first[i], ">%.*s%s", (int)shown, name,
+             name[shown] != '\0' ? "..." : "");
     headings[i + 1] = first[i];
   }
   headings[compare->count + 1] = compare->count > 2 ? "the first two" : "difference";
@@ -270,6 +285,9 @@ static void print_text(const struct compare *compare, const struct difference *d
   print_row(&table, compare, "tokens per run", tokens_cell, &differences[3]);
   print_row(&table, compare, "cost per run", cost_cell, &differences[4]);
   table_print(&table);
+  if (compare->left_out > 0)
+    output_note("%zu run%s in no column: without '%s', or with another value", compare->left_out,
+                compare->left_out == 1 ? " is" : "s are", compare->by);
 }
 
 static void print_json(const struct compare *compare, const struct difference *differences) {
@@ -296,6 +314,7 @@ static void print_json(const struct compare *compare, const struct difference *d
   }
   json_object_object_add(document, "by", json_text_new_string(compare->by));
   json_object_object_add(document, "groups", groups);
+  json_object_object_add(document, "left_out", json_object_new_uint64(compare->left_out));
   json_object_object_add(document, "differences", told);
   json_object_object_add(document, "window", window_json(&compare->window));
   output_json(document);

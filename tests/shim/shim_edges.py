@@ -207,6 +207,23 @@ class Comparing(EdgeTest):
         self.assertEqual([(group["name"], group["figures"]["models"][0]["model"]) for group in groups],
                          [("x", "mx"), ("y", "my"), ("z", "mz")])
 
+    def test_runs_that_are_in_no_column_are_told(self):
+        models = [f"m{i}" for i in range(8) for _ in range(9 - i)] + [None] * 5
+        self.foreign("".join(line(True, ago(minutes=len(models) - i), metadata={"model": model}) for i, model in enumerate(models)))
+        for arguments, left in ((["--by", "model"], 3 + 2 + 5), (["--by", "model", "--values", "m0,m1"], len(models) - 17),
+                                (["--by", "model", "--last", "5", "--values", "m0,m1"], 5), (["--split", "10m"], 0)):
+            document = self.document("compare", "coach", *arguments)
+            self.assertEqual(document["left_out"], left, arguments)
+            told = self.messages(0, "compare", "coach", *arguments)
+            self.assertEqual(told, f"kaizen-host: {left} runs are in no column: without 'model', or with another value\n" if left else "")
+
+    def test_a_long_value_heads_its_column_cut_between_characters(self):
+        self.foreign("".join(line(True, ago(minutes=9 - i), metadata={"model": "a" + "\u65e5" * 70 + str(i % 2)}) for i in range(8)))
+        head = self.expect(0, "compare", "coach", "--by", "model").splitlines()[0]
+        self.assertEqual(head.count("a" + "\u65e5" * 59 + "..."), 2)
+        self.assertIn("a" + "\u65e5" * 59, self.expect(0, "list", "--columns", "model"))
+        self.assertNotIn("?", self.expect(0, "list", "--columns", "model"))
+
     def test_much_better_is_not_worse(self):
         self.foreign("".join(line(i >= 1000, ago(minutes=2000 - i)) for i in range(2000)))
         self.expect(0, "check", "coach", "--last", "1000", "--no-worse-than", "30d")
