@@ -19,6 +19,7 @@ enum { MINUTE = 60, HOUR = 3600, DAY = 86400 };
 /* ---- the axis of time ------------------------------------------------------------------------ */
 
 enum { COLUMNS_MAX = 180, LABELS_MAX = 7 };
+static const double LEAST_SHARE = 2; /* of a column's height: two points on a screen */
 /* No run ended before this; a clock that says so was not set. */
 static const int64_t EARLIEST_S = 946684800; /* 2000-01-01 */
 
@@ -180,8 +181,13 @@ static void print_grid(FILE *out, size_t width) {
   fputs("\"/>\n", out);
 }
 
+/* One failure of a thousand runs is still seen, and so is one success. */
 static double height_of(const struct column *column) {
-  return 100.0 * (double)column->successes / (double)column->count;
+  double height = 100.0 * (double)column->successes / (double)column->count;
+
+  if (column->successes > 0 && column->successes < column->count)
+    height = fmin(fmax(height, LEAST_SHARE), 100 - LEAST_SHARE);
+  return height;
 }
 
 /* Successes grow from below, failures hang from above: together they fill a column. */

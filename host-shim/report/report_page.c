@@ -73,14 +73,16 @@ static void print_head(FILE *out, const struct report_project *project) {
 /* ---- the project ----------------------------------------------------------------------------- */
 
 static void print_period_tile(FILE *out, const char *what, const struct report_period *period) {
-  char value[HTML_TEXT_NUMBER_MAX], count[HTML_TEXT_NUMBER_MAX], detail[96];
+  char value[HTML_TEXT_NUMBER_MAX], count[HTML_TEXT_NUMBER_MAX], before[HTML_TEXT_NUMBER_MAX];
+  char detail[96];
 
   if (period->recent.count == 0 || period->before.count == 0)
     return;
   html_text_percent(period->recent, value);
   html_text_number((double)period->recent.count, count);
-  snprintf(detail, sizeof detail, "%s run%s; %.1f%%\u00a0before", count,
-           output_plural(period->recent.count), share_rate(period->before) * 100);
+  html_text_percent(period->before, before);
+  snprintf(detail, sizeof detail, "%s run%s; %s\u00a0before", count,
+           output_plural(period->recent.count), before);
   html_text_tile(out, what, value, detail);
 }
 

@@ -51,6 +51,14 @@ class Rounding(EdgeTest):
             self.assertIn(f"{told} ({successes} of 3000), wanted", self.expect(1, "check", "coach", "--last", "0", "--min-success", "1"))
             self.assertRegex(self.expect(0, "compare", "coach", "--split", "1h"), rf"success +{told} \((99-100|0-1)\)")
 
+    def test_one_failure_of_very_many_is_seen_in_the_page(self):
+        self.foreign("".join(line(i != 7, "2026-11-20T10:00:00Z") for i in range(5000)) + line(True, "2026-11-22T10:00:00Z"))
+        page = self.expect(0, "report", "--html", "-")
+        self.assertIn('<path class="failure" d="M0 0V2h.9V0z"/>', page)
+        self.assertIn('<path class="success" d="M0 100V2h.9V100zM48 100V0h.9V100z"/>', page)
+        self.foreign("".join(line(i != 7, ago(hours=30)) for i in range(5000)) + line(True, ago(hours=1)))
+        self.assertIn("<small>1 run; 99.9%\u00a0before</small>", self.expect(0, "report", "--html", "-"))
+
     def test_a_cost_below_a_cent_is_not_free(self):
         self.foreign(line(True, ago(hours=1), metadata={"cost_usd": 0.0042}) + line(True, ago(hours=2), metadata={"cost_usd": 2e-6}))
         self.assertIn("  cost     $0.0042, $0.0021 per run\n", self.expect(0, "show", "coach"))
