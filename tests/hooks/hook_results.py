@@ -174,7 +174,7 @@ class Results(HookTest):
         cases = {
             "is_error": (self.claude(is_error=True), 0, "error"),
             "its subtype": (self.claude(subtype="error_max_turns", is_error=False), 0, "error_max_turns"),
-            "the status": (self.claude(), 3, None),
+            "the status": (self.claude(), 3, "exit 3"),
             "both": (self.claude(subtype="error_during_execution", is_error=True), 1, "error_during_execution"),
         }
         for case, (document, status, error_type) in cases.items():
