@@ -42,19 +42,38 @@ static int read_stream(FILE *in, const char *name, size_t max, char **text, size
   return 0;
 }
 
-int file_text_read(const char *file, size_t max, char **text, size_t *len,
-                   struct problem *problem) {
-  struct stat entry;
-  if (strcmp(file, "-") == 0)
-    return read_stream(stdin, "standard input", max, text, len, problem);
-  FILE *in = fopen(file, "re");
-  if (!in)
-    return problem_set(problem, EXIT_CODE_FAILED, "%s: cannot open: %s", file, strerror(errno));
-  int result = fstat(fileno(in), &entry) == 0 && S_ISDIR(entry.st_mode)
-                   ? problem_set(problem, EXIT_CODE_FAILED, "%s: is a folder", file)
-                   : read_stream(in, file, max, text, len, problem);
+static int read_file(const char *file, int flags, size_t max, char **text, size_t *len,
+                     struct problem *problem) {
+  struct stat entry = {.st_mode = 0};
+  int fd = open(file, O_RDONLY | O_CLOEXEC | flags);
+  FILE *in = fd >= 0 ? fdopen(fd, "r") : NULL;
+  int result = 0;
+
+  if (!in) {
+    problem_set(problem, EXIT_CODE_FAILED, "%s: cannot open: %s", file, strerror(errno));
+    if (fd >= 0)
+      close(fd);
+    return -1;
+  }
+  if (fstat(fd, &entry) == 0 && S_ISDIR(entry.st_mode))
+    result = problem_set(problem, EXIT_CODE_FAILED, "%s: is a folder", file);
+  else if (flags != 0 && !S_ISREG(entry.st_mode))
+    result = problem_set(problem, EXIT_CODE_REFUSED, "%s: not a regular file", file);
+  else
+    result = read_stream(in, file, max, text, len, problem);
   fclose(in);
   return result;
+}
+
+int file_text_read(const char *file, size_t max, char **text, size_t *len,
+                   struct problem *problem) {
+  return strcmp(file, "-") == 0 ? read_stream(stdin, "standard input", max, text, len, problem)
+                                : read_file(file, 0, max, text, len, problem);
+}
+
+int file_text_read_regular(const char *file, size_t max, char **text, size_t *len,
+                           struct problem *problem) {
+  return read_file(file, O_NONBLOCK | O_NOCTTY, max, text, len, problem);
 }
 
 char *file_text_skip_mark(char *text) {

@@ -12,6 +12,10 @@
 /* The whole file, or standard input for "-", NUL-terminated after *len bytes; *text is newly
  * allocated. -1: cannot be read, or has more than `max` bytes (EXIT_CODE_FAILED). */
 int file_text_read(const char *file, size_t max, char **text, size_t *len, struct problem *problem);
+/* The same of a file that the user did not name: not from a FIFO, which may never be written to, or
+ * a device (EXIT_CODE_REFUSED). */
+int file_text_read_regular(const char *file, size_t max, char **text, size_t *len,
+                           struct problem *problem);
 /* The text after the byte order mark that some editors write first. */
 char *file_text_skip_mark(char *text);
 /* All of it, at the place of the open file; -1 with errno. */

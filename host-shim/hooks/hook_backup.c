@@ -74,7 +74,7 @@ static struct json_object *read_known(const char *known) {
   char *text = NULL;
   size_t len = 0, at = 0;
 
-  if (file_text_read(known, FILE_BYTES_MAX, &text, &len, &ignored) < 0)
+  if (file_text_read_regular(known, FILE_BYTES_MAX, &text, &len, &ignored) < 0)
     return NULL;
   struct json_object *document = json_text_parse(text, len, &at, &description);
   free(text);
@@ -106,7 +106,7 @@ bool hook_backup_load(const struct hook_state *state, const char *file, const ch
   backup->made = take_array(document, "made");
   backup->folders = take_array(document, "folders");
   if (backup->was_there &&
-      file_text_read(original, FILE_BYTES_MAX, &backup->original, &len, &ignored) < 0)
+      file_text_read_regular(original, FILE_BYTES_MAX, &backup->original, &len, &ignored) < 0)
     backup->is_exact = false;
   json_object_put(mark);
   json_object_put(document);

@@ -64,7 +64,7 @@ static char *read_text(const char *file) {
   char *text = NULL;
   size_t len = 0;
 
-  return file_text_read(file, FILE_BYTES_MAX, &text, &len, &ignored) < 0 ? NULL : text;
+  return file_text_read_regular(file, FILE_BYTES_MAX, &text, &len, &ignored) < 0 ? NULL : text;
 }
 
 static bool holds(const char *file, const char *wanted) {

@@ -51,7 +51,7 @@ static int read_present(struct hook_change *change, struct problem *problem) {
 
   if (access(change->file, F_OK) < 0 && errno == ENOENT)
     return 0;
-  if (file_text_read(change->file, FILE_BYTES_MAX, &change->before, &len, problem) < 0)
+  if (file_text_read_regular(change->file, FILE_BYTES_MAX, &change->before, &len, problem) < 0)
     return -1;
   return strlen(change->before) == len
              ? 0

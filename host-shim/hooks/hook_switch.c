@@ -148,7 +148,7 @@ static void check_file(const char *host, const char *file, const struct sink *si
   char *text = NULL;
   size_t len = 0;
 
-  if (file_text_read(file, FILE_BYTES_MAX, &text, &len, &ignored) == 0 &&
+  if (file_text_read_regular(file, FILE_BYTES_MAX, &text, &len, &ignored) == 0 &&
       hook_json_open(&json, text, len, &ignored) == 0) {
     for (size_t i = 0; i < sizeof switches / sizeof switches[0]; i++)
       if (strcmp(switches[i].host, host) == 0 && is_set(&json, switches[i].path, switches[i].test))
@@ -168,7 +168,7 @@ static void check_codex(const char *home, const struct sink *sink) {
 
   if (snprintf(file, sizeof file, "%s%s/config.toml", named && *named == '/' ? named : home,
                named && *named == '/' ? "" : "/.codex") >= PATH_MAX ||
-      file_text_read(file, FILE_BYTES_MAX, &text, &len, &ignored) < 0)
+      file_text_read_regular(file, FILE_BYTES_MAX, &text, &len, &ignored) < 0)
     return;
   if (hook_toml_is(text, len, "features", "hooks", "false"))
     sink->say(sink->ctx, file, "features.hooks is false: every hook is disabled");

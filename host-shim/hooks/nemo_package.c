@@ -44,7 +44,7 @@ static char *text_of(const char *name, char file[PATH_MAX]) {
   size_t len;
 
   if (nemo_package_file(name, file, &ignored) < 0 ||
-      file_text_read(file, FILE_BYTES_MAX, &text, &len, &ignored) < 0)
+      file_text_read_regular(file, FILE_BYTES_MAX, &text, &len, &ignored) < 0)
     return NULL;
   return text;
 }
@@ -148,7 +148,7 @@ static struct hook_change *add_change(struct hook_plan *plan, const char *name, 
     return NULL;
   if (access(change->file, F_OK) < 0 && errno == ENOENT)
     return change;
-  if (file_text_read(change->file, FILE_BYTES_MAX, &change->before, &len, problem) < 0)
+  if (file_text_read_regular(change->file, FILE_BYTES_MAX, &change->before, &len, problem) < 0)
     return NULL;
   change->had_ours = strstr(change->before, mark) != NULL;
   if (change->had_ours)

@@ -172,7 +172,7 @@ static int read_document(struct transcript *transcript, const char *path, struct
   char *text = NULL;
   size_t len = 0, at = 0;
 
-  if (file_text_read(path, DOCUMENT_BYTES_MAX, &text, &len, problem) < 0)
+  if (file_text_read_regular(path, DOCUMENT_BYTES_MAX, &text, &len, problem) < 0)
     return -1;
   struct json_object *document = json_text_parse(text, len, &at, &description);
   struct json_object *messages = report_text_member(document, "messages");

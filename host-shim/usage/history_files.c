@@ -62,7 +62,7 @@ static char *gemini_folder(const struct search *search, const char *path) {
   size_t text_len = 0;
 
   if (snprintf(marker, sizeof marker, "%.*s/.project_root", len, path) < PATH_MAX &&
-      file_text_read(marker, FOLDER_BYTES_MAX, &text, &text_len, &ignored) == 0) {
+      file_text_read_regular(marker, FOLDER_BYTES_MAX, &text, &text_len, &ignored) == 0) {
     text[strcspn(text, "\r\n")] = '\0';
     return text;
   }

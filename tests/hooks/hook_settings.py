@@ -204,6 +204,17 @@ class Settings(HookTest):
                 self.install(status=3)
                 self.assertEqual(path.read_text(), text)
 
+    def test_settings_that_are_not_a_file_hold_nothing_up(self):
+        for host, name in (("claude-code", ".claude/settings.json"), ("codex-notify", ".codex/config.toml"),
+                           ("kimi", ".kimi/config.toml"), ("opencode", ".config/opencode/plugins/kaizen-host.js")):
+            path = self.settings(name=name)
+            os.mkfifo(path)
+            for command in ("install-hooks", "uninstall-hooks"):
+                self.assertIn(f"{path}: not a regular file", self.messages(3, command, host))
+        os.mkfifo(self.settings(name=".claude/settings.local.json"))
+        for directory in (self.home, self.project):
+            self.assertIn(self.run_host("doctor", cwd=directory).returncode, (0, 1, 2))
+
     def test_a_link_stays_a_link_also_to_a_file_that_is_not_there(self):
         path = self.settings()
         elsewhere = self.scratch / "dot" / "settings.json"
