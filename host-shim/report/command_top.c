@@ -50,7 +50,8 @@ struct top {
   struct json_object *document; /* for -o json; NULL: a table */
   struct table agents;
   size_t agent_count, shown_max;
-  struct unreadable unreadable;
+  struct unreadable unreadable; /* at this look */
+  bool was_incomplete;          /* at any */
 };
 
 /* ---- the terminal ---------------------------------------------------------------------------- */
@@ -162,6 +163,16 @@ static void add_row(struct top *top, const char *agent, const struct agent_answe
   table_cell_styled(&top->agents, figures_change_style(&answer->changes, foremost), "%s", change);
 }
 
+static void add_unknown_row(struct top *top, const char *agent) {
+  table_cell(&top->agents, "%s", agent);
+  for (int i = 0; i < 2; i++)
+    table_cell(&top->agents, "?");
+  for (int i = 0; i < 2; i++)
+    table_cell(&top->agents, "%s", "");
+  table_cell(&top->agents, "%zu", count_open(top, agent));
+  table_cell_styled(&top->agents, OUTPUT_RED, "cannot be read");
+}
+
 /* One that cannot be read does not hide the others. */
 static int look_at_agent(void *ctx, const char *agent, struct problem *problem) {
   struct top *top = ctx;
@@ -172,6 +183,8 @@ static int look_at_agent(void *ctx, const char *agent, struct problem *problem) 
     return 0;
   if (agent_answer_read(&top->session, agent, &all, &answer, problem) < 0) {
     unreadable_add(&top->unreadable, NULL, agent, problem);
+    if (!top->document)
+      add_unknown_row(top, agent);
     return 0;
   }
   if (top->document) {
@@ -222,6 +235,7 @@ static int look(struct top *top, struct problem *problem) {
 
   if (read_open_runs(top, problem) < 0)
     return -1;
+  top->was_incomplete = unreadable_finish(&top->unreadable) != EXIT_CODE_OK || top->was_incomplete;
   top->agent_count = 0;
   top->shown_max = rows_for_agents(top);
   if (output_is_json())
@@ -272,6 +286,8 @@ static int run(const struct host *host) {
   json_object_put(top.open_runs);
   session_close(&top.session);
   int status = unreadable_finish(&top.unreadable);
+  if (top.was_incomplete)
+    status = EXIT_CODE_FAILED;
   return result < 0 ? output_problem(&problem) : status;
 }
 

@@ -5,10 +5,13 @@ import csv
 import datetime
 import io
 import json
+import os
+import signal
+import subprocess
 import unicodedata
 import unittest
 
-from shim_support import HostTest
+from shim_support import HANGS_S, HostTest, clean_environment
 
 NOW = datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0)
 BIG = "123456789012345678901234567890"
@@ -123,6 +126,25 @@ class Unknown(EdgeTest):
         self.foreign(line(True, ago(hours=2), metadata={"model": "free", "cost_usd": 0}) + line(True, ago(hours=1), metadata={"model": "x"}))
         models = self.document("show", "coach")["agents"][0]["figures"]["models"]
         self.assertEqual({model["model"]: model["cost_usd"] for model in models}, {"free": 0, "x": None})
+
+    def test_each_look_of_top_names_what_it_could_not_read(self):
+        self.foreign(line(True, ago(hours=1)))
+        self.foreign(line(True, ago(hours=1)), "linked")
+        other = self.scratch / "other"
+        os.link(self.log("linked"), other)
+        self.assertRegex(self.expect(1, "top"), r"(?m)^linked +\? +\? +0  cannot be read$")
+        looking = subprocess.Popen(self.host_command("top", "-o", "json", "-n", "1000000", "--interval", "0.1"), cwd=self.project,
+                                   env=clean_environment(self.home), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        self.addCleanup(looking.kill)
+        looks = [json.loads(looking.stdout.readline()) for _ in range(2)]
+        other.unlink()
+        while not looks[-1]["complete"] and len(looks) < 300:
+            looks.append(json.loads(looking.stdout.readline()))
+        looking.send_signal(signal.SIGTERM)
+        looking.communicate(timeout=HANGS_S)
+        self.assertEqual([len(look["unreadable"]) for look in looks], [1] * (len(looks) - 1) + [0])
+        self.assertEqual(len(looks[-1]["agents"]), 2)
+        self.assertEqual(looking.returncode, 1)
 
     def test_a_low_quality_is_a_quality(self):
         self.foreign(line(True, ago(hours=1), quality_score=-0.5))
