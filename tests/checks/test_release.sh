@@ -58,5 +58,23 @@ without() { # SCRIPT PACKAGE...
 }
 without package debhelper dpkg-dev
 without package-check devscripts lintian
+
+# ---- what ./bootstrap would install: said, and nothing installed or made ----
+says_of() { # STATUS OF EVERY PACKAGE
+  printf '#!/bin/sh\necho "%s"\n' "$1" >"$TMPDIR/bin/dpkg-query"
+  chmod +x "$TMPDIR/bin/dpkg-query"
+  PATH=$TMPDIR/bin:$PATH sh "$srcdir/bootstrap" -n package 2>&1
+}
+for tool in sudo apt-get; do
+  printf '#!/bin/sh\necho "%s was called"\n' "$tool" >"$TMPDIR/bin/$tool"
+  chmod +x "$TMPDIR/bin/$tool"
+done
+said=$(says_of 'unknown ok not-installed')
+case $said in
+  'bootstrap: would install: '*libnats-dev*debhelper*) ok "$said" ;;
+  *) fail "what would be installed: $said" ;;
+esac
+said=$(says_of 'install ok installed')
+[ "$said" = 'bootstrap: no package is missing' ] || fail "with all packages installed: $said"
 [ -z "$(find "$copy/build" -type f)" ] || fail 'nothing was made'
 exit "$failed"
