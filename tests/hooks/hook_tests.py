@@ -143,7 +143,8 @@ class Tests(HookTest):
         found, gate = self.scratch / "found", self.scratch / "gate"
         payload = self.payload("claude-code/stop.json", cwd=str(self.project / "src"))
         command = f"{shlex.quote(sys.executable)} {self.scratch}/probe.py {found}; {self.wait_for(gate)}"
-        inherited = os.open("/dev/zero", os.O_RDONLY)
+        with open("/dev/zero", "rb") as file:
+            inherited = fcntl.fcntl(file, fcntl.F_DUPFD, 20)
         process = subprocess.Popen(
             self.host_command("hook", "claude-code", "--test-cmd", command), stdin=subprocess.PIPE,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd="/", start_new_session=True, pass_fds=(inherited,),
@@ -188,9 +189,12 @@ class Tests(HookTest):
     def test_a_process_that_the_tests_leave_behind_does_not_count_as_a_run(self):
         left = self.project / "left"
         for turn in ("t1", "t2"):
+            left.unlink(missing_ok=True)
             self.stop(turn, "sleep 300 & echo $! > left")
+            process = int(self.until(lambda: (text := self.text(left)) and text.endswith("\n") and text))
+            self.processes.append(process)
+            self.assertEqual({os.readlink(link) for link in pathlib.Path(f"/proc/{process}/fd").iterdir()}, {"/dev/null"})
             self.runs()
-            self.processes.append(int(left.read_text()))
         self.assertEqual(len(self.runs()), 2)
 
     def test_a_coding_agent_in_the_tests_starts_no_tests(self):
@@ -199,7 +203,7 @@ class Tests(HookTest):
         payload = self.scratch / "payload"
         payload.write_bytes(self.payload("codex/stop.json", cwd=str(inner)))
         self.stop("t1", f"{shlex.quote(HOST)} hook codex --test-cmd 'touch {inner}/ran' < {payload}")
-        self.assertEqual([run["success"] for run in self.runs()], [True])
+        self.until(lambda: self.text(self.log("claude-code-tests")))
         self.assertEqual([record["agent"] for record in self.records(inner)], ["codex"])
         self.assertIn("part of a test run; no tests started", self.hook_log())
         self.assertFalse((inner / "ran").exists())
