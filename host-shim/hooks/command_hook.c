@@ -90,7 +90,7 @@ static void record_losses(struct call *call, const struct hook_turn_losses *loss
     if (event.host->unheard == HOOK_UNHEARD_FAILURE &&
         !hook_transcript_settle(losses->turns[i].name, hook_guard_deadline_s(HOOK_GUARD_READ),
                                 &event))
-      hook_log("%s: a turn of another thread has no end; not recorded", event.name);
+      hook_log("%s: by the transcript, the turn before it is not a run; not recorded", event.name);
     else
       record_turn(call, &event, &identity, NULL);
   }

@@ -55,7 +55,8 @@ bool hook_transcript_failed(const struct hook_event *event, double deadline_s,
 
 struct ending { /* of a turn */
   const char *id;
-  bool is_begun, is_over;
+  bool is_begun, is_over, has_answer;
+  bool is_anothers;          /* the end is that of a turn which this one was part of */
   enum transcript_step step; /* OTHER: not ended */
   char error[HOOK_WORD_MAX + 1];
 };
@@ -72,8 +73,11 @@ static void note_ending(void *ctx, const struct transcript_line *line) {
     ending->is_begun = ending->is_begun || strcmp(line->turn, ending->id) == 0;
   } else if (is_end && ending->is_begun && !ending->is_over) {
     ending->is_over = true;
+    ending->is_anothers = strcmp(line->turn, ending->id) != 0;
     ending->step = line->step;
     snprintf(ending->error, sizeof ending->error, "%s", line->error);
+  } else if (line->step == TRANSCRIPT_ANSWER && !ending->is_over) {
+    ending->has_answer = ending->is_begun;
   }
 }
 
@@ -93,6 +97,8 @@ bool hook_transcript_settle(const char *id, double deadline_s, struct hook_event
   if (ending.step == TRANSCRIPT_ABORTED)
     event->outcome = HOOK_ABORTED;
   if (ending.step == TRANSCRIPT_COMPLETED) {
+    if (!ending.has_answer && !ending.is_anothers)
+      return false;
     event->kind = HOOK_TURN_END;
     event->outcome = HOOK_COMPLETED;
     event->error[0] = '\0';

@@ -239,6 +239,8 @@ class Runs(HookTest):
                 (begun + line("task_complete", "t-1", **error) + after + done, ("codex", False), "bad_request"),
                 (begun + line("turn_aborted", "t-1"), None, None),
                 (before + done + begun, ("codex", False), "unknown"), (begun + after + done, ("codex", False), "unknown"),
+                (begun + line("token_count", "", info=None) + line("task_complete", "t-1"), ("codex", True), None),
+                (before + line("token_count", "", info=None) + done + begun + line("task_complete", "t-1"), None, None),
                 (before + done, None, None), ("x" * 3000000 + "\n" + done, ("codex", False), "unknown"),
                 (None, ("codex", False), "unknown")):
             with self.subTest(end=end and end[-200:]):
@@ -253,8 +255,8 @@ class Runs(HookTest):
                 self.check(*[expected] * (2 if expected else 0))
                 self.assertEqual({record["metadata"].get("error_type") for record in self.records()},
                                  {word} if expected else set())
-                self.assertEqual(self.hook_log().count("turn of another thread has no end; not recorded"),
-                                 2 if end == before + done else 0)
+                self.assertEqual(self.hook_log().count("is not a run; not recorded"),
+                                 2 if not expected and "aborted" not in end else 0)
 
     def test_the_begin_of_a_codex_review_says_nothing_about_the_turn_before_it(self):
         own, review = ({"transcript_path": str(self.home / f"rollout-2026-{thread}.jsonl")} for thread in ("x-1", "y-1"))
