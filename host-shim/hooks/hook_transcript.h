@@ -13,8 +13,8 @@
 bool hook_transcript_failed(const struct hook_event *event, double deadline_s,
                             char error[HOOK_WORD_MAX + 1]);
 /* Fills in how the turn `id` ended, when that transcript has it; left as it is when there is none.
- * False: it is not a run: the turn is another thread's, which is not in it, or ended before the model
- * was asked, because a hook refused the prompt. */
+ * False: it is not a run.  Either the turn is not in it, but another thread's; or it ended before
+ * the model was asked, because a hook refused the prompt. */
 bool hook_transcript_settle(const char *id, double deadline_s, struct hook_event *event);
 
 #endif

@@ -84,9 +84,17 @@ static struct import_agent *agent_of(struct import *import, const char *name) {
   for (size_t i = 0; i < import->agent_count; i++)
     if (strcmp(import->agents[i].name, name) == 0)
       return &import->agents[i];
-  if (import->agent_count == IMPORT_AGENTS_MAX)
-    return NULL;
+  if (import->agent_count == import->agent_room) {
+    size_t room = import->agent_room > 0 ? import->agent_room * 2 : 16;
+    struct import_agent *larger = reallocarray(import->agents, room, sizeof *larger);
+
+    if (!larger)
+      return NULL;
+    import->agents = larger;
+    import->agent_room = room;
+  }
   struct import_agent *agent = &import->agents[import->agent_count++];
+  *agent = (struct import_agent){.turns = 0};
   snprintf(agent->name, sizeof agent->name, "%s", name);
   return agent;
 }
@@ -145,20 +153,22 @@ static char *make_line(const struct import *import, const struct history_turn *t
   return line;
 }
 
-static void count_turn(struct import *import, const struct history_turn *turn, const char *agent) {
+static int count_turn(struct import *import, const struct history_turn *turn, const char *agent,
+                      struct problem *problem) {
   struct import_agent *entry = agent_of(import, agent);
 
+  if (!entry)
+    return problem_no_memory(problem);
   if (import->first_ns == 0)
     import->first_ns = turn->ended_ns;
   import->last_ns = turn->ended_ns;
-  if (!entry)
-    return;
   entry->turns++;
   entry->failed += turn->outcome == TRANSCRIPT_FAILED || turn->outcome == TRANSCRIPT_ABORTED;
   if (turn->tokens.input != USAGE_NOT_SAID && turn->tokens.output != USAGE_NOT_SAID) {
     entry->tokens += (uint64_t)(turn->tokens.input + turn->tokens.output);
     entry->with_tokens++;
   }
+  return 0;
 }
 
 /* Answers the part of it after "HOST:SESSION:". */
@@ -197,8 +207,7 @@ static int hand_over(struct import *import, const struct kaizen_names_1 *names,
     return problem_no_memory(problem);
   fprintf(out, "%s\n", line);
   free(line);
-  count_turn(import, turn, agent);
-  return 0;
+  return count_turn(import, turn, agent, problem);
 }
 
 static int by_end(const void *a, const void *b) {
@@ -372,4 +381,5 @@ int import_report(const struct import *import) {
 void import_close(struct import *import) {
   replay_close(&import->replay);
   history_free(&import->history);
+  free(import->agents);
 }

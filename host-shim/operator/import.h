@@ -7,8 +7,6 @@
 #include "operator/replay.h"
 #include "usage/history.h"
 
-enum { IMPORT_AGENTS_MAX = 64 };
-
 struct import_agent { /* what was recorded of one */
   char name[KAIZEN_NAME_MAX + 1];
   uint64_t turns, failed;
@@ -25,8 +23,8 @@ struct import {
   uint64_t recorded_before;   /* turns that are already in the logs */
   uint64_t aborted;           /* left out */
   int64_t first_ns, last_ns;  /* of the turns handed over */
-  struct import_agent agents[IMPORT_AGENTS_MAX];
-  size_t agent_count;
+  struct import_agent *agents;
+  size_t agent_count, agent_room;
   struct replay replay;
 };
 

@@ -153,12 +153,16 @@ static int walk(struct search *search, const char *folder, int depth) {
   int result = 0;
   int count = depth > DEPTH_MAX ? 0 : scandir(folder, &entries, NULL, alphasort);
 
+  if (depth > DEPTH_MAX)
+    leave_unread(search, folder, "too deep");
   if (count < 0 && errno != ENOENT)
     leave_unread(search, folder, strerror(errno));
   for (int i = 0; i < count; i++) {
     const char *name = entries[i]->d_name;
     bool fits = snprintf(path, sizeof path, "%s/%s", folder, name) < PATH_MAX;
 
+    if (!fits)
+      leave_unread(search, folder, "the name is too long");
     if (result == 0 && fits && strcmp(name, ".") != 0 && strcmp(name, "..") != 0)
       result = visit(search, path, depth);
     free(entries[i]);

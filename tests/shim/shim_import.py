@@ -368,6 +368,21 @@ class Import(HostTest):
             self.assertIn("1 line too long", self.messages(1, "import", "claude-code"))
             shutil.rmtree(self.project / ".kaizen")
 
+    def test_every_subagent_is_in_the_report(self):
+        text = self.transcript("claude-code-subagent")
+        name, agent = (re.search(rf'"{member}":"([^"]+)"', text)[1] for member in ("attributionAgent", "agentId"))
+        for i in range(70):
+            self.place(f".claude/projects/x/s/subagents/agent-{i}.jsonl",
+                       text.replace(f'"{name}"', f'"helper-{i:02d}"').replace(f'"{agent}"', f'"a{i}"'))
+        report = self.run_import("claude-code")
+        self.assertEqual(sorted((a["agent"], a["turns"], a["tokens"]) for a in report["agents"]),
+                         [(f"helper-{i:02d}", 1, 1234) for i in range(70)])
+
+    def test_a_folder_that_is_too_deep_is_said_to_be(self):
+        self.claude(to="/".join("abcdefghijkl"))
+        self.assertEqual(self.run_import("claude-code", status=1)["unreadable"], 1)
+        self.assertIn("/h: too deep; its turns are not recorded", self.messages(1, "import", "claude-code"))
+
     def test_a_folder_that_cannot_be_read_is_not_an_empty_one(self):
         path = self.place(".claude/projects", "no folder")
         self.assertEqual(self.run_import("claude-code", status=1)["unreadable"], 1)
