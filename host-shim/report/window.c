@@ -48,15 +48,20 @@ int window_length(const char *text, double *seconds) {
   return -1;
 }
 
-/* The time of day may be left out, and so may the zone. */
+/* The time of day may be left out, and so may the zone.  Runs have whole seconds: the one before a
+ * fraction of a second ended before it. */
 static int parse_time(const char *text, int64_t *time_s) {
   static const char *const ends[] = {"", "Z", "T00:00:00Z"};
+  const char *fraction = text + strcspn(text, ".,");
   char whole[64];
 
+  fraction += strspn(fraction, ".,0");
   for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
     if (snprintf(whole, sizeof whole, "%s%s", text, ends[i]) < (int)sizeof whole &&
-        timestamp_parse((struct span){whole, strlen(whole)}, time_s) == 0)
+        timestamp_parse((struct span){whole, strlen(whole)}, time_s) == 0) {
+      *time_s += *fraction >= '1' && *fraction <= '9';
       return 0;
+    }
   return -1;
 }
 

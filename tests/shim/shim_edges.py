@@ -169,6 +169,15 @@ class Order(EdgeTest):
             self.assertEqual(self.recent(*arguments), [f"h{hour}" for hour in hours], arguments)
         self.assertEqual([row.split()[-1] for row in self.expect(0, "show", "coach", "-n", "3").splitlines()[-3:]], ["e3", "e2", "e1"])
 
+    def test_a_fraction_of_a_second_is_after_its_second(self):
+        self.foreign(line(True, "2026-11-20T10:00:00Z") + line(True, "2026-11-20T10:00:01Z"))
+        for arguments, count in ((["--until", "2026-11-20T10:00:00.5Z"], 1), (["--since", "2026-11-20T10:00:00,001Z"], 1),
+                                 (["--since", "2026-11-20T10:00:00.000Z"], 2), (["--until", "2026-11-20T12:00:01.5+02:00"], 2),
+                                 (["--since", "2026-11-20 10:00:00.5", "--until", "2026-11-20T10:00:01.0Z"], 0)):
+            status = 2 if count == 0 else 0
+            told = self.expect(status, "export", "coach", *arguments)
+            self.assertEqual(len(told.splitlines()), count, arguments)
+
     def test_the_last_failures_are_the_newest_of_the_window(self):
         for arguments, hours in (([], [1, 3, 4, 5, 6, 7, 8, 9]), (["--last", "3"], [1, 3]), (["--until", "330m"], [6, 7, 8, 9])):
             failures = self.document("report", *arguments)["agents"][0]["last_failures"]

@@ -111,7 +111,7 @@ def windows(chance):
     return [([], None, None, 0), (["--since", east], since, None, 0), (["--until", oracle.write_time(until)], None, until, 0),
             (["--since", east, "--until", oracle.write_time(until), "--last", "7"], since, until, 7), (["--last", "100"], None, None, 100),
             (["--since", day(since)], since - since % DAY, None, 0), (["--since", "yesterday", "--until", "today"], midnight - DAY, midnight, 0),
-            (["--since", "2026-02-28T23:59:59.999Z", "--until", "99991231T235959Z"], 1772323199, 253402300799, 0),
+            (["--since", "2026-02-28T23:59:59.999Z", "--until", "99991231T235959Z"], 1772323200, 253402300799, 0),
             (["--until", "1970-01-02"], None, DAY, 0)]
 
 
