@@ -265,12 +265,22 @@ static struct json_object *integer_text(uint64_t number) {
   return json_object_new_string(text);
 }
 
-static void add_count(struct json_object *list, const char *key, struct json_object *object,
+/* As an integer where it is one that 64 bits hold, else as the nearest double: from the log's own
+ * text, since a tree would hold another number. */
+static void add_count(struct json_object *list, const char *key, struct span object,
                       const char *member) {
-  double number = report_text_number(object, member, NAN);
+  struct json_value value = {0};
+  int64_t integer = 0;
 
-  if (number >= 0 && number < 1e15)
+  if (object.ptr)
+    record_members_find(object, &(struct record_member){member, &value}, 1);
+  double number = record_members_number(&value);
+  if (number >= 0 && json_value_integer(value, &integer))
+    add_attribute(list, key, "intValue", integer_text((uint64_t)integer));
+  else if (number >= 0 && number < 1e15 && floor(number) >= number)
     add_attribute(list, key, "intValue", integer_text((uint64_t)number));
+  else if (number >= 0)
+    add_attribute(list, key, "doubleValue", json_text_new_double(number));
 }
 
 static bool is_hex_id(const char *text, size_t len) {
@@ -309,19 +319,23 @@ static void add_times(struct json_object *span, struct json_object *record) {
   json_object_object_add(span, "endTimeUnixNano", integer_text(end_ns));
 }
 
-static struct json_object *make_attributes(struct json_object *record, struct json_object *metadata,
+static struct json_object *make_attributes(const char *agent, struct span line,
+                                           struct json_object *record, struct json_object *metadata,
                                            bool success) {
+  struct json_value counts = {0};
   struct json_object *list = json_object_new_array();
+  const char *error = report_text_string(metadata, "error_type", "");
 
   add_text(list, "gen_ai.operation.name", "invoke_agent");
-  add_text(list, "gen_ai.agent.name", report_text_string(record, "agent", ""));
+  add_text(list, "gen_ai.agent.name", agent);
   add_text(list, "gen_ai.conversation.id", report_text_string(record, "session_id", NULL));
   add_text(list, "gen_ai.request.model", report_text_string(metadata, "model", NULL));
-  add_count(list, "gen_ai.usage.input_tokens", metadata, "input_tokens");
-  add_count(list, "gen_ai.usage.output_tokens", metadata, "output_tokens");
+  record_members_find(line, &(struct record_member){"metadata", &counts}, 1);
+  add_count(list, "gen_ai.usage.input_tokens", counts.raw, "input_tokens");
+  add_count(list, "gen_ai.usage.output_tokens", counts.raw, "output_tokens");
   if (!success)
-    add_text(list, "error.type", report_text_string(metadata, "error_type", "_OTHER"));
-  add_count(list, "kaizen.tokens", record, "tokens");
+    add_text(list, "error.type", *error != '\0' ? error : "_OTHER");
+  add_count(list, "kaizen.tokens", line, "tokens");
   add_double(list, "kaizen.cost_usd", metadata, "cost_usd");
   add_double(list, "kaizen.quality_score", record, "quality_score");
   add_text(list, "kaizen.outcome", report_text_string(metadata, "outcome", NULL));
@@ -337,7 +351,7 @@ static struct json_object *in_array(struct json_object *object) {
 }
 
 static void write_span(const struct export_writer *writer, struct json_object *record,
-                       struct ids ids) {
+                       struct span line, struct ids ids) {
   static const int KIND_INTERNAL = 1, STATUS_OK = 1, STATUS_ERROR = 2;
   struct json_object *metadata = report_text_member(record, "metadata");
   struct json_object *span = json_object_new_object(), *status = json_object_new_object(),
@@ -349,12 +363,13 @@ static void write_span(const struct export_writer *writer, struct json_object *r
 
   if (!json_object_is_type(metadata, json_type_object))
     metadata = NULL;
-  snprintf(name, sizeof name, "invoke_agent %s", report_text_string(record, "agent", ""));
+  snprintf(name, sizeof name, "invoke_agent %s", writer->agent);
   add_ids(span, metadata, ids);
   put_text(span, "name", name);
   json_object_object_add(span, "kind", json_object_new_int(KIND_INTERNAL));
   add_times(span, record);
-  json_object_object_add(span, "attributes", make_attributes(record, metadata, success));
+  json_object_object_add(span, "attributes",
+                         make_attributes(writer->agent, line, record, metadata, success));
   json_object_object_add(status, "code", json_object_new_int(success ? STATUS_OK : STATUS_ERROR));
   json_object_object_add(span, "status", status);
   put_text(scope, "name", "kaizen-host");
@@ -401,7 +416,7 @@ int export_format_record(struct export_writer *writer, const char *line, size_t 
   if (writer->format == EXPORT_CLOUDEVENTS)
     write_cloudevent(writer, record, value.raw, ids);
   else
-    write_span(writer, record, ids);
+    write_span(writer, record, value.raw, ids);
   json_object_put(record);
   return 0;
 }

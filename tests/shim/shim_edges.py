@@ -336,6 +336,18 @@ class Exports(EdgeTest):
             text = self.expect(0, "export", "coach", "--format", style)
             self.assertEqual(len({exported.split(member)[1].split(",")[0] for exported in text.splitlines()}), 32, style)
 
+    def test_a_span_has_the_numbers_and_a_type_of_error(self):
+        cases = ((2**53 + 1, {"intValue": str(2**53 + 1)}), (2**63 - 1, {"intValue": str(2**63 - 1)}), (2**63, {"doubleValue": 2.0**63}),
+                 (10**30, {"doubleValue": 1e30}), (1.5, {"doubleValue": 1.5}), (7.0, {"intValue": "7"}),
+                 (-1, None), ("7", None))
+        for tokens, told in cases:
+            self.foreign(json.dumps({"timestamp": ago(hours=1), "agent": "", "success": False, "tokens": tokens, "metadata": {"error_type": ""}}) + "\n")
+            span = json.loads(self.expect(0, "export", "coach", "--format", "otlp-json"))["resourceSpans"][0]["scopeSpans"][0]["spans"][0]
+            attributes = {item["key"]: item["value"] for item in span["attributes"]}
+            self.assertEqual((span["name"], attributes["gen_ai.agent.name"], attributes["error.type"]),
+                             ("invoke_agent coach", {"stringValue": "coach"}, {"stringValue": "_OTHER"}))
+            self.assertEqual(attributes.get("kaizen.tokens"), told, tokens)
+
     def test_a_range_of_times_may_end_in_any_year_and_says_what_it_leaves_out(self):
         self.foreign("".join(line(True, when) for when in (ago(hours=1), "2300-01-01T00:00:00Z", "2400-01-01T00:00:00Z", "bad")))
         for arguments, kept in ((["--since", "2290-01-01"], [1, 2]), (["--until", "2350-01-01"], [0, 1]), (["--since", "2350-01-01"], [2]),
