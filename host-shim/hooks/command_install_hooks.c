@@ -119,6 +119,22 @@ static void add_settings(const struct host *host, struct hook_command *command) 
       add_words(command, "--set", host->arguments->values[i].text);
 }
 
+static int check_options(const struct arguments *arguments, struct problem *problem) {
+  if (options_given(arguments, "test-timeout") && !options_given(arguments, "test-cmd"))
+    return problem_set(problem, EXIT_CODE_USAGE,
+                       "--test-timeout is for --test-cmd, which is missing; give both");
+  for (size_t i = 0; i < arguments->value_count; i++) {
+    const struct option_value *value = &arguments->values[i];
+
+    if (value->text && strncmp(value->text, "--", 2) == 0)
+      return problem_set(problem, EXIT_CODE_USAGE,
+                         "--%s: '%s' would be an option in the command that the coding agent "
+                         "calls; give a value that does not begin with --",
+                         value->spec->name, value->text);
+  }
+  return 0;
+}
+
 /* No settings can hold other bytes: the agent would call another name, or not read the file.
  * Control characters are written in as many ways as there are notations. */
 static int check_words(const struct hook_command *command, struct problem *problem) {
@@ -162,9 +178,8 @@ static int plan_install(const struct host *host, struct hook_plan *plan,
   struct hook_command command = {.count = 0};
 
   (void)state;
-  if (options_given(host->arguments, "test-timeout") && !options_given(host->arguments, "test-cmd"))
-    return problem_set(problem, EXIT_CODE_USAGE,
-                       "--test-timeout is for --test-cmd, which is missing; give both");
+  if (check_options(host->arguments, problem) < 0)
+    return -1;
   if (take_program(plan, program, &command, problem) < 0)
     return -1;
   if (host->config_file)

@@ -317,7 +317,8 @@ class Refused(HookTest):
         for options, said in ((("--test-cmd", "make\nmake"), "line break"), (("--test-cmd", "a\tb"), "control character"),
                               (("--metadata", "a=b\x01c"), "control character"), (("--test-cmd", "x" * 4100), "4095"),
                               (("--test-cmd", "'" * 1400), "4095"), (("--metadata", "a=" + "x" * 4100), "4095"),
-                              (("--test-cmd", " "), "--test-cmd"), (("--test-timeout", "5"), "--test-cmd"),
+                              (("--test-cmd", " "), "--test-cmd"),
+                              (("--test-cmd=--agent",), "--test-cmd: '--agent'"), (("--agent=--aborted",), "--agent: '--"), (("--test-timeout", "5"), "--test-cmd"),
                               (("--test-cmd", "x", "--test-timeout", "0"), "--test-timeout")):
             for host in ("claude-code", "codex-notify", "cline", "kimi"):
                 with self.subTest(options, host=host):
