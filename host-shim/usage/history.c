@@ -27,6 +27,7 @@ struct reading { /* of one file */
   bool is_copied; /* the open turn is another session's */
   bool is_final;  /* its last answer is known to be the last */
   bool is_at_end; /* nothing follows in the file */
+  bool is_upkeep; /* its end is not that of a run */
   uint64_t skipped;
   char folder[PATH_MAX];
 };
@@ -91,7 +92,8 @@ static void end_turn(struct reading *reading) {
   turn->tool_errors = usage_tool_errors(usage);
   snprintf(turn->model, sizeof turn->model, "%s", usage_model(usage));
   /* a command of the host's own, such as /help, has no answer of a model */
-  bool is_run = reading->is_copied || usage->count > 0 || turn->outcome == TRANSCRIPT_FAILED;
+  bool is_run = !reading->is_upkeep &&
+                (reading->is_copied || usage->count > 0 || turn->outcome == TRANSCRIPT_FAILED);
   if (!is_run || turn->session[0] == '\0' || turn->ended_ns < history->since_ns)
     return;
   if (reading->is_elsewhere || reading->folder[0] == '\0')
@@ -113,7 +115,7 @@ static void begin_turn(struct reading *reading, const struct transcript_line *li
   end_turn(reading);
   usage_clear(&reading->transcript->usage);
   reading->is_open = true;
-  reading->is_copied = reading->is_final = false;
+  reading->is_copied = reading->is_final = reading->is_upkeep = false;
   reading->last = TRANSCRIPT_PROMPT;
   turn->begun_ns = line->unix_ns;
   turn->ended_ns = line->unix_ns;
@@ -156,6 +158,7 @@ static void take_line(void *ctx, const struct transcript_line *line) {
     return;
   reading->last = line->step;
   reading->is_final = line->is_final;
+  reading->is_upkeep = line->is_upkeep;
   reading->is_copied = reading->is_copied || line->is_copied;
   take_text(turn->error, sizeof turn->error, line->error);
   if (line->unix_ns > 0)

@@ -29,13 +29,14 @@ struct transcript_line { /* what one line said; texts are "" when it did not */
   char agent_name[HOOK_TEXT_MAX + 1], version[HOOK_WORD_MAX + 1], error[HOOK_WORD_MAX + 1];
   const char *folder; /* borrowed until the call returns, or NULL; never stored */
   bool is_copied;     /* an answer given in the session that this one was forked from */
+  bool is_upkeep;     /* an end: of the host's own work on the session, not of a prompt's */
   bool is_final;      /* an answer: the model has said that nothing follows it */
 };
 
 struct transcript;
 struct transcript_format { /* transcript_format.h has them */
   const char *host;        /* its family (hook_host.h) */
-  const char *marks[8];    /* every relevant line contains one of these; ends with NULL */
+  const char *marks[9];    /* every relevant line contains one of these; ends with NULL */
   bool tells_tool_errors;
   bool says_end;      /* it records how each turn ended */
   bool keeps_folder;  /* the session belongs to the folder it began in, wherever it goes */
@@ -56,6 +57,7 @@ struct transcript { /* of one file */
   /* Between the lines, by the format. */
   char model[HOOK_WORD_MAX + 1];
   int64_t total_tokens; /* of the session so far, where the host counts that */
+  bool is_compacted;    /* in the turn that is open */
   bool has_records;     /* it records each call with an id */
   uint64_t ordinal;
   /* The file. */

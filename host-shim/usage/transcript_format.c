@@ -235,8 +235,11 @@ static void read_codex_event(struct transcript *transcript, struct json_object *
     read_codex_count(transcript, event);
   } else if (is_type(event, "task_started")) {
     line->step = TRANSCRIPT_PROMPT;
+    transcript->is_compacted = false;
   } else if (is_type(event, "task_complete")) {
     line->step = error ? TRANSCRIPT_FAILED : TRANSCRIPT_COMPLETED;
+    /* one that was asked for; else the turn goes on after it, to an answer */
+    line->is_upkeep = transcript->is_compacted && !report_text_member(event, "last_agent_message");
     take_word(error, "codex_error_info", line->error, HOOK_WORD_MAX);
   } else if (is_type(event, "turn_aborted")) {
     line->step = TRANSCRIPT_ABORTED;
@@ -245,13 +248,15 @@ static void read_codex_event(struct transcript *transcript, struct json_object *
 
 static void read_codex_meta(struct json_object *meta, struct transcript_line *line) {
   struct json_object *source = report_text_member(meta, "source");
-  struct json_object *spawned =
-      report_text_member(report_text_member(source, "subagent"), "thread_spawn");
+  struct json_object *subagent = report_text_member(source, "subagent");
+  struct json_object *spawned = report_text_member(subagent, "thread_spawn");
+  bool is_review = strcmp(report_text_string(source, "subagent", ""), "review") == 0;
 
   take_word(meta, "id", line->session, HOOK_ID_MAX);
   take_word(meta, "cli_version", line->version, HOOK_WORD_MAX);
-  if (spawned) {
+  if (subagent && !is_review) /* without a name, unless it was spawned: Codex's own */
     take_word(meta, "id", line->agent_id, HOOK_ID_MAX);
+  if (spawned) {
     take_word(spawned, "parent_thread_id", line->session, HOOK_ID_MAX);
     snprintf(line->agent_name, sizeof line->agent_name, "default");
     take_word(spawned, "agent_role", line->agent_name, HOOK_WORD_MAX);
@@ -271,6 +276,8 @@ static void read_codex(struct transcript *transcript, struct json_object *docume
     take_word(payload, "model", transcript->model, HOOK_WORD_MAX);
     take_word(payload, "turn_id", line->turn, HOOK_ID_MAX);
     line->folder = report_text_string(payload, "cwd", NULL);
+  } else if (is_type(document, "compacted")) {
+    transcript->is_compacted = true;
   } else if (is_type(document, "token_usage_record")) {
     line->step = TRANSCRIPT_ANSWER;
     read_codex_record(transcript, payload);
@@ -384,7 +391,7 @@ static const struct transcript_format formats[] = {
      .read = read_claude},
     {.host = "codex",
      .marks = {"\"token_count\"", "\"turn_context\"", "\"session_meta\"", "\"task_started\"",
-               "\"task_complete\"", "\"turn_aborted\"", "\"token_usage_record\""},
+               "\"task_complete\"", "\"turn_aborted\"", "\"token_usage_record\"", "\"compacted\""},
      .says_end = true,
      .has_own_turns = true,
      .read = read_codex},

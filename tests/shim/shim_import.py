@@ -261,6 +261,27 @@ class Import(HostTest):
             report = self.run_import("claude-code")
             self.assertEqual((report["recorded"] + report["recorded_before"], report["unfinished"]), (ended, 2 - ended))
 
+    def test_what_codex_does_for_itself_is_no_run_of_its_user(self):
+        path = self.codex()
+        lines = path.read_text().splitlines()
+        start = max(i for i, line in enumerate(lines) if '"task_started"' in line)
+        compaction = [line.replace(re.search('"turn_id":"([^"]+)"', lines[start])[1], "compaction") for line in lines[start:]]
+        stamp = json.loads(compaction[0])["timestamp"]
+        compaction.insert(-1, json.dumps({"timestamp": stamp, "type": "compacted", "payload": {"message": "CANARY"}}))
+        path.write_text("\n".join([*lines, *compaction]) + "\n")
+        self.assertEqual(self.run_import("codex")["recorded"], 3)  # compacted on its way to an answer
+        shutil.rmtree(self.project / ".kaizen")
+        compaction[-1] = re.sub('"last_agent_message":"[^"]*"', '"last_agent_message":null', compaction[-1])
+        path.write_text("\n".join([*lines, *compaction]) + "\n")
+        self.assertEqual(self.run_import("codex")["recorded"], 2)
+        for number, (source, runs) in enumerate((('{"subagent":"memory_consolidation"}', 0), ('{"subagent":{"other":"x"}}', 0),
+                                                 ('{"subagent":"review"}', 2), ('"vscode"', 2))):
+            text = re.sub(r'"source":("[^"]*"|{[^}]*})', f'"source":{source}', "\n".join(lines) + "\n", count=1)
+            text = re.sub(r"01a21a9e-(8d46|8d59|90da)", rf"01a21a9e-{number}\1", text)  # session and turns
+            self.place(f".codex/sessions/rollout-{number}.jsonl", text)
+            report = self.run_import("codex")
+            self.assertEqual((report["recorded"], report["nameless"] > 0), (runs, True), source)
+
     def test_only_this_project_s_turns_are_recorded(self):
         other = self.scratch / "other"
         other.mkdir()
