@@ -119,11 +119,16 @@ int check_rules_fit(const struct check_rules *rules, const struct window *window
   return 0;
 }
 
+/* Of a rule about a number that runs may have. */
+static const struct figures_spread *spread_for(enum rule rule, const struct figures *figures) {
+  return rule == MAX_P95       ? &figures->duration_s
+         : rule == MIN_QUALITY ? &figures->quality
+                               : &figures->cost_usd;
+}
+
 /* The runs' value for a rule; `carried` runs have one. */
 static double value_of(enum rule rule, const struct figures *figures, size_t *carried) {
-  const struct figures_spread *spread = rule == MAX_P95       ? &figures->duration_s
-                                        : rule == MIN_QUALITY ? &figures->quality
-                                                              : &figures->cost_usd;
+  const struct figures_spread *spread = spread_for(rule, figures);
 
   *carried = rule == MIN_SUCCESS || rule == MAX_FAILURES ? figures->share.count : spread->count;
   return rule == MIN_SUCCESS    ? share_rate(figures->share)
@@ -189,17 +194,19 @@ static void write_numbers(enum rule rule, double value, double limit, bool beyon
 
 static void tell_numbers(enum rule rule, const struct figures *figures, bool beyond,
                          struct check_result *result) {
-  char value[AMOUNT_TEXT_MAX], limit[AMOUNT_TEXT_MAX];
+  char value[AMOUNT_TEXT_MAX], limit[AMOUNT_TEXT_MAX], known[FIGURES_CHANGE_MAX] = "";
   bool is_least = rule == MIN_SUCCESS || rule == MIN_QUALITY;
 
   write_numbers(rule, result->value, result->rule->limit, beyond, value, limit);
   snprintf(result->wanted, CHECK_TEXT_MAX, "at %s %s", is_least ? "least" : "most", limit);
+  if (rule != MAX_FAILURES)
+    figures_known_text(spread_for(rule, figures), figures->share.count, known);
   if (rule == MIN_SUCCESS)
     snprintf(result->found, CHECK_TEXT_MAX, "%s (%zu of %zu)", value, figures->share.successes,
              figures->share.count);
   else
-    snprintf(result->found, CHECK_TEXT_MAX, "%s (of %zu run%s)", value, figures->share.count,
-             figures->share.count == 1 ? "" : "s");
+    snprintf(result->found, CHECK_TEXT_MAX, "%s (of %zu run%s%.48s)", value, figures->share.count,
+             figures->share.count == 1 ? "" : "s", known);
 }
 
 /* "30 days", and "12 h" for what is not whole days. */

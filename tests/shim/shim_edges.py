@@ -97,6 +97,13 @@ class Rounding(EdgeTest):
 
 
 class Unknown(EdgeTest):
+    def test_a_check_says_of_how_many_runs_it_knows_the_number(self):
+        self.foreign("".join(line(True, ago(hours=i), **({"execution_time_s": 7, "metadata": {"cost_usd": 2}} if i == 3 else {}))
+                             for i in range(1, 11)))
+        rules = self.document("check", "coach", "--max-cost", "5", "--max-p95", "1m", "--max-failures-in-a-row", "0")["agents"][0]["rules"]
+        self.assertEqual([rule["found"] for rule in rules], ["7.0 s (of 10 runs; known for 1 run)", "$2.00 (of 10 runs; known for 1 run)",
+                                                             "0 (of 10 runs)"])
+
     def test_no_run_has_no_rate_and_no_time(self):
         self.foreign(line(True, ago(hours=1)) + line(False, ago(hours=2)))
         future = ["--since", (NOW + datetime.timedelta(days=1)).strftime("%Y-%m-%d")]
