@@ -10,6 +10,7 @@
 #include "base/output.h"
 #include "base/sha256.h"
 #include "base/time_text.h"
+#include "host/report_text.h"
 #include "report/html_text.h"
 #include "report/report_assets.h"
 #include "report/report_chart.h"
@@ -17,7 +18,7 @@
 #include "report/report_section.h"
 #include "report/report_table.h"
 
-enum { CHANGES_SHOWN = 12 };
+enum { CHANGES_SHOWN = 12, UNREADABLE_SHOWN = 12 };
 
 /* ---- the page's head ------------------------------------------------------------------------- */
 
@@ -108,20 +109,46 @@ static void print_events_tile(FILE *out, const struct report_delivery *delivery)
   html_text_tile(out, "events", value, detail);
 }
 
-static void print_warning(FILE *out, uint64_t count, const char *what) {
+static void print_warning(FILE *out, uint64_t count, const char *one, const char *many) {
   if (count > 0)
-    fprintf(out, "<p class=\"warn\">%llu %s</p>\n", (unsigned long long)count, what);
+    fprintf(out, "<p class=\"warn\">%llu %s</p>\n", (unsigned long long)count,
+            count == 1 ? one : many);
+}
+
+/* Which are missing here, and why. */
+static void print_unreadable(FILE *out, struct json_object *list) {
+  size_t count = list ? json_object_array_length(list) : 0;
+
+  print_warning(out, count, "log could not be read and is missing here:",
+                "logs could not be read and are missing here:");
+  if (count == 0)
+    return;
+  fputs("<ul class=\"soft\">\n", out);
+  for (size_t i = 0; i < count && i < UNREADABLE_SHOWN; i++) {
+    struct json_object *entry = json_object_array_get_idx(list, i);
+    const char *root = report_text_string(entry, "project_root", "");
+
+    fputs("<li>", out);
+    html_text_print(out, root);
+    fputs(*root != '\0' ? ": " : "", out);
+    html_text_print(out, report_text_string(entry, "why", ""));
+    fputs("</li>\n", out);
+  }
+  if (count > UNREADABLE_SHOWN)
+    fprintf(out, "<li>and %zu more</li>\n", count - UNREADABLE_SHOWN);
+  fputs("</ul>\n", out);
 }
 
 static void print_tiles(FILE *out, const struct report_project *project) {
   const struct report_delivery *delivery = &project->delivery;
-  size_t unreadable =
-      project->rows.unreadable.list ? json_object_array_length(project->rows.unreadable.list) : 0;
 
-  print_warning(out, unreadable, "logs could not be read and are missing here");
-  print_warning(out, delivery->unknown, "agents whose events are unknown");
-  print_warning(out, delivery->held, "events are held back: the project was copied or restored");
+  print_unreadable(out, project->rows.unreadable.list);
+  print_warning(out, delivery->unknown, "agent whose events are unknown",
+                "agents whose events are unknown");
+  print_warning(out, delivery->held, "event is held back: the project was copied or restored",
+                "events are held back: the project was copied or restored");
   print_warning(out, delivery->dead_lettered,
+                "dead letter: an event that the broker refused permanently",
                 "dead letters: events that the broker refused permanently");
   fputs("<div class=\"tiles\">\n", out);
   html_text_share_tile(out, "success", project->figures.share);

@@ -231,6 +231,14 @@ class Lenient(EdgeTest):
 
 
 class Page(EdgeTest):
+    def test_the_page_names_what_it_could_not_read(self):
+        self.foreign(line(True, ago(hours=1)))
+        self.foreign(line(True, ago(hours=1)), "linked")
+        os.link(self.log("linked"), self.scratch / "other")
+        page = self.expect(1, "report", "--html", "-")
+        self.assertIn('<p class="warn">1 log could not be read and is missing here:</p>', page)
+        self.assertRegex(page, "<li>linked: .*hard links.*</li>")
+
     def test_a_name_of_any_length_takes_a_line_or_two(self):
         self.foreign(line(False, ago(hours=1), metadata={"model": "<" * 250, "error_type": "\u05d0" * 300}) * 3)
         page = self.expect(0, "report", "--html", "-")
