@@ -139,6 +139,16 @@ class Settings(HookTest):
             self.uninstall()
             self.assertEqual(json.loads(path.read_text())["hooks"], own)
 
+    def test_hooks_that_stay_elsewhere_are_said_to(self):
+        (self.project / ".git").mkdir()
+        for scope, other in (("user", "project"), ("project", "user")):
+            for one in (scope, other):
+                self.expect(0, "install-hooks", "claude-code", f"--{one}")
+            said = self.messages(0, "uninstall-hooks", "claude-code", f"--{scope}")
+            self.assertIn(f"'kaizen-host uninstall-hooks claude-code --{other}' removes them", said)
+            self.assertNotIn("removes them", self.messages(0, "uninstall-hooks", "claude-code", f"--{other}"))
+        self.assertNotIn("removes them", self.messages(0, "uninstall-hooks", "kimi", cwd=self.home))
+
     def test_a_command_that_settings_cannot_hold_is_not_written(self):
         folder = os.fsencode(self.scratch) + b"/\xff"
         os.mkdir(folder)
