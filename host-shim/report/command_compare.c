@@ -343,7 +343,14 @@ static int check_given(struct compare *compare, const struct host *host, int64_t
   if (split && window_time(split, time_text_now_ns() / 1000000000, split_s) < 0)
     return problem_set(problem, EXIT_CODE_USAGE,
                        "--split: '%s' is not a time; write 2026-01-31, 7d or yesterday", split);
-  return window_read(host->arguments, &compare->window, problem);
+  if (window_read(host->arguments, &compare->window, problem) < 0)
+    return -1;
+  if (split && ((compare->window.has_since && *split_s <= compare->window.since_s) ||
+                (compare->window.has_until && *split_s >= compare->window.until_s)))
+    return problem_set(problem, EXIT_CODE_USAGE,
+                       "--split %s is outside --since and --until: one side can have no run",
+                       split);
+  return 0;
 }
 
 static int compare_opened(struct compare *compare, const struct host *host, int64_t split_s,
