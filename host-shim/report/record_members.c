@@ -22,7 +22,7 @@ void record_members_find(struct span object, const struct record_member *wanted,
 double record_members_number(const struct json_value *value) {
   double number = value->raw.ptr && value->type == JSON_NUMBER ? json_value_number(*value) : NAN;
 
-  return isfinite(number) ? number : NAN;
+  return isfinite(number) ? number + 0.0 : NAN; /* never -0, which is shown as "-0 ms" */
 }
 
 void record_members_text(const struct json_value *value, char *out, size_t size) {

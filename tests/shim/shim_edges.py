@@ -78,6 +78,13 @@ class Rounding(EdgeTest):
             self.assertNotRegex(text, r"\d{40}", arguments)
             self.assertRegex(text, r"\de\+29[0-9]|\de\+300", arguments)
 
+    def test_zero_has_no_sign(self):
+        self.foreign(line(True, ago(hours=1), execution_time_s=-0.0, quality_score=-0.0, tokens=-0.0, metadata={"cost_usd": -0.0},
+                          primary_metric={"name": "n", "value": -0.0}) * 2)
+        for arguments in (["show", "coach"], ["list", "--columns", "quality,p50,cost,tokens,primary"], ["show", "coach", "-o", "json", "-n", "0"],
+                          ["compare", "coach", "--split", "30m"], ["openmetrics"]):
+            self.assertNotRegex(self.expect(0, *arguments), r"[ $:]-0|\$-", arguments)
+
     def test_a_number_just_below_a_unit_is_told_in_that_unit(self):
         for tokens, told in ((999_949, "1.00 M"), (99_999.6, "100 k"), (999_999_999, "1.00 G"), (999.6, "1,000"), (999, "999")):
             self.foreign(line(True, ago(hours=1), tokens=tokens))
