@@ -34,6 +34,16 @@ class WatchLog(HostTest):
         self.assertEqual([line.split("  ")[1:3] for line in one], [["coach", "failure"], ["coach", "success"]])
         self.assertIn("only with --log", self.messages(2, "watch", "coach"))
 
+    def test_what_another_program_wrote_does_not_drive_the_terminal_and_is_json(self):
+        self.expect(0, "record", "coach", "--success")
+        followers = [self.start("-n", "1"), self.start("-n", "1", "-o", "json")]
+        with self.log("coach").open("a") as log:
+            log.write('{"timestamp":"\\u001b[31m","agent":"\\u009b2J","success":false,"quality_score":-0.5,'
+                      '"metadata":{"cost_usd":0.004,"error_type":"\\u001b]0;x","x":NaN}}\n')
+        plain, lines = [follower.communicate(timeout=HANGS_S)[0] for follower in followers]
+        self.assertEqual(plain, "?[31m  ?2J  failure  quality -0.50  $0.0040  ?]0;x\n")
+        self.assertIn('"x":null', lines)
+
     def test_watch_of_a_log_that_is_rewritten_says_so_and_shows_nothing_twice(self):
         self.expect(0, "record", "coach", "--success")
         follower = self.start("-n", "1")
