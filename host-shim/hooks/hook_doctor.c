@@ -25,6 +25,19 @@ static void say_switch(void *ctx, const char *file, const char *reason) {
                       "%s: %s", file, reason);
 }
 
+/* The coding agent says nothing of a hook that cannot be started, or not here. */
+static void check_program(struct doctor_findings *findings, const char *host, enum hook_scope scope,
+                          const char *project_root) {
+  char program[PATH_MAX], way_out[128];
+
+  if (!hook_plan_lost_program(host, scope, project_root, program))
+    return;
+  snprintf(way_out, sizeof way_out, "'kaizen-host install-hooks %s%s' names this program", host,
+           scope == HOOK_SCOPE_PROJECT ? " --project" : "");
+  doctor_findings_add(findings, FINDING_WARNING, "hooks", way_out,
+                      "%s: the hooks call %s, which is not there", host, program);
+}
+
 /* True when there was something to say about the host. */
 static bool check_host(struct doctor_findings *findings, const char *host, const char *project_root,
                        const struct hook_state *state) {
@@ -43,6 +56,9 @@ static bool check_host(struct doctor_findings *findings, const char *host, const
                       is_partial ? way_out : NULL, "%s: %s%s; %s%s", host, where(user, project),
                       is_partial ? ", but not all of them" : "",
                       has_fired ? "last fired " : "not fired yet", has_fired ? fired : "");
+  check_program(findings, host, HOOK_SCOPE_USER, "");
+  if (project != HOOK_ABSENT)
+    check_program(findings, host, HOOK_SCOPE_PROJECT, project_root);
   if (user != HOOK_ABSENT || project != HOOK_ABSENT)
     hook_switch_check(host, project_root, say_switch, findings);
   return true;

@@ -341,6 +341,21 @@ struct hook_entries_found hook_entries_count(const struct hook_json *json,
   return found;
 }
 
+bool hook_entries_program(const struct hook_json *json, const struct hook_target *target,
+                          char *program, size_t room) {
+  struct hook_json_span value, command;
+  struct place place;
+  char line[HOOK_LINE_BYTES_MAX];
+
+  for (size_t i = 0; target->form != HOOK_FORM_ENTRY && find_present(json, target, i, &place); i++)
+    if (hook_json_find(json, place.path, &value) &&
+        find_call(json, target, &value, &command) == HOOK_LINE_OURS &&
+        hook_json_next_string(json, &command, command.start, &command, line, sizeof line) &&
+        hook_line_program(line, target->host, program, room))
+      return true;
+  return false;
+}
+
 bool hook_entries_is_bare(const struct hook_json *json) {
   const char *const root[HOOK_JSON_PATH_MAX] = {NULL};
   struct hook_json_span object;

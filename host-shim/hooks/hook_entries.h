@@ -27,6 +27,9 @@ struct hook_entries_found { /* of the target's events */
 };
 struct hook_entries_found hook_entries_count(const struct hook_json *json,
                                              const struct hook_target *target);
+/* The program that the first of our entries calls; false: there are none. */
+bool hook_entries_program(const struct hook_json *json, const struct hook_target *target,
+                          char *program, size_t room);
 /* True when there is no member left in the document. */
 bool hook_entries_is_bare(const struct hook_json *json);
 

@@ -115,6 +115,16 @@ enum hook_line_owner hook_line_judge(const char *line, const char *host) {
   return owner_of(&call, line);
 }
 
+bool hook_line_program(const char *line, const char *host, char *program, size_t room) {
+  char word[HOOK_LINE_BYTES_MAX];
+
+  if (hook_line_judge(line, host) != HOOK_LINE_OURS ||
+      !take_shell_word(line + strspn(line, " \t"), word))
+    return false;
+  snprintf(program, room, "%s", word);
+  return true;
+}
+
 /* Takes the strings of the array one by one; false: there is something else in it. */
 static bool take_array(const char *text, struct call *call) {
   char word[HOOK_LINE_BYTES_MAX];

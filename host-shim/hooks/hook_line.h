@@ -8,6 +8,7 @@
 #ifndef KAIZEN_HOST_HOOK_LINE_H
 #define KAIZEN_HOST_HOOK_LINE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* A command line in the settings, quoted as there, is shorter than this. */
@@ -21,6 +22,9 @@ enum hook_line_owner {
 
 /* A command line for a shell. */
 enum hook_line_owner hook_line_judge(const char *line, const char *host);
+/* The program that a command of ours calls, as it is named there; false: it is not a command of
+ * ours. */
+bool hook_line_program(const char *line, const char *host, char *program, size_t room);
 /* An array of strings as JSON and TOML write it: program and arguments. */
 enum hook_line_owner hook_line_judge_array(const char *text, size_t len, const char *host);
 

@@ -454,3 +454,31 @@ enum hook_presence hook_plan_presence(const char *host, enum hook_scope scope,
   hook_plan_free(&plan);
   return absent == count ? HOOK_ABSENT : whole == count ? HOOK_IN_PLACE : HOOK_PARTLY;
 }
+
+static bool is_lost(const struct hook_target *target, const char *text, char program[PATH_MAX]) {
+  struct hook_json json = {.text = NULL};
+  struct problem ignored;
+  bool is_json = target->form == HOOK_FORM_GROUPS || target->form == HOOK_FORM_LIST;
+
+  program[0] = '\0';
+  if (is_json && hook_json_open(&json, text, strlen(text), &ignored) == 0)
+    hook_entries_program(&json, target, program, PATH_MAX);
+  hook_json_close(&json);
+  return program[0] == '/' && access(program, X_OK) != 0;
+}
+
+bool hook_plan_lost_program(const char *host, enum hook_scope scope, const char *project_root,
+                            char program[PATH_MAX]) {
+  const struct hook_target *targets[HOOK_TARGETS_MAX];
+  struct hook_plan plan = {.host = host, .scope = scope, .project_root = project_root};
+  struct problem ignored;
+  size_t count = hook_target_all_of(host, scope, targets);
+  bool lost = false;
+  for (size_t i = 0; i < count && !lost; i++) {
+    const struct hook_change *change = add_change(&plan, targets[i], &ignored);
+
+    lost = change && change->before && is_lost(targets[i], change->before, program);
+  }
+  hook_plan_free(&plan);
+  return lost;
+}

@@ -54,5 +54,9 @@ enum hook_presence { HOOK_ABSENT, HOOK_PARTLY, HOOK_IN_PLACE };
 /* Which of the host's hooks are in place. */
 enum hook_presence hook_plan_presence(const char *host, enum hook_scope scope,
                                       const char *project_root);
+/* True when the hooks call a program that is not there, as after it was moved; its name is
+ * *program.  Only of hooks in JSON. */
+bool hook_plan_lost_program(const char *host, enum hook_scope scope, const char *project_root,
+                            char program[PATH_MAX]);
 
 #endif

@@ -139,6 +139,24 @@ class Settings(HookTest):
             self.uninstall()
             self.assertEqual(json.loads(path.read_text())["hooks"], own)
 
+    def test_doctor_says_that_the_program_of_the_hooks_is_gone(self):
+        moved = self.scratch / "moved to" / "kaizen-host"
+        moved.parent.mkdir()
+        shutil.copy(HOST, moved)
+        (self.project / ".git").mkdir()
+        for host, scope in (("claude-code", "--user"), ("cursor", "--project"), ("copilot", "--user")):
+            subprocess.run([moved, "install-hooks", host, scope], cwd=self.project, env=clean_environment(self.home),
+                           check=True, capture_output=True)
+        before = self.run_host("doctor").stdout.decode()
+        self.assertNotIn("which is not there", before)
+        moved.rename(moved.with_name("another"))
+        told = self.run_host("doctor").stdout.decode()
+        for host, option in (("claude-code", ""), ("cursor", " --project"), ("copilot", "")):
+            self.assertRegex(told, f"{host}: the hooks call {moved}, which is not there")
+            self.assertIn(f"'kaizen-host install-hooks {host}{option}' names this program", told)
+        self.install()
+        self.assertNotIn("claude-code: the hooks call", self.run_host("doctor").stdout.decode())
+
     def test_hooks_that_stay_elsewhere_are_said_to(self):
         (self.project / ".git").mkdir()
         for scope, other in (("user", "project"), ("project", "user")):
