@@ -150,9 +150,11 @@ int output_problem(const struct problem *problem) {
 }
 
 void output_json_to(FILE *out, struct json_object *document) {
-  fprintf(out, "%s\n",
-          json_object_to_json_string_ext(document,
-                                         JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+  const char *text = json_object_to_json_string_ext(document, JSON_C_TO_STRING_PLAIN |
+                                                                  JSON_C_TO_STRING_NOSLASHESCAPE);
+
+  utf8_text_print_json(out, text, strlen(text));
+  putc('\n', out);
   json_object_put(document);
 }
 

@@ -29,6 +29,15 @@ static bool is_control(const char *text, size_t len) {
           (at[1] == 0x81 && at[2] >= 0xA6 && at[2] <= 0xA9));
 }
 
+static wchar_t code_of(const char *text, size_t len) {
+  static const unsigned char lead[] = {0x7F, 0x7F, 0x1F, 0x0F, 0x07};
+  wchar_t code = (unsigned char)text[0] & lead[len];
+
+  for (size_t i = 1; i < len; i++)
+    code = code << 6 | ((unsigned char)text[i] & 0x3F);
+  return code;
+}
+
 char *utf8_text_valid(const char *text) {
   char *copy = malloc(strlen(text) * 3 + 1);
   char *at = copy;
@@ -70,6 +79,24 @@ void utf8_text_printf(const char *format, ...) {
   free(text);
 }
 
+void utf8_text_print_json(FILE *out, const char *json, size_t len) {
+  size_t written = 0;
+
+  for (size_t at = 0; at < len;) {
+    unsigned char byte = (unsigned char)json[at];
+    size_t width = byte < 0x80 ? 1 : byte < 0xE0 ? 2 : byte < 0xF0 ? 3 : 4;
+    bool is_whole = byte >= 0x7F && at + width <= len; /* C0 is white space between values */
+
+    if (is_whole && is_control(json + at, width)) {
+      fwrite(json + written, 1, at - written, out);
+      fprintf(out, "\\u%04x", (unsigned)code_of(json + at, width));
+      written = at + width;
+    }
+    at += width;
+  }
+  fwrite(json + written, 1, len - written, out);
+}
+
 size_t utf8_text_bytes(const char *text, size_t characters) {
   size_t bytes = 0;
 
@@ -83,12 +110,8 @@ size_t utf8_text_bytes(const char *text, size_t characters) {
 
 /* Of a character that is printed as it is.  A locale that is not UTF-8 knows no widths. */
 static size_t columns_of(const char *text, size_t len) {
-  static const unsigned char lead[] = {0x7F, 0x7F, 0x1F, 0x0F, 0x07};
-  wchar_t code = (unsigned char)text[0] & lead[len];
+  int columns = wcwidth(code_of(text, len));
 
-  for (size_t i = 1; i < len; i++)
-    code = code << 6 | ((unsigned char)text[i] & 0x3F);
-  int columns = wcwidth(code);
   return columns < 0 ? 1 : (size_t)columns;
 }
 

@@ -16,6 +16,8 @@ char *utf8_text_valid(const char *text);
 void utf8_text_print(FILE *out, const char *text);
 /* The same of a formatted text, on standard output. */
 void utf8_text_printf(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* JSON text, with escapes for the same characters in its strings. */
+void utf8_text_print_json(FILE *out, const char *json, size_t len);
 /* Bytes of the first so many characters. */
 size_t utf8_text_bytes(const char *text, size_t characters);
 /* Columns that the printed text takes on a terminal: two for a wide character, none for one that

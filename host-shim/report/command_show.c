@@ -125,7 +125,9 @@ static void print_json(const char *agent, const struct kaizen_summary *figures,
   }
   agent_answer_add_json(answer, more);
   json_object_object_add(more, "window", window_json(window));
-  printf("],%s", json_object_to_json_string_ext(more, plain) + 1);
+  const char *rest = json_object_to_json_string_ext(more, plain) + 1;
+  fputs("],", stdout);
+  utf8_text_print_json(stdout, rest, strlen(rest));
   json_object_put(more);
   json_object_put(name);
   json_object_put(summary);

@@ -7,6 +7,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/utf8_text.h"
+
 void record_members_find(struct span object, const struct record_member *wanted, size_t count) {
   struct json_reader reader;
   struct json_member member;
@@ -42,20 +44,23 @@ void record_members_text(const struct json_value *value, char *out, size_t size)
 
 void record_members_print(FILE *out, const char *line, size_t len) {
   bool in_string = false;
+  size_t written = 0;
 
   for (size_t at = 0; at < len; at++) {
     bool is_signed = line[at] == '-' && at + 1 < len;
 
     if (!in_string && memchr("NI", line[at + is_signed], 2)) {
-      at += is_signed + (line[at + is_signed] == 'N' ? sizeof "NaN" : sizeof "Infinity") - 2;
+      utf8_text_print_json(out, line + written, at - written);
       fputs("null", out);
-      continue;
+      at += is_signed + (line[at + is_signed] == 'N' ? sizeof "NaN" : sizeof "Infinity") - 2;
+      written = at + 1;
+    } else if (line[at] == '"') {
+      in_string = !in_string;
+    } else if (in_string && line[at] == '\\') {
+      at++;
     }
-    in_string = in_string != (line[at] == '"');
-    putc(line[at], out);
-    if (in_string && line[at] == '\\')
-      putc(line[++at], out);
   }
+  utf8_text_print_json(out, line + written, len - written);
 }
 
 void record_members_tell(struct span line, struct record_told *told) {

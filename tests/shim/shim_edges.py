@@ -306,6 +306,18 @@ class Injection(EdgeTest):
                           ["status"]):
             self.assertNotRegex(self.expect(0, *arguments), "[\x00-\x09\x0b-\x1f\x7f-\x9f]", arguments)
 
+    def test_a_document_drives_no_terminal_and_says_the_same(self):
+        text = "\x7f\x9b31m\u202e\u2066\u00e9\u65e5\U0001f600\u2028\\"
+        self.foreign(json.dumps({"timestamp": ago(hours=1), "agent": "coach", "success": False, "x": float("nan"),
+                                 "metadata": {"error_type": text, "model": text}}, ensure_ascii=False) + "\n")
+        for arguments in (["show", "coach"], ["report"], ["list"], ["top"]):
+            printed = self.expect(0, *arguments, "-o", "json")
+            self.assertNotRegex(printed, "[\x7f-\x9f\u202e\u2066]", arguments)
+            agent = json.loads(printed, parse_constant=no_constant)["agents"][0]
+            self.assertEqual(agent["figures"]["models"][0]["model"], text)
+            for record in agent.get("recent", []):
+                self.assertEqual((record["metadata"]["error_type"], record["x"]), (text, None))
+
     def test_a_name_is_no_markup_in_the_table_of_a_check(self):
         project = self.scratch / "a|b`<i>"
         project.mkdir()
