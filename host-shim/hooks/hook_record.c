@@ -238,7 +238,7 @@ static int record(const struct host *host, struct session *session, struct recor
   int32_t result = session->plugin.table->on_execution_end(session->instance, &request->execution,
                                                            &receipt, &summary);
   say_result(session, event, result, &receipt);
-  if (tests && result != KAIZEN_DUPLICATE)
+  if (tests)
     hook_tests_start(host, tests, session, &request->execution, event->name);
   if (result >= 0)
     send_pending(session);

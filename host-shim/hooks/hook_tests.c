@@ -23,7 +23,7 @@
 
 /* Where exec has the lock. The command gets neither that nor the log, in which exec says what goes
  * wrong: a server that the tests leave behind must not keep the lock. */
-enum { LOCK_FD = 3, WORDS_MAX = 24 };
+enum { LOCK_FD = 3, WORDS_MAX = 24, KEY_MAX = 512 };
 static const char PREFIX[] = "export " WITHIN_TESTS "=1; exec 2>/dev/null 3>&-\n";
 
 const struct option_spec hook_tests_options[] = {
@@ -101,8 +101,9 @@ static void add_run(struct words *words, const struct host *host,
   add(words, "%s%s", PREFIX, options_text(host->arguments, "test-cmd", ""));
 }
 
-/* The lock of a project's folder and an agent, held as long as the descriptor is open anywhere. -1
- * with errno: EWOULDBLOCK when a run has it. */
+/* The lock of a project's folder and an agent, held as long as the descriptor is open anywhere. The
+ * file has the key of the turn that was tested last. -1 with errno: EWOULDBLOCK when a run has the
+ * lock. */
 static int take_lock(const struct hook_state *state, const char *folder, const char *agent) {
   char text[PATH_MAX + 2 * KAIZEN_NAME_MAX], name[32];
   int len = snprintf(text, sizeof text, "%s%c%s", folder, 0, agent);
@@ -120,6 +121,20 @@ static int take_lock(const struct hook_state *state, const char *folder, const c
   close(fd);
   errno = error;
   return -1;
+}
+
+/* One turn may be reported by two hooks, one in the user's settings and one in the project's. */
+static bool was_tested(int lock, const struct kaizen_execution *turn) {
+  char key[KEY_MAX];
+  ssize_t len = pread(lock, key, sizeof key, 0);
+
+  return turn->idempotency_key.ptr && len == (ssize_t)turn->idempotency_key.len &&
+         memcmp(key, turn->idempotency_key.ptr, (size_t)len) == 0;
+}
+
+static void note_tested(int lock, const struct kaizen_execution *turn) {
+  if (turn->idempotency_key.ptr && ftruncate(lock, 0) == 0)
+    (void)!pwrite(lock, turn->idempotency_key.ptr, turn->idempotency_key.len, 0);
 }
 
 /* What the hook's process ignores or blocks is not for others. */
@@ -189,14 +204,20 @@ void hook_tests_start(const struct host *host, const struct hook_state *state,
   project_root_folder(host->directory, session->project_root, folder);
   int lock = take_lock(state, folder, agent);
   if (lock < 0 && errno == EWOULDBLOCK) {
-    hook_log("%s: the tests of an earlier turn (%s) are still running; none started", event, agent);
+    hook_log("%s: other tests as %s are still running; none started", event, agent);
+    return;
+  }
+  if (lock >= 0 && was_tested(lock, turn)) {
+    close(lock);
     return;
   }
   int error = lock < 0 ? errno : start(host, session, turn, agent, folder, lock);
-  if (error == 0)
+  if (error == 0) {
+    note_tested(lock, turn);
     hook_log("%s: tests started as %s", event, agent);
-  else
+  } else {
     hook_log("%s: tests NOT STARTED in %s: %s", event, folder, strerror(error));
+  }
   if (lock >= 0)
     close(lock);
 }

@@ -14,8 +14,8 @@
 
 extern const struct option_spec hook_tests_options[];
 
-/* Starts the command of --test-cmd, if there is one, for a turn that was recorded in the session's
- * project; `event` is for messages, which go to the log. */
+/* Starts the command of --test-cmd, if there is one, for a turn of the session's project, unless it
+ * is the turn that was tested last; `event` is for messages, which go to the log. */
 void hook_tests_start(const struct host *host, const struct hook_state *state,
                       const struct session *session, const struct kaizen_execution *turn,
                       const char *event);

@@ -27,7 +27,7 @@ class TurnTests(HostTest):
         self.folder = self.project / "src"
         self.folder.mkdir()
         self.write_tests("test -e fixed")
-        self.settings = self.home / ".claude" / "settings.json"
+        self.settings = self.project / ".claude" / "settings.json"
         self.shell(RECIPE)
         hooks = json.loads(self.settings.read_text())["hooks"]
         self.command = hooks["Stop"][0]["hooks"][0]["command"]
@@ -81,7 +81,7 @@ class TurnTests(HostTest):
         wanted = shlex.split(RECIPE)[-2:]
         for groups in json.loads(self.settings.read_text())["hooks"].values():
             self.assertEqual(shlex.split(groups[0]["hooks"][0]["command"])[-2:], wanted)
-        self.expect(0, "uninstall-hooks", "claude-code")
+        self.expect(0, "uninstall-hooks", "claude-code", "--project")
         self.assertFalse(self.settings.exists())
 
 

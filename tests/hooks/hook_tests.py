@@ -118,11 +118,22 @@ class Tests(HookTest):
         run, = self.runs()
         self.assertEqual((run["success"], run["metadata"]["error_type"]), (False, "timeout"))
 
-    def test_only_a_new_turn_of_the_main_agent_is_followed_by_tests(self):
+    def test_a_turn_that_two_hooks_report_is_tested_once(self):
+        """One in the user's settings, one with --test-cmd in the project's; whichever comes first."""
+        stop = self.payload("claude-code/stop.json", prompt_id="t1")
+        self.fire("claude-code", stop)
+        self.assertNotIn("tests", self.hook_log())
+        for _ in range(2):
+            self.fire("claude-code", stop, "--test-cmd", "true")
+            self.assertEqual(len(self.runs()), 1)
+        self.stop("t2", "true")
+        self.fire("claude-code", self.payload("claude-code/stop.json", prompt_id="t2"))
+        self.assertEqual(len(self.runs()), 2)
+        self.assertEqual(len(self.records()), 4)
+
+    def test_only_a_turn_of_the_main_agent_is_followed_by_tests(self):
         options = ("--test-cmd", "touch ran", "--aborted", "failure")
-        self.fire("claude-code", "claude-code/stop.json")
-        for fixture in ("claude-code/stop.json",  # the same turn
-                        "claude-code/subagent-start.json", "claude-code/subagent-stop.json", "claude-code/interrupt.json",
+        for fixture in ("claude-code/subagent-start.json", "claude-code/subagent-stop.json", "claude-code/interrupt.json",
                         "claude-code/session-start-startup.json", "claude-code/user-prompt-submit.json",
                         "claude-code/pre-tool-use.json", "claude-code/session-end-exit.json",
                         "codex/interrupt.json", "codex/subagent-stop.json", "cursor/stop-aborted.json",
