@@ -19,7 +19,7 @@
 static const double SETTLE_S = 0.15;
 enum { SETTLE_STEP_NS = 5 * 1000 * 1000 };
 
-static const char MAGIC[8] = {'K', 'Z', 'P', 'L', 'A', 'C', 'E', '2'};
+static const char MAGIC[8] = {'K', 'Z', 'P', 'L', 'A', 'C', 'E', '3'};
 static const uint8_t no_key[HOOK_FINGERPRINT_KEY_BYTES];
 
 struct place { /* in one transcript, as stored in the state folder */
@@ -30,6 +30,7 @@ struct place { /* in one transcript, as stored in the state folder */
   uint64_t begin, end; /* of the last turn that began, of the last one that ended */
   uint64_t ended;      /* fingerprint of the key of the last turn that ended, or 0 */
   uint64_t file;       /* fingerprint of the file's device and number; 0: it was not there */
+  int64_t since_ns; /* the time of the begin when the file was not there: a fork's is copied then */
   int64_t begin_tokens, end_tokens; /* the session's total there, where the host counts it */
   uint8_t is_open;                  /* a turn began, and has not ended */
   uint8_t reserved[7];
@@ -43,6 +44,13 @@ static uint64_t checksum_of(const struct place *place) {
 
 static uint64_t mark_of(const struct hook_state *state, const char *text) {
   return *text != '\0' ? hook_state_mark(state, text, strlen(text)) : 0;
+}
+
+static int64_t wall_ns(void) {
+  struct timespec now;
+
+  clock_gettime(CLOCK_REALTIME, &now);
+  return (int64_t)now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
 }
 
 static uint64_t file_mark(const struct stat *entry) {
@@ -99,6 +107,7 @@ void hook_usage_begin(const struct hook_state *state, const struct hook_event *e
 
     place.begin = is_there ? (uint64_t)entry.st_size : 0;
     place.file = is_there ? file_mark(&entry) : 0;
+    place.since_ns = is_there ? 0 : wall_ns();
     place.begin_tokens = place.begin == place.end ? place.end_tokens : USAGE_NOT_SAID;
     place.is_open = 1;
   }
@@ -191,6 +200,7 @@ static void read_turn(struct transcript *transcript, const struct hook_event *ev
   transcript->is_agents_own = is_agents;
   transcript->at = place->begin;
   transcript->total_tokens = place->begin_tokens;
+  transcript->since_ns = place->begin == 0 ? place->since_ns : 0;
   transcript->each = searches ? find_prompt : NULL;
   transcript->ctx = &search;
   if (read_part(transcript, wants_answer, deadline_s) < 0)

@@ -131,6 +131,18 @@ static void take_skipped(struct reading *reading) {
     end_turn(reading);
 }
 
+/* Is the prompt one more of the open turn?  The copied prompts of a forked session all have the id
+ * of its own first one: then the turn that is open has ended before. */
+static bool goes_on(struct reading *reading, const struct transcript_line *line) {
+  bool has_its_id =
+      reading->is_open && line->turn[0] != '\0' && strcmp(line->turn, reading->turn.turn) == 0;
+  bool has_answered = reading->last == TRANSCRIPT_FAILED ||
+                      (reading->last == TRANSCRIPT_ANSWER && reading->is_final);
+
+  reading->is_copied = reading->is_copied || (has_its_id && has_answered);
+  return has_its_id && !reading->is_copied && reading->last != TRANSCRIPT_ABORTED;
+}
+
 static void take_line(void *ctx, const struct transcript_line *line) {
   struct reading *reading = ctx;
   struct history_turn *turn = &reading->turn;
@@ -144,11 +156,7 @@ static void take_line(void *ctx, const struct transcript_line *line) {
     take_text(turn->agent_name, sizeof turn->agent_name, line->agent_name);
   }
   take_folder(reading, line->folder);
-  /* the copied prompts of a forked session all have the id of its own first one */
-  bool is_over = reading->is_copied || reading->last == TRANSCRIPT_ABORTED;
-  bool is_same =
-      reading->is_open && !is_over && line->turn[0] != '\0' && strcmp(line->turn, turn->turn) == 0;
-  if (line->step == TRANSCRIPT_PROMPT && !is_same)
+  if (line->step == TRANSCRIPT_PROMPT && !goes_on(reading, line))
     begin_turn(reading, line);
   if (!reading->is_open)
     return;

@@ -54,6 +54,7 @@ struct transcript { /* of one file */
   /* Called for each relevant line, after its calls are in the usage. */
   void (*each)(void *ctx, const struct transcript_line *line);
   void *ctx;
+  int64_t since_ns; /* when answers come from then on, those before were copied; 0: unknown */
   /* Between the lines, by the format. */
   char model[HOOK_WORD_MAX + 1];
   int64_t total_tokens; /* of the session so far, where the host counts that */

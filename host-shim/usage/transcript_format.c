@@ -127,9 +127,15 @@ static void read_claude_answer(struct transcript *transcript, struct json_object
     if (is_type(block, "tool_use"))
       line->step = TRANSCRIPT_TOOL;
   line->is_final = line->step == TRANSCRIPT_ANSWER && *reason != '\0';
-  if (line->is_copied)
-    usage_clear(&transcript->usage); /* what stands before it is copied, too */
-  else
+  bool is_first = transcript->since_ns > 0 && line->unix_ns >= transcript->since_ns;
+  if (line->is_copied || is_first) { /* what stands before it is copied, too */
+    bool is_partial = is_first && transcript->usage.is_partial;
+
+    usage_clear(&transcript->usage);
+    transcript->usage.is_partial = is_partial;
+    transcript->since_ns = is_first ? 0 : transcript->since_ns;
+  }
+  if (!line->is_copied)
     read_claude_call(transcript, message);
 }
 
@@ -158,7 +164,8 @@ static void read_claude_user(struct transcript *transcript, struct json_object *
 }
 
 /* A forked session begins with a copy of its parent's messages, under its own id and with the id of
- * its own first prompt; the answers in it name the session that asked for them. */
+ * its own first prompt; the answers in it name the session that asked for them, but not yet in
+ * 2.1.290. */
 static bool is_of_another_session(struct json_object *document) {
   const char *own = report_text_string(document, "sessionId", "");
 

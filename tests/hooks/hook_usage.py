@@ -2,6 +2,7 @@
 # what cannot be counted is absent, and no text of a transcript is kept.
 #
 # SPDX-License-Identifier: Apache-2.0
+import datetime
 import json
 import os
 import pathlib
@@ -299,6 +300,20 @@ class Usage(HookTest):
                     answer("m1", 7, sessionId="s", requestSessionId="s"), answer("m2", 5, sessionId="s")])
         self.holds(self.end(), 2412, input_tokens=2400, output_tokens=12, cache_read_tokens=0, cache_write_tokens=0,
                    model="claude-sonnet-4-5", tool_errors=0)
+
+    def test_what_is_older_than_the_session_that_begins_was_copied(self):
+        def at(seconds):
+            return (datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=seconds)).isoformat()
+
+        for own, tokens in (([answer("m1", 7, timestamp=at(1000)), answer("m2", 5, timestamp=at(1001))], 2412),
+                            ([answer("m1", 7), answer("m2", 5)], 3646), ([], 1234)):  # without times, nothing shows it
+            with self.subTest(own=len(own), tokens=tokens):
+                self.tearDown()
+                self.setUp()
+                self.begin()
+                self.write([answer("m0", timestamp=at(-1000)), *own])
+                self.assertEqual(self.end().get("tokens"), tokens)
+                self.assertEqual(self.turn("claude-code", [answer("m9", timestamp=at(2000))])["tokens"], 1234)
 
     def test_a_call_that_says_nothing_of_tokens_is_no_call_without_any(self):
         codex = {"usage": {"input_tokens": 100, "output_tokens": 10}}

@@ -151,16 +151,16 @@ class Import(HostTest):
         self.assertEqual(self.run_import("claude-code")["recorded"], 2)
         self.assertEqual(len(self.records()), 2)
 
-    def fork(self, path, own_turns=1):
-        """The transcript as Claude Code 2.1.332 writes it with --fork-session: a copy under the fork's id, with the id of
-        the fork's first prompt, and turns of the fork's own."""
+    def fork(self, path, own_turns=1, names_parent=True):
+        """The transcript as Claude Code writes it with --fork-session: a copy under the fork's id, with the id of the fork's
+        first prompt, and turns of the fork's own.  2.1.332 names the parent in the answers, 2.1.290 does not."""
         lines = [json.loads(line) for line in path.read_text().splitlines()]
         parent = lines[0]["sessionId"]
         turn = [line for line in lines if line["type"] in ("user", "assistant")][-2:]
         copied = json.loads(json.dumps(lines))
         for line in copied:
             line.update(sessionId="fork", **({"promptId": "fork-1"} if line["type"] == "user" else {}),
-                        **({"requestSessionId": parent} if line["type"] == "assistant" else {}))
+                        **({"requestSessionId": parent} if line["type"] == "assistant" and names_parent else {}))
         stopped = {**turn[0], "sessionId": "fork", "promptId": "fork-1",
                    "message": {"content": [{"type": "text", "text": "[Request interrupted by user]"}]}}
         copied += [{**stopped, "message": {"content": "CANARY"}}, stopped]
@@ -175,8 +175,12 @@ class Import(HostTest):
 
     def test_a_fork_under_new_ids_has_its_own_turns_alone(self):
         parent = self.claude()
-        self.fork(parent, own_turns=2)
-        for keeps_parent in (True, False):
+        text = parent.read_text()
+        for keeps_parent, names_parent in ((True, True), (False, True), (True, False), (False, False)):
+            parent.write_text(text)
+            self.fork(parent, 2, names_parent)
+            if not keeps_parent:
+                parent.unlink()
             report = self.run_import("claude-code")
             self.assertEqual((report["recorded"], report["copied"], report["unfinished"]),
                              (4 if keeps_parent else 2, 2, 0))
@@ -184,7 +188,6 @@ class Import(HostTest):
             self.assertEqual([(r["tokens"], r["execution_time_s"]) for r in own], [(1234, 0.25)] * 2)
             self.assertIn("2 turns copied by a fork", self.messages(0, "import", "claude-code"))
             shutil.rmtree(self.project / ".kaizen")
-            parent.unlink(missing_ok=True)
 
     def test_what_an_older_codex_copies_into_a_fork_is_recorded_once(self):
         parent = self.codex()
