@@ -166,13 +166,14 @@ def check_everything(options, root, told):
 
 
 def check_disturbed(options, root, told):
-    """Without a lock that all share, a key may come twice; no line is lost, torn or fused."""
+    """Without a lock that all share, a key may come twice; no line is lost, torn or fused.
+    What a writer takes back although another appended after it stays as a line of blanks."""
     rest = come_to_rest(options, root)
-    lines = sum(len(read_agent(folder)) for folder in agent_folders(root))
+    lines = sum(len(read_agent(folder, blank_lines=True)) for folder in agent_folders(root))
     if lines != told["recorded"] + rest["recorded"]:
         raise SystemExit(f"{told['recorded'] + rest['recorded']} recorded, {lines} lines")
     missing = expected_pairs(options) - {(record["agent"], record["idempotency_key"])
-                                         for folder in agent_folders(root) for record in read_agent(folder)}
+                                         for folder in agent_folders(root) for record in read_agent(folder, blank_lines=True)}
     if missing:
         raise SystemExit(f"{len(missing)} executions are missing")
     return {"lines": lines, **told}
@@ -181,7 +182,7 @@ def check_disturbed(options, root, told):
 def check_cleaned(options, root, told):
     """What was removed is gone; what is there is whole."""
     come_to_rest(options, root)
-    return {"lines": sum(len(read_agent(folder)) for folder in agent_folders(root)), **told}
+    return {"lines": sum(len(read_agent(folder, blank_lines=True)) for folder in agent_folders(root)), **told}
 
 
 def run_shape(options, name, remove, check, *arguments):
