@@ -36,7 +36,8 @@ const char *check_rules_status_name(enum check_status status) {
 static int read_share(const char *text, double *share) {
   char *end = NULL;
 
-  if (text[strspn(text, "0123456789.")] != '\0' && strcmp(text + strspn(text, "0123456789."), "%"))
+  if (text[strspn(text, "0123456789.")] != '\0' &&
+      strcmp(text + strspn(text, "0123456789."), "%") != 0)
     return -1;
   *share = strtod(text, &end);
   if (end == text)
