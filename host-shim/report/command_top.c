@@ -2,7 +2,6 @@
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
-#include <math.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -263,14 +262,13 @@ static int look(struct top *top, struct problem *problem) {
 
 static int look_again_and_again(const struct host *host, struct top *top, struct problem *problem) {
   double interval_s = options_number(host->arguments, "interval", INTERVAL_DEFAULT_S);
-  double left = options_number(host->arguments, "count", top->on_terminal ? HUGE_VAL : 1);
+  bool is_endless = top->on_terminal && !options_given(host->arguments, "count");
+  uint64_t count = (uint64_t)options_number(host->arguments, "count", 1);
 
-  for (; left >= 1; left--)
-    if (look(top, problem) < 0)
-      return -1;
-    else if (left < 2 || !wait_for_next(top, interval_s) || ferror(stdout))
-      break;
-  return 0;
+  for (uint64_t looks = 1; look(top, problem) >= 0; looks++)
+    if ((!is_endless && looks == count) || !wait_for_next(top, interval_s) || ferror(stdout))
+      return 0;
+  return -1;
 }
 
 static int run(const struct host *host) {

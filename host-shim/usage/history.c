@@ -232,10 +232,12 @@ static int compare(int64_t a, int64_t b) {
   return a < b ? -1 : a > b;
 }
 
-static int by_identity(const void *a, const void *b, void *format) {
-  const struct history_turn *left = *(struct history_turn *const *)a;
-  const struct history_turn *right = *(struct history_turn *const *)b;
-  bool by_turn = ((const struct transcript_format *)format)->has_own_turns;
+/* Of the places of two turns. */
+static int by_identity(const void *a, const void *b, void *ctx) {
+  const struct history *history = ctx;
+  const struct history_turn *left = &history->turns[*(const size_t *)a];
+  const struct history_turn *right = &history->turns[*(const size_t *)b];
+  bool by_turn = history->format->has_own_turns;
   int order = strcmp(left->turn, right->turn);
 
   if (order == 0 && !(by_turn && left->turn[0] != '\0'))
@@ -263,22 +265,24 @@ static bool is_same_turn(const struct history *history, const struct history_tur
 }
 
 void history_find_repeated(struct history *history) {
-  struct history_turn **sorted = reallocarray(NULL, history->count + 1, sizeof *sorted);
+  size_t *order = calloc(history->count + 1, sizeof *order);
   const struct history_turn *first = NULL;
 
-  if (!sorted) {
+  if (!order) {
     history->no_memory = true;
     return;
   }
   for (size_t i = 0; i < history->count; i++)
-    sorted[i] = &history->turns[i];
-  qsort_r(sorted, history->count, sizeof *sorted, by_identity, (void *)history->format);
+    order[i] = i;
+  qsort_r(order, history->count, sizeof *order, by_identity, history);
   for (size_t i = 0; i < history->count; i++) {
-    sorted[i]->is_repeated = first && is_same_turn(history, first, sorted[i]);
-    if (!sorted[i]->is_repeated)
-      first = sorted[i];
+    struct history_turn *turn = &history->turns[order[i]];
+
+    turn->is_repeated = first && is_same_turn(history, first, turn);
+    if (!turn->is_repeated)
+      first = turn;
   }
-  free(sorted);
+  free(order);
 }
 
 /* ---------------------------------------------------------------------------------------------- */
