@@ -78,10 +78,15 @@ static bool is_interrupting(int number) {
 }
 
 static void tell(const struct watch *watch, int number) {
+  kill(watch->child, number);
+}
+
+static void tell_all(const struct watch *watch, int number) {
   kill(watch->leads_group ? -watch->child : watch->child, number);
 }
 
-/* A code above 0 means the kernel: the terminal has sent it to the whole process group. */
+/* A code above 0 means the kernel: the terminal has sent it to the whole process group.  In a group
+ * of its own the command gets what was meant for one process, such as SIGUSR1, alone. */
 static void take_signal(struct watch *watch, const struct signalfd_siginfo *info) {
   int number = (int)info->ssi_signo;
   bool by_kernel = info->ssi_code > 0;
@@ -96,7 +101,9 @@ static void take_signal(struct watch *watch, const struct signalfd_siginfo *info
   bool to_group = group_signals_has(&watch->group, number);
   bool has_it =
       !watch->leads_group && (by_kernel || (to_group && getpgid(watch->child) == getpgrp()));
-  if (!has_it)
+  if (!has_it && (by_kernel || to_group || is_interrupting(number)))
+    tell_all(watch, number);
+  else if (!has_it)
     tell(watch, number);
 }
 
@@ -120,11 +127,11 @@ static void stop(struct watch *watch) {
   if (!watch->result->timed_out) {
     watch->result->timed_out = true;
     watch->stop_s = time_text_monotonic_s() + KILL_AFTER_S;
-    tell(watch, SIGTERM);
-    tell(watch, SIGCONT); /* a stopped process does not get it */
+    tell_all(watch, SIGTERM);
+    tell_all(watch, SIGCONT); /* a stopped process does not get it */
   } else {
     watch->stop_s = 0;
-    tell(watch, SIGKILL);
+    tell_all(watch, SIGKILL);
   }
 }
 
@@ -145,7 +152,7 @@ static bool has_ended(struct watch *watch) {
   if (waitid(P_PID, (id_t)watch->child, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || info.si_pid == 0)
     return false;
   if (watch->result->timed_out && watch->leads_group)
-    tell(watch, SIGKILL);
+    tell_all(watch, SIGKILL);
   return waitpid(watch->child, &watch->result->wait_status, WNOHANG) == watch->child;
 }
 

@@ -46,10 +46,10 @@ static const struct command_example examples[] = {
 };
 
 static int exit_status(const struct child_result *result) {
-  if (result->timed_out)
-    return EXIT_CODE_TIMED_OUT;
   if (result->exec_error != 0)
     return result->exec_error == ENOENT ? EXIT_CODE_NOT_FOUND : EXIT_CODE_NOT_EXECUTABLE;
+  if (result->timed_out)
+    return EXIT_CODE_TIMED_OUT;
   return WIFEXITED(result->wait_status) ? WEXITSTATUS(result->wait_status)
                                         : EXIT_CODE_SIGNALLED + WTERMSIG(result->wait_status);
 }
@@ -69,13 +69,29 @@ static int add_missing(struct json_text_members *members, const char *name, cons
                                                : json_text_members_add_text(members, name, text);
 }
 
+/* Real-time signals have no name. */
+static void name_end(const struct child_result *result, char text[32]) {
+  int number = WIFSIGNALED(result->wait_status) ? WTERMSIG(result->wait_status) : 0;
+  const char *name = sigabbrev_np(number);
+
+  if (result->timed_out)
+    strcpy(text, "timeout");
+  else if (number == 0)
+    snprintf(text, 32, "exit %d", exit_status(result));
+  else if (name)
+    snprintf(text, 32, "SIG%s", name);
+  else
+    snprintf(text, 32, "signal %d", number);
+}
+
+/* What --success or --failure says stands before the exit status; a success has no reason. */
 static int describe_end(struct record_request *request, const struct child_result *result) {
-  bool is_signalled = WIFSIGNALED(result->wait_status);
-  bool is_failure = exit_status(result) != 0 && !is_aborted(result, NULL);
-  const char *outcome = result->timed_out          ? "timeout"
-                        : is_failure               ? "failed"
-                        : exit_status(result) == 0 ? "completed"
-                                                   : "aborted";
+  bool is_failure = request->execution.outcome == KAIZEN_FAILURE;
+  bool was_aborted = is_aborted(result, NULL);
+  const char *outcome = result->timed_out ? "timeout"
+                        : was_aborted     ? "aborted"
+                        : is_failure      ? "failed"
+                                          : "completed";
   char text[32];
 
   if (add_missing(&request->metadata, "outcome", outcome) < 0)
@@ -83,14 +99,9 @@ static int describe_end(struct record_request *request, const struct child_resul
   snprintf(text, sizeof text, "%d", exit_status(result));
   if (json_text_members_add_json(&request->metadata, "exit_status", text) < 0)
     return -1;
-  if (!is_signalled && !is_failure)
+  if (!is_failure || exit_status(result) == 0 || (was_aborted && !WIFSIGNALED(result->wait_status)))
     return 0;
-  if (result->timed_out)
-    snprintf(text, sizeof text, "timeout");
-  else if (is_signalled)
-    snprintf(text, sizeof text, "SIG%s", sigabbrev_np(WTERMSIG(result->wait_status)));
-  else
-    snprintf(text, sizeof text, "exit %d", exit_status(result));
+  name_end(result, text);
   return add_missing(&request->metadata, "error_type", text);
 }
 
@@ -171,9 +182,10 @@ static int take_said(struct record_request *request, const struct child_result *
   if (exit_status(result) != 0)
     said->outcome = KAIZEN_FAILURE;
   said->is_aborted = is_aborted(result, said);
-  if (result->timed_out && (add_missing(&request->metadata, "outcome", "timeout") < 0 ||
-                            add_missing(&request->metadata, "error_type", "timeout") < 0))
+  if (result->timed_out && add_missing(&request->metadata, "outcome", "timeout") < 0)
     return -1;
+  if (result->timed_out)
+    strcpy(said->error_type, "timeout");
   return result_apply(said, request);
 }
 

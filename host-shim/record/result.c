@@ -61,10 +61,10 @@ static int add_count(struct json_text_members *members, const char *name, double
 int result_apply(const struct result_said *said, struct record_request *request) {
   struct kaizen_execution *execution = &request->execution;
   struct json_text_members *metadata = &request->metadata;
-  bool failed = said->outcome == KAIZEN_FAILURE;
 
-  if (execution->outcome == 0)
+  if (execution->outcome == 0) /* else --success or --failure says it */
     execution->outcome = said->outcome;
+  bool failed = execution->outcome == KAIZEN_FAILURE;
   if ((execution->flags & KAIZEN_EXEC_HAS_TIME) == 0 && said->duration_s > 0) {
     execution->execution_time_s = said->duration_s;
     execution->flags |= KAIZEN_EXEC_HAS_TIME;
@@ -74,10 +74,10 @@ int result_apply(const struct result_said *said, struct record_request *request)
   if (!execution->idempotency_key.ptr && said->key[0] != '\0')
     execution->idempotency_key = session_text(said->key);
   return add_text(metadata, "outcome",
-                  said->is_aborted     ? "aborted"
-                  : failed             ? "failed"
-                  : said->outcome != 0 ? "completed"
-                                       : "") |
+                  said->is_aborted          ? "aborted"
+                  : failed                  ? "failed"
+                  : execution->outcome != 0 ? "completed"
+                                            : "") |
          add_text(metadata, "error_type", failed ? said->error_type : "") |
          add_text(metadata, "host", said->host) | add_text(metadata, "model", said->model) |
          add_number(metadata, "cost_usd", said->cost_usd) |

@@ -32,6 +32,16 @@ class Exec(HostTest):
         self.expect(3, "exec", "coach", "-m", "error_type=tests_failed", "--", "sh", "-c", "exit 3")
         self.assertEqual(self.record()["metadata"]["error_type"], "tests_failed")
 
+    def test_what_the_caller_says_of_the_outcome_stands_before_the_exit_status(self):
+        said = json.dumps({"type": "result", "subtype": "error_max_turns", "is_error": True, "session_id": "s-1"})
+        for options, status, success, outcome in ((["--success"], 3, True, "completed"), (["--failure"], 0, False, "failed"),
+                                                  (["--success", "--result", "claude-json"], 1, True, "completed")):
+            with self.subTest(options):
+                self.expect(status, "exec", "coach", *options, "--", "sh", "-c", f"echo {shlex.quote(said)}; exit {status}")
+                metadata = self.record()["metadata"]
+                self.assertEqual((self.record()["success"], metadata["outcome"], metadata["exit_status"], "error_type" in metadata),
+                                 (success, outcome, status, False))
+
     def test_the_streams_are_the_commands_alone(self):
         result = self.run_host("exec", "coach", "--", "sh", "-c", "cat; echo err >&2", stdin="in")
         self.assertEqual((result.stdout, result.stderr), (b"in", b"err\n"))
@@ -45,6 +55,9 @@ class Exec(HostTest):
     def test_a_command_ended_by_a_signal_is_a_failure_named_after_it(self):
         self.expect(128 + signal.SIGKILL, "exec", "coach", "--", "sh", "-c", "kill -KILL $$")
         self.assertEqual((self.record()["success"], self.record()["metadata"]["error_type"]), (False, "SIGKILL"))
+        number = int(signal.SIGRTMIN) + 6  # it has no name
+        self.expect(128 + number, "exec", "coach", "--", "python3", "-c", f"import os; os.kill(os.getpid(), {number})")
+        self.assertEqual(self.record()["metadata"]["error_type"], f"signal {number}")
 
     def test_an_aborted_command_is_skipped_unless_asked_for(self):
         for name in ("INT", "TERM"):
@@ -227,6 +240,15 @@ class Exec(HostTest):
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=HANGS_S)
         self.assertEqual((process.returncode, self.record()["metadata"]["outcome"]), (7, "aborted"))
+
+    def test_a_limit_does_not_spread_a_signal_that_was_sent_to_exec_alone(self):
+        # of two signals that wait, the lower number ends it
+        script = 'sleep 600 & trap "kill $!; wait $!; exit \\$((\\$? - 128))" USR1; echo ready; while :; do wait; done'
+        for options in ((), ("--timeout", "1000")):
+            process = self.start(script, *options, start_new_session=True)
+            process.send_signal(signal.SIGUSR1)
+            process.communicate(timeout=HANGS_S)
+            self.assertEqual(process.returncode, signal.SIGTERM, options)
 
     def test_a_command_with_a_limit_can_read_from_its_terminal(self):
         pid, terminal = pty.fork()
