@@ -8,7 +8,7 @@
   const shown = document.getElementById("shown");
   const units = { ms: 0.001, s: 1, min: 60, h: 3600, d: 86400 };
   /* How a change begins, in its order: the page has the whole words only where something changed. */
-  const changes = ["wor", "quality lo", "slow", "too", "fast", "quality hi", "bett"];
+  const changes = ["wor", "quality lo", "slow", "more exp", "too", "cheap", "fast", "quality hi", "bett"];
   let rows = [...body.rows];
   let others = rest ? JSON.parse(rest.textContent) : [];
 
@@ -26,8 +26,8 @@
     const text = row.cells[column].textContent;
     const change = column === 1 ? changes.findIndex((begin) => text.startsWith(begin)) : -1;
     if (change >= 0) return change;
-    const parts = column > 0 && /^\$?([0-9.]+) ?(ms|s|min|h|d|%)?$/.exec(text);
-    return parts ? Number(parts[1]) * (units[parts[2]] || 1) : text;
+    const parts = column > 0 && /^(<?)\$?(-?[0-9.]+(?:e[+-][0-9]+)?) ?(ms|s|min|h|d|%)?$/.exec(text);
+    return parts ? Number(parts[2]) * (units[parts[3]] || 1) * (parts[1] ? 0.5 : 1) : text;
   }
 
   function show(text) {

@@ -59,8 +59,11 @@ for (const width of widths) {
       seen.rising = names(root); seen.order = head.getAttribute("aria-sort");
       head.querySelector("button").click();
       seen.falling = names(root);
-      [...root.querySelectorAll(".agents th button")].find(button => button.textContent == "change").click();
-      seen.changes = names(root);
+      seen.by = {};
+      for (const button of root.querySelectorAll(".agents th button")) {
+        button.click();
+        seen.by[button.textContent] = names(root);
+      }
     }
     found.push(seen);
     if (found.length == widths.length) {
@@ -150,6 +153,25 @@ class ReportTest(HostTest):
         return json.loads(html.unescape(re.search(r"<pre>(.*?)</pre>", dump, re.S).group(1)))
 
 
+class Order(ReportTest):
+    def test_where_scripts_run_every_change_and_number_is_put_in_the_order_of_list(self):
+        values = {  # of the runs before and after: what of 20 succeeded, quality, duration, cost
+            "worse": ((20, 0.5, 4), (5, 0.5, 4), 1e-7), "poorer": ((20, 0.9, 5), (20, 0.3, 5), 2e-6),
+            "slower": ((20, 0.5, 10), (20, 0.5, 20), 1e-5), "dearer": ((20, 0.5, 6, 1), (20, 0.5, 6, 2), None),
+            "cheaper": ((20, 0.5, 7, 4), (20, 0.5, 7, 2), None), "faster": ((20, 0.5, 400), (20, 0.5, 100), 1e300),
+            "higher": ((20, 0.3, 1e300), (20, 0.9, 1e300), -0.5), "better": ((5, 0.5, 0.001), (20, 0.5, 0.001), 0.2),
+            "same": ((20, 0.5, 0.0001), (20, 0.5, 0.0001), 30)}
+        for agent, (before, after, cost) in values.items():
+            self.log(agent).parent.mkdir(parents=True)
+            self.log(agent).write_text("".join(
+                record(agent, ago(81 - i), i % 20 < side[0], quality_score=side[1], execution_time_s=side[2],
+                       metadata={"cost_usd": side[3] if cost is None else cost})
+                for i in range(80) for side in ((before, after)[i >= 40],)))
+        for heading, orders in self.measure(self.page_of(), "x", widths=[820])[0]["by"].items():
+            if heading in ("change", "cost", "p50"):
+                self.assertEqual(orders, self.expect(0, "list", "--sort", heading, "--columns", "agent").split()[1:], heading)
+
+
 class Report(ReportTest):
     seen = None  # by the first test that asks: a browser takes seconds to start
 
@@ -185,7 +207,7 @@ class Report(ReportTest):
         self.assertEqual(sorted(frame["falling"]), sorted(by_success))
         self.assertEqual(frame["falling"][-1], by_success[0])
         by_change = self.expect(0, "list", "--sort", "change", "--columns", "agent").split()[1:]
-        self.assertEqual((frame["changes"][0], frame["changes"][-1]), (by_change[0], by_change[-1]))
+        self.assertEqual((frame["by"]["change"][0], frame["by"]["change"][-1]), (by_change[0], by_change[-1]))
 
     def test_each_colour_scheme_has_its_own_paper_and_ink(self):
         light, dark = self.in_daylight()[0], self.measure(self.page, "x", DARK, [390])[0]
