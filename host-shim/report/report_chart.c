@@ -315,7 +315,7 @@ static void print_strip(FILE *out, const struct axis *axis, const char *class_na
   for (size_t i = 0; i < axis->count; i++)
     if (!isnan(amount(&axis->columns[i])))
       fprintf(out, "M%zu 100v%.3gh.9V100z", i,
-              -fmax(LEAST_HEIGHT, 100 * amount(&axis->columns[i]) / largest));
+              -fmax(LEAST_HEIGHT, 100 * (amount(&axis->columns[i]) / largest)));
   fprintf(out, "\"/>\n<path class=\"grid\" d=\"M0 100H%zu\"/></svg>", axis->count);
   fprintf(out, "<span class=\"y\" style=\"top:0\">%s</span><span class=\"what\">%s</span></div>\n",
           largest_text, label);
@@ -363,10 +363,11 @@ static void fill_bins(const struct figures_spread *durations, struct bins *bins)
   double greatest = durations->max > LEAST_S ? durations->max : LEAST_S;
 
   *bins = (struct bins){.low = durations->sorted[0] > LEAST_S ? durations->sorted[0] : LEAST_S};
-  bins->ratio = pow(greatest / bins->low > 1.01 ? greatest / bins->low : 1.01, 1.0 / BINS);
+  double width = fmax(log(greatest) - log(bins->low), log(1.01)) / BINS; /* no quotient overflows */
+  bins->ratio = exp(width);
   for (size_t i = 0; i < durations->count; i++) {
     double value = durations->sorted[i] > LEAST_S ? durations->sorted[i] : LEAST_S;
-    double place = log(value / bins->low) / log(bins->ratio);
+    double place = (log(value) - log(bins->low)) / width;
     size_t bin = place < 0 ? 0 : place >= BINS ? BINS - 1 : (size_t)place;
 
     if (++bins->counts[bin] > bins->largest)

@@ -78,6 +78,12 @@ class Rounding(EdgeTest):
             self.assertNotRegex(text, r"\d{40}", arguments)
             self.assertRegex(text, r"\de\+29[0-9]|\de\+300", arguments)
 
+    def test_the_greatest_number_is_drawn_to_scale(self):
+        self.foreign("".join(line(True, ago(hours=i + 1), execution_time_s=0.0005 if i % 2 else 1.7e308) for i in range(4)))
+        page = self.expect(0, "report", "--html", "-")
+        self.assertRegex(page, r'<path class="duration" d="M0 100v-5h.9V100zM\d+ 100v-100h.9V100zM\d+ 100v-5h.9V100z')
+        self.assertNotIn("inf", page[page.index("How long runs took"):])
+
     def test_zero_has_no_sign(self):
         self.foreign(line(True, ago(hours=1), execution_time_s=-0.0, quality_score=-0.0, tokens=-0.0, metadata={"cost_usd": -0.0},
                           primary_metric={"name": "n", "value": -0.0}) * 2)
