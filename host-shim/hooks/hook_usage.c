@@ -209,6 +209,8 @@ static void read_turn(struct transcript *transcript, const struct hook_event *ev
     hook_log("%s: the turn's start was not seen; usage unknown", event->name);
   else
     take_usage(transcript, usage);
+  transcript->each = NULL; /* the search ends with this function */
+  transcript->ctx = NULL;
 }
 
 void hook_usage_end(const struct hook_state *state, const struct hook_event *event, const char *key,
