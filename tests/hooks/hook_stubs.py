@@ -74,12 +74,20 @@ class GroupsAgent(StubAgent):
     """{"hooks": {EVENT: [{"hooks": [{"command": ...}]}]}}, the payload on standard input."""
     settings = None
     event_field = "hook_event_name"
+    expands = False  # $NAME and ${NAME} anywhere in the settings, of what its own environment has, when it reads them
+
+    def read(self, path):
+        text = path.read_text()
+        if self.expands:
+            known = {**self.environ(), "who": "another's"}
+            text = re.sub(r"\$(?:(\w+)|{([^}]+)})", lambda found: known.get(found[1] or found[2], found[0]), text)
+        return json.loads(text)
 
     def commands(self, event):
         for folder in (self.home, self.project):
             path = folder / self.settings
             if path.exists():
-                for group in json.loads(path.read_text()).get("hooks", {}).get(event, []):
+                for group in self.read(path).get("hooks", {}).get(event, []):
                     for hook in group["hooks"]:
                         yield hook["command"]
 
@@ -131,6 +139,7 @@ class Gemini(GroupsAgent):
     """Hands its hooks a cleaned environment."""
     expected = [("gemini", True)]
     settings = ".gemini/settings.json"
+    expands = True
 
     def environ(self):
         return {**super().environ(), "GEMINI_PROJECT_DIR": str(self.project), "GEMINI_SESSION_ID": "x"}
@@ -274,6 +283,7 @@ class OpenClaw(NodeAgent):
 class Qwen(GroupsAgent):
     expected = [("general-purpose", True), ("qwen", True)]
     settings = ".qwen/settings.json"
+    expands = True
 
     def environ(self):
         return {**super().environ(), "QWEN_PROJECT_DIR": str(self.project)}

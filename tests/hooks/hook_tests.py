@@ -18,7 +18,7 @@ from hook_stubs import STUBS
 from hook_support import ENDS, FAILURES, HOSTS, LATE, HookTest
 from shim_support import HANGS_S, HOST, PLUGIN, clean_environment, others_environment
 
-HOSTILE = """printf '%s' "it's \\"$HOME\\" \\\\ & <x> ü" > said; exit 4"""
+HOSTILE = """who="it's"; printf '%s' "$who \\"${HOME}\\" \\\\ & <x> ü" > said; exit 4"""
 PROBE = """
 import json, os, sys
 links = {}
@@ -321,6 +321,14 @@ for name in HOSTS:
     setattr(Installed, f"test_{name.replace('-', '_')}_passes_any_command_on", lambda self, name=name: self.check(name))
 for name in [name for name in dir(Tests) if name.startswith("test_")]:
     setattr(Installed, name, None)
+
+
+class Expanded(HookTest):
+    def test_no_coding_agent_finds_a_variable_in_the_command(self):
+        for host, settings in (("gemini", ".gemini/settings.json"), ("qwen", ".qwen/settings.json")):
+            self.expect(0, "--set", "project=$who", "install-hooks", host, "--test-cmd", HOSTILE, "--metadata", "a=${b}$$c")
+            self.assertIn("--test-cmd", (self.home / settings).read_text())
+            self.assertNotRegex((self.home / settings).read_text(), r"\$[\w{]")
 
 
 class Refused(HookTest):
