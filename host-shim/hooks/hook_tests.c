@@ -203,21 +203,24 @@ void hook_tests_start(const struct host *host, const struct hook_state *state,
   snprintf(agent, sizeof agent, "%.*s-tests", (int)turn->agent.len, turn->agent.ptr);
   project_root_folder(host->directory, session->project_root, folder);
   int lock = take_lock(state, folder, agent);
-  if (lock < 0 && errno == EWOULDBLOCK) {
-    hook_log("%s: other tests as %s are still running; none started", event, agent);
+  if (lock < 0) {
+    if (errno == EWOULDBLOCK)
+      hook_log("%s: other tests as %s are still running; none started", event, agent);
+    else
+      hook_log("%s: tests NOT STARTED: no lock in %s/" HOOK_STATE_TESTS ": %s", event, state->path,
+               strerror(errno));
     return;
   }
-  if (lock >= 0 && was_tested(lock, turn)) {
+  if (was_tested(lock, turn)) {
     close(lock);
     return;
   }
-  int error = lock < 0 ? errno : start(host, session, turn, agent, folder, lock);
+  int error = start(host, session, turn, agent, folder, lock);
   if (error == 0) {
     note_tested(lock, turn);
     hook_log("%s: tests started as %s", event, agent);
   } else {
     hook_log("%s: tests NOT STARTED in %s: %s", event, folder, strerror(error));
   }
-  if (lock >= 0)
-    close(lock);
+  close(lock);
 }

@@ -250,7 +250,7 @@ class Tests(HookTest):
         self.state.mkdir(parents=True)
         (self.state / "tests").write_text("a file where a folder belongs")
         self.stop("t1", "touch ran")
-        self.assertIn("tests NOT STARTED", self.hook_log().splitlines()[-1])
+        self.assertIn(f"tests NOT STARTED: no lock in {self.state}/tests: Not a directory", self.hook_log().splitlines()[-1])
         self.assertEqual([record["agent"] for record in self.records()], ["claude-code"])
 
     def test_what_goes_wrong_with_their_record_is_told_to_the_log(self):
