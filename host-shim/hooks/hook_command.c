@@ -18,9 +18,9 @@ int hook_command_program(char program[PATH_MAX]) {
   return len > 0 ? 0 : -1;
 }
 
-/* Quotes as 'it'\''s' when the text has anything that a shell would interpret.  Gemini CLI and
- * Qwen Code put values of their own environment for each $NAME and ${NAME} in their settings,
- * whatever quotes it is in: so the quotes end after each '$', and begin again. */
+/* Quotes as 'it'\''s' when the text has anything that a shell would interpret.  Gemini CLI
+ * (seen with 0.61) and Qwen Code put values of their own environment for each $NAME and ${NAME} in
+ * their settings, whatever quotes it is in: so the quotes end after each '$', and begin again. */
 static int print_quoted(FILE *out, const char *word) {
   static const char plain[] =
       "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./:=+,@%";
