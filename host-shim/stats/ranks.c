@@ -74,11 +74,12 @@ double ranks_p(double z) {
 int ranks_differ_p(const double *one, size_t one_count, const double *other, size_t other_count,
                    double *p) {
   size_t count = one_count + other_count;
-  double *all = calloc(2 * count + 1, sizeof *all), *ranks = all + count, ties, sum = 0;
+  double *all = calloc(2 * count + 1, sizeof *all), ties, sum = 0;
 
   *p = 1;
   if (!all)
     return -1;
+  double *ranks = all + count;
   memcpy(all, one, one_count * sizeof *all);
   memcpy(all + one_count, other, other_count * sizeof *all);
   int result = ranks_of(all, count, ranks, &ties);
