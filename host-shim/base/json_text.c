@@ -343,15 +343,36 @@ static size_t escape_character(const char *text, size_t rest, char escape[16]) {
   return len;
 }
 
-/* Writes `text` in ASCII to `out` (3 * len + 1 bytes) until `limit` bytes are written; answers how
- * many bytes of the text that is, less than `len` where it is not UTF-8. */
+/* The length of the integer at `text` if it may have more than 64 bits, else 0. */
+static size_t long_integer(const char *text, size_t len) {
+  size_t at = text[0] == '-', begin = at;
+
+  while (at < len && text[at] >= '0' && text[at] <= '9')
+    at++;
+  return at - begin >= 19 && text[begin] != '0' && (at == len || !strchr(".eE", text[at])) ? at : 0;
+}
+
+/* Writes `text` to `out` (3 * len + 1 bytes) as json-c takes it, until `limit` bytes are written;
+ * answers how many bytes of the text that is, less than `len` where it is not UTF-8. */
 static size_t escape_text(const char *text, size_t len, size_t limit, char *out, size_t *written) {
+  bool is_in_string = false, is_in_number = false;
   size_t at = 0;
 
   for (*written = 0; at < len && *written < limit;) {
     char escape[16] = {text[at], '\0'};
-    size_t character = 1;
+    size_t character = 1, integer = 0;
 
+    if (!is_in_string && !is_in_number)
+      integer = long_integer(text + at, len - at);
+    if (integer > 0) {
+      memcpy(out + *written, text + at, integer);
+      memcpy(out + *written + integer, "e0", 3);
+      *written += integer + 2;
+      at += integer;
+      continue;
+    }
+    is_in_string ^= text[at] == '"';
+    is_in_number = text[at] != '\0' && strchr("+-.eE0123456789", text[at]);
     if ((unsigned char)text[at] >= 0x80)
       character = escape_character(text + at, len - at, escape);
     if (character == 0)
@@ -369,8 +390,9 @@ static size_t escape_text(const char *text, size_t len, size_t limit, char *out,
   return at;
 }
 
-/* json-c 0.18 in its strict mode refuses every character that is not ASCII: so it gets the text
- * with such characters as escapes, and the place of an error is translated back. */
+/* json-c 0.18 in its strict mode refuses every character that is not ASCII, and integers of more
+ * than 64 bits: so it gets the text with such characters as escapes and such integers as doubles,
+ * and the place of an error is translated back. */
 struct json_object *json_text_parse(const char *text, size_t len, size_t *problem_at,
                                     const char **description) {
   struct json_tokener *tokener = json_tokener_new_ex(JSON_DEPTH_LIMIT); /* as the plugin reads */

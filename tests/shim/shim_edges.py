@@ -388,6 +388,14 @@ class Exports(EdgeTest):
                              ("invoke_agent coach", {"stringValue": "coach"}, {"stringValue": "_OTHER"}))
             self.assertEqual(attributes.get("kaizen.tokens"), told, tokens)
 
+    def test_digits_within_a_text_are_no_number(self):
+        session = f'-1 "\\"{BIG}\\" {BIG}'
+        self.foreign(json.dumps({"timestamp": ago(hours=1), "agent": "coach", "success": True, "session_id": session, f"{BIG}": int(BIG),
+                                 "list": [int(BIG), -int(BIG), 0.1, int(BIG)]}) + "\n")
+        span = json.loads(self.expect(0, "export", "coach", "--format", "otlp-json"))["resourceSpans"][0]["scopeSpans"][0]["spans"][0]
+        attributes = {item["key"]: item["value"] for item in span["attributes"]}
+        self.assertEqual(attributes["gen_ai.conversation.id"], {"stringValue": session})
+
     def test_a_range_of_times_may_end_in_any_year_and_says_what_it_leaves_out(self):
         self.foreign("".join(line(True, when) for when in (ago(hours=1), "2300-01-01T00:00:00Z", "2400-01-01T00:00:00Z", "bad")))
         for arguments, kept in ((["--since", "2290-01-01"], [1, 2]), (["--until", "2350-01-01"], [0, 1]), (["--since", "2350-01-01"], [2]),
