@@ -337,3 +337,20 @@ class BrokerTest(unittest.TestCase):
         lines = (self.folder(agent, root) / "executions.jsonl").read_text().splitlines()
         records = [json.loads(line) for line in lines if line.startswith("{")]
         return [record["event_id"] for record in records if "event_id" in record]
+
+
+class CheckTest(BrokerTest):
+    """A test of what a check reports about a broker."""
+
+    def report(self, command, result):
+        answer = self.driver.json(command)
+        self.assertEqual(answer["result"], result, answer)
+        return answer["report"]
+
+    def setUp(self):
+        super().setUp()
+        self.driver = self.make_driver()
+
+    @staticmethod
+    def unknown_of(report):
+        return {one["what"]: one["why"] for one in report["unknown"]}
