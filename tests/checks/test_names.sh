@@ -1,6 +1,6 @@
 #!/bin/sh
-# test_names.sh - the names of the source are what qa/names wants, no line is over 100 columns, and the
-# checks can fail.
+# test_names.sh - the names of the source are what qa/names wants, no file is over 500 lines or 100
+# columns, and the checks can fail.
 #
 # SPDX-License-Identifier: Apache-2.0
 set -u
@@ -28,7 +28,7 @@ refuses 'a comment that cites no page' plugin/store/outbox.c '/* as it says (con
 refuses 'a comment that cites a page that is not here' host-shim/cli/main.c '/* see docs/nowhere.md */' 'docs/nowhere.md'
 refuses 'a comment that cites what no page says' host-shim/cli/main.c '/* docs/design.md, "Nowhere" */' 'does not say that'
 
-# ---- width: a line is seen whole beside another file ----
+# ---- size: a line is seen whole beside another file, and a file is read in one sitting ----
 sh "$srcdir/qa/format" --columns || failed=1
 mkdir -p "$TMPDIR/wide/qa" "$TMPDIR/wide/common" && cp "$srcdir/qa/format" "$TMPDIR/wide/qa/" || exit 99
 printf '%0101d\n' 0 >"$TMPDIR/wide/common/wide.c"
@@ -37,6 +37,13 @@ if sh "$TMPDIR/wide/qa/format" --columns 2>"$TMPDIR/said"; then
   failed=1
 else
   echo 'ok: a line of 101 columns is refused'
+fi
+yes '' | head -n 501 >"$TMPDIR/wide/common/wide.c"
+if sh "$TMPDIR/wide/qa/format" --columns 2>"$TMPDIR/said"; then
+  echo 'FAILED: a file of 501 lines was not refused'
+  failed=1
+else
+  echo 'ok: a file of 501 lines is refused'
 fi
 
 exit "$failed"
