@@ -387,8 +387,8 @@ Test(plugin_trouble, derived_files_may_be_removed_or_damaged_between_any_two_cal
 
 /* The same file as before, as cp(1) restores it. */
 static void expect_keys_survive_an_older_index(const char *agent, unsigned before, unsigned after) {
-  char *older, key[32];
-  size_t len;
+  char *older = NULL, key[32];
+  size_t len = 0;
 
   for (unsigned i = 0; i < before + after; i++) {
     if (i == before)

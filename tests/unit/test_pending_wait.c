@@ -27,7 +27,7 @@ int clock_gettime(clockid_t id, struct timespec *now) {
 
   if (id != CLOCK_MONOTONIC || look_lasts_ns == 0)
     return (int)syscall(SYS_clock_gettime, id, now);
-  ns = own_ns += look_lasts_ns;
+  ns = atomic_fetch_add(&own_ns, look_lasts_ns) + look_lasts_ns;
   *now = (struct timespec){.tv_sec = ns / NS_PER_S, .tv_nsec = (long)(ns % NS_PER_S)};
   return 0;
 }
