@@ -343,13 +343,19 @@ static size_t escape_character(const char *text, size_t rest, char escape[16]) {
   return len;
 }
 
-/* The length of the integer at `text` if it may have more than 64 bits, else 0. */
+/* The length of the integer at `text` if it does not fit into 64 bits, else 0. */
 static size_t long_integer(const char *text, size_t len) {
-  size_t at = text[0] == '-', begin = at;
+  static const char least[] = "9223372036854775808", most[] = "18446744073709551615";
+  const char *limit = text[0] == '-' ? least : most;
+  size_t begin = text[0] == '-', at = begin, limit_len = strlen(limit);
 
   while (at < len && text[at] >= '0' && text[at] <= '9')
     at++;
-  return at - begin >= 19 && text[begin] != '0' && (at == len || !strchr(".eE", text[at])) ? at : 0;
+  if (at == begin || text[begin] == '0' || (at < len && strchr(".eE", text[at])))
+    return 0;
+  bool is_long = at - begin > limit_len ||
+                 (at - begin == limit_len && memcmp(text + begin, limit, limit_len) > 0);
+  return is_long ? at : 0;
 }
 
 /* Writes `text` to `out` (3 * len + 1 bytes) as json-c takes it, until `limit` bytes are written;

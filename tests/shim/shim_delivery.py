@@ -8,11 +8,13 @@ import os
 import pathlib
 import shutil
 import signal
+import socket
 import subprocess
 import time
 import unittest
+import urllib.parse
 
-from broker_support import Client, stop
+from broker_support import SUBJECT, Client, stop
 from shim_support import BROKER_INIT, HANGS_S, LINUX_CALLS, Broker, HostTest, clean_environment, slowed
 
 
@@ -242,6 +244,17 @@ class Delivery(HostTest):
         self.assertEqual(len(events), 2)
         self.assertTrue({event["id"] for event in events} <= set(sent))
         self.assertEqual(events[0]["attributes"]["project"], "shop")
+
+    def test_watch_shows_any_count_of_64_bits(self):
+        most = 2**64 - 1
+        event = json.dumps({"id": "x", "attributes": {"agent": "coach", "summary": {"execution_count": most}}}).encode()
+        watch = self.start("watch", "-n", "1")
+        with socket.create_connection(("127.0.0.1", urllib.parse.urlsplit(self.broker.url).port)) as connection:
+            connection.sendall(b"CONNECT {}\r\n")
+            while watch.poll() is None:  # a plain subscription sees what comes after it
+                connection.sendall(b"PUB %s %d\r\n%s\r\n" % (SUBJECT.encode(), len(event), event))
+                time.sleep(0.01)
+        self.assertIn(f" of {most}, ", watch.communicate()[0].decode())
 
     def test_watch_says_when_its_user_may_not_see_the_events(self):
         self.broker.stop()
